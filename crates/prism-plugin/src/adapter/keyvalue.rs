@@ -1,0 +1,139 @@
+//! `prism.interfaces.keyvalue` over a [`KeyValue`] backend.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use prism_proto::interfaces::keyvalue::key_value_basic_interface_server::KeyValueBasicInterface;
+use prism_proto::interfaces::keyvalue::key_value_scan_interface_server::KeyValueScanInterface;
+use prism_proto::interfaces::keyvalue::{
+    CountRequest, CountResponse, DeleteRequest, DeleteResponse, ExistsRequest, ExistsResponse, GetRequest,
+    GetResponse, KeyResponse, ScanKeysRequest, ScanRequest, ScanResponse, SetRequest, SetResponse,
+};
+use tonic::{Request, Response, Status, async_trait};
+
+use crate::error::{Error, ErrorReason};
+use crate::keyvalue::{KeyValue, Pages, Range};
+use crate::types::{Key, Namespace, Ttl};
+use crate::validate;
+
+pub(crate) struct KeyValueAdapter<B>(pub(crate) Arc<B>);
+
+#[async_trait]
+impl<B: KeyValue> KeyValueBasicInterface for KeyValueAdapter<B> {
+    async fn set(&self, request: Request<SetRequest>) -> Result<Response<SetResponse>, Status> {
+        let SetRequest { namespace, key, value, ttl_seconds } = request.into_inner();
+        let namespace = Namespace::new(namespace)?;
+        let key = Key::new("key", key)?;
+        let value = validate::value(value)?;
+        let ttl = ttl_seconds.map(Ttl::from_secs).transpose()?;
+        self.0.set(namespace, key, value, ttl).await?;
+        Ok(Response::new(SetResponse { success: true }))
+    }
+
+    async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
+        let GetRequest { namespace, key } = request.into_inner();
+        let value = self.0.get(Namespace::new(namespace)?, Key::new("key", key)?).await?;
+        let value = value.ok_or_else(|| Error::new(ErrorReason::KeyNotFound, "there is no such key"))?;
+        Ok(Response::new(GetResponse { value }))
+    }
+
+    async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
+        let DeleteRequest { namespace, key } = request.into_inner();
+        let found = self.0.delete(Namespace::new(namespace)?, Key::new("key", key)?).await?;
+        Ok(Response::new(DeleteResponse { found }))
+    }
+
+    async fn exists(&self, request: Request<ExistsRequest>) -> Result<Response<ExistsResponse>, Status> {
+        let ExistsRequest { namespace, key } = request.into_inner();
+        let exists = self.0.exists(Namespace::new(namespace)?, Key::new("key", key)?).await?;
+        Ok(Response::new(ExistsResponse { exists }))
+    }
+}
+
+#[async_trait]
+impl<B: KeyValue> KeyValueScanInterface for KeyValueAdapter<B> {
+    type ScanStream = Messages<(Key, Bytes), ScanResponse>;
+    type ScanKeysStream = Messages<Key, KeyResponse>;
+
+    async fn scan(&self, request: Request<ScanRequest>) -> Result<Response<Self::ScanStream>, Status> {
+        let ScanRequest { namespace, prefix, limit, start_after } = request.into_inner();
+        let range = self.range(namespace, prefix, limit, start_after)?;
+        let message = |(key, value): (Key, Bytes)| ScanResponse { key: key.into_string(), value };
+        Ok(Response::new(Messages::new(self.0.scan(range), message)))
+    }
+
+    async fn scan_keys(
+        &self,
+        request: Request<ScanKeysRequest>,
+    ) -> Result<Response<Self::ScanKeysStream>, Status> {
+        let ScanKeysRequest { namespace, prefix, limit, start_after } = request.into_inner();
+        let range = self.range(namespace, prefix, limit, start_after)?;
+        let message = |key: Key| KeyResponse { key: key.into_string() };
+        Ok(Response::new(Messages::new(self.0.scan_keys(range), message)))
+    }
+
+    async fn count(&self, request: Request<CountRequest>) -> Result<Response<CountResponse>, Status> {
+        let CountRequest { namespace, prefix } = request.into_inner();
+        let count = self.0.count(Namespace::new(namespace)?, validate::prefix(prefix)?).await?;
+        Ok(Response::new(CountResponse { count: i64::try_from(count).unwrap_or(i64::MAX) }))
+    }
+}
+
+impl<B: KeyValue> KeyValueAdapter<B> {
+    fn range(
+        &self,
+        namespace: String,
+        prefix: String,
+        limit: i32,
+        start_after: Option<String>,
+    ) -> Result<Range, Error> {
+        let range = Range {
+            namespace: Namespace::new(namespace)?,
+            prefix: validate::prefix(prefix)?,
+            start_after: start_after.map(|key| Key::new("start_after", key)).transpose()?,
+            limit: validate::limit(limit)?,
+        };
+        if range.start_after.is_some() && !self.0.capabilities().ordered {
+            return Err(Error::new(
+                ErrorReason::CursorUnsupported,
+                "start_after needs a backend that scans in order, and this one does not; scan from the start",
+            )
+            .with("field", "start_after"));
+        }
+        Ok(range)
+    }
+}
+
+/// The messages of a scan. A page's messages are ready one after another, so that tonic packs them into full
+/// frames instead of one frame a message.
+pub(crate) struct Messages<T, M> {
+    pages: Pages<T>,
+    page: std::vec::IntoIter<T>,
+    message: fn(T) -> M,
+}
+
+impl<T, M> Messages<T, M> {
+    fn new(pages: Pages<T>, message: fn(T) -> M) -> Self {
+        Self { pages, page: Vec::new().into_iter(), message }
+    }
+}
+
+impl<T: Unpin, M> Stream for Messages<T, M> {
+    type Item = Result<M, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(item) = self.page.next() {
+                return Poll::Ready(Some(Ok((self.message)(item))));
+            }
+            match ready!(self.pages.as_mut().poll_next(cx)) {
+                Some(Ok(page)) => self.page = page.into_iter(),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}

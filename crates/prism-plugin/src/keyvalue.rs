@@ -1,0 +1,85 @@
+//! The KeyValue pattern as a backend implements it.
+
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use crate::types::{Key, Namespace, Ttl};
+use crate::{Capabilities, Error};
+
+/// Pages of a scan, each one or more items in the order they are sent. A page is what the backend reads at a
+/// time: some hundred items, so that the scan runs in bounded memory and fills its frames.
+pub type Pages<T> = Pin<Box<dyn Stream<Item = Result<Vec<T>, Error>> + Send>>;
+
+/// What a scan asks for, already checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// Where to look.
+    pub namespace: Namespace,
+    /// The bytes every key starts with; empty for all keys.
+    pub prefix: String,
+    /// Only keys greater than this one, byte by byte. Never set unless [`Capabilities::ordered`].
+    pub start_after: Option<Key>,
+    /// The most items to return; `None` for all.
+    pub limit: Option<usize>,
+}
+
+/// A backend that stores values by key.
+///
+/// Arguments are already checked against the contract, so an implementation only acts. Reads never create a
+/// namespace. An expired key is never returned, counted, scanned or reported as existing. KeyValue and List are
+/// separate keyspaces.
+///
+/// An implementation may be dropped at any `await` when the caller gives up: a write may then have been applied or
+/// not, but never half.
+pub trait KeyValue: Send + Sync + 'static {
+    /// What this backend promises beyond the interface.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Stores a value, replacing the key's value and its time to live (`None`: it does not expire).
+    ///
+    /// # Errors
+    /// MEMORY_LIMIT when full: what the key held before is kept. Else an error of the backend.
+    fn set(
+        &self,
+        namespace: Namespace,
+        key: Key,
+        value: Bytes,
+        ttl: Option<Ttl>,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The value of a live key.
+    ///
+    /// # Errors
+    /// An error of the backend; a missing key is `None`.
+    fn get(
+        &self,
+        namespace: Namespace,
+        key: Key,
+    ) -> impl Future<Output = Result<Option<Bytes>, Error>> + Send;
+
+    /// Removes a key and says whether a live key was there.
+    ///
+    /// # Errors
+    /// An error of the backend.
+    fn delete(&self, namespace: Namespace, key: Key) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// Whether a live key is there.
+    ///
+    /// # Errors
+    /// An error of the backend.
+    fn exists(&self, namespace: Namespace, key: Key) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// The live keys of a range with their values. Dropping the stream ends the scan.
+    fn scan(&self, range: Range) -> Pages<(Key, Bytes)>;
+
+    /// The live keys of a range. Dropping the stream ends the scan.
+    fn scan_keys(&self, range: Range) -> Pages<Key>;
+
+    /// The number of live keys with a prefix.
+    ///
+    /// # Errors
+    /// An error of the backend.
+    fn count(&self, namespace: Namespace, prefix: String) -> impl Future<Output = Result<u64, Error>> + Send;
+}

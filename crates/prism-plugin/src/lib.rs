@@ -1,0 +1,24 @@
+//! The plugin kit: what a Prism backend is made of.
+//!
+//! A backend implements [`KeyValue`], [`List`] or both. [`Plugin`] turns them into gRPC services that obey the
+//! contract: requests are checked, errors carry their reason, health, reflection and the declared
+//! [`Capabilities`] are served.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`keyvalue`], [`list`] | the traits |
+//! | [`types`] | checked arguments |
+//! | [`error`] | what a backend fails with |
+
+mod adapter;
+mod capabilities;
+pub mod error;
+pub mod keyvalue;
+pub mod list;
+pub mod types;
+mod validate;
+
+pub use capabilities::Capabilities;
+pub use error::{Applied, Error, ErrorReason};
+pub use keyvalue::KeyValue;
+pub use list::List;

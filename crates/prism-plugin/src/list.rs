@@ -1,0 +1,50 @@
+//! The List pattern as a backend implements it.
+
+use bytes::Bytes;
+
+use crate::Error;
+use crate::types::{Key, Namespace};
+
+/// One of the two ends of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The head.
+    Left,
+    /// The tail.
+    Right,
+}
+
+/// A backend that stores ordered lists.
+///
+/// A list exists while it holds a value: a push creates it, the pop of its last value removes it, nothing else
+/// creates one. Each call is atomic.
+pub trait List: Send + Sync + 'static {
+    /// Adds a value at one end and returns the new length.
+    ///
+    /// # Errors
+    /// MEMORY_LIMIT when full: the list is unchanged. Else an error of the backend.
+    fn push(
+        &self,
+        namespace: Namespace,
+        list_key: Key,
+        end: End,
+        value: Bytes,
+    ) -> impl Future<Output = Result<u64, Error>> + Send;
+
+    /// Removes and returns the value at one end; `None` for a missing list.
+    ///
+    /// # Errors
+    /// An error of the backend.
+    fn pop(
+        &self,
+        namespace: Namespace,
+        list_key: Key,
+        end: End,
+    ) -> impl Future<Output = Result<Option<Bytes>, Error>> + Send;
+
+    /// The number of values, 0 for a missing list.
+    ///
+    /// # Errors
+    /// An error of the backend.
+    fn length(&self, namespace: Namespace, list_key: Key) -> impl Future<Output = Result<u64, Error>> + Send;
+}

@@ -1,0 +1,99 @@
+//! Checked arguments: a value of these types has passed the contract's rules, so no backend checks again.
+//! [`crate::validate`] makes them from requests.
+
+use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
+
+use prism_proto::limits;
+
+use crate::Error;
+use crate::validate;
+
+/// A namespace name: 1 to 64 of `a-z 0-9 -`, starting with a letter.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Namespace(String);
+
+impl Namespace {
+    /// Checks a name; the empty one means `default`.
+    ///
+    /// # Errors
+    /// NAMESPACE_INVALID.
+    pub fn new(name: String) -> Result<Self, Error> {
+        match name.as_str() {
+            "" => Ok(Self(limits::NAMESPACE_DEFAULT.to_owned())),
+            valid if limits::is_namespace(valid) => Ok(Self(name)),
+            invalid => Err(validate::namespace_invalid(invalid)),
+        }
+    }
+}
+
+/// A key or list key: 1 to 4,096 bytes of UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(String);
+
+impl Key {
+    /// Checks the key that `field` of a request holds.
+    ///
+    /// # Errors
+    /// KEY_INVALID, naming the field, the limit and the size.
+    pub fn new(field: &'static str, key: String) -> Result<Self, Error> {
+        match key.len() {
+            1..=limits::KEY_BYTES_MAX => Ok(Self(key)),
+            size => Err(validate::key_invalid(field, 1, size)),
+        }
+    }
+
+    /// A key that comes back from the backend's own storage, where only checked keys are.
+    #[must_use]
+    pub fn stored(key: String) -> Self {
+        Self(key)
+    }
+
+    /// The key's text.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+macro_rules! text {
+    ($($name:ident),*) => {$(
+        impl Deref for $name {
+            type Target = str;
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+text!(Namespace, Key);
+
+/// A time to live: 1 second to 100 years, in whole seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ttl(Duration);
+
+impl Ttl {
+    /// Checks a number of seconds.
+    ///
+    /// # Errors
+    /// TTL_INVALID, naming the limits and the value.
+    pub fn from_secs(seconds: i64) -> Result<Self, Error> {
+        match u64::try_from(seconds).map(Duration::from_secs) {
+            Ok(ttl) if !ttl.is_zero() && ttl <= limits::TTL_MAX => Ok(Self(ttl)),
+            _ => Err(validate::ttl_invalid(seconds)),
+        }
+    }
+
+    /// The time from now until the key expires.
+    #[must_use]
+    pub fn as_duration(self) -> Duration {
+        self.0
+    }
+}

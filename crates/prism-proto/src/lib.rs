@@ -1,0 +1,35 @@
+//! Prism's contract in Rust: the types generated from `proto/`, their descriptors, and the few facts that every
+//! part of Prism must agree on: limits ([`limits`]), reasons of errors ([`error`]) and what is known of a
+//! method ([`methods`]).
+//!
+//! There is no behaviour here; the rules are enforced by `prism-plugin` and `prism-proxy`.
+
+pub mod codec;
+pub mod error;
+pub mod limits;
+pub mod methods;
+
+pub use error::{Applied, Error, ErrorReason};
+
+/// The gRPC interfaces, one module a proto package.
+#[expect(missing_docs, reason = "generated; the protos hold the documentation")]
+pub mod interfaces {
+    /// What a plugin promises: `prism.interfaces.capabilities`.
+    pub mod capabilities {
+        tonic::include_proto!("prism.interfaces.capabilities");
+    }
+    /// Values by key: `prism.interfaces.keyvalue`.
+    pub mod keyvalue {
+        tonic::include_proto!("prism.interfaces.keyvalue");
+    }
+    /// Ordered lists: `prism.interfaces.list`.
+    pub mod list {
+        tonic::include_proto!("prism.interfaces.list");
+    }
+}
+
+/// The encoded `google.protobuf.FileDescriptorSet` of every proto of this crate, for reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));
+
+/// The package prefix of the interfaces that the proxy forwards.
+pub const INTERFACES_PREFIX: &str = "prism.interfaces.";

@@ -1,0 +1,95 @@
+//! What is known of a gRPC method without knowing its messages: whether it streams, and whether it may be
+//! repeated. Read from descriptors: those of this crate, or those a plugin's reflection sends.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use prost::Message as _;
+use prost_types::method_options::IdempotencyLevel;
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
+
+use crate::FILE_DESCRIPTOR_SET;
+
+/// What is known of one method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Method {
+    /// The client sends any number of messages.
+    pub client_streaming: bool,
+    /// The server sends any number of messages.
+    pub server_streaming: bool,
+    /// Calling it changes nothing (`idempotency_level = NO_SIDE_EFFECTS`), so it may be repeated at will.
+    pub no_side_effects: bool,
+}
+
+impl Method {
+    /// A method nothing is known of: it may stream and write, so it is never repeated.
+    pub const UNKNOWN: Self = Self { client_streaming: true, server_streaming: true, no_side_effects: false };
+
+    /// One message each way.
+    #[must_use]
+    pub fn is_unary(self) -> bool {
+        !self.client_streaming && !self.server_streaming
+    }
+}
+
+/// Methods by their path, `/package.Service/Method`.
+pub type Methods = HashMap<String, Method>;
+
+/// The methods of this crate's protos.
+pub static KNOWN: LazyLock<Methods> = LazyLock::new(|| {
+    let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("build.rs wrote this descriptor set");
+    of_files(&set.file)
+});
+
+/// The methods that some files describe.
+#[must_use]
+pub fn of_files(files: &[FileDescriptorProto]) -> Methods {
+    let mut methods = Methods::new();
+    for file in files {
+        for service in &file.service {
+            for method in &service.method {
+                let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                let idempotency = method.options.as_ref().map(|options| options.idempotency_level());
+                let known = Method {
+                    client_streaming: method.client_streaming(),
+                    server_streaming: method.server_streaming(),
+                    no_side_effects: idempotency == Some(IdempotencyLevel::NoSideEffects),
+                };
+                methods.insert(path, known);
+            }
+        }
+    }
+    methods
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_descriptors_list_every_method_with_its_kind() {
+        const READ: Method =
+            Method { client_streaming: false, server_streaming: false, no_side_effects: true };
+        const WRITE: Method = Method { no_side_effects: false, ..READ };
+        const SCAN: Method = Method { server_streaming: true, ..READ };
+        let pinned = [
+            ("/prism.interfaces.capabilities.CapabilitiesInterface/GetCapabilities", READ),
+            ("/prism.interfaces.keyvalue.KeyValueBasicInterface/Set", WRITE),
+            ("/prism.interfaces.keyvalue.KeyValueBasicInterface/Get", READ),
+            ("/prism.interfaces.keyvalue.KeyValueBasicInterface/Delete", WRITE),
+            ("/prism.interfaces.keyvalue.KeyValueBasicInterface/Exists", READ),
+            ("/prism.interfaces.keyvalue.KeyValueScanInterface/Scan", SCAN),
+            ("/prism.interfaces.keyvalue.KeyValueScanInterface/ScanKeys", SCAN),
+            ("/prism.interfaces.keyvalue.KeyValueScanInterface/Count", READ),
+            ("/prism.interfaces.list.ListBasicInterface/PushLeft", WRITE),
+            ("/prism.interfaces.list.ListBasicInterface/PushRight", WRITE),
+            ("/prism.interfaces.list.ListBasicInterface/PopLeft", WRITE),
+            ("/prism.interfaces.list.ListBasicInterface/PopRight", WRITE),
+            ("/prism.interfaces.list.ListBasicInterface/Length", READ),
+        ];
+        for (path, method) in pinned {
+            assert_eq!(KNOWN.get(path), Some(&method), "{path}");
+        }
+        assert_eq!(KNOWN.len(), pinned.len());
+    }
+}
