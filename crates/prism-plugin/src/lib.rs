@@ -9,12 +9,15 @@
 //! | [`keyvalue`], [`list`] | the traits |
 //! | [`types`] | checked arguments |
 //! | [`error`] | what a backend fails with |
+//! | [`app`] | a plugin's process |
 
 mod adapter;
+pub mod app;
 mod capabilities;
 pub mod error;
 pub mod keyvalue;
 pub mod list;
+mod plugin;
 pub mod types;
 mod validate;
 
@@ -22,3 +25,4 @@ pub use capabilities::Capabilities;
 pub use error::{Applied, Error, ErrorReason};
 pub use keyvalue::KeyValue;
 pub use list::List;
+pub use plugin::Plugin;

@@ -12,7 +12,11 @@ pub mod methods;
 pub use error::{Applied, Error, ErrorReason};
 
 /// The gRPC interfaces, one module a proto package.
-#[expect(missing_docs, reason = "generated; the protos hold the documentation")]
+#[expect(
+    missing_docs,
+    clippy::allow_attributes_without_reason,
+    reason = "generated; the protos hold the documentation"
+)]
 pub mod interfaces {
     /// What a plugin promises: `prism.interfaces.capabilities`.
     pub mod capabilities {

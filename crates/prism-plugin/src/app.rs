@@ -1,0 +1,54 @@
+//! A plugin's process: health and reflection beside its services, and the life of the server.
+
+use std::future::Future;
+
+use prism_runtime::Server;
+use prism_runtime::args::{HttpListen, ServerArgs};
+use prism_runtime::exit::ServerError;
+use prism_runtime::health::Health;
+use prism_runtime::listen::Address;
+use prism_runtime::service::ServiceHandler;
+use prism_runtime::telemetry;
+use prometheus_client::registry::Registry;
+
+use crate::Plugin;
+
+/// What is particular to one plugin's process.
+pub struct App<'a> {
+    /// The binary's name.
+    pub name: &'static str,
+    /// The flags that all servers share.
+    pub args: &'a ServerArgs,
+    /// Where to listen unless told otherwise.
+    pub listen: &'static str,
+    /// The services.
+    pub plugin: Plugin,
+    /// The plugin's own figures.
+    pub registry: Registry,
+}
+
+/// Serves a plugin until the process is told to stop. `background` runs beside it on the main thread and is dropped
+/// when the server has drained.
+///
+/// # Errors
+/// An address cannot be bound, or the log filter is wrong.
+pub async fn run(app: App<'_>, background: impl Future<Output = ()>) -> Result<(), ServerError> {
+    telemetry::init(&app.args.log, app.args.log_format)?;
+    let services = app.plugin.into_services();
+    let health = Health::new(services.names()).await;
+    let listen: Address = app.listen.parse().map_err(ServerError::failed)?;
+    let mut server = Server::new(app.name, app.args, listen, HttpListen::Off, health.clone());
+    server.registry = app.registry;
+    let services = services.add(health.service(), tonic_health::pb::FILE_DESCRIPTOR_SET).with_reflection();
+    let handler = ServiceHandler::new(services, server.drain.clone());
+    let running = server.start(move || handler.clone()).await?;
+    running.print_ready_line();
+    let background = async {
+        background.await;
+        std::future::pending().await
+    };
+    tokio::select! {
+        stopped = running.run_until_signal() => stopped,
+        () = background => Ok(()),
+    }
+}

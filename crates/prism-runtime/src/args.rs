@@ -1,0 +1,156 @@
+//! The flags that all servers share, and the rule that turns every flag into an environment variable.
+//!
+//! Precedence: flag, then variable, then configuration file, then default. The variable of `--drain-timeout` of
+//! `prism-memstore` is `PRISM_MEMSTORE_DRAIN_TIMEOUT`. Unknown `PRISM_*` variables are ignored: Kubernetes injects
+//! some.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use clap::{Args, Parser, ValueEnum};
+
+use crate::listen::Address;
+
+/// Flags that every server has.
+#[derive(Args, Clone, Debug)]
+pub struct ServerArgs {
+    /// Where to serve gRPC: HOST:PORT (port 0 takes a free one) or unix:PATH.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<Address>,
+
+    /// Where to serve /metrics, /livez and /readyz over HTTP: HOST:PORT, or "off".
+    #[arg(long, value_name = "ADDR")]
+    pub http_listen: Option<HttpListen>,
+
+    /// Worker threads, each with its own connections [default: one a core].
+    #[arg(long, value_name = "N", value_parser = workers)]
+    pub workers: Option<NonZeroUsize>,
+
+    /// The most connections open at once; further ones wait in the kernel's queue.
+    #[arg(long, value_name = "N", default_value = "10000")]
+    pub connections_max: NonZeroUsize,
+
+    /// The most calls under way at once in this process; further ones get RESOURCE_EXHAUSTED.
+    #[arg(long, value_name = "N", default_value = "20000")]
+    pub in_flight_max: NonZeroUsize,
+
+    /// How long a stopping server waits for calls under way, such as 10s or 2min; 0s to 1h.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = drain_timeout)]
+    pub drain_timeout: Duration,
+
+    /// What to log: a level (error, warn, info, debug, trace) or a filter such as info,h2=warn.
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    pub log: String,
+
+    /// How to write logs, on standard error.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// Where the HTTP port listens, if at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpListen {
+    /// There is no HTTP port.
+    Off,
+    /// It listens here.
+    At(Address),
+}
+
+impl std::str::FromStr for HttpListen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" { Ok(Self::Off) } else { text.parse().map(Self::At) }
+    }
+}
+
+/// The form of the logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line, for collectors.
+    Json,
+}
+
+fn workers(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(workers) if workers.get() <= 1024 => Ok(workers),
+        _ => Err("expected a number from 1 to 1024".to_owned()),
+    }
+}
+
+fn drain_timeout(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(timeout) if timeout <= Duration::from_secs(60 * 60) => Ok(timeout),
+        Ok(_) => Err("expected at most 1h".to_owned()),
+        Err(error) => Err(format!("{error}; expected a number and a unit, such as 10s")),
+    }
+}
+
+/// Parses the command line of the service called `name` (`prism-memstore`). Wrong usage, `--help` and `--version`
+/// end the process, as clap does.
+#[must_use]
+pub fn parse<A: Parser>(name: &'static str) -> A {
+    parse_from(name, std::env::args_os()).unwrap_or_else(|error| error.exit())
+}
+
+fn parse_from<A: Parser>(
+    name: &'static str,
+    words: impl IntoIterator<Item = OsString>,
+) -> Result<A, clap::Error> {
+    let command = A::command().name(name).version(env!("CARGO_PKG_VERSION"));
+    let mut command = command.mut_args(|arg| match arg.get_long() {
+        Some("help" | "version") | None => arg,
+        Some(flag) => {
+            let variable = format!("{name}_{flag}").replace('-', "_").to_uppercase();
+            arg.env(variable)
+        }
+    });
+    let matches = command.try_get_matches_from_mut(words)?;
+    A::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Parser)]
+    struct Sample {
+        #[command(flatten)]
+        server: ServerArgs,
+    }
+
+    fn parsed(words: &[&str]) -> Result<Sample, clap::Error> {
+        parse_from("prism-sample", ["prism-sample"].iter().chain(words).map(OsString::from))
+    }
+
+    #[test]
+    fn each_flag_has_the_variable_of_its_service() {
+        let help = parsed(&["--help"]).err().unwrap().to_string();
+        for variable in ["PRISM_SAMPLE_LISTEN", "PRISM_SAMPLE_HTTP_LISTEN", "PRISM_SAMPLE_DRAIN_TIMEOUT"] {
+            assert!(help.contains(variable), "{variable} is missing in {help}");
+        }
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_what_was_expected() {
+        for (words, expected) in [
+            (["--drain-timeout", "10"], "such as 10s"),
+            (["--drain-timeout", "2h"], "at most 1h"),
+            (["--workers", "0"], "1 to 1024"),
+            (["--listen", "nowhere"], "HOST:PORT"),
+            (["--log-format", "xml"], "text, json"),
+        ] {
+            let error = parsed(&words).err().unwrap();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn http_can_be_off() {
+        assert_eq!(parsed(&["--http-listen", "off"]).ok().unwrap().server.http_listen, Some(HttpListen::Off));
+    }
+}

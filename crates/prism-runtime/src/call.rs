@@ -1,0 +1,239 @@
+//! One gRPC call on its HTTP/2 stream: the rules for its head, its deadline, and the ways to answer it.
+//!
+//! ```text
+//! Responder:  waiting ──head──▶ answering ──trailers──▶ ended
+//!                └──────────fail / refuse──────────────▶ ended
+//! ```
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream, SendStream};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Response, StatusCode, request};
+use prism_proto::{Error, ErrorReason};
+use tonic::Status;
+
+use crate::message::Encoding;
+
+/// The header that carries a call's deadline.
+pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
+/// A call as it arrives.
+#[derive(Debug)]
+pub struct Call {
+    /// Method, path and headers.
+    pub head: request::Parts,
+    /// What the client sends.
+    pub body: RecvStream,
+    /// Where to answer.
+    pub responder: Responder,
+}
+
+/// Answers one call, once. Dropped before the end it resets the stream.
+#[derive(Debug)]
+pub struct Responder {
+    respond: SendResponse<Bytes>,
+    stream: Option<SendStream<Bytes>>,
+    ended: bool,
+}
+
+impl Responder {
+    pub(crate) fn new(respond: SendResponse<Bytes>) -> Self {
+        Self { respond, stream: None, ended: false }
+    }
+
+    /// Sends the response's head; with `end` it is all there is.
+    ///
+    /// # Errors
+    /// The stream or its connection is gone.
+    pub fn send_head(&mut self, head: Response<()>, end: bool) -> Result<(), h2::Error> {
+        self.stream = Some(self.respond.send_response(head, end)?);
+        self.ended = end;
+        Ok(())
+    }
+
+    /// The stream for what follows the head, to be ended by the caller; `None` before the head and after the end.
+    pub fn take_stream(&mut self) -> Option<&mut SendStream<Bytes>> {
+        if self.ended { None } else { self.stream.as_mut() }
+    }
+
+    /// Notes that the stream has been ended through [`Responder::take_stream`].
+    pub fn set_ended(&mut self) {
+        self.ended = true;
+    }
+
+    /// Ends the call with a status: alone, or as the trailers of an answer that has begun. A call that has ended
+    /// stays as it is.
+    pub fn fail(&mut self, status: &Status) {
+        if self.ended {
+            return;
+        }
+        self.ended = true;
+        let sent = match &mut self.stream {
+            Some(stream) => stream.send_trailers(trailers(status)),
+            None => self.respond.send_response(trailers_only(status), true).map(drop),
+        };
+        if let Err(error) = sent {
+            tracing::trace!(%error, "the client went before its answer");
+        }
+    }
+
+    /// Resets the stream.
+    pub fn reset(&mut self, reason: Reason) {
+        self.ended = true;
+        match &mut self.stream {
+            Some(stream) => stream.send_reset(reason),
+            None => self.respond.send_reset(reason),
+        }
+    }
+
+    /// Ready when the client has given the call up.
+    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.stream {
+            Some(stream) => stream.poll_reset(cx).map(drop),
+            None => self.respond.poll_reset(cx).map(drop),
+        }
+    }
+}
+
+fn trailers(status: &Status) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(4);
+    if status.add_header(&mut headers).is_err() {
+        headers.insert("grpc-status", HeaderValue::from(status.code() as i32));
+    }
+    headers
+}
+
+fn trailers_only(status: &Status) -> Response<()> {
+    let mut response = Response::new(());
+    *response.headers_mut() = trailers(status);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    if status.code() == tonic::Code::Unimplemented {
+        let accepted = HeaderValue::from_static(Encoding::ACCEPTED);
+        response.headers_mut().insert("grpc-accept-encoding", accepted);
+    }
+    response
+}
+
+/// The answer to a request that is not gRPC at all; `None` for one that is.
+///
+/// The content type is `application/grpc`, alone or with a format (`+proto`) or parameters.
+#[must_use]
+pub fn refusal(head: &request::Parts) -> Option<Response<()>> {
+    let (status, header, value) = if head.method != Method::POST {
+        (StatusCode::METHOD_NOT_ALLOWED, http::header::ALLOW, "POST")
+    } else if !is_grpc(head.headers.get(CONTENT_TYPE)) {
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, http::header::ACCEPT, "application/grpc")
+    } else {
+        return None;
+    };
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header, HeaderValue::from_static(value));
+    Some(response)
+}
+
+fn is_grpc(content_type: Option<&HeaderValue>) -> bool {
+    let rest = content_type.and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}
+
+/// The time a call may take, by its `grpc-timeout`: up to eight digits and a unit.
+///
+/// # Errors
+/// MALFORMED_REQUEST where it is something else.
+pub fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
+    let Some(value) = headers.get(GRPC_TIMEOUT) else { return Ok(None) };
+    parse_timeout(value.as_bytes()).map(Some).ok_or_else(|| {
+        Error::new(
+            ErrorReason::MalformedRequest,
+            "grpc-timeout is malformed; expected 1 to 8 digits and one of H M S m u n",
+        )
+        .with("field", "grpc-timeout")
+    })
+}
+
+fn parse_timeout(value: &[u8]) -> Option<Duration> {
+    let (unit, digits) = value.split_last()?;
+    if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number = digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
+    match unit {
+        b'H' => Some(Duration::from_secs(number * 60 * 60)),
+        b'M' => Some(Duration::from_secs(number * 60)),
+        b'S' => Some(Duration::from_secs(number)),
+        b'm' => Some(Duration::from_millis(number)),
+        b'u' => Some(Duration::from_micros(number)),
+        b'n' => Some(Duration::from_nanos(number)),
+        _ => None,
+    }
+}
+
+/// Writes a `grpc-timeout` in the finest unit that fits its eight digits, rounded up.
+#[must_use]
+pub fn timeout_value(timeout: Duration) -> HeaderValue {
+    const DIGITS_MAX: u128 = 99_999_999;
+    let nanos = timeout.as_nanos();
+    let units = [(1, "n"), (1_000, "u"), (1_000_000, "m"), (1_000_000_000, "S"), (60_000_000_000, "M")];
+    let text = units
+        .into_iter()
+        .map(|(unit, name)| (nanos.div_ceil(unit), name))
+        .find(|(number, _)| *number <= DIGITS_MAX)
+        .map_or_else(|| "99999999H".to_owned(), |(number, name)| format!("{number}{name}"));
+    HeaderValue::try_from(text).expect("digits and a letter are a header value")
+}
+
+/// The failure of a call whose time is up.
+#[must_use]
+pub fn deadline_exceeded() -> Error {
+    Error::new(
+        ErrorReason::DeadlineExceeded,
+        "the call's time was up before it was answered; a write may still have been applied",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_read_in_every_unit() {
+        let read = |text: &str| parse_timeout(text.as_bytes());
+        assert_eq!(read("1H"), Some(Duration::from_secs(3600)));
+        assert_eq!(read("2M"), Some(Duration::from_secs(120)));
+        assert_eq!(read("99999999S"), Some(Duration::from_secs(99_999_999)));
+        assert_eq!(read("1500m"), Some(Duration::from_millis(1500)));
+        assert_eq!(read("7u"), Some(Duration::from_micros(7)));
+        assert_eq!(read("0n"), Some(Duration::ZERO));
+        for wrong in ["", "S", "1", "1s", "-1S", "123456789S", "1.5S", " 1S"] {
+            assert_eq!(read(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_written_timeout_reads_back_and_is_never_shorter() {
+        for timeout in [0, 1, 99_999_999, 100_000_000, 1_234_567_890_123, u64::MAX].map(Duration::from_nanos)
+        {
+            let read = parse_timeout(timeout_value(timeout).as_bytes()).unwrap();
+            assert!(
+                read >= timeout && read.as_secs_f64() <= timeout.as_secs_f64() * 1.0001,
+                "{timeout:?} {read:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_grpc_content_types_pass() {
+        let passes = |text: &'static str| is_grpc(Some(&HeaderValue::from_static(text)));
+        assert!(
+            passes("application/grpc") && passes("application/grpc+proto") && passes("application/grpc;v=1")
+        );
+        assert!(
+            !passes("application/grpc-web") && !passes("application/json") && !passes("") && !is_grpc(None)
+        );
+    }
+}

@@ -1,0 +1,229 @@
+//! One HTTP/2 connection of a client: handshake, a task for each stream, and a graceful end.
+
+use std::future::{Future, poll_fn};
+use std::io::{self, Cursor};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use h2::server::{Builder, Connection};
+use prism_proto::{Error, ErrorReason};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use crate::call::{Call, Responder, refusal};
+use crate::metrics::ServerMetrics;
+
+/// A client has this long to say what it speaks.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// The most calls at once on one connection. gRPC clients queue what is beyond it.
+const STREAMS_MAX: u32 = 1024;
+
+/// What a client may send ahead on one stream: a quarter of the largest message, so that a large one takes four
+/// round trips at most.
+const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+
+/// What a client may send ahead on the whole connection.
+const CONNECTION_WINDOW_BYTES: u32 = 8 * STREAM_WINDOW_BYTES;
+
+/// The most bytes of headers in one call; gRPC's own default is 8 KiB.
+const HEADERS_BYTES_MAX: u32 = 32 * 1024;
+
+/// The bytes of answers that one stream may hold back for a client that does not read.
+const SEND_BUFFER_BYTES_MAX: usize = 1024 * 1024;
+
+/// What HTTP/2 begins with.
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The answer to a client that speaks HTTP/1.1.
+const HTTP1_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
+    content-length: 81\r\n\r\nThis port speaks gRPC (HTTP/2 with prior knowledge, no HTTP/1.1 and no TLS here)\n";
+
+/// What a worker does with calls. Cloned for each call, so keep it cheap.
+pub trait Handler: Clone + Send + 'static {
+    /// Answers a call. Dropped when the client gives up or the server stops.
+    fn handle(&self, call: Call) -> impl Future<Output = ()> + Send;
+}
+
+/// What the connections of a process share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Cancelled when the server stops taking calls.
+    pub drain: CancellationToken,
+    /// The figures.
+    pub metrics: ServerMetrics,
+    /// Calls under way in the process.
+    pub in_flight: AtomicUsize,
+    /// The most of them.
+    pub in_flight_max: usize,
+}
+
+/// Serves a connection until the client leaves, or until its last call ends after the drain began.
+pub async fn serve<S, H>(stream: S, handler: H, shared: Arc<Shared>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Handler,
+{
+    match tokio::time::timeout(HANDSHAKE_MAX, handshake(stream)).await {
+        Ok(Ok(Some(connection))) => serve_streams(connection, handler, shared).await,
+        Ok(Ok(None)) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "the HTTP/2 handshake failed"),
+        Err(_) => tracing::debug!("the client did not finish the HTTP/2 handshake in time"),
+    }
+}
+
+type H2<S> = Connection<Prefixed<S>, bytes::Bytes>;
+
+/// `None`: the client spoke something else and has been told.
+async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<Option<H2<S>>> {
+    let mut begin = [0; PREFACE.len()];
+    let mut len = 0;
+    while len < begin.len() && begin[..len] == PREFACE[..len] {
+        match stream.read(&mut begin[len..]).await? {
+            0 => return Ok(None),
+            read => len += read,
+        }
+    }
+    if begin != *PREFACE {
+        if begin[0].is_ascii_uppercase() {
+            stream.write_all(HTTP1_ANSWER).await?;
+        }
+        stream.shutdown().await?;
+        return Ok(None);
+    }
+    let connection = Builder::new()
+        .max_concurrent_streams(STREAMS_MAX)
+        .initial_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_header_list_size(HEADERS_BYTES_MAX)
+        .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
+        .handshake(Prefixed { begin: Cursor::new(begin), stream })
+        .await;
+    connection.map(Some).map_err(io::Error::other)
+}
+
+async fn serve_streams<S, H>(mut connection: H2<S>, handler: H, shared: Arc<Shared>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Handler,
+{
+    let mut drain = pin!(shared.drain.cancelled());
+    let mut draining = false;
+    loop {
+        let accepted = poll_fn(|cx| {
+            if !draining && drain.as_mut().poll(cx).is_ready() {
+                draining = true;
+                connection.graceful_shutdown();
+            }
+            connection.poll_accept(cx)
+        });
+        match accepted.await {
+            Some(Ok((request, respond))) => accept(request, respond, &handler, &shared),
+            Some(Err(error)) => {
+                tracing::debug!(%error, "the connection failed");
+                return;
+            }
+            None => return,
+        }
+    }
+}
+
+fn accept<H: Handler>(
+    request: http::Request<h2::RecvStream>,
+    respond: h2::server::SendResponse<bytes::Bytes>,
+    handler: &H,
+    shared: &Arc<Shared>,
+) {
+    let (head, body) = request.into_parts();
+    let mut responder = Responder::new(respond);
+    if let Some(response) = refusal(&head) {
+        let _ = responder.send_head(response, true);
+        return;
+    }
+    let Some(in_flight) = InFlight::begin(shared) else {
+        shared.metrics.calls_refused_total.inc();
+        responder.fail(&Status::from(
+            Error::new(ErrorReason::TooManyInFlight, "too many calls are under way at once; try again later")
+                .with("limit", shared.in_flight_max.to_string()),
+        ));
+        return;
+    };
+    let handler = handler.clone();
+    tokio::spawn(async move {
+        handler.handle(Call { head, body, responder }).await;
+        drop(in_flight);
+    });
+}
+
+/// Counts a call while it is under way, however it ends.
+struct InFlight(Arc<Shared>);
+
+impl InFlight {
+    fn begin(shared: &Arc<Shared>) -> Option<Self> {
+        if shared.in_flight.fetch_add(1, Ordering::Relaxed) >= shared.in_flight_max {
+            shared.in_flight.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        shared.metrics.calls_total.inc();
+        shared.metrics.in_flight.inc();
+        Some(Self(Arc::clone(shared)))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.metrics.in_flight.dec();
+    }
+}
+
+/// A stream whose first bytes have been looked at.
+struct Prefixed<S> {
+    begin: Cursor<[u8; PREFACE.len()]>,
+    stream: S,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Prefixed<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.begin.position() < PREFACE.len() as u64 {
+            let read = std::io::Read::read(&mut self.begin, buffer.initialize_unfilled())?;
+            buffer.advance(read);
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Prefixed<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, data)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, data)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,64 @@
+//! How a process ends: the exit codes, and the one error type that `main` sees.
+
+use std::fmt::Display;
+use std::io;
+use std::process::ExitCode;
+
+/// Why a server could not start or run on. Each has its exit code, so that scripts and supervisors can tell them
+/// apart; 2, wrong usage, is clap's own.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// 1: failed while running.
+    #[error("{0}")]
+    Failed(String),
+    /// 69 (`EX_UNAVAILABLE` of sysexits.h): an address cannot be bound.
+    #[error("cannot listen on {address}: {source}{}", hint(source))]
+    Address {
+        /// The address as it was given.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// 78 (`EX_CONFIG` of sysexits.h): the configuration is wrong.
+    #[error("{0}")]
+    Config(String),
+}
+
+fn hint(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another process listens there: stop it, or choose another address (port 0 takes a free one)"
+        }
+        io::ErrorKind::PermissionDenied => "; choose a port above 1023, or a path you may write to",
+        io::ErrorKind::AddrNotAvailable => "; this machine does not have that address",
+        _ => "",
+    }
+}
+
+impl ServerError {
+    /// A failure while running.
+    pub fn failed(error: impl Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+
+    /// The exit code.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::Address { .. } => 69,
+            Self::Config(_) => 78,
+        }
+    }
+}
+
+/// Ends `main`: prints the error on standard error and turns it into the exit code.
+pub fn report(name: &str, result: Result<(), ServerError>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{name}: {error}");
+            ExitCode::from(error.code())
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The framing of gRPC messages: one byte of flags, four of length, then the message
+//! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
+//!
+//! A call's first message is read whole, and only that: it names the namespace. Its bytes stay in the buffers they
+//! arrived in.
+
+use std::future::poll_fn;
+use std::io::Read as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use flate2::bufread::GzDecoder;
+use h2::RecvStream;
+use http::HeaderMap;
+use prism_proto::{Error, ErrorReason};
+
+/// Flags and length.
+pub const PREFIX_BYTES: usize = 5;
+
+/// Beyond this many pieces a message is copied together: each piece costs some 100 bytes beside what it holds, and a
+/// client may send as many one-byte frames as it likes. The largest message has 256 full frames.
+const PIECES_MAX: usize = 512;
+
+/// A call's first message, and what followed it in its last frame.
+#[derive(Debug, Default)]
+pub struct Message {
+    /// The message with its prefix, in the pieces it arrived in; never empty.
+    pieces: Vec<Bytes>,
+    /// Bytes of later messages that came in the same frame.
+    pub rest: Bytes,
+    /// The length, without the prefix.
+    pub len: usize,
+    /// Compressed, by what the call's `grpc-encoding` says.
+    pub compressed: bool,
+    /// Given back when the message goes.
+    reserved: Option<Reserved>,
+}
+
+impl Message {
+    /// The message as it goes on: prefix and all.
+    #[must_use]
+    pub fn pieces(&self) -> &[Bytes] {
+        &self.pieces
+    }
+
+    /// The message's bytes without the prefix, piece by piece.
+    pub fn payload(&self) -> impl Iterator<Item = &[u8]> {
+        let mut skip = PREFIX_BYTES;
+        self.pieces.iter().map(move |piece| {
+            let start = skip.min(piece.len());
+            skip -= start;
+            &piece[start..]
+        })
+    }
+}
+
+/// Reads a call's first message, of at most `len_max` bytes. `None`: the client ended without one.
+///
+/// # Errors
+/// MESSAGE_TOO_LARGE, MALFORMED_REQUEST, TOO_MANY_IN_FLIGHT when `budget` is used up. A lost client is `Ok(None)`
+/// too: nobody is left to be told.
+pub async fn read_first(
+    body: &mut RecvStream,
+    len_max: usize,
+    budget: &Budget,
+) -> Result<Option<Message>, Error> {
+    let mut message = Message::default();
+    let mut received = 0;
+    let mut wanted = None;
+    while let Some(Ok(piece)) = poll_fn(|cx| body.poll_data(cx)).await {
+        if piece.is_empty() {
+            continue;
+        }
+        // The client may send on: what is held is bounded by `len_max` and the budget, not by the window.
+        let _ = body.flow_control().release_capacity(piece.len());
+        received += piece.len();
+        message.pieces.push(piece);
+        if wanted.is_none() && received >= PREFIX_BYTES {
+            (message.compressed, message.len) = prefix(&message.pieces)?;
+            if message.len > len_max {
+                return Err(too_large(message.len, len_max));
+            }
+            let whole = PREFIX_BYTES + message.len;
+            if received < whole {
+                message.reserved = Some(budget.reserve(whole)?);
+            }
+            wanted = Some(whole);
+        }
+        if let Some(surplus) = wanted.and_then(|whole| received.checked_sub(whole)) {
+            let last = message.pieces.last_mut().expect("a piece was just pushed");
+            message.rest = last.split_off(last.len() - surplus);
+            return Ok(Some(message));
+        }
+        if message.pieces.len() > PIECES_MAX {
+            message.pieces = vec![joined(&message.pieces, wanted.unwrap_or(received))];
+        }
+    }
+    match received {
+        0 => Ok(None),
+        _ => Err(malformed(format!("the request ends after {received} bytes, inside its first message"))),
+    }
+}
+
+/// The compressed flag and the length that a message begins with.
+fn prefix(pieces: &[Bytes]) -> Result<(bool, usize), Error> {
+    let mut bytes = pieces.iter().flat_map(|piece| piece.iter().copied());
+    let flag = bytes.next().unwrap_or_default();
+    let len = bytes.take(4).fold(0_u32, |len, byte| len << 8 | u32::from(byte));
+    match flag {
+        0 | 1 => Ok((flag == 1, len as usize)),
+        _ => Err(malformed(format!("the first byte of the message's prefix is {flag}; gRPC knows 0 and 1"))),
+    }
+}
+
+fn joined(pieces: &[Bytes], whole: usize) -> Bytes {
+    let mut joined = BytesMut::with_capacity(whole);
+    for piece in pieces {
+        joined.extend_from_slice(piece);
+    }
+    joined.freeze()
+}
+
+/// Puts the prefix of an uncompressed message before it.
+#[must_use]
+pub fn framed(message: &[u8]) -> Bytes {
+    let mut framed = BytesMut::with_capacity(PREFIX_BYTES + message.len());
+    framed.extend_from_slice(&[0]);
+    framed.extend_from_slice(&u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes());
+    framed.extend_from_slice(message);
+    framed.freeze()
+}
+
+/// How a call's messages may be compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// Not at all.
+    Identity,
+    /// By gzip.
+    Gzip,
+}
+
+impl Encoding {
+    /// What the answer to an unknown encoding offers.
+    pub const ACCEPTED: &'static str = "identity,gzip";
+
+    /// What `grpc-encoding` says.
+    ///
+    /// # Errors
+    /// COMPRESSION_UNSUPPORTED.
+    pub fn of(headers: &HeaderMap) -> Result<Self, Error> {
+        match headers.get("grpc-encoding").map(http::HeaderValue::as_bytes) {
+            None | Some(b"identity") => Ok(Self::Identity),
+            Some(b"gzip") => Ok(Self::Gzip),
+            Some(_) => Err(Error::new(
+                ErrorReason::CompressionUnsupported,
+                format!(
+                    "grpc-encoding names a compression that is not supported; use one of {}",
+                    Self::ACCEPTED
+                ),
+            )),
+        }
+    }
+
+    /// A compressed message's plain bytes, of which there may be at most `len_max`.
+    ///
+    /// # Errors
+    /// MESSAGE_TOO_LARGE, or MALFORMED_REQUEST where the bytes are not what `grpc-encoding` says.
+    pub fn decompress(self, message: &Message, len_max: usize) -> Result<Vec<u8>, Error> {
+        if self == Self::Identity {
+            return Err(malformed(
+                "the message is flagged as compressed, and no grpc-encoding says how".into(),
+            ));
+        }
+        let compressed = message.payload().collect::<Vec<_>>().concat();
+        let mut plain = Vec::new();
+        let mut decoder = GzDecoder::new(compressed.as_slice()).take(len_max as u64 + 1);
+        match decoder.read_to_end(&mut plain) {
+            Ok(len) if len > len_max => Err(too_large(len, len_max)),
+            Ok(_) => Ok(plain),
+            Err(error) => Err(malformed(format!("the message is not valid gzip: {error}"))),
+        }
+    }
+}
+
+fn malformed(message: String) -> Error {
+    Error::new(ErrorReason::MalformedRequest, message)
+}
+
+fn too_large(len: usize, len_max: usize) -> Error {
+    Error::new(
+        ErrorReason::MessageTooLarge,
+        format!("the message is {len} bytes long or longer; the limit is {len_max} bytes"),
+    )
+    .with("limit", len_max.to_string())
+    .with("size", len.to_string())
+}
+
+/// The bytes of incomplete first messages that a process may hold at once. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Budget(Arc<AtomicUsize>);
+
+impl Budget {
+    /// A budget of that many bytes.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(bytes)))
+    }
+
+    fn reserve(&self, bytes: usize) -> Result<Reserved, Error> {
+        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        match taken {
+            Ok(_) => Ok(Reserved { budget: self.clone(), bytes }),
+            Err(left) => Err(Error::new(
+                ErrorReason::TooManyInFlight,
+                "too many large requests are being received at once; try again later",
+            )
+            .with("limit", left.to_string())
+            .with("size", bytes.to_string())),
+        }
+    }
+}
+
+/// A part of a [`Budget`], given back when dropped.
+#[derive(Debug)]
+struct Reserved {
+    budget: Budget,
+    bytes: usize,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.budget.0.fetch_add(self.bytes, Ordering::Relaxed);
+    }
+}

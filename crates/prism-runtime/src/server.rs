@@ -1,0 +1,212 @@
+//! A server's life: bind, start, say that it is ready, drain, stop.
+//!
+//! ```text
+//! start ──▶ ready ──SIGTERM/SIGINT──▶ NOT_SERVING ──▶ draining ──last call or deadline──▶ stopped
+//! ```
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use prometheus_client::registry::Registry;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::{HttpListen, ServerArgs};
+use crate::connection::{Handler, Shared};
+use crate::exit::ServerError;
+use crate::health::Health;
+use crate::http;
+use crate::listen::{Address, Listener};
+use crate::metrics::ServerMetrics;
+use crate::workers::Workers;
+
+/// A server that is about to start.
+#[derive(Debug)]
+pub struct Server {
+    /// The binary's name, as the ready line has it.
+    pub name: &'static str,
+    /// Where to serve gRPC.
+    pub listen: Address,
+    /// Where to serve HTTP, if anywhere.
+    pub http_listen: Option<Address>,
+    /// Worker threads.
+    pub workers: usize,
+    /// The most connections at once.
+    pub connections_max: usize,
+    /// The most calls under way at once.
+    pub in_flight_max: usize,
+    /// How long a drain may take.
+    pub drain_timeout: Duration,
+    /// Cancelled when the drain begins.
+    pub drain: CancellationToken,
+    /// What the health service reports.
+    pub health: Health,
+    /// What `/metrics` shows.
+    pub registry: Registry,
+    /// Further routes of the HTTP port.
+    pub http_routes: Router,
+}
+
+impl Server {
+    /// A server with the shared flags, and the service's own defaults where they say nothing.
+    #[must_use]
+    pub fn new(
+        name: &'static str,
+        args: &ServerArgs,
+        listen: Address,
+        http_listen: HttpListen,
+        health: Health,
+    ) -> Self {
+        let http_listen = match args.http_listen.clone().unwrap_or(http_listen) {
+            HttpListen::Off => None,
+            HttpListen::At(address) => Some(address),
+        };
+        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self {
+            name,
+            listen: args.listen.clone().unwrap_or(listen),
+            http_listen,
+            workers: args.workers.unwrap_or_else(cores).get(),
+            connections_max: args.connections_max.get(),
+            in_flight_max: args.in_flight_max.get(),
+            drain_timeout: args.drain_timeout,
+            drain: CancellationToken::new(),
+            health,
+            registry: Registry::default(),
+            http_routes: Router::new(),
+        }
+    }
+
+    /// Binds the addresses and serves. `make_handler` runs once on each worker.
+    ///
+    /// # Errors
+    /// An address cannot be bound, or the system gives no threads.
+    pub async fn start<H: Handler>(
+        mut self,
+        make_handler: impl Fn() -> H + Send + Sync + 'static,
+    ) -> Result<Running, ServerError> {
+        let listener = Listener::bind(&self.listen).await?;
+        let http_listener = match &self.http_listen {
+            Some(address) => Some(Listener::bind(address).await?),
+            None => None,
+        };
+        let grpc_address = listener.local_address();
+        let http_address = http_listener.as_ref().map(Listener::local_address);
+        let shared = Arc::new(Shared {
+            drain: self.drain.clone(),
+            metrics: ServerMetrics::registered(&mut self.registry),
+            in_flight: AtomicUsize::new(0),
+            in_flight_max: self.in_flight_max,
+        });
+        let workers = Workers::start(self.workers, &shared, make_handler)?;
+        self.health.set_serving(true).await;
+
+        let stop_http = CancellationToken::new();
+        let http = http_listener.map(|listener| {
+            let routes = http::routes(Arc::new(self.registry), self.health.clone()).merge(self.http_routes);
+            tokio::spawn(http::serve(listener, routes, stop_http.clone()))
+        });
+        let (drain, connections_max) = (self.drain.clone(), self.connections_max);
+        let acceptor = tokio::spawn(async move {
+            drain.run_until_cancelled(workers.accept(&listener, connections_max)).await;
+            workers
+        });
+        Ok(Running {
+            name: self.name,
+            grpc_address,
+            http_address,
+            drain: self.drain,
+            drain_timeout: self.drain_timeout,
+            health: self.health,
+            acceptor,
+            http,
+            stop_http,
+        })
+    }
+}
+
+/// A server that takes calls.
+#[derive(Debug)]
+pub struct Running {
+    name: &'static str,
+    grpc_address: String,
+    http_address: Option<String>,
+    drain: CancellationToken,
+    drain_timeout: Duration,
+    health: Health,
+    acceptor: JoinHandle<Workers>,
+    http: Option<JoinHandle<()>>,
+    stop_http: CancellationToken,
+}
+
+impl Running {
+    /// Where gRPC is served: `HOST:PORT`, or `unix:PATH`.
+    #[must_use]
+    pub fn grpc_address(&self) -> &str {
+        &self.grpc_address
+    }
+
+    /// Where HTTP is served, if anywhere.
+    #[must_use]
+    pub fn http_address(&self) -> Option<&str> {
+        self.http_address.as_deref()
+    }
+
+    /// Prints the line that tells scripts where the server listens.
+    pub fn print_ready_line(&self) {
+        let http = self.http_address.as_ref().map_or_else(String::new, |address| format!(" http={address}"));
+        println!("{} ready grpc={}{http}", self.name, self.grpc_address);
+    }
+
+    /// Stops taking calls, lets those under way finish, at most for the drain timeout, and ends.
+    pub async fn drain(self) {
+        let begun = Instant::now();
+        tracing::info!(limit = ?self.drain_timeout, "draining");
+        self.health.set_serving(false).await;
+        self.drain.cancel();
+        if let Ok(workers) = self.acceptor.await {
+            match workers.stop(self.drain_timeout).await {
+                0 => tracing::info!(took = ?begun.elapsed(), "drained"),
+                cut_off => {
+                    tracing::warn!(connections = cut_off, "the drain timeout has passed; cut off the rest")
+                }
+            }
+        }
+        self.stop_http.cancel();
+        if let Some(http) = self.http {
+            let _ = http.await;
+        }
+    }
+
+    /// Serves until the process is told to stop (SIGTERM, SIGINT), then drains. A second signal ends at once.
+    ///
+    /// # Errors
+    /// Signals cannot be received.
+    pub async fn run_until_signal(self) -> Result<(), ServerError> {
+        let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::failed)?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tokio::select! {
+            () = self.drain() => Ok(()),
+            _ = terminate.recv() => Err(ServerError::failed("a second SIGTERM ended the drain")),
+            _ = interrupt.recv() => Err(ServerError::failed("a second SIGINT ended the drain")),
+        }
+    }
+}
+
+/// Runs a server's future to its end on the main thread, which accepts connections and answers HTTP.
+///
+/// # Errors
+/// The future's, or the system gives no runtime.
+pub fn block_on<F: Future<Output = Result<(), ServerError>>>(future: F) -> Result<(), ServerError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::failed)?;
+    runtime.block_on(future)
+}

@@ -1,0 +1,262 @@
+//! tonic services behind the calls: the interfaces of a plugin, and the health and reflection that every server has.
+//!
+//! tonic dispatches, decodes and encodes; what it would answer differently from the contract is answered before it:
+//! an absent message, a large or badly framed one, an unknown method, an unknown compression.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use h2::RecvStream;
+use http::{Request, Response, request};
+use http_body::{Body as _, Frame};
+use prism_proto::methods::{self, Method, Methods};
+use prism_proto::{Applied, Error, ErrorReason, INTERFACES_PREFIX, limits};
+use prost::Message as _;
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::service::RoutesBuilder;
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt as _};
+
+use crate::call::{self, Call, Responder};
+use crate::connection::Handler;
+use crate::message::{self, Budget, Encoding};
+use crate::pump::{Incoming, PumpError, pump};
+
+/// A gRPC service as a boxed tower service: the one seam between HTTP/2 streams and tonic, and between the proxy
+/// and a plugin in the same process.
+pub type GrpcService = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+
+/// Bytes of incomplete requests that a plugin holds at once: 64 of the largest.
+const BUDGET_BYTES: usize = 64 * limits::MESSAGE_BYTES_MAX;
+
+/// Collects the services of a server.
+#[derive(Debug, Default)]
+pub struct Services {
+    routes: RoutesBuilder,
+    names: Vec<&'static str>,
+    descriptors: Vec<&'static [u8]>,
+}
+
+impl Services {
+    /// Adds a service and the encoded file descriptor set that describes it.
+    #[must_use]
+    pub fn add<S>(mut self, service: S, descriptors: &'static [u8]) -> Self
+    where
+        S: Service<Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
+        S::Response: axum::response::IntoResponse,
+        S::Future: Send + 'static,
+    {
+        self.routes.add_service(service);
+        self.names.push(S::NAME);
+        if !self.descriptors.contains(&descriptors) {
+            self.descriptors.push(descriptors);
+        }
+        self
+    }
+
+    /// The full names of the services added so far.
+    #[must_use]
+    pub fn names(&self) -> &[&'static str] {
+        &self.names
+    }
+
+    /// Adds reflection, v1 and v1alpha, over everything added so far.
+    ///
+    /// # Panics
+    /// A descriptor set that was compiled in does not decode.
+    #[must_use]
+    pub fn with_reflection(self) -> Self {
+        let builder = || {
+            let mut builder = tonic_reflection::server::Builder::configure();
+            for set in &self.descriptors {
+                builder = builder.register_encoded_file_descriptor_set(set);
+            }
+            self.names.iter().fold(builder, |builder, name| builder.with_service_name(*name))
+        };
+        let v1 = builder().build_v1().expect("the descriptors were compiled in");
+        let v1alpha = builder().build_v1alpha().expect("the descriptors were compiled in");
+        self.add(v1, tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
+            .add(v1alpha, tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET)
+    }
+
+    /// The services as one, and what is known of their methods.
+    ///
+    /// # Panics
+    /// A descriptor set that was compiled in does not decode.
+    #[must_use]
+    pub fn build(self) -> (GrpcService, Methods) {
+        let mut served = Methods::new();
+        for set in &self.descriptors {
+            let set = prost_types::FileDescriptorSet::decode(*set).expect("the descriptors were compiled in");
+            served.extend(methods::of_files(&set.file));
+        }
+        let is_served = |path: &str| {
+            let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+            self.names.contains(&service)
+        };
+        served.retain(|path, _| is_served(path));
+        (BoxCloneSyncService::new(self.routes.routes().prepare()), served)
+    }
+}
+
+/// Answers calls with tonic services.
+#[derive(Clone, Debug)]
+pub struct ServiceHandler {
+    service: GrpcService,
+    shared: Arc<ServiceShared>,
+}
+
+#[derive(Debug)]
+struct ServiceShared {
+    methods: Methods,
+    budget: Budget,
+    drain: CancellationToken,
+}
+
+impl ServiceHandler {
+    /// Serves `services`; calls outside the interfaces, such as a Watch of the health, end when `drain` begins.
+    #[must_use]
+    pub fn new(services: Services, drain: CancellationToken) -> Self {
+        let (service, methods) = services.build();
+        let budget = Budget::new(BUDGET_BYTES);
+        Self { service, shared: Arc::new(ServiceShared { methods, budget, drain }) }
+    }
+
+    async fn answer(
+        self,
+        mut head: request::Parts,
+        body: RecvStream,
+        responder: &mut Responder,
+    ) -> Result<(), Error> {
+        let path = head.uri.path();
+        let Some(method) = self.shared.methods.get(path) else { return Err(unknown_method(path)) };
+        let is_interface = path.strip_prefix('/').is_some_and(|path| path.starts_with(INTERFACES_PREFIX));
+        let encoding = Encoding::of(&head.headers)?;
+        let body = match method {
+            Method { client_streaming: false, .. } => self.only_message(&mut head, body, encoding).await?,
+            _ => Body::new(Incoming::new(body)),
+        };
+        let sent = send(self.service, Request::from_parts(head, body), responder);
+        if is_interface {
+            sent.await;
+            return Ok(());
+        }
+        tokio::select! {
+            // First, so that a watcher sees NOT_SERVING before its stream ends.
+            biased;
+            () = sent => Ok(()),
+            () = self.shared.drain.cancelled() => Err(draining()),
+        }
+    }
+
+    /// Reads the message of a method that takes just one.
+    async fn only_message(
+        &self,
+        head: &mut request::Parts,
+        mut body: RecvStream,
+        encoding: Encoding,
+    ) -> Result<Body, Error> {
+        let len_max = limits::MESSAGE_BYTES_MAX;
+        let message =
+            message::read_first(&mut body, len_max, &self.shared.budget).await?.ok_or_else(absent)?;
+        if message.compressed {
+            let plain = encoding.decompress(&message, len_max)?;
+            head.headers.remove("grpc-encoding");
+            return Ok(Body::new(Pieces::from(vec![message::framed(&plain)])));
+        }
+        Ok(Body::new(Pieces::from(message.pieces().to_vec())))
+    }
+}
+
+impl Handler for ServiceHandler {
+    async fn handle(&self, call: Call) {
+        let Call { head, body, mut responder } = call;
+        let answered = match call::timeout(&head.headers) {
+            Err(error) => Err(error),
+            Ok(None) => self.clone().answer(head, body, &mut responder).await,
+            Ok(Some(limit)) => {
+                let answer = Box::pin(self.clone().answer(head, body, &mut responder));
+                tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(call::deadline_exceeded()))
+            }
+        };
+        if let Err(error) = answered {
+            responder.fail(&error.into());
+        }
+    }
+}
+
+/// Calls a service and sends what it answers. A client that goes ends both.
+pub async fn send(service: GrpcService, request: Request<Body>, responder: &mut Responder) {
+    let mut called = pin!(service.oneshot(request));
+    let response = poll_fn(|cx| match called.as_mut().poll(cx) {
+        Poll::Ready(Ok(response)) => Poll::Ready(Some(response)),
+        Poll::Pending => responder.poll_gone(cx).map(|()| None),
+    });
+    let Some(response) = response.await else { return };
+    let (head, body) = response.into_parts();
+    let end = body.is_end_stream();
+    if responder.send_head(Response::from_parts(head, ()), end).is_err() || end {
+        return;
+    }
+    let Some(stream) = responder.take_stream() else { return };
+    match pump(pin!(body), stream).await {
+        Ok(()) => responder.set_ended(),
+        Err(PumpError::Source(status)) => responder.fail(&status),
+        Err(error @ (PumpError::Gone | PumpError::Stalled)) => {
+            tracing::debug!(%error, "an answer was not delivered");
+            responder.reset(h2::Reason::CANCEL);
+        }
+    }
+}
+
+/// The failure of a call to a method that is not there.
+#[must_use]
+pub fn unknown_method(path: &str) -> Error {
+    let shown: String = path.chars().take(200).collect();
+    Error::new(
+        ErrorReason::MethodUnknown,
+        format!("there is no method {shown}; reflection lists the services of this server"),
+    )
+}
+
+/// The failure of a call that needs a message and has none.
+#[must_use]
+pub fn absent() -> Error {
+    Error::new(ErrorReason::MalformedRequest, "the request holds no message")
+}
+
+fn draining() -> Error {
+    Error::unavailable(ErrorReason::Draining, Applied::No, "the server is stopping; connect again")
+}
+
+/// A body of bytes that are there already.
+#[derive(Debug)]
+pub struct Pieces(std::vec::IntoIter<Bytes>);
+
+impl From<Vec<Bytes>> for Pieces {
+    fn from(pieces: Vec<Bytes>) -> Self {
+        Self(pieces.into_iter())
+    }
+}
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.next().map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.len() == 0
+    }
+}

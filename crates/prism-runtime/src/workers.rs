@@ -1,0 +1,167 @@
+//! Worker threads, each with its own single-threaded runtime, and the acceptor that hands every connection to the
+//! worker with the fewest.
+//!
+//! `SO_REUSEPORT` would spread connections by hash instead, and put gRPC's few long-lived ones on one worker.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::connection::{self, Handler, Shared};
+use crate::exit::ServerError;
+use crate::listen::{Listener, Socket, Stream};
+
+/// How long the acceptor pauses when the system refuses, for example because file descriptors ran out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The running workers.
+#[derive(Debug)]
+pub struct Workers {
+    workers: Vec<Worker>,
+    kill: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Worker {
+    connections: mpsc::UnboundedSender<Connection>,
+    open: Arc<AtomicUsize>,
+    ended: oneshot::Receiver<()>,
+}
+
+/// A connection on its way to a worker. The queue needs no bound of its own: each entry holds a permit.
+#[derive(Debug)]
+struct Connection {
+    socket: Socket,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Workers {
+    /// Starts `count` workers. `make_handler` runs once on each, within its runtime.
+    ///
+    /// # Errors
+    /// The system gives no threads.
+    pub fn start<H: Handler>(
+        count: usize,
+        shared: &Arc<Shared>,
+        make_handler: impl Fn() -> H + Send + Sync + 'static,
+    ) -> Result<Self, ServerError> {
+        let kill = CancellationToken::new();
+        let make_handler = Arc::new(make_handler);
+        let start = |index: usize| {
+            let (connections, queue) = mpsc::unbounded_channel();
+            let (ending, ended) = oneshot::channel();
+            let open = Arc::new(AtomicUsize::new(0));
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(ServerError::failed)?;
+            let (make_handler, shared) = (Arc::clone(&make_handler), Arc::clone(shared));
+            let (open_here, kill) = (Arc::clone(&open), kill.clone());
+            let work = move || {
+                let work = async { work(queue, make_handler(), shared, open_here).await };
+                runtime.block_on(kill.run_until_cancelled_owned(work));
+                runtime.shutdown_background();
+                let _ = ending.send(());
+            };
+            thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(work)
+                .map_err(ServerError::failed)?;
+            Ok(Worker { connections, open, ended })
+        };
+        let workers = (0..count).map(start).collect::<Result<_, ServerError>>()?;
+        Ok(Self { workers, kill })
+    }
+
+    /// Accepts connections, at most `connections_max` at once, until dropped.
+    pub async fn accept(&self, listener: &Listener, connections_max: usize) {
+        let permits = Arc::new(Semaphore::new(connections_max));
+        while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
+            match listener.accept().await {
+                Ok(socket) => self.hand_over(Connection { socket, permit }),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection; pausing");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn hand_over(&self, connection: Connection) {
+        let worker = self.workers.iter().min_by_key(|worker| worker.open.load(Ordering::Relaxed));
+        if let Some(worker) = worker {
+            worker.open.fetch_add(1, Ordering::Relaxed);
+            if worker.connections.send(connection).is_err() {
+                tracing::error!("a worker thread has ended; its connections are refused");
+            }
+        }
+    }
+
+    /// Waits until every connection has ended, at most `limit`; then cuts off the rest. Returns how many those were.
+    pub async fn stop(self, limit: Duration) -> usize {
+        let mut ended = Vec::new();
+        let mut open = Vec::new();
+        for worker in self.workers {
+            drop(worker.connections);
+            ended.push(worker.ended);
+            open.push(worker.open);
+        }
+        let all_ended = async {
+            for worker in &mut ended {
+                let _ = worker.await;
+            }
+        };
+        if tokio::time::timeout(limit, all_ended).await.is_ok() {
+            return 0;
+        }
+        let cut_off = open.iter().map(|open| open.load(Ordering::Relaxed)).sum();
+        self.kill.cancel();
+        cut_off
+    }
+}
+
+async fn work<H: Handler>(
+    mut queue: mpsc::UnboundedReceiver<Connection>,
+    handler: H,
+    shared: Arc<Shared>,
+    open: Arc<AtomicUsize>,
+) {
+    let connections = TaskTracker::new();
+    while let Some(Connection { socket, permit }) = queue.recv().await {
+        let held = Open { _permit: permit, shared: Arc::clone(&shared), open: Arc::clone(&open) };
+        held.shared.metrics.connections.inc();
+        held.shared.metrics.connections_total.inc();
+        connections.spawn(serve(socket, handler.clone(), held));
+    }
+    connections.close();
+    connections.wait().await;
+}
+
+async fn serve<H: Handler>(socket: Socket, handler: H, held: Open) {
+    let shared = Arc::clone(&held.shared);
+    match socket.into_stream() {
+        Ok(Stream::Tcp(stream)) => connection::serve(stream, handler, shared).await,
+        Ok(Stream::Unix(stream)) => connection::serve(stream, handler, shared).await,
+        Err(error) => tracing::debug!(%error, "a connection was lost before it was served"),
+    }
+    drop(held);
+}
+
+/// Counts a connection while it is open.
+struct Open {
+    _permit: OwnedSemaphorePermit,
+    shared: Arc<Shared>,
+    open: Arc<AtomicUsize>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.shared.metrics.connections.dec();
+    }
+}
