@@ -119,13 +119,11 @@ fn trailers_only(status: &Status) -> Response<()> {
 }
 
 /// The answer to a request that is not gRPC at all; `None` for one that is.
-///
-/// The content type is `application/grpc`, alone or with a format (`+proto`) or parameters.
 #[must_use]
 pub fn refusal(head: &request::Parts) -> Option<Response<()>> {
     let (status, header, value) = if head.method != Method::POST {
         (StatusCode::METHOD_NOT_ALLOWED, http::header::ALLOW, "POST")
-    } else if !is_grpc(head.headers.get(CONTENT_TYPE)) {
+    } else if !is_grpc(&head.headers) {
         (StatusCode::UNSUPPORTED_MEDIA_TYPE, http::header::ACCEPT, "application/grpc")
     } else {
         return None;
@@ -136,8 +134,10 @@ pub fn refusal(head: &request::Parts) -> Option<Response<()>> {
     Some(response)
 }
 
-fn is_grpc(content_type: Option<&HeaderValue>) -> bool {
-    let rest = content_type.and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
+/// Whether a head is gRPC's: its content type is `application/grpc`, alone or with a format (`+proto`) or parameters.
+#[must_use]
+pub fn is_grpc(headers: &HeaderMap) -> bool {
+    let rest = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
@@ -228,12 +228,15 @@ mod tests {
 
     #[test]
     fn only_grpc_content_types_pass() {
-        let passes = |text: &'static str| is_grpc(Some(&HeaderValue::from_static(text)));
+        let passes = |text| is_grpc(&HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(text))]));
         assert!(
             passes("application/grpc") && passes("application/grpc+proto") && passes("application/grpc;v=1")
         );
         assert!(
-            !passes("application/grpc-web") && !passes("application/json") && !passes("") && !is_grpc(None)
+            !passes("application/grpc-web")
+                && !passes("application/json")
+                && !passes("")
+                && !is_grpc(&HeaderMap::new())
         );
     }
 }

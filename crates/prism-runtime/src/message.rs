@@ -187,7 +187,9 @@ fn malformed(message: String) -> Error {
     Error::new(ErrorReason::MalformedRequest, message)
 }
 
-fn too_large(len: usize, len_max: usize) -> Error {
+/// The refusal of a message over a limit.
+#[must_use]
+pub fn too_large(len: usize, len_max: usize) -> Error {
     Error::new(
         ErrorReason::MessageTooLarge,
         format!("the message is {len} bytes long or longer; the limit is {len_max} bytes"),

@@ -235,28 +235,43 @@ fn draining() -> Error {
     Error::unavailable(ErrorReason::Draining, Applied::No, "the server is stopping; connect again")
 }
 
-/// A body of bytes that are there already.
+/// A body of bytes that are there already, and of what may follow on the stream.
 #[derive(Debug)]
-pub struct Pieces(std::vec::IntoIter<Bytes>);
+pub struct Pieces {
+    pieces: std::vec::IntoIter<Bytes>,
+    following: Option<Incoming>,
+}
 
 impl From<Vec<Bytes>> for Pieces {
     fn from(pieces: Vec<Bytes>) -> Self {
-        Self(pieces.into_iter())
+        Self { pieces: pieces.into_iter(), following: None }
+    }
+}
+
+impl Pieces {
+    /// Goes on with what arrives.
+    #[must_use]
+    pub fn then(self, following: Incoming) -> Self {
+        Self { following: Some(following), ..self }
     }
 }
 
 impl http_body::Body for Pieces {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = h2::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.next().map(|piece| Ok(Frame::data(piece))))
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        match (self.pieces.next(), &mut self.following) {
+            (Some(piece), _) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+            (None, Some(following)) => Pin::new(following).poll_frame(cx),
+            (None, None) => Poll::Ready(None),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.len() == 0
+        self.pieces.len() == 0 && self.following.as_ref().is_none_or(http_body::Body::is_end_stream)
     }
 }

@@ -1,0 +1,150 @@
+//! What a backend's reflection tells: which interfaces it serves, and what kind of method each of its methods is.
+//! Asked again with every new connection, since a plugin may have been replaced. Reflection is optional: without an
+//! answer every call is forwarded.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use bytes::{Buf as _, BytesMut};
+use h2::client::SendRequest;
+use h2::{RecvStream, SendStream};
+use http::header::{CONTENT_TYPE, TE};
+use http::{HeaderValue, Request};
+use prism_proto::methods::{self, Method, Methods};
+use prism_proto::{INTERFACES_PREFIX, limits};
+use prism_runtime::message::{PREFIX_BYTES, framed};
+use prost::Message as _;
+use prost_types::FileDescriptorProto;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
+
+use crate::route::Remote;
+
+/// The versions of the reflection service, which have the same messages; the newer first.
+const PATHS: [&str; 2] = [
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// A backend has this long to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// The most interfaces that are asked about.
+const INTERFACES_MAX: usize = 256;
+
+/// What is known of a backend so far.
+#[derive(Debug, Default)]
+pub struct Discovered {
+    found: ArcSwapOption<Found>,
+    asking: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    interfaces: HashSet<String>,
+    methods: Methods,
+}
+
+impl Discovered {
+    /// Whether the backend has listed its interfaces, and this one is not among them.
+    #[must_use]
+    pub fn lacks(&self, interface: &str) -> bool {
+        self.found.load().as_ref().is_some_and(|found| !found.interfaces.contains(interface))
+    }
+
+    /// What the backend says of a method, by its path.
+    #[must_use]
+    pub fn method(&self, path: &str) -> Option<Method> {
+        self.found.load().as_ref().and_then(|found| found.methods.get(path).copied())
+    }
+}
+
+/// Whether nobody is asking a backend yet; if so, the caller must [`run`].
+pub(crate) fn begins(remote: &Weak<Remote>) -> bool {
+    remote.upgrade().is_some_and(|remote| !remote.discovered.asking.swap(true, Ordering::Relaxed))
+}
+
+/// Asks a backend over a new connection and notes what it says.
+pub(crate) async fn run(remote: Weak<Remote>, send: SendRequest<bytes::Bytes>) {
+    let found = tokio::time::timeout(ANSWER_MAX, ask(send)).await.ok().flatten();
+    if let Some(remote) = remote.upgrade() {
+        if found.is_none() {
+            tracing::debug!(backend = %remote.endpoint, "the backend has no reflection; forwarding every call");
+        }
+        remote.discovered.found.store(found.map(Arc::new));
+        remote.discovered.asking.store(false, Ordering::Relaxed);
+    }
+}
+
+async fn ask(send: SendRequest<bytes::Bytes>) -> Option<Found> {
+    for path in PATHS {
+        let mut conversation = Conversation::open(send.clone(), path).await?;
+        if let Some(found) = conversation.discover().await {
+            return Some(found);
+        }
+    }
+    None
+}
+
+/// One stream to a reflection service.
+struct Conversation {
+    to: SendStream<bytes::Bytes>,
+    from: RecvStream,
+    received: BytesMut,
+}
+
+impl Conversation {
+    async fn open(send: SendRequest<bytes::Bytes>, path: &'static str) -> Option<Self> {
+        let mut request = Request::post(format!("http://localhost{path}")).body(()).ok()?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+        let (response, mut to) = send.ready().await.ok()?.send_request(request, false).ok()?;
+        // A server may hold its head back until there is a message.
+        Self::send(&mut to, MessageRequest::ListServices(String::new()))?;
+        let from = response.await.ok()?.into_body();
+        Some(Self { to, from, received: BytesMut::new() })
+    }
+
+    fn send(to: &mut SendStream<bytes::Bytes>, question: MessageRequest) -> Option<()> {
+        let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
+        to.send_data(framed(&request.encode_to_vec()), false).ok()
+    }
+
+    async fn discover(&mut self) -> Option<Found> {
+        let MessageResponse::ListServicesResponse(list) = self.answer().await? else { return None };
+        let names = list.service.into_iter().map(|service| service.name);
+        let interfaces: HashSet<_> = names.filter(|name| name.starts_with(INTERFACES_PREFIX)).collect();
+        let mut found = Methods::new();
+        for interface in interfaces.iter().take(INTERFACES_MAX) {
+            Self::send(&mut self.to, MessageRequest::FileContainingSymbol(interface.clone()))?;
+            let Some(MessageResponse::FileDescriptorResponse(files)) = self.answer().await else { continue };
+            let decode = |file: &Vec<u8>| FileDescriptorProto::decode(file.as_slice()).ok();
+            let files: Vec<_> = files.file_descriptor_proto.iter().filter_map(decode).collect();
+            found.extend(methods::of_files(&files));
+        }
+        Some(Found { interfaces, methods: found })
+    }
+
+    async fn answer(&mut self) -> Option<MessageResponse> {
+        loop {
+            if let Some((prefix, rest)) = self.received.split_at_checked(PREFIX_BYTES) {
+                let len = u32::from_be_bytes(prefix[1..].try_into().ok()?) as usize;
+                if prefix[0] != 0 || len > limits::MESSAGE_BYTES_MAX {
+                    return None;
+                }
+                if rest.len() >= len {
+                    self.received.advance(PREFIX_BYTES);
+                    let message = self.received.split_to(len);
+                    return ServerReflectionResponse::decode(message).ok()?.message_response;
+                }
+            }
+            let data = self.from.data().await?.ok()?;
+            self.from.flow_control().release_capacity(data.len()).ok()?;
+            self.received.extend_from_slice(&data);
+        }
+    }
+}

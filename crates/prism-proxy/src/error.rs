@@ -1,0 +1,73 @@
+//! The refusals that are the proxy's own. What a plugin answers is passed on as it is.
+
+use prism_proto::{Applied, Error, ErrorReason, limits};
+
+use crate::endpoint::Endpoint;
+
+/// The namespace is not in the configuration.
+#[must_use]
+pub fn namespace_not_found(namespace: &str) -> Error {
+    if !limits::is_namespace(namespace) {
+        return Error::new(
+            ErrorReason::NamespaceInvalid,
+            format!(
+                "namespace is not valid; it is 1 to {} characters of a-z, 0-9 and -, starting with a letter (empty \
+                 means {})",
+                limits::NAMESPACE_BYTES_MAX,
+                limits::NAMESPACE_DEFAULT
+            ),
+        )
+        .with("field", "namespace")
+        .with("limit", limits::NAMESPACE_BYTES_MAX.to_string())
+        .with("size", namespace.len().to_string());
+    }
+    Error::new(
+        ErrorReason::NamespaceNotFound,
+        format!("namespace {namespace} is not configured; add it to the proxy's configuration"),
+    )
+    .with("namespace", namespace)
+}
+
+/// The backend, or the namespace's settings, leave this interface out.
+#[must_use]
+pub fn interface_not_served(namespace: &str, interface: &str, why: &str) -> Error {
+    Error::new(
+        ErrorReason::InterfaceNotServed,
+        format!("namespace {namespace} does not serve {interface}: {why}"),
+    )
+    .with("namespace", namespace)
+    .with("interface", interface)
+}
+
+/// No connection to the backend can be had; it has not seen the call.
+#[must_use]
+pub fn backend_unreachable(namespace: &str, endpoint: &Endpoint, why: &str) -> Error {
+    Error::unavailable(
+        ErrorReason::BackendUnreachable,
+        Applied::No,
+        format!("the backend {endpoint} of namespace {namespace} cannot be reached: {why}"),
+    )
+    .with("namespace", namespace)
+}
+
+/// The backend went while it had the call.
+#[must_use]
+pub fn backend_lost(namespace: &str, endpoint: &Endpoint, why: &h2::Error) -> Error {
+    Error::unavailable(
+        ErrorReason::BackendLost,
+        Applied::Maybe,
+        format!("the backend {endpoint} of namespace {namespace} was lost before it had answered: {why}"),
+    )
+    .with("namespace", namespace)
+}
+
+/// Whatever listens at the backend's address does not speak gRPC.
+#[must_use]
+pub fn not_grpc(namespace: &str, endpoint: &Endpoint, status: http::StatusCode) -> Error {
+    Error::unavailable(
+        ErrorReason::BackendUnreachable,
+        Applied::Maybe,
+        format!("the backend {endpoint} of namespace {namespace} answered HTTP {status}, which is not gRPC"),
+    )
+    .with("namespace", namespace)
+}

@@ -1,0 +1,380 @@
+//! One call's way through the proxy.
+//!
+//! The first message is read whole and walked for its namespace; then head, message and everything after it go to
+//! the backend, and everything it answers comes back, frame by frame, under flow control. Nothing is decoded.
+//!
+//! A call is sent a second time only if the backend surely has not acted on the first: it refused the stream, or
+//! said by GOAWAY that it would not look at it, or the connection was gone before the call was on it.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use h2::client::ResponseFuture;
+use h2::{Reason, RecvStream, SendStream};
+use http::header::{AUTHORIZATION, HeaderName};
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::{HeaderMap, Request, Response, StatusCode, Version, request};
+use prism_proto::methods::{self, Method};
+use prism_proto::{Error, INTERFACES_PREFIX, limits};
+use prism_runtime::call::{self, Call, GRPC_TIMEOUT, Responder};
+use prism_runtime::connection::Handler;
+use prism_runtime::message::{self, Budget, Encoding, Message};
+use prism_runtime::pump::{Incoming, PumpError, pump};
+use prism_runtime::service::{self, Pieces, ServiceHandler};
+use tokio::time::{Instant, timeout_at};
+use tonic::body::Body;
+
+use crate::endpoint::Endpoint;
+use crate::error;
+use crate::namespace;
+use crate::route::{Backend, Remote, Route, RouteTable};
+use crate::upstream::{Kind, Place, Upstreams};
+
+/// A client has this long to send the first message, which names the namespace, unless its own deadline is shorter.
+const FIRST_MESSAGE_MAX: Duration = Duration::from_secs(30);
+
+/// Bytes of incomplete first messages that the process holds at once: 64 of the largest.
+const BUDGET_BYTES: usize = 64 * limits::MESSAGE_BYTES_MAX;
+
+/// The authority of calls to a Unix socket, which has none of its own.
+const UNIX_AUTHORITY: &str = "localhost";
+
+/// What all workers of a proxy share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The routes in force.
+    pub table: ArcSwap<RouteTable>,
+    budget: Budget,
+}
+
+impl Shared {
+    /// Begins with a table.
+    #[must_use]
+    pub fn new(table: RouteTable) -> Arc<Self> {
+        Arc::new(Self { table: ArcSwap::from_pointee(table), budget: Budget::new(BUDGET_BYTES) })
+    }
+}
+
+/// Forwards the calls of one worker.
+#[derive(Clone, Debug)]
+pub struct Forwarder {
+    shared: Arc<Shared>,
+    upstreams: Upstreams,
+    own: ServiceHandler,
+}
+
+impl Handler for Forwarder {
+    async fn handle(&self, call: Call) {
+        let is_interface =
+            |path: &str| path.strip_prefix('/').is_some_and(|path| path.starts_with(INTERFACES_PREFIX));
+        if !is_interface(call.head.uri.path()) {
+            return self.own.handle(call).await;
+        }
+        let Call { head, body, mut responder } = call;
+        if let Err(error) = self.forward(head, body, &mut responder).await {
+            tracing::debug!(reason = %error.reason, %error, "a call failed");
+            responder.fail(&error.into());
+        }
+    }
+}
+
+/// A call whose route is known.
+struct Routed {
+    route: Arc<Route>,
+    method: Method,
+    head: request::Parts,
+    message: Message,
+    /// The message's bytes where they came compressed.
+    plain: Option<Vec<u8>>,
+    deadline: Option<Instant>,
+}
+
+impl Forwarder {
+    /// A forwarder for the worker it is made on. Calls that are not to an interface go to the proxy's own services.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, own: ServiceHandler) -> Self {
+        Self { shared, upstreams: Upstreams::default(), own }
+    }
+
+    async fn forward(
+        &self,
+        head: request::Parts,
+        mut body: RecvStream,
+        responder: &mut Responder,
+    ) -> Result<(), Error> {
+        let arrived = Instant::now();
+        let timeout = call::timeout(&head.headers)?;
+        let first_max = timeout.unwrap_or(FIRST_MESSAGE_MAX).min(FIRST_MESSAGE_MAX);
+        let routed = timeout_at(arrived + first_max, self.route(head, &mut body)).await;
+        let mut routed = routed.map_err(|_| call::deadline_exceeded())??;
+        let unary_max = routed.method.is_unary().then_some(routed.route.timeout);
+        // A deadline beyond what the clock can express is none.
+        routed.deadline = timeout.or(unary_max).and_then(|limit| arrived.checked_add(limit));
+        match routed.deadline {
+            None => self.send(routed, body, responder).await,
+            Some(deadline) => {
+                let sent = self.send(routed, body, responder);
+                timeout_at(deadline, sent).await.unwrap_or_else(|_| Err(call::deadline_exceeded()))
+            }
+        }
+    }
+
+    /// Reads the first message and finds its route.
+    async fn route(&self, head: request::Parts, body: &mut RecvStream) -> Result<Routed, Error> {
+        let encoding = Encoding::of(&head.headers)?;
+        let message = message::read_first(body, limits::MESSAGE_BYTES_MAX, &self.shared.budget).await?;
+        let message = message.ok_or_else(service::absent)?;
+        let plain = if message.compressed {
+            Some(encoding.decompress(&message, limits::MESSAGE_BYTES_MAX)?)
+        } else {
+            None
+        };
+        let namespace: Cow<'_, str> = match &plain {
+            Some(plain) => namespace::find([plain.as_slice()].into_iter())?,
+            None => namespace::find(message.payload())?,
+        };
+        let route = self.shared.table.load().route(&namespace)?;
+        drop(namespace);
+        let len = plain.as_ref().map_or(message.len, Vec::len);
+        if len > route.message_bytes_max {
+            return Err(message::too_large(len, route.message_bytes_max).with("namespace", &route.namespace));
+        }
+        let path = head.uri.path();
+        route.check_interface(path.trim_start_matches('/').split('/').next().unwrap_or_default())?;
+        let method = methods::KNOWN.get(path).copied().or_else(|| match &route.backend {
+            Backend::Remote(remote) => remote.discovered.method(path),
+            Backend::Embedded(_) => None,
+        });
+        let method = method.unwrap_or(Method::UNKNOWN);
+        Ok(Routed { route, method, head, message, plain, deadline: None })
+    }
+
+    async fn send(&self, routed: Routed, body: RecvStream, responder: &mut Responder) -> Result<(), Error> {
+        match &routed.route.backend {
+            Backend::Embedded(service) => {
+                let request = embedded_request(&routed, body);
+                service::send(service.clone(), request, responder).await;
+                Ok(())
+            }
+            Backend::Remote(remote) => {
+                Exchange { upstreams: &self.upstreams, remote, routed: &routed }.run(body, responder).await
+            }
+        }
+    }
+}
+
+/// The call as a plugin in this process gets it, never compressed.
+fn embedded_request(routed: &Routed, body: RecvStream) -> Request<Body> {
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() = routed.head.uri.clone();
+    *request.method_mut() = routed.head.method.clone();
+    *request.headers_mut() = passed_on(&routed.head.headers);
+    let pieces = match &routed.plain {
+        Some(plain) => {
+            request.headers_mut().remove("grpc-encoding");
+            vec![message::framed(plain)]
+        }
+        None => routed.message.pieces().to_vec(),
+    };
+    *request.body_mut() = if routed.method.client_streaming {
+        let rest = routed.message.rest.clone();
+        let pieces: Vec<_> = pieces.into_iter().chain([rest]).collect();
+        Body::new(Pieces::from(pieces).then(Incoming::new(body)))
+    } else {
+        Body::new(Pieces::from(pieces))
+    };
+    request
+}
+
+/// The headers that go on: all but the credentials, which are the proxy's, and `prism-*`, which a client may not
+/// claim.
+fn passed_on(headers: &HeaderMap) -> HeaderMap {
+    let mut passed_on = headers.clone();
+    passed_on.remove(AUTHORIZATION);
+    let is_ours = |name: &&HeaderName| name.as_str().starts_with("prism-");
+    let ours: Vec<_> = headers.keys().filter(is_ours).cloned().collect();
+    for name in ours {
+        passed_on.remove(name);
+    }
+    passed_on
+}
+
+/// A call's exchange with a backend behind a connection.
+struct Exchange<'a> {
+    upstreams: &'a Upstreams,
+    remote: &'a Arc<Remote>,
+    routed: &'a Routed,
+}
+
+/// How far one attempt came.
+enum Attempt {
+    /// The call has ended.
+    Done,
+    /// The backend has not looked at the call.
+    Unseen(h2::Error),
+}
+
+impl Exchange<'_> {
+    async fn run(&self, body: RecvStream, responder: &mut Responder) -> Result<(), Error> {
+        let Routed { route, method, .. } = self.routed;
+        let kind = if method.is_unary() { Kind::Unary } else { Kind::Streaming };
+        let request = self.request();
+        let mut body = Some(body);
+        let mut attempts_left = 2;
+        loop {
+            attempts_left -= 1;
+            let unreachable = |why: &dyn Display| {
+                error::backend_unreachable(&route.namespace, &self.remote.endpoint, &why.to_string())
+            };
+            let mut placed = pin!(self.upstreams.place(self.remote, kind));
+            let place = poll_fn(|cx| match placed.as_mut().poll(cx) {
+                Poll::Ready(place) => Poll::Ready(Some(place)),
+                Poll::Pending => responder.poll_gone(cx).map(|()| None),
+            });
+            let Some(place) = place.await else { return Ok(()) };
+            let place = place.map_err(|why| unreachable(&why))?;
+            match self.attempt(place, request.clone(), &mut body, responder).await? {
+                Attempt::Done => return Ok(()),
+                Attempt::Unseen(_) if attempts_left > 0 && body.is_some() => {}
+                Attempt::Unseen(why) => return Err(unreachable(&why)),
+            }
+        }
+    }
+
+    /// The head as the backend gets it, with what is left of the deadline.
+    fn request(&self) -> Request<()> {
+        let Routed { head, deadline, .. } = self.routed;
+        let authority = match &self.remote.endpoint {
+            Endpoint::Tcp(authority) => authority.clone(),
+            Endpoint::Unix(_) | Endpoint::Embedded(_) => Authority::from_static(UNIX_AUTHORITY),
+        };
+        let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let uri = Uri::builder().scheme(Scheme::HTTP).authority(authority).path_and_query(path);
+        let mut request = Request::new(());
+        *request.method_mut() = head.method.clone();
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = uri.build().expect("all three parts are there");
+        *request.headers_mut() = passed_on(&head.headers);
+        if let Some(deadline) = deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            request.headers_mut().insert(GRPC_TIMEOUT, call::timeout_value(left));
+        }
+        request
+    }
+
+    async fn attempt(
+        &self,
+        mut place: Place,
+        request: Request<()>,
+        body: &mut Option<RecvStream>,
+        responder: &mut Responder,
+    ) -> Result<Attempt, Error> {
+        let Routed { method, message, .. } = self.routed;
+        if let Err(why) = poll_fn(|cx| place.send.poll_ready(cx)).await {
+            place.retire();
+            return Ok(Attempt::Unseen(why));
+        }
+        let (response, mut to) = match place.send.send_request(request, false) {
+            Ok(sent) => sent,
+            Err(why) => {
+                place.retire();
+                return Ok(Attempt::Unseen(why));
+            }
+        };
+        let more = method.client_streaming;
+        let pieces = message.pieces();
+        for (index, piece) in pieces.iter().enumerate() {
+            let last = index + 1 == pieces.len();
+            if let Err(why) = to.send_data(piece.clone(), last && !more) {
+                return self.judge(why, &place);
+            }
+        }
+        if !more {
+            return self.relay(response, &place, responder).await;
+        }
+        let Some(body) = body.take() else { return Ok(Attempt::Done) };
+        let mut upload = pin!(upload(message.rest.clone(), body, &mut to));
+        let mut uploading = true;
+        let mut download = pin!(self.relay(response, &place, responder));
+        poll_fn(|cx| {
+            if uploading && let Poll::Ready(sent) = upload.as_mut().poll(cx) {
+                uploading = false;
+                // The client is gone; nobody waits for an answer.
+                if let Err(PumpError::Source(_)) = sent {
+                    return Poll::Ready(Ok(Attempt::Done));
+                }
+            }
+            download.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// Passes the backend's answer on to the client.
+    async fn relay(
+        &self,
+        mut response: ResponseFuture,
+        place: &Place,
+        responder: &mut Responder,
+    ) -> Result<Attempt, Error> {
+        let received = poll_fn(|cx| match Pin::new(&mut response).poll(cx) {
+            Poll::Ready(response) => Poll::Ready(Some(response)),
+            Poll::Pending => responder.poll_gone(cx).map(|()| None),
+        });
+        let response = match received.await {
+            None => return Ok(Attempt::Done),
+            Some(Err(why)) => return self.judge(why, place),
+            Some(Ok(response)) => response,
+        };
+        let Self { remote, routed, .. } = self;
+        let namespace = &routed.route.namespace;
+        if response.status() != StatusCode::OK || !call::is_grpc(response.headers()) {
+            return Err(error::not_grpc(namespace, &remote.endpoint, response.status()));
+        }
+        let (head, from) = response.into_parts();
+        let end = from.is_end_stream();
+        if responder.send_head(Response::from_parts(head, ()), end).is_err() || end {
+            return Ok(Attempt::Done);
+        }
+        let Some(to) = responder.take_stream() else { return Ok(Attempt::Done) };
+        match pump(pin!(Incoming::new(from)), to).await {
+            Ok(()) => responder.set_ended(),
+            Err(PumpError::Source(why)) => {
+                return Err(error::backend_lost(namespace, &remote.endpoint, &why));
+            }
+            Err(why @ (PumpError::Gone | PumpError::Stalled)) => {
+                tracing::debug!(%why, namespace, "an answer was not delivered");
+                responder.reset(Reason::CANCEL);
+            }
+        }
+        Ok(Attempt::Done)
+    }
+
+    /// Whether a failed attempt may be repeated. A GOAWAY reaches a stream only if its number is above the last one
+    /// that the backend looked at.
+    fn judge(&self, why: h2::Error, place: &Place) -> Result<Attempt, Error> {
+        if why.is_remote() && why.is_go_away() {
+            place.retire();
+            return Ok(Attempt::Unseen(why));
+        }
+        if why.is_remote() && why.reason() == Some(Reason::REFUSED_STREAM) {
+            return Ok(Attempt::Unseen(why));
+        }
+        Err(error::backend_lost(&self.routed.route.namespace, &self.remote.endpoint, &why))
+    }
+}
+
+/// Sends on what follows the first message.
+async fn upload(
+    rest: Bytes,
+    body: RecvStream,
+    to: &mut SendStream<Bytes>,
+) -> Result<(), PumpError<h2::Error>> {
+    pump(pin!(Pieces::from(vec![rest]).then(Incoming::new(body))), to).await
+}

@@ -1,0 +1,15 @@
+//! The `prism-proxy` binary.
+
+use std::process::ExitCode;
+
+use prism_proxy::app::{self, Args, NAME};
+use prism_runtime::{args, exit, server};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = args::parse::<Args>(NAME);
+    let memstore = prism_memstore::embedded();
+    exit::report(NAME, server::block_on(app::run(args, [("memstore", memstore)].into())))
+}
