@@ -1,1 +1,14 @@
-//! prism-e2e
+//! What the tests of the whole stack share: building and starting the real binaries ([`process`]), raw HTTP/2 for
+//! requests that no client would send ([`raw`]), and the interface of the test plugin ([`echo`]).
+
+pub mod process;
+pub mod raw;
+
+/// The interface of the `echo-plugin` binary.
+#[expect(missing_docs, clippy::allow_attributes_without_reason, reason = "generated")]
+pub mod echo {
+    tonic::include_proto!("prism.interfaces.echo");
+
+    /// The encoded descriptors of the interface.
+    pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/echo.binpb"));
+}

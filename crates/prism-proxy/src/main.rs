@@ -10,6 +10,5 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let args = args::parse::<Args>(NAME);
-    let memstore = prism_memstore::embedded();
-    exit::report(NAME, server::block_on(app::run(args, [("memstore", memstore)].into())))
+    exit::report(NAME, server::block_on(app::run(args, Default::default())))
 }

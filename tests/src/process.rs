@@ -1,0 +1,255 @@
+//! Builds the workspace's binaries once and starts them as a user would, on ports that the system chooses.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A process has this long to say that it is ready, or to end. Far more than it takes: a busy machine is no failure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binaries of the workspace, built in the profile and target directory of the running test. `cargo test` in one
+/// package does not build another's binaries, and would test stale ones.
+static BINARIES: LazyLock<HashMap<String, PathBuf>> = LazyLock::new(build);
+
+fn build() -> HashMap<String, PathBuf> {
+    // .../target/PROFILE/deps/TEST
+    let test = std::env::current_exe().expect("a running test has a path");
+    let profile_dir = test.ancestors().nth(2).expect("cargo puts tests into target/PROFILE/deps");
+    let profile = match profile_dir.file_name().and_then(OsStr::to_str) {
+        Some("debug") | None => "dev",
+        Some(profile) => profile,
+    };
+    let target = profile_dir.parent().expect("cargo puts tests into target/PROFILE/deps");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--workspace", "--bins", "--quiet", "--message-format=json", "--profile", profile])
+        .arg("--target-dir")
+        .arg(target)
+        .current_dir(workspace())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo can be started");
+    assert!(output.status.success(), "the workspace's binaries do not build");
+    let messages = output.stdout.split(|byte| *byte == b'\n');
+    let artifacts = messages.filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok());
+    let binary = |artifact: serde_json::Value| {
+        let path = PathBuf::from(artifact["executable"].as_str()?);
+        Some((artifact["target"]["name"].as_str()?.to_owned(), path))
+    };
+    artifacts.filter_map(binary).collect()
+}
+
+/// The root of the workspace.
+#[must_use]
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package lies in the workspace")
+}
+
+/// The path of a binary of the workspace.
+#[must_use]
+pub fn binary(name: &str) -> &'static Path {
+    BINARIES.get(name).unwrap_or_else(|| panic!("the workspace has no binary {name}"))
+}
+
+/// A command for a binary of the workspace. Variables of Prism's that the caller's shell may hold are removed.
+#[must_use]
+pub fn command(name: &str) -> Command {
+    let mut command = Command::new(binary(name));
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with("PRISM_") {
+            command.env_remove(variable);
+        }
+    }
+    command
+}
+
+/// A running process. Killed when dropped; when the test fails, its log is shown.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    lines: Receiver<String>,
+    log: Arc<Mutex<String>>,
+    /// The line that it printed once it was ready.
+    pub ready: String,
+}
+
+impl Process {
+    /// Starts a server with these arguments and waits for its ready line.
+    ///
+    /// # Panics
+    /// It ends, or prints something else, or nothing.
+    pub fn start<A: AsRef<OsStr>>(name: &str, args: impl IntoIterator<Item = A>) -> Self {
+        Self::spawn(name, command(name).args(args))
+    }
+
+    /// Starts a server by a command and waits for its ready line.
+    ///
+    /// # Panics
+    /// It ends, or prints something else, or nothing.
+    pub fn spawn(name: &str, command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
+        let (send, lines) = channel();
+        let stdout = child.stdout.take().expect("stdout is piped");
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = send.send(line);
+            }
+        });
+        let log = Arc::new(Mutex::new(String::new()));
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let collected = Arc::clone(&log);
+        std::thread::spawn(move || collect(stderr, &collected));
+        let mut process = Self { name: name.to_owned(), child, lines, log, ready: String::new() };
+        process.ready = process.next_line();
+        process
+    }
+
+    /// The next line on standard output.
+    ///
+    /// # Panics
+    /// There is none in time.
+    pub fn next_line(&mut self) -> String {
+        self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+            let why = match error {
+                RecvTimeoutError::Timeout => "printed no line in time",
+                RecvTimeoutError::Disconnected => "ended",
+            };
+            panic!("{} {why}; its log:\n{}", self.name, self.log())
+        })
+    }
+
+    /// The address that the ready line gives for `key` (`grpc`, `http`).
+    ///
+    /// # Panics
+    /// It gives none.
+    #[must_use]
+    pub fn address(&self, key: &str) -> &str {
+        let mut words = self.ready.split(' ');
+        words
+            .find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+            .unwrap_or_else(|| panic!("{:?} has no {key}= address", self.ready))
+    }
+
+    /// Where it serves gRPC.
+    #[must_use]
+    pub fn grpc(&self) -> &str {
+        self.address("grpc")
+    }
+
+    /// What it has written to standard error.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Panics
+    /// It is gone.
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a pid");
+        kill_process(pid, signal).unwrap_or_else(|error| panic!("{} cannot be signalled: {error}", self.name));
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// It does not end in time.
+    pub fn wait(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{} does not end; its log:\n{}", self.name, self.log());
+            std::thread::yield_now();
+        }
+    }
+
+    /// Kills it at once, as a crash would.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- log of {} ---\n{}", self.name, self.log());
+        }
+    }
+}
+
+fn collect(from: impl Read, into: &Mutex<String>) {
+    for line in BufReader::new(from).lines().map_while(Result::ok) {
+        let mut log = into.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        log.push_str(&line);
+        log.push('\n');
+    }
+}
+
+/// A proxy on ports of its own, and what it needs to live.
+#[derive(Debug)]
+pub struct Proxy {
+    /// The process.
+    pub process: Process,
+    folder: tempfile::TempDir,
+}
+
+impl Proxy {
+    /// Starts a proxy with these namespaces: name and endpoint.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[must_use]
+    pub fn start(namespaces: &[(&str, &str)]) -> Self {
+        let sections: String = namespaces
+            .iter()
+            .map(|(name, endpoint)| {
+                format!("  - name: {name}\n    pattern: keyvalue\n    plugin:\n      endpoint: \"{endpoint}\"\n")
+            })
+            .collect();
+        Self::with_config(&format!("namespaces:\n{sections}"))
+    }
+
+    /// Starts a proxy with the text of a configuration file.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[must_use]
+    pub fn with_config(text: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let file = folder.path().join("prism.yaml");
+        std::fs::write(&file, text).expect("the configuration can be written");
+        let file = file.to_str().expect("temporary paths are UTF-8");
+        let flags = ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--config", file];
+        Self { process: Process::start("prism-proxy", flags), folder }
+    }
+
+    /// Where it serves gRPC.
+    #[must_use]
+    pub fn grpc(&self) -> &str {
+        self.process.grpc()
+    }
+
+    /// The folder of its configuration.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}

@@ -1,0 +1,105 @@
+//! Raw HTTP/2: sends what no gRPC client would, and reads the answer as it comes.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use h2::client::SendRequest;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Request, StatusCode};
+use tokio::net::TcpStream;
+
+/// A connection that stays open over any number of requests.
+#[derive(Debug)]
+pub struct Connection {
+    send: SendRequest<Bytes>,
+}
+
+/// An answer with everything in it.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub http: StatusCode,
+    /// The head's headers, and the trailers over them.
+    pub headers: HeaderMap,
+    /// The messages, without their prefixes.
+    pub messages: Vec<Bytes>,
+}
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Panics
+    /// Nobody listens.
+    pub async fn open(address: &str) -> Self {
+        let stream = TcpStream::connect(address).await.expect("somebody listens");
+        let (send, driver) = h2::client::handshake(stream).await.expect("it speaks HTTP/2");
+        tokio::spawn(driver);
+        Self { send }
+    }
+
+    /// Sends a gRPC request with further headers and a body in pieces, each its own DATA frame.
+    ///
+    /// # Panics
+    /// The connection is gone.
+    pub async fn call(&self, path: &str, headers: &[(&'static str, &str)], pieces: &[&[u8]]) -> Answer {
+        let mut request = Request::post(format!("http://localhost{path}"));
+        let map = request.headers_mut().expect("the path is valid");
+        map.insert(CONTENT_TYPE, "application/grpc".parse().expect("a valid value"));
+        map.insert("te", "trailers".parse().expect("a valid value"));
+        for (name, value) in headers {
+            map.insert(*name, value.parse().expect("a valid value"));
+        }
+        self.request(request.body(()).expect("a valid request"), pieces).await
+    }
+
+    /// Sends any request.
+    ///
+    /// # Panics
+    /// The connection is gone.
+    pub async fn request(&self, request: Request<()>, pieces: &[&[u8]]) -> Answer {
+        let mut send = self.send.clone().ready().await.expect("the connection lives");
+        let (response, mut stream) =
+            send.send_request(request, pieces.is_empty()).expect("the connection lives");
+        for (index, piece) in pieces.iter().enumerate() {
+            // A server may answer before it has read all.
+            let _ = stream.send_data(Bytes::copy_from_slice(piece), index + 1 == pieces.len());
+        }
+        let (head, mut body) = response.await.expect("there is an answer").into_parts();
+        let mut data = BytesMut::new();
+        while let Some(piece) = body.data().await {
+            let piece = piece.expect("the answer is whole");
+            body.flow_control().release_capacity(piece.len()).expect("the connection lives");
+            data.extend_from_slice(&piece);
+        }
+        let mut headers = head.headers;
+        headers.extend(body.trailers().await.expect("the answer is whole").unwrap_or_default());
+        Answer { http: head.status, headers, messages: messages(data) }
+    }
+}
+
+fn messages(mut data: BytesMut) -> Vec<Bytes> {
+    let mut messages = Vec::new();
+    while data.len() >= 5 {
+        data.advance(1);
+        let len = data.get_u32() as usize;
+        messages.push(data.split_to(len).freeze());
+    }
+    messages
+}
+
+impl Answer {
+    /// The gRPC status of the call.
+    #[must_use]
+    pub fn status(&self) -> Option<tonic::Status> {
+        tonic::Status::from_header_map(&self.headers)
+    }
+
+    /// The code and the reason of a failed call.
+    ///
+    /// # Panics
+    /// It did not fail, or without a reason of Prism's.
+    #[must_use]
+    pub fn refusal(&self) -> (tonic::Code, prism_proto::Error) {
+        let status = self.status().unwrap_or_else(|| panic!("no gRPC status: {self:?}"));
+        let error = prism_proto::Error::from_status(&status);
+        (status.code(), error.unwrap_or_else(|| panic!("no reason: {status:?}")))
+    }
+}
