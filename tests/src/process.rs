@@ -161,7 +161,8 @@ impl Process {
     /// It is gone.
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a pid");
-        kill_process(pid, signal).unwrap_or_else(|error| panic!("{} cannot be signalled: {error}", self.name));
+        kill_process(pid, signal)
+            .unwrap_or_else(|error| panic!("{} cannot be signalled: {error}", self.name));
     }
 
     /// Waits for its end.
@@ -221,7 +222,9 @@ impl Proxy {
         let sections: String = namespaces
             .iter()
             .map(|(name, endpoint)| {
-                format!("  - name: {name}\n    pattern: keyvalue\n    plugin:\n      endpoint: \"{endpoint}\"\n")
+                format!(
+                    "  - name: {name}\n    pattern: keyvalue\n    plugin:\n      endpoint: \"{endpoint}\"\n"
+                )
             })
             .collect();
         Self::with_config(&format!("namespaces:\n{sections}"))

@@ -336,10 +336,9 @@ impl Link {
                 link.changed.notify_waiters();
             }
         });
-        if self.kind == Kind::Streaming || !discovery::begins(&self.remote) {
-            return Ok(connection);
+        if discovery::begins(&self.remote) {
+            tokio::spawn(discovery::run(Weak::clone(&self.remote), connection.send.clone()));
         }
-        tokio::spawn(discovery::run(Weak::clone(&self.remote), connection.send.clone()));
         Ok(connection)
     }
 }

@@ -36,7 +36,9 @@ type Answers = Pin<Box<dyn Stream<Item = Result<EchoResponse, Status>> + Send>>;
 fn lines(metadata: &MetadataMap) -> String {
     let line = |entry: KeyAndValueRef<'_>| match entry {
         KeyAndValueRef::Ascii(name, value) => format!("{name}: {}\n", value.to_str().unwrap_or("?")),
-        KeyAndValueRef::Binary(name, value) => format!("{name}: {:?}\n", value.to_bytes().unwrap_or_default()),
+        KeyAndValueRef::Binary(name, value) => {
+            format!("{name}: {:?}\n", value.to_bytes().unwrap_or_default())
+        }
     };
     let mut lines: Vec<_> = metadata.iter().map(line).collect();
     lines.sort();
@@ -92,7 +94,11 @@ impl EchoInterface for Echo {
         request: Request<Streaming<EchoRequest>>,
     ) -> Result<Response<Answers>, Status> {
         let answer = |request: Result<EchoRequest, Status>| {
-            request.map(|request| EchoResponse { payload: request.payload, requests: 1, ..Default::default() })
+            request.map(|request| EchoResponse {
+                payload: request.payload,
+                requests: 1,
+                ..Default::default()
+            })
         };
         Ok(Response::new(Box::pin(request.into_inner().map(answer))))
     }
@@ -102,6 +108,7 @@ fn main() -> ExitCode {
     let args = args::parse::<Args>(NAME);
     let echo = EchoInterfaceServer::new(Echo::default());
     let plugin = Plugin::new(Capabilities::default()).service(echo, FILE_DESCRIPTOR_SET);
-    let app = App { name: NAME, args: &args.server, listen: "127.0.0.1:0", plugin, registry: Default::default() };
+    let app =
+        App { name: NAME, args: &args.server, listen: "127.0.0.1:0", plugin, registry: Default::default() };
     exit::report(NAME, server::block_on(app::run(app, std::future::pending())))
 }
