@@ -1,1 +1,72 @@
-//! prism-client
+//! The Rust client of Prism, the data-access gateway.
+//!
+//! A [`Client`] is a cheap handle on a few shared HTTP/2 connections. It is made without I/O, connects when first
+//! used, and connects again when a connection is lost. Data lives in namespaces; [`Client::keyvalue`] and
+//! [`Client::list`] work on the namespace `default`, [`Client::namespace`] names another.
+//!
+//! ```
+//! # mod fake { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fake/mod.rs")); }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), prism_client::Error> {
+//! # let server = fake::Fake::start().await;
+//! # let address = server.address();
+//! use prism_client::{Client, ErrorKind};
+//! use std::time::Duration;
+//!
+//! let client = Client::new(&address)?; // "localhost:8980"
+//! let users = client.namespace("users").keyvalue();
+//!
+//! users.set("user:1", "alice").await?;
+//! users.set("user:2", "bob").ttl(Duration::from_secs(60)).await?;
+//! assert_eq!(users.get("user:1").await?, "alice");
+//!
+//! let mut scan = users.scan("user:").limit(10);
+//! while let Some(entry) = scan.next().await {
+//!     let entry = entry?;
+//!     println!("{} has {} bytes", entry.key, entry.value.len());
+//! }
+//!
+//! users.delete("user:1").await?;
+//! let error = users.get("user:1").timeout(Duration::from_millis(500)).await.unwrap_err();
+//! assert_eq!(error.kind(), ErrorKind::NotFound);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Deadlines
+//!
+//! A unary call has 2 s by default, for everything: waiting for a place, connecting, sending, repeating and reading
+//! the answer. [`Builder::timeout`] changes it for a client, [`Call::timeout`] for a call. A scan may take as long
+//! as it likes while entries arrive; it fails when none has come for 60 s ([`Builder::stall_timeout`]).
+//!
+//! # Repeated calls
+//!
+//! A call that failed without reaching the backend is repeated, and so is a call without side effects whose
+//! connection was lost. A write that may have been applied is never repeated: a second `set` might overwrite a later
+//! one, a second `pop` takes another value. Such an error says so, and the caller decides.
+//!
+//! # Cancelling
+//!
+//! Dropping the future of a call, or a scan, resets its HTTP/2 stream at once. A write may still have been applied.
+
+mod address;
+mod builder;
+mod call;
+mod client;
+mod deadline;
+mod error;
+mod keyvalue;
+mod list;
+pub mod method;
+mod retry;
+mod scan;
+mod transport;
+
+pub use builder::Builder;
+pub use call::Call;
+pub use client::{Client, Namespace};
+pub use error::{Error, ErrorKind};
+pub use keyvalue::KeyValue;
+pub use list::List;
+pub use prism_proto::ErrorReason;
+pub use scan::{Entry, Scan};

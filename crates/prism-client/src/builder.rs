@@ -1,0 +1,215 @@
+//! The settings of a client, each with its default and limits, checked by [`Builder::build`].
+
+use std::time::Duration;
+
+use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
+
+use crate::address::Address;
+use crate::client::{Client, Shared};
+use crate::error::Error;
+use crate::transport::{Pool, STREAMS_PER_CONNECTION, Target, Windows};
+
+const AGENT: &str = concat!("prism-client/", env!("CARGO_PKG_VERSION"));
+
+/// The most connections of one kind. More would only cost the gateway memory: two keep a core busy.
+const CONNECTIONS_MAX: usize = 64;
+
+/// Settings for a [`Client`].
+///
+/// ```
+/// # fn main() -> Result<(), prism_client::Error> {
+/// use std::time::Duration;
+/// let client = prism_client::Client::builder("localhost:8980")
+///     .timeout(Duration::from_millis(300))
+///     .token("secret")
+///     .metadata("x-team", "orders")
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "settings do nothing until they are built"]
+pub struct Builder {
+    address: String,
+    timeout: Duration,
+    stall_timeout: Duration,
+    connect_timeout: Duration,
+    connections: usize,
+    scan_connections: usize,
+    in_flight_max: usize,
+    attempts_max: u32,
+    token: Option<String>,
+    metadata: Vec<(String, String)>,
+}
+
+impl Builder {
+    pub(crate) fn new(address: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            timeout: Duration::from_secs(2),
+            stall_timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(5),
+            connections: 2,
+            scan_connections: 2,
+            in_flight_max: 1024,
+            attempts_max: 5,
+            token: None,
+            metadata: Vec::new(),
+        }
+    }
+
+    /// The time for a unary call that sets none itself, repeated attempts included. Default 2 s, at most a year.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long a scan may go without an entry arriving while one is waited for. Default 60 s, at most a year.
+    pub fn stall_timeout(mut self, timeout: Duration) -> Self {
+        self.stall_timeout = timeout;
+        self
+    }
+
+    /// The time for one attempt to connect: looking the name up and trying every address. Default 5 s: three lost
+    /// SYNs. Longer than a call's time, because an attempt serves the calls that follow, too.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// The most connections for unary calls, 1 to 64. Default 2: one for each of two threads of the gateway. The
+    /// second is opened when the first carries 16 calls at once.
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.connections = connections;
+        self
+    }
+
+    /// The most connections for scans, 1 to 64. Default 2. Each carries 64 scans at once, so 2 × 64 = 128; further
+    /// ones wait for a place.
+    pub fn scan_connections(mut self, connections: usize) -> Self {
+        self.scan_connections = connections;
+        self
+    }
+
+    /// The most unary calls at once, at least 1. Default 1,024; further ones wait for a place within their time.
+    pub fn in_flight_max(mut self, calls: usize) -> Self {
+        self.in_flight_max = calls;
+        self
+    }
+
+    /// The most attempts of one call, the first included, at least 1. Default 5: with waits of 10, 40, 160 and
+    /// 640 ms they span most of the default time.
+    pub fn attempts_max(mut self, attempts: u32) -> Self {
+        self.attempts_max = attempts;
+        self
+    }
+
+    /// Sent with each call as `authorization: Bearer TOKEN`. Never shown by `Debug` or in an error.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Metadata sent with each call. `name` is lower-case ASCII and does not end in `-bin`, `value` visible ASCII.
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.push((name.into(), value.into()));
+        self
+    }
+
+    /// Makes the client. Does no I/O.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if the address, the token, the metadata or a number cannot be used.
+    pub fn build(self) -> Result<Client, Error> {
+        self.check_numbers()?;
+        let address = Address::parse(&self.address)?;
+        let target = |windows| Target { address: address.clone(), windows, timeout: self.connect_timeout };
+        let scans_max = self.scan_connections * STREAMS_PER_CONNECTION;
+        Ok(Client::from_shared(Shared {
+            unary: Pool::new(target(Windows::UNARY), self.connections, self.in_flight_max),
+            scans: Pool::new(target(Windows::SCANS), self.scan_connections, scans_max),
+            origin: address.origin(),
+            metadata: self.metadata_map()?,
+            timeout: self.timeout,
+            stall_timeout: self.stall_timeout,
+            attempts_max: self.attempts_max,
+        }))
+    }
+
+    fn check_numbers(&self) -> Result<(), Error> {
+        for (name, value) in [("connections", self.connections), ("scan_connections", self.scan_connections)]
+        {
+            if !(1..=CONNECTIONS_MAX).contains(&value) {
+                return Err(Error::setting(format!("{name} is {value}; it must be 1 to {CONNECTIONS_MAX}")));
+            }
+        }
+        // What tokio's semaphore can count to.
+        if self.in_flight_max == 0 || self.in_flight_max > tokio::sync::Semaphore::MAX_PERMITS {
+            return Err(Error::setting(format!("in_flight_max cannot be {}", self.in_flight_max)));
+        }
+        if self.attempts_max == 0 {
+            return Err(Error::setting("attempts_max is 0; it must be at least 1"));
+        }
+        Ok(())
+    }
+
+    fn metadata_map(&self) -> Result<MetadataMap, Error> {
+        let mut map = MetadataMap::new();
+        map.insert("user-agent", MetadataValue::from_static(AGENT));
+        if let Some(token) = &self.token {
+            let text = format!("Bearer {token}");
+            let mut value = MetadataValue::<Ascii>::try_from(text)
+                .map_err(|_| Error::setting("the token must be visible ASCII"))?;
+            value.set_sensitive(true);
+            map.insert("authorization", value);
+        }
+        for (name, value) in &self.metadata {
+            let key: MetadataKey<Ascii> =
+                name.parse().map_err(|_| Error::setting(format!("`{name}` is not a name for metadata")))?;
+            let value = value
+                .parse()
+                .map_err(|_| Error::setting(format!("the metadata `{name}` must be visible ASCII")))?;
+            map.append(key, value);
+        }
+        Ok(map)
+    }
+}
+
+/// Shows neither the token nor the metadata's values.
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn unusable_settings_are_refused_by_name() {
+        let new = || Builder::new("localhost:8980");
+        for (builder, named) in [
+            (new().connections(0), "connections"),
+            (new().scan_connections(65), "scan_connections"),
+            (new().in_flight_max(0), "in_flight_max"),
+            (new().attempts_max(0), "attempts_max"),
+            (new().token("line\nbreak"), "token"),
+            (new().metadata("Bad Name", "x"), "Bad Name"),
+            (new().metadata("x-team", "line\nbreak"), "x-team"),
+        ] {
+            let error = builder.build().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+            assert!(error.message().contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_token_is_never_shown() {
+        let builder = Builder::new("localhost:8980").token("s3cret");
+        assert!(!format!("{builder:?}").contains("s3cret"));
+        assert!(!format!("{:?}", builder.build().unwrap()).contains("s3cret"));
+    }
+}

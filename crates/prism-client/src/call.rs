@@ -1,0 +1,122 @@
+//! One unary call: built by a verb such as [`KeyValue::get`](crate::KeyValue::get), made when awaited.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prism_proto::interfaces::keyvalue::SetRequest;
+use prism_proto::limits::MESSAGE_BYTES_MAX;
+use prost::Message as _;
+
+use crate::client::Shared;
+use crate::deadline::Deadline;
+use crate::error::Error;
+use crate::method::{Method, Set, has_no_side_effects};
+use crate::retry::Retry;
+
+/// A unary call that is made when awaited, or by [`send`](Call::send).
+///
+/// # Errors
+///
+/// Any call may fail with `InvalidArgument`, `NamespaceNotFound`, `FailedPrecondition`, `Unavailable`,
+/// `DeadlineExceeded`, `ResourceExhausted`, `Unauthenticated`, `PermissionDenied`, `Unimplemented`, `Closed` or
+/// `Internal`; see [`ErrorKind`](crate::ErrorKind).
+///
+/// # Cancel safety
+///
+/// Dropping the future resets the HTTP/2 stream. A write may still have been applied.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct Call<M: Method> {
+    shared: Arc<Shared>,
+    message: M::Request,
+    timeout: Duration,
+}
+
+impl<M: Method> Call<M> {
+    pub(crate) fn new(shared: &Arc<Shared>, message: M::Request) -> Self {
+        Self { shared: shared.clone(), message, timeout: shared.timeout }
+    }
+
+    /// The time for the whole call, repeated attempts included. Default: the client's, 2 s. At most a year.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Makes the call; the same as awaiting it, without a box for the future.
+    ///
+    /// # Errors
+    ///
+    /// As listed at [`Call`].
+    pub async fn send(self) -> Result<M::Output, Error> {
+        let size = self.message.encoded_len();
+        if size > MESSAGE_BYTES_MAX {
+            return Err(Error::too_large(M::OPERATION, size, MESSAGE_BYTES_MAX));
+        }
+        let deadline = Deadline::after(self.timeout);
+        match deadline.run(self.attempts(deadline)).await {
+            Some(result) => result.map_err(|error| error.of_read(has_no_side_effects(M::PATH))),
+            None => Err(Error::deadline(M::OPERATION, format!("no answer within {:?}", self.timeout))),
+        }
+    }
+
+    async fn attempts(&self, deadline: Deadline) -> Result<M::Output, Error> {
+        let mut retry = None;
+        loop {
+            let error = match self.attempt(deadline).await {
+                Ok(output) => return Ok(output),
+                Err(error) => error,
+            };
+            let retry = retry.get_or_insert_with(|| {
+                Retry::new(self.shared.attempts_max, has_no_side_effects(M::PATH), Some(deadline))
+            });
+            match retry.wait_after(&error) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(error),
+            }
+        }
+    }
+
+    async fn attempt(&self, deadline: Deadline) -> Result<M::Output, Error> {
+        let lease = self.shared.unary.lease().await.map_err(|none| none.of(M::OPERATION))?;
+        let mut request = self.shared.request(self.message.clone());
+        request.set_timeout(deadline.left());
+        match M::send(lease, self.shared.origin.clone(), request).await {
+            Ok(response) => Ok(M::output(response.into_inner())),
+            Err(status) => Err(Error::from_status(M::OPERATION, &status)),
+        }
+    }
+}
+
+impl Call<Set> {
+    /// How long the key lives, in whole seconds, a fraction rounded up: 1 s to 100 years. Default: for ever.
+    pub fn ttl(self, ttl: Duration) -> Self {
+        let seconds = ttl.as_secs().saturating_add(u64::from(ttl.subsec_nanos() > 0));
+        self.ttl_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
+    }
+
+    /// The same in seconds, as the server reads it: below 1 is `InvalidArgument` / `TTL_INVALID`.
+    pub fn ttl_seconds(mut self, seconds: i64) -> Self {
+        let message: &mut SetRequest = &mut self.message;
+        message.ttl_seconds = Some(seconds);
+        self
+    }
+}
+
+impl<M: Method> IntoFuture for Call<M> {
+    type Output = Result<M::Output, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+/// Shows neither key nor value.
+impl<M: Method> fmt::Debug for Call<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("operation", &M::OPERATION).field("timeout", &self.timeout).finish()
+    }
+}

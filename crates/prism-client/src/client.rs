@@ -1,0 +1,141 @@
+//! [`Client`], the handle on the connections, and [`Namespace`], a handle on a part of the data.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+use tonic::Request;
+use tonic::metadata::MetadataMap;
+
+use crate::builder::Builder;
+use crate::error::Error;
+use crate::keyvalue::KeyValue;
+use crate::list::List;
+use crate::transport::{NoConnection, Pool};
+
+use prism_proto::limits::NAMESPACE_DEFAULT;
+
+/// A client of one gateway. Cloning is cheap and shares the connections.
+///
+/// Calls must be made within a tokio runtime; a connection lives on the runtime that made the call which opened it.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+/// What every handle of a client shares.
+pub(crate) struct Shared {
+    pub(crate) unary: Pool,
+    pub(crate) scans: Pool,
+    pub(crate) origin: Uri,
+    pub(crate) metadata: MetadataMap,
+    pub(crate) timeout: Duration,
+    pub(crate) stall_timeout: Duration,
+    pub(crate) attempts_max: u32,
+}
+
+impl Client {
+    /// A client of the gateway at `address`, with the default settings: `host:port`, `http://host:port` or
+    /// `unix:PATH`. Does no I/O: a gateway that is down shows at the first call.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if the address cannot be understood.
+    pub fn new(address: &str) -> Result<Self, Error> {
+        Self::builder(address).build()
+    }
+
+    /// Settings for a client of the gateway at `address`.
+    pub fn builder(address: &str) -> Builder {
+        Builder::new(address)
+    }
+
+    pub(crate) fn from_shared(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// A handle on the namespace called `name`: 1 to 64 of `a-z 0-9 -`, starting with a letter. Whether it exists
+    /// shows at the first call.
+    #[must_use]
+    pub fn namespace(&self, name: impl Into<Arc<str>>) -> Namespace {
+        Namespace { shared: self.shared.clone(), name: name.into() }
+    }
+
+    /// Values by key, in the namespace `default`.
+    #[must_use]
+    pub fn keyvalue(&self) -> KeyValue {
+        self.namespace(NAMESPACE_DEFAULT).keyvalue()
+    }
+
+    /// Lists, in the namespace `default`.
+    #[must_use]
+    pub fn list(&self) -> List {
+        self.namespace(NAMESPACE_DEFAULT).list()
+    }
+
+    /// Closes this client and all its clones: further calls fail with `Closed`. Calls and scans under way are not
+    /// cut off; the connections close when the last of them ends.
+    pub fn close(&self) {
+        self.shared.unary.close();
+        self.shared.scans.close();
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("origin", &self.shared.origin).finish_non_exhaustive()
+    }
+}
+
+/// A handle on one namespace of a [`Client`].
+#[derive(Clone)]
+pub struct Namespace {
+    shared: Arc<Shared>,
+    name: Arc<str>,
+}
+
+impl Namespace {
+    /// The name that was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Values by key.
+    #[must_use]
+    pub fn keyvalue(&self) -> KeyValue {
+        KeyValue::new(self.shared.clone(), self.name.clone())
+    }
+
+    /// Lists.
+    #[must_use]
+    pub fn list(&self) -> List {
+        List::new(self.shared.clone(), self.name.clone())
+    }
+}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Namespace").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// A request that carries the client's metadata.
+    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        *request.metadata_mut() = self.metadata.clone();
+        request
+    }
+}
+
+impl NoConnection {
+    /// The error of the call that wanted the connection.
+    pub(crate) fn of(self, operation: &'static str) -> Error {
+        match self {
+            Self::Failed { error, retry_delay } => Error::connect(operation, retry_delay, Arc::new(error)),
+            Self::Closed => Error::closed(operation),
+        }
+    }
+}

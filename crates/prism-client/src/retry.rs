@@ -1,0 +1,92 @@
+//! Whether and when a failed call is made again.
+//!
+//! Repeated: what was surely not applied, and what changes nothing. The wait grows fourfold with each attempt, is
+//! never shorter than the server asked for, and never reaches past the deadline: then the error is returned at once.
+
+use std::time::Duration;
+
+use crate::deadline::Deadline;
+use crate::error::Error;
+
+/// The wait before the second attempt where the server names none.
+const WAIT_MIN: Duration = Duration::from_millis(10);
+
+/// The longest wait of our own choosing.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// The attempts of one call so far.
+#[derive(Debug)]
+pub(crate) struct Retry {
+    no_side_effects: bool,
+    deadline: Option<Deadline>,
+    attempts_left: u32,
+    wait: Duration,
+}
+
+impl Retry {
+    /// `attempts_max` counts the first attempt too.
+    pub(crate) fn new(attempts_max: u32, no_side_effects: bool, deadline: Option<Deadline>) -> Self {
+        Self { no_side_effects, deadline, attempts_left: attempts_max.saturating_sub(1), wait: WAIT_MIN }
+    }
+
+    /// How long to wait before the next attempt; `None` if `error` is final.
+    pub(crate) fn wait_after(&mut self, error: &Error) -> Option<Duration> {
+        if self.attempts_left == 0 || !error.repeats_safely(self.no_side_effects) {
+            return None;
+        }
+        self.attempts_left -= 1;
+        let wait = jittered(error.retry_delay().unwrap_or_default().max(self.wait));
+        self.wait = self.wait.saturating_mul(4).min(WAIT_MAX);
+        match self.deadline {
+            Some(deadline) if deadline.left() <= wait => None,
+            _ => Some(wait),
+        }
+    }
+}
+
+/// Up to a half longer, so that clients that failed together do not return together.
+fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(1.0 + fastrand::f64() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use prism_proto::{Applied, ErrorReason};
+    use tonic::Status;
+
+    use super::*;
+
+    fn lost(applied: Applied) -> Error {
+        let told = prism_proto::Error::unavailable(ErrorReason::BackendLost, applied, "lost");
+        Error::from_status("keyvalue.set", &Status::from(told))
+    }
+
+    #[test]
+    fn a_write_that_may_have_been_applied_is_never_repeated() {
+        assert_eq!(Retry::new(5, false, None).wait_after(&lost(Applied::Maybe)), None);
+        assert!(Retry::new(5, true, None).wait_after(&lost(Applied::Maybe)).is_some());
+        assert!(Retry::new(5, false, None).wait_after(&lost(Applied::No)).is_some());
+    }
+
+    #[test]
+    fn an_answer_is_final() {
+        let missing = Error::from_status("keyvalue.get", &Status::not_found("no such key"));
+        assert_eq!(Retry::new(5, true, None).wait_after(&missing), None);
+    }
+
+    #[test]
+    fn attempts_are_counted_and_the_servers_wish_is_kept() {
+        let mut retry = Retry::new(3, false, None);
+        for _ in 0..2 {
+            let wait = retry.wait_after(&lost(Applied::No)).unwrap();
+            assert!(wait >= Duration::from_millis(100) && wait <= Duration::from_millis(150), "{wait:?}");
+        }
+        assert_eq!(retry.wait_after(&lost(Applied::No)), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_past_the_deadline_is_not_begun() {
+        let deadline = Some(Deadline::after(Duration::from_millis(99)));
+        assert_eq!(Retry::new(5, false, deadline).wait_after(&lost(Applied::No)), None);
+    }
+}

@@ -1,0 +1,263 @@
+//! A scan: a stream of entries that goes on behind the last key when its connection is lost.
+//!
+//! ```text
+//!   New ──polled──▶ Opening ──ok──▶ Open ──end──▶ Done
+//!                      ▲              │
+//!                      └──lost: start_after = last key──┘      any other failure ──▶ Done
+//! ```
+
+mod item;
+mod stall;
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_core::Stream;
+use prism_proto::ErrorReason;
+use prism_proto::limits::MESSAGE_BYTES_MAX;
+use prost::Message as _;
+use tonic::Streaming;
+
+use crate::client::Shared;
+use crate::deadline::Deadline;
+use crate::error::Error;
+use crate::retry::Retry;
+
+pub use item::Entry;
+pub(crate) use item::Item;
+use stall::Stall;
+
+/// A stream of [`Entry`]s ([`KeyValue::scan`](crate::KeyValue::scan)) or of keys
+/// ([`scan_keys`](crate::KeyValue::scan_keys)). Starts when first polled; options are set before.
+///
+/// When the connection is lost midway, the scan goes on behind the last key that it delivered, with what is left of
+/// the limit, if the backend is ordered; if not, the error is returned. It ends after an error.
+///
+/// # Errors
+///
+/// An item may be any error that a [`Call`](crate::Call) fails with; `DeadlineExceeded` also when no entry came for
+/// the stall limit, and `Unimplemented` / `CURSOR_UNSUPPORTED` for [`start_after`](Scan::start_after) where the
+/// backend is not ordered.
+///
+/// # Cancel safety
+///
+/// [`next`](Scan::next) is cancel safe: an entry is delivered or stays. Dropping the scan resets its HTTP/2 stream.
+#[must_use = "a scan does nothing until it is polled"]
+pub struct Scan<E: Item> {
+    shared: Arc<Shared>,
+    request: E::Request,
+    timeout: Option<Duration>,
+    deadline: Option<Deadline>,
+    stall: Stall,
+    state: State<E>,
+    /// Attempts since the last entry.
+    retry: Option<Retry>,
+    /// The loss that the current attempt recovers from with a cursor.
+    recovering: Option<Error>,
+    delivered: i64,
+    last_key: String,
+    /// Every key so far was greater than the one before.
+    ascending: bool,
+}
+
+enum State<E: Item> {
+    New,
+    Opening(Opening<E>),
+    Open(Box<Streaming<E::Response>>),
+    Done,
+}
+
+type Opening<E> = Pin<Box<dyn Future<Output = Result<Opened<E>, Error>> + Send>>;
+type Opened<E> = Streaming<<E as item::sealed::Item>::Response>;
+
+impl<E: Item> Scan<E> {
+    pub(crate) fn new(shared: &Arc<Shared>, request: E::Request) -> Self {
+        Self {
+            shared: shared.clone(),
+            request,
+            timeout: None,
+            deadline: None,
+            stall: Stall::new(shared.stall_timeout),
+            state: State::New,
+            retry: None,
+            recovering: None,
+            delivered: 0,
+            last_key: String::new(),
+            ascending: true,
+        }
+    }
+
+    /// The most entries to return. 0, the default, means all; negative is `InvalidArgument` / `LIMIT_INVALID`.
+    pub fn limit(mut self, limit: i32) -> Self {
+        *E::limit(&mut self.request) = limit;
+        self
+    }
+
+    /// Only keys greater than `key`, byte by byte; 1 to 4,096 bytes. Needs an ordered backend.
+    pub fn start_after(mut self, key: impl Into<String>) -> Self {
+        *E::start_after(&mut self.request) = Some(key.into());
+        self
+    }
+
+    /// The time for the whole scan, from its first poll. Default: none; at most a year.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// The next entry; `None` at the end and after an error.
+    pub async fn next(&mut self) -> Option<Result<E, Error>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// Takes the next step of the stream, whatever state it is in.
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step<E>> {
+        loop {
+            match &mut self.state {
+                State::New => {
+                    self.deadline = self.timeout.map(Deadline::after);
+                    self.state = State::Opening(self.open(Duration::ZERO));
+                }
+                State::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
+                    Ok(stream) => self.state = State::Open(Box::new(stream)),
+                    Err(error) => return Poll::Ready(Step::Failed(error)),
+                },
+                State::Open(stream) => {
+                    return Poll::Ready(match ready!(Pin::new(stream).poll_next(cx)) {
+                        Some(Ok(response)) => Step::Item(E::of(response)),
+                        Some(Err(status)) => Step::Failed(Error::from_status(E::OPERATION, &status)),
+                        None => Step::End,
+                    });
+                }
+                State::Done => return Poll::Ready(Step::End),
+            }
+        }
+    }
+
+    /// The future that opens the stream after `wait`, behind the last key if there is one.
+    fn open(&self, wait: Duration) -> Opening<E> {
+        let (shared, deadline) = (self.shared.clone(), self.deadline);
+        let mut message = self.request.clone();
+        if self.delivered > 0 {
+            *E::start_after(&mut message) = Some(self.last_key.clone());
+            let limit = E::limit(&mut message);
+            if *limit > 0 {
+                *limit = i32::try_from(i64::from(*limit) - self.delivered).expect("less than the limit");
+            }
+        }
+        Box::pin(async move {
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            let size = message.encoded_len();
+            if size > MESSAGE_BYTES_MAX {
+                return Err(Error::too_large(E::OPERATION, size, MESSAGE_BYTES_MAX));
+            }
+            let lease = shared.scans.lease().await.map_err(|none| none.of(E::OPERATION))?;
+            let mut request = shared.request(message);
+            if let Some(deadline) = deadline {
+                request.set_timeout(deadline.left());
+            }
+            match E::send(lease, shared.origin.clone(), request).await {
+                Ok(response) => Ok(response.into_inner()),
+                Err(status) => Err(Error::from_status(E::OPERATION, &status)),
+            }
+        })
+    }
+
+    /// Notes what a later cursor needs; an error if the server went back behind the cursor instead.
+    fn accept(&mut self, item: E) -> Result<E, Error> {
+        let greater = self.delivered == 0 || item.key() > self.last_key.as_str();
+        if let Some(loss) = self.recovering.take()
+            && !greater
+        {
+            return Err(loss);
+        }
+        self.ascending &= greater;
+        self.retry = None;
+        self.delivered += 1;
+        self.last_key.clear();
+        self.last_key.push_str(item.key());
+        Ok(item)
+    }
+
+    /// Begins again behind the last key, if the failure passes and a cursor means anything; else what to end with.
+    fn recover(&mut self, error: Error) -> Result<(), Option<Error>> {
+        if error.reason() == Some(ErrorReason::CursorUnsupported)
+            && let Some(loss) = self.recovering.take()
+        {
+            return Err(Some(loss));
+        }
+        let limit = i64::from(*E::limit(&mut self.request));
+        let (attempts_max, deadline) = (self.shared.attempts_max, self.deadline);
+        let retry = self.retry.get_or_insert_with(|| Retry::new(attempts_max, true, deadline));
+        match retry.wait_after(&error) {
+            Some(_) if limit > 0 && self.delivered >= limit => Err(None),
+            Some(wait) if self.ascending => {
+                self.state = State::Opening(self.open(wait));
+                if self.delivered > 0 && self.recovering.is_none() {
+                    self.recovering = Some(error);
+                }
+                Ok(())
+            }
+            _ => Err(Some(error)),
+        }
+    }
+
+    fn end(&mut self, error: Option<Error>) -> Poll<Option<Result<E, Error>>> {
+        self.state = State::Done;
+        Poll::Ready(error.map(|error| Err(error.of_read(true))))
+    }
+}
+
+enum Step<E> {
+    Item(E),
+    Failed(Error),
+    End,
+}
+
+impl<E: Item> Stream for Scan<E> {
+    type Item = Result<E, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if matches!(this.state, State::Done) {
+            return Poll::Ready(None);
+        }
+        loop {
+            if this.deadline.is_some_and(|deadline| deadline.left().is_zero()) {
+                return this.end(Some(Error::deadline(E::OPERATION, "the time for the scan is up")));
+            }
+            match this.poll_step(cx) {
+                Poll::Ready(Step::Item(item)) => {
+                    this.stall.progress();
+                    return match this.accept(item) {
+                        Ok(item) => Poll::Ready(Some(Ok(item))),
+                        Err(error) => this.end(Some(error)),
+                    };
+                }
+                Poll::Ready(Step::End) => return this.end(None),
+                Poll::Ready(Step::Failed(error)) => {
+                    if let Err(error) = this.recover(error) {
+                        return this.end(error);
+                    }
+                }
+                Poll::Pending => {
+                    let message = ready!(this.stall.poll(cx, this.deadline));
+                    return this.end(Some(Error::deadline(E::OPERATION, message)));
+                }
+            }
+        }
+    }
+}
+
+/// Shows neither prefix nor cursor.
+impl<E: Item> fmt::Debug for Scan<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scan").field("operation", &E::OPERATION).field("delivered", &self.delivered).finish()
+    }
+}

@@ -1,0 +1,122 @@
+//! What a scan returns: entries or keys, and the gRPC method behind each.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use http::Uri;
+use prism_proto::interfaces::keyvalue::key_value_scan_interface_client::KeyValueScanInterfaceClient;
+use prism_proto::interfaces::keyvalue::{KeyResponse, ScanKeysRequest, ScanRequest, ScanResponse};
+use prism_proto::limits::MESSAGE_BYTES_MAX;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::transport::Lease;
+
+/// A key and its value.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Its value.
+    pub value: Bytes,
+}
+
+/// Shows neither the key nor the value.
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry").finish_non_exhaustive()
+    }
+}
+
+/// What a [`Scan`](crate::Scan) may return: [`Entry`] or [`String`].
+pub trait Item: sealed::Item {}
+
+impl Item for Entry {}
+impl Item for String {}
+
+pub(crate) mod sealed {
+    use super::*;
+
+    pub trait Item: Sized + Send + 'static {
+        /// The name in errors.
+        const OPERATION: &'static str;
+        type Request: prost::Message + Clone + Unpin + 'static;
+        type Response: Send + 'static;
+
+        fn send(
+            lease: Lease,
+            origin: Uri,
+            request: Request<Self::Request>,
+        ) -> impl Future<Output = Result<Response<Streaming<Self::Response>>, Status>> + Send;
+
+        fn of(response: Self::Response) -> Self;
+        fn key(&self) -> &str;
+        fn limit(request: &mut Self::Request) -> &mut i32;
+        fn start_after(request: &mut Self::Request) -> &mut Option<String>;
+    }
+}
+
+fn client(lease: Lease, origin: Uri) -> KeyValueScanInterfaceClient<Lease> {
+    KeyValueScanInterfaceClient::with_origin(lease, origin)
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX)
+}
+
+impl sealed::Item for Entry {
+    const OPERATION: &'static str = "keyvalue.scan";
+    type Request = ScanRequest;
+    type Response = ScanResponse;
+
+    async fn send(
+        lease: Lease,
+        origin: Uri,
+        request: Request<ScanRequest>,
+    ) -> Result<Response<Streaming<ScanResponse>>, Status> {
+        client(lease, origin).scan(request).await
+    }
+
+    fn of(response: ScanResponse) -> Self {
+        Self { key: response.key, value: response.value }
+    }
+
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn limit(request: &mut ScanRequest) -> &mut i32 {
+        &mut request.limit
+    }
+
+    fn start_after(request: &mut ScanRequest) -> &mut Option<String> {
+        &mut request.start_after
+    }
+}
+
+impl sealed::Item for String {
+    const OPERATION: &'static str = "keyvalue.scan_keys";
+    type Request = ScanKeysRequest;
+    type Response = KeyResponse;
+
+    async fn send(
+        lease: Lease,
+        origin: Uri,
+        request: Request<ScanKeysRequest>,
+    ) -> Result<Response<Streaming<KeyResponse>>, Status> {
+        client(lease, origin).scan_keys(request).await
+    }
+
+    fn of(response: KeyResponse) -> Self {
+        response.key
+    }
+
+    fn key(&self) -> &str {
+        self
+    }
+
+    fn limit(request: &mut ScanKeysRequest) -> &mut i32 {
+        &mut request.limit
+    }
+
+    fn start_after(request: &mut ScanKeysRequest) -> &mut Option<String> {
+        &mut request.start_after
+    }
+}

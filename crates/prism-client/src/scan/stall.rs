@@ -1,0 +1,46 @@
+//! How long a scan has been waiting for its next entry. Counts only while the caller waits, so a slow reader never
+//! stalls its own scan.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+use crate::deadline::Deadline;
+
+#[derive(Debug)]
+pub(super) struct Stall {
+    limit: Duration,
+    /// Until when the caller waits for the entry that has not come.
+    waiting_until: Option<Deadline>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Stall {
+    pub(super) fn new(limit: Duration) -> Self {
+        Self { limit, waiting_until: None, timer: None }
+    }
+
+    /// An entry came.
+    pub(super) fn progress(&mut self) {
+        self.waiting_until = None;
+    }
+
+    /// Waits for the stall limit or the scan's deadline, whichever is first; the message of the error.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Deadline>) -> Poll<String> {
+        let stalled = self.waiting_until.get_or_insert_with(|| Deadline::after(self.limit)).instant();
+        let until = deadline.map_or(stalled, |deadline| deadline.instant().min(stalled));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        if timer.deadline() != until {
+            timer.as_mut().reset(until);
+        }
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(if Instant::now() >= stalled {
+            format!("no entry came for {:?}", self.limit)
+        } else {
+            "the time for the scan is up".to_owned()
+        })
+    }
+}

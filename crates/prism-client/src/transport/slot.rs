@@ -1,0 +1,189 @@
+//! One place for a connection: opens it when first asked, shares one attempt among all who wait, waits longer after
+//! each failure, and opens a new one when the old is lost.
+//!
+//! ```text
+//!   Idle ──asked──▶ Connecting ──ok──▶ Ready ──lost, then asked──▶ Connecting
+//!                     ▲    └──failed──▶ Failed ──asked before the back-off ends──▶ the same error
+//!                     └──────asked after it──┘
+//!   any ──close──▶ Closed
+//! ```
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::dial::{ConnectError, Sender, Target};
+
+/// The back-off after a first failure; it doubles with each further one.
+const BACKOFF_MIN: Duration = Duration::from_millis(50);
+
+/// The longest back-off: how late a server's return may be noticed.
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(crate) struct Slot {
+    target: Arc<Target>,
+    place: Mutex<Place>,
+    /// Calls that use this slot now.
+    pub(super) load: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Place {
+    state: State,
+    /// Failures to connect in a row.
+    failures: u32,
+}
+
+#[derive(Debug)]
+enum State {
+    Idle,
+    Connecting(watch::Receiver<Option<Outcome>>),
+    Ready(Sender),
+    Failed { error: ConnectError, until: Instant },
+    Closed,
+}
+
+type Outcome = Result<Sender, ConnectError>;
+
+/// Why a slot has no connection to give.
+#[derive(Debug)]
+pub(crate) enum NoConnection {
+    /// Connecting failed; there is no point in trying again before the delay is over.
+    Failed { error: ConnectError, retry_delay: Duration },
+    /// The client is closed.
+    Closed,
+}
+
+impl Slot {
+    pub(super) fn new(target: Arc<Target>) -> Self {
+        let place = Place { state: State::Idle, failures: 0 };
+        Self { target, place: Mutex::new(place), load: AtomicUsize::new(0) }
+    }
+
+    pub(super) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(&self.lock().state, State::Ready(sender) if !sender.is_closed())
+    }
+
+    /// The connection, opened if need be. Dropping the future does not end the attempt: others may wait for it.
+    pub(super) async fn connection(self: &Arc<Self>) -> Result<Sender, NoConnection> {
+        let mut attempt = match self.connection_or_attempt() {
+            Ok(sender) => return Ok(sender),
+            Err(None) => return Err(NoConnection::Closed),
+            Err(Some(attempt)) => attempt,
+        };
+        let outcome = match attempt.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone(),
+            Err(_) => Some(Err(ConnectError::interrupted(&self.target.address))),
+        };
+        match outcome {
+            Some(Ok(sender)) => Ok(sender),
+            Some(Err(error)) => Err(NoConnection::Failed { error, retry_delay: self.backoff_left() }),
+            None => Err(NoConnection::Closed),
+        }
+    }
+
+    /// Begins to connect, if there is neither a connection nor an attempt.
+    pub(super) fn prepare(self: &Arc<Self>) {
+        drop(self.connection_or_attempt());
+    }
+
+    pub(super) fn close(&self) {
+        self.lock().state = State::Closed;
+    }
+
+    /// The live connection, or the attempt to wait for; `None` once closed. Never awaits.
+    fn connection_or_attempt(self: &Arc<Self>) -> Result<Sender, Option<watch::Receiver<Option<Outcome>>>> {
+        let mut place = self.lock();
+        match &place.state {
+            State::Ready(sender) if !sender.is_closed() => return Ok(sender.clone()),
+            State::Closed => return Err(None),
+            // An attempt whose sender is gone without an outcome died with its runtime.
+            State::Connecting(attempt) if attempt.has_changed().is_ok() => return Err(Some(attempt.clone())),
+            State::Failed { error, until } if Instant::now() < *until => {
+                return Err(Some(watch::Sender::new(Some(Err(error.clone()))).subscribe()));
+            }
+            State::Idle | State::Connecting(_) | State::Ready(_) | State::Failed { .. } => {}
+        }
+        let attempt = self.attempt();
+        place.state = State::Connecting(attempt.clone());
+        Err(Some(attempt))
+    }
+
+    /// Spawns an attempt to connect. It ends within the target's time limit, or when nobody waits any more.
+    fn attempt(self: &Arc<Self>) -> watch::Receiver<Option<Outcome>> {
+        let (report, attempt) = watch::channel(None);
+        let slot = Arc::downgrade(self);
+        let target = self.target.clone();
+        tokio::spawn(async move {
+            let outcome = tokio::select! {
+                outcome = target.connect() => outcome,
+                () = report.closed() => return,
+            };
+            if let Some(slot) = slot.upgrade() {
+                slot.settle(&outcome);
+            }
+            report.send_replace(Some(outcome));
+        });
+        attempt
+    }
+
+    fn settle(&self, outcome: &Outcome) {
+        let mut place = self.lock();
+        if matches!(place.state, State::Closed) {
+            return;
+        }
+        match outcome {
+            Ok(sender) => {
+                place.failures = 0;
+                place.state = State::Ready(sender.clone());
+            }
+            Err(error) => {
+                let until = Instant::now() + backoff(place.failures);
+                place.failures = place.failures.saturating_add(1);
+                tracing::debug!(%error, failures = place.failures, "connecting failed");
+                place.state = State::Failed { error: error.clone(), until };
+            }
+        }
+    }
+
+    fn backoff_left(&self) -> Duration {
+        match &self.lock().state {
+            State::Failed { until, .. } => until.saturating_duration_since(Instant::now()),
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// The wait after failure number `failures` (from 0): doubling up to a second, of which the last half is random so
+/// that clients of a restarted server do not return all at once.
+fn backoff(failures: u32) -> Duration {
+    let full = BACKOFF_MIN.saturating_mul(1 << failures.min(10)).min(BACKOFF_MAX);
+    full.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backoff_doubles_up_to_its_limit() {
+        for (failures, full) in [(0, 50), (1, 100), (3, 400), (5, 1000), (u32::MAX, 1000)] {
+            for _ in 0..100 {
+                let wait = backoff(failures);
+                assert!(wait >= Duration::from_millis(full / 2) && wait <= Duration::from_millis(full));
+            }
+        }
+    }
+}

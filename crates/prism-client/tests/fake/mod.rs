@@ -1,0 +1,385 @@
+// A gateway in the test's own process: KeyValue and List in memory, and misbehaviour on request. The doctests include
+// this file, so it holds no inner comments or attributes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use prism_proto::interfaces::keyvalue::key_value_basic_interface_server::{
+    KeyValueBasicInterface, KeyValueBasicInterfaceServer,
+};
+use prism_proto::interfaces::keyvalue::key_value_scan_interface_server::{
+    KeyValueScanInterface, KeyValueScanInterfaceServer,
+};
+use prism_proto::interfaces::keyvalue::*;
+use prism_proto::interfaces::list::list_basic_interface_server::{
+    ListBasicInterface, ListBasicInterfaceServer,
+};
+use prism_proto::interfaces::list::*;
+use prism_proto::{Error, ErrorReason};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status};
+
+/// What the fake does instead of answering.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// Answers with this status.
+    Status(Status),
+    /// Never answers.
+    Silence,
+    /// Does what was asked, and then answers with this status.
+    Applied(Status),
+    /// A scan fails with this status after so many entries.
+    After(usize, Status),
+}
+
+/// What the fake does with a connection instead of serving it.
+#[derive(Clone, Copy, Debug)]
+pub enum Cut {
+    /// Closes it once it has read a request.
+    Drop,
+    /// Answers the request with GOAWAY, last stream 0.
+    GoAway,
+    /// Answers the request with RST_STREAM, REFUSED_STREAM, and closes once that was read.
+    Refuse,
+}
+
+#[derive(Default)]
+pub struct State {
+    values: Mutex<BTreeMap<(String, String), Bytes>>,
+    lists: Mutex<BTreeMap<(String, String), VecDeque<Bytes>>>,
+    faults: Mutex<VecDeque<Fault>>,
+    /// Every call's method, namespace-free, in order.
+    pub calls: Mutex<Vec<String>>,
+    pub metadata: Mutex<MetadataMap>,
+    pub scans: Mutex<Vec<ScanRequest>>,
+    /// Calls whose future was dropped before it was done.
+    pub dropped: AtomicUsize,
+    pub connections: AtomicUsize,
+    dropped_signal: tokio::sync::Notify,
+}
+
+pub struct Fake {
+    pub state: Arc<State>,
+    address: SocketAddr,
+    server: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Fake {
+    pub async fn start() -> Self {
+        Self::cutting([]).await
+    }
+
+    /// Treats the first connections as told and serves the rest.
+    pub async fn cutting(cuts: impl IntoIterator<Item = Cut>) -> Self {
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), cuts)
+    }
+
+    pub fn on(listener: TcpListener, cuts: impl IntoIterator<Item = Cut>) -> Self {
+        let state = Arc::new(State::default());
+        let address = listener.local_addr().unwrap();
+        let cuts: VecDeque<Cut> = cuts.into_iter().collect();
+        let incoming = incoming(listener, cuts, state.clone());
+        let router = tonic::transport::Server::builder()
+            .add_service(KeyValueBasicInterfaceServer::from_arc(state.clone()))
+            .add_service(KeyValueScanInterfaceServer::from_arc(state.clone()))
+            .add_service(ListBasicInterfaceServer::from_arc(state.clone()));
+        let server = tokio::spawn(async move { router.serve_with_incoming(incoming).await.unwrap() });
+        Self { state, address, server }
+    }
+
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// The next calls meet these faults, one each.
+    pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.state.faults.lock().unwrap().extend(faults);
+    }
+
+    pub fn calls(&self) -> Vec<String> {
+        self.state.calls.lock().unwrap().clone()
+    }
+
+    /// Returns once a call's future has been dropped unfinished.
+    pub async fn call_dropped(&self) {
+        self.state.dropped_signal.notified().await;
+    }
+}
+
+fn incoming(
+    listener: TcpListener,
+    cuts: VecDeque<Cut>,
+    state: Arc<State>,
+) -> impl Stream<Item = std::io::Result<TcpStream>> {
+    futures_util::stream::unfold((listener, cuts, state), |(listener, mut cuts, state)| async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            state.connections.fetch_add(1, Ordering::SeqCst);
+            match cuts.pop_front() {
+                Some(cut) => drop(tokio::spawn(misbehave(stream, cut))),
+                None => return Some((Ok(stream), (listener, cuts, state))),
+            }
+        }
+    })
+}
+
+/// Speaks just enough HTTP/2 to read the first request and to be rude about it.
+async fn misbehave(mut stream: TcpStream, cut: Cut) {
+    use tokio::io::AsyncWriteExt as _;
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let mut preface = [0; 24];
+    stream.read_exact(&mut preface).await.unwrap();
+    stream.write_all(&SETTINGS).await.unwrap();
+    loop {
+        let mut header = [0; 9];
+        stream.read_exact(&mut header).await.unwrap();
+        let length = usize::from(header[1]) << 8 | usize::from(header[2]);
+        let mut payload = vec![0; length];
+        stream.read_exact(&mut payload).await.unwrap();
+        let is_headers = header[3] == 1;
+        if is_headers {
+            let answer: &[u8] = match cut {
+                Cut::Drop => &[],
+                Cut::GoAway => &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+                Cut::Refuse => &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 7],
+            };
+            stream.write_all(answer).await.unwrap();
+            if matches!(cut, Cut::GoAway) {
+                // Keeps the socket open until the client closes it.
+                while stream.read(&mut [0; 1024]).await.is_ok_and(|read| read > 0) {}
+            }
+            if matches!(cut, Cut::Refuse) {
+                // With the rest of the request unread, closing would be a TCP reset that overtakes the answer.
+                stream.shutdown().await.unwrap();
+                while stream.read(&mut [0; 1024]).await.is_ok_and(|read| read > 0) {}
+            }
+            return;
+        }
+    }
+}
+
+/// Notes that a call was dropped unless it is defused.
+struct Dropped<'a>(Option<&'a State>);
+
+impl Drop for Dropped<'_> {
+    fn drop(&mut self) {
+        if let Some(state) = self.0 {
+            state.dropped.fetch_add(1, Ordering::SeqCst);
+            state.dropped_signal.notify_one();
+        }
+    }
+}
+
+impl State {
+    async fn meet<T, R>(
+        &self,
+        method: &str,
+        request: Request<T>,
+        act: impl FnOnce(T) -> Result<R, Status>,
+    ) -> Result<Response<R>, Status> {
+        self.calls.lock().unwrap().push(method.to_owned());
+        *self.metadata.lock().unwrap() = request.metadata().clone();
+        let fault = self.faults.lock().unwrap().pop_front();
+        match fault {
+            None | Some(Fault::After(..)) => act(request.into_inner()).map(Response::new),
+            Some(Fault::Status(status)) => Err(status),
+            Some(Fault::Applied(status)) => {
+                act(request.into_inner())?;
+                Err(status)
+            }
+            Some(Fault::Silence) => {
+                let _dropped = Dropped(Some(self));
+                std::future::pending().await
+            }
+        }
+    }
+
+    fn pop(&self, at: (String, String), take: fn(&mut VecDeque<Bytes>) -> Option<Bytes>) -> (Bytes, bool) {
+        let value = self.lists.lock().unwrap().get_mut(&at).and_then(take);
+        let found = value.is_some();
+        (value.unwrap_or_default(), found)
+    }
+}
+
+#[tonic::async_trait]
+impl KeyValueBasicInterface for State {
+    async fn set(&self, request: Request<SetRequest>) -> Result<Response<SetResponse>, Status> {
+        self.meet("set", request, |asked| {
+            self.values.lock().unwrap().insert((asked.namespace, asked.key), asked.value);
+            Ok(SetResponse { success: true })
+        })
+        .await
+    }
+
+    async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
+        self.meet("get", request, |asked| {
+            match self.values.lock().unwrap().get(&(asked.namespace, asked.key)) {
+                Some(value) => Ok(GetResponse { value: value.clone() }),
+                None => Err(Error::new(ErrorReason::KeyNotFound, "there is no such key").into()),
+            }
+        })
+        .await
+    }
+
+    async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
+        self.meet("delete", request, |asked| {
+            let removed = self.values.lock().unwrap().remove(&(asked.namespace, asked.key));
+            Ok(DeleteResponse { found: removed.is_some() })
+        })
+        .await
+    }
+
+    async fn exists(&self, request: Request<ExistsRequest>) -> Result<Response<ExistsResponse>, Status> {
+        self.meet("exists", request, |asked| {
+            let exists = self.values.lock().unwrap().contains_key(&(asked.namespace, asked.key));
+            Ok(ExistsResponse { exists })
+        })
+        .await
+    }
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl KeyValueScanInterface for State {
+    type ScanStream = Answers<ScanResponse>;
+    type ScanKeysStream = Answers<KeyResponse>;
+
+    async fn scan(&self, request: Request<ScanRequest>) -> Result<Response<Self::ScanStream>, Status> {
+        let fault = self.faults.lock().unwrap().front().cloned();
+        self.meet("scan", request, |asked| {
+            self.scans.lock().unwrap().push(asked.clone());
+            let limit = if asked.limit == 0 { usize::MAX } else { asked.limit as usize };
+            let mut answers: Vec<Result<ScanResponse, Status>> = self
+                .values
+                .lock()
+                .unwrap()
+                .iter()
+                .filter(|((namespace, key), _)| {
+                    *namespace == asked.namespace
+                        && key.starts_with(&asked.prefix)
+                        && asked.start_after.as_ref().is_none_or(|after| key > after)
+                })
+                .take(limit)
+                .map(|((_, key), value)| Ok(ScanResponse { key: key.clone(), value: value.clone() }))
+                .collect();
+            let mut silent = false;
+            if let Some(Fault::After(count, status)) = fault {
+                answers.truncate(count);
+                silent = status.code() == tonic::Code::Ok;
+                if !silent {
+                    answers.push(Err(status));
+                }
+            }
+            let answers = futures_util::stream::iter(answers);
+            let stream: Answers<ScanResponse> = if silent {
+                Box::pin(futures_util::StreamExt::chain(answers, futures_util::stream::pending()))
+            } else {
+                Box::pin(answers)
+            };
+            Ok(stream)
+        })
+        .await
+    }
+
+    async fn scan_keys(
+        &self,
+        request: Request<ScanKeysRequest>,
+    ) -> Result<Response<Self::ScanKeysStream>, Status> {
+        self.meet("scan_keys", request, |asked| {
+            let keys: Vec<_> = self
+                .values
+                .lock()
+                .unwrap()
+                .keys()
+                .filter(|(namespace, key)| *namespace == asked.namespace && key.starts_with(&asked.prefix))
+                .map(|(_, key)| Ok(KeyResponse { key: key.clone() }))
+                .collect();
+            let stream: Answers<KeyResponse> = Box::pin(futures_util::stream::iter(keys));
+            Ok(stream)
+        })
+        .await
+    }
+
+    async fn count(&self, request: Request<CountRequest>) -> Result<Response<CountResponse>, Status> {
+        self.meet("count", request, |asked| {
+            let values = self.values.lock().unwrap();
+            let matching = values
+                .keys()
+                .filter(|(namespace, key)| *namespace == asked.namespace && key.starts_with(&asked.prefix));
+            Ok(CountResponse { count: matching.count() as i64 })
+        })
+        .await
+    }
+}
+
+#[tonic::async_trait]
+impl ListBasicInterface for State {
+    async fn push_left(
+        &self,
+        request: Request<PushLeftRequest>,
+    ) -> Result<Response<PushLeftResponse>, Status> {
+        self.meet("push_left", request, |asked| {
+            let mut lists = self.lists.lock().unwrap();
+            let list = lists.entry((asked.namespace, asked.list_key)).or_default();
+            list.push_front(asked.value);
+            Ok(PushLeftResponse { new_length: list.len() as i64 })
+        })
+        .await
+    }
+
+    async fn push_right(
+        &self,
+        request: Request<PushRightRequest>,
+    ) -> Result<Response<PushRightResponse>, Status> {
+        self.meet("push_right", request, |asked| {
+            let mut lists = self.lists.lock().unwrap();
+            let list = lists.entry((asked.namespace, asked.list_key)).or_default();
+            list.push_back(asked.value);
+            Ok(PushRightResponse { new_length: list.len() as i64 })
+        })
+        .await
+    }
+
+    async fn pop_left(&self, request: Request<PopLeftRequest>) -> Result<Response<PopLeftResponse>, Status> {
+        self.meet("pop_left", request, |asked| {
+            let (value, found) = self.pop((asked.namespace, asked.list_key), VecDeque::pop_front);
+            Ok(PopLeftResponse { value, found })
+        })
+        .await
+    }
+
+    async fn pop_right(
+        &self,
+        request: Request<PopRightRequest>,
+    ) -> Result<Response<PopRightResponse>, Status> {
+        self.meet("pop_right", request, |asked| {
+            let (value, found) = self.pop((asked.namespace, asked.list_key), VecDeque::pop_back);
+            Ok(PopRightResponse { value, found })
+        })
+        .await
+    }
+
+    async fn length(&self, request: Request<LengthRequest>) -> Result<Response<LengthResponse>, Status> {
+        self.meet("length", request, |asked| {
+            let lists = self.lists.lock().unwrap();
+            let length = lists.get(&(asked.namespace, asked.list_key)).map_or(0, VecDeque::len);
+            Ok(LengthResponse { length: length as i64 })
+        })
+        .await
+    }
+}

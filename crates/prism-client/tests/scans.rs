@@ -1,0 +1,128 @@
+//! Scans that are interrupted, stalled or cancelled.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[allow(dead_code, unreachable_pub, reason = "test support, of which each test uses a part")]
+mod fake;
+
+use std::time::Duration;
+
+use fake::{Fake, Fault};
+use futures_util::StreamExt as _;
+use prism_client::{Client, ErrorKind, ErrorReason};
+use prism_proto::{Applied, Error};
+use tonic::Status;
+
+fn lost() -> Status {
+    Error::unavailable(ErrorReason::BackendLost, Applied::Maybe, "the backend was lost").into()
+}
+
+/// A server with the keys `k0` to `k9`.
+async fn ten_keys() -> (Fake, Client) {
+    let fake = Fake::start().await;
+    let client = Client::new(&fake.address()).unwrap();
+    for index in 0..10 {
+        client.keyvalue().set(format!("k{index}"), "v").await.unwrap();
+    }
+    (fake, client)
+}
+
+#[tokio::test]
+async fn a_lost_scan_goes_on_behind_the_last_key_within_its_limit() {
+    let (fake, client) = ten_keys().await;
+    fake.fail([Fault::After(3, lost()), Fault::Status(lost()), Fault::After(2, lost())]);
+    let scan = client.keyvalue().scan("k").limit(8);
+    let keys: Vec<_> = scan.map(|entry| entry.unwrap().key).collect().await;
+    assert_eq!(keys, ["k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"]);
+
+    let asked: Vec<_> = (fake.state.scans.lock().unwrap().iter())
+        .map(|request| (request.start_after.clone(), request.limit))
+        .collect();
+    assert_eq!(asked, [(None, 8), (Some("k2".to_owned()), 5), (Some("k4".to_owned()), 3)]);
+}
+
+#[tokio::test]
+async fn a_scan_that_lost_only_its_ending_is_complete() {
+    let (fake, client) = ten_keys().await;
+    fake.fail([Fault::After(4, lost())]);
+    assert_eq!(client.keyvalue().scan("k").limit(4).map(Result::unwrap).count().await, 4);
+    assert_eq!(fake.state.scans.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn without_cursors_the_original_error_is_returned() {
+    let (fake, client) = ten_keys().await;
+    let unsupported = Error::new(ErrorReason::CursorUnsupported, "this backend is not ordered");
+    fake.fail([Fault::After(3, lost()), Fault::Status(unsupported.into())]);
+    let results: Vec<_> = client.keyvalue().scan("k").collect().await;
+    assert_eq!(results.len(), 4, "three entries, one error, and then the end");
+    let error = results[3].as_ref().unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Unavailable, Some(ErrorReason::BackendLost)));
+}
+
+#[tokio::test]
+async fn a_callers_own_cursor_may_be_refused() {
+    let (fake, client) = ten_keys().await;
+    let unsupported = Error::new(ErrorReason::CursorUnsupported, "this backend is not ordered");
+    fake.fail([Fault::Status(unsupported.into())]);
+    let error = client.keyvalue().scan("k").start_after("k3").next().await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unimplemented);
+}
+
+#[tokio::test]
+async fn a_scan_that_makes_no_progress_is_given_up() {
+    let (fake, client) = ten_keys().await;
+    fake.fail(vec![Fault::Status(lost()); 9]);
+    let error = client.keyvalue().scan("k").next().await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(fake.calls().iter().filter(|call| *call == "scan").count(), 5);
+}
+
+#[tokio::test]
+async fn a_stalled_scan_ends_at_its_limit_and_delivers_what_came() {
+    let (fake, _) = ten_keys().await;
+    let client = Client::builder(&fake.address()).stall_timeout(Duration::from_millis(50)).build().unwrap();
+    fake.fail([Fault::After(2, Status::ok(""))]);
+    let mut scan = client.keyvalue().scan("k");
+    assert_eq!(scan.next().await.unwrap().unwrap().key, "k0");
+    assert_eq!(scan.next().await.unwrap().unwrap().key, "k1");
+    let error = scan.next().await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DeadlineExceeded);
+    assert!(scan.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_scans_own_time_limit_holds() {
+    let (fake, client) = ten_keys().await;
+    fake.fail([Fault::After(1, Status::ok(""))]);
+    let mut scan = client.keyvalue().scan("k").timeout(Duration::from_millis(50));
+    scan.next().await.unwrap().unwrap();
+    assert_eq!(scan.next().await.unwrap().unwrap_err().kind(), ErrorKind::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn unread_scans_do_not_hold_up_other_calls() {
+    let fake = Fake::start().await;
+    let client = Client::new(&fake.address()).unwrap();
+    let kv = client.keyvalue();
+    for index in 0..8 {
+        kv.set(format!("k{index}"), vec![0; 1 << 20]).await.unwrap();
+    }
+    let mut unread = Vec::new();
+    for _ in 0..64 {
+        let mut scan = kv.scan("k");
+        scan.next().await.unwrap().unwrap();
+        unread.push(scan);
+    }
+    assert!(kv.exists("k0").await.unwrap());
+    assert_eq!(kv.scan("k").map(Result::unwrap).count().await, 8);
+}
+
+#[tokio::test]
+async fn dropped_scans_give_their_places_back() {
+    let (fake, client) = ten_keys().await;
+    for _ in 0..300 {
+        fake.fail([Fault::After(1, Status::ok(""))]);
+        client.keyvalue().scan("k").next().await.unwrap().unwrap();
+    }
+}
