@@ -20,6 +20,9 @@ pub const NAME: &str = "prism-proxy";
 const LISTEN_DEFAULT: &str = "127.0.0.1:8980";
 const HTTP_LISTEN_DEFAULT: &str = "127.0.0.1:8981";
 
+/// What the shared flags mean here when neither they nor the file say anything.
+pub const DEFAULTS: [(&str, &str); 2] = [("listen", LISTEN_DEFAULT), ("http-listen", HTTP_LISTEN_DEFAULT)];
+
 /// Forwards each call to the backend of its namespace.
 #[derive(Debug, Parser)]
 #[command(version, about)]

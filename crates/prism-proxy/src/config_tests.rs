@@ -1,1 +1,126 @@
+use super::*;
 
+const RFC: &str = r#"
+server:
+  listen_address: "0.0.0.0:8980"
+
+namespaces:
+  - name: default
+    pattern: keyvalue
+    plugin:
+      endpoint: "localhost:50051"  # MemStore plugin address
+"#;
+
+fn parsed(text: &str) -> Result<Config, String> {
+    Config::parse("prism.yaml", text.as_bytes()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_rfcs_file_loads_as_it_stands() {
+    let config = parsed(RFC).unwrap();
+    assert_eq!(config.listen.unwrap().to_string(), "0.0.0.0:8980");
+    let [namespace] = config.namespaces.as_slice() else { panic!("one namespace") };
+    assert_eq!((namespace.name.as_str(), namespace.pattern), ("default", Pattern::KeyValue));
+    assert_eq!(namespace.endpoint.to_string(), "localhost:50051");
+    assert_eq!(namespace.timeout, TIMEOUT_DEFAULT);
+    assert_eq!(namespace.message_bytes_max, limits::MESSAGE_BYTES_MAX);
+    assert_eq!(config.revision, format!("{:x}", Sha256::digest(RFC)));
+}
+
+#[test]
+fn an_empty_file_serves_nothing() {
+    for text in ["", "\n", "namespaces: []\n", "server: {}\n"] {
+        assert!(parsed(text).unwrap().namespaces.is_empty(), "{text:?}");
+    }
+}
+
+#[test]
+fn type_errors_name_file_line_and_path() {
+    let namespace = "namespaces:\n  - name: a\n    pattern: keyvalue\n    plugin:\n      endpoint: 'a:1'\n";
+    for (text, expected) in [
+        ("namespaces:\n  - name: [1]\n", "prism.yaml:2: namespaces[0].name: invalid type"),
+        ("namespaces:\n  - name: a\n    pattern: graph\n", "namespaces[0].pattern: unknown variant `graph`"),
+        ("namespaces:\n  - name: a\n    pattern: list\n", "namespaces[0]: missing field `plugin`"),
+        ("colour: red\n", "unknown field `colour`"),
+        ("server:\n  port: 1\n", "server.port: unknown field `port`"),
+        ("server: {}\nserver: {}\n", "duplicate"),
+        ("namespaces: {\n", "prism.yaml:"),
+        ("a: b: c\n", "prism.yaml:1"),
+        (&format!("{namespace}    timeout: [1]\n"), "prism.yaml:6: namespaces[0].timeout: invalid type"),
+    ] {
+        let error = parsed(text).unwrap_err();
+        assert!(error.starts_with("prism.yaml") && error.contains(expected), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn every_broken_rule_is_told_in_one_run() {
+    let error = Config::parse(
+        "prism.yaml",
+        b"
+server: { listen_address: nowhere, http_listen_address: 'a:b' }
+namespaces:
+  - { name: Upper, pattern: keyvalue, plugin: { endpoint: 'a:1' }, timeout: 2h }
+  - { name: twice, pattern: list, plugin: { endpoint: 'no-port' }, max_message_bytes: 1 }
+  - { name: twice, pattern: list, plugin: { endpoint: 'https://a:1' }, interfaces: [Get] }
+",
+    )
+    .unwrap_err();
+    let ConfigError::Invalid { mistakes, .. } = &error else { panic!("{error}") };
+    let fields: Vec<_> = mistakes.iter().map(|mistake| mistake.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        [
+            "server.listen_address",
+            "server.http_listen_address",
+            "namespaces[0].name",
+            "namespaces[0].timeout",
+            "namespaces[1].plugin.endpoint",
+            "namespaces[1].max_message_bytes",
+            "namespaces[2].name",
+            "namespaces[2].interfaces[0]",
+            "namespaces[2].interfaces",
+            "namespaces[2].plugin.endpoint",
+        ]
+    );
+    for mistake in mistakes {
+        let says = mistake.why.contains("expected")
+            || mistake.why.contains("once")
+            || mistake.why.contains("missing");
+        assert!(says, "{mistake:?} does not say what was expected");
+    }
+    assert!(error.to_string().starts_with("prism.yaml: 10 mistakes:\n"), "{error}");
+}
+
+#[test]
+fn limits_hold_at_their_ends() {
+    let with = |line: &str| {
+        parsed(&format!(
+            "namespaces:\n  - name: a\n    pattern: keyvalue\n    plugin: {{ endpoint: 'a:1' }}\n    {line}\n"
+        ))
+    };
+    for good in ["timeout: 1ms", "timeout: 1h", "max_message_bytes: 1024", "max_message_bytes: 4194304"] {
+        assert!(with(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "timeout: 999us",
+        "timeout: 3601s",
+        "timeout: 30",
+        "max_message_bytes: 1023",
+        "max_message_bytes: 4194305",
+    ] {
+        assert!(with(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused_with_their_line() {
+    let error = Config::parse("prism.yaml", b"server: {}\n\xff\n").unwrap_err().to_string();
+    assert_eq!(error, "prism.yaml:2: the file is not UTF-8 text");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = Config::load(Path::new("/nowhere/prism.yaml")).unwrap_err().to_string();
+    assert!(error.starts_with("cannot read /nowhere/prism.yaml: "), "{error}");
+}

@@ -9,6 +9,6 @@ use prism_runtime::{args, exit, server};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let args = args::parse::<Args>(NAME);
+    let args = args::parse::<Args>(NAME, &app::DEFAULTS);
     exit::report(NAME, server::block_on(app::run(args, Default::default())))
 }

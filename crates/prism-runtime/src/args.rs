@@ -89,15 +89,17 @@ fn drain_timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Parses the command line of the service called `name` (`prism-memstore`). Wrong usage, `--help` and `--version`
-/// end the process, as clap does.
+/// Parses the command line of the service called `name` (`prism-memstore`). `defaults` are the service's own, by
+/// flag, for the help: what a shared flag means when it is not given. Wrong usage, `--help` and `--version` end the
+/// process, as clap does.
 #[must_use]
-pub fn parse<A: Parser>(name: &'static str) -> A {
-    parse_from(name, std::env::args_os()).unwrap_or_else(|error| error.exit())
+pub fn parse<A: Parser>(name: &'static str, defaults: &[(&str, &str)]) -> A {
+    parse_from(name, defaults, std::env::args_os()).unwrap_or_else(|error| error.exit())
 }
 
 fn parse_from<A: Parser>(
     name: &'static str,
+    defaults: &[(&str, &str)],
     words: impl IntoIterator<Item = OsString>,
 ) -> Result<A, clap::Error> {
     let command = A::command().name(name).version(env!("CARGO_PKG_VERSION"));
@@ -105,7 +107,13 @@ fn parse_from<A: Parser>(
         Some("help" | "version") | None => arg,
         Some(flag) => {
             let variable = format!("{name}_{flag}").replace('-', "_").to_uppercase();
-            arg.env(variable)
+            let default = defaults.iter().find(|(known, _)| *known == flag);
+            match (default, arg.get_help().cloned()) {
+                (Some((_, default)), Some(help)) => {
+                    arg.env(variable).help(format!("{help} [default: {default}]"))
+                }
+                _ => arg.env(variable),
+            }
         }
     });
     let matches = command.try_get_matches_from_mut(words)?;
@@ -123,7 +131,11 @@ mod tests {
     }
 
     fn parsed(words: &[&str]) -> Result<Sample, clap::Error> {
-        parse_from("prism-sample", ["prism-sample"].iter().chain(words).map(OsString::from))
+        parse_from(
+            "prism-sample",
+            &[("listen", "127.0.0.1:1")],
+            ["prism-sample"].iter().chain(words).map(OsString::from),
+        )
     }
 
     #[test]
@@ -132,6 +144,7 @@ mod tests {
         for variable in ["PRISM_SAMPLE_LISTEN", "PRISM_SAMPLE_HTTP_LISTEN", "PRISM_SAMPLE_DRAIN_TIMEOUT"] {
             assert!(help.contains(variable), "{variable} is missing in {help}");
         }
+        assert!(help.contains("[default: 127.0.0.1:1]"), "{help}");
     }
 
     #[test]

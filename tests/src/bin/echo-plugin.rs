@@ -28,7 +28,13 @@ struct Args {
 
 #[derive(Default)]
 struct Echo {
-    abandoned: Arc<AtomicU32>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    hanging: AtomicU32,
+    abandoned: AtomicU32,
 }
 
 type Answers = Pin<Box<dyn Stream<Item = Result<EchoResponse, Status>> + Send>>;
@@ -45,12 +51,20 @@ fn lines(metadata: &MetadataMap) -> String {
     lines.concat()
 }
 
-/// Counts a call that is dropped before it is answered.
-struct Abandoned(Arc<AtomicU32>);
+/// Counts a call that hangs until its client gives up.
+struct Hanging(Arc<Counts>);
 
-impl Drop for Abandoned {
+impl Hanging {
+    fn begin(counts: &Arc<Counts>) -> Self {
+        counts.hanging.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(counts))
+    }
+}
+
+impl Drop for Hanging {
     fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.hanging.fetch_sub(1, Ordering::Relaxed);
+        self.0.abandoned.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -61,13 +75,14 @@ impl EchoInterface for Echo {
 
     async fn unary(&self, request: Request<EchoRequest>) -> Result<Response<EchoResponse>, Status> {
         if request.get_ref().hang {
-            let _abandoned = Abandoned(Arc::clone(&self.abandoned));
+            let _hanging = Hanging::begin(&self.counts);
             std::future::pending::<()>().await;
         }
         let metadata = lines(request.metadata());
         let payload = request.into_inner().payload;
-        let abandoned = self.abandoned.load(Ordering::Relaxed);
-        Ok(Response::new(EchoResponse { payload, metadata, requests: 1, abandoned }))
+        let abandoned = self.counts.abandoned.load(Ordering::Relaxed);
+        let hanging = self.counts.hanging.load(Ordering::Relaxed);
+        Ok(Response::new(EchoResponse { payload, metadata, requests: 1, abandoned, hanging }))
     }
 
     async fn server_streaming(&self, request: Request<EchoRequest>) -> Result<Response<Answers>, Status> {
@@ -105,7 +120,7 @@ impl EchoInterface for Echo {
 }
 
 fn main() -> ExitCode {
-    let args = args::parse::<Args>(NAME);
+    let args = args::parse::<Args>(NAME, &[]);
     let echo = EchoInterfaceServer::new(Echo::default());
     let plugin = Plugin::new(Capabilities::default()).service(echo, FILE_DESCRIPTOR_SET);
     let app =
