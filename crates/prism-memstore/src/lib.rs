@@ -1,1 +1,31 @@
-//! prism-memstore
+//! Prism's in-memory backend: KeyValue and List, with expiry, ordered scans and a memory limit.
+//!
+//! [`MemStore`] implements [`prism_plugin::KeyValue`] and [`prism_plugin::List`]; [`Expiry`] is the one task that
+//! frees expired keys. Nothing is ever evicted, and nothing survives the process.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `store` | the handle: what the halves share, and the figures for metrics |
+//! | `keyvalue`, `list` | the traits, one half each |
+//! | `namespaces` | which namespaces exist |
+//! | `keys` | one namespace's keys: the map and its order kept in step |
+//! | `entry` | a key and its value in one allocation |
+//! | `index` | the keys in byte order |
+//! | `timers`, `expiry` | who expires when; the task that frees them |
+//! | `memory` | the byte account |
+//! | `clock` | monotonic time |
+
+mod clock;
+mod entry;
+mod expiry;
+mod index;
+mod keys;
+mod keyvalue;
+mod list;
+mod memory;
+mod namespaces;
+mod store;
+mod timers;
+
+pub use expiry::Expiry;
+pub use store::{MemStore, Usage};

@@ -1,0 +1,73 @@
+//! Fills a store and prints what the account says against what the process grew by.
+//! `cargo run --release -p prism-memstore --example memory [keys|expiring|namespaces|list] [count] [value bytes]`
+
+use std::fs;
+use std::time::Duration;
+
+use bytes::Bytes;
+use prism_memstore::MemStore;
+use prism_plugin::KeyValue as _;
+use prism_plugin::List as _;
+use prism_plugin::list::End;
+use prism_plugin::types::{Key, Namespace, Ttl};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let what = arguments.next().unwrap_or_else(|| "keys".to_owned());
+    let mut numbers = arguments.map(|argument| argument.parse().expect("a number"));
+    let count: u64 = numbers.next().unwrap_or(1_000_000);
+    let value = Bytes::from(vec![7; numbers.next().unwrap_or(100) as usize]);
+    let ttl = (what == "expiring").then(|| Ttl::from_secs(3600).expect("a time to live"));
+    let namespace = Namespace::new(String::new()).expect("the default namespace");
+    // A multiplication by an odd number visits every key once, in no order.
+    let key = |i: u64| Key::stored(format!("{:016x}", i.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+
+    let store = MemStore::new(None);
+    let expiry = tokio::spawn(store.expiry().run(std::future::pending::<()>()));
+    let start = rss_bytes();
+    for i in 0..count {
+        let (namespace, value) = (namespace.clone(), value.clone());
+        match what.as_str() {
+            "keys" | "expiring" => store.set(namespace, key(i), value, ttl).await.expect("no limit"),
+            "namespaces" => {
+                let namespace = Namespace::new(format!("n{i}")).expect("a valid name");
+                store.set(namespace, key(i), value, None).await.expect("no limit");
+            }
+            "list" => {
+                store.push(namespace, key(0), End::Right, value).await.expect("no limit");
+            }
+            other => panic!("there is no {other} to measure"),
+        }
+        if i % 1024 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    report(&what, &store, start, count);
+    for i in 0..count {
+        store.delete(namespace.clone(), key(i)).await.expect("deletes");
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    println!("keys deleted: account {} bytes, RSS +{} bytes", store.usage().bytes, rss_bytes() - start);
+    expiry.abort();
+}
+
+fn report(what: &str, store: &MemStore, start: i64, count: u64) {
+    let (account, grown) = (store.usage().bytes as f64, (rss_bytes() - start) as f64);
+    println!(
+        "{count} {what}: {:.1} bytes each by the account, {:.1} by RSS ({:+.1} %)",
+        account / count as f64,
+        grown / count as f64,
+        (account / grown - 1.0) * 100.0
+    );
+}
+
+fn rss_bytes() -> i64 {
+    let statm = fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages: i64 = statm.split_whitespace().nth(1).expect("the second field").parse().expect("a number");
+    pages * 4096
+}

@@ -1,0 +1,121 @@
+//! One namespace's keys in byte order, so that a scan costs what it returns and not what is stored.
+//!
+//! The lock is held for one change or for one chunk of at most [`CHUNK_KEYS`] keys, and nothing is locked under it:
+//! a writer comes here with its map shard locked, and a reader with nothing.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::clock::Time;
+use crate::entry::Entry;
+
+/// The most keys looked at in one go: some ten microseconds, which other requests on the thread can wait.
+pub(crate) const CHUNK_KEYS: usize = 256;
+
+#[derive(Default)]
+pub(crate) struct Index(RwLock<Sorted>);
+
+#[derive(Default)]
+struct Sorted {
+    entries: BTreeSet<Entry>,
+    /// How many of them have a deadline.
+    expiring: usize,
+}
+
+impl Index {
+    /// Puts an entry in, in place of the one with its key if there is one. A scan sees either, never neither.
+    pub(crate) fn put(&self, entry: Entry) {
+        let mut sorted = self.write();
+        sorted.expiring += usize::from(entry.expires());
+        let replaced = sorted.entries.replace(entry);
+        sorted.expiring -= usize::from(replaced.is_some_and(|entry| entry.expires()));
+    }
+
+    pub(crate) fn remove(&self, key: &[u8]) {
+        let mut sorted = self.write();
+        let removed = sorted.entries.take(key);
+        sorted.expiring -= usize::from(removed.is_some_and(|entry| entry.expires()));
+    }
+
+    /// The next entries of a scan, expired ones among them: at most `entries_max`, and not more once their sizes pass
+    /// `bytes_max`. Empty at the end.
+    pub(crate) fn chunk(
+        &self,
+        cursor: &Cursor,
+        entries_max: usize,
+        bytes_max: usize,
+        bytes: fn(&Entry) -> usize,
+    ) -> Vec<Entry> {
+        let sorted = self.read();
+        let mut sum = 0;
+        let within_bytes = |entry: &&Entry| {
+            let reached = sum >= bytes_max;
+            sum += bytes(entry);
+            !reached
+        };
+        sorted.range(cursor).take(entries_max.min(CHUNK_KEYS)).take_while(within_bytes).cloned().collect()
+    }
+
+    /// Counts live keys from the cursor on and moves it behind them; `None` at the end.
+    pub(crate) fn count_chunk(&self, cursor: &mut Cursor, now: Time) -> Option<u64> {
+        let sorted = self.read();
+        let mut live = 0;
+        let chunk = sorted.range(cursor).take(CHUNK_KEYS);
+        let last = chunk.inspect(|entry| live += u64::from(entry.is_live(now))).last()?;
+        cursor.behind = Some(last.key().into());
+        Some(live)
+    }
+
+    /// The number of all live keys, where it is known without counting: while none of them expires.
+    pub(crate) fn count_all(&self) -> Option<u64> {
+        let sorted = self.read();
+        (sorted.expiring == 0).then_some(sorted.entries.len() as u64)
+    }
+
+    /// A panic under the lock would be one of `BTreeSet`'s own; the keys are still there.
+    fn read(&self) -> RwLockReadGuard<'_, Sorted> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Sorted> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sorted {
+    fn range<'a>(&'a self, cursor: &'a Cursor) -> impl Iterator<Item = &'a Entry> {
+        let prefix = cursor.prefix.as_bytes();
+        self.entries
+            .range::<[u8], _>((cursor.start(), Bound::Unbounded))
+            .take_while(move |entry| entry.key().starts_with(prefix))
+    }
+}
+
+/// How far a walk over the keys with a prefix has come. It holds a copy of the last key, not its entry, so that a
+/// reader who pauses keeps no value alive.
+pub(crate) struct Cursor {
+    prefix: String,
+    behind: Option<Box<[u8]>>,
+}
+
+impl Cursor {
+    pub(crate) fn new(prefix: String, behind: Option<&str>) -> Self {
+        Self { prefix, behind: behind.map(|key| key.as_bytes().into()) }
+    }
+
+    pub(crate) fn is_everything(&self) -> bool {
+        self.prefix.is_empty() && self.behind.is_none()
+    }
+
+    pub(crate) fn move_behind(&mut self, key: &[u8]) {
+        self.behind = Some(key.into());
+    }
+
+    fn start(&self) -> Bound<&[u8]> {
+        match self.behind.as_deref() {
+            Some(key) if key >= self.prefix.as_bytes() => Bound::Excluded(key),
+            _ => Bound::Included(self.prefix.as_bytes()),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The store as its users hold it: a handle that is cheap to clone, over what both halves share.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prism_plugin::{Error, ErrorReason};
+use tokio::task::yield_now;
+
+use crate::clock::{Clock, Time};
+use crate::expiry::Expiry;
+use crate::keys::Keys;
+use crate::list::Lists;
+use crate::memory::{Full, Memory};
+use crate::namespaces::{Namespaces, Space as _};
+use crate::timers::{Expiring, Timers};
+
+/// The least time between two searches for expired keys by writers that found the store full: a search looks at
+/// every deadline, and where the expiry task runs it has little to find.
+const SEARCH_EVERY: Duration = Duration::from_secs(1);
+
+/// The in-memory backend: implements [`KeyValue`](prism_plugin::KeyValue) and [`List`](prism_plugin::List). Clones are
+/// handles of the same store.
+#[derive(Clone)]
+pub struct MemStore {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) memory: Memory,
+    pub(crate) keys: Namespaces<Keys>,
+    pub(crate) lists: Namespaces<Lists>,
+    pub(crate) timers: Timers,
+    expiry_taken: AtomicBool,
+    searched: Mutex<Option<Time>>,
+}
+
+/// What a store holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Memory taken, in bytes, as the limit counts it.
+    pub bytes: u64,
+    /// The limit of `bytes`, if there is one.
+    pub limit_bytes: Option<u64>,
+    /// Keys, those among them that are expired but not yet freed.
+    pub keys: u64,
+    /// Lists.
+    pub lists: u64,
+    /// Namespaces that hold keys or lists.
+    pub namespaces: u64,
+    /// Timers of keys that expire, spare ones among them.
+    pub timers: u64,
+}
+
+impl MemStore {
+    /// An empty store that takes at most `memory_limit_bytes`; `None` for no limit.
+    ///
+    /// At the limit a write that would take more fails with MEMORY_LIMIT, and everything else goes on. Nothing is
+    /// evicted.
+    #[must_use]
+    pub fn new(memory_limit_bytes: Option<u64>) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                clock: Clock::start(),
+                memory: Memory::new(memory_limit_bytes),
+                keys: Namespaces::new(),
+                lists: Namespaces::new(),
+                timers: Timers::default(),
+                expiry_taken: AtomicBool::new(false),
+                searched: Mutex::new(None),
+            }),
+        }
+    }
+
+    /// The task that frees this store's expired keys, to be [run](Expiry::run) by one owner.
+    ///
+    /// # Panics
+    /// If it was taken before.
+    #[must_use = "expired keys are freed late unless it runs"]
+    pub fn expiry(&self) -> Expiry {
+        let taken = self.shared.expiry_taken.swap(true, Relaxed);
+        assert!(!taken, "a store has one expiry task");
+        Expiry::new(self.shared.clone())
+    }
+
+    /// What the store holds now. Costs a visit of every namespace.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let Shared { memory, keys, lists, timers, .. } = &*self.shared;
+        Usage {
+            bytes: memory.used(),
+            limit_bytes: memory.limit(),
+            keys: keys.entries() as u64,
+            lists: lists.entries() as u64,
+            namespaces: (keys.len() + lists.count_missing_in(keys)) as u64,
+            timers: timers.len() as u64,
+        }
+    }
+
+    /// Does a write, and once more if the store was full and expired keys were searched for.
+    pub(crate) async fn write<R>(&self, write: impl Fn() -> Result<R, Full>) -> Result<R, Error> {
+        let mut written = write();
+        if written.is_err() && self.shared.free_expired().await {
+            written = write();
+        }
+        written.map_err(|Full| self.shared.memory_limit())
+    }
+}
+
+impl Shared {
+    /// Frees the entries that are expired by now, and the namespaces that held nothing else.
+    pub(crate) fn free(&self, expired: &[Expiring]) {
+        let now = self.clock.now();
+        for (keys, entry) in expired {
+            keys.expire(entry.key(), now, &self.memory, &self.timers);
+            if keys.is_empty() {
+                self.keys.remove_empty(keys.namespace(), &self.memory);
+            }
+        }
+    }
+
+    /// Searches for expired keys and frees them, unless that was done just now. Whether it searched.
+    async fn free_expired(&self) -> bool {
+        if !self.search_is_due() {
+            return false;
+        }
+        let mut from = 0;
+        while let Some((expired, next)) = self.timers.expired(from, self.clock.now()) {
+            self.free(&expired);
+            drop(expired);
+            from = next;
+            yield_now().await;
+        }
+        true
+    }
+
+    fn search_is_due(&self) -> bool {
+        let now = self.clock.now();
+        let mut searched = self.searched.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = searched.is_none_or(|searched| searched.plus(SEARCH_EVERY) <= now);
+        if due {
+            *searched = Some(now);
+        }
+        due
+    }
+
+    fn memory_limit(&self) -> Error {
+        let limit = self.memory.limit().unwrap_or(u64::MAX);
+        Error::new(
+            ErrorReason::MemoryLimit,
+            format!("the store is at its memory limit of {limit} bytes; delete something or raise the limit"),
+        )
+        .with("limit", limit.to_string())
+    }
+}

@@ -1,0 +1,91 @@
+//! A vector that grows without moving what it holds: growth takes no longer the more there is, and leaves no
+//! outgrown buffers behind.
+
+const CHUNK: usize = 256;
+
+pub(super) struct Chunks<T> {
+    chunks: Vec<Vec<T>>,
+    len: usize,
+}
+
+impl<T> Default for Chunks<T> {
+    fn default() -> Self {
+        Self { chunks: Vec::new(), len: 0 }
+    }
+}
+
+impl<T> Chunks<T> {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut T> {
+        self.chunks.get_mut(index / CHUNK)?.get_mut(index % CHUNK)
+    }
+
+    pub(super) fn push(&mut self, item: T) {
+        if self.len == self.chunks.len() * CHUNK {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        self.chunks[self.len / CHUNK].push(item);
+        self.len += 1;
+    }
+
+    pub(super) fn pop(&mut self) -> Option<T> {
+        let item = self.chunks.last_mut()?.pop()?;
+        self.len -= 1;
+        if self.len.is_multiple_of(CHUNK) {
+            self.chunks.pop();
+        }
+        Some(item)
+    }
+
+    /// The items from `from` to the end of its chunk.
+    pub(super) fn chunk_mut(&mut self, from: usize) -> &mut [T] {
+        self.chunks.get_mut(from / CHUNK).and_then(|chunk| chunk.get_mut(from % CHUNK..)).unwrap_or_default()
+    }
+
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.chunks.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_behaves_as_a_vector() {
+        let (mut chunks, mut model) = (Chunks::default(), Vec::new());
+        for i in 0..10_000 {
+            if fastrand::u32(..5) < 3 {
+                chunks.push(i);
+                model.push(i);
+            } else {
+                assert_eq!(chunks.pop(), model.pop());
+            }
+            assert_eq!(chunks.len(), model.len());
+            let at = fastrand::usize(..=model.len());
+            assert_eq!(chunks.get_mut(at), model.get_mut(at));
+        }
+        while let Some(last) = model.pop() {
+            assert_eq!(chunks.pop(), Some(last));
+        }
+        assert_eq!(chunks.pop(), None);
+        assert!(chunks.chunks.is_empty());
+    }
+
+    #[test]
+    fn walking_by_chunks_visits_everything_once() {
+        for len in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
+            let mut chunks = Chunks::default();
+            (0..len).for_each(|i| chunks.push(i));
+            let mut seen = Vec::new();
+            while !chunks.chunk_mut(seen.len()).is_empty() {
+                let chunk = chunks.chunk_mut(seen.len()).to_vec();
+                seen.extend(chunk);
+            }
+            assert_eq!(seen, (0..len).collect::<Vec<_>>());
+        }
+    }
+}

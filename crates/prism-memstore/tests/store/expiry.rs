@@ -1,0 +1,196 @@
+use super::*;
+
+const YEAR: u64 = 365 * 24 * 60 * 60;
+
+/// No expiry task runs: memory is freed as late as can be.
+#[tokio::test(start_paused = true)]
+async fn an_expired_key_is_not_there_however_late_it_is_freed() {
+    let store = Store::new();
+    store.set("a", "v", None).await;
+    store.set("b", "v", Some(10)).await;
+    store.set("c", "v", Some(20)).await;
+    seconds(10).await;
+    assert_eq!(store.get("b").await, None);
+    assert!(!store.exists("b").await);
+    assert_eq!(store.scan("").await, ["a", "c"]);
+    assert_eq!(store.count("").await, 2);
+    assert_eq!(store.count("b").await, 0);
+    assert!(!store.delete("b").await, "it was found");
+    assert_eq!(store.store.usage().keys, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_lives_until_its_deadline() {
+    let store = Store::new().expiring();
+    store.set("k", "v", Some(10)).await;
+    tokio::time::advance(Duration::from_millis(9_999)).await;
+    assert!(store.exists("k").await);
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert!(!store.exists("k").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_task_frees_expired_keys_and_their_namespace() {
+    let store = Store::new().expiring();
+    for i in 0..10_000 {
+        store.set(&format!("key-{i}"), "v", Some(1 + i % 10)).await;
+    }
+    for _ in 0..12 {
+        rest().await;
+    }
+    let usage = store.store.usage();
+    assert_eq!((usage.bytes, usage.keys, usage.namespaces, usage.timers), (0, 0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn setting_a_key_replaces_its_time_to_live() {
+    let store = Store::new().expiring();
+    for (first, second, lives) in
+        [(Some(10), Some(100), 100), (Some(100), Some(10), 10), (None, Some(10), 10), (Some(10), None, 1000)]
+    {
+        store.set("k", "1", first).await;
+        rest().await;
+        store.set("k", "2", second).await;
+        tokio::time::sleep(Duration::from_secs(lives - 1)).await;
+        assert_eq!(store.get("k").await.unwrap(), "2", "{first:?} then {second:?}");
+        rest().await;
+        assert_eq!(store.exists("k").await, second.is_none(), "{first:?} then {second:?}");
+        let freed = store.store.usage().keys == 0;
+        assert_eq!(freed, second.is_some(), "{first:?} then {second:?}: freed in time");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn refreshing_one_key_a_million_times_leaves_one_timer_and_flat_memory() {
+    let store = Store::new().expiring();
+    store.set("k", "v", Some(3600)).await;
+    let bytes = store.bytes();
+    for i in 0..1_000_000 {
+        store.set("k", "v", Some(3600 - i % 3000)).await;
+        if i % 10_000 == 0 {
+            rest().await;
+        }
+    }
+    assert_eq!(store.store.usage().timers, 1);
+    assert_eq!(store.bytes(), bytes);
+    tokio::time::sleep(Duration::from_secs(3601)).await;
+    assert_eq!(store.bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn setting_and_deleting_a_key_over_and_over_leaves_one_timer() {
+    for store in [Store::new(), Store::new().expiring()] {
+        for i in 0..100_000 {
+            store.set("k", "v", Some(3600)).await;
+            store.delete("k").await;
+            if i % 10_000 == 0 {
+                rest().await;
+            }
+        }
+        assert!(store.store.usage().timers <= 1);
+    }
+}
+
+/// The slot of a deleted key is taken by another key, whose deadline is earlier than the timer it finds there.
+#[tokio::test(start_paused = true)]
+async fn an_inherited_timer_fires_in_time() {
+    let store = Store::new().expiring();
+    store.set("a", "v", Some(1000)).await;
+    rest().await;
+    store.delete("a").await;
+    store.set("b", "v", Some(10)).await;
+    assert_eq!(store.store.usage().timers, 1);
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(store.store.usage().keys, 0);
+    store.set("c", "v", Some(2000)).await;
+    tokio::time::sleep(Duration::from_secs(1999)).await;
+    assert!(store.exists("c").await);
+    rest().await;
+    assert_eq!(store.store.usage().keys, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_time_to_live_is_kept() {
+    let store = Store::new().expiring();
+    store.set("k", "v", Some(100 * YEAR as i64)).await;
+    for _ in 0..100 {
+        assert!(store.exists("k").await);
+        tokio::time::sleep(Duration::from_secs(YEAR)).await;
+    }
+    rest().await;
+    assert_eq!(store.store.usage().keys, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_task_outlives_years_without_a_key_that_expires() {
+    let store = Store::new().expiring();
+    for _ in 0..3 {
+        store.set("k", "v", Some(10)).await;
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        assert_eq!(store.store.usage().keys, 0);
+        tokio::time::sleep(Duration::from_secs(3 * YEAR)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn timers_shrink_when_most_keys_are_gone_and_the_rest_still_fire() {
+    let store = Store::new().expiring();
+    for i in 0..20_000 {
+        let ttl = if i % 100 == 99 { 1000 + i / 100 } else { 10 };
+        store.set(&format!("key-{i}"), "v", Some(ttl)).await;
+    }
+    let full = store.store.usage();
+    assert_eq!(full.timers, 20_000);
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let usage = store.store.usage();
+    assert_eq!(usage.keys, 200);
+    assert!(usage.timers < 1024, "{} timers for 200 keys", usage.timers);
+    assert!(usage.bytes < full.bytes / 40);
+
+    // Deleted, refreshed, moved forward: the slots that moved are found.
+    store.delete("key-99").await;
+    store.set("key-199", "v", Some(5000)).await;
+    store.set("key-299", "v", Some(5)).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(store.store.usage().keys, 198);
+    tokio::time::sleep(Duration::from_secs(1200)).await;
+    assert_eq!(store.scan("").await, ["key-199"]);
+    assert_eq!(store.store.usage().keys, 1);
+    tokio::time::sleep(Duration::from_secs(5000)).await;
+    assert_eq!(store.bytes(), 152 * store.store.usage().timers);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deleting_keys_shrinks_the_timers_too() {
+    let store = Store::new().expiring();
+    for i in 0..10_000 {
+        store.set(&format!("key-{i}"), "v", Some(1000)).await;
+    }
+    rest().await;
+    for i in 0..10_000 {
+        store.delete(&format!("key-{i}")).await;
+    }
+    rest().await;
+    assert_eq!(store.bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_task_ends_with_its_signal() {
+    let store = Store::new();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let task = tokio::spawn(store.store.expiry().run(stopped));
+    store.set("k", "v", Some(10)).await;
+    rest().await;
+    stop.send(()).unwrap();
+    task.await.unwrap();
+    seconds(10).await;
+    assert!(!store.exists("k").await);
+}
+
+#[test]
+#[should_panic(expected = "one expiry task")]
+fn the_task_is_taken_once() {
+    let store = MemStore::new(None);
+    let _first = store.expiry();
+    let _second = store.expiry();
+}
