@@ -11,88 +11,70 @@ use pyo3::types::{PyBytes, PyString};
 
 use crate::failure;
 
-/// Text that can be sent: any `str` without lone surrogates.
-pub(crate) fn text(text: &Bound<'_, PyString>, name: &str) -> PyResult<String> {
-    match text.to_str() {
+/// A `str` argument.
+pub(crate) fn string<'a, 'py>(
+    object: &'a Bound<'py, PyAny>,
+    name: &str,
+) -> PyResult<&'a Bound<'py, PyString>> {
+    object.cast().map_err(|_| wrong(object, name, "str"))
+}
+
+/// The text of a `str` argument: anything but lone surrogates can be sent.
+pub(crate) fn text(object: &Bound<'_, PyAny>, name: &str) -> PyResult<String> {
+    match string(object, name)?.to_str() {
         Ok(text) => Ok(text.to_owned()),
         Err(_) => {
-            Err(failure::argument(text.py(), &format!("{name} holds a lone surrogate, which UTF-8 cannot")))
+            Err(failure::argument(object.py(), &format!("{name} holds a lone surrogate, which UTF-8 cannot")))
         }
     }
 }
 
-/// The bytes of a bytes-like object, copied: it may change while the call is under way.
-pub(crate) struct Value(pub(crate) Bytes);
-
-impl<'py> FromPyObject<'_, 'py> for Value {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        if let Ok(bytes) = object.cast::<PyBytes>() {
-            return Ok(Self(Bytes::copy_from_slice(bytes.as_bytes())));
-        }
-        let wrong = || {
-            let class = object.get_type();
-            PyTypeError::new_err(format!(
-                "a bytes-like object is required, not '{class}'",
-                class = class.name().map_or_else(|_| "?".to_owned(), |name| name.to_string())
-            ))
-        };
-        let buffer = PyBuffer::<u8>::get(&object).map_err(|_| wrong())?;
-        Ok(Self(Bytes::from(buffer.to_vec(object.py())?)))
+/// The bytes of a bytes-like `value`, copied: it may change while the call is under way.
+pub(crate) fn value(object: &Bound<'_, PyAny>) -> PyResult<Bytes> {
+    if let Ok(bytes) = object.cast::<PyBytes>() {
+        return Ok(Bytes::copy_from_slice(bytes.as_bytes()));
     }
+    let buffer = PyBuffer::<u8>::get(object).map_err(|_| wrong(object, "value", "bytes-like"))?;
+    Ok(Bytes::from(buffer.to_vec(object.py())?))
 }
 
-/// An `int` as 64 bits.
-pub(crate) struct Seconds(pub(crate) i64);
-
-impl<'py> FromPyObject<'_, 'py> for Seconds {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        saturating(object, i64::MIN, i64::MAX).map(Self)
-    }
+/// An optional `int` as 64 bits.
+pub(crate) fn seconds(object: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<Option<i64>> {
+    object.map(|object| saturating(object, name, i64::MIN, i64::MAX)).transpose()
 }
 
 /// An `int` as 32 bits.
-pub(crate) struct Limit(pub(crate) i32);
-
-impl<'py> FromPyObject<'_, 'py> for Limit {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        saturating(object, i32::MIN, i32::MAX).map(Self)
-    }
+pub(crate) fn limit(object: &Bound<'_, PyAny>) -> PyResult<i32> {
+    saturating(object, "limit", i32::MIN, i32::MAX)
 }
 
-fn saturating<'a, 'py, T>(object: Borrowed<'a, 'py, PyAny>, least: T, most: T) -> PyResult<T>
+/// An optional time limit in seconds; infinite means as long as can be.
+pub(crate) fn timeout(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
+    let Some(object) = object else { return Ok(None) };
+    let seconds: f64 = object.extract().map_err(|_| wrong(object, "timeout", "float or None"))?;
+    if seconds.is_nan() || seconds < 0.0 {
+        return Err(failure::argument(object.py(), "timeout must be 0 or more seconds"));
+    }
+    Ok(Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)))
+}
+
+fn saturating<'a, 'py, T>(object: &'a Bound<'py, PyAny>, name: &str, least: T, most: T) -> PyResult<T>
 where
     T: FromPyObject<'a, 'py, Error = PyErr>,
 {
     match object.extract::<T>() {
+        Ok(number) => Ok(number),
         Err(error) if error.is_instance_of::<PyOverflowError>(object.py()) => {
             Ok(if object.lt(0)? { least } else { most })
         }
-        read => read,
+        Err(_) => Err(wrong(object, name, "int")),
     }
 }
 
-/// A time limit in seconds; infinite means as long as can be.
-pub(crate) struct Timeout(pub(crate) f64);
-
-impl<'py> FromPyObject<'_, 'py> for Timeout {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        object.extract().map(Self)
-    }
-}
-
-impl Timeout {
-    pub(crate) fn duration(&self, py: Python<'_>) -> PyResult<Duration> {
-        if self.0.is_nan() || self.0 < 0.0 {
-            return Err(failure::argument(py, "timeout must be 0 or more seconds"));
-        }
-        Ok(Duration::try_from_secs_f64(self.0).unwrap_or(Duration::MAX))
+fn wrong(object: &Bound<'_, PyAny>, name: &str, expected: &str) -> PyErr {
+    let class = object.get_type();
+    match class.name() {
+        Ok(class) => PyTypeError::new_err(format!("{name} must be {expected}, not {class}")),
+        Err(error) => error,
     }
 }

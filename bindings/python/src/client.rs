@@ -7,9 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use prism_client::method::Method;
 use prism_client::{Builder, Call};
 use pyo3::prelude::*;
-use pyo3::types::PyString;
 
-use crate::arguments::{Limit, Seconds, Timeout, Value, text};
+use crate::arguments::{self, string, text};
 use crate::completions::Completions;
 use crate::failure::{self, About};
 use crate::outcome::Outcome;
@@ -30,7 +29,7 @@ struct Made {
 }
 
 type Waiter<'a, 'py> = Option<&'a Bound<'py, Completions>>;
-type Text<'a, 'py> = &'a Bound<'py, PyString>;
+type Argument<'a, 'py> = &'a Bound<'py, PyAny>;
 type Answer<'py> = PyResult<Bound<'py, PyAny>>;
 
 #[pymethods]
@@ -39,20 +38,20 @@ impl Client {
     #[pyo3(signature = (proxy_address, token, metadata, timeout))]
     fn new(
         py: Python<'_>,
-        proxy_address: Text<'_, '_>,
-        token: Option<&str>,
+        proxy_address: Argument<'_, '_>,
+        token: Option<Argument<'_, '_>>,
         metadata: Option<HashMap<String, String>>,
-        timeout: Option<Timeout>,
+        timeout: Option<Argument<'_, '_>>,
     ) -> PyResult<Self> {
         let mut settings = prism_client::Client::builder(&text(proxy_address, "proxy_address")?);
         if let Some(token) = token {
-            settings = settings.token(token);
+            settings = settings.token(text(token, "token")?);
         }
         for (name, value) in metadata.unwrap_or_default() {
             settings = settings.metadata(name, value);
         }
-        if let Some(timeout) = timeout {
-            settings = settings.timeout(timeout.duration(py)?);
+        if let Some(timeout) = arguments::timeout(timeout)? {
+            settings = settings.timeout(timeout);
         }
         let client = settings.clone().build().map_err(|error| failure::setting(py, &error))?;
         Ok(Self { settings, made: Mutex::new(Made { client: Local::new(client), is_closed: false }) })
@@ -71,15 +70,15 @@ impl Client {
         &self,
         py: Python<'py>,
         completions: Waiter<'_, 'py>,
-        key: Text<'_, 'py>,
-        value: Value,
-        namespace: Text<'_, 'py>,
-        ttl_seconds: Option<Seconds>,
-        timeout: Option<Timeout>,
+        key: Argument<'_, 'py>,
+        value: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        ttl_seconds: Option<Argument<'_, 'py>>,
+        timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, keyvalue) = self.keyvalue(py, namespace, Some(key))?;
-        let mut call = keyvalue.set(text(key, "key")?, value.0);
-        if let Some(Seconds(seconds)) = ttl_seconds {
+        let mut call = keyvalue.set(text(key, "key")?, arguments::value(value)?);
+        if let Some(seconds) = arguments::seconds(ttl_seconds, "ttl_seconds")? {
             call = call.ttl_seconds(seconds);
         }
         make(py, completions, about, call, timeout)
@@ -89,9 +88,9 @@ impl Client {
         &self,
         py: Python<'py>,
         completions: Waiter<'_, 'py>,
-        key: Text<'_, 'py>,
-        namespace: Text<'_, 'py>,
-        timeout: Option<Timeout>,
+        key: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, keyvalue) = self.keyvalue(py, namespace, Some(key))?;
         make(py, completions, about, keyvalue.get(text(key, "key")?), timeout)
@@ -101,9 +100,9 @@ impl Client {
         &self,
         py: Python<'py>,
         completions: Waiter<'_, 'py>,
-        key: Text<'_, 'py>,
-        namespace: Text<'_, 'py>,
-        timeout: Option<Timeout>,
+        key: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, keyvalue) = self.keyvalue(py, namespace, Some(key))?;
         make(py, completions, about, keyvalue.delete(text(key, "key")?), timeout)
@@ -113,9 +112,9 @@ impl Client {
         &self,
         py: Python<'py>,
         completions: Waiter<'_, 'py>,
-        key: Text<'_, 'py>,
-        namespace: Text<'_, 'py>,
-        timeout: Option<Timeout>,
+        key: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, keyvalue) = self.keyvalue(py, namespace, Some(key))?;
         make(py, completions, about, keyvalue.exists(text(key, "key")?), timeout)
@@ -125,9 +124,9 @@ impl Client {
         &self,
         py: Python<'py>,
         completions: Waiter<'_, 'py>,
-        prefix: Text<'_, 'py>,
-        namespace: Text<'_, 'py>,
-        timeout: Option<Timeout>,
+        prefix: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, keyvalue) = self.keyvalue(py, namespace, None)?;
         make(py, completions, about, keyvalue.count(text(prefix, "prefix")?), timeout)
@@ -136,64 +135,76 @@ impl Client {
     fn scan<'py>(
         &self,
         py: Python<'py>,
-        prefix: Text<'_, 'py>,
-        namespace: Text<'_, 'py>,
-        limit: Limit,
-        start_after: Option<Text<'_, 'py>>,
-        timeout: Option<Timeout>,
+        prefix: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        limit: Argument<'_, 'py>,
+        start_after: Option<Argument<'_, 'py>>,
+        timeout: Option<Argument<'_, 'py>>,
     ) -> PyResult<Scan> {
         let (about, keyvalue) = self.keyvalue(py, namespace, None)?;
         let scan = keyvalue.scan(text(prefix, "prefix")?);
-        Ok(Scan::of_entries(about, options(py, scan, limit, start_after, timeout)?))
+        Ok(Scan::of_entries(about, options(scan, limit, start_after, timeout)?))
     }
 
     fn scan_keys<'py>(
         &self,
         py: Python<'py>,
-        prefix: Text<'_, 'py>,
-        namespace: Text<'_, 'py>,
-        limit: Limit,
-        start_after: Option<Text<'_, 'py>>,
-        timeout: Option<Timeout>,
+        prefix: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        limit: Argument<'_, 'py>,
+        start_after: Option<Argument<'_, 'py>>,
+        timeout: Option<Argument<'_, 'py>>,
     ) -> PyResult<Scan> {
         let (about, keyvalue) = self.keyvalue(py, namespace, None)?;
         let scan = keyvalue.scan_keys(text(prefix, "prefix")?);
-        Ok(Scan::of_keys(about, options(py, scan, limit, start_after, timeout)?))
+        Ok(Scan::of_keys(about, options(scan, limit, start_after, timeout)?))
     }
 
     fn push_left<'py>(
         &self,
         py: Python<'py>,
         completions: Waiter<'_, 'py>,
-        list_key: Text<'_, 'py>,
-        value: Value,
-        namespace: Text<'_, 'py>,
-        timeout: Option<Timeout>,
+        list_key: Argument<'_, 'py>,
+        value: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, list) = self.list(py, namespace, list_key)?;
-        make(py, completions, about, list.push_left(text(list_key, "list_key")?, value.0), timeout)
+        make(
+            py,
+            completions,
+            about,
+            list.push_left(text(list_key, "list_key")?, arguments::value(value)?),
+            timeout,
+        )
     }
 
     fn push_right<'py>(
         &self,
         py: Python<'py>,
         completions: Waiter<'_, 'py>,
-        list_key: Text<'_, 'py>,
-        value: Value,
-        namespace: Text<'_, 'py>,
-        timeout: Option<Timeout>,
+        list_key: Argument<'_, 'py>,
+        value: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, list) = self.list(py, namespace, list_key)?;
-        make(py, completions, about, list.push_right(text(list_key, "list_key")?, value.0), timeout)
+        make(
+            py,
+            completions,
+            about,
+            list.push_right(text(list_key, "list_key")?, arguments::value(value)?),
+            timeout,
+        )
     }
 
     fn pop_left<'py>(
         &self,
         py: Python<'py>,
         completions: Waiter<'_, 'py>,
-        list_key: Text<'_, 'py>,
-        namespace: Text<'_, 'py>,
-        timeout: Option<Timeout>,
+        list_key: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, list) = self.list(py, namespace, list_key)?;
         make(py, completions, about, list.pop_left(text(list_key, "list_key")?), timeout)
@@ -203,9 +214,9 @@ impl Client {
         &self,
         py: Python<'py>,
         completions: Waiter<'_, 'py>,
-        list_key: Text<'_, 'py>,
-        namespace: Text<'_, 'py>,
-        timeout: Option<Timeout>,
+        list_key: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, list) = self.list(py, namespace, list_key)?;
         make(py, completions, about, list.pop_right(text(list_key, "list_key")?), timeout)
@@ -215,9 +226,9 @@ impl Client {
         &self,
         py: Python<'py>,
         completions: Waiter<'_, 'py>,
-        list_key: Text<'_, 'py>,
-        namespace: Text<'_, 'py>,
-        timeout: Option<Timeout>,
+        list_key: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, list) = self.list(py, namespace, list_key)?;
         make(py, completions, about, list.length(text(list_key, "list_key")?), timeout)
@@ -228,24 +239,27 @@ impl Client {
     fn keyvalue<'py>(
         &self,
         py: Python<'py>,
-        namespace: Text<'_, 'py>,
-        key: Option<Text<'_, 'py>>,
+        namespace: Argument<'_, 'py>,
+        key: Option<Argument<'_, 'py>>,
     ) -> PyResult<(About, prism_client::KeyValue)> {
-        let about = About { namespace: namespace.clone().unbind(), key: key.map(|key| key.clone().unbind()) };
+        let key = key.map(|key| string(key, "key")).transpose()?;
+        let namespace_text = string(namespace, "namespace")?.clone().unbind();
+        let about = About { namespace: namespace_text, key: key.map(|key| key.clone().unbind()) };
         Ok((about, self.namespace(py, namespace)?.keyvalue()))
     }
 
     fn list<'py>(
         &self,
         py: Python<'py>,
-        namespace: Text<'_, 'py>,
-        list_key: Text<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        list_key: Argument<'_, 'py>,
     ) -> PyResult<(About, prism_client::List)> {
-        let about = About { namespace: namespace.clone().unbind(), key: Some(list_key.clone().unbind()) };
+        let key = string(list_key, "list_key")?.clone().unbind();
+        let about = About { namespace: string(namespace, "namespace")?.clone().unbind(), key: Some(key) };
         Ok((about, self.namespace(py, namespace)?.list()))
     }
 
-    fn namespace(&self, py: Python<'_>, name: Text<'_, '_>) -> PyResult<prism_client::Namespace> {
+    fn namespace(&self, py: Python<'_>, name: Argument<'_, '_>) -> PyResult<prism_client::Namespace> {
         let name = text(name, "namespace")?;
         Ok(self.client(py)?.namespace(name))
     }
@@ -270,13 +284,13 @@ fn make<'py, M: Method>(
     completions: Waiter<'_, 'py>,
     about: About,
     call: Call<M>,
-    timeout: Option<Timeout>,
+    timeout: Option<Argument<'_, 'py>>,
 ) -> Answer<'py>
 where
     Outcome: From<M::Output>,
 {
-    let call = match timeout {
-        Some(timeout) => call.timeout(timeout.duration(py)?),
+    let call = match arguments::timeout(timeout)? {
+        Some(timeout) => call.timeout(timeout),
         None => call,
     };
     let work = async move { call.send().await.map(Outcome::from).into() };
@@ -284,18 +298,17 @@ where
 }
 
 fn options<E: prism_client::ScanItem>(
-    py: Python<'_>,
     scan: prism_client::Scan<E>,
-    limit: Limit,
-    start_after: Option<Text<'_, '_>>,
-    timeout: Option<Timeout>,
+    limit: Argument<'_, '_>,
+    start_after: Option<Argument<'_, '_>>,
+    timeout: Option<Argument<'_, '_>>,
 ) -> PyResult<prism_client::Scan<E>> {
-    let mut scan = scan.limit(limit.0);
+    let mut scan = scan.limit(arguments::limit(limit)?);
     if let Some(key) = start_after {
         scan = scan.start_after(text(key, "start_after")?);
     }
-    if let Some(timeout) = timeout {
-        scan = scan.timeout(timeout.duration(py)?);
+    if let Some(timeout) = arguments::timeout(timeout)? {
+        scan = scan.timeout(timeout);
     }
     Ok(scan)
 }
