@@ -93,7 +93,7 @@ def test_threads_share_a_sync_client(sync_client: SyncPrismClient, key: str) -> 
 class NoReaderLoop(asyncio.SelectorEventLoop):
     """A loop that cannot watch descriptors, as Windows' default."""
 
-    def add_reader(self, fd: object, callback: object, *args: object) -> None:  # type: ignore[override]
+    def add_reader(self, fd: object, callback: object, *args: object) -> None:
         raise NotImplementedError
 
 

@@ -3,20 +3,28 @@
 //! The background thread pushes a result and, if it is the first one waiting, makes a file descriptor readable. The
 //! loop watches that descriptor and takes all results at once: one wake-up for a burst, however large.
 
+mod held;
+mod queue;
+mod wake;
+
 use std::collections::HashMap;
-use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::FutureExt as _;
+use futures_util::future::{AbortHandle, abortable};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
-use tokio::task::JoinHandle;
 
 use crate::failure::{self, About};
 use crate::outcome::Outcome;
 use crate::runtime::{self, Local};
+
+use held::Held;
+use queue::{Queue, Report};
 
 /// The calls of one event loop that are under way.
 #[pyclass(frozen, weakref, module = "prism._native")]
@@ -30,29 +38,23 @@ pub(crate) struct Completions {
 struct Calls {
     last_ticket: u64,
     pending: HashMap<u64, Pending>,
+    held: Held,
 }
 
 /// A call whose result has not come.
 struct Pending {
     future: Py<PyAny>,
     about: About,
-    task: Local<JoinHandle<()>>,
-}
-
-/// What the background thread sees.
-struct Queue {
-    results: Mutex<Vec<(u64, Outcome)>>,
-    wake: Wake,
+    work: Local<AbortHandle>,
 }
 
 #[pymethods]
 impl Completions {
     #[new]
     fn new(event_loop: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let queue = Queue { results: Mutex::new(Vec::new()), wake: Wake::new()? };
         Ok(Self {
             event_loop: PyWeakrefReference::new(event_loop)?.unbind(),
-            queue: Local::new(Arc::new(queue)),
+            queue: Local::new(Arc::new(Queue::new()?)),
             calls: Mutex::default(),
         })
     }
@@ -63,14 +65,31 @@ impl Completions {
     }
 
     /// Sets the futures of all results that have come. Called by the loop, on its thread.
-    fn drain(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(queue) = self.queue.get() else { return Ok(()) };
+    fn drain(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(queue) = this.queue.get() else { return Ok(()) };
         queue.wake.clear();
-        for (ticket, outcome) in queue.take() {
-            let pending = self.calls().pending.remove(&ticket);
+        let results = queue.take();
+        let is_burst = results.len() > 1;
+        for (ticket, outcome) in results {
+            let pending = this.calls().pending.remove(&ticket);
             if let Some(pending) = pending {
-                pending.finish(py, outcome)?;
+                pending.finish(py, outcome);
             }
+        }
+        if is_burst {
+            // Runs behind the tasks that were just woken, in the same turn of the loop.
+            let release = slf.getattr(intern!(py, "release"))?;
+            this.event_loop(py)?.call_method1(intern!(py, "call_soon"), (release,))?;
+            this.calls().held.hold();
+        }
+        Ok(())
+    }
+
+    /// Starts the calls that were held while the tasks of a burst ran.
+    fn release(&self) -> PyResult<()> {
+        if self.queue.get().is_some() {
+            self.calls().held.release(&runtime::handle()?);
         }
         Ok(())
     }
@@ -78,8 +97,8 @@ impl Completions {
     /// Gives up the call with this ticket: its stream is reset. A write may still have been applied.
     fn cancel(&self, ticket: u64) {
         let pending = self.calls().pending.remove(&ticket);
-        if let Some(task) = pending.as_ref().and_then(|pending| pending.task.get()) {
-            task.abort();
+        if let Some(work) = pending.as_ref().and_then(|pending| pending.work.get()) {
+            work.abort();
         }
     }
 
@@ -108,21 +127,21 @@ impl Completions {
         about: About,
         work: impl Future<Output = Outcome> + Send + 'static,
     ) -> PyResult<(Bound<'py, PyAny>, u64)> {
-        let event_loop = self.event_loop.bind(py).upgrade();
-        let event_loop = event_loop.ok_or_else(|| PyRuntimeError::new_err("the event loop is gone"))?;
-        let future = event_loop.call_method0(intern!(py, "create_future"))?;
-        let ticket = self.next_ticket();
-        let report = Report { queue: self.queue()?.clone(), ticket, outcome: Some(Outcome::Lost) };
-        let task = runtime::handle()?.spawn(report.of(work));
-        let pending = Pending { future: future.clone().unbind(), about, task: Local::new(task) };
-        self.calls().pending.insert(ticket, pending);
+        let (queue, runtime) = (self.queue()?.clone(), runtime::handle()?);
+        let future = self.event_loop(py)?.call_method0(intern!(py, "create_future"))?;
+        let mut calls = self.calls();
+        calls.last_ticket += 1;
+        let ticket = calls.last_ticket;
+        let (work, abort) = abortable(Report::to(queue, ticket).of(work));
+        let pending = Pending { future: future.clone().unbind(), about, work: Local::new(abort) };
+        calls.pending.insert(ticket, pending);
+        calls.held.add(Box::pin(work.map(drop)), &runtime);
         Ok((future, ticket))
     }
 
-    fn next_ticket(&self) -> u64 {
-        let mut calls = self.calls();
-        calls.last_ticket += 1;
-        calls.last_ticket
+    fn event_loop<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let event_loop = self.event_loop.bind(py).upgrade();
+        event_loop.ok_or_else(|| PyRuntimeError::new_err("the event loop is gone"))
     }
 
     fn queue(&self) -> PyResult<&Arc<Queue>> {
@@ -137,8 +156,16 @@ impl Completions {
 }
 
 impl Pending {
-    fn finish(self, py: Python<'_>, outcome: Outcome) -> PyResult<()> {
+    /// Sets the future. A failure to do so concerns this call alone, and is reported where Python reports such.
+    fn finish(self, py: Python<'_>, outcome: Outcome) {
         let future = self.future.bind(py);
+        if let Err(error) = self.set(future, outcome) {
+            error.write_unraisable(py, Some(future));
+        }
+    }
+
+    fn set(&self, future: &Bound<'_, PyAny>, outcome: Outcome) -> PyResult<()> {
+        let py = future.py();
         if future.call_method0(intern!(py, "done"))?.is_truthy()? {
             return Ok(());
         }
@@ -147,98 +174,5 @@ impl Pending {
             Err(error) => future.call_method1(intern!(py, "set_exception"), (failure::value(py, error),))?,
         };
         Ok(())
-    }
-}
-
-impl Queue {
-    fn push(&self, ticket: u64, outcome: Outcome) {
-        let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
-        results.push((ticket, outcome));
-        let is_first = results.len() == 1;
-        drop(results);
-        if is_first {
-            self.wake.set();
-        }
-    }
-
-    fn take(&self) -> Vec<(u64, Outcome)> {
-        std::mem::take(&mut *self.results.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Pushes a result exactly once, also when the work panics.
-struct Report {
-    queue: Arc<Queue>,
-    ticket: u64,
-    outcome: Option<Outcome>,
-}
-
-impl Report {
-    async fn of(mut self, work: impl Future<Output = Outcome>) {
-        self.outcome = Some(work.await);
-    }
-}
-
-impl Drop for Report {
-    fn drop(&mut self) {
-        if let Some(outcome) = self.outcome.take() {
-            self.queue.push(self.ticket, outcome);
-        }
-    }
-}
-
-/// A file descriptor that is readable while set.
-struct Wake {
-    #[cfg(target_os = "linux")]
-    event: OwnedFd,
-    #[cfg(not(target_os = "linux"))]
-    pipe: (OwnedFd, OwnedFd),
-}
-
-#[cfg(target_os = "linux")]
-impl Wake {
-    fn new() -> std::io::Result<Self> {
-        use rustix::event::{EventfdFlags, eventfd};
-        Ok(Self { event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)? })
-    }
-
-    fn fd(&self) -> RawFd {
-        self.event.as_raw_fd()
-    }
-
-    /// Fails only when it is set already, some 2⁶⁴ times.
-    fn set(&self) {
-        let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
-    }
-
-    /// Fails only when it is not set.
-    fn clear(&self) {
-        let _ = rustix::io::read(&self.event, &mut [0; 8]);
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-impl Wake {
-    fn new() -> std::io::Result<Self> {
-        let pipe = rustix::pipe::pipe()?;
-        for end in [&pipe.0, &pipe.1] {
-            rustix::fs::fcntl_setfl(end, rustix::fs::OFlags::NONBLOCK)?;
-            rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC)?;
-        }
-        Ok(Self { pipe })
-    }
-
-    fn fd(&self) -> RawFd {
-        self.pipe.0.as_raw_fd()
-    }
-
-    /// Fails only when the pipe is full, and so set already.
-    fn set(&self) {
-        let _ = rustix::io::write(&self.pipe.1, &[1]);
-    }
-
-    /// Fails only when it is not set. A burst writes one byte, so one read takes it.
-    fn clear(&self) {
-        let _ = rustix::io::read(&self.pipe.0, &mut [0; 64]);
     }
 }

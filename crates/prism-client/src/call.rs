@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ impl<M: Method> Call<M> {
             return Err(Error::too_large(M::OPERATION, size, MESSAGE_BYTES_MAX));
         }
         let deadline = Deadline::after(self.timeout);
-        match self.shared.timers.run(deadline, self.attempts(deadline)).await {
+        match self.shared.timers.run(deadline, pin!(self.attempts(deadline))).await {
             Some(result) => result.map_err(|error| error.of_read(has_no_side_effects(M::PATH))),
             None => Err(Error::deadline(M::OPERATION, format!("no answer within {:?}", self.timeout))),
         }
@@ -83,7 +83,8 @@ impl<M: Method> Call<M> {
         let lease = self.shared.unary.lease().await.map_err(|none| none.of(M::OPERATION))?;
         let mut request = self.shared.request(self.message.clone());
         request.set_timeout(deadline.left());
-        match M::send(lease, self.shared.origin.clone(), request).await {
+        // The generated client's future is most of the call's size: in a box it is not copied with each move of the call.
+        match Box::pin(M::send(lease, self.shared.origin.clone(), request)).await {
             Ok(response) => Ok(M::output(response.into_inner())),
             Err(status) => Err(Error::from_status(M::OPERATION, &status)),
         }

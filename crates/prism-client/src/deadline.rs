@@ -5,7 +5,7 @@
 //! timer that nobody needs fires once and is quiet from then on.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -52,8 +52,11 @@ struct Kept {
 
 impl Timers {
     /// The result of `work`, or `None` when its time is up.
-    pub(crate) async fn run<T>(&self, deadline: Deadline, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
+    pub(crate) async fn run<T>(
+        &self,
+        deadline: Deadline,
+        mut work: Pin<&mut impl Future<Output = T>>,
+    ) -> Option<T> {
         let mut timer = self.take(deadline);
         let result = poll_fn(|cx| match work.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(Some(result)),
@@ -95,22 +98,24 @@ impl Timers {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn a_kept_timer_keeps_the_next_deadline_and_no_earlier_one() {
         let timers = Timers::default();
         let second = Duration::from_secs(1);
-        assert_eq!(timers.run(Deadline::after(second), async { 1 }).await, Some(1));
+        assert_eq!(timers.run(Deadline::after(second), pin!(async { 1 })).await, Some(1));
         for timeout in [3 * second, second, 2 * second] {
             let begun = Instant::now();
-            let late = timers.run(Deadline::after(timeout), std::future::pending::<()>()).await;
+            let late = timers.run(Deadline::after(timeout), pin!(std::future::pending::<()>())).await;
             assert_eq!((late, begun.elapsed()), (None, timeout));
             let in_time = tokio::time::sleep(timeout / 2);
-            assert_eq!(timers.run(Deadline::after(timeout), in_time).await, Some(()));
+            assert_eq!(timers.run(Deadline::after(timeout), pin!(in_time)).await, Some(()));
         }
         tokio::time::sleep(10 * second).await;
-        assert_eq!(timers.run(Deadline::after(second), tokio::time::sleep(second / 2)).await, Some(()));
+        assert_eq!(timers.run(Deadline::after(second), pin!(tokio::time::sleep(second / 2))).await, Some(()));
     }
 
     #[test]
@@ -120,7 +125,7 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             runtime.block_on(async {
                 let deadline = Deadline::after(Duration::from_secs(9));
-                assert!(timers.run(deadline, tokio::task::yield_now()).await.is_some());
+                assert!(timers.run(deadline, pin!(tokio::task::yield_now())).await.is_some());
             });
         }
     }
