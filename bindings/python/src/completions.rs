@@ -5,7 +5,6 @@
 
 mod held;
 mod queue;
-mod wake;
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
@@ -21,7 +20,7 @@ use pyo3::types::PyWeakrefReference;
 
 use crate::failure::{self, About};
 use crate::outcome::Outcome;
-use crate::runtime::{self, Local};
+use crate::runtime::{Local, Runtime};
 
 use held::Held;
 use queue::{Queue, Report};
@@ -61,14 +60,14 @@ impl Completions {
 
     /// Becomes readable when there are results to drain.
     fn fileno(&self) -> PyResult<RawFd> {
-        Ok(self.queue()?.wake.fd())
+        Ok(self.queue()?.watched.fd())
     }
 
     /// Sets the futures of all results that have come. Called by the loop, on its thread.
     fn drain(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let Some(queue) = this.queue.get() else { return Ok(()) };
-        queue.wake.clear();
+        queue.watched.clear();
         let results = queue.take();
         let is_burst = results.len() > 1;
         for (ticket, outcome) in results {
@@ -89,7 +88,7 @@ impl Completions {
     /// Starts the calls that were held while the tasks of a burst ran.
     fn release(&self) -> PyResult<()> {
         if self.queue.get().is_some() {
-            self.calls().held.release(&runtime::handle()?);
+            self.calls().held.release(&Runtime::of_this_process()?);
         }
         Ok(())
     }
@@ -127,7 +126,7 @@ impl Completions {
         about: About,
         work: impl Future<Output = Outcome> + Send + 'static,
     ) -> PyResult<(Bound<'py, PyAny>, u64)> {
-        let (queue, runtime) = (self.queue()?.clone(), runtime::handle()?);
+        let (queue, runtime) = (self.queue()?.clone(), Runtime::of_this_process()?);
         let future = self.event_loop(py)?.call_method0(intern!(py, "create_future"))?;
         let mut calls = self.calls();
         calls.last_ticket += 1;

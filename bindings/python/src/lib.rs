@@ -4,6 +4,7 @@
 //! | file | owns |
 //! |---|---|
 //! | `runtime` | the background thread, and what becomes of it in a forked child |
+//! | `wake` | what wakes it, and an event loop |
 //! | `completions` | results on their way to an event loop |
 //! | `run` | a call, awaited or waited for |
 //! | `client`, `scan` | the classes that `prism/*.py` wrap |
@@ -20,6 +21,7 @@ mod outcome;
 mod run;
 mod runtime;
 mod scan;
+mod wake;
 
 use pyo3::prelude::*;
 

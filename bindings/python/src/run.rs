@@ -3,13 +3,15 @@
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::abortable;
 use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
 
 use crate::completions::Completions;
 use crate::failure::About;
 use crate::outcome::Outcome;
-use crate::runtime;
+use crate::runtime::{Runtime, Work};
 
 /// How long a waiting thread may be deaf to signals: Ctrl-C is answered within this time.
 const SIGNALS_EVERY: Duration = Duration::from_millis(50);
@@ -31,10 +33,12 @@ pub(crate) fn run<'py>(
 /// Waits without the interpreter's lock, and looks for signals now and then; a signal's exception ends the call.
 fn wait(py: Python<'_>, work: impl Future<Output = Outcome> + Send + 'static) -> PyResult<Outcome> {
     let (done, mut outcome) = sync_channel(1);
-    let task = runtime::handle()?.spawn(async move {
+    let (work, abort) = abortable(async move {
         // Nobody waits any more if this fails.
         let _ = done.send(work.await);
     });
+    let work: Work = Box::pin(work.map(drop));
+    Runtime::of_this_process()?.spawn([work]);
     loop {
         let (channel, received) = py.detach(move || {
             let received = outcome.recv_timeout(SIGNALS_EVERY);
@@ -46,7 +50,7 @@ fn wait(py: Python<'_>, work: impl Future<Output = Outcome> + Send + 'static) ->
             Err(RecvTimeoutError::Timeout) => outcome = channel,
         }
         if let Err(interrupt) = py.check_signals() {
-            task.abort();
+            abort.abort();
             return Err(interrupt);
         }
     }

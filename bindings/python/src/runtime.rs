@@ -4,21 +4,25 @@
 //! runtime and everything that belongs to it, without running a destructor: one could wait for a lock that the lost
 //! thread held, or say goodbye on a connection that is still the parent's. [`Local`] does that forgetting.
 //!
-//! The state here is touched only by threads attached to the interpreter, as the one that forks is: no other thread
+//! The statics here are touched only by threads attached to the interpreter, as the one that forks is: no other thread
 //! can hold the lock at that moment.
 
 use std::io;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use tokio::runtime::{Builder, Handle};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe;
+use tokio::runtime::Builder;
+
+use crate::wake::{self, Waker, Watched};
 
 /// How many forks lie between this process and the one that loaded the library.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 
-static RUNTIME: Mutex<Option<Local<Handle>>> = Mutex::new(None);
+static RUNTIME: Mutex<Option<Local<Runtime>>> = Mutex::new(None);
 
 /// Run in the child after a fork: from now on the parent's things are forgotten instead of used.
 #[pyfunction]
@@ -30,25 +34,68 @@ fn generation() -> u64 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// The runtime of this process, started when first asked for.
-pub(crate) fn handle() -> io::Result<Handle> {
-    let mut runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(handle) = runtime.as_ref().and_then(Local::get) {
-        return Ok(handle.clone());
-    }
-    let started = start()?;
-    *runtime = Some(Local::new(started.clone()));
-    Ok(started)
+/// Something for the background thread to do.
+pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A handle on the background thread.
+#[derive(Clone)]
+pub(crate) struct Runtime(Arc<Submissions>);
+
+struct Submissions {
+    works: Mutex<Vec<Work>>,
+    waker: Waker,
 }
 
-/// A thread that lives as long as the process. It owns no Python object, so it may be stopped anywhere.
-fn start() -> io::Result<Handle> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let handle = runtime.handle().clone();
-    std::thread::Builder::new()
-        .name("prism-client".to_owned())
-        .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
-    Ok(handle)
+impl Runtime {
+    /// The runtime of this process, started when first asked for.
+    pub(crate) fn of_this_process() -> io::Result<Self> {
+        let mut running = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = running.as_ref().and_then(Local::get) {
+            return Ok(runtime.clone());
+        }
+        let started = Self::start()?;
+        *running = Some(Local::new(started.clone()));
+        Ok(started)
+    }
+
+    /// Starts the thread. It lives as long as the process and owns no Python object, so it may be stopped anywhere.
+    fn start() -> io::Result<Self> {
+        let (waker, watched) = wake::pair()?;
+        let submissions = Arc::new(Submissions { works: Mutex::default(), waker });
+        let tokio = Builder::new_current_thread().enable_all().build()?;
+        let received = submissions.clone();
+        std::thread::Builder::new()
+            .name("prism-client".to_owned())
+            .spawn(move || tokio.block_on(received.serve(watched)))?;
+        Ok(Self(submissions))
+    }
+
+    /// Spawns each of `works`, with one wake-up of the thread at most.
+    pub(crate) fn spawn(&self, works: impl IntoIterator<Item = Work>) {
+        let mut submitted = self.0.works.lock().unwrap_or_else(PoisonError::into_inner);
+        let sleeps = submitted.is_empty();
+        submitted.extend(works);
+        let wakes = sleeps && !submitted.is_empty();
+        drop(submitted);
+        if wakes {
+            self.0.waker.wake();
+        }
+    }
+}
+
+impl Submissions {
+    /// Spawns what is submitted. The wake-up is taken before the works are: one that comes between the two is late, and
+    /// finds nothing.
+    async fn serve(self: Arc<Self>, watched: Watched) {
+        let Ok(mut wakes) = pipe::Receiver::from_owned_fd(watched.into_fd()) else { return };
+        // An error is impossible on a pipe whose other end is held by `self`; work would end as `Outcome::Lost`.
+        while wakes.read(&mut [0; 64]).await.is_ok() {
+            let works = std::mem::take(&mut *self.works.lock().unwrap_or_else(PoisonError::into_inner));
+            for work in works {
+                tokio::spawn(work);
+            }
+        }
+    }
 }
 
 /// A value that belongs to this process: a forked child neither sees nor drops it.

@@ -9,11 +9,7 @@
 //! A single call is never held. A held one waits for other tasks of its burst, during which its result could not have
 //! been delivered anyway.
 
-use std::pin::Pin;
-
-use tokio::runtime::Handle;
-
-pub(super) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+use crate::runtime::{Runtime, Work};
 
 /// Enough to share the costs, and few enough that the server starts on the first while the last is being made.
 const HELD_MAX: usize = 8;
@@ -31,32 +27,20 @@ impl Held {
     }
 
     /// Starts the work, or holds it.
-    pub(super) fn add(&mut self, work: Work, runtime: &Handle) {
+    pub(super) fn add(&mut self, work: Work, runtime: &Runtime) {
         if self.holding {
             self.works.push(work);
             if self.works.len() == HELD_MAX {
-                spawn(&mut self.works, runtime);
+                runtime.spawn(self.works.drain(..));
             }
         } else {
-            runtime.spawn(work);
+            runtime.spawn([work]);
         }
     }
 
     /// Starts what is held, and holds no more.
-    pub(super) fn release(&mut self, runtime: &Handle) {
+    pub(super) fn release(&mut self, runtime: &Runtime) {
         self.holding = false;
-        spawn(&mut self.works, runtime);
+        runtime.spawn(self.works.drain(..));
     }
-}
-
-fn spawn(works: &mut Vec<Work>, runtime: &Handle) {
-    if works.is_empty() {
-        return;
-    }
-    let works = std::mem::take(works);
-    runtime.spawn(async move {
-        for work in works {
-            tokio::spawn(work);
-        }
-    });
 }

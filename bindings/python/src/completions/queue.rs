@@ -2,18 +2,20 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::wake::Wake;
 use crate::outcome::Outcome;
+use crate::wake::{self, Waker, Watched};
 
 /// What the background thread sees.
 pub(super) struct Queue {
     results: Mutex<Vec<(u64, Outcome)>>,
-    pub(super) wake: Wake,
+    waker: Waker,
+    pub(super) watched: Watched,
 }
 
 impl Queue {
     pub(super) fn new() -> std::io::Result<Self> {
-        Ok(Self { results: Mutex::default(), wake: Wake::new()? })
+        let (waker, watched) = wake::pair()?;
+        Ok(Self { results: Mutex::default(), waker, watched })
     }
 
     fn push(&self, ticket: u64, outcome: Outcome) {
@@ -22,7 +24,7 @@ impl Queue {
         let is_first = results.len() == 1;
         drop(results);
         if is_first {
-            self.wake.set();
+            self.waker.wake();
         }
     }
 
