@@ -37,7 +37,7 @@ pub(crate) struct Completions {
 struct Calls {
     last_ticket: u64,
     pending: HashMap<u64, Pending>,
-    held: Held,
+    held: Local<Held>,
 }
 
 /// A call whose result has not come.
@@ -80,15 +80,17 @@ impl Completions {
             // Runs behind the tasks that were just woken, in the same turn of the loop.
             let release = slf.getattr(intern!(py, "release"))?;
             this.event_loop(py)?.call_method1(intern!(py, "call_soon"), (release,))?;
-            this.calls().held.hold();
+            if let Some(held) = this.calls().held.get_mut() {
+                held.hold();
+            }
         }
         Ok(())
     }
 
     /// Starts the calls that were held while the tasks of a burst ran.
     fn release(&self) -> PyResult<()> {
-        if self.queue.get().is_some() {
-            self.calls().held.release(&Runtime::of_this_process()?);
+        if let Some(held) = self.calls().held.get_mut() {
+            held.release(&Runtime::of_this_process()?);
         }
         Ok(())
     }
@@ -134,7 +136,9 @@ impl Completions {
         let (work, abort) = abortable(Report::to(queue, ticket).of(work));
         let pending = Pending { future: future.clone().unbind(), about, work: Local::new(abort) };
         calls.pending.insert(ticket, pending);
-        calls.held.add(Box::pin(work.map(drop)), &runtime);
+        if let Some(held) = calls.held.get_mut() {
+            held.add(Box::pin(work.map(drop)), &runtime);
+        }
         Ok((future, ticket))
     }
 

@@ -114,6 +114,17 @@ impl<T> Local<T> {
     pub(crate) fn get(&self) -> Option<&T> {
         self.value.as_ref().filter(|_| self.generation == generation())
     }
+
+    /// The value; `None` in a forked child.
+    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
+        self.value.as_mut().filter(|_| self.generation == generation())
+    }
+}
+
+impl<T: Default> Default for Local<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
 }
 
 impl<T> Drop for Local<T> {
