@@ -126,7 +126,7 @@ impl Forwarder {
         }
     }
 
-    /// Reads the first message and finds its route.
+    /// Reads the first message, or all there is of a method that takes just one, and finds its route.
     async fn route(&self, head: request::Parts, body: &mut RecvStream) -> Result<Routed, Error> {
         let encoding = Encoding::of(&head.headers)?;
         let message = message::read_first(body, limits::MESSAGE_BYTES_MAX, &self.shared.budget).await?;
@@ -153,6 +153,9 @@ impl Forwarder {
             Backend::Embedded(_) => None,
         });
         let method = method.unwrap_or(Method::UNKNOWN);
+        if !method.client_streaming {
+            message::read_end(&message, body).await?;
+        }
         Ok(Routed { route, method, head, message, plain, deadline: None })
     }
 

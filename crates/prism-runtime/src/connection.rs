@@ -101,6 +101,7 @@ async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Resu
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(HEADERS_BYTES_MAX)
         .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
+        .max_concurrent_reset_streams(STREAMS_MAX as usize)
         .handshake(Prefixed { begin: Cursor::new(begin), stream })
         .await;
     connection.map(Some).map_err(io::Error::other)

@@ -183,10 +183,25 @@ impl Running {
     }
 
     /// Serves until the process is told to stop (SIGTERM, SIGINT), then drains. A second signal ends at once.
+    /// `background` runs beside it, and is dropped when all is done.
     ///
     /// # Errors
     /// Signals cannot be received.
-    pub async fn run_until_signal(self) -> Result<(), ServerError> {
+    pub async fn run_until_signal_beside(
+        self,
+        background: impl Future<Output = ()>,
+    ) -> Result<(), ServerError> {
+        let background = async {
+            background.await;
+            std::future::pending().await
+        };
+        tokio::select! {
+            stopped = self.run_until_signal() => stopped,
+            () = background => Ok(()),
+        }
+    }
+
+    async fn run_until_signal(self) -> Result<(), ServerError> {
         let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::failed)?;
         tokio::select! {

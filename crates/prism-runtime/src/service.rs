@@ -165,6 +165,7 @@ impl ServiceHandler {
         let len_max = limits::MESSAGE_BYTES_MAX;
         let message =
             message::read_first(&mut body, len_max, &self.shared.budget).await?.ok_or_else(absent)?;
+        message::read_end(&message, &mut body).await?;
         if message.compressed {
             let plain = encoding.decompress(&message, len_max)?;
             head.headers.remove("grpc-encoding");
