@@ -69,4 +69,4 @@ pub use error::{Error, ErrorKind};
 pub use keyvalue::KeyValue;
 pub use list::List;
 pub use prism_proto::ErrorReason;
-pub use scan::{Entry, Scan};
+pub use scan::{Entry, Scan, ScanItem};

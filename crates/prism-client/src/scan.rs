@@ -27,8 +27,7 @@ use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::retry::Retry;
 
-pub use item::Entry;
-pub(crate) use item::Item;
+pub use item::{Entry, ScanItem};
 use stall::Stall;
 
 /// A stream of [`Entry`]s ([`KeyValue::scan`](crate::KeyValue::scan)) or of keys
@@ -47,7 +46,7 @@ use stall::Stall;
 ///
 /// [`next`](Scan::next) is cancel safe: an entry is delivered or stays. Dropping the scan resets its HTTP/2 stream.
 #[must_use = "a scan does nothing until it is polled"]
-pub struct Scan<E: Item> {
+pub struct Scan<E: ScanItem> {
     shared: Arc<Shared>,
     request: E::Request,
     timeout: Option<Duration>,
@@ -64,7 +63,7 @@ pub struct Scan<E: Item> {
     ascending: bool,
 }
 
-enum State<E: Item> {
+enum State<E: ScanItem> {
     New,
     Opening(Opening<E>),
     Open(Box<Streaming<E::Response>>),
@@ -74,7 +73,7 @@ enum State<E: Item> {
 type Opening<E> = Pin<Box<dyn Future<Output = Result<Opened<E>, Error>> + Send>>;
 type Opened<E> = Streaming<<E as item::sealed::Item>::Response>;
 
-impl<E: Item> Scan<E> {
+impl<E: ScanItem> Scan<E> {
     pub(crate) fn new(shared: &Arc<Shared>, request: E::Request) -> Self {
         Self {
             shared: shared.clone(),
@@ -220,7 +219,7 @@ enum Step<E> {
     End,
 }
 
-impl<E: Item> Stream for Scan<E> {
+impl<E: ScanItem> Stream for Scan<E> {
     type Item = Result<E, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -256,7 +255,7 @@ impl<E: Item> Stream for Scan<E> {
 }
 
 /// Shows neither prefix nor cursor.
-impl<E: Item> fmt::Debug for Scan<E> {
+impl<E: ScanItem> fmt::Debug for Scan<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scan").field("operation", &E::OPERATION).field("delivered", &self.delivered).finish()
     }

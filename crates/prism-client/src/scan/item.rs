@@ -28,10 +28,10 @@ impl std::fmt::Debug for Entry {
 }
 
 /// What a [`Scan`](crate::Scan) may return: [`Entry`] or [`String`].
-pub trait Item: sealed::Item {}
+pub trait ScanItem: sealed::Item {}
 
-impl Item for Entry {}
-impl Item for String {}
+impl ScanItem for Entry {}
+impl ScanItem for String {}
 
 pub(crate) mod sealed {
     use super::*;

@@ -1,0 +1,136 @@
+"""The clients: `PrismClient` for asyncio, and `SyncPrismClient`, its twin with the same names and keywords."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prism import _native
+from prism._namespace import DEFAULT_NAMESPACE
+from prism.keyvalue import KeyValueAPI, SyncKeyValueAPI
+from prism.list import ListAPI, SyncListAPI
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Self
+
+
+class PrismClient:
+    """A client of one gateway.
+
+    Making one does no I/O: it connects when first used, and again when a connection is lost. It may be shared by tasks,
+    threads and event loops. In a forked child it connects anew.
+
+    Cancelling a task resets the call that it waits for; a write may still have been applied.
+    """
+
+    keyvalue: KeyValueAPI
+    """Values by key, in the namespace `default` unless a call names another."""
+    list: ListAPI
+    """Ordered lists, likewise."""
+
+    def __init__(
+        self,
+        proxy_address: str,
+        *,
+        token: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """
+        Args:
+            proxy_address: `host:port`, `http://host:port` or `unix:PATH`.
+            token: Sent with each call as `authorization: Bearer TOKEN`.
+            metadata: Sent with each call: lower-case names, values of visible ASCII.
+            timeout: Seconds for a call that sets none itself. None: 2 s.
+
+        Raises:
+            InvalidArgumentError: An argument cannot be used.
+        """
+        self.proxy_address = proxy_address
+        self._client = _native.Client(proxy_address, token, metadata, timeout)
+        self.keyvalue = KeyValueAPI(self._client, DEFAULT_NAMESPACE)
+        self.list = ListAPI(self._client, DEFAULT_NAMESPACE)
+
+    def namespace(self, name: str) -> Namespace:
+        """A handle whose calls go to the namespace `name`: 1 to 64 of `a-z 0-9 -`, starting with a letter."""
+        return Namespace(self._client, name)
+
+    async def close(self) -> None:
+        """Closes the client: further calls raise `ClientClosedError`. Calls under way are not cut off."""
+        self._client.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+class Namespace:
+    """One namespace of a `PrismClient`."""
+
+    __slots__ = ("keyvalue", "list", "name")
+
+    def __init__(self, client: _native.Client, name: str) -> None:
+        self.name = name
+        self.keyvalue = KeyValueAPI(client, name)
+        self.list = ListAPI(client, name)
+
+
+class SyncPrismClient:
+    """`PrismClient` for code without an event loop. A call releases the interpreter's lock and answers Ctrl-C."""
+
+    keyvalue: SyncKeyValueAPI
+    """Values by key, in the namespace `default` unless a call names another."""
+    list: SyncListAPI
+    """Ordered lists, likewise."""
+
+    def __init__(
+        self,
+        proxy_address: str,
+        *,
+        token: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """As `PrismClient`."""
+        self.proxy_address = proxy_address
+        self._client = _native.Client(proxy_address, token, metadata, timeout)
+        self.keyvalue = SyncKeyValueAPI(self._client, DEFAULT_NAMESPACE)
+        self.list = SyncListAPI(self._client, DEFAULT_NAMESPACE)
+
+    def namespace(self, name: str) -> SyncNamespace:
+        """A handle whose calls go to the namespace `name`: 1 to 64 of `a-z 0-9 -`, starting with a letter."""
+        return SyncNamespace(self._client, name)
+
+    def close(self) -> None:
+        """Closes the client: further calls raise `ClientClosedError`. Calls under way are not cut off."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class SyncNamespace:
+    """One namespace of a `SyncPrismClient`."""
+
+    __slots__ = ("keyvalue", "list", "name")
+
+    def __init__(self, client: _native.Client, name: str) -> None:
+        self.name = name
+        self.keyvalue = SyncKeyValueAPI(client, name)
+        self.list = SyncListAPI(client, name)

@@ -1,0 +1,298 @@
+"""Values by key: `client.keyvalue`, and its synchronous twin.
+
+A key is 1 to 4,096 bytes of UTF-8, a value 0 to 4 MiB - 16 KiB; the server checks both. Every method takes a
+`namespace`, which must be configured at the gateway, and a `timeout` in seconds for the whole call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from prism._completions import run
+from prism._namespace import DEFAULT_NAMESPACE
+
+if TYPE_CHECKING:
+    from prism import _native
+
+T = TypeVar("T")
+
+
+class KeyValueAPI:
+    """Values by key."""
+
+    __slots__ = ("_client", "_namespace")
+
+    def __init__(self, client: _native.Client, namespace: str) -> None:
+        self._client = client
+        self._namespace = namespace
+
+    async def set(
+        self,
+        key: str,
+        value: bytes | bytearray | memoryview,
+        namespace: str = DEFAULT_NAMESPACE,
+        ttl_seconds: int | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> None:
+        """Stores `value` under `key`, replacing the key's value and its time to live.
+
+        Args:
+            key: 1 to 4,096 bytes of UTF-8.
+            value: 0 to 4 MiB - 16 KiB; copied at once.
+            namespace: The namespace.
+            ttl_seconds: Seconds until the key expires, 1 to 3,153,600,000. None: never.
+            timeout: Seconds for the whole call. None: the client's, 2 s.
+
+        Raises:
+            ResourceExhaustedError: The backend is full; what the key held before is kept.
+        """
+        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
+        await run(self._client.set, key, value, namespace, ttl_seconds, timeout)
+
+    async def get(
+        self,
+        key: str,
+        namespace: str = DEFAULT_NAMESPACE,
+        *,
+        timeout: float | None = None,
+    ) -> bytes:
+        """Returns the value of `key`.
+
+        Raises:
+            KeyNotFoundError: There is no live key.
+        """
+        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
+        return await run(self._client.get, key, namespace, timeout)
+
+    async def delete(
+        self,
+        key: str,
+        namespace: str = DEFAULT_NAMESPACE,
+        *,
+        timeout: float | None = None,
+    ) -> bool:
+        """Removes `key`. Whether a live key was removed: a missing one is an answer, not an error."""
+        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
+        return await run(self._client.delete, key, namespace, timeout)
+
+    async def exists(
+        self,
+        key: str,
+        namespace: str = DEFAULT_NAMESPACE,
+        *,
+        timeout: float | None = None,
+    ) -> bool:
+        """Whether `key` is there and has not expired."""
+        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
+        return await run(self._client.exists, key, namespace, timeout)
+
+    async def count(
+        self,
+        prefix: str = "",
+        namespace: str = DEFAULT_NAMESPACE,
+        *,
+        timeout: float | None = None,
+    ) -> int:
+        """The number of live keys that begin with `prefix`; all keys where it is empty."""
+        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
+        return await run(self._client.count, prefix, namespace, timeout)
+
+    def scan(
+        self,
+        prefix: str = "",
+        namespace: str = DEFAULT_NAMESPACE,
+        limit: int = 0,
+        *,
+        start_after: str | None = None,
+        timeout: float | None = None,
+    ) -> Scan[tuple[str, bytes]]:
+        """An async iterator of the (key, value) of every key that begins with `prefix`.
+
+        Keys come in ascending byte order if the backend is ordered. If the connection is lost midway, such a scan goes
+        on behind the last key. Breaking out of the loop resets its stream.
+
+        Args:
+            prefix: 0 to 4,096 bytes. Empty: all keys.
+            namespace: The namespace.
+            limit: The most keys to return. 0: all.
+            start_after: Only keys greater than this one. Needs an ordered backend.
+            timeout: Seconds for the whole scan. None: no limit, but an error when nothing comes for 60 s.
+        """
+        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
+        return Scan(self._client.scan(prefix, namespace, limit, start_after, timeout))
+
+    def scan_keys(
+        self,
+        prefix: str = "",
+        namespace: str = DEFAULT_NAMESPACE,
+        limit: int = 0,
+        *,
+        start_after: str | None = None,
+        timeout: float | None = None,
+    ) -> Scan[str]:
+        """As `scan`, without the values."""
+        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
+        return Scan(self._client.scan_keys(prefix, namespace, limit, start_after, timeout))
+
+
+class SyncKeyValueAPI:
+    """`KeyValueAPI` for code without an event loop: the same names and keywords."""
+
+    __slots__ = ("_client", "_namespace")
+
+    def __init__(self, client: _native.Client, namespace: str) -> None:
+        self._client = client
+        self._namespace = namespace
+
+    def set(
+        self,
+        key: str,
+        value: bytes | bytearray | memoryview,
+        namespace: str = DEFAULT_NAMESPACE,
+        ttl_seconds: int | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> None:
+        """Stores `value` under `key`, replacing the key's value and its time to live.
+
+        Args:
+            key: 1 to 4,096 bytes of UTF-8.
+            value: 0 to 4 MiB - 16 KiB; copied at once.
+            namespace: The namespace.
+            ttl_seconds: Seconds until the key expires, 1 to 3,153,600,000. None: never.
+            timeout: Seconds for the whole call. None: the client's, 2 s.
+
+        Raises:
+            ResourceExhaustedError: The backend is full; what the key held before is kept.
+        """
+        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
+        self._client.set(None, key, value, namespace, ttl_seconds, timeout)
+
+    def get(self, key: str, namespace: str = DEFAULT_NAMESPACE, *, timeout: float | None = None) -> bytes:
+        """Returns the value of `key`.
+
+        Raises:
+            KeyNotFoundError: There is no live key.
+        """
+        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
+        return self._client.get(None, key, namespace, timeout)
+
+    def delete(self, key: str, namespace: str = DEFAULT_NAMESPACE, *, timeout: float | None = None) -> bool:
+        """Removes `key`. Whether a live key was removed: a missing one is an answer, not an error."""
+        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
+        return self._client.delete(None, key, namespace, timeout)
+
+    def exists(self, key: str, namespace: str = DEFAULT_NAMESPACE, *, timeout: float | None = None) -> bool:
+        """Whether `key` is there and has not expired."""
+        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
+        return self._client.exists(None, key, namespace, timeout)
+
+    def count(
+        self,
+        prefix: str = "",
+        namespace: str = DEFAULT_NAMESPACE,
+        *,
+        timeout: float | None = None,
+    ) -> int:
+        """The number of live keys that begin with `prefix`; all keys where it is empty."""
+        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
+        return self._client.count(None, prefix, namespace, timeout)
+
+    def scan(
+        self,
+        prefix: str = "",
+        namespace: str = DEFAULT_NAMESPACE,
+        limit: int = 0,
+        *,
+        start_after: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncScan[tuple[str, bytes]]:
+        """An iterator of the (key, value) of every key that begins with `prefix`.
+
+        Keys come in ascending byte order if the backend is ordered. If the connection is lost midway, such a scan goes
+        on behind the last key. Dropping the iterator resets its stream.
+
+        Args:
+            prefix: 0 to 4,096 bytes. Empty: all keys.
+            namespace: The namespace.
+            limit: The most keys to return. 0: all.
+            start_after: Only keys greater than this one. Needs an ordered backend.
+            timeout: Seconds for the whole scan. None: no limit, but an error when nothing comes for 60 s.
+        """
+        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
+        return SyncScan(self._client.scan(prefix, namespace, limit, start_after, timeout))
+
+    def scan_keys(
+        self,
+        prefix: str = "",
+        namespace: str = DEFAULT_NAMESPACE,
+        limit: int = 0,
+        *,
+        start_after: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncScan[str]:
+        """As `scan`, without the values."""
+        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
+        return SyncScan(self._client.scan_keys(prefix, namespace, limit, start_after, timeout))
+
+
+class Scan(AsyncIterator[T], Generic[T]):
+    """The entries of a scan. Dropping it, as `break` does, resets its stream."""
+
+    __slots__ = ("_batch", "_scan")
+
+    def __init__(self, scan: _native.Scan[T]) -> None:
+        self._scan = scan
+        self._batch: Iterator[T] = iter(())
+
+    def __aiter__(self) -> Scan[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        for item in self._batch:
+            return item
+        while True:
+            batch = await run(self._scan.next)
+            if batch is None:
+                continue  # another task took it
+            self._batch = iter(batch)
+            for item in self._batch:
+                return item
+            raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Ends the scan and resets its stream."""
+        self._batch = iter(())
+        self._scan.close()
+
+
+class SyncScan(Iterator[T], Generic[T]):
+    """The entries of a scan. Dropping it resets its stream."""
+
+    __slots__ = ("_batch", "_scan")
+
+    def __init__(self, scan: _native.Scan[T]) -> None:
+        self._scan = scan
+        self._batch: Iterator[T] = iter(())
+
+    def __iter__(self) -> SyncScan[T]:
+        return self
+
+    def __next__(self) -> T:
+        for item in self._batch:
+            return item
+        while True:
+            batch = self._scan.next(None)
+            if batch is None:
+                continue  # another thread took it
+            self._batch = iter(batch)
+            for item in self._batch:
+                return item
+            raise StopIteration
+
+    def close(self) -> None:
+        """Ends the scan and resets its stream."""
+        self._batch = iter(())
+        self._scan.close()

@@ -1,0 +1,80 @@
+//! Arguments from Python: what they may be, and how they are read. A wrong type is a `TypeError` that names the
+//! argument; a number too large for the wire is sent as the largest, for the server to judge.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use crate::failure;
+
+/// A `str` argument.
+pub(crate) fn string<'a, 'py>(
+    object: &'a Bound<'py, PyAny>,
+    name: &str,
+) -> PyResult<&'a Bound<'py, PyString>> {
+    object.cast().map_err(|_| wrong(object, name, "str"))
+}
+
+/// The text of a `str` argument: anything but lone surrogates can be sent.
+pub(crate) fn text(object: &Bound<'_, PyAny>, name: &str) -> PyResult<String> {
+    match string(object, name)?.to_str() {
+        Ok(text) => Ok(text.to_owned()),
+        Err(_) => {
+            Err(failure::argument(object.py(), &format!("{name} holds a lone surrogate, which UTF-8 cannot")))
+        }
+    }
+}
+
+/// The bytes of a bytes-like `value`, copied: it may change while the call is under way.
+pub(crate) fn value(object: &Bound<'_, PyAny>) -> PyResult<Bytes> {
+    if let Ok(bytes) = object.cast::<PyBytes>() {
+        return Ok(Bytes::copy_from_slice(bytes.as_bytes()));
+    }
+    let buffer = PyBuffer::<u8>::get(object).map_err(|_| wrong(object, "value", "bytes-like"))?;
+    Ok(Bytes::from(buffer.to_vec(object.py())?))
+}
+
+/// An optional `int` as 64 bits.
+pub(crate) fn seconds(object: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<Option<i64>> {
+    object.map(|object| saturating(object, name, i64::MIN, i64::MAX)).transpose()
+}
+
+/// An `int` as 32 bits.
+pub(crate) fn limit(object: &Bound<'_, PyAny>) -> PyResult<i32> {
+    saturating(object, "limit", i32::MIN, i32::MAX)
+}
+
+/// An optional time limit in seconds; infinite means as long as can be.
+pub(crate) fn timeout(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
+    let Some(object) = object else { return Ok(None) };
+    let seconds: f64 = object.extract().map_err(|_| wrong(object, "timeout", "float or None"))?;
+    if seconds.is_nan() || seconds < 0.0 {
+        return Err(failure::argument(object.py(), "timeout must be 0 or more seconds"));
+    }
+    Ok(Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)))
+}
+
+fn saturating<'a, 'py, T>(object: &'a Bound<'py, PyAny>, name: &str, least: T, most: T) -> PyResult<T>
+where
+    T: FromPyObject<'a, 'py, Error = PyErr>,
+{
+    match object.extract::<T>() {
+        Ok(number) => Ok(number),
+        Err(error) if error.is_instance_of::<PyOverflowError>(object.py()) => {
+            Ok(if object.lt(0)? { least } else { most })
+        }
+        Err(_) => Err(wrong(object, name, "int")),
+    }
+}
+
+fn wrong(object: &Bound<'_, PyAny>, name: &str, expected: &str) -> PyErr {
+    let class = object.get_type();
+    match class.name() {
+        Ok(class) => PyTypeError::new_err(format!("{name} must be {expected}, not {class}")),
+        Err(error) => error,
+    }
+}

@@ -1,0 +1,314 @@
+//! The class `Client`: the verbs, each for both halves of the package. The first argument tells them apart: an event
+//! loop's `Completions`, or `None` to wait.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use prism_client::method::Method;
+use prism_client::{Builder, Call};
+use pyo3::prelude::*;
+
+use crate::arguments::{self, string, text};
+use crate::completions::Completions;
+use crate::failure::{self, About};
+use crate::outcome::Outcome;
+use crate::run::run;
+use crate::runtime::Local;
+use crate::scan::Scan;
+
+/// A client of one gateway; in a forked child, a fresh one with the same settings.
+#[pyclass(frozen, module = "prism._native")]
+pub(crate) struct Client {
+    settings: Builder,
+    made: Mutex<Made>,
+}
+
+struct Made {
+    client: Local<prism_client::Client>,
+    is_closed: bool,
+}
+
+type Waiter<'a, 'py> = Option<&'a Bound<'py, Completions>>;
+type Argument<'a, 'py> = &'a Bound<'py, PyAny>;
+type Answer<'py> = PyResult<Bound<'py, PyAny>>;
+
+#[pymethods]
+impl Client {
+    #[new]
+    #[pyo3(signature = (proxy_address, token, metadata, timeout))]
+    fn new(
+        py: Python<'_>,
+        proxy_address: Argument<'_, '_>,
+        token: Option<Argument<'_, '_>>,
+        metadata: Option<HashMap<String, String>>,
+        timeout: Option<Argument<'_, '_>>,
+    ) -> PyResult<Self> {
+        let mut settings = prism_client::Client::builder(&text(proxy_address, "proxy_address")?);
+        if let Some(token) = token {
+            settings = settings.token(text(token, "token")?);
+        }
+        for (name, value) in metadata.unwrap_or_default() {
+            settings = settings.metadata(name, value);
+        }
+        if let Some(timeout) = arguments::timeout(timeout)? {
+            settings = settings.timeout(timeout);
+        }
+        let client = settings.clone().build().map_err(|error| failure::setting(py, &error))?;
+        Ok(Self { settings, made: Mutex::new(Made { client: Local::new(client), is_closed: false }) })
+    }
+
+    fn close(&self) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.is_closed = true;
+        if let Some(client) = made.client.get() {
+            client.close();
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the call, and how to wait for it")]
+    fn set<'py>(
+        &self,
+        py: Python<'py>,
+        completions: Waiter<'_, 'py>,
+        key: Argument<'_, 'py>,
+        value: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        ttl_seconds: Option<Argument<'_, 'py>>,
+        timeout: Option<Argument<'_, 'py>>,
+    ) -> Answer<'py> {
+        let (about, keyvalue) = self.keyvalue(py, namespace, Some(key))?;
+        let mut call = keyvalue.set(text(key, "key")?, arguments::value(value)?);
+        if let Some(seconds) = arguments::seconds(ttl_seconds, "ttl_seconds")? {
+            call = call.ttl_seconds(seconds);
+        }
+        make(py, completions, about, call, timeout)
+    }
+
+    fn get<'py>(
+        &self,
+        py: Python<'py>,
+        completions: Waiter<'_, 'py>,
+        key: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
+    ) -> Answer<'py> {
+        let (about, keyvalue) = self.keyvalue(py, namespace, Some(key))?;
+        make(py, completions, about, keyvalue.get(text(key, "key")?), timeout)
+    }
+
+    fn delete<'py>(
+        &self,
+        py: Python<'py>,
+        completions: Waiter<'_, 'py>,
+        key: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
+    ) -> Answer<'py> {
+        let (about, keyvalue) = self.keyvalue(py, namespace, Some(key))?;
+        make(py, completions, about, keyvalue.delete(text(key, "key")?), timeout)
+    }
+
+    fn exists<'py>(
+        &self,
+        py: Python<'py>,
+        completions: Waiter<'_, 'py>,
+        key: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
+    ) -> Answer<'py> {
+        let (about, keyvalue) = self.keyvalue(py, namespace, Some(key))?;
+        make(py, completions, about, keyvalue.exists(text(key, "key")?), timeout)
+    }
+
+    fn count<'py>(
+        &self,
+        py: Python<'py>,
+        completions: Waiter<'_, 'py>,
+        prefix: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
+    ) -> Answer<'py> {
+        let (about, keyvalue) = self.keyvalue(py, namespace, None)?;
+        make(py, completions, about, keyvalue.count(text(prefix, "prefix")?), timeout)
+    }
+
+    fn scan<'py>(
+        &self,
+        py: Python<'py>,
+        prefix: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        limit: Argument<'_, 'py>,
+        start_after: Option<Argument<'_, 'py>>,
+        timeout: Option<Argument<'_, 'py>>,
+    ) -> PyResult<Scan> {
+        let (about, keyvalue) = self.keyvalue(py, namespace, None)?;
+        let scan = keyvalue.scan(text(prefix, "prefix")?);
+        Ok(Scan::of_entries(about, options(scan, limit, start_after, timeout)?))
+    }
+
+    fn scan_keys<'py>(
+        &self,
+        py: Python<'py>,
+        prefix: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        limit: Argument<'_, 'py>,
+        start_after: Option<Argument<'_, 'py>>,
+        timeout: Option<Argument<'_, 'py>>,
+    ) -> PyResult<Scan> {
+        let (about, keyvalue) = self.keyvalue(py, namespace, None)?;
+        let scan = keyvalue.scan_keys(text(prefix, "prefix")?);
+        Ok(Scan::of_keys(about, options(scan, limit, start_after, timeout)?))
+    }
+
+    fn push_left<'py>(
+        &self,
+        py: Python<'py>,
+        completions: Waiter<'_, 'py>,
+        list_key: Argument<'_, 'py>,
+        value: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
+    ) -> Answer<'py> {
+        let (about, list) = self.list(py, namespace, list_key)?;
+        make(
+            py,
+            completions,
+            about,
+            list.push_left(text(list_key, "list_key")?, arguments::value(value)?),
+            timeout,
+        )
+    }
+
+    fn push_right<'py>(
+        &self,
+        py: Python<'py>,
+        completions: Waiter<'_, 'py>,
+        list_key: Argument<'_, 'py>,
+        value: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
+    ) -> Answer<'py> {
+        let (about, list) = self.list(py, namespace, list_key)?;
+        make(
+            py,
+            completions,
+            about,
+            list.push_right(text(list_key, "list_key")?, arguments::value(value)?),
+            timeout,
+        )
+    }
+
+    fn pop_left<'py>(
+        &self,
+        py: Python<'py>,
+        completions: Waiter<'_, 'py>,
+        list_key: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
+    ) -> Answer<'py> {
+        let (about, list) = self.list(py, namespace, list_key)?;
+        make(py, completions, about, list.pop_left(text(list_key, "list_key")?), timeout)
+    }
+
+    fn pop_right<'py>(
+        &self,
+        py: Python<'py>,
+        completions: Waiter<'_, 'py>,
+        list_key: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
+    ) -> Answer<'py> {
+        let (about, list) = self.list(py, namespace, list_key)?;
+        make(py, completions, about, list.pop_right(text(list_key, "list_key")?), timeout)
+    }
+
+    fn length<'py>(
+        &self,
+        py: Python<'py>,
+        completions: Waiter<'_, 'py>,
+        list_key: Argument<'_, 'py>,
+        namespace: Argument<'_, 'py>,
+        timeout: Option<Argument<'_, 'py>>,
+    ) -> Answer<'py> {
+        let (about, list) = self.list(py, namespace, list_key)?;
+        make(py, completions, about, list.length(text(list_key, "list_key")?), timeout)
+    }
+}
+
+impl Client {
+    fn keyvalue<'py>(
+        &self,
+        py: Python<'py>,
+        namespace: Argument<'_, 'py>,
+        key: Option<Argument<'_, 'py>>,
+    ) -> PyResult<(About, prism_client::KeyValue)> {
+        let key = key.map(|key| string(key, "key")).transpose()?;
+        let namespace_text = string(namespace, "namespace")?.clone().unbind();
+        let about = About { namespace: namespace_text, key: key.map(|key| key.clone().unbind()) };
+        Ok((about, self.namespace(py, namespace)?.keyvalue()))
+    }
+
+    fn list<'py>(
+        &self,
+        py: Python<'py>,
+        namespace: Argument<'_, 'py>,
+        list_key: Argument<'_, 'py>,
+    ) -> PyResult<(About, prism_client::List)> {
+        let key = string(list_key, "list_key")?.clone().unbind();
+        let about = About { namespace: string(namespace, "namespace")?.clone().unbind(), key: Some(key) };
+        Ok((about, self.namespace(py, namespace)?.list()))
+    }
+
+    fn namespace(&self, py: Python<'_>, name: Argument<'_, '_>) -> PyResult<prism_client::Namespace> {
+        let name = text(name, "namespace")?;
+        Ok(self.client(py)?.namespace(name))
+    }
+
+    /// This process's client: after a fork the parent's is left alone and another one is made.
+    fn client(&self, py: Python<'_>) -> PyResult<prism_client::Client> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = made.client.get() {
+            return Ok(client.clone());
+        }
+        let client = self.settings.clone().build().map_err(|error| failure::setting(py, &error))?;
+        if made.is_closed {
+            client.close();
+        }
+        made.client = Local::new(client.clone());
+        Ok(client)
+    }
+}
+
+fn make<'py, M: Method>(
+    py: Python<'py>,
+    completions: Waiter<'_, 'py>,
+    about: About,
+    call: Call<M>,
+    timeout: Option<Argument<'_, 'py>>,
+) -> Answer<'py>
+where
+    Outcome: From<M::Output>,
+{
+    let call = match arguments::timeout(timeout)? {
+        Some(timeout) => call.timeout(timeout),
+        None => call,
+    };
+    let work = async move { call.send().await.map(Outcome::from).into() };
+    run(py, completions.map(|completions| completions.get()), about, work)
+}
+
+fn options<E: prism_client::ScanItem>(
+    scan: prism_client::Scan<E>,
+    limit: Argument<'_, '_>,
+    start_after: Option<Argument<'_, '_>>,
+    timeout: Option<Argument<'_, '_>>,
+) -> PyResult<prism_client::Scan<E>> {
+    let mut scan = scan.limit(arguments::limit(limit)?);
+    if let Some(key) = start_after {
+        scan = scan.start_after(text(key, "start_after")?);
+    }
+    if let Some(timeout) = arguments::timeout(timeout)? {
+        scan = scan.timeout(timeout);
+    }
+    Ok(scan)
+}

@@ -1,0 +1,53 @@
+//! A call on the background thread, awaited by an event loop or waited for by a thread.
+
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use pyo3::IntoPyObjectExt as _;
+use pyo3::prelude::*;
+
+use crate::completions::Completions;
+use crate::failure::About;
+use crate::outcome::Outcome;
+use crate::runtime;
+
+/// How long a waiting thread may be deaf to signals: Ctrl-C is answered within this time.
+const SIGNALS_EVERY: Duration = Duration::from_millis(50);
+
+/// Runs `work`. With `completions`: returns at once, with an asyncio future and its ticket. Without: returns what the
+/// future would hold, or raises it.
+pub(crate) fn run<'py>(
+    py: Python<'py>,
+    completions: Option<&Completions>,
+    about: About,
+    work: impl Future<Output = Outcome> + Send + 'static,
+) -> PyResult<Bound<'py, PyAny>> {
+    match completions {
+        Some(completions) => completions.start(py, about, work)?.into_bound_py_any(py),
+        None => wait(py, work)?.into_python(py, &about),
+    }
+}
+
+/// Waits without the interpreter's lock, and looks for signals now and then; a signal's exception ends the call.
+fn wait(py: Python<'_>, work: impl Future<Output = Outcome> + Send + 'static) -> PyResult<Outcome> {
+    let (done, mut outcome) = sync_channel(1);
+    let task = runtime::handle()?.spawn(async move {
+        // Nobody waits any more if this fails.
+        let _ = done.send(work.await);
+    });
+    loop {
+        let (channel, received) = py.detach(move || {
+            let received = outcome.recv_timeout(SIGNALS_EVERY);
+            (outcome, received)
+        });
+        match received {
+            Ok(outcome) => return Ok(outcome),
+            Err(RecvTimeoutError::Disconnected) => return Ok(Outcome::Lost),
+            Err(RecvTimeoutError::Timeout) => outcome = channel,
+        }
+        if let Err(interrupt) = py.check_signals() {
+            task.abort();
+            return Err(interrupt);
+        }
+    }
+}

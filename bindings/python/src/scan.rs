@@ -1,0 +1,182 @@
+//! The class `Scan`: a stream of entries, fetched in batches so that an entry costs a loop turn only when it has to be
+//! waited for.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use prism_client::{Entry, Error};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::completions::Completions;
+use crate::failure::About;
+use crate::outcome::Outcome;
+use crate::run::run;
+use crate::runtime::Local;
+
+/// The most entries of a batch: enough that the batch's own cost no longer shows.
+const BATCH_ENTRIES_MAX: usize = 256;
+
+/// A batch takes no further entry once it holds this much.
+const BATCH_BYTES_MAX: usize = 1024 * 1024;
+
+/// A scan. Dropping it resets its stream.
+#[pyclass(frozen, module = "prism._native")]
+pub(crate) struct Scan {
+    about: About,
+    pull: Mutex<Option<Local<Arc<Pull>>>>,
+}
+
+/// The stream, and the batch that nobody has taken yet.
+///
+/// A batch stays here until the thread that waits for it takes it, so giving up a wait loses no entry and cannot put
+/// entries out of order.
+pub(crate) struct Pull {
+    source: AsyncMutex<Source>,
+    ready: Mutex<Ready>,
+}
+
+#[derive(Default)]
+struct Ready {
+    entries: Vec<Item>,
+    /// The stream is over.
+    ended: bool,
+    /// What it ended with, for whoever comes after the last entry.
+    error: Option<Error>,
+}
+
+/// What [`Pull::take`] found.
+pub(crate) enum Taken {
+    /// Entries; none at the end.
+    Entries(Vec<Item>),
+    Failed(Error),
+    /// Another reader of the same scan was faster.
+    Nothing,
+}
+
+/// A key, and its value unless only keys were asked for.
+pub(crate) type Item = (String, Option<Bytes>);
+
+enum Source {
+    Entries(prism_client::Scan<Entry>),
+    Keys(prism_client::Scan<String>),
+}
+
+#[pymethods]
+impl Scan {
+    /// The next entries; an empty list at the end and after an error or `close`; `None` if they went to another reader.
+    ///
+    /// Cancelling it loses nothing: what was fetched meanwhile comes next.
+    fn next<'py>(
+        &self,
+        py: Python<'py>,
+        completions: Option<&Bound<'py, Completions>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let pull = self.pull.lock().unwrap_or_else(PoisonError::into_inner);
+        let pull = match pull.as_ref() {
+            Some(pull) => Some(pull.get().cloned().ok_or_else(|| {
+                PyRuntimeError::new_err("this scan is the parent process's; begin a new one after a fork")
+            })?),
+            None => None,
+        };
+        let work = async move {
+            match pull {
+                Some(pull) => {
+                    pull.fetch().await;
+                    Outcome::Batch(pull)
+                }
+                None => Outcome::NoMore,
+            }
+        };
+        run(py, completions.map(|completions| completions.get()), self.about.clone_ref(py), work)
+    }
+
+    /// Resets the stream, unless it has ended.
+    fn close(&self) {
+        let pull = self.pull.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(pull);
+    }
+}
+
+impl Scan {
+    pub(crate) fn of_entries(about: About, scan: prism_client::Scan<Entry>) -> Self {
+        Self::new(about, Source::Entries(scan))
+    }
+
+    pub(crate) fn of_keys(about: About, scan: prism_client::Scan<String>) -> Self {
+        Self::new(about, Source::Keys(scan))
+    }
+
+    fn new(about: About, source: Source) -> Self {
+        let pull = Pull { source: AsyncMutex::new(source), ready: Mutex::default() };
+        Self { about, pull: Mutex::new(Some(Local::new(Arc::new(pull)))) }
+    }
+}
+
+impl Pull {
+    /// Makes the next batch ready, unless one is. May be dropped while it waits.
+    async fn fetch(&self) {
+        let mut source = self.source.lock().await;
+        if self.ready().is_settled() {
+            return;
+        }
+        let mut next = source.next().await;
+        let mut batch = Ready::default();
+        let mut bytes = 0;
+        loop {
+            match next {
+                Some(Ok((key, value))) => {
+                    bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
+                    batch.entries.push((key, value));
+                }
+                Some(Err(error)) => {
+                    batch.error = Some(error);
+                    batch.ended = true;
+                }
+                None => batch.ended = true,
+            }
+            if batch.ended || batch.entries.len() == BATCH_ENTRIES_MAX || bytes >= BATCH_BYTES_MAX {
+                break;
+            }
+            match source.next().now_or_never() {
+                Some(item) => next = item,
+                None => break,
+            }
+        }
+        *self.ready() = batch;
+    }
+
+    /// Takes the batch that is ready, or the error behind it, or learns that it is over.
+    pub(crate) fn take(&self) -> Taken {
+        let mut ready = self.ready();
+        if !ready.entries.is_empty() {
+            return Taken::Entries(std::mem::take(&mut ready.entries));
+        }
+        match ready.error.take() {
+            Some(error) => Taken::Failed(error),
+            None if ready.ended => Taken::Entries(Vec::new()),
+            None => Taken::Nothing,
+        }
+    }
+
+    fn ready(&self) -> MutexGuard<'_, Ready> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ready {
+    fn is_settled(&self) -> bool {
+        self.ended || !self.entries.is_empty()
+    }
+}
+
+impl Source {
+    async fn next(&mut self) -> Option<Result<Item, Error>> {
+        Some(match self {
+            Self::Entries(scan) => scan.next().await?.map(|entry| (entry.key, Some(entry.value))),
+            Self::Keys(scan) => scan.next().await?.map(|key| (key, None)),
+        })
+    }
+}

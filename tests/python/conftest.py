@@ -1,0 +1,78 @@
+"""What the tests share: the gateway's address (PRISM_ADDRESS, default localhost:8980), clients, and keys of their own."""
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+from prism import PrismClient, SyncPrismClient
+from silent_gateway import SilentGateway
+
+
+@pytest.fixture(scope="session")
+def address() -> str:
+    return os.environ.get("PRISM_ADDRESS", "localhost:8980")
+
+
+@pytest.fixture
+async def client(address: str) -> AsyncIterator[PrismClient]:
+    async with PrismClient(address) as client:
+        yield client
+
+
+@pytest.fixture
+def sync_client(address: str) -> Iterator[SyncPrismClient]:
+    with SyncPrismClient(address) as client:
+        yield client
+
+
+@pytest.fixture
+def key(address: str) -> Iterator[str]:
+    """A prefix that no other run uses. Keys that begin with it are removed afterwards, and the list of that name."""
+    prefix = f"test-{uuid.uuid4()}:"
+    yield prefix
+    with SyncPrismClient(address) as client:
+        for left in client.keyvalue.scan_keys(prefix):
+            client.keyvalue.delete(left)
+        while client.list.pop_left(prefix) is not None:
+            pass
+
+
+@pytest.fixture
+def silent() -> Iterator[SilentGateway]:
+    """A gateway that accepts calls and does not answer them."""
+    with SilentGateway() as gateway:
+        yield gateway
+
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def python(address: str) -> Run:
+    """Runs a program in a Python process of its own; its address is in PRISM_ADDRESS."""
+
+    def run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-c", program, *arguments],
+            env={**os.environ, "PRISM_ADDRESS": address},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def eventually(holds: Callable[[], bool], within_seconds: float = 10.0) -> bool:
+    """Whether `holds` becomes true in time."""
+    give_up = time.monotonic() + within_seconds
+    while not holds():
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.01)
+    return True

@@ -1,0 +1,113 @@
+"""The two clients are twins, the stubs are true, and the promised signatures hold."""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import prism
+import pytest
+
+TWINS = [
+    (prism.PrismClient, prism.SyncPrismClient),
+    (prism.Namespace, prism.SyncNamespace),
+    (prism.KeyValueAPI, prism.SyncKeyValueAPI),
+    (prism.ListAPI, prism.SyncListAPI),
+]
+
+PROMISED = {
+    prism.KeyValueAPI: {
+        "set": "(key, value, namespace='default', ttl_seconds=None)",
+        "get": "(key, namespace='default')",
+        "delete": "(key, namespace='default')",
+        "exists": "(key, namespace='default')",
+        "scan": "(prefix='', namespace='default', limit=0)",
+    },
+    prism.ListAPI: {
+        "push_left": "(list_key, value, namespace='default')",
+        "push_right": "(list_key, value, namespace='default')",
+        "pop_left": "(list_key, namespace='default')",
+        "pop_right": "(list_key, namespace='default')",
+        "length": "(list_key, namespace='default')",
+    },
+    prism.PrismClient: {"__init__": "(proxy_address)", "close": "()"},
+}
+
+
+def methods(of: type) -> dict[str, inspect.Signature]:
+    public = inspect.getmembers(of, inspect.isfunction)
+    return {name: inspect.signature(method) for name, method in public if not name.startswith("_")}
+
+
+@pytest.mark.parametrize(("twin", "sync_twin"), TWINS)
+def test_twins_have_the_same_names_keywords_and_defaults(twin: type, sync_twin: type) -> None:
+    ours, theirs = methods(twin), methods(sync_twin)
+    assert ours.keys() == theirs.keys()
+    for name, signature in ours.items():
+        assert signature.parameters == theirs[name].parameters, name
+        result = str(signature.return_annotation)
+        expected = result.replace("Scan[", "SyncScan[").replace("Namespace", "SyncNamespace")
+        assert theirs[name].return_annotation == expected, name
+    assert inspect.signature(twin).parameters == inspect.signature(sync_twin).parameters
+
+
+@pytest.mark.parametrize(("of", "name"), [(of, name) for of, names in PROMISED.items() for name in names])
+def test_promised_signatures_hold(of: type, name: str) -> None:
+    signature = inspect.signature(getattr(of, name))
+    positional = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for parameter in signature.parameters.values()
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.name != "self"
+    ]
+    assert str(inspect.Signature(positional)) == PROMISED[of][name]
+    added = [parameter for parameter in signature.parameters.values() if parameter.kind is parameter.KEYWORD_ONLY]
+    assert all(parameter.default is None for parameter in added)
+
+
+@pytest.mark.parametrize("of", [prism.KeyValueAPI, prism.ListAPI])
+def test_every_call_has_a_timeout_and_is_documented(of: type) -> None:
+    for name, signature in methods(of).items():
+        assert "timeout" in signature.parameters, name
+        assert inspect.getdoc(getattr(of, name)), name
+
+
+def test_calls_are_coroutines(address: str) -> None:
+    assert inspect.iscoroutinefunction(prism.KeyValueAPI.get)
+    assert inspect.iscoroutinefunction(prism.ListAPI.pop_left)
+
+
+def run(*command: str) -> None:
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_stubs_are_true() -> None:
+    run("mypy.stubtest", "prism")
+
+
+def test_a_strict_type_checker_accepts_the_package_and_its_use(tmp_path: Path) -> None:
+    sample = tmp_path / "sample.py"
+    sample.write_text(
+        "from prism import PrismClient, SyncPrismClient\n"
+        "from prism.errors import KeyNotFoundError\n"
+        "async def use() -> None:\n"
+        "    async with PrismClient('localhost:8980', token='t') as client:\n"
+        "        await client.keyvalue.set('k', bytearray(b'v'), ttl_seconds=5, timeout=0.5)\n"
+        "        value: bytes = await client.keyvalue.get('k')\n"
+        "        popped: bytes | None = await client.namespace('n').list.pop_left('l')\n"
+        "        found: dict[str, bytes] = {k: v async for k, v in client.keyvalue.scan('p', limit=3)}\n"
+        "        try:\n"
+        "            await client.keyvalue.delete('k')\n"
+        "        except KeyNotFoundError as error:\n"
+        "            reason: str | None = error.reason\n"
+        "def use_sync() -> list[str]:\n"
+        "    with SyncPrismClient('localhost:8980') as client:\n"
+        "        length: int = client.list.push_left('l', b'v')\n"
+        "        return list(client.keyvalue.scan_keys())\n"
+    )
+    run("mypy", "--strict", str(sample))
+    run("mypy", "--strict", "-p", "prism")
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("from prism import SyncPrismClient\nSyncPrismClient('a:1').keyvalue.set('k', 'text')\n")
+    with pytest.raises(AssertionError, match="arg-type"):
+        run("mypy", "--strict", str(wrong))
