@@ -19,19 +19,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 static BINARIES: LazyLock<HashMap<String, PathBuf>> = LazyLock::new(build);
 
 fn build() -> HashMap<String, PathBuf> {
-    // .../target/PROFILE/deps/TEST
-    let test = std::env::current_exe().expect("a running test has a path");
-    let profile_dir = test.ancestors().nth(2).expect("cargo puts tests into target/PROFILE/deps");
-    let profile = match profile_dir.file_name().and_then(OsStr::to_str) {
+    let profile = match profile_dir().file_name().and_then(OsStr::to_str) {
         Some("debug") | None => "dev",
         Some(profile) => profile,
     };
-    let target = profile_dir.parent().expect("cargo puts tests into target/PROFILE/deps");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["build", "--workspace", "--bins", "--quiet", "--message-format=json", "--profile", profile])
         .arg("--target-dir")
-        .arg(target)
+        .arg(target())
         .current_dir(workspace())
         .stderr(Stdio::inherit())
         .output()
@@ -44,6 +40,21 @@ fn build() -> HashMap<String, PathBuf> {
         Some((artifact["target"]["name"].as_str()?.to_owned(), path))
     };
     artifacts.filter_map(binary).collect()
+}
+
+/// `target/PROFILE`, where the running test is `target/PROFILE/deps/TEST`.
+fn profile_dir() -> &'static Path {
+    static DIR: LazyLock<PathBuf> = LazyLock::new(|| {
+        let test = std::env::current_exe().expect("a running test has a path");
+        test.ancestors().nth(2).expect("cargo puts tests into target/PROFILE/deps").to_owned()
+    });
+    &DIR
+}
+
+/// The target directory of the running test.
+#[must_use]
+pub fn target() -> &'static Path {
+    profile_dir().parent().expect("cargo puts tests into target/PROFILE/deps")
 }
 
 /// The root of the workspace.
