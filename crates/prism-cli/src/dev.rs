@@ -127,9 +127,9 @@ impl Answer for Ready<'_> {
         writeln!(out, "Try it from another terminal:\n")?;
         writeln!(out, "  prism kv set greeting hello{option}")?;
         writeln!(out, "  prism kv get greeting{option}\n")?;
-        writeln!(out, "or from Python (python -m asyncio):\n")?;
-        writeln!(out, "  from prism import PrismClient")?;
-        writeln!(out, "  await PrismClient(\"{grpc}\").keyvalue.get(\"greeting\")")
+        writeln!(out, "or from Python:\n")?;
+        writeln!(out, "  from prism import SyncPrismClient")?;
+        writeln!(out, "  SyncPrismClient(\"{grpc}\").keyvalue.get(\"greeting\")")
     }
 }
 
