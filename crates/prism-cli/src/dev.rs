@@ -2,17 +2,14 @@
 
 use std::io::{self, Write};
 
-use std::sync::Arc;
-
 use clap::Args;
-use prism_memstore::MemStore;
-use prism_plugin::{KeyValue as _, Plugin};
+use prism_memstore::config::MemoryLimit;
 use prism_proxy::config::Config;
 use prism_proxy::endpoint::Endpoint;
 use prism_proxy::route::EmbeddedPlugins;
 use prism_runtime::args::ServerArgs;
 use prism_runtime::exit::ServerError;
-use prism_runtime::{GrpcService, Running, server, telemetry};
+use prism_runtime::{Running, server, telemetry};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -29,15 +26,17 @@ Examples:
   prism dev --listen 0.0.0.0:9000 --http-listen off
   prism dev --listen 127.0.0.1:0 --http-listen 127.0.0.1:0 --json";
 
-/// 1 GiB: more than development needs, less than a laptop has.
-const MEMORY_LIMIT_BYTES: u64 = 1 << 30;
-
 /// Serve a gateway with data in memory, in this one process: for development and tests.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Dev {
     #[command(flatten)]
     server: ServerArgs,
+
+    /// The most memory that the data may take: bytes, or a number with KiB, MiB or GiB; 0 for no limit. At the limit,
+    /// writes that need more fail.
+    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    memory_limit: MemoryLimit,
 
     /// Tells that it is ready as one JSON object on one line.
     #[arg(long)]
@@ -67,15 +66,12 @@ impl Dev {
         let output = Output::new(if self.json { Format::Json } else { Format::Text });
         server::block_on(async {
             telemetry::init(&self.server.log, self.server.log_format)?;
-            let (plugin, expiry) = memstore();
+            let (plugin, expiry) = prism_memstore::app::embedded(self.memory_limit);
             let embedded = EmbeddedPlugins::from([(PLUGIN, plugin)]);
             let config = Config::single(Endpoint::Embedded(PLUGIN.to_owned()));
             let running = prism_proxy::app::start(&self.server, &config, &embedded).await?;
             output.print(&Ready::of(&running)).map_err(ServerError::failed)?;
-            tokio::select! {
-                stopped = running.run_until_signal() => stopped,
-                () = expiry => Ok(()),
-            }
+            running.run_until_signal_beside(expiry).await
         })?;
         Ok(Exit::Success)
     }
@@ -92,15 +88,6 @@ impl<'a> Ready<'a> {
             namespaces: &["default"],
         }
     }
-}
-
-/// The backend, and the task that frees its expired keys.
-fn memstore() -> (GrpcService, impl Future<Output = ()>) {
-    let store = MemStore::new(Some(MEMORY_LIMIT_BYTES));
-    let expiry = store.expiry();
-    let store = Arc::new(store);
-    let plugin = Plugin::new(store.capabilities()).keyvalue(Arc::clone(&store)).list(store);
-    (plugin.embedded(), expiry.run(std::future::pending::<()>()))
 }
 
 /// The address that a client on this machine uses: one that listens everywhere is reached at localhost.
