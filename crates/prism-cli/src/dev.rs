@@ -52,6 +52,8 @@ struct Ready<'a> {
     grpc: &'a str,
     http: Option<&'a str>,
     namespaces: &'static [&'static str],
+    /// The most memory that the data may take; `None` for no limit.
+    memory_limit_bytes: Option<u64>,
 }
 
 /// The defaults and variables of the server's flags: those of the proxy, except that only warnings are logged, so
@@ -70,7 +72,7 @@ impl Dev {
             let embedded = EmbeddedPlugins::from([(PLUGIN, plugin)]);
             let config = Config::single(Endpoint::Embedded(PLUGIN.to_owned()));
             let running = prism_proxy::app::start(&self.server, &config, &embedded).await?;
-            output.print(&Ready::of(&running)).map_err(ServerError::failed)?;
+            output.print(&Ready::of(&running, self.memory_limit)).map_err(ServerError::failed)?;
             running.run_until_signal_beside(expiry).await
         })?;
         Ok(Exit::Success)
@@ -78,7 +80,7 @@ impl Dev {
 }
 
 impl<'a> Ready<'a> {
-    fn of(running: &'a Running) -> Self {
+    fn of(running: &'a Running, memory_limit: MemoryLimit) -> Self {
         Self {
             event: "ready",
             version: env!("CARGO_PKG_VERSION"),
@@ -86,7 +88,18 @@ impl<'a> Ready<'a> {
             grpc: running.grpc_address(),
             http: running.http_address(),
             namespaces: &["default"],
+            memory_limit_bytes: memory_limit.0,
         }
+    }
+}
+
+/// A memory limit as it may be typed.
+fn size(limit_bytes: Option<u64>) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match (limit_bytes, units.iter().find(|(_, unit)| limit_bytes.is_some_and(|bytes| bytes % unit == 0))) {
+        (None, _) => "without a limit".to_owned(),
+        (Some(bytes), Some((name, unit))) => format!("at most {} {name}", bytes / unit),
+        (Some(bytes), None) => format!("at most {bytes} bytes"),
     }
 }
 
@@ -104,9 +117,14 @@ impl Answer for Ready<'_> {
         writeln!(out, "Prism {} is ready. Ctrl-C stops it.\n", self.version)?;
         writeln!(out, "  gRPC  {}", self.grpc)?;
         if let Some(http) = self.http {
-            writeln!(out, "  HTTP  http://{}/  (metrics, livez, readyz)", reachable(http))?;
+            let scheme = if http.starts_with("unix:") { "" } else { "http://" };
+            writeln!(out, "  HTTP  {scheme}{}  (/metrics, /livez, /readyz)", reachable(http))?;
         }
-        writeln!(out, "  Data  in memory, namespace \"default\"; it is gone when this process ends\n")?;
+        writeln!(
+            out,
+            "  Data  in memory, {}; it is gone when this process ends\n",
+            size(self.memory_limit_bytes)
+        )?;
         let option = match grpc.as_str() {
             "127.0.0.1:8980" | "localhost:8980" => String::new(),
             other => format!(" --address {other}"),
@@ -124,8 +142,16 @@ impl Answer for Ready<'_> {
 mod tests {
     use super::*;
 
-    fn banner(grpc: &str, http: Option<&str>) -> String {
-        let ready = Ready { event: "ready", version: "1.2.3", pid: 1, grpc, http, namespaces: &["default"] };
+    fn banner(grpc: &str, http: Option<&str>, memory_limit_bytes: Option<u64>) -> String {
+        let ready = Ready {
+            event: "ready",
+            version: "1.2.3",
+            pid: 1,
+            grpc,
+            http,
+            namespaces: &["default"],
+            memory_limit_bytes,
+        };
         let mut out = Vec::new();
         ready.text(&mut out, false).unwrap();
         String::from_utf8(out).unwrap()
@@ -133,10 +159,10 @@ mod tests {
 
     #[test]
     fn the_banner_says_where_what_and_how() {
-        let banner = banner("127.0.0.1:8980", Some("127.0.0.1:8981"));
+        let banner = banner("127.0.0.1:8980", Some("127.0.0.1:8981"), Some(1 << 30));
         for told in [
-            "http://127.0.0.1:8981/",
-            "gone when",
+            "http://127.0.0.1:8981 ",
+            "at most 1 GiB; it is gone when",
             "kv set greeting hello\n",
             "PrismClient(\"127.0.0.1:8980\")",
         ] {
@@ -146,8 +172,8 @@ mod tests {
 
     #[test]
     fn another_address_is_part_of_the_commands_to_try() {
-        let banner = banner("0.0.0.0:4000", None);
+        let banner = banner("0.0.0.0:4000", None, None);
         assert!(banner.contains("kv get greeting --address localhost:4000"), "{banner}");
-        assert!(!banner.contains("HTTP"), "{banner}");
+        assert!(!banner.contains("HTTP") && banner.contains("in memory, without a limit"), "{banner}");
     }
 }
