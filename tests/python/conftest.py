@@ -1,4 +1,4 @@
-"""What the tests share: the gateway's address (PRISM_ADDRESS, default localhost:8980), clients, and keys of their own."""
+"""What the tests share: the gateway's address (PRISM_ADDRESS, default localhost:8980), clients and unique keys."""
 
 import os
 import subprocess
@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 from prism import PrismClient, SyncPrismClient
+
 from silent_gateway import SilentGateway
 
 

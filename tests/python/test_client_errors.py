@@ -16,6 +16,7 @@ from prism.errors import (
     NamespaceNotFoundError,
     UnavailableError,
 )
+
 from silent_gateway import SilentGateway
 
 
@@ -143,7 +144,7 @@ def test_sync_errors_are_the_same(sync_client: SyncPrismClient, key: str) -> Non
     with pytest.raises(KeyNotFoundError) as raised:
         sync_client.keyvalue.get(key)
     assert raised.value.key == key
-    with pytest.raises(TypeError, match="^value must be bytes-like, not str"):
+    with pytest.raises(TypeError, match=r"^value must be bytes-like, not str"):
         sync_client.keyvalue.set(key, "text")  # type: ignore[arg-type]
 
 

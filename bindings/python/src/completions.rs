@@ -19,7 +19,7 @@ use crate::outcome::Outcome;
 use crate::runtime::{self, Local};
 
 /// The calls of one event loop that are under way.
-#[pyclass(frozen, module = "prism._native")]
+#[pyclass(frozen, weakref, module = "prism._native")]
 pub(crate) struct Completions {
     event_loop: Py<PyWeakrefReference>,
     queue: Local<Arc<Queue>>,

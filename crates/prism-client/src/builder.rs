@@ -6,6 +6,7 @@ use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
 
 use crate::address::Address;
 use crate::client::{Client, Shared};
+use crate::deadline::Timers;
 use crate::error::Error;
 use crate::transport::{Pool, STREAMS_PER_CONNECTION, Target, Windows};
 
@@ -129,6 +130,7 @@ impl Builder {
         Ok(Client::from_shared(Shared {
             unary: Pool::new(target(Windows::UNARY), self.connections, self.in_flight_max),
             scans: Pool::new(target(Windows::SCANS), self.scan_connections, scans_max),
+            timers: Timers::default(),
             origin: address.origin(),
             metadata: self.metadata_map()?,
             timeout: self.timeout,

@@ -56,7 +56,7 @@ impl<M: Method> Call<M> {
             return Err(Error::too_large(M::OPERATION, size, MESSAGE_BYTES_MAX));
         }
         let deadline = Deadline::after(self.timeout);
-        match deadline.run(self.attempts(deadline)).await {
+        match self.shared.timers.run(deadline, self.attempts(deadline)).await {
             Some(result) => result.map_err(|error| error.of_read(has_no_side_effects(M::PATH))),
             None => Err(Error::deadline(M::OPERATION, format!("no answer within {:?}", self.timeout))),
         }

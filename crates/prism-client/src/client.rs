@@ -9,6 +9,7 @@ use tonic::Request;
 use tonic::metadata::MetadataMap;
 
 use crate::builder::Builder;
+use crate::deadline::Timers;
 use crate::error::Error;
 use crate::keyvalue::KeyValue;
 use crate::list::List;
@@ -28,6 +29,7 @@ pub struct Client {
 pub(crate) struct Shared {
     pub(crate) unary: Pool,
     pub(crate) scans: Pool,
+    pub(crate) timers: Timers,
     pub(crate) origin: Uri,
     pub(crate) metadata: MetadataMap,
     pub(crate) timeout: Duration,

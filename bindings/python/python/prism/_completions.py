@@ -13,7 +13,7 @@ from prism import _native
 from prism._native import Completions
 
 T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
+_Ts = TypeVarTuple("_Ts")
 
 # A forked child must not touch what belongs to the parent's background thread.
 os.register_at_fork(after_in_child=_native.forked)
@@ -29,7 +29,7 @@ def current() -> Completions:
     return completions
 
 
-async def run(verb: Callable[[Completions, *Ts], tuple[Future[T], int]], *arguments: *Ts) -> T:
+async def run(verb: Callable[[Completions, *_Ts], tuple[Future[T], int]], *arguments: *_Ts) -> T:
     """Starts a native call and returns its result. Cancelling it resets the call's stream."""
     completions = current()
     future, ticket = verb(completions, *arguments)

@@ -7,6 +7,8 @@ from typing import Generic, TypeAlias, TypeVar, final, overload
 
 _BytesLike: TypeAlias = bytes | bytearray | memoryview
 
+__all__ = ["Client", "Completions", "Scan", "forked"]
+
 _T = TypeVar("_T")
 
 def forked() -> None: ...

@@ -2,7 +2,7 @@
 //!
 //! | what happened | applied |
 //! |---|---|
-//! | the connection closed before the request was taken | no |
+//! | the connection took no further request | no |
 //! | RST_STREAM with REFUSED_STREAM | no: RFC 9113, section 8.7, promises it |
 //! | GOAWAY that names an earlier stream as the last | no: same section |
 //! | anything else | maybe |
@@ -18,34 +18,29 @@ use tonic::Status;
 #[derive(Clone, Debug)]
 pub(crate) struct Lost {
     pub(crate) applied: Applied,
-    error: Arc<hyper::Error>,
+    error: Arc<h2::Error>,
 }
 
 impl Lost {
-    /// The request was handed back by the connection, untouched.
-    pub(crate) fn unsent(error: hyper::Error) -> Self {
+    /// No stream could be opened for the request.
+    pub(crate) fn unsent(error: h2::Error) -> Self {
         Self { applied: Applied::No, error: Arc::new(error) }
     }
 
-    /// The request was taken by the connection; the error decides how far it came.
-    pub(crate) fn sent(error: hyper::Error) -> Self {
-        let refused = error
-            .source()
-            .and_then(|source| source.downcast_ref::<h2::Error>())
-            .is_some_and(|error| error.is_remote() && (is_refusal(error) || error.is_go_away()));
-        Self { applied: if refused { Applied::No } else { Applied::Maybe }, error: Arc::new(error) }
+    /// The request was on its way; the error decides how far it came.
+    ///
+    /// h2 gives a stream the remote GOAWAY only if its number is above the last one that the peer will process; the
+    /// others live on, and end with an I/O error if the connection goes first.
+    pub(crate) fn sent(error: h2::Error) -> Self {
+        let is_refusal = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        let is_unprocessed = error.is_remote() && (is_refusal || error.is_go_away());
+        Self { applied: if is_unprocessed { Applied::No } else { Applied::Maybe }, error: Arc::new(error) }
     }
 
     /// The answer's body broke off: the server was at work already, whatever the error says.
-    pub(crate) fn midway(error: hyper::Error) -> Self {
+    pub(crate) fn midway(error: h2::Error) -> Self {
         Self { applied: Applied::Maybe, error: Arc::new(error) }
     }
-}
-
-/// h2 gives a stream the remote GOAWAY only if its number is above the last one that the peer will process; the
-/// others live on and end with an I/O error if the connection goes first.
-fn is_refusal(error: &h2::Error) -> bool {
-    error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM)
 }
 
 impl From<Lost> for Status {

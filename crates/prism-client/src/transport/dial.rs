@@ -9,11 +9,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, UnixStream, lookup_host};
@@ -22,7 +22,30 @@ use super::windows::Windows;
 use crate::address::Address;
 
 /// The sending half of a connection; dropping every clone closes it once its streams are done.
-pub(crate) type Sender = http2::SendRequest<tonic::body::Body>;
+#[derive(Clone)]
+pub(crate) struct Sender {
+    streams: h2::client::SendRequest<Bytes>,
+    /// Set once the connection takes no further streams.
+    is_over: Arc<AtomicBool>,
+}
+
+impl Sender {
+    /// Whether a further request is certain to fail.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
+    }
+
+    /// The handle to open a stream with. An error says that the connection is over, and marks it so.
+    pub(crate) async fn ready(self) -> Result<h2::client::SendRequest<Bytes>, h2::Error> {
+        self.streams.ready().await.inspect_err(|_| self.is_over.store(true, Ordering::Relaxed))
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("is_closed", &self.is_closed()).finish_non_exhaustive()
+    }
+}
 
 /// How long an idle connection is quiet before TCP probes it, and how long between probes.
 const KEEPALIVE: Duration = Duration::from_secs(5);
@@ -35,6 +58,9 @@ const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(15);
 
 /// How long one address is tried alone before the next joins in (RFC 8305, section 5).
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+
+/// The largest headers or trailers of an answer: what gRPC's own clients take.
+const HEADERS_BYTES_MAX: u32 = 16 * 1024;
 
 /// Streams cancelled here whose late frames are still expected, for a second each. h2's 50 is fewer than the calls
 /// that one burst may cancel.
@@ -71,20 +97,25 @@ impl Target {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-            .adaptive_window(false)
-            .initial_stream_window_size(self.windows.stream)
+        let (streams, connection) = h2::client::Builder::new()
+            .initial_window_size(self.windows.stream)
             .initial_connection_window_size(self.windows.connection)
+            .max_header_list_size(HEADERS_BYTES_MAX)
             .max_concurrent_reset_streams(CANCELLED_STREAMS_MAX)
-            .handshake(TokioIo::new(stream))
+            .enable_push(false)
+            .handshake(stream)
             .await
             .map_err(io::Error::other)?;
+        let is_over = Arc::new(AtomicBool::new(false));
+        let mark = is_over.clone();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let ended = connection.await;
+            mark.store(true, Ordering::Relaxed);
+            if let Err(error) = ended {
                 tracing::debug!(%error, "connection lost");
             }
         });
-        Ok(sender)
+        Ok(Sender { streams, is_over })
     }
 }
 

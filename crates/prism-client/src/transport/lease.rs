@@ -5,12 +5,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use h2::RecvStream;
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
+use http_body::{Body, Frame};
+use http_body_util::BodyExt as _;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 use tower_service::Service;
@@ -42,24 +43,31 @@ impl Service<Request<tonic::body::Body>> for Lease {
     }
 
     fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
-        let sending = self.sender.try_send_request(request);
-        let load = self.load.take();
+        let (sender, load) = (self.sender.clone(), self.load.take());
         Box::pin(async move {
-            match sending.await {
-                Ok(response) => Ok(response.map(|incoming| Answer { incoming, _load: load })),
-                Err(returned) if returned.message().is_some() => {
-                    Err(Lost::unsent(returned.into_error()).into())
-                }
-                Err(failed) => Err(Lost::sent(failed.into_error()).into()),
-            }
+            let (head, body) = request.into_parts();
+            let message = whole(body).await?;
+            let mut streams = sender.ready().await.map_err(Lost::unsent)?;
+            let (answer, mut sending) =
+                streams.send_request(Request::from_parts(head, ()), false).map_err(Lost::unsent)?;
+            // Handed over at once, whatever the window: it is in memory anyway, and so one write takes it and its
+            // headers.
+            sending.send_data(message, true).map_err(Lost::sent)?;
+            let response = answer.await.map_err(Lost::sent)?;
+            Ok(response.map(|incoming| Answer { incoming, _load: load }))
         })
     }
+}
+
+/// The one message of a request.
+async fn whole(body: tonic::body::Body) -> Result<Bytes, Status> {
+    Ok(body.collect().await?.to_bytes())
 }
 
 /// The body of an answer.
 #[derive(Debug)]
 pub struct Answer {
-    incoming: Incoming,
+    incoming: RecvStream,
     _load: Option<Load>,
 }
 
@@ -68,16 +76,24 @@ impl Body for Answer {
     type Error = Status;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = Pin::new(&mut self.get_mut().incoming).poll_frame(cx);
-        frame.map_err(|error| Lost::midway(error).into())
+        let incoming = &mut self.get_mut().incoming;
+        match ready!(incoming.poll_data(cx)) {
+            Some(Ok(data)) => {
+                // Fails only if more is given back than was taken.
+                let _ = incoming.flow_control().release_capacity(data.len());
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
+            Some(Err(error)) => Poll::Ready(Some(Err(Lost::midway(error).into()))),
+            None => {
+                let trailers = ready!(incoming.poll_trailers(cx));
+                let frame = trailers.map(|trailers| trailers.map(Frame::trailers)).transpose();
+                Poll::Ready(frame.map(|frame| frame.map_err(|error| Lost::midway(error).into())))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
         self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
     }
 }
 

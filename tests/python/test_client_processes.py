@@ -1,0 +1,227 @@
+"""Forks, signals and exits: each program runs in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from conftest import Run, eventually
+from silent_gateway import SilentGateway
+
+FORK = """
+import asyncio, gc, os, sys
+from prism import PrismClient, SyncPrismClient
+address, key = os.environ["PRISM_ADDRESS"], sys.argv[1]
+client, sync_client = PrismClient(address), SyncPrismClient(address)
+
+async def use(value):
+    await client.keyvalue.set(key, value)
+    assert await client.keyvalue.get(key) == value
+    assert [name async for name in client.keyvalue.scan_keys(key)] == [key]
+
+asyncio.run(use(b"parent"))
+assert sync_client.keyvalue.get(key) == b"parent"
+begun = sync_client.keyvalue.scan(key)
+assert next(begun) == (key, b"parent")
+for _ in range(3):
+    child = os.fork()
+    if child == 0:
+        try:
+            assert sync_client.keyvalue.get(key) == b"parent"
+            asyncio.run(use(b"child"))
+            sync_client.keyvalue.set(key, b"parent")
+            for forgotten in (client, sync_client):
+                del forgotten
+            begun.close()
+            del client, sync_client, begun
+            gc.collect()
+        except BaseException as error:
+            print(repr(error), file=sys.stderr)
+            os._exit(1)
+        sys.exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    # The parent's connections are as they were.
+    assert sync_client.keyvalue.get(key) == b"parent"
+    asyncio.run(use(b"parent"))
+sync_client.keyvalue.delete(key)
+print("done")
+"""
+
+FORK_UNDER_LOAD = """
+import os, sys, threading
+from prism import SyncPrismClient
+address, key = os.environ["PRISM_ADDRESS"], sys.argv[1]
+client = SyncPrismClient(address)
+client.keyvalue.set(key, b"v")
+stop = threading.Event()
+failures = []
+
+def load():
+    try:
+        while not stop.is_set():
+            assert client.keyvalue.get(key) == b"v"
+    except BaseException as error:
+        failures.append(error)
+
+threads = [threading.Thread(target=load) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for _ in range(20):
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            assert client.keyvalue.get(key, timeout=20) == b"v"
+            status = 0
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+stop.set()
+for thread in threads:
+    thread.join()
+assert failures == [], failures
+client.keyvalue.delete(key)
+print("done")
+"""
+
+MULTIPROCESSING = """
+import multiprocessing, os, sys
+from prism import SyncPrismClient
+address, key = os.environ["PRISM_ADDRESS"], sys.argv[1]
+client = SyncPrismClient(address)
+
+def work(number):
+    client.keyvalue.set(f"{key}{number}", b"v")
+    return client.keyvalue.get(f"{key}{number}")
+
+if __name__ == "__main__":
+    client.keyvalue.set(key, b"v")
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        assert pool.map(work, range(40)) == [b"v"] * 40
+    for number in range(40):
+        assert client.keyvalue.delete(f"{key}{number}")
+    client.keyvalue.delete(key)
+    print("done")
+"""
+
+
+# Python 3.12 and later warn about any fork of a process with threads, which is what is tested here.
+@pytest.mark.parametrize("program", [FORK, FORK_UNDER_LOAD, MULTIPROCESSING])
+def test_a_forked_child_connects_anew(python: Run, key: str, program: str) -> None:
+    ran = python("import warnings; warnings.simplefilter('ignore')\n" + program, key)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "done\n", "")
+
+
+SYNC_WAIT = """
+import sys
+from prism import SyncPrismClient
+client = SyncPrismClient(sys.argv[1])
+print("waiting", flush=True)
+try:
+    client.keyvalue.get("k", timeout=60)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_ctrl_c_ends_a_sync_call_promptly(silent: SilentGateway) -> None:
+    command = [sys.executable, "-c", SYNC_WAIT, silent.address]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        assert eventually(lambda: silent.asked() == 1)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "interrupted\n"
+        assert time.monotonic() - sent < 1
+        assert eventually(lambda: silent.reset() == 1)
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
+def test_a_sync_call_lets_other_threads_run(silent: SilentGateway) -> None:
+    program = """
+import sys, threading, time
+from prism import SyncPrismClient
+from prism.errors import DeadlineExceededError
+client = SyncPrismClient(sys.argv[1])
+ticks = 0
+def tick():
+    global ticks
+    while True:
+        ticks += 1
+        time.sleep(0.001)
+threading.Thread(target=tick, daemon=True).start()
+try:
+    client.keyvalue.get("k", timeout=0.5)
+except DeadlineExceededError:
+    print(ticks > 50)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program, silent.address], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert ran.stdout == "True\n"
+
+
+EXITS = [
+    # Calls in flight on a loop that is stopped, and a client that is never closed.
+    """
+import asyncio, os, sys
+from prism import PrismClient
+client = PrismClient(os.environ["PRISM_ADDRESS"])
+async def main():
+    await client.keyvalue.exists("k")
+    tasks = [asyncio.ensure_future(client.keyvalue.get("k")) for _ in range(20)]
+    await asyncio.sleep(0)
+    os.environ.get("X") or sys.exit(0)
+asyncio.run(main())
+""",
+    # Daemon threads that wait in a call.
+    """
+import os, threading
+from prism import SyncPrismClient
+client = SyncPrismClient(os.environ["PRISM_ADDRESS"])
+def load():
+    while True:
+        client.keyvalue.exists("k")
+for _ in range(4):
+    threading.Thread(target=load, daemon=True).start()
+client.keyvalue.exists("k")
+""",
+    # An event loop in a daemon thread, with a scan and calls under way.
+    """
+import asyncio, os, threading
+from prism import PrismClient, SyncPrismClient
+started = threading.Event()
+async def load():
+    client = PrismClient(os.environ["PRISM_ADDRESS"])
+    scan = client.keyvalue.scan("")
+    await anext(scan, None)
+    started.set()
+    while True:
+        await asyncio.gather(*(client.keyvalue.exists("k") for _ in range(10)))
+threading.Thread(target=lambda: asyncio.run(load()), daemon=True).start()
+started.wait()
+""",
+    # Nothing but an import, and a client that never connects.
+    """
+from prism import PrismClient, SyncPrismClient
+clients = PrismClient("localhost:1"), SyncPrismClient("localhost:1")
+""",
+]
+
+
+def test_200_short_processes_end_cleanly(python: Run) -> None:
+    with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
+        ran = list(pool.map(python, [EXITS[number % len(EXITS)] for number in range(200)]))
+    failed = [
+        (number % len(EXITS), run.returncode, run.stderr) for number, run in enumerate(ran) if run.returncode != 0
+    ]
+    assert failed == []
