@@ -81,7 +81,7 @@ pub fn command(name: &str) -> Command {
     command
 }
 
-/// A running process. Killed when dropped; when the test fails, its log is shown.
+/// A running process. Ended when dropped; when the test fails, its log is shown.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -166,10 +166,10 @@ impl Process {
         self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Sends a signal.
+    /// Sends a signal, unless it has ended.
     ///
     /// # Panics
-    /// It is gone.
+    /// It may not be signalled.
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a pid");
         kill_process(pid, signal)
@@ -187,7 +187,7 @@ impl Process {
                 return status;
             }
             assert!(begun.elapsed() < PATIENCE, "{} does not end; its log:\n{}", self.name, self.log());
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -200,6 +200,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // Two signals end a server without a drain, but with what it does at its exit, such as removing its socket.
+        self.signal(Signal::TERM);
+        self.signal(Signal::INT);
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(5) && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         self.kill();
         if std::thread::panicking() {
             eprintln!("--- log of {} ---\n{}", self.name, self.log());
