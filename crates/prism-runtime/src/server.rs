@@ -6,7 +6,6 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -99,8 +98,7 @@ impl Server {
         let shared = Arc::new(Shared {
             drain: self.drain.clone(),
             metrics: ServerMetrics::registered(&mut self.registry),
-            in_flight: AtomicUsize::new(0),
-            in_flight_max: self.in_flight_max,
+            in_flight_max: i64::try_from(self.in_flight_max).unwrap_or(i64::MAX),
         });
         let workers = Workers::start(self.workers, &shared, make_handler)?;
         self.health.set_serving(true).await;

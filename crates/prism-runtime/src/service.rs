@@ -130,7 +130,7 @@ impl ServiceHandler {
 
     async fn answer(
         self,
-        mut head: request::Parts,
+        mut head: Box<request::Parts>,
         body: RecvStream,
         responder: &mut Responder,
     ) -> Result<(), Error> {
@@ -142,7 +142,7 @@ impl ServiceHandler {
             Method { client_streaming: false, .. } => self.only_message(&mut head, body, encoding).await?,
             _ => Body::new(Incoming::new(body)),
         };
-        let sent = send(self.service, Request::from_parts(head, body), responder);
+        let sent = send(self.service, Request::from_parts(*head, body), responder);
         if is_interface {
             sent.await;
             return Ok(());
