@@ -19,19 +19,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 static BINARIES: LazyLock<HashMap<String, PathBuf>> = LazyLock::new(build);
 
 fn build() -> HashMap<String, PathBuf> {
-    // .../target/PROFILE/deps/TEST
-    let test = std::env::current_exe().expect("a running test has a path");
-    let profile_dir = test.ancestors().nth(2).expect("cargo puts tests into target/PROFILE/deps");
-    let profile = match profile_dir.file_name().and_then(OsStr::to_str) {
+    let profile = match profile_dir().file_name().and_then(OsStr::to_str) {
         Some("debug") | None => "dev",
         Some(profile) => profile,
     };
-    let target = profile_dir.parent().expect("cargo puts tests into target/PROFILE/deps");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["build", "--workspace", "--bins", "--quiet", "--message-format=json", "--profile", profile])
         .arg("--target-dir")
-        .arg(target)
+        .arg(target())
         .current_dir(workspace())
         .stderr(Stdio::inherit())
         .output()
@@ -44,6 +40,21 @@ fn build() -> HashMap<String, PathBuf> {
         Some((artifact["target"]["name"].as_str()?.to_owned(), path))
     };
     artifacts.filter_map(binary).collect()
+}
+
+/// `target/PROFILE`, where the running test is `target/PROFILE/deps/TEST`.
+fn profile_dir() -> &'static Path {
+    static DIR: LazyLock<PathBuf> = LazyLock::new(|| {
+        let test = std::env::current_exe().expect("a running test has a path");
+        test.ancestors().nth(2).expect("cargo puts tests into target/PROFILE/deps").to_owned()
+    });
+    &DIR
+}
+
+/// The target directory of the running test.
+#[must_use]
+pub fn target() -> &'static Path {
+    profile_dir().parent().expect("cargo puts tests into target/PROFILE/deps")
 }
 
 /// The root of the workspace.
@@ -70,7 +81,7 @@ pub fn command(name: &str) -> Command {
     command
 }
 
-/// A running process. Killed when dropped; when the test fails, its log is shown.
+/// A running process. Ended when dropped; when the test fails, its log is shown.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -155,10 +166,10 @@ impl Process {
         self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Sends a signal.
+    /// Sends a signal, unless it has ended.
     ///
     /// # Panics
-    /// It is gone.
+    /// It may not be signalled.
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a pid");
         kill_process(pid, signal)
@@ -176,7 +187,7 @@ impl Process {
                 return status;
             }
             assert!(begun.elapsed() < PATIENCE, "{} does not end; its log:\n{}", self.name, self.log());
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -189,6 +200,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // Two signals end a server without a drain, but with what it does at its exit, such as removing its socket.
+        self.signal(Signal::TERM);
+        self.signal(Signal::INT);
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(5) && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         self.kill();
         if std::thread::panicking() {
             eprintln!("--- log of {} ---\n{}", self.name, self.log());

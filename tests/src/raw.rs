@@ -30,7 +30,11 @@ impl Connection {
     /// Nobody listens.
     pub async fn open(address: &str) -> Self {
         let stream = TcpStream::connect(address).await.expect("somebody listens");
-        let (send, driver) = h2::client::handshake(stream).await.expect("it speaks HTTP/2");
+        stream.set_nodelay(true).expect("TCP has the option");
+        // h2 takes half of the window as the budget for small frames that wait unread.
+        let mut http2 = h2::client::Builder::new();
+        http2.initial_connection_window_size(16 << 20);
+        let (send, driver) = http2.handshake(stream).await.expect("it speaks HTTP/2");
         tokio::spawn(driver);
         Self { send }
     }

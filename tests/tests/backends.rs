@@ -1,5 +1,7 @@
 //! Backends that are dead, die or come back: a state of their namespaces, and of no others.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};

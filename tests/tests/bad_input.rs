@@ -1,6 +1,8 @@
 //! Requests that break a rule: what is answered, straight from the plugin and through the proxy, and that nothing is
 //! lost by them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use prism_client::Client;
 use prism_e2e::http;
 use prism_e2e::process::{Process, Proxy};
@@ -241,5 +243,44 @@ async fn http_1_is_told_what_the_port_speaks() {
         assert!(body.contains("speaks gRPC"), "{body}");
         // Anything else is closed without a word.
         assert_eq!(http::exchange(address, "\u{16}\u{3}\u{1}").await, "");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_outlives_any_number_of_refused_calls() {
+    let stack = Stack::start();
+    let mut five_mib = vec![0];
+    five_mib.extend_from_slice(&(5_u32 << 20).to_be_bytes());
+    five_mib.resize(30_000, 0);
+    for address in stack.addresses() {
+        let connection = Connection::open(address).await;
+        for _ in 0..3000 {
+            let answer = connection.call(SET, &[], &[&five_mib]).await;
+            refused(answer, Code::InvalidArgument, ErrorReason::MessageTooLarge).await;
+        }
+        assert_eq!(connection.call(SET, &[], &[&set(|_| {})]).await.status().unwrap().code(), Code::Ok);
+    }
+}
+
+#[tokio::test]
+async fn a_second_message_in_a_unary_call_is_malformed() {
+    let twice = [set(|_| {}), set(|_| {})].concat();
+    both_refuse(SET, &[&twice], Code::InvalidArgument, [ErrorReason::MalformedRequest; 2]).await;
+}
+
+#[tokio::test]
+async fn a_thousand_calls_at_once_on_one_connection_are_answered() {
+    let stack = Stack::start();
+    for address in stack.addresses() {
+        let connection = Connection::open(address).await;
+        // The end of the stream comes in a frame of its own, as most clients send it.
+        let request = set(|_| {});
+        let pieces: [&[u8]; 2] = [&request, b""];
+        for _ in 0..5 {
+            let calls = (0..1000).map(|_| connection.call(SET, &[], &pieces));
+            for answer in futures_util::future::join_all(calls).await {
+                assert_eq!(answer.status().unwrap().code(), Code::Ok);
+            }
+        }
     }
 }

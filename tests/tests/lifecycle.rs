@@ -1,5 +1,7 @@
 //! How the servers start, say that they are ready, drain and end.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::net::TcpListener;
 use std::time::Duration;
 

@@ -1,1 +1,48 @@
-//! prism-cli
+//! The `prism` tool: a gateway for development in one process, and commands for data and health.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `args` | the command line as a whole, and its help |
+//! | `dev` | `prism dev` |
+//! | `kv`, `list` | the data commands, one file each below |
+//! | `health` | `prism health` |
+//! | `completions` | `prism completions` |
+//! | `connect` | the options that name a gateway and a namespace |
+//! | `value` | where a value comes from |
+//! | `runtime` | the thread that calls run on |
+//! | `time` | times as they are typed |
+//! | `output` | answers as text or JSON |
+//! | `escape` | bytes made printable |
+//! | `exit` | exit codes |
+//! | `failure` | what went wrong, and what to do next |
+//!
+//! Data goes through `prism-client` and nothing else. What the commands print and how they end is a promise to
+//! scripts: `docs/CLI.md` writes it down.
+
+mod args;
+mod completions;
+mod connect;
+mod dev;
+mod escape;
+mod exit;
+mod failure;
+mod health;
+mod kv;
+mod list;
+mod output;
+mod runtime;
+mod time;
+mod value;
+
+use std::process::ExitCode;
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn run() -> ExitCode {
+    let command = args::parse();
+    let format = command.format();
+    match command.run() {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report(format).into(),
+    }
+}

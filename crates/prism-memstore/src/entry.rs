@@ -7,11 +7,12 @@
 //!      8         8         8         4        2+2
 //! ```
 //!
-//! Pointers are 8 bytes, so the map and the index pay for a pointer each and nothing more. The price is that an
-//! overwrite, being a new allocation, has to swap both pointers, and so takes the index lock. The alternative, the
-//! value behind a pointer of its own, leaves the index alone but costs a second allocation (its counter, its
-//! length and the rounding of the allocator) and a map slot of twice the size, about 37 bytes a key for 16-byte
-//! keys and 100-byte values: a fifth of the whole.
+//! Pointers are 8 bytes, so the map and the index pay for a pointer each and nothing more: 1M keys of 16 bytes with
+//! values of 100 take 194 to 199 bytes a key in all. The price is that an overwrite, being a new allocation, swaps
+//! both pointers and so takes the index lock, for about half of the 1.4 µs that it takes among 1M keys. With the value
+//! behind a pointer of its own an overwrite would leave the index alone, but each key would take a second counter
+//! and length, the allocator's rounding twice (+ 16 bytes) and map slots of twice the size (+ 17): a sixth more
+//! memory for every key, to save a tenth of what a request costs in all. So one allocation it is.
 //!
 //! Entries are compared, hashed and borrowed by their key alone.
 

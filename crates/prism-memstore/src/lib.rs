@@ -14,8 +14,11 @@
 //! | `timers`, `expiry` | who expires when; the task that frees them |
 //! | `memory` | the byte account |
 //! | `clock` | monotonic time |
+//! | [`config`], [`app`], `metrics` | flags, wiring and figures of the plugin |
 
+pub mod app;
 mod clock;
+pub mod config;
 mod entry;
 mod expiry;
 mod index;
@@ -23,6 +26,7 @@ mod keys;
 mod keyvalue;
 mod list;
 mod memory;
+mod metrics;
 mod namespaces;
 mod store;
 mod timers;

@@ -155,3 +155,31 @@ impl Shared {
         .with("limit", limit.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use prism_plugin::KeyValue as _;
+    use prism_plugin::types::{Key, Namespace, Ttl};
+
+    use super::*;
+
+    /// Between the moment a timer fires and the moment its key is freed, the key may be set anew.
+    #[tokio::test(start_paused = true)]
+    async fn a_key_that_is_set_while_it_is_being_freed_stays() {
+        for ttl in [None, Some(Ttl::from_secs(10).unwrap())] {
+            let store = MemStore::new(None);
+            let set = |ttl| {
+                let key = Key::stored("k".to_owned());
+                store.set(Namespace::new(String::new()).unwrap(), key, Bytes::from_static(b"v"), ttl)
+            };
+            set(Some(Ttl::from_secs(10).unwrap())).await.unwrap();
+            tokio::time::advance(Duration::from_secs(10)).await;
+            let (expired, _) = store.shared.timers.expired(0, store.shared.clock.now()).unwrap();
+            assert_eq!(expired.len(), 1);
+            set(ttl).await.unwrap();
+            store.shared.free(&expired);
+            assert_eq!(store.usage().keys, 1);
+        }
+    }
+}

@@ -43,12 +43,5 @@ pub async fn run(app: App<'_>, background: impl Future<Output = ()>) -> Result<(
     let handler = ServiceHandler::new(services, server.drain.clone());
     let running = server.start(move || handler.clone()).await?;
     running.print_ready_line();
-    let background = async {
-        background.await;
-        std::future::pending().await
-    };
-    tokio::select! {
-        stopped = running.run_until_signal() => stopped,
-        () = background => Ok(()),
-    }
+    running.run_until_signal_beside(background).await
 }

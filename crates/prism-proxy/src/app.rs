@@ -37,16 +37,21 @@ pub struct Args {
     pub server: ServerArgs,
 }
 
-/// Runs a proxy until the process is told to stop.
+/// Runs a proxy until the process is told to stop. `background` is the work of the embedded plugins; it runs beside the
+/// proxy and is dropped with it.
 ///
 /// # Errors
 /// The configuration is wrong, or an address cannot be bound.
-pub async fn run(args: Args, embedded: EmbeddedPlugins) -> Result<(), ServerError> {
+pub async fn run(
+    args: Args,
+    embedded: EmbeddedPlugins,
+    background: impl Future<Output = ()>,
+) -> Result<(), ServerError> {
     telemetry::init(&args.server.log, args.server.log_format)?;
     let config = load(args.config.as_deref()).map_err(|error| ServerError::Config(error.to_string()))?;
     let running = start(&args.server, &config, &embedded).await?;
     running.print_ready_line();
-    running.run_until_signal().await
+    running.run_until_signal_beside(background).await
 }
 
 /// Reads the named file, which must be there, or the default one, which need not.

@@ -75,7 +75,7 @@ impl Handler for Forwarder {
         let is_interface =
             |path: &str| path.strip_prefix('/').is_some_and(|path| path.starts_with(INTERFACES_PREFIX));
         if !is_interface(call.head.uri.path()) {
-            return self.own.handle(call).await;
+            return Box::pin(self.own.handle(call)).await;
         }
         let Call { head, body, mut responder } = call;
         if let Err(error) = self.forward(head, body, &mut responder).await {
@@ -89,7 +89,7 @@ impl Handler for Forwarder {
 struct Routed {
     route: Arc<Route>,
     method: Method,
-    head: request::Parts,
+    head: Box<request::Parts>,
     message: Message,
     /// The message's bytes where they came compressed.
     plain: Option<Vec<u8>>,
@@ -105,7 +105,7 @@ impl Forwarder {
 
     async fn forward(
         &self,
-        head: request::Parts,
+        head: Box<request::Parts>,
         mut body: RecvStream,
         responder: &mut Responder,
     ) -> Result<(), Error> {
@@ -126,8 +126,8 @@ impl Forwarder {
         }
     }
 
-    /// Reads the first message and finds its route.
-    async fn route(&self, head: request::Parts, body: &mut RecvStream) -> Result<Routed, Error> {
+    /// Reads the first message, or all there is of a method that takes just one, and finds its route.
+    async fn route(&self, head: Box<request::Parts>, body: &mut RecvStream) -> Result<Box<Routed>, Error> {
         let encoding = Encoding::of(&head.headers)?;
         let message = message::read_first(body, limits::MESSAGE_BYTES_MAX, &self.shared.budget).await?;
         let message = message.ok_or_else(service::absent)?;
@@ -153,14 +153,22 @@ impl Forwarder {
             Backend::Embedded(_) => None,
         });
         let method = method.unwrap_or(Method::UNKNOWN);
-        Ok(Routed { route, method, head, message, plain, deadline: None })
+        if !method.client_streaming {
+            message::read_end(&message, body).await?;
+        }
+        Ok(Box::new(Routed { route, method, head, message, plain, deadline: None }))
     }
 
-    async fn send(&self, routed: Routed, body: RecvStream, responder: &mut Responder) -> Result<(), Error> {
+    async fn send(
+        &self,
+        routed: Box<Routed>,
+        body: RecvStream,
+        responder: &mut Responder,
+    ) -> Result<(), Error> {
         match &routed.route.backend {
             Backend::Embedded(service) => {
                 let request = embedded_request(&routed, body);
-                service::send(service.clone(), request, responder).await;
+                Box::pin(service::send(service.clone(), request, responder)).await;
                 Ok(())
             }
             Backend::Remote(remote) => {
@@ -225,7 +233,6 @@ impl Exchange<'_> {
     async fn run(&self, body: RecvStream, responder: &mut Responder) -> Result<(), Error> {
         let Routed { route, method, .. } = self.routed;
         let kind = if method.is_unary() { Kind::Unary } else { Kind::Streaming };
-        let request = self.request();
         let mut body = Some(body);
         let mut attempts_left = 2;
         loop {
@@ -240,9 +247,9 @@ impl Exchange<'_> {
             });
             let Some(place) = place.await else { return Ok(()) };
             let place = place.map_err(|why| unreachable(&why))?;
-            match self.attempt(place, request.clone(), &mut body, responder).await? {
+            match self.attempt(place, &mut body, responder).await? {
                 Attempt::Done => return Ok(()),
-                Attempt::Unseen(_) if attempts_left > 0 && body.is_some() => {}
+                Attempt::Unseen(_) if attempts_left > 0 && (body.is_some() || !method.client_streaming) => {}
                 Attempt::Unseen(why) => return Err(unreachable(&why)),
             }
         }
@@ -272,7 +279,6 @@ impl Exchange<'_> {
     async fn attempt(
         &self,
         mut place: Place,
-        request: Request<()>,
         body: &mut Option<RecvStream>,
         responder: &mut Responder,
     ) -> Result<Attempt, Error> {
@@ -281,7 +287,7 @@ impl Exchange<'_> {
             place.retire();
             return Ok(Attempt::Unseen(why));
         }
-        let (response, mut to) = match place.send.send_request(request, false) {
+        let (response, mut to) = match place.send.send_request(self.request(), false) {
             Ok(sent) => sent,
             Err(why) => {
                 place.retire();
@@ -296,24 +302,14 @@ impl Exchange<'_> {
                 return self.judge(why, &place);
             }
         }
-        if !more {
-            return self.relay(response, &place, responder).await;
-        }
-        let Some(body) = body.take() else { return Ok(Attempt::Done) };
-        let mut upload = pin!(upload(message.rest.clone(), body, &mut to));
-        let mut uploading = true;
-        let mut download = pin!(self.relay(response, &place, responder));
-        poll_fn(|cx| {
-            if uploading && let Poll::Ready(sent) = upload.as_mut().poll(cx) {
-                uploading = false;
-                // The client is gone; nobody waits for an answer.
-                if let Err(PumpError::Source(_)) = sent {
-                    return Poll::Ready(Ok(Attempt::Done));
-                }
+        let download = self.relay(response, &place, responder);
+        match body.take() {
+            Some(body) if more => {
+                let upload = upload(message.rest.clone(), body, &mut to);
+                Box::pin(both_ways(upload, download)).await
             }
-            download.as_mut().poll(cx)
-        })
-        .await
+            _ => download.await,
+        }
     }
 
     /// Passes the backend's answer on to the client.
@@ -368,6 +364,26 @@ impl Exchange<'_> {
         }
         Err(error::backend_lost(&self.routed.route.namespace, &self.remote.endpoint, &why))
     }
+}
+
+/// Runs both directions of a call until the answer has ended, or the client is gone.
+async fn both_ways(
+    upload: impl Future<Output = Result<(), PumpError<h2::Error>>>,
+    download: impl Future<Output = Result<Attempt, Error>>,
+) -> Result<Attempt, Error> {
+    let (mut upload, mut download) = (pin!(upload), pin!(download));
+    let mut uploading = true;
+    poll_fn(|cx| {
+        if uploading && let Poll::Ready(sent) = upload.as_mut().poll(cx) {
+            uploading = false;
+            // Nobody waits for an answer.
+            if let Err(PumpError::Source(_)) = sent {
+                return Poll::Ready(Ok(Attempt::Done));
+            }
+        }
+        download.as_mut().poll(cx)
+    })
+    .await
 }
 
 /// Sends on what follows the first message.

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use prism_memstore::config::MEMORY_LIMIT_DEFAULT;
 use prism_proxy::app::{self, Args, NAME};
 use prism_runtime::{args, exit, server};
 
@@ -10,5 +11,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let args = args::parse::<Args>(NAME, &app::DEFAULTS);
-    exit::report(NAME, server::block_on(app::run(args, Default::default())))
+    let (memstore, expiry) = prism_memstore::app::embedded(MEMORY_LIMIT_DEFAULT);
+    exit::report(NAME, server::block_on(app::run(args, [("memstore", memstore)].into(), expiry)))
 }

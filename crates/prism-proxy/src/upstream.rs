@@ -85,7 +85,8 @@ pub struct Upstreams {
     links: Arc<Mutex<Links>>,
 }
 
-type Links = HashMap<(Endpoint, Kind), Arc<Link>>;
+/// By the address of the [`Remote`], which stays its own while a link points to it, weakly or not.
+type Links = HashMap<(usize, Kind), Arc<Link>>;
 
 /// A place on a connection, for one call. Wait for `send` to be ready before use.
 #[derive(Debug)]
@@ -144,9 +145,11 @@ impl Upstreams {
 
     fn link(&self, remote: &Arc<Remote>, kind: Kind) -> Arc<Link> {
         let mut links = locked(&self.links);
-        if let Some(link) = links.get(&(remote.endpoint.clone(), kind)) {
+        let key = (Arc::as_ptr(remote).addr(), kind);
+        if let Some(link) = links.get(&key) {
             return Arc::clone(link);
         }
+        links.retain(|_, link| link.remote.strong_count() > 0);
         let link = Arc::new_cyclic(|this| Link {
             this: Weak::clone(this),
             remote: Arc::downgrade(remote),
@@ -156,7 +159,7 @@ impl Upstreams {
             changed: Notify::new(),
             permits: Arc::new(Semaphore::new(kind.streams_max() * kind.connections_max())),
         });
-        links.insert((remote.endpoint.clone(), kind), Arc::clone(&link));
+        links.insert(key, Arc::clone(&link));
         link
     }
 }

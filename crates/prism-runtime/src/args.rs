@@ -103,7 +103,16 @@ fn parse_from<A: Parser>(
     words: impl IntoIterator<Item = OsString>,
 ) -> Result<A, clap::Error> {
     let command = A::command().name(name).version(env!("CARGO_PKG_VERSION"));
-    let mut command = command.mut_args(|arg| match arg.get_long() {
+    let mut command = with_variables(command, name, defaults);
+    let matches = command.try_get_matches_from_mut(words)?;
+    A::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// Gives every flag of `command` its variable, and the help the service's own defaults, as [`parse`] does: for a
+/// command that is a part of another's command line.
+#[must_use]
+pub fn with_variables(command: clap::Command, name: &str, defaults: &[(&str, &str)]) -> clap::Command {
+    command.mut_args(|arg| match arg.get_long() {
         Some("help" | "version") | None => arg,
         Some(flag) => {
             let variable = format!("{name}_{flag}").replace('-', "_").to_uppercase();
@@ -115,9 +124,7 @@ fn parse_from<A: Parser>(
                 _ => arg.env(variable),
             }
         }
-    });
-    let matches = command.try_get_matches_from_mut(words)?;
-    A::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    })
 }
 
 #[cfg(test)]

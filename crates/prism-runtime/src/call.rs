@@ -24,8 +24,8 @@ pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 /// A call as it arrives.
 #[derive(Debug)]
 pub struct Call {
-    /// Method, path and headers.
-    pub head: request::Parts,
+    /// Method, path and headers; boxed, since it is handed on often and is large.
+    pub head: Box<request::Parts>,
     /// What the client sends.
     pub body: RecvStream,
     /// Where to answer.

@@ -4,7 +4,6 @@ use std::future::{Future, poll_fn};
 use std::io::{self, Cursor};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -56,10 +55,8 @@ pub struct Shared {
     pub drain: CancellationToken,
     /// The figures.
     pub metrics: ServerMetrics,
-    /// Calls under way in the process.
-    pub in_flight: AtomicUsize,
-    /// The most of them.
-    pub in_flight_max: usize,
+    /// The most calls under way at once in the process.
+    pub in_flight_max: i64,
 }
 
 /// Serves a connection until the client leaves, or until its last call ends after the drain began.
@@ -101,6 +98,7 @@ async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Resu
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(HEADERS_BYTES_MAX)
         .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
+        .max_concurrent_reset_streams(STREAMS_MAX as usize)
         .handshake(Prefixed { begin: Cursor::new(begin), stream })
         .await;
     connection.map(Some).map_err(io::Error::other)
@@ -152,9 +150,11 @@ fn accept<H: Handler>(
         ));
         return;
     };
+    let call = Call { head: Box::new(head), body, responder };
     let handler = handler.clone();
     tokio::spawn(async move {
-        handler.handle(Call { head, body, responder }).await;
+        // Boxed here, within the task: spawning moves a future several times, and this one is large.
+        Box::pin(handler.handle(call)).await;
         drop(in_flight);
     });
 }
@@ -164,19 +164,17 @@ struct InFlight(Arc<Shared>);
 
 impl InFlight {
     fn begin(shared: &Arc<Shared>) -> Option<Self> {
-        if shared.in_flight.fetch_add(1, Ordering::Relaxed) >= shared.in_flight_max {
-            shared.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if shared.metrics.in_flight.inc() >= shared.in_flight_max {
+            shared.metrics.in_flight.dec();
             return None;
         }
         shared.metrics.calls_total.inc();
-        shared.metrics.in_flight.inc();
         Some(Self(Arc::clone(shared)))
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.0.metrics.in_flight.dec();
     }
 }

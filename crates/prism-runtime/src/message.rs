@@ -102,6 +102,26 @@ pub async fn read_first(
     }
 }
 
+/// Waits for the end of a call that may hold just one message, which has been read. A stream that were answered
+/// before its end would have to be reset, and HTTP/2 peers allow few of those.
+///
+/// # Errors
+/// MALFORMED_REQUEST: there is more.
+pub async fn read_end(message: &Message, body: &mut RecvStream) -> Result<(), Error> {
+    let mut empty = message.rest.is_empty();
+    while empty && !body.is_end_stream() {
+        match poll_fn(|cx| body.poll_data(cx)).await {
+            Some(Ok(piece)) => empty = piece.is_empty(),
+            Some(Err(_)) | None => break,
+        }
+    }
+    if empty {
+        Ok(())
+    } else {
+        Err(malformed("the request holds more than the one message of its method".into()))
+    }
+}
+
 /// The compressed flag and the length that a message begins with.
 fn prefix(pieces: &[Bytes]) -> Result<(bool, usize), Error> {
     let mut bytes = pieces.iter().flat_map(|piece| piece.iter().copied());

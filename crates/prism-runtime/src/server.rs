@@ -6,7 +6,6 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -99,8 +98,7 @@ impl Server {
         let shared = Arc::new(Shared {
             drain: self.drain.clone(),
             metrics: ServerMetrics::registered(&mut self.registry),
-            in_flight: AtomicUsize::new(0),
-            in_flight_max: self.in_flight_max,
+            in_flight_max: i64::try_from(self.in_flight_max).unwrap_or(i64::MAX),
         });
         let workers = Workers::start(self.workers, &shared, make_handler)?;
         self.health.set_serving(true).await;
@@ -183,10 +181,25 @@ impl Running {
     }
 
     /// Serves until the process is told to stop (SIGTERM, SIGINT), then drains. A second signal ends at once.
+    /// `background` runs beside it, and is dropped when all is done.
     ///
     /// # Errors
     /// Signals cannot be received.
-    pub async fn run_until_signal(self) -> Result<(), ServerError> {
+    pub async fn run_until_signal_beside(
+        self,
+        background: impl Future<Output = ()>,
+    ) -> Result<(), ServerError> {
+        let background = async {
+            background.await;
+            std::future::pending().await
+        };
+        tokio::select! {
+            stopped = self.run_until_signal() => stopped,
+            () = background => Ok(()),
+        }
+    }
+
+    async fn run_until_signal(self) -> Result<(), ServerError> {
         let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::failed)?;
         tokio::select! {

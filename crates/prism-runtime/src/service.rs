@@ -130,7 +130,7 @@ impl ServiceHandler {
 
     async fn answer(
         self,
-        mut head: request::Parts,
+        mut head: Box<request::Parts>,
         body: RecvStream,
         responder: &mut Responder,
     ) -> Result<(), Error> {
@@ -142,7 +142,7 @@ impl ServiceHandler {
             Method { client_streaming: false, .. } => self.only_message(&mut head, body, encoding).await?,
             _ => Body::new(Incoming::new(body)),
         };
-        let sent = send(self.service, Request::from_parts(head, body), responder);
+        let sent = send(self.service, Request::from_parts(*head, body), responder);
         if is_interface {
             sent.await;
             return Ok(());
@@ -165,6 +165,7 @@ impl ServiceHandler {
         let len_max = limits::MESSAGE_BYTES_MAX;
         let message =
             message::read_first(&mut body, len_max, &self.shared.budget).await?.ok_or_else(absent)?;
+        message::read_end(&message, &mut body).await?;
         if message.compressed {
             let plain = encoding.decompress(&message, len_max)?;
             head.headers.remove("grpc-encoding");

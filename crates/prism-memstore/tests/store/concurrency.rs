@@ -61,6 +61,27 @@ fn a_scan_returns_each_key_once_while_one_is_toggled_and_others_overwritten() {
 }
 
 #[test]
+fn a_key_that_is_overwritten_is_in_every_scan() {
+    let store = Store::new();
+    block_on(store.set("k", "v", None));
+    let overwrite = || {
+        block_on(async {
+            for i in 0..1000 {
+                store.set("k", "v", (i % 2 == 0).then_some(3600)).await;
+            }
+        });
+    };
+    beside(overwrite, || {
+        block_on(async {
+            for _ in 0..20_000 {
+                assert_eq!(keys(store.store.scan_keys(store.range("k"))).await, ["k"]);
+                assert_eq!(store.count("").await, 1);
+            }
+        });
+    });
+}
+
+#[test]
 fn a_write_into_a_namespace_that_vanishes_is_not_lost() {
     let store = Store::new();
     let other = || {

@@ -1,0 +1,145 @@
+//! The command line as a whole: the commands, their help and the variables of `prism dev`.
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::completions::Completions;
+use crate::dev::{self, Dev};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::health::Health;
+use crate::kv::Kv;
+use crate::list::List;
+use crate::output::Format;
+
+const AFTER_HELP: &str = "\
+Start a gateway, then try it from another terminal:
+  prism dev
+  prism kv set greeting hello
+  prism kv get greeting
+
+Exit codes:
+  0   success
+  1   failed: the call was refused, a case failed, a server is not serving
+  2   wrong usage
+  3   not found: no such key, an empty list, no such service
+  4   unavailable: the server was not reached, or its time was up
+  69  prism dev: an address cannot be bound
+  78  prism dev: wrong configuration";
+
+/// The tool of Prism, the data-access gateway.
+#[derive(Debug, Parser)]
+#[command(name = "prism", version, after_help = AFTER_HELP, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Dev(Dev),
+    Kv(Kv),
+    List(List),
+    Health(Health),
+    Completions(Completions),
+}
+
+impl Command {
+    /// How this command was asked to print.
+    pub(crate) fn format(&self) -> Format {
+        match self {
+            Self::Dev(_) | Self::Completions(_) => Format::Text,
+            Self::Kv(kv) => kv.format(),
+            Self::List(list) => list.format(),
+            Self::Health(health) => health.format(),
+        }
+    }
+
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        match self {
+            Self::Dev(dev) => dev.run(),
+            Self::Kv(kv) => kv.run(),
+            Self::List(list) => list.run(),
+            Self::Health(health) => health.run(),
+            Self::Completions(completions) => completions.run(),
+        }
+    }
+}
+
+/// The command line's grammar.
+pub(crate) fn command() -> clap::Command {
+    Cli::command().mut_subcommand("dev", dev::with_defaults)
+}
+
+/// Parses the process's arguments. Wrong usage, `--help` and `--version` end the process, as clap does.
+pub(crate) fn parse() -> Command {
+    let mut command = command();
+    let parsed = command.try_get_matches_from_mut(std::env::args_os());
+    let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.unwrap_or_else(|error| error.format(&mut command).exit()).command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &str) -> Result<Command, clap::Error> {
+        let words = ["prism"].into_iter().chain(words.split_whitespace());
+        command()
+            .try_get_matches_from(words)
+            .and_then(|matches| Cli::from_arg_matches(&matches))
+            .map(|cli| cli.command)
+    }
+
+    #[test]
+    fn the_grammar_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn common_options_stand_before_or_behind_the_verb() {
+        for words in ["kv -o json get a", "kv get a -o json", "kv get -o json a", "list length -o json a"] {
+            assert_eq!(parsed(words).unwrap().format(), Format::Json, "{words}");
+        }
+    }
+
+    #[test]
+    fn negative_numbers_and_a_dash_are_values() {
+        for words in ["kv set a -5", "kv set a -", "list push-left a -1.5"] {
+            assert!(parsed(words).is_ok(), "{words}");
+        }
+    }
+
+    #[test]
+    fn wrong_usage_is_refused() {
+        for words in [
+            "kv",
+            "kv get",
+            "kv get a b",
+            "kv del",
+            "kv set a b --file c",
+            "kv set a b --tll 5s",
+            "kv set a b --ttl 5",
+            "kv scan --limit -1",
+            "kv get a --timeout 0s",
+            "kv get a --address nowhere",
+            "kv get a -o xml",
+            "health --wait soon",
+            "completions tcsh",
+        ] {
+            let error = parsed(words).err().unwrap_or_else(|| panic!("{words:?} is accepted"));
+            // clap shows the help of a command without its verb, which also ends with 2.
+            assert_eq!(error.exit_code(), 2, "{words}");
+        }
+    }
+
+    #[test]
+    fn every_exit_code_is_in_the_help() {
+        for exit in Exit::ALL {
+            let code = exit.code().to_string();
+            assert!(
+                AFTER_HELP.lines().any(|line| line.split_whitespace().next() == Some(code.as_str())),
+                "{code} is not explained"
+            );
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `prism completions`: a script that teaches a shell the commands.
+
+use std::io::Write as _;
+
+use clap::Args;
+use clap_complete::Shell;
+
+use crate::args;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+const AFTER_HELP: &str = "\
+Examples:
+  prism completions bash > ~/.local/share/bash-completion/completions/prism
+  prism completions zsh > ~/.zfunc/_prism
+  prism completions fish > ~/.config/fish/completions/prism.fish";
+
+/// Print a script that completes the commands in a shell.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Completions {
+    /// The shell.
+    shell: Shell,
+}
+
+impl Completions {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        // Through a buffer, for the generator panics where the reader has gone.
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut args::command(), "prism", &mut script);
+        std::io::stdout().write_all(&script)?;
+        Ok(Exit::Success)
+    }
+}

@@ -1,0 +1,64 @@
+//! The options that name a gateway and a namespace, and the client made of them.
+
+use std::time::Duration;
+
+use clap::Args;
+use prism_client::{Client, Namespace};
+
+use crate::failure::Failure;
+use crate::time::time_limit;
+
+/// Where data commands go, and how long they wait.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct ConnectArgs {
+    /// The gateway: HOST:PORT or unix:PATH.
+    #[arg(
+        long,
+        global = true,
+        env = "PRISM_ADDRESS",
+        value_name = "ADDR",
+        default_value = "localhost:8980",
+        value_parser = address
+    )]
+    address: String,
+
+    /// The namespace that holds the data.
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "PRISM_NAMESPACE",
+        value_name = "NAME",
+        default_value = "default"
+    )]
+    namespace: String,
+
+    /// How long a call may take, such as 500ms or 10s [default: 2s; no limit for scans].
+    #[arg(long, global = true, value_name = "TIME", value_parser = time_limit)]
+    timeout: Option<Duration>,
+}
+
+impl ConnectArgs {
+    /// The limit that was asked for, if any.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// A handle on the namespace; connects at the first call.
+    pub(crate) fn namespace(&self) -> Result<Namespace, Failure> {
+        let mut builder = Client::builder(&self.address);
+        if let Some(timeout) = self.timeout {
+            builder = builder.timeout(timeout);
+        }
+        Ok(builder.build()?.namespace(self.namespace.as_str()))
+    }
+}
+
+/// Checks an address as the client reads it, so that a wrong one is wrong usage.
+pub(crate) fn address(text: &str) -> Result<String, String> {
+    match Client::new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.message().to_owned()),
+    }
+}

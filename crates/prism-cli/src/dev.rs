@@ -1,0 +1,179 @@
+//! `prism dev`: a gateway and its backend in one process, for development.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use prism_memstore::config::MemoryLimit;
+use prism_proxy::config::Config;
+use prism_proxy::endpoint::Endpoint;
+use prism_proxy::route::EmbeddedPlugins;
+use prism_runtime::args::ServerArgs;
+use prism_runtime::exit::ServerError;
+use prism_runtime::{Running, server, telemetry};
+use serde::Serialize;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Answer, Format, Output};
+
+const PLUGIN: &str = "memstore";
+
+const AFTER_HELP: &str = "\
+Ctrl-C or SIGTERM ends it with 0, once the calls under way are done; a second one ends it at once.
+
+Examples:
+  prism dev
+  prism dev --listen 0.0.0.0:9000 --http-listen off
+  prism dev --listen 127.0.0.1:0 --http-listen 127.0.0.1:0 --json";
+
+/// Serve a gateway with data in memory, in this one process: for development and tests.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Dev {
+    #[command(flatten)]
+    server: ServerArgs,
+
+    /// The most memory that the data may take: bytes, or a number with KiB, MiB or GiB; 0 for no limit. At the limit,
+    /// writes that need more fail.
+    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    memory_limit: MemoryLimit,
+
+    /// Tells that it is ready as one JSON object on one line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is printed, once, when calls are taken.
+#[derive(Serialize)]
+struct Ready<'a> {
+    event: &'static str,
+    version: &'static str,
+    pid: u32,
+    grpc: &'a str,
+    http: Option<&'a str>,
+    namespaces: &'static [&'static str],
+    /// The most memory that the data may take; `None` for no limit.
+    memory_limit_bytes: Option<u64>,
+}
+
+/// The defaults and variables of the server's flags: those of the proxy, except that only warnings are logged, so
+/// that the banner stands alone.
+pub(crate) fn with_defaults(command: clap::Command) -> clap::Command {
+    prism_runtime::args::with_variables(command, "prism-dev", &prism_proxy::app::DEFAULTS)
+        .mut_arg("log", |log| log.default_value("warn"))
+}
+
+impl Dev {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let output = Output::new(if self.json { Format::Json } else { Format::Text });
+        server::block_on(async {
+            telemetry::init(&self.server.log, self.server.log_format)?;
+            let (plugin, expiry) = prism_memstore::app::embedded(self.memory_limit);
+            let embedded = EmbeddedPlugins::from([(PLUGIN, plugin)]);
+            let config = Config::single(Endpoint::Embedded(PLUGIN.to_owned()));
+            let running = prism_proxy::app::start(&self.server, &config, &embedded).await?;
+            output.print(&Ready::of(&running, self.memory_limit)).map_err(ServerError::failed)?;
+            running.run_until_signal_beside(expiry).await
+        })?;
+        Ok(Exit::Success)
+    }
+}
+
+impl<'a> Ready<'a> {
+    fn of(running: &'a Running, memory_limit: MemoryLimit) -> Self {
+        Self {
+            event: "ready",
+            version: env!("CARGO_PKG_VERSION"),
+            pid: std::process::id(),
+            grpc: running.grpc_address(),
+            http: running.http_address(),
+            namespaces: &["default"],
+            memory_limit_bytes: memory_limit.0,
+        }
+    }
+}
+
+/// A memory limit as it may be typed.
+fn size(limit_bytes: Option<u64>) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match (limit_bytes, units.iter().find(|(_, unit)| limit_bytes.is_some_and(|bytes| bytes % unit == 0))) {
+        (None, _) => "without a limit".to_owned(),
+        (Some(bytes), Some((name, unit))) => format!("at most {} {name}", bytes / unit),
+        (Some(bytes), None) => format!("at most {bytes} bytes"),
+    }
+}
+
+/// The address that a client on this machine uses: one that listens everywhere is reached at localhost.
+fn reachable(bound: &str) -> String {
+    match bound.rsplit_once(':') {
+        Some(("0.0.0.0" | "[::]", port)) => format!("localhost:{port}"),
+        _ => bound.to_owned(),
+    }
+}
+
+impl Answer for Ready<'_> {
+    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        let grpc = reachable(self.grpc);
+        writeln!(out, "Prism {} is ready. Ctrl-C stops it.\n", self.version)?;
+        writeln!(out, "  gRPC  {}", self.grpc)?;
+        if let Some(http) = self.http {
+            let scheme = if http.starts_with("unix:") { "" } else { "http://" };
+            writeln!(out, "  HTTP  {scheme}{}  (/metrics, /livez, /readyz)", reachable(http))?;
+        }
+        writeln!(
+            out,
+            "  Data  in memory, {}; it is gone when this process ends\n",
+            size(self.memory_limit_bytes)
+        )?;
+        let option = match grpc.as_str() {
+            "127.0.0.1:8980" | "localhost:8980" => String::new(),
+            other => format!(" --address {other}"),
+        };
+        writeln!(out, "Try it from another terminal:\n")?;
+        writeln!(out, "  prism kv set greeting hello{option}")?;
+        writeln!(out, "  prism kv get greeting{option}\n")?;
+        writeln!(out, "or from Python:\n")?;
+        writeln!(out, "  from prism import SyncPrismClient")?;
+        writeln!(out, "  SyncPrismClient(\"{grpc}\").keyvalue.get(\"greeting\")")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn banner(grpc: &str, http: Option<&str>, memory_limit_bytes: Option<u64>) -> String {
+        let ready = Ready {
+            event: "ready",
+            version: "1.2.3",
+            pid: 1,
+            grpc,
+            http,
+            namespaces: &["default"],
+            memory_limit_bytes,
+        };
+        let mut out = Vec::new();
+        ready.text(&mut out, false).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_banner_says_where_what_and_how() {
+        let banner = banner("127.0.0.1:8980", Some("127.0.0.1:8981"), Some(1 << 30));
+        for told in [
+            "http://127.0.0.1:8981 ",
+            "at most 1 GiB; it is gone when",
+            "kv set greeting hello\n",
+            "PrismClient(\"127.0.0.1:8980\")",
+        ] {
+            assert!(banner.contains(told), "{told} is missing in {banner}");
+        }
+    }
+
+    #[test]
+    fn another_address_is_part_of_the_commands_to_try() {
+        let banner = banner("0.0.0.0:4000", None, None);
+        assert!(banner.contains("kv get greeting --address localhost:4000"), "{banner}");
+        assert!(!banner.contains("HTTP") && banner.contains("in memory, without a limit"), "{banner}");
+    }
+}

@@ -1,0 +1,108 @@
+//! How the process ends: the exit codes, the same for every command.
+
+use std::process::ExitCode;
+
+use prism_client::ErrorKind;
+use prism_runtime::exit::ServerError;
+
+/// How a command ended. Wrong usage, 2, is mostly told by clap before any command runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// It did what was asked.
+    Success,
+    /// It failed: the call was refused, or the answer is a bad one.
+    Failed,
+    /// The command line cannot be used.
+    Usage,
+    /// There is no such key or service, or the list is empty.
+    NotFound,
+    /// The server was not reached, or its time was up.
+    Unavailable,
+    /// An address cannot be bound.
+    Address,
+    /// The configuration of a server is wrong.
+    Config,
+}
+
+impl Exit {
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Success,
+        Self::Failed,
+        Self::Usage,
+        Self::NotFound,
+        Self::Unavailable,
+        Self::Address,
+        Self::Config,
+    ];
+
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NotFound => 3,
+            Self::Unavailable => 4,
+            Self::Address => 69,
+            Self::Config => 78,
+        }
+    }
+
+    /// Success for a true answer, not found for a false one.
+    pub(crate) fn found(found: bool) -> Self {
+        if found { Self::Success } else { Self::NotFound }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}
+
+impl From<ErrorKind> for Exit {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::Unavailable | ErrorKind::DeadlineExceeded => Self::Unavailable,
+            ErrorKind::InvalidArgument
+            | ErrorKind::NamespaceNotFound
+            | ErrorKind::FailedPrecondition
+            | ErrorKind::ResourceExhausted
+            | ErrorKind::Unauthenticated
+            | ErrorKind::PermissionDenied
+            | ErrorKind::Unimplemented
+            | ErrorKind::Cancelled
+            | ErrorKind::Closed
+            | ErrorKind::Internal => Self::Failed,
+        }
+    }
+}
+
+impl From<&ServerError> for Exit {
+    fn from(error: &ServerError) -> Self {
+        match error {
+            ServerError::Failed(_) => Self::Failed,
+            ServerError::Address { .. } => Self::Address,
+            ServerError::Config(_) => Self::Config,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_are_those_that_scripts_know() {
+        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 69, 78]);
+    }
+
+    #[test]
+    fn a_servers_errors_keep_their_codes() {
+        let taken = ServerError::Address { address: "a:1".into(), source: std::io::Error::other("taken") };
+        for error in [ServerError::Failed("x".into()), taken, ServerError::Config("x".into())] {
+            assert_eq!(Exit::from(&error).code(), error.code());
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! What went wrong, told on standard error: a sentence and what to do next, or a JSON object.
+
+use std::io;
+
+use prism_client::{Error, ErrorKind, ErrorReason};
+use prism_runtime::exit::ServerError;
+use serde::Serialize;
+use tonic::Code;
+
+use crate::exit::Exit;
+use crate::output::{Format, write_json};
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A call failed.
+    Call(Error),
+    /// A server could not start or run on.
+    Server(ServerError),
+    /// The command line cannot be used.
+    Usage(String),
+    /// A value has more bytes than any message may hold.
+    TooLarge { name: String, limit: usize },
+    /// A server is there and does not do what was asked.
+    Refused { exit: Exit, code: Code, message: String },
+    /// A file cannot be read or written.
+    File(String),
+    /// The answer could not be printed.
+    Output(io::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        Self::Server(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// The JSON form.
+#[derive(Serialize)]
+struct Object<'a> {
+    error: Told<'a>,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    kind: &'static str,
+    code: Option<&'static str>,
+    reason: Option<&'static str>,
+    message: String,
+    operation: Option<&'static str>,
+    retryable: bool,
+    field: Option<&'a str>,
+    limit: Option<u64>,
+    size: Option<u64>,
+    hint: Option<&'static str>,
+}
+
+impl Failure {
+    /// A file, or standard input, cannot be used.
+    pub(crate) fn file(name: &str, error: &io::Error) -> Self {
+        Self::File(format!("{name}: {error}"))
+    }
+
+    /// Tells it, and with which exit code to end.
+    pub(crate) fn report(&self, format: Format) -> Exit {
+        let exit = self.exit();
+        if exit == Exit::Success {
+            return exit;
+        }
+        let told = self.told();
+        // Nothing is left to do if standard error cannot be written.
+        let _ = match format {
+            Format::Json => write_json(&mut io::stderr(), &Object { error: told }),
+            Format::Text => {
+                eprintln!("prism: {}", self.sentence());
+                if let Some(hint) = told.hint {
+                    eprintln!("  {hint}");
+                }
+                Ok(())
+            }
+        };
+        exit
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Call(error) => error.kind().into(),
+            Self::Server(error) => error.into(),
+            Self::Usage(_) => Exit::Usage,
+            Self::Refused { exit, .. } => *exit,
+            // The reader has seen enough, such as `head`.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
+            Self::TooLarge { .. } | Self::File(_) | Self::Output(_) => Exit::Failed,
+        }
+    }
+
+    fn sentence(&self) -> String {
+        match self {
+            Self::Call(error) => error.to_string(),
+            Self::Server(error) => error.to_string(),
+            Self::TooLarge { name, limit } => {
+                format!("{name} has more than {limit} bytes, which no message holds")
+            }
+            Self::Usage(message) | Self::File(message) | Self::Refused { message, .. } => message.clone(),
+            Self::Output(error) => format!("cannot write the answer: {error}"),
+        }
+    }
+
+    fn told(&self) -> Told<'_> {
+        let told = Told {
+            kind: "failed",
+            code: None,
+            reason: None,
+            message: self.sentence(),
+            operation: None,
+            retryable: false,
+            field: None,
+            limit: None,
+            size: None,
+            hint: None,
+        };
+        match self {
+            Self::Call(error) => of_call(error),
+            Self::Usage(_) => Told { kind: "usage", ..told },
+            Self::TooLarge { limit, .. } => Told {
+                kind: kind_name(ErrorKind::InvalidArgument),
+                reason: Some(ErrorReason::MessageTooLarge.as_str_name()),
+                limit: Some(*limit as u64),
+                ..told
+            },
+            Self::Refused { exit, code, .. } => Told {
+                kind: match exit {
+                    Exit::NotFound => kind_name(ErrorKind::NotFound),
+                    Exit::Unavailable => kind_name(ErrorKind::Unavailable),
+                    _ => "failed",
+                },
+                code: Some(code_name(*code)),
+                retryable: *exit == Exit::Unavailable,
+                ..told
+            },
+            Self::Server(_) | Self::File(_) | Self::Output(_) => told,
+        }
+    }
+}
+
+fn of_call(error: &Error) -> Told<'_> {
+    Told {
+        kind: kind_name(error.kind()),
+        code: Some(code_name(error.code())),
+        reason: error.reason().map(|reason| reason.as_str_name()),
+        message: error.message().to_owned(),
+        operation: Some(error.operation()),
+        retryable: error.is_retryable(),
+        field: error.field(),
+        limit: error.limit(),
+        size: error.size(),
+        hint: hint(error),
+    }
+}
+
+/// What to do next, where the message does not say it.
+fn hint(error: &Error) -> Option<&'static str> {
+    match (error.kind(), error.reason()) {
+        (_, Some(ErrorReason::BackendUnreachable)) => {
+            Some("the gateway runs, the backend of this namespace does not: start it, or check its endpoint")
+        }
+        (_, Some(ErrorReason::Draining)) => Some("the server is stopping: try again when it is back"),
+        (_, Some(ErrorReason::CursorUnsupported)) => {
+            Some("this backend does not scan in order: scan without --start-after")
+        }
+        (ErrorKind::Unavailable, None) if error.is_retryable() => Some(
+            "is the gateway running? start one with `prism dev`, or name another with --address or PRISM_ADDRESS",
+        ),
+        (ErrorKind::Unavailable, _) if !error.is_retryable() => {
+            Some("the write may have been applied: look before you repeat it")
+        }
+        (ErrorKind::DeadlineExceeded, _) => {
+            Some("give it more time with --timeout; a write may still have been applied")
+        }
+        (ErrorKind::NamespaceNotFound, _) => {
+            Some("name another namespace with --namespace or PRISM_NAMESPACE")
+        }
+        (ErrorKind::Unimplemented, None | Some(ErrorReason::MethodUnknown)) => {
+            Some("is this a Prism gateway? `prism health` asks it, --address names another")
+        }
+        _ => None,
+    }
+}
+
+fn kind_name(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::NotFound => "not_found",
+        ErrorKind::InvalidArgument => "invalid_argument",
+        ErrorKind::NamespaceNotFound => "namespace_not_found",
+        ErrorKind::FailedPrecondition => "failed_precondition",
+        ErrorKind::Unavailable => "unavailable",
+        ErrorKind::DeadlineExceeded => "deadline_exceeded",
+        ErrorKind::ResourceExhausted => "resource_exhausted",
+        ErrorKind::Unauthenticated => "unauthenticated",
+        ErrorKind::PermissionDenied => "permission_denied",
+        ErrorKind::Unimplemented => "unimplemented",
+        ErrorKind::Cancelled => "cancelled",
+        ErrorKind::Closed => "closed",
+        ErrorKind::Internal => "internal",
+    }
+}
+
+/// The code's name in gRPC's specification.
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_failure() {
+        let gone = Failure::Output(io::ErrorKind::BrokenPipe.into());
+        assert_eq!(gone.exit(), Exit::Success);
+        assert_eq!(Failure::Output(io::ErrorKind::StorageFull.into()).exit(), Exit::Failed);
+    }
+
+    #[test]
+    fn the_json_form_has_every_field() {
+        let error = prism_client::Client::new("nowhere").unwrap_err();
+        let object = serde_json::to_value(Object { error: Failure::Call(error).told() }).unwrap();
+        let told = object["error"].as_object().unwrap();
+        assert_eq!(told["kind"], "invalid_argument");
+        assert_eq!(told["code"], "INVALID_ARGUMENT");
+        assert_eq!(told["reason"], serde_json::Value::Null);
+        assert_eq!(told["operation"], "client");
+        assert_eq!(told["retryable"], false);
+        for field in ["message", "field", "limit", "size", "hint"] {
+            assert!(told.contains_key(field), "{field} is missing");
+        }
+    }
+}

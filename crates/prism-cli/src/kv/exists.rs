@@ -1,0 +1,38 @@
+//! `prism kv exists`: asks whether a key is there.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use prism_client::KeyValue;
+use serde::Serialize;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Answer, Output};
+
+/// Ask whether a key is there; ends with 0 if it is, 3 if not.
+#[derive(Args, Debug)]
+pub(crate) struct Exists {
+    /// The key.
+    key: String,
+}
+
+#[derive(Serialize)]
+struct Known<'a> {
+    key: &'a str,
+    exists: bool,
+}
+
+impl Exists {
+    pub(super) async fn run(self, keyvalue: &KeyValue, output: Output) -> Result<Exit, Failure> {
+        let exists = keyvalue.exists(self.key.as_str()).await?;
+        output.print(&Known { key: &self.key, exists })?;
+        Ok(Exit::found(exists))
+    }
+}
+
+impl Answer for Known<'_> {
+    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        writeln!(out, "{}", self.exists)
+    }
+}

@@ -1,0 +1,32 @@
+//! Times as they are typed: `500ms`, `2s`, `1h 30m`.
+
+use std::time::Duration;
+
+/// Parses a time, zero included.
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; expected a number and a unit, such as 500ms, 10s or 5min"))
+}
+
+/// Parses a time limit: zero would let nothing happen.
+pub(crate) fn time_limit(text: &str) -> Result<Duration, String> {
+    match time(text)? {
+        Duration::ZERO => Err("expected more than 0s".to_owned()),
+        limit => Ok(limit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_need_a_unit() {
+        assert_eq!(time("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(time_limit("250ms"), Ok(Duration::from_millis(250)));
+        for wrong in ["", "5", "soon", "-1s"] {
+            assert!(time(wrong).unwrap_err().contains("such as"), "{wrong}");
+        }
+        assert!(time_limit("0s").unwrap_err().contains("more than 0s"));
+    }
+}

@@ -1,0 +1,46 @@
+//! The store as a plugin: on a port of its own, or embedded in another process.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use prism_plugin::app::{self, App};
+use prism_plugin::{KeyValue as _, Plugin};
+use prism_runtime::GrpcService;
+use prism_runtime::exit::ServerError;
+use prometheus_client::registry::Registry;
+
+use crate::MemStore;
+use crate::config::{Args, LISTEN_DEFAULT, MemoryLimit};
+use crate::metrics::UsageCollector;
+
+/// The binary's name.
+pub const NAME: &str = "prism-memstore";
+
+/// What the shared flags mean here when they are not given.
+pub const DEFAULTS: [(&str, &str); 2] = [("listen", LISTEN_DEFAULT), ("http-listen", "off")];
+
+/// Runs the plugin until the process is told to stop.
+///
+/// # Errors
+/// An address cannot be bound, or the log filter is wrong.
+pub async fn run(args: Args) -> Result<(), ServerError> {
+    let store = MemStore::new(args.memory_limit.0);
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(UsageCollector(store.clone())));
+    let expiry = store.expiry().run(std::future::pending::<()>());
+    let plugin = plugin(store);
+    app::run(App { name: NAME, args: &args.server, listen: LISTEN_DEFAULT, plugin, registry }, expiry).await
+}
+
+/// A store of its own as services to be called in process, and the task that frees expired keys, which the caller
+/// runs.
+pub fn embedded(limit: MemoryLimit) -> (GrpcService, impl Future<Output = ()> + Send + 'static) {
+    let store = MemStore::new(limit.0);
+    let expiry = store.expiry().run(std::future::pending::<()>());
+    (plugin(store).embedded(), expiry)
+}
+
+fn plugin(store: MemStore) -> Plugin {
+    let store = Arc::new(store);
+    Plugin::new(store.capabilities()).keyvalue(Arc::clone(&store)).list(store)
+}

@@ -1,0 +1,67 @@
+//! The flags of `prism-memstore`.
+
+use clap::Parser;
+use prism_runtime::args::ServerArgs;
+
+/// Where a bare start listens.
+pub const LISTEN_DEFAULT: &str = "127.0.0.1:50051";
+
+/// The memory limit unless told otherwise: what a small machine has to spare.
+pub const MEMORY_LIMIT_DEFAULT: MemoryLimit = MemoryLimit(Some(1024 * 1024 * 1024));
+
+/// Serves KeyValue and List from memory, with expiry. What is stored is gone when the process ends.
+#[derive(Debug, Parser)]
+#[command(about)]
+pub struct Args {
+    /// The most memory that keys, lists and their bookkeeping may take: bytes, or a number with KiB, MiB or GiB; 0 for
+    /// no limit. At the limit, writes that need more fail; nothing is evicted.
+    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    pub memory_limit: MemoryLimit,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the about of the command")]
+    pub server: ServerArgs,
+}
+
+/// A number of bytes; `None` for no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryLimit(pub Option<u64>);
+
+impl std::str::FromStr for MemoryLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected =
+            || format!("{text:?} is not a size; expected bytes, or a number with KiB, MiB or GiB, or 0");
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let unit = match unit.trim_start() {
+            "" | "B" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            _ => return Err(expected()),
+        };
+        let bytes =
+            number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).ok_or_else(expected)?;
+        Ok(Self((bytes > 0).then_some(bytes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_and_without_units() {
+        let read = |text: &str| text.parse::<MemoryLimit>().map(|limit| limit.0);
+        assert_eq!(read("0"), Ok(None));
+        assert_eq!(read("1024"), Ok(Some(1024)));
+        assert_eq!(read("512MiB"), Ok(Some(512 << 20)));
+        assert_eq!(read("1 GiB"), Ok(Some(1 << 30)));
+        assert_eq!("1GiB".parse(), Ok(MEMORY_LIMIT_DEFAULT));
+        for wrong in ["", "MiB", "-1", "1.5GiB", "10MB", "99999999999999999999", "18446744073709551615KiB"] {
+            assert!(read(wrong).unwrap_err().contains("expected bytes"), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! A gateway of `prism dev`, and runs of the `prism` tool against it.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::process::{Process, command};
+
+/// A running `prism dev` on ports of its own.
+#[derive(Debug)]
+pub struct Dev {
+    /// The process.
+    pub process: Process,
+    /// What it printed when it was ready.
+    pub ready: Value,
+}
+
+impl Dev {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// It does not start, or its ready line is not JSON.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::with(&["--listen", "127.0.0.1:0"])
+    }
+
+    /// Starts one with these flags, which say where to listen.
+    ///
+    /// # Panics
+    /// It does not start, or its ready line is not JSON.
+    #[must_use]
+    pub fn with(flags: &[&str]) -> Self {
+        let common = ["dev", "--http-listen", "127.0.0.1:0", "--json"];
+        let process = Process::start("prism", common.iter().chain(flags));
+        let ready = serde_json::from_str(&process.ready)
+            .unwrap_or_else(|error| panic!("{:?} is not JSON: {error}", process.ready));
+        Self { process, ready }
+    }
+
+    /// The address that the ready line gives for `key` (`grpc`, `http`).
+    ///
+    /// # Panics
+    /// It gives none.
+    #[must_use]
+    pub fn address(&self, key: &str) -> &str {
+        self.ready[key].as_str().unwrap_or_else(|| panic!("{} has no address {key}", self.ready))
+    }
+
+    /// A command of the tool that goes to this gateway.
+    #[must_use]
+    pub fn prism(&self, words: &[&str]) -> Command {
+        let mut prism = command("prism");
+        prism.args(words).env("PRISM_ADDRESS", self.address("grpc"));
+        prism
+    }
+
+    /// Runs a command of the tool against this gateway, with nothing on standard input.
+    ///
+    /// # Panics
+    /// It cannot be run.
+    #[must_use]
+    pub fn run(&self, words: &[&str]) -> Ran {
+        Ran::of(&mut self.prism(words), b"")
+    }
+}
+
+/// How a command ended, and what it said.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code.
+    pub code: i32,
+    /// Standard output.
+    pub out: Vec<u8>,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Ran {
+    /// Runs the tool with these words.
+    ///
+    /// # Panics
+    /// It cannot be run.
+    pub fn prism<A: AsRef<OsStr>>(words: impl IntoIterator<Item = A>) -> Self {
+        Self::of(command("prism").args(words), b"")
+    }
+
+    /// Runs a command with this input.
+    ///
+    /// # Panics
+    /// It cannot be run, is killed by a signal, or says on standard error what is not UTF-8.
+    pub fn of(command: &mut Command, input: &[u8]) -> Self {
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.expect("the command can be started");
+        let mut stdin = child.stdin.take().expect("stdin is piped");
+        // A command that does not read its input may end before all of it is written.
+        let _ = stdin.write_all(input);
+        drop(stdin);
+        let output = child.wait_with_output().expect("the command can be waited for");
+        Self {
+            code: output.status.code().expect("it ends by itself"),
+            out: output.stdout,
+            err: String::from_utf8(output.stderr).expect("messages are UTF-8"),
+        }
+    }
+
+    /// Standard output as text, of a command that succeeded and said nothing on standard error.
+    ///
+    /// # Panics
+    /// It did not.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        assert!(self.code == 0 && self.err.is_empty(), "{self:?}");
+        std::str::from_utf8(&self.out).expect("this output is UTF-8")
+    }
+
+    /// Standard output as one JSON object a line.
+    ///
+    /// # Panics
+    /// It is anything else.
+    #[must_use]
+    pub fn json(&self) -> Vec<Value> {
+        let object = |line| serde_json::from_slice(line).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        self.out.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(object).collect()
+    }
+
+    /// What a command that was told `-o json` says on standard error: exactly one error.
+    ///
+    /// # Panics
+    /// It says anything else.
+    #[must_use]
+    pub fn error(&self) -> Value {
+        let object: Value =
+            serde_json::from_str(&self.err).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        object["error"].clone()
+    }
+}

@@ -1,0 +1,65 @@
+//! The Python client: its wheel is built, installed into a virtual environment of this test's own under `target/`, and
+//! tested against real processes.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use prism_e2e::process::{Process, Proxy, target, workspace};
+
+/// The interpreter of the environment in which the wheel and the tests' requirements are installed.
+static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
+    let environment = target().join("python").join("environment");
+    let python = environment.join("bin").join("python");
+    if !python.exists() {
+        run(
+            Command::new(interpreter()).args(["-m", "venv", "--clear"]).arg(&environment),
+            "install python3-venv",
+        );
+    }
+    let pip = |arguments: &[&str], remedy: &str| {
+        let mut pip = Command::new(&python);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(arguments);
+        // The wheel is compiled beside everything else, so that what is compiled already need not be again.
+        run(pip.env("CARGO_TARGET_DIR", target()).current_dir(workspace()), remedy);
+    };
+    pip(
+        &["--requirement", "tests/python/requirements.txt"],
+        "a package index must be reachable (PyPI or a mirror)",
+    );
+    let wheel = ["--no-deps", "--force-reinstall", "--config-settings=build-args=--profile=dev"];
+    pip(&[&wheel[..], &["./bindings/python"]].concat(), "see the compiler's messages above");
+    python
+});
+
+fn interpreter() -> &'static str {
+    const RECENT: &str = "import sys; sys.exit(sys.version_info < (3, 11))";
+    let recent =
+        |name: &&&str| Command::new(name).args(["-c", RECENT]).status().is_ok_and(|status| status.success());
+    let names = ["python3", "python3.14", "python3.13", "python3.12", "python3.11"];
+    names.iter().find(recent).expect("no Python 3.11 or later: install python3 and python3-venv")
+}
+
+fn run(command: &mut Command, remedy: &str) {
+    let status = command.status();
+    assert!(status.as_ref().is_ok_and(|status| status.success()), "{command:?}: {status:?}; {remedy}");
+}
+
+/// Runs a Python program against a proxy before a memory store.
+fn passes(arguments: &[&str], folder: &Path) {
+    let memstore = Process::start("prism-memstore", ["--listen", "127.0.0.1:0"]);
+    let proxy = Proxy::start(&[("default", memstore.grpc()), ("other", memstore.grpc())]);
+    let mut python = Command::new(&*PYTHON);
+    python.args(arguments).current_dir(folder).env("PRISM_ADDRESS", proxy.grpc());
+    let output = python.output().unwrap();
+    let (said, complained) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?} failed:\n{said}\n{complained}");
+    println!("{said}");
+}
+
+#[test]
+fn the_wheel_passes_its_tests() {
+    passes(&["-m", "pytest", "-p", "no:cacheprovider", "tests/"], workspace());
+}
