@@ -72,7 +72,7 @@ pub(crate) fn value(py: Python<'_>, error: PyErr) -> Bound<'_, PyAny> {
 
 fn build(py: Python<'_>, error: &Error, about: Option<&About>) -> PyResult<PyErr> {
     let facts = PyDict::new(py);
-    facts.set_item("code", code_name(error.code()))?;
+    facts.set_item("code", error.code_name())?;
     facts.set_item("reason", error.reason().map(|reason| reason.as_str_name()))?;
     facts.set_item("operation", error.operation())?;
     facts.set_item("retryable", error.is_retryable())?;
@@ -90,28 +90,4 @@ fn make(py: Python<'_>, class: &str, message: &str, facts: &Bound<'_, PyDict>) -
     let class = py.import("prism.errors")?.getattr(class)?;
     let exception = class.call((message,), Some(facts))?;
     Ok(PyErr::from_value(exception.cast_into::<PyException>()?.into_any()))
-}
-
-/// A gRPC code by its name in the specification.
-fn code_name(code: tonic::Code) -> &'static str {
-    use tonic::Code;
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
 }

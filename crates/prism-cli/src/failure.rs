@@ -3,6 +3,7 @@
 use std::io;
 
 use prism_client::{Error, ErrorKind, ErrorReason};
+use prism_proto::error::code_name;
 use prism_runtime::exit::ServerError;
 use serde::Serialize;
 use tonic::Code;
@@ -158,7 +159,7 @@ impl Failure {
 fn of_call(error: &Error) -> Told<'_> {
     Told {
         kind: kind_name(error.kind()),
-        code: Some(code_name(error.code())),
+        code: Some(error.code_name()),
         reason: error.reason().map(|reason| reason.as_str_name()),
         message: error.message().to_owned(),
         operation: Some(error.operation()),
@@ -214,29 +215,6 @@ fn kind_name(kind: ErrorKind) -> &'static str {
         ErrorKind::Cancelled => "cancelled",
         ErrorKind::Closed => "closed",
         ErrorKind::Internal => "internal",
-    }
-}
-
-/// The code's name in gRPC's specification.
-fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

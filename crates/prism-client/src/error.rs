@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prism_proto::error::APPLIED;
+use prism_proto::error::{APPLIED, code_name};
 use prism_proto::{Applied, ErrorReason};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -66,6 +66,12 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> Code {
         self.0.code
+    }
+
+    /// The name of [`code`](Self::code) in gRPC's specification: `NOT_FOUND`.
+    #[must_use]
+    pub fn code_name(&self) -> &'static str {
+        code_name(self.0.code)
     }
 
     /// What was being done: `keyvalue.set`, `list.pop_left`, or `client` for a setting.

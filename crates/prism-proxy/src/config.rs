@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Types and unknown keys are checked while reading: the first mistake is reported, with its line. Every rule beyond
-//! types is checked in one run ([`Config::check`]), each mistake with its path and what was expected.
+//! types is checked in one run, and each mistake told with its path and what was expected.
 
 use std::collections::HashMap;
 use std::fmt;
