@@ -170,10 +170,13 @@ impl Process {
     ///
     /// # Panics
     /// It may not be signalled.
-    pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a pid");
-        kill_process(pid, signal)
-            .unwrap_or_else(|error| panic!("{} cannot be signalled: {error}", self.name));
+    pub fn signal(&mut self, signal: Signal) {
+        // A child that has been waited for is gone, and its number may be another's.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a pid");
+            let sent = kill_process(pid, signal);
+            sent.unwrap_or_else(|error| panic!("{} cannot be signalled: {error}", self.name));
+        }
     }
 
     /// Waits for its end.

@@ -1,5 +1,5 @@
 //! Checked arguments: a value of these types has passed the contract's rules, so no backend checks again.
-//! [`crate::validate`] makes them from requests.
+//! The adapters make them from requests.
 
 use std::fmt;
 use std::ops::Deref;
