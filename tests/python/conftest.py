@@ -1,6 +1,7 @@
 """What the tests share: the gateway's address (PRISM_ADDRESS, default localhost:8980), clients and unique keys."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -57,14 +58,21 @@ def python(address: str) -> Run:
     """Runs a program in a Python process of its own; its address is in PRISM_ADDRESS."""
 
     def run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-W", "error", "-c", program, *arguments],
+        command = [sys.executable, "-W", "error", "-c", program, *arguments]
+        with subprocess.Popen(
+            command,
             env={**os.environ, "PRISM_ADDRESS": address},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
-            check=False,
-        )
+            start_new_session=True,
+        ) as process:
+            try:
+                output, errors = process.communicate(timeout=60)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)  # its children, too
+                raise
+        return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
     return run
 

@@ -83,6 +83,14 @@ async fn a_write_survives_goaway_before_it_was_processed() {
 }
 
 #[tokio::test]
+async fn an_idle_client_leaves_a_server_that_drains() {
+    let (fake, client) = start([]).await;
+    client.keyvalue().set("k", "v").await.unwrap();
+    client.keyvalue().scan("").next().await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(10), fake.drained()).await.expect("the client stays connected");
+}
+
+#[tokio::test]
 async fn a_dropped_connection_costs_a_write_but_not_a_read() {
     let (fake, client) = start([Cut::Drop]).await;
     let error = client.list().push_left("l", "v").await.unwrap_err();

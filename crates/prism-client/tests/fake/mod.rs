@@ -68,6 +68,7 @@ pub struct State {
 pub struct Fake {
     pub state: Arc<State>,
     address: SocketAddr,
+    stop: Arc<tokio::sync::Notify>,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -96,8 +97,12 @@ impl Fake {
             .add_service(KeyValueBasicInterfaceServer::from_arc(state.clone()))
             .add_service(KeyValueScanInterfaceServer::from_arc(state.clone()))
             .add_service(ListBasicInterfaceServer::from_arc(state.clone()));
-        let server = tokio::spawn(async move { router.serve_with_incoming(incoming).await.unwrap() });
-        Self { state, address, server }
+        let stop = Arc::new(tokio::sync::Notify::new());
+        let stopped = stop.clone().notified_owned();
+        let server = tokio::spawn(async move {
+            router.serve_with_incoming_shutdown(incoming, stopped).await.unwrap();
+        });
+        Self { state, address, stop, server }
     }
 
     pub fn address(&self) -> String {
@@ -111,6 +116,12 @@ impl Fake {
 
     pub fn calls(&self) -> Vec<String> {
         self.state.calls.lock().unwrap().clone()
+    }
+
+    /// Asks every client to leave, and returns once all have.
+    pub async fn drained(mut self) {
+        self.stop.notify_one();
+        (&mut self.server).await.unwrap();
     }
 
     /// Returns once a call's future has been dropped unfinished.
