@@ -151,7 +151,9 @@ mod tests {
         for variable in ["PRISM_SAMPLE_LISTEN", "PRISM_SAMPLE_HTTP_LISTEN", "PRISM_SAMPLE_DRAIN_TIMEOUT"] {
             assert!(help.contains(variable), "{variable} is missing in {help}");
         }
-        assert!(help.contains("[default: 127.0.0.1:1]"), "{help}");
+        // However the lines were wrapped.
+        let words: Vec<_> = help.split_whitespace().collect();
+        assert!(words.join(" ").contains("[default: 127.0.0.1:1]"), "{help}");
     }
 
     #[test]
