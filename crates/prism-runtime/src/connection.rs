@@ -42,8 +42,8 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HTTP1_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
     content-length: 81\r\n\r\nThis port speaks gRPC (HTTP/2 with prior knowledge, no HTTP/1.1 and no TLS here)\n";
 
-/// What a worker does with calls. Cloned for each call, so keep it cheap.
-pub trait Handler: Clone + Send + 'static {
+/// What a worker does with calls.
+pub trait Handler: Send + Sync + 'static {
     /// Answers a call. Dropped when the client gives up or the server stops.
     fn handle(&self, call: Call) -> impl Future<Output = ()> + Send;
 }
@@ -60,7 +60,7 @@ pub struct Shared {
 }
 
 /// Serves a connection until the client leaves, or until its last call ends after the drain began.
-pub async fn serve<S, H>(stream: S, handler: H, shared: Arc<Shared>)
+pub async fn serve<S, H>(stream: S, handler: Arc<H>, shared: Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Handler,
@@ -104,7 +104,7 @@ async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Resu
     connection.map(Some).map_err(io::Error::other)
 }
 
-async fn serve_streams<S, H>(mut connection: H2<S>, handler: H, shared: Arc<Shared>)
+async fn serve_streams<S, H>(mut connection: H2<S>, handler: Arc<H>, shared: Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Handler,
@@ -133,7 +133,7 @@ where
 fn accept<H: Handler>(
     request: http::Request<h2::RecvStream>,
     respond: h2::server::SendResponse<bytes::Bytes>,
-    handler: &H,
+    handler: &Arc<H>,
     shared: &Arc<Shared>,
 ) {
     let (head, body) = request.into_parts();
@@ -151,7 +151,7 @@ fn accept<H: Handler>(
         return;
     };
     let call = Call { head: Box::new(head), body, responder };
-    let handler = handler.clone();
+    let handler = Arc::clone(handler);
     tokio::spawn(async move {
         // Boxed here, within the task: spawning moves a future several times, and this one is large.
         Box::pin(handler.handle(call)).await;

@@ -129,7 +129,7 @@ impl ServiceHandler {
     }
 
     async fn answer(
-        self,
+        &self,
         mut head: Box<request::Parts>,
         body: RecvStream,
         responder: &mut Responder,
@@ -142,7 +142,7 @@ impl ServiceHandler {
             Method { client_streaming: false, .. } => self.only_message(&mut head, body, encoding).await?,
             _ => Body::new(Incoming::new(body)),
         };
-        let sent = send(self.service, Request::from_parts(*head, body), responder);
+        let sent = send(self.service.clone(), Request::from_parts(*head, body), responder);
         if is_interface {
             sent.await;
             return Ok(());
@@ -180,9 +180,9 @@ impl Handler for ServiceHandler {
         let Call { head, body, mut responder } = call;
         let answered = match call::timeout(&head.headers) {
             Err(error) => Err(error),
-            Ok(None) => self.clone().answer(head, body, &mut responder).await,
+            Ok(None) => self.answer(head, body, &mut responder).await,
             Ok(Some(limit)) => {
-                let answer = Box::pin(self.clone().answer(head, body, &mut responder));
+                let answer = Box::pin(self.answer(head, body, &mut responder));
                 tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(call::deadline_exceeded()))
             }
         };

@@ -63,7 +63,7 @@ impl Workers {
             let (make_handler, shared) = (Arc::clone(&make_handler), Arc::clone(shared));
             let (open_here, kill) = (Arc::clone(&open), kill.clone());
             let work = move || {
-                let work = async { work(queue, make_handler(), shared, open_here).await };
+                let work = async { work(queue, Arc::new(make_handler()), shared, open_here).await };
                 runtime.block_on(kill.run_until_cancelled_owned(work));
                 runtime.shutdown_background();
                 let _ = ending.send(());
@@ -127,7 +127,7 @@ impl Workers {
 
 async fn work<H: Handler>(
     mut queue: mpsc::UnboundedReceiver<Connection>,
-    handler: H,
+    handler: Arc<H>,
     shared: Arc<Shared>,
     open: Arc<AtomicUsize>,
 ) {
@@ -136,13 +136,13 @@ async fn work<H: Handler>(
         let held = Open { _permit: permit, shared: Arc::clone(&shared), open: Arc::clone(&open) };
         held.shared.metrics.connections.inc();
         held.shared.metrics.connections_total.inc();
-        connections.spawn(serve(socket, handler.clone(), held));
+        connections.spawn(serve(socket, Arc::clone(&handler), held));
     }
     connections.close();
     connections.wait().await;
 }
 
-async fn serve<H: Handler>(socket: Socket, handler: H, held: Open) {
+async fn serve<H: Handler>(socket: Socket, handler: Arc<H>, held: Open) {
     let shared = Arc::clone(&held.shared);
     match socket.into_stream() {
         Ok(Stream::Tcp(stream)) => connection::serve(stream, handler, shared).await,
