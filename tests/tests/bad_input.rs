@@ -1,7 +1,9 @@
-//! Requests that break a rule: what is answered, straight from the plugin and through the proxy, and that nothing is
-//! lost by them.
+//! Requests that break a rule: what is answered, straight from the plugin, through the proxy and embedded in it, and
+//! that nothing is lost by them.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::Write as _;
 
 use prism_client::Client;
 use prism_e2e::http;
@@ -19,18 +21,20 @@ const SCAN: &str = "/prism.interfaces.keyvalue.KeyValueScanInterface/Scan";
 struct Stack {
     memstore: Process,
     proxy: Proxy,
+    embedding: Proxy,
 }
 
 impl Stack {
     fn start() -> Self {
         let memstore = Process::start("prism-memstore", ["--listen", "127.0.0.1:0"]);
         let proxy = Proxy::start(&[("default", memstore.grpc())]);
-        Self { memstore, proxy }
+        let embedding = Proxy::start(&[("default", "embedded:memstore")]);
+        Self { memstore, proxy, embedding }
     }
 
-    /// The two ways to the data; a rule must hold on both.
-    fn addresses(&self) -> [&str; 2] {
-        [self.memstore.grpc(), self.proxy.grpc()]
+    /// The ways to data: straight, through a proxy, and embedded in one. A rule must hold on all.
+    fn addresses(&self) -> [&str; 3] {
+        [self.memstore.grpc(), self.proxy.grpc(), self.embedding.grpc()]
     }
 }
 
@@ -41,16 +45,16 @@ async fn refused(answer: Answer, code: Code, reason: ErrorReason) -> prism_proto
     error
 }
 
-/// Sends the same broken call both ways, and then a good one on the same connection.
-async fn both_refuse(
+/// Sends the same broken call every way, and then a good one on the same connection.
+async fn all_refuse(
     path: &str,
     pieces: &[&[u8]],
     code: Code,
-    reasons: [ErrorReason; 2],
+    reason: ErrorReason,
 ) -> Vec<prism_proto::Error> {
     let stack = Stack::start();
     let mut errors = Vec::new();
-    for (address, reason) in stack.addresses().into_iter().zip(reasons) {
+    for address in stack.addresses() {
         let client = Client::new(address).unwrap();
         client.keyvalue().set("kept", "before").await.unwrap();
         let connection = Connection::open(address).await;
@@ -73,7 +77,7 @@ fn set(change: impl FnOnce(&mut SetRequest)) -> Vec<u8> {
 
 async fn set_refused(change: impl FnOnce(&mut SetRequest), reason: ErrorReason, says: &[&str]) {
     let request = set(change);
-    for error in both_refuse(SET, &[&request], Code::InvalidArgument, [reason; 2]).await {
+    for error in all_refuse(SET, &[&request], Code::InvalidArgument, reason).await {
         for fact in says {
             assert!(error.message.contains(fact), "{error} does not say {fact}");
         }
@@ -147,7 +151,7 @@ async fn scans_have_limits() {
             "start_after is 4097",
         ),
     ] {
-        for error in both_refuse(SCAN, &[&request], Code::InvalidArgument, [reason; 2]).await {
+        for error in all_refuse(SCAN, &[&request], Code::InvalidArgument, reason).await {
             assert!(error.message.contains(says), "{error}");
         }
     }
@@ -157,8 +161,7 @@ async fn scans_have_limits() {
 async fn a_message_over_the_limit_is_refused_by_its_length_alone() {
     let mut five_mib = vec![0];
     five_mib.extend_from_slice(&(5_u32 << 20).to_be_bytes());
-    let errors =
-        both_refuse(SET, &[&five_mib], Code::InvalidArgument, [ErrorReason::MessageTooLarge; 2]).await;
+    let errors = all_refuse(SET, &[&five_mib], Code::InvalidArgument, ErrorReason::MessageTooLarge).await;
     for error in errors {
         assert_eq!(error.fact("limit"), Some("4194304"));
         assert_eq!(error.fact("size"), Some("5242880"));
@@ -175,9 +178,9 @@ async fn what_is_not_a_message_is_malformed() {
     let bodies: [&[&[u8]]; 7] =
         [&[&garbage], &[&not_utf8], &[truncated], &[bad_flag], &[b""], &[b"\0\0"], trickled.as_slice()];
     for body in bodies {
-        both_refuse(SET, body, Code::InvalidArgument, [ErrorReason::MalformedRequest; 2]).await;
+        all_refuse(SET, body, Code::InvalidArgument, ErrorReason::MalformedRequest).await;
     }
-    both_refuse(SET, &[], Code::InvalidArgument, [ErrorReason::MalformedRequest; 2]).await;
+    all_refuse(SET, &[], Code::InvalidArgument, ErrorReason::MalformedRequest).await;
 }
 
 #[tokio::test]
@@ -191,17 +194,14 @@ async fn an_ambiguous_namespace_is_malformed_at_the_proxy() {
 
 #[tokio::test]
 async fn an_unknown_method_is_unimplemented() {
+    let stack = Stack::start();
     for path in
         ["/prism.interfaces.keyvalue.KeyValueBasicInterface/Steal", "/no.such.Service/Call", "/", "/x"]
     {
-        let good = set(|_| {});
-        let stack = Stack::start();
-        let direct = Connection::open(stack.memstore.grpc()).await;
-        refused(direct.call(path, &[], &[&good]).await, Code::Unimplemented, ErrorReason::MethodUnknown)
-            .await;
-        let through = Connection::open(stack.proxy.grpc()).await;
-        refused(through.call(path, &[], &[&good]).await, Code::Unimplemented, ErrorReason::MethodUnknown)
-            .await;
+        for address in stack.addresses() {
+            let answer = Connection::open(address).await.call(path, &[], &[&set(|_| {})]).await;
+            refused(answer, Code::Unimplemented, ErrorReason::MethodUnknown).await;
+        }
     }
 }
 
@@ -265,7 +265,7 @@ async fn a_connection_outlives_any_number_of_refused_calls() {
 #[tokio::test]
 async fn a_second_message_in_a_unary_call_is_malformed() {
     let twice = [set(|_| {}), set(|_| {})].concat();
-    both_refuse(SET, &[&twice], Code::InvalidArgument, [ErrorReason::MalformedRequest; 2]).await;
+    all_refuse(SET, &[&twice], Code::InvalidArgument, ErrorReason::MalformedRequest).await;
 }
 
 #[tokio::test]
@@ -282,5 +282,24 @@ async fn a_thousand_calls_at_once_on_one_connection_are_answered() {
                 assert_eq!(answer.status().unwrap().code(), Code::Ok);
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn gzip_is_read_and_so_is_what_a_compressing_client_leaves_plain() {
+    let stack = Stack::start();
+    let plain = SetRequest { key: "k".into(), value: "v".into(), ..Default::default() }.encode_to_vec();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&plain).unwrap();
+    let packed = encoder.finish().unwrap();
+    let mut compressed = framed(&packed).to_vec();
+    compressed[0] = 1;
+    for address in stack.addresses() {
+        let connection = Connection::open(address).await;
+        for message in [&framed(&plain)[..], &compressed] {
+            let answer = connection.call(SET, &[("grpc-encoding", "gzip")], &[message]).await;
+            assert_eq!(answer.status().unwrap().code(), Code::Ok, "{answer:?}");
+        }
+        assert_eq!(Client::new(address).unwrap().keyvalue().get("k").await.unwrap(), "v");
     }
 }

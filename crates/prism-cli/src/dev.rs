@@ -68,12 +68,13 @@ impl Dev {
         let output = Output::new(if self.json { Format::Json } else { Format::Text });
         server::block_on(async {
             telemetry::init(&self.server.log, self.server.log_format)?;
+            let signals = server::Signals::take()?;
             let (plugin, expiry) = prism_memstore::app::embedded(self.memory_limit);
             let embedded = EmbeddedPlugins::from([(PLUGIN, plugin)]);
             let config = Config::single(Endpoint::Embedded(PLUGIN.to_owned()));
             let running = prism_proxy::app::start(&self.server, &config, &embedded).await?;
             output.print(&Ready::of(&running, self.memory_limit)).map_err(ServerError::failed)?;
-            running.run_until_signal_beside(expiry).await
+            running.run_until(signals, expiry).await
         })?;
         Ok(Exit::Success)
     }

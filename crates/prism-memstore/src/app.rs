@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use prism_plugin::app::{self, App};
 use prism_plugin::{KeyValue as _, Plugin};
-use prism_runtime::GrpcService;
 use prism_runtime::exit::ServerError;
+use prism_runtime::service::Served;
 use prometheus_client::registry::Registry;
 
 use crate::MemStore;
@@ -34,7 +34,7 @@ pub async fn run(args: Args) -> Result<(), ServerError> {
 
 /// A store of its own as services to be called in process, and the task that frees expired keys, which the caller
 /// runs.
-pub fn embedded(limit: MemoryLimit) -> (GrpcService, impl Future<Output = ()> + Send + 'static) {
+pub fn embedded(limit: MemoryLimit) -> (Served, impl Future<Output = ()> + Send + 'static) {
     let store = MemStore::new(limit.0);
     let expiry = store.expiry().run(std::future::pending::<()>());
     (plugin(store).embedded(), expiry)

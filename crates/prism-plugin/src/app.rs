@@ -7,6 +7,7 @@ use prism_runtime::args::{HttpListen, ServerArgs};
 use prism_runtime::exit::ServerError;
 use prism_runtime::health::Health;
 use prism_runtime::listen::Address;
+use prism_runtime::server::Signals;
 use prism_runtime::service::ServiceHandler;
 use prism_runtime::telemetry;
 use prometheus_client::registry::Registry;
@@ -34,6 +35,7 @@ pub struct App<'a> {
 /// An address cannot be bound, or the log filter is wrong.
 pub async fn run(app: App<'_>, background: impl Future<Output = ()>) -> Result<(), ServerError> {
     telemetry::init(&app.args.log, app.args.log_format)?;
+    let signals = Signals::take()?;
     let services = app.plugin.into_services();
     let health = Health::new(services.names()).await;
     let listen: Address = app.listen.parse().map_err(ServerError::failed)?;
@@ -43,5 +45,5 @@ pub async fn run(app: App<'_>, background: impl Future<Output = ()>) -> Result<(
     let handler = ServiceHandler::new(services, server.drain.clone());
     let running = server.start(move || handler.clone()).await?;
     running.print_ready_line();
-    running.run_until_signal_beside(background).await
+    running.run_until(signals, background).await
 }

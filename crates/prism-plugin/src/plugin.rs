@@ -10,8 +10,7 @@ use prism_proto::interfaces::keyvalue::key_value_basic_interface_server::KeyValu
 use prism_proto::interfaces::keyvalue::key_value_scan_interface_server::KeyValueScanInterfaceServer;
 use prism_proto::interfaces::list::list_basic_interface_server::ListBasicInterfaceServer;
 use prism_proto::{FILE_DESCRIPTOR_SET, limits};
-use prism_runtime::GrpcService;
-use prism_runtime::service::Services;
+use prism_runtime::service::{Served, Services};
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tower::Service;
@@ -72,8 +71,8 @@ impl Plugin {
 
     /// The services, to be called in process.
     #[must_use]
-    pub fn embedded(self) -> GrpcService {
-        self.services.build().0
+    pub fn embedded(self) -> Served {
+        self.services.build()
     }
 
     pub(crate) fn into_services(self) -> Services {

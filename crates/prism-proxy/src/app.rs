@@ -7,6 +7,7 @@ use clap::Parser;
 use prism_runtime::args::{HttpListen, ServerArgs};
 use prism_runtime::exit::ServerError;
 use prism_runtime::health::Health;
+use prism_runtime::server::Signals;
 use prism_runtime::service::{ServiceHandler, Services};
 use prism_runtime::{Running, Server, telemetry};
 
@@ -48,10 +49,11 @@ pub async fn run(
     background: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
     telemetry::init(&args.server.log, args.server.log_format)?;
+    let signals = Signals::take()?;
     let config = load(args.config.as_deref()).map_err(|error| ServerError::Config(error.to_string()))?;
     let running = start(&args.server, &config, &embedded).await?;
     running.print_ready_line();
-    running.run_until_signal_beside(background).await
+    running.run_until(signals, background).await
 }
 
 /// Reads the named file, which must be there, or the default one, which need not.

@@ -21,7 +21,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::header::{AUTHORIZATION, HeaderName};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, Request, Response, StatusCode, Version, request};
-use prism_proto::methods::{self, Method};
+use prism_proto::methods::Method;
 use prism_proto::{Error, INTERFACES_PREFIX, limits};
 use prism_runtime::call::{self, Call, GRPC_TIMEOUT, Responder};
 use prism_runtime::connection::Handler;
@@ -148,11 +148,7 @@ impl Forwarder {
         }
         let path = head.uri.path();
         route.check_interface(path.trim_start_matches('/').split('/').next().unwrap_or_default())?;
-        let method = methods::KNOWN.get(path).copied().or_else(|| match &route.backend {
-            Backend::Remote(remote) => remote.discovered.method(path),
-            Backend::Embedded(_) => None,
-        });
-        let method = method.unwrap_or(Method::UNKNOWN);
+        let method = route.method(path)?;
         if !method.client_streaming {
             message::read_end(&message, body).await?;
         }
@@ -166,9 +162,9 @@ impl Forwarder {
         responder: &mut Responder,
     ) -> Result<(), Error> {
         match &routed.route.backend {
-            Backend::Embedded(service) => {
+            Backend::Embedded(served) => {
                 let request = embedded_request(&routed, body);
-                Box::pin(service::send(service.clone(), request, responder)).await;
+                Box::pin(service::send(served.service.clone(), request, responder)).await;
                 Ok(())
             }
             Backend::Remote(remote) => {
@@ -178,19 +174,20 @@ impl Forwarder {
     }
 }
 
-/// The call as a plugin in this process gets it, never compressed.
+/// The call as a plugin in this process gets it.
 fn embedded_request(routed: &Routed, body: RecvStream) -> Request<Body> {
     let mut request = Request::new(Body::empty());
     *request.uri_mut() = routed.head.uri.clone();
     *request.method_mut() = routed.head.method.clone();
     *request.headers_mut() = passed_on(&routed.head.headers);
     let pieces = match &routed.plain {
-        Some(plain) => {
-            request.headers_mut().remove("grpc-encoding");
-            vec![message::framed(plain)]
-        }
+        Some(plain) => vec![message::framed(plain)],
         None => routed.message.pieces().to_vec(),
     };
+    if !routed.method.client_streaming {
+        // All there is, is plain; and a client that may compress need not.
+        request.headers_mut().remove("grpc-encoding");
+    }
     *request.body_mut() = if routed.method.client_streaming {
         let rest = routed.message.rest.clone();
         let pieces: Vec<_> = pieces.into_iter().chain([rest]).collect();

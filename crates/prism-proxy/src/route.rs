@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use prism_proto::Error;
 use prism_proto::limits;
-use prism_runtime::GrpcService;
+use prism_proto::methods::{self, Method};
+use prism_runtime::service::{self, Served};
 
 use crate::config::{Config, Mistake};
 use crate::discovery::Discovered;
@@ -15,7 +16,7 @@ use crate::endpoint::Endpoint;
 use crate::error;
 
 /// The plugins that a process embeds, by the name that `embedded:NAME` uses.
-pub type EmbeddedPlugins = HashMap<&'static str, GrpcService>;
+pub type EmbeddedPlugins = HashMap<&'static str, Served>;
 
 /// All namespaces of one configuration.
 #[derive(Debug, Default)]
@@ -42,7 +43,7 @@ pub struct Route {
 #[derive(Clone)]
 pub enum Backend {
     /// A plugin in this process.
-    Embedded(GrpcService),
+    Embedded(Arc<Served>),
     /// A plugin behind a connection.
     Remote(Arc<Remote>),
 }
@@ -72,15 +73,17 @@ impl RouteTable {
     /// # Errors
     /// Endpoints that name plugins which this process does not embed.
     pub fn build(config: &Config, embedded: &EmbeddedPlugins) -> Result<Self, Vec<Mistake>> {
+        let embedded: HashMap<_, _> =
+            embedded.iter().map(|(name, served)| (*name, Arc::new(served.clone()))).collect();
         let mut remotes: HashMap<&Endpoint, Arc<Remote>> = HashMap::new();
         let mut routes = HashMap::with_capacity(config.namespaces.len());
         let mut mistakes = Vec::new();
         for (index, namespace) in config.namespaces.iter().enumerate() {
             let backend = match &namespace.endpoint {
                 Endpoint::Embedded(name) => match embedded.get(name.as_str()) {
-                    Some(service) => Backend::Embedded(service.clone()),
+                    Some(served) => Backend::Embedded(Arc::clone(served)),
                     None => {
-                        mistakes.push(unknown_plugin(index, name, embedded));
+                        mistakes.push(unknown_plugin(index, name, embedded.keys()));
                         continue;
                     }
                 },
@@ -132,8 +135,8 @@ impl RouteTable {
     }
 }
 
-fn unknown_plugin(index: usize, name: &str, embedded: &EmbeddedPlugins) -> Mistake {
-    let known: Vec<_> = embedded.keys().map(|name| format!("embedded:{name}")).collect();
+fn unknown_plugin<'a>(index: usize, name: &str, known: impl Iterator<Item = &'a &'static str>) -> Mistake {
+    let known: Vec<_> = known.map(|name| format!("embedded:{name}")).collect();
     let known = if known.is_empty() { "no plugin".to_owned() } else { known.join(", ") };
     Mistake {
         field: format!("namespaces[{index}].plugin.endpoint"),
@@ -159,5 +162,31 @@ impl Route {
             return Err(error::interface_not_served(&self.namespace, interface, &why));
         }
         Ok(())
+    }
+
+    /// What is known of a method: from the contract, else from the plugin.
+    ///
+    /// # Errors
+    /// INTERFACE_NOT_SERVED or METHOD_UNKNOWN: an embedded plugin does not have it.
+    pub fn method(&self, path: &str) -> Result<Method, Error> {
+        match &self.backend {
+            Backend::Embedded(served) => {
+                served.methods.get(path).copied().ok_or_else(|| self.not_embedded(served, path))
+            }
+            Backend::Remote(remote) => {
+                let known = methods::KNOWN.get(path).copied();
+                Ok(known.or_else(|| remote.discovered.method(path)).unwrap_or(Method::UNKNOWN))
+            }
+        }
+    }
+
+    fn not_embedded(&self, served: &Served, path: &str) -> Error {
+        let interface_of = |path: &str| path.trim_start_matches('/').split('/').next().map(str::to_owned);
+        let interface = interface_of(path);
+        if served.methods.keys().any(|served| interface_of(served) == interface) {
+            return service::unknown_method(path);
+        }
+        let interface = interface.unwrap_or_default();
+        error::interface_not_served(&self.namespace, &interface, "the embedded plugin does not have it")
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use prometheus_client::registry::Registry;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -180,36 +180,56 @@ impl Running {
         }
     }
 
-    /// Serves until the process is told to stop (SIGTERM, SIGINT), then drains. A second signal ends at once.
-    /// `background` runs beside it, and is dropped when all is done.
+    /// Serves until the process is told to stop, then drains. A second signal ends at once. `background` runs beside
+    /// it, and is dropped when all is done.
     ///
     /// # Errors
-    /// Signals cannot be received.
-    pub async fn run_until_signal_beside(
+    /// A second signal ended the drain.
+    pub async fn run_until(
         self,
+        mut signals: Signals,
         background: impl Future<Output = ()>,
     ) -> Result<(), ServerError> {
+        let serve = async {
+            signals.next().await;
+            tokio::select! {
+                () = self.drain() => Ok(()),
+                name = signals.next() => Err(ServerError::failed(format!("a second signal, {name}, ended the drain"))),
+            }
+        };
         let background = async {
             background.await;
             std::future::pending().await
         };
         tokio::select! {
-            stopped = self.run_until_signal() => stopped,
+            stopped = serve => stopped,
             () = background => Ok(()),
         }
     }
+}
 
-    async fn run_until_signal(self) -> Result<(), ServerError> {
-        let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::failed)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::failed)?;
+/// The signals that tell a process to stop: SIGTERM and SIGINT. Taken before anything says that the server is ready, so
+/// that none is lost.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Takes the signals of this process from now on. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn take() -> Result<Self, ServerError> {
+        let take = |kind| signal(kind).map_err(ServerError::failed);
+        Ok(Self { terminate: take(SignalKind::terminate())?, interrupt: take(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tokio::select! {
-            () = self.drain() => Ok(()),
-            _ = terminate.recv() => Err(ServerError::failed("a second SIGTERM ended the drain")),
-            _ = interrupt.recv() => Err(ServerError::failed("a second SIGINT ended the drain")),
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
         }
     }
 }

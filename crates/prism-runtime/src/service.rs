@@ -85,24 +85,33 @@ impl Services {
             .add(v1alpha, tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET)
     }
 
-    /// The services as one, and what is known of their methods.
+    /// The services as one.
     ///
     /// # Panics
     /// A descriptor set that was compiled in does not decode.
     #[must_use]
-    pub fn build(self) -> (GrpcService, Methods) {
-        let mut served = Methods::new();
+    pub fn build(self) -> Served {
+        let mut methods = Methods::new();
         for set in &self.descriptors {
             let set = prost_types::FileDescriptorSet::decode(*set).expect("the descriptors were compiled in");
-            served.extend(methods::of_files(&set.file));
+            methods.extend(methods::of_files(&set.file));
         }
         let is_served = |path: &str| {
             let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
             self.names.contains(&service)
         };
-        served.retain(|path, _| is_served(path));
-        (BoxCloneSyncService::new(self.routes.routes().prepare()), served)
+        methods.retain(|path, _| is_served(path));
+        Served { service: BoxCloneSyncService::new(self.routes.routes().prepare()), methods }
     }
+}
+
+/// Services as one, and what is known of their methods.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// Answers the calls to all of them.
+    pub service: GrpcService,
+    /// Their methods, and no others.
+    pub methods: Methods,
 }
 
 /// Answers calls with tonic services.
@@ -123,7 +132,7 @@ impl ServiceHandler {
     /// Serves `services`; calls outside the interfaces, such as a Watch of the health, end when `drain` begins.
     #[must_use]
     pub fn new(services: Services, drain: CancellationToken) -> Self {
-        let (service, methods) = services.build();
+        let Served { service, methods } = services.build();
         let budget = Budget::new(BUDGET_BYTES);
         Self { service, shared: Arc::new(ServiceShared { methods, budget, drain }) }
     }
@@ -166,9 +175,10 @@ impl ServiceHandler {
         let message =
             message::read_first(&mut body, len_max, &self.shared.budget).await?.ok_or_else(absent)?;
         message::read_end(&message, &mut body).await?;
+        // What goes on is plain; and a client that may compress need not.
+        head.headers.remove("grpc-encoding");
         if message.compressed {
             let plain = encoding.decompress(&message, len_max)?;
-            head.headers.remove("grpc-encoding");
             return Ok(Body::new(Pieces::from(vec![message::framed(&plain)])));
         }
         Ok(Body::new(Pieces::from(message.pieces().to_vec())))
