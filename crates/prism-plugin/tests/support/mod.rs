@@ -1,0 +1,4 @@
+//! What the conformance tests run against: a correct backend, and broken variants of it.
+
+pub(crate) mod memory;
+pub(crate) mod server;
