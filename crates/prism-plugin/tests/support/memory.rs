@@ -74,6 +74,17 @@ impl Memory {
         Self { capabilities, ..self }
     }
 
+    /// The keys and lists that are there.
+    pub(crate) fn left(&self) -> Vec<String> {
+        let store = self.store();
+        store
+            .keys
+            .keys()
+            .chain(store.lists.keys())
+            .map(|(namespace, name)| format!("{namespace}: {name}"))
+            .collect()
+    }
+
     fn breaks(&self, case: &str) -> bool {
         self.broken == case
     }
