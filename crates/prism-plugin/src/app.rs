@@ -2,14 +2,13 @@
 
 use std::future::Future;
 
-use prism_runtime::Server;
 use prism_runtime::args::{HttpListen, ServerArgs};
 use prism_runtime::exit::ServerError;
 use prism_runtime::health::Health;
 use prism_runtime::listen::Address;
 use prism_runtime::server::Signals;
 use prism_runtime::service::ServiceHandler;
-use prism_runtime::telemetry;
+use prism_runtime::{Running, Server, telemetry};
 use prometheus_client::registry::Registry;
 
 use crate::Plugin;
@@ -36,6 +35,16 @@ pub struct App<'a> {
 pub async fn run(app: App<'_>, background: impl Future<Output = ()>) -> Result<(), ServerError> {
     telemetry::init(&app.args.log, app.args.log_format)?;
     let signals = Signals::take()?;
+    let running = start(app).await?;
+    running.print_ready_line();
+    running.run_until(signals, background).await
+}
+
+/// Starts to serve a plugin; returns when it takes calls. For a process of its own, [`run`] does the rest.
+///
+/// # Errors
+/// An address cannot be bound.
+pub async fn start(app: App<'_>) -> Result<Running, ServerError> {
     let services = app.plugin.into_services();
     let health = Health::new(services.names()).await;
     let listen: Address = app.listen.parse().map_err(ServerError::failed)?;
@@ -43,7 +52,5 @@ pub async fn run(app: App<'_>, background: impl Future<Output = ()>) -> Result<(
     server.registry = app.registry;
     let services = services.add(health.service(), tonic_health::pb::FILE_DESCRIPTOR_SET).with_reflection();
     let handler = ServiceHandler::new(services, server.drain.clone());
-    let running = server.start(move || handler.clone()).await?;
-    running.print_ready_line();
-    running.run_until(signals, background).await
+    server.start(move || handler.clone()).await
 }

@@ -10,10 +10,13 @@
 //! | [`types`] | checked arguments |
 //! | [`error`] | what a backend fails with |
 //! | [`app`] | a plugin's process |
+//! | `conformance` | the contract as test cases, for any endpoint (feature `conformance`) |
 
 mod adapter;
 pub mod app;
 mod capabilities;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod error;
 pub mod keyvalue;
 pub mod list;

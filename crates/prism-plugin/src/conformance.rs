@@ -1,0 +1,42 @@
+//! The conformance suite: whether an endpoint keeps the contract, case by case.
+//!
+//! It talks to a plugin, or to a gateway before one, over gRPC alone, so it does not matter what language the plugin
+//! is written in. Status codes are a must: a wrong one fails the case. `google.rpc.ErrorInfo` is a should: a missing
+//! one is a warning. A case that the endpoint gives no occasion for is not applicable: an interface that is not
+//! served, a promise that is not made.
+//!
+//! Cases write under a random key prefix and remove what they wrote, also when they fail.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), prism_plugin::conformance::SuiteError> {
+//! use prism_plugin::conformance::{self, Options};
+//! let report = conformance::run("127.0.0.1:50051", &Options::default(), |case| println!("{case}")).await?;
+//! assert!(report.is_conformant(), "{report}");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module | owns |
+//! |---|---|
+//! | `suite` | what is known of the endpoint, and the run |
+//! | `report` | how cases ended |
+//! | `cases` | the rules, one file a subject |
+//! | `trial` | one case under way: its keys, warnings and clean-up |
+//! | `calls` | typed calls as a case makes them |
+//! | `expect` | the sentences of failures |
+//! | `history` | the check of a register's history |
+//! | `endpoint`, `raw` | connections: tonic's, and bare HTTP/2 for what tonic would not send |
+
+mod calls;
+mod cases;
+mod endpoint;
+mod expect;
+mod history;
+mod raw;
+mod report;
+mod suite;
+mod trial;
+
+pub use cases::{Case, cases};
+pub use report::{CaseReport, Outcome, Report};
+pub use suite::{Options, SuiteError, run};

@@ -1,0 +1,100 @@
+//! The cases: a name, a rule, and an async function that checks it. One file a subject.
+//!
+//! Each checks one rule and leans on the others as little as it can, so that a broken rule fails its own case and no
+//! other. `tests/conformance.rs` holds every case to that.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use super::expect::Verdict;
+use super::trial::Trial;
+
+mod atomic;
+mod cursor;
+mod health;
+mod keys;
+mod keyvalue;
+mod list;
+mod namespaces;
+mod scan;
+mod ttl;
+mod values;
+mod wire;
+mod wire_encoding;
+
+/// What an endpoint must have for a case to apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    KeyValue,
+    Scan,
+    List,
+    Ordered,
+    Unordered,
+    ExactlyOnce,
+    ExactCount,
+    Linearizable,
+}
+
+type Run = for<'a> fn(&'a Trial<'a>) -> Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
+
+/// One rule of the contract and the way to check it.
+pub struct Case {
+    name: &'static str,
+    rule: &'static str,
+    pub(super) needs: &'static [Need],
+    pub(super) run: Run,
+}
+
+impl Case {
+    /// The stable name: subject and rule in kebab case, such as `ttl/set-replaces-ttl`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The rule in one line.
+    #[must_use]
+    pub fn rule(&self) -> &'static str {
+        self.rule
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Case").field("name", &self.name).field("needs", &self.needs).finish_non_exhaustive()
+    }
+}
+
+/// Every case, in the order they are run and reported.
+pub fn cases() -> impl Iterator<Item = &'static Case> {
+    [
+        namespaces::CASES,
+        keys::CASES,
+        values::CASES,
+        keyvalue::CASES,
+        ttl::CASES,
+        scan::CASES,
+        cursor::CASES,
+        list::CASES,
+        atomic::CASES,
+        wire::CASES,
+        wire_encoding::CASES,
+        health::CASES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// A table of cases: name, rule, needs, function.
+macro_rules! table {
+    ($($name:literal, $rule:literal, [$($need:ident),*], $run:ident;)*) => {
+        pub(super) const CASES: &[super::Case] = &[$(super::Case {
+            name: $name,
+            rule: $rule,
+            needs: &[$(super::Need::$need),*],
+            run: |trial| Box::pin($run(trial)),
+        }),*];
+    };
+}
+use table;

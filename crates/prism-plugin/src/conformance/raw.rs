@@ -1,0 +1,145 @@
+//! Bare HTTP/2 requests, for what tonic's client would not send and for answers it would not show.
+
+use std::future::{pending, poll_fn};
+
+use bytes::Bytes;
+use h2::client::{ResponseFuture, SendRequest};
+use h2::{RecvStream, SendStream};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Request, response};
+use prism_runtime::message::{PREFIX_BYTES, framed};
+use prost::Message;
+use tonic::Status;
+
+use super::endpoint::Endpoint;
+
+/// The most bytes of an answer that are read.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// One connection; it closes when this is dropped and its streams have ended.
+pub(super) struct Raw {
+    send: SendRequest<Bytes>,
+    origin: String,
+}
+
+/// A request as it goes out.
+pub(super) struct RawCall<'a> {
+    pub(super) path: &'a str,
+    pub(super) content_type: Option<&'a str>,
+    pub(super) headers: &'a [(&'a str, &'a str)],
+    /// Everything after the head; empty: the head ends the stream.
+    pub(super) body: Bytes,
+}
+
+impl<'a> RawCall<'a> {
+    pub(super) fn new(path: &'a str, body: Bytes) -> Self {
+        Self { path, content_type: Some("application/grpc"), headers: &[], body }
+    }
+
+    pub(super) fn message(path: &'a str, message: &impl Message) -> Self {
+        Self::new(path, framed(&message.encode_to_vec()))
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct RawAnswer {
+    pub(super) head: response::Parts,
+    body: Vec<u8>,
+    trailers: Option<HeaderMap>,
+}
+
+impl RawAnswer {
+    /// The gRPC status, from the trailers or, where they are all there is, from the head.
+    pub(super) fn status(&self) -> Option<Status> {
+        let trailers = self.trailers.as_ref().unwrap_or(&self.head.headers);
+        Status::from_header_map(trailers)
+    }
+
+    /// The answer as a call's outcome: its first message's bytes, or its status.
+    pub(super) fn outcome(&self) -> Result<Bytes, Status> {
+        match self.status() {
+            Some(status) if status.code() == tonic::Code::Ok => {
+                Ok(self.body.get(PREFIX_BYTES..).map(Bytes::copy_from_slice).unwrap_or_default())
+            }
+            Some(status) => Err(status),
+            None => Err(Status::unknown(format!("HTTP {} without a grpc-status", self.head.status.as_u16()))),
+        }
+    }
+}
+
+impl Raw {
+    /// Connects. The error says why not.
+    pub(super) async fn connect(endpoint: &Endpoint) -> Result<Self, String> {
+        let stream = endpoint.connect().await.map_err(|error| error.to_string())?;
+        let (send, connection) = h2::client::handshake(stream).await.map_err(|error| error.to_string())?;
+        tokio::spawn(async move {
+            // A failure shows in the calls of the connection.
+            let _ = connection.await;
+        });
+        Ok(Self { send, origin: format!("http://{}", endpoint.authority()) })
+    }
+
+    /// Makes a call. The error says how the stream or connection ended instead of an answer.
+    pub(super) async fn call(&self, call: RawCall<'_>) -> Result<RawAnswer, String> {
+        self.exchange(call).await.map_err(|error| error.to_string())
+    }
+
+    async fn exchange(&self, call: RawCall<'_>) -> Result<RawAnswer, h2::Error> {
+        let body = call.body.clone();
+        let (response, mut stream) = self.begin(call).await?;
+        let sending = async {
+            send_all(&mut stream, body).await;
+            pending::<()>().await;
+        };
+        let response = tokio::select! {
+            response = response => response?,
+            () = sending => return Err(h2::Reason::INTERNAL_ERROR.into()),
+        };
+        let (head, mut body) = response.into_parts();
+        let bytes = read_body(&mut body).await?;
+        let trailers = poll_fn(|cx| body.poll_trailers(cx)).await?;
+        Ok(RawAnswer { head, body: bytes, trailers })
+    }
+
+    /// Begins a call that is to be left before its end; the body is not sent, only whether there is one.
+    pub(super) async fn begin(
+        &self,
+        call: RawCall<'_>,
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        let mut request = Request::post(format!("{}{}", self.origin, call.path)).header("te", "trailers");
+        if let Some(content_type) = call.content_type {
+            request = request.header(CONTENT_TYPE, content_type);
+        }
+        for (name, value) in call.headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(()).map_err(|_| h2::Error::from(h2::Reason::INTERNAL_ERROR))?;
+        self.send.clone().ready().await?.send_request(request, call.body.is_empty())
+    }
+}
+
+/// Sends a body as fast as the server takes it; a server that takes no more is answered for by its response.
+pub(super) async fn send_all(stream: &mut SendStream<Bytes>, mut body: Bytes) {
+    while !body.is_empty() {
+        stream.reserve_capacity(body.len());
+        let Some(Ok(capacity)) = poll_fn(|cx| stream.poll_capacity(cx)).await else { return };
+        let piece = body.split_to(capacity.min(body.len()));
+        if stream.send_data(piece, body.is_empty()).is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_body(body: &mut RecvStream) -> Result<Vec<u8>, h2::Error> {
+    let mut bytes = Vec::new();
+    while let Some(data) = body.data().await {
+        let data = data?;
+        let _ = body.flow_control().release_capacity(data.len());
+        bytes.extend_from_slice(&data);
+        if bytes.len() > ANSWER_BYTES_MAX {
+            return Err(h2::Reason::FLOW_CONTROL_ERROR.into());
+        }
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,240 @@
+//! One case under way: the keys and lists it may touch, what it warns of, and the clean-up behind it.
+
+use std::ops::Deref;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{self, StreamExt as _};
+use prism_proto::interfaces::keyvalue::ScanRequest;
+use prism_proto::{Error, ErrorReason};
+use tonic::{Code, Status};
+
+use super::calls::{Client, KEYVALUE, LIST, Method, SCAN, call_method};
+use super::expect::{Stop, Verdict, answered, code_name, describe, failed};
+use super::raw::{Raw, RawAnswer, RawCall};
+use super::suite::Suite;
+use crate::list::End;
+
+/// How long after its time a key may still be seen: clocks of the suite and the backend have their granularity.
+const EXPIRY_GRACE: Duration = Duration::from_millis(250);
+
+/// Clean-up calls at once, and the time for all of them.
+const CLEAN_UP_CONCURRENCY: usize = 32;
+const CLEAN_UP_MAX: Duration = Duration::from_secs(20);
+
+/// One case under way. It is a [`Client`] of the suite's namespace and connection.
+pub(super) struct Trial<'a> {
+    pub(super) suite: &'a Suite,
+    client: Client,
+    prefix: String,
+    notes: Mutex<Notes>,
+}
+
+#[derive(Default)]
+struct Notes {
+    warnings: Vec<String>,
+    keys: Vec<String>,
+    lists: Vec<String>,
+    namespaces: Vec<String>,
+}
+
+impl Deref for Trial<'_> {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl<'a> Trial<'a> {
+    pub(super) fn new(suite: &'a Suite, case: &str) -> Self {
+        let namespace = suite.options.namespace.clone();
+        let client = Client { channel: suite.channel.clone(), namespace: namespace.clone() };
+        let notes = Notes { namespaces: vec![namespace], ..Notes::default() };
+        Self { suite, client, prefix: format!("conformance-{}/{case}/", suite.id), notes: Mutex::new(notes) }
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What all keys of this case begin with.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// A key of this case, removed behind it.
+    pub(super) fn key(&self, name: &str) -> String {
+        let key = format!("{}{name}", self.prefix);
+        self.notes().keys.push(key.clone());
+        key
+    }
+
+    /// A list of this case, removed behind it.
+    pub(super) fn list(&self, name: &str) -> String {
+        let list = format!("{}{name}", self.prefix);
+        self.notes().lists.push(list.clone());
+        list
+    }
+
+    /// A key and list key of this case that is `len` bytes long, removed behind it.
+    pub(super) fn key_of_len(&self, len: usize) -> String {
+        let name = "k".repeat(len.saturating_sub(self.prefix.len()));
+        self.list(&name);
+        self.key(&name)
+    }
+
+    /// A client of another namespace, cleaned up too.
+    pub(super) fn elsewhere(&self, namespace: &str) -> Client {
+        self.notes().namespaces.push(namespace.to_owned());
+        self.client.in_namespace(namespace)
+    }
+
+    /// A client of a new namespace; not applicable behind a gateway that knows only its own.
+    pub(super) async fn new_namespace(&self) -> Verdict<Client> {
+        let namespace = format!("conformance-{:012x}", fastrand::u64(..1 << 48));
+        self.known(self.send(self.read_method(), &namespace, &self.key("probe")).await)?;
+        Ok(self.elsewhere(&namespace))
+    }
+
+    /// Not applicable where the endpoint is a gateway that does not know the namespace; else the answer.
+    pub(super) fn known<T>(&self, answer: Result<T, Status>) -> Verdict<T> {
+        match answer {
+            Err(status) if reason(&status) == Some(ErrorReason::NamespaceNotFound) => {
+                Err(Stop::NotApplicable(
+                    "the endpoint is a gateway that does not know other namespaces".to_owned(),
+                ))
+            }
+            answer => answered("a read in another valid namespace", answer),
+        }
+    }
+
+    /// The methods of the interfaces that are served.
+    pub(super) fn methods(&self) -> impl Iterator<Item = &'static Method> {
+        let served = &self.suite.served;
+        [(served.keyvalue, KEYVALUE), (served.scan, SCAN), (served.list, LIST)]
+            .into_iter()
+            .flat_map(|(served, methods)| if served { methods } else { &[] })
+    }
+
+    /// A method that is served and changes nothing.
+    pub(super) fn read_method(&self) -> &'static Method {
+        self.methods().next().unwrap_or(&KEYVALUE[0])
+    }
+
+    /// Calls a method with a namespace and a key, list key or prefix.
+    pub(super) async fn send(&self, method: &Method, namespace: &str, name: &str) -> Result<usize, Status> {
+        call_method(&self.channel, method.path, namespace, name).await
+    }
+
+    /// Makes a bare call on a connection of its own.
+    pub(super) async fn raw(&self, what: &str, call: RawCall<'_>) -> Verdict<RawAnswer> {
+        let raw = self.raw_connection().await?;
+        raw.call(call).await.or_else(|error| failed(format!("{what}: expected an answer, got none: {error}")))
+    }
+
+    /// A bare connection.
+    pub(super) async fn raw_connection(&self) -> Verdict<Raw> {
+        let raw = Raw::connect(&self.suite.endpoint).await;
+        raw.or_else(|error| failed(format!("a further connection was not accepted: {error}")))
+    }
+
+    /// Notes what is missing though the rule is kept.
+    pub(super) fn warn(&self, sentence: String) {
+        let warnings = &mut self.notes().warnings;
+        if !warnings.contains(&sentence) {
+            warnings.push(sentence);
+        }
+    }
+
+    /// Fails unless the call was refused with the code of the reasons; warns unless with one of the reasons.
+    pub(super) fn refused<T>(
+        &self,
+        what: &str,
+        answer: Result<T, Status>,
+        reasons: &[ErrorReason],
+    ) -> Verdict {
+        let code = reasons.first().map_or(Code::InvalidArgument, |reason| reason.code());
+        let status = match answer {
+            Ok(_) => return failed(format!("{what}: expected {}, got an answer", code_name(code))),
+            Err(status) => status,
+        };
+        if status.code() != code {
+            return failed(format!("{what}: expected {}, got {}", code_name(code), describe(&status)));
+        }
+        let Some(error) = Error::from_status(&status) else {
+            self.warn(format!("{what}: {} without ErrorInfo of domain prism", code_name(code)));
+            return Ok(());
+        };
+        if !reasons.contains(&error.reason) {
+            self.warn(format!("{what}: expected reason {}, got {}", reasons[0], error.reason));
+        }
+        let facts: &[&str] = match error.reason {
+            ErrorReason::KeyInvalid => &["field", "limit", "size"],
+            ErrorReason::ValueTooLarge | ErrorReason::MessageTooLarge => &["limit", "size"],
+            _ => &[],
+        };
+        for fact in facts.iter().filter(|fact| error.fact(fact).is_none()) {
+            self.warn(format!("{what}: the metadata of {} lacks {fact}", error.reason));
+        }
+        Ok(())
+    }
+
+    /// Waits until a key must have expired.
+    pub(super) async fn expired(&self, set: Instant, seconds: u64) {
+        let gone = set + Duration::from_secs(seconds) + EXPIRY_GRACE;
+        tokio::time::sleep_until(gone.into()).await;
+    }
+
+    /// Sets many keys at once, each to its value.
+    pub(super) async fn set_all(&self, keys: &[String], value: &bytes::Bytes) -> Verdict {
+        let sets: Vec<_> = keys.iter().map(|key| self.client.set(key, value.clone())).collect();
+        let mut sets = stream::iter(sets).buffer_unordered(CLEAN_UP_CONCURRENCY);
+        while let Some(set) = sets.next().await {
+            set?;
+        }
+        Ok(())
+    }
+
+    /// A request for all keys of this case.
+    pub(super) fn all(&self) -> ScanRequest {
+        self.range(&self.prefix)
+    }
+
+    pub(super) fn into_warnings(self) -> Vec<String> {
+        std::mem::take(&mut self.notes().warnings)
+    }
+
+    /// Removes what the case may have written. Errors are let go: the case has been judged.
+    pub(super) async fn clean_up(&self) {
+        let (keys, lists, namespaces) = {
+            let mut notes = self.notes();
+            let notes = &mut *notes;
+            (
+                std::mem::take(&mut notes.keys),
+                std::mem::take(&mut notes.lists),
+                std::mem::take(&mut notes.namespaces),
+            )
+        };
+        let clean_up = async {
+            for namespace in namespaces {
+                let client = &self.client.in_namespace(&namespace);
+                if self.suite.served.keyvalue {
+                    let deletes: Vec<_> = keys.iter().map(|key| client.try_delete(key)).collect();
+                    stream::iter(deletes).buffer_unordered(CLEAN_UP_CONCURRENCY).for_each(|_| async {}).await;
+                }
+                if self.suite.served.list {
+                    for list in &lists {
+                        while let Ok(Some(_)) = client.try_pop(End::Left, list).await {}
+                    }
+                }
+            }
+        };
+        let _ = tokio::time::timeout(CLEAN_UP_MAX, clean_up).await;
+    }
+}
+
+/// Prism's reason in a status.
+pub(super) fn reason(status: &Status) -> Option<ErrorReason> {
+    Error::from_status(status).map(|error| error.reason)
+}

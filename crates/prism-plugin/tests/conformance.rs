@@ -1,0 +1,159 @@
+//! The conformance suite's own test: a correct plugin passes every case, and for each case there is a broken plugin
+//! that this case alone fails.
+
+mod support;
+
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _};
+use prism_plugin::Capabilities;
+use prism_plugin::conformance::{self, Options, Outcome, Report, SuiteError};
+use support::flaws::BROKEN_ON_THE_WIRE;
+use support::memory::Memory;
+use support::server::{self, Patterns};
+use support::wire;
+
+/// Broken plugins under test at once: most of their time is waiting for keys to expire.
+const CONCURRENCY: usize = 12;
+
+/// Cases of one run at once, and the keys of its big scan: enough for a scan that ends after 256.
+fn quick() -> Options {
+    Options { concurrency: 24, scan_keys: 300, case_timeout: Duration::from_secs(20), ..Options::default() }
+}
+
+/// What a case comes to with a correct plugin that is ordered.
+fn is_expected(case: &conformance::CaseReport) -> bool {
+    match case.name {
+        "scan/start-after-needs-order" => matches!(case.outcome, Outcome::NotApplicable { .. }),
+        _ => case.outcome == Outcome::Passed,
+    }
+}
+
+async fn run(address: &str, options: &Options) -> Report {
+    conformance::run(address, options, |_| {}).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_correct_plugin_passes_every_case() {
+    let running = server::start(Memory::new("")).await;
+    let mut told = Vec::new();
+    let options = Options::default();
+    let report =
+        conformance::run(running.grpc_address(), &options, |case| told.push(case.name)).await.unwrap();
+    running.drain().await;
+
+    assert!(report.is_conformant(), "{report}");
+    for case in &report.cases {
+        assert!(is_expected(case), "{case}");
+    }
+    let names: Vec<_> = conformance::cases().map(conformance::Case::name).collect();
+    assert_eq!(told, names, "each case is told of, in order");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_case_has_a_broken_plugin_that_it_alone_fails() {
+    let mistakes: Vec<_> = stream::iter(conformance::cases().map(conformance::Case::name))
+        .map(|broken| async move {
+            let running = server::start(Memory::new(broken)).await;
+            let mut address = running.grpc_address().to_owned();
+            if BROKEN_ON_THE_WIRE.iter().any(|flaw| broken.starts_with(flaw)) {
+                address = wire::start(address, broken).await;
+            }
+            let report = run(&address, &quick()).await;
+            running.drain().await;
+            mistakes(broken, &report)
+        })
+        .buffer_unordered(CONCURRENCY)
+        .concat()
+        .await;
+    assert!(mistakes.is_empty(), "{} mistakes:\n{}", mistakes.len(), mistakes.join("\n"));
+}
+
+/// What is wrong with a run against the plugin that breaks the rule of one case.
+fn mistakes(broken: &str, report: &Report) -> Vec<String> {
+    // Its plugin is not ordered, so the cases of order do not apply.
+    let is_excused = |name: &str| {
+        broken == "scan/start-after-needs-order"
+            && ["scan/keys-are-in-byte-order", "scan/start-after-"]
+                .iter()
+                .any(|order| name.starts_with(order))
+    };
+    let mut mistakes = Vec::new();
+    for case in &report.cases {
+        match (case.name == broken, &case.outcome) {
+            (true, Outcome::Failed { .. }) => {}
+            (true, _) => mistakes.push(format!("{broken}: its broken plugin got {case}")),
+            (false, Outcome::NotApplicable { .. }) if is_excused(case.name) => {}
+            (false, _) if is_expected(case) => {}
+            (false, _) => mistakes.push(format!("{broken}: its broken plugin also got {case}")),
+        }
+    }
+    mistakes
+}
+
+#[tokio::test]
+async fn the_server_that_breaks_rules_on_the_wire_breaks_none_by_itself() {
+    let running = server::start(Memory::new("")).await;
+    let address = wire::start(running.grpc_address().to_owned(), "").await;
+    let report = run(&address, &quick()).await;
+    assert!(report.cases.iter().all(is_expected), "{report}");
+}
+
+#[tokio::test]
+async fn cases_of_what_is_not_served_or_promised_do_not_apply() {
+    let memory = || Memory::new("").promising(Capabilities::default());
+    for (patterns, absent) in
+        [(Patterns::List, ["keyvalue/", "ttl/"]), (Patterns::KeyValue, ["list/", "list/"])]
+    {
+        let running = server::start_at("127.0.0.1:0", memory(), patterns).await;
+        let report = run(running.grpc_address(), &quick()).await;
+        running.drain().await;
+        assert_eq!(report.failed().chain(report.warned()).count(), 0, "{report}");
+        for case in &report.cases {
+            let applies = !matches!(case.outcome, Outcome::NotApplicable { .. });
+            assert!(!(applies && absent.iter().any(|subject| case.name.starts_with(subject))), "{case}");
+            assert!(!(applies && case.name.ends_with("linearizable")), "{case}");
+            if case.name == "scan/start-after-needs-order" {
+                assert_eq!(applies, patterns == Patterns::KeyValue, "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_an_endpoint_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("unix:{}", folder.path().join("plugin.sock").display());
+    let running = server::start_at(&address, Memory::new(""), Patterns::Both).await;
+    let report = run(&address, &quick()).await;
+    running.drain().await;
+    assert!(report.cases.iter().all(is_expected), "{report}");
+}
+
+#[tokio::test]
+async fn nothing_is_left_behind() {
+    let memory = Memory::new("keyvalue/delete-says-whether-it-was-there");
+    let running = server::start(memory.clone()).await;
+    let report = run(running.grpc_address(), &quick()).await;
+    running.drain().await;
+    assert!(!report.is_conformant());
+    assert_eq!(memory.left(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn only_the_chosen_cases_are_run() {
+    let running = server::start(Memory::new("")).await;
+    let only = vec!["values/".to_owned(), "keyvalue/set-then-get".to_owned()];
+    let report = run(running.grpc_address(), &Options { only, ..quick() }).await;
+    running.drain().await;
+    assert_eq!(report.cases.len(), 7);
+}
+
+#[tokio::test]
+async fn a_run_against_nothing_is_an_error() {
+    let error = |endpoint: &'static str| async move {
+        conformance::run(endpoint, &Options::default(), |_| {}).await.unwrap_err()
+    };
+    assert!(matches!(error("nowhere").await, SuiteError::Endpoint(_)));
+    assert!(matches!(error("127.0.0.1:1").await, SuiteError::Unreachable(_)));
+}

@@ -1,0 +1,277 @@
+//! What [`super::wire`] breaks: for a case, the request that is changed on its way, or answered otherwise.
+
+use bytes::Bytes;
+use http::{HeaderValue, request};
+use prism_plugin::{Error, ErrorReason};
+use prism_proto::interfaces::capabilities::GetCapabilitiesRequest;
+use prism_proto::interfaces::keyvalue::{
+    CountRequest, DeleteRequest, ExistsRequest, ScanKeysRequest, ScanRequest, SetRequest, SetResponse,
+};
+use prism_proto::interfaces::list::PushLeftRequest;
+use prism_proto::limits::{KEY_BYTES_MAX, TTL_MAX, VALUE_BYTES_MAX};
+use prism_runtime::message::{PREFIX_BYTES, framed};
+use prost::Message;
+use tonic::Status;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+use tonic_reflection::pb::v1::{ListServiceResponse, ServerReflectionResponse, ServiceResponse};
+
+/// A request that has arrived whole.
+pub(crate) struct Exchange {
+    pub(crate) head: request::Parts,
+    pub(crate) body: Bytes,
+}
+
+/// An answer that the plugin has not given.
+pub(crate) enum Answer {
+    Status(Status),
+    Http(u16),
+    Message(Vec<u8>),
+}
+
+/// An answer in the plugin's place.
+pub(crate) struct Instead {
+    pub(crate) answer: Answer,
+    /// The call is made all the same.
+    pub(crate) after_the_call: bool,
+}
+
+/// Every flaw of this file and of [`super::wire`].
+pub(crate) const BROKEN_ON_THE_WIRE: &[&str] = &[
+    "namespaces/invalid-name-is-refused",
+    "namespaces/too-long-name-is-refused",
+    "namespaces/longest-name-is-valid",
+    "namespaces/any-valid-name-is-accepted",
+    "namespaces/empty-means-default",
+    "keys/empty-is-refused",
+    "keys/too-long-is-refused",
+    "keys/length-is-counted-in-bytes",
+    "keys/invalid-utf8-is-refused",
+    "values/too-large-is-refused",
+    "values/too-large-message-is-refused",
+    "values/refused-write-changes-nothing",
+    "keyvalue/set-then-get",
+    "ttl/zero-and-negative-are-refused",
+    "ttl/too-long-is-refused",
+    "scan/too-long-prefix-is-refused",
+    "scan/negative-limit-is-refused",
+    "scan/start-after-is-a-key",
+    "scan/start-after-needs-order",
+    "scan/may-be-left-early",
+    "wire/",
+    "health/",
+    "reflection/",
+    "capabilities/",
+];
+
+fn status(status: Status) -> Option<Instead> {
+    Some(Instead { answer: Answer::Status(status), after_the_call: false })
+}
+
+fn internal() -> Option<Instead> {
+    status(Status::internal("a handler failed"))
+}
+
+fn message(message: impl Message) -> Option<Instead> {
+    Some(Instead { answer: Answer::Message(message.encode_to_vec()), after_the_call: false })
+}
+
+fn after_the_call(instead: Option<Instead>) -> Option<Instead> {
+    instead.map(|instead| Instead { after_the_call: true, ..instead })
+}
+
+fn serving(status: ServingStatus) -> Option<Instead> {
+    message(HealthCheckResponse { status: status.into() })
+}
+
+impl Exchange {
+    /// The last part of the path.
+    pub(crate) fn method(&self) -> &str {
+        self.head.uri.path().rsplit('/').next().unwrap_or_default()
+    }
+
+    fn message(&self) -> &[u8] {
+        self.body.get(PREFIX_BYTES..).unwrap_or_default()
+    }
+
+    pub(crate) fn is_garbage(&self) -> bool {
+        self.message() == [0xFF; 16]
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.head.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    fn read<M: Message + Default>(&self) -> M {
+        M::decode(self.message()).unwrap_or_default()
+    }
+
+    /// Changes the request on its way.
+    fn rewrite<M: Message + Default>(&mut self, change: impl FnOnce(&mut M)) -> Option<Instead> {
+        if self.header("grpc-encoding").is_empty()
+            && let Ok(mut message) = M::decode(self.message())
+        {
+            change(&mut message);
+            self.body = framed(&message.encode_to_vec());
+        }
+        None
+    }
+
+    /// Breaks the rule of a case, where this request gives the occasion.
+    pub(crate) fn flaw(&mut self, broken: &str) -> Option<Instead> {
+        let method = self.method().to_owned();
+        match (broken, method.as_str()) {
+            ("reflection/lists-what-is-served", "ServerReflectionInfo") => {
+                let name = "prism.interfaces.list.ListBasicInterface".to_owned();
+                let list = ListServiceResponse { service: vec![ServiceResponse { name }] };
+                message(ServerReflectionResponse {
+                    message_response: Some(MessageResponse::ListServicesResponse(list)),
+                    ..Default::default()
+                })
+            }
+            ("capabilities/answer-in-any-namespace", "GetCapabilities") => {
+                let is_empty = self.read::<GetCapabilitiesRequest>().namespace.is_empty();
+                if is_empty { internal() } else { None }
+            }
+            (case, _) if case.starts_with("health/") => self.health_flaw(case),
+            (case, _) if case.starts_with("wire/") => self.wire_flaw(case),
+            (case, method) => self.field_flaw(case, method),
+        }
+    }
+
+    fn field_flaw(&mut self, broken: &str, method: &str) -> Option<Instead> {
+        let invalid = || status(Error::new(ErrorReason::NamespaceInvalid, "namespace is refused").into());
+        match (broken, method) {
+            ("namespaces/invalid-name-is-refused", "Delete") => {
+                self.rewrite(|request: &mut DeleteRequest| {
+                    request.namespace = request.namespace.replace('_', "-");
+                })
+            }
+            ("namespaces/too-long-name-is-refused", "Count") => {
+                self.rewrite(|request: &mut CountRequest| request.namespace.truncate(64))
+            }
+            ("namespaces/longest-name-is-valid", "Exists") => {
+                if self.read::<ExistsRequest>().namespace.len() == 64 { invalid() } else { None }
+            }
+            ("namespaces/any-valid-name-is-accepted", "Exists") => {
+                if self.read::<ExistsRequest>().namespace.ends_with('-') { invalid() } else { None }
+            }
+            ("namespaces/empty-means-default", "Set") => self.rewrite(|request: &mut SetRequest| {
+                if request.namespace.is_empty() {
+                    request.namespace = "empty".to_owned();
+                }
+            }),
+            ("keys/empty-is-refused", "Exists") => self.rewrite(|request: &mut ExistsRequest| {
+                if request.key.is_empty() {
+                    request.key = "empty".to_owned();
+                }
+            }),
+            ("keys/too-long-is-refused", "Delete") => self.rewrite(|request: &mut DeleteRequest| {
+                if request.key.is_ascii() {
+                    request.key.truncate(KEY_BYTES_MAX);
+                }
+            }),
+            ("keys/length-is-counted-in-bytes", "Exists") => self.rewrite(|request: &mut ExistsRequest| {
+                if request.key.chars().count() <= KEY_BYTES_MAX {
+                    while request.key.len() > KEY_BYTES_MAX {
+                        request.key.pop();
+                    }
+                }
+            }),
+            ("keys/invalid-utf8-is-refused", "Get") => {
+                let is_invalid = self.message().ends_with(b"/\xFF");
+                if is_invalid { internal() } else { None }
+            }
+            // A Set would break what a refused write must leave alone too.
+            ("values/too-large-is-refused", "PushLeft") => {
+                self.rewrite(|request: &mut PushLeftRequest| request.value.truncate(VALUE_BYTES_MAX))
+            }
+            ("values/too-large-message-is-refused", _) if self.body.len() > 5 << 20 => {
+                status(Status::out_of_range("the message is larger than the decoder takes"))
+            }
+            ("values/refused-write-changes-nothing", "Set") => {
+                let mut is_refused = false;
+                self.rewrite(|request: &mut SetRequest| {
+                    is_refused = request.ttl_seconds.take_if(|ttl| *ttl == -7).is_some()
+                });
+                let refusal = Error::new(ErrorReason::TtlInvalid, "ttl_seconds is refused, alas too late");
+                if is_refused { after_the_call(status(refusal.into())) } else { None }
+            }
+            ("keyvalue/set-then-get", "Set") if self.read::<SetRequest>().value == "value" => {
+                after_the_call(message(SetResponse { success: false }))
+            }
+            ("ttl/zero-and-negative-are-refused", "Set") => self.rewrite(|request: &mut SetRequest| {
+                request.ttl_seconds = request.ttl_seconds.filter(|ttl| *ttl != 0);
+            }),
+            ("ttl/too-long-is-refused", "Set") => self.rewrite(|request: &mut SetRequest| {
+                request.ttl_seconds = request.ttl_seconds.map(|ttl| ttl.min(TTL_MAX.as_secs().cast_signed()));
+            }),
+            ("scan/too-long-prefix-is-refused", "Count") => {
+                self.rewrite(|request: &mut CountRequest| request.prefix.truncate(KEY_BYTES_MAX))
+            }
+            ("scan/negative-limit-is-refused", "ScanKeys") => {
+                self.rewrite(|request: &mut ScanKeysRequest| request.limit = request.limit.max(0))
+            }
+            ("scan/start-after-is-a-key", "Scan") => self.rewrite(|request: &mut ScanRequest| {
+                request.start_after = request.start_after.take().filter(|key| !key.is_empty());
+            }),
+            ("scan/start-after-needs-order", "Scan") => {
+                self.rewrite(|request: &mut ScanRequest| request.start_after = None)
+            }
+            _ => None,
+        }
+    }
+
+    fn health_flaw(&self, broken: &str) -> Option<Instead> {
+        let service = self.read::<HealthCheckRequest>().service;
+        match (broken, self.method(), service.as_str()) {
+            ("health/server-is-serving", "Check", "") => serving(ServingStatus::NotServing),
+            ("health/interfaces-are-serving", "Check", name) if name.contains(".list.") => {
+                serving(ServingStatus::NotServing)
+            }
+            ("health/unknown-service-is-not-found", "Check", name) if name.contains(".none.") => {
+                serving(ServingStatus::ServiceUnknown)
+            }
+            ("health/watch-begins-with-the-status", "Watch", "") => serving(ServingStatus::Unknown),
+            _ => None,
+        }
+    }
+
+    fn wire_flaw(&mut self, broken: &str) -> Option<Instead> {
+        let stated = self
+            .body
+            .get(1..PREFIX_BYTES)
+            .map_or(usize::MAX, |len| len.iter().fold(0, |len, byte| len << 8 | usize::from(*byte)));
+        let content_type = self.header("content-type").to_owned();
+        match broken {
+            "wire/unknown-method-is-unimplemented" if self.method() == "NoSuchMethod" => {
+                status(Status::not_found("no such method"))
+            }
+            "wire/absent-message-is-refused" if self.body.is_empty() => internal(),
+            "wire/garbage-is-refused" if self.is_garbage() => internal(),
+            "wire/cut-off-message-is-refused" if !self.body.is_empty() && self.message().len() < stated => {
+                internal()
+            }
+            "wire/unknown-fields-are-ignored" if self.message().ends_with(b"\x98\x06\x01") => {
+                status(Status::invalid_argument("field 99 is not known"))
+            }
+            "wire/deadline-in-the-past-is-deadline-exceeded" if self.header("grpc-timeout") == "1n" => {
+                status(Status::cancelled("timeout expired"))
+            }
+            "wire/other-content-types-are-415" if content_type == "text/plain" => {
+                self.head.headers.insert("content-type", HeaderValue::from_static("application/grpc"));
+                None
+            }
+            "wire/grpc-content-types-are-accepted" if content_type.ends_with("+proto") => {
+                Some(Instead { answer: Answer::Http(415), after_the_call: false })
+            }
+            // UNIMPLEMENTED, but without a word of what is implemented.
+            "wire/unknown-compression-is-unimplemented" if self.header("grpc-encoding") == "folding" => {
+                status(Error::new(ErrorReason::CompressionUnsupported, "folding is not supported").into())
+            }
+            "wire/gzip-is-accepted" if self.header("grpc-encoding") == "gzip" => internal(),
+            _ => None,
+        }
+    }
+}
