@@ -3,6 +3,7 @@
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::completions::Completions;
+use crate::conformance::Conformance;
 use crate::dev::{self, Dev};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -40,6 +41,7 @@ pub(crate) enum Command {
     Kv(Kv),
     List(List),
     Health(Health),
+    Conformance(Conformance),
     Completions(Completions),
 }
 
@@ -51,6 +53,7 @@ impl Command {
             Self::Kv(kv) => kv.format(),
             Self::List(list) => list.format(),
             Self::Health(health) => health.format(),
+            Self::Conformance(conformance) => conformance.format(),
         }
     }
 
@@ -60,6 +63,7 @@ impl Command {
             Self::Kv(kv) => kv.run(),
             Self::List(list) => list.run(),
             Self::Health(health) => health.run(),
+            Self::Conformance(conformance) => conformance.run(),
             Self::Completions(completions) => completions.run(),
         }
     }

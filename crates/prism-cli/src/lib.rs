@@ -1,4 +1,4 @@
-//! The `prism` tool: a gateway for development in one process, and commands for data and health.
+//! The `prism` tool: a gateway for development in one process, and commands for data, health and conformance.
 //!
 //! | module | owns |
 //! |---|---|
@@ -6,6 +6,7 @@
 //! | `dev` | `prism dev` |
 //! | `kv`, `list` | the data commands, one file each below |
 //! | `health` | `prism health` |
+//! | `conformance` | `prism conformance` |
 //! | `completions` | `prism completions` |
 //! | `connect` | the options that name a gateway and a namespace |
 //! | `value` | where a value comes from |
@@ -21,6 +22,7 @@
 
 mod args;
 mod completions;
+mod conformance;
 mod connect;
 mod dev;
 mod escape;

@@ -1,0 +1,139 @@
+//! `prism conformance`: runs the contract's cases against a plugin or a gateway.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use prism_plugin::conformance::{self, CaseReport, Options, Report, SuiteError};
+use serde::Serialize;
+use tonic::Code;
+
+use crate::connect::address;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Answer, Format, Output, OutputArgs};
+use crate::runtime;
+
+const AFTER_HELP: &str = "\
+Each case is one line:
+  pass  the rule is kept
+  warn  a rule is broken that a plugin should keep
+  FAIL  a rule is broken that every plugin must keep
+  n/a   the plugin does not offer what the case is about
+
+Cases write under keys of their own and remove them. Ends with 0 if no case failed.
+
+Examples:
+  prism conformance localhost:50051
+  prism conformance localhost:8980 -n orders --case ttl/ --case list/
+  prism conformance unix:/run/plugin.sock -o json";
+
+/// Check a plugin, or a gateway before one, against the contract.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Conformance {
+    /// The server: HOST:PORT or unix:PATH.
+    #[arg(value_name = "ADDR", value_parser = address)]
+    address: String,
+
+    /// The namespace to work in.
+    #[arg(short, long, env = "PRISM_NAMESPACE", value_name = "NAME", default_value = "default")]
+    namespace: String,
+
+    /// Only the case of this name, or those whose names begin with it, such as ttl/; may be repeated.
+    #[arg(long = "case", value_name = "PATTERN")]
+    cases: Vec<String>,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// How many cases ended how.
+#[derive(Serialize)]
+struct Summary<'a> {
+    endpoint: &'a str,
+    conformant: bool,
+    passed: usize,
+    failed: usize,
+    warned: usize,
+    not_applicable: usize,
+}
+
+#[derive(Serialize)]
+struct Summed<'a> {
+    summary: Summary<'a>,
+}
+
+impl Conformance {
+    pub(crate) fn format(&self) -> Format {
+        self.output.output
+    }
+
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        for pattern in &self.cases {
+            if !conformance::cases().any(|case| case.name().starts_with(pattern)) {
+                return Err(Failure::Usage(format!("there is no case {pattern:?}")));
+            }
+        }
+        let mut output = Output::new(self.format());
+        let options = Options { namespace: self.namespace, only: self.cases, ..Options::default() };
+        // The suite goes on to its end, so that it removes what it wrote, even if nobody reads any more.
+        let mut printed = Ok(());
+        let report = runtime::block_on(async {
+            let print = |case: &CaseReport| {
+                if printed.is_ok() {
+                    printed = output.write(case).and_then(|()| output.flush());
+                }
+            };
+            Ok(conformance::run(&self.address, &options, print).await?)
+        })?;
+        printed?;
+        output.print(&Summed { summary: Summary::of(&report) })?;
+        Ok(if report.is_conformant() { Exit::Success } else { Exit::Failed })
+    }
+}
+
+impl<'a> Summary<'a> {
+    fn of(report: &'a Report) -> Self {
+        let count = |word| report.cases.iter().filter(|case| case.outcome.word() == word).count();
+        Self {
+            endpoint: &report.endpoint,
+            conformant: report.is_conformant(),
+            passed: count("passed"),
+            failed: count("failed"),
+            warned: count("warned"),
+            not_applicable: count("not_applicable"),
+        }
+    }
+}
+
+impl From<SuiteError> for Failure {
+    fn from(error: SuiteError) -> Self {
+        let message = error.to_string();
+        match error {
+            SuiteError::Endpoint(_) => Self::Usage(message),
+            SuiteError::Unreachable(_) => {
+                Self::Refused { exit: Exit::Unavailable, code: Code::Unavailable, message }
+            }
+            SuiteError::NothingServed(_) => {
+                Self::Refused { exit: Exit::Failed, code: Code::FailedPrecondition, message }
+            }
+        }
+    }
+}
+
+impl Answer for CaseReport {
+    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        writeln!(out, "{self}")
+    }
+}
+
+impl Answer for Summed<'_> {
+    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        let Summary { endpoint, conformant, passed, failed, warned, not_applicable } = &self.summary;
+        let verdict = if *conformant { "conformant" } else { "NOT conformant" };
+        writeln!(
+            out,
+            "\n{endpoint} is {verdict}: {passed} passed, {failed} failed, {warned} warned, {not_applicable} not applicable"
+        )
+    }
+}
