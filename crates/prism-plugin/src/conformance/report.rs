@@ -82,7 +82,7 @@ impl fmt::Display for CaseReport {
 pub struct Report {
     /// The endpoint, as it was given.
     pub endpoint: String,
-    /// Every case of the run, in the order of [`crate::conformance::cases`].
+    /// Every case of the run, in the order of [`cases`](fn@crate::conformance::cases).
     pub cases: Vec<CaseReport>,
 }
 

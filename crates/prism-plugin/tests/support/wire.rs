@@ -78,7 +78,7 @@ async fn exchange(
             let cuts = exchange.is_garbage() && broken == "wire/bad-input-ends-no-connection"
                 || exchange.method() == "Scan" && broken == "scan/may-be-left-early";
             let is_delivered = forward(exchange, send, Some(&mut respond)).await.is_some();
-            if cuts && !is_delivered || cuts && broken.starts_with("wire/") {
+            if cuts && (!is_delivered || broken.starts_with("wire/")) {
                 cut.send_replace(true);
             }
         }
