@@ -66,9 +66,10 @@ impl Endpoint {
         }
     }
 
-    /// A channel of its own, connected when it is first used.
-    pub(super) fn channel(&self) -> Result<Channel, tonic::transport::Error> {
-        let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", self.authority()))?;
+    /// A channel of its own, connected when it is first used; `window_bytes` bounds what a stream may send ahead.
+    pub(super) fn channel(&self, window_bytes: Option<u32>) -> Result<Channel, tonic::transport::Error> {
+        let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", self.authority()))?
+            .initial_stream_window_size(window_bytes);
         let target = self.clone();
         Ok(endpoint.connect_with_connector_lazy(service_fn(move |_| {
             let target = target.clone();

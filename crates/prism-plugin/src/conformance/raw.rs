@@ -88,18 +88,21 @@ impl Raw {
     async fn exchange(&self, call: RawCall<'_>) -> Result<RawAnswer, h2::Error> {
         let body = call.body.clone();
         let (response, mut stream) = self.begin(call).await?;
+        // A server may answer, in part or whole, before it has read everything.
         let sending = async {
             send_all(&mut stream, body).await;
             pending::<()>().await;
         };
-        let response = tokio::select! {
-            response = response => response?,
-            () = sending => return Err(h2::Reason::INTERNAL_ERROR.into()),
+        let receiving = async {
+            let (head, mut body) = response.await?.into_parts();
+            let bytes = read_body(&mut body).await?;
+            let trailers = poll_fn(|cx| body.poll_trailers(cx)).await?;
+            Ok(RawAnswer { head, body: bytes, trailers })
         };
-        let (head, mut body) = response.into_parts();
-        let bytes = read_body(&mut body).await?;
-        let trailers = poll_fn(|cx| body.poll_trailers(cx)).await?;
-        Ok(RawAnswer { head, body: bytes, trailers })
+        tokio::select! {
+            answer = receiving => answer,
+            () = sending => Err(h2::Reason::INTERNAL_ERROR.into()),
+        }
     }
 
     /// Begins a call that is to be left before its end; the body is not sent, only whether there is one.

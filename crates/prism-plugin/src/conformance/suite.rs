@@ -82,7 +82,13 @@ pub async fn run(
     options: &Options,
     mut on_finished: impl FnMut(&CaseReport),
 ) -> Result<Report, SuiteError> {
-    let suite = Suite::discover(endpoint, options).await?;
+    let suite = match tokio::time::timeout(options.case_timeout, Suite::discover(endpoint, options)).await {
+        Ok(suite) => suite?,
+        Err(_) => {
+            let sentence = format!("{endpoint} does not answer within {:?}", options.case_timeout);
+            return Err(SuiteError::Unreachable(sentence));
+        }
+    };
     let is_chosen = |case: &&Case| {
         options.only.is_empty() || options.only.iter().any(|only| case.name().starts_with(only))
     };
@@ -123,7 +129,7 @@ impl Suite {
             text.parse().map_err(|error| SuiteError::Endpoint(format!("{text}: {error}")))?;
         let unreachable = |error: String| SuiteError::Unreachable(format!("cannot reach {text}: {error}"));
         let raw = Raw::connect(&endpoint).await.map_err(unreachable)?;
-        let channel = endpoint.channel().map_err(|error| unreachable(error.to_string()))?;
+        let channel = endpoint.channel(None).map_err(|error| unreachable(error.to_string()))?;
         let listed = listed_services(&raw).await;
 
         let id = format!("{:012x}", fastrand::u64(..1 << 48));

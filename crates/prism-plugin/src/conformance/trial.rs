@@ -1,5 +1,6 @@
 //! One case under way: the keys and lists it may touch, what it warns of, and the clean-up behind it.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,9 +34,9 @@ pub(super) struct Trial<'a> {
 #[derive(Default)]
 struct Notes {
     warnings: Vec<String>,
-    keys: Vec<String>,
-    lists: Vec<String>,
-    namespaces: Vec<String>,
+    keys: BTreeSet<String>,
+    lists: BTreeSet<String>,
+    namespaces: BTreeSet<String>,
 }
 
 impl Deref for Trial<'_> {
@@ -50,7 +51,7 @@ impl<'a> Trial<'a> {
     pub(super) fn new(suite: &'a Suite, case: &str) -> Self {
         let namespace = suite.options.namespace.clone();
         let client = Client { channel: suite.channel.clone(), namespace: namespace.clone() };
-        let notes = Notes { namespaces: vec![namespace], ..Notes::default() };
+        let notes = Notes { namespaces: BTreeSet::from([namespace]), ..Notes::default() };
         Self { suite, client, prefix: format!("conformance-{}/{case}/", suite.id), notes: Mutex::new(notes) }
     }
 
@@ -66,14 +67,14 @@ impl<'a> Trial<'a> {
     /// A key of this case, removed behind it.
     pub(super) fn key(&self, name: &str) -> String {
         let key = format!("{}{name}", self.prefix);
-        self.notes().keys.push(key.clone());
+        self.notes().keys.insert(key.clone());
         key
     }
 
     /// A list of this case, removed behind it.
     pub(super) fn list(&self, name: &str) -> String {
         let list = format!("{}{name}", self.prefix);
-        self.notes().lists.push(list.clone());
+        self.notes().lists.insert(list.clone());
         list
     }
 
@@ -86,7 +87,7 @@ impl<'a> Trial<'a> {
 
     /// A client of another namespace, cleaned up too.
     pub(super) fn elsewhere(&self, namespace: &str) -> Client {
-        self.notes().namespaces.push(namespace.to_owned());
+        self.notes().namespaces.insert(namespace.to_owned());
         self.client.in_namespace(namespace)
     }
 
@@ -131,6 +132,14 @@ impl<'a> Trial<'a> {
     pub(super) async fn raw(&self, what: &str, call: RawCall<'_>) -> Verdict<RawAnswer> {
         let raw = self.raw_connection().await?;
         raw.call(call).await.or_else(|error| failed(format!("{what}: expected an answer, got none: {error}")))
+    }
+
+    /// A client with a connection of its own; `window_bytes` bounds what a stream may send ahead.
+    pub(super) fn connected_anew(&self, window_bytes: Option<u32>) -> Verdict<Client> {
+        match self.suite.endpoint.channel(window_bytes) {
+            Ok(channel) => Ok(Client { channel, namespace: self.client.namespace.clone() }),
+            Err(error) => failed(format!("a further connection: {error}")),
+        }
     }
 
     /// A bare connection.

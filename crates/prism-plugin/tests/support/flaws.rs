@@ -99,6 +99,12 @@ impl Exchange {
         self.message() == [0xFF; 16]
     }
 
+    /// Whether there is a message, and all of it.
+    fn is_whole(&self) -> bool {
+        let stated = self.body.get(1..PREFIX_BYTES).unwrap_or(&[0xFF]);
+        self.message().len() == stated.iter().fold(0, |len, byte| len << 8 | usize::from(*byte))
+    }
+
     fn header(&self, name: &str) -> &str {
         self.head.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -109,7 +115,9 @@ impl Exchange {
 
     /// Changes the request on its way.
     fn rewrite<M: Message + Default>(&mut self, change: impl FnOnce(&mut M)) -> Option<Instead> {
-        if self.header("grpc-encoding").is_empty()
+        let is_plain = self.header("grpc-encoding").is_empty();
+        if self.is_whole()
+            && is_plain
             && let Ok(mut message) = M::decode(self.message())
         {
             change(&mut message);
@@ -239,10 +247,6 @@ impl Exchange {
     }
 
     fn wire_flaw(&mut self, broken: &str) -> Option<Instead> {
-        let stated = self
-            .body
-            .get(1..PREFIX_BYTES)
-            .map_or(usize::MAX, |len| len.iter().fold(0, |len, byte| len << 8 | usize::from(*byte)));
         let content_type = self.header("content-type").to_owned();
         match broken {
             "wire/unknown-method-is-unimplemented" if self.method() == "NoSuchMethod" => {
@@ -250,9 +254,7 @@ impl Exchange {
             }
             "wire/absent-message-is-refused" if self.body.is_empty() => internal(),
             "wire/garbage-is-refused" if self.is_garbage() => internal(),
-            "wire/cut-off-message-is-refused" if !self.body.is_empty() && self.message().len() < stated => {
-                internal()
-            }
+            "wire/cut-off-message-is-refused" if !self.body.is_empty() && !self.is_whole() => internal(),
             "wire/unknown-fields-are-ignored" if self.message().ends_with(b"\x98\x06\x01") => {
                 status(Status::invalid_argument("field 99 is not known"))
             }

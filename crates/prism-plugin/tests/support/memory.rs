@@ -2,7 +2,6 @@
 //! that case's rule, and no other.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -46,13 +45,13 @@ struct Store {
     sets: BTreeMap<Place, u64>,
     deadlines: BTreeMap<Place, Instant>,
     longest: BTreeMap<Place, usize>,
+    readers: BTreeMap<Place, isize>,
 }
 
 /// The backend. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Memory {
     store: Arc<Mutex<Store>>,
-    readers: Arc<AtomicUsize>,
     capabilities: Capabilities,
     broken: &'static str,
 }
@@ -67,7 +66,7 @@ impl Memory {
             exact_count: true,
             linearizable: true,
         };
-        Self { store: Arc::default(), readers: Arc::default(), capabilities, broken }
+        Self { store: Arc::default(), capabilities, broken }
     }
 
     pub(crate) fn promising(self, capabilities: Capabilities) -> Self {
@@ -93,12 +92,18 @@ impl Memory {
         self.store.lock().unwrap()
     }
 
-    /// Whether a call meets another of its kind that is under way; slow enough that concurrent calls do.
-    async fn meets_another(&self) -> bool {
-        let others = self.readers.fetch_add(1, SeqCst);
+    /// Whether a read meets another of the same place; slow enough that concurrent ones do.
+    async fn meets_another(&self, place: &Place) -> bool {
+        let count = |by: isize| {
+            let mut store = self.store();
+            let readers = store.readers.entry(place.clone()).or_default();
+            *readers += by;
+            *readers
+        };
+        let readers = count(1);
         tokio::time::sleep(Duration::from_millis(5)).await;
-        self.readers.fetch_sub(1, SeqCst);
-        others > 0
+        count(-1);
+        readers > 1
     }
 
     /// Whether reads may see an entry, by the flaws of one case.
@@ -115,7 +120,7 @@ impl Memory {
     /// One page of a scan behind a key.
     fn page(&self, range: &Range, after: Option<&str>, begun: u64, values: bool) -> Vec<(Key, Bytes)> {
         let store = self.store();
-        let everywhere = self.breaks("namespaces/scans-are-isolated");
+        let everywhere = self.breaks("namespaces/scans-are-isolated") && !range.prefix.is_empty();
         let begin = |at: &str| (range.namespace.to_string(), at.to_owned());
         let prefix = match range.prefix.strip_suffix('*') {
             Some(prefix) if self.breaks("scan/prefix-is-matched-byte-by-byte") => prefix,
@@ -232,10 +237,6 @@ impl KeyValue for Memory {
         if self.breaks("ttl/longest-is-accepted") && life > Some(Duration::from_secs(10 * 365 * 24 * 3600)) {
             return Err(full("a deadline so far away is not supported"));
         }
-        if self.breaks("values/empty-is-stored") && value.is_empty() {
-            store.keys.remove(&place);
-            return Ok(());
-        }
         if self.breaks("values/any-bytes-are-kept") {
             value = String::from_utf8_lossy(&value).into_owned().into();
         }
@@ -255,7 +256,8 @@ impl KeyValue for Memory {
 
     async fn get(&self, namespace: Namespace, key: Key) -> Result<Option<Bytes>, Error> {
         let place = self.place(&namespace, &key);
-        let is_stale = self.breaks("keyvalue/calls-on-a-key-are-linearizable") && self.meets_another().await;
+        let is_stale =
+            self.breaks("keyvalue/calls-on-a-key-are-linearizable") && self.meets_another(&place).await;
         let mut store = self.store();
         let Some(entry) = store.keys.get(&place).cloned() else {
             if self.breaks("keyvalue/reads-create-nothing") && !store.ever.contains(&place) {
@@ -286,7 +288,7 @@ impl KeyValue for Memory {
             store.lists.remove(&place);
         }
         if self.breaks("namespaces/keys-are-isolated") {
-            store.keys.retain(|(_, other), _| *other != place.1);
+            store.keys.retain(|(namespace, key), _| *namespace == place.0 || *key != place.1);
         }
         store.ghosts.remove(&place);
         let lies = self.breaks("keyvalue/delete-says-whether-it-was-there") && !store.ever.contains(&place);
@@ -304,6 +306,9 @@ impl KeyValue for Memory {
             return Ok(false);
         }
         let entry = store.keys.get(&place);
+        if self.breaks("values/empty-is-stored") && entry.is_some_and(|entry| entry.value.is_empty()) {
+            return Ok(false);
+        }
         Ok(entry.is_some_and(|entry| self.sees(entry, "ttl/expired-key-does-not-exist")))
     }
 
@@ -342,7 +347,7 @@ impl List for Memory {
         let list = store.lists.entry(place.clone()).or_default();
         let before = list.len();
         match end {
-            End::Right if self.breaks("list/push-right-adds-at-the-tail") && before == 2 => {
+            End::Right if self.breaks("list/push-right-adds-at-the-tail") && before == 4 => {
                 list.insert(1, value)
             }
             End::Left if self.breaks("list/push-left-adds-at-the-head") && before == 2 => {
@@ -382,7 +387,7 @@ impl List for Memory {
         };
         let len = list.len();
         let end = match end {
-            End::Left if self.breaks("list/pop-left-takes-the-head") && len == 5 => End::Right,
+            End::Left if self.breaks("list/pop-left-takes-the-head") && len == 6 => End::Right,
             End::Right if self.breaks("list/pop-right-takes-the-tail") && len == 4 => End::Left,
             end => end,
         };
@@ -398,7 +403,8 @@ impl List for Memory {
 
     async fn length(&self, namespace: Namespace, list_key: Key) -> Result<u64, Error> {
         let place = self.place(&namespace, &list_key);
-        let is_stale = self.breaks("list/calls-on-a-list-are-linearizable") && self.meets_another().await;
+        let is_stale =
+            self.breaks("list/calls-on-a-list-are-linearizable") && self.meets_another(&place).await;
         let store = self.store();
         let len = store.lists.get(&place).map_or(0, VecDeque::len);
         let longest = store.longest.get(&place).copied().unwrap_or_default();

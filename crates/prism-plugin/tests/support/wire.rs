@@ -2,6 +2,8 @@
 //! backend break.
 
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
@@ -12,7 +14,6 @@ use prism_runtime::message::framed;
 use prism_runtime::pump::{Incoming, pump};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tonic::Status;
 
 use crate::support::flaws::{Answer, Exchange, Instead};
@@ -49,17 +50,13 @@ async fn serve(mut stream: TcpStream, upstream: String, broken: &'static str) {
     let Ok(mut inbound) = builder.handshake::<_, Bytes>(stream).await else { return };
     let Ok((send, connection)) = client::handshake(forward).await else { return };
     tokio::spawn(connection);
-    let (cut, mut is_cut) = watch::channel(false);
-    loop {
-        tokio::select! {
-            _ = is_cut.wait_for(|cut| *cut) => return,
-            accepted = inbound.accept() => match accepted {
-                Some(Ok((request, respond))) => {
-                    tokio::spawn(exchange(request, respond, send.clone(), broken, cut.clone()));
-                }
-                _ => return,
-            }
+    // Once set, the next call ends the connection.
+    let poisoned = Arc::new(AtomicBool::new(false));
+    while let Some(Ok((request, respond))) = inbound.accept().await {
+        if poisoned.load(SeqCst) {
+            return;
         }
+        tokio::spawn(exchange(request, respond, send.clone(), broken, Arc::clone(&poisoned)));
     }
 }
 
@@ -68,18 +65,18 @@ async fn exchange(
     mut respond: SendResponse<Bytes>,
     send: SendRequest<Bytes>,
     broken: &'static str,
-    cut: watch::Sender<bool>,
+    poisoned: Arc<AtomicBool>,
 ) {
     let (head, body) = request.into_parts();
     let Some(body) = whole(body).await else { return };
     let mut exchange = Exchange { head, body };
     match exchange.flaw(broken) {
         None => {
-            let cuts = exchange.is_garbage() && broken == "wire/bad-input-ends-no-connection"
-                || exchange.method() == "Scan" && broken == "scan/may-be-left-early";
+            let is_bad = exchange.is_garbage() && broken == "wire/bad-input-ends-no-connection";
+            let is_scan = exchange.method() == "Scan" && broken == "scan/may-be-left-early";
             let is_delivered = forward(exchange, send, Some(&mut respond)).await.is_some();
-            if cuts && (!is_delivered || broken.starts_with("wire/")) {
-                cut.send_replace(true);
+            if is_bad || is_scan && !is_delivered {
+                poisoned.store(true, SeqCst);
             }
         }
         Some(Instead { answer, after_the_call }) => {

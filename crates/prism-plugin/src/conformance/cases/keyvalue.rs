@@ -72,11 +72,10 @@ async fn delete_says_whether_it_was_there(t: &Trial<'_>) -> Verdict {
 }
 
 async fn reads_create_nothing(t: &Trial<'_>) -> Verdict {
-    let key = t.key("missing");
     // What these answer is the subject of other cases.
-    let _ = t.try_get(&key).await;
-    let _ = t.exists(&key).await;
-    let _ = t.try_delete(&key).await;
+    let _ = t.try_get(&t.key("got")).await;
+    let _ = t.exists(&t.key("asked for")).await;
+    let _ = t.try_delete(&t.key("deleted")).await;
     let _ = t.count(t.prefix()).await;
     for which in Which::BOTH {
         let _ = t.scan(which, t.all()).await;

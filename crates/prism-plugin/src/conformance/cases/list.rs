@@ -56,12 +56,10 @@ async fn push_returns_the_new_length(t: &Trial<'_>) -> Verdict {
 
 async fn push_right_adds_at_the_tail(t: &Trial<'_>) -> Verdict {
     let list = t.list("l");
-    push_all(t, End::Right, &list, &["1", "2", "3"]).await?;
-    same(
-        "PopLeft after PushRight of 1, 2, 3",
-        &t.drain(End::Left, &list, 3).await?[..],
-        &["1", "2", "3"].map(Into::into),
-    )
+    let values = ["1", "2", "3", "4", "5"];
+    push_all(t, End::Right, &list, &values).await?;
+    let popped = t.drain(End::Left, &list, values.len()).await?;
+    same("PopLeft after PushRight of 1, 2, 3, 4, 5", &popped[..], &values.map(Into::into))
 }
 
 async fn push_left_adds_at_the_head(t: &Trial<'_>) -> Verdict {
@@ -76,9 +74,11 @@ async fn push_left_adds_at_the_head(t: &Trial<'_>) -> Verdict {
 
 async fn pop_left_takes_the_head(t: &Trial<'_>) -> Verdict {
     let list = t.list("l");
-    push_all(t, End::Right, &list, &["1", "2", "3", "4", "5"]).await?;
-    same("PopLeft of 1, 2, 3, 4, 5", &t.pop(End::Left, &list).await?, &Some("1".into()))?;
-    same("a second PopLeft of 1, 2, 3, 4, 5", &t.pop(End::Left, &list).await?, &Some("2".into()))
+    push_all(t, End::Right, &list, &["2", "3", "4", "5"]).await?;
+    push_all(t, End::Left, &list, &["1"]).await?;
+    push_all(t, End::Right, &list, &["6"]).await?;
+    same("PopLeft of 1, 2, 3, 4, 5, 6", &t.pop(End::Left, &list).await?, &Some("1".into()))?;
+    same("a second PopLeft of 1, 2, 3, 4, 5, 6", &t.pop(End::Left, &list).await?, &Some("2".into()))
 }
 
 async fn pop_right_takes_the_tail(t: &Trial<'_>) -> Verdict {
@@ -90,7 +90,8 @@ async fn pop_right_takes_the_tail(t: &Trial<'_>) -> Verdict {
 
 async fn pop_of_missing_is_an_answer(t: &Trial<'_>) -> Verdict {
     for end in [End::Left, End::Right] {
-        same(format!("Pop{end:?} of a missing list"), &t.pop(end, &t.list("missing")).await?, &None)?;
+        let list = t.list(&format!("{end:?}/missing"));
+        same(format!("Pop{end:?} of a missing list"), &t.pop(end, &list).await?, &None)?;
     }
     Ok(())
 }
@@ -109,13 +110,16 @@ async fn length_of_missing_is_zero(t: &Trial<'_>) -> Verdict {
 }
 
 async fn pops_and_length_create_nothing(t: &Trial<'_>) -> Verdict {
-    let list = t.list("l");
+    let lists = ["popped left", "popped right", "measured"].map(|name| t.list(name));
     // What these answer is the subject of other cases.
-    let _ = t.pop(End::Left, &list).await;
-    let _ = t.pop(End::Right, &list).await;
-    let _ = t.length(&list).await;
-    let length = t.push(End::Right, &list, "v").await?;
-    same("new_length of the first push after pops and Length of a missing list", &length, &1)
+    let _ = t.pop(End::Left, &lists[0]).await;
+    let _ = t.pop(End::Right, &lists[1]).await;
+    let _ = t.length(&lists[2]).await;
+    for (list, call) in lists.iter().zip(["PopLeft", "PopRight", "Length"]) {
+        let length = t.push(End::Right, list, "v").await?;
+        same(format!("new_length of the first push after {call} of a missing list"), &length, &1)?;
+    }
+    Ok(())
 }
 
 async fn emptied_list_is_gone(t: &Trial<'_>) -> Verdict {

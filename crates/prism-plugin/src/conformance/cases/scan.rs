@@ -190,17 +190,18 @@ async fn keys_are_in_byte_order(t: &Trial<'_>) -> Verdict {
     Ok(())
 }
 
-/// More than the windows between a scan and its reader hold, so that a scan that has begun waits for its reader while
+/// More than the windows and buffers between a scan and its reader hold, so that a scan that has begun waits for its reader while
 /// the keys change.
-const STABLE_KEYS: usize = 200;
-const STABLE_VALUE_BYTES: usize = 8 * 1024;
+const STABLE_KEYS: usize = 100;
+const STABLE_VALUE_BYTES: usize = 16 * 1024;
+const WINDOW_BYTES: u32 = 64 * 1024;
 
 async fn stable_keys_appear_exactly_once(t: &Trial<'_>) -> Verdict {
     let stable: Vec<_> = (0..STABLE_KEYS).map(|n| t.key(&format!("k{n:03}"))).collect();
     let passing: Vec<_> = (0..STABLE_KEYS).step_by(10).map(|n| t.key(&format!("k{n:03}-passing"))).collect();
     t.set_all(&stable, &Bytes::from("a".repeat(STABLE_VALUE_BYTES))).await?;
 
-    let mut scan = t.open_scan(t.all()).await?;
+    let mut scan = t.connected_anew(Some(WINDOW_BYTES))?.open_scan(t.all()).await?;
     let mut seen = BTreeMap::new();
     if let Some(first) = answered("the first message of Scan", scan.message().await)? {
         *seen.entry(first.key).or_insert(0) += 1;
