@@ -2,7 +2,7 @@
 //! tested against real processes.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
@@ -46,12 +46,15 @@ fn run(command: &mut Command, remedy: &str) {
     assert!(status.as_ref().is_ok_and(|status| status.success()), "{command:?}: {status:?}; {remedy}");
 }
 
-/// Runs a Python program against a proxy before a memory store.
-fn passes(arguments: &[&str], folder: &Path) {
+/// Runs a Python program against a proxy before a memory store, whose address is in `PRISM_ADDRESS` and takes the place
+/// of an argument of that name.
+fn passes(arguments: &[&str]) {
     let memstore = Process::start("prism-memstore", ["--listen", "127.0.0.1:0"]);
     let proxy = Proxy::start(&[("default", memstore.grpc()), ("other", memstore.grpc())]);
     let mut python = Command::new(&*PYTHON);
-    python.args(arguments).current_dir(folder).env("PRISM_ADDRESS", proxy.grpc());
+    let arguments: Vec<_> =
+        arguments.iter().map(|word| if *word == "PRISM_ADDRESS" { proxy.grpc() } else { word }).collect();
+    python.args(&arguments).current_dir(workspace()).env("PRISM_ADDRESS", proxy.grpc());
     let output = python.output().unwrap();
     let (said, complained) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -61,5 +64,10 @@ fn passes(arguments: &[&str], folder: &Path) {
 
 #[test]
 fn the_wheel_passes_its_tests() {
-    passes(&["-m", "pytest", "-p", "no:cacheprovider", "tests/"], workspace());
+    passes(&["-m", "pytest", "-p", "no:cacheprovider", "tests/"]);
+}
+
+#[test]
+fn the_python_demo_runs_to_its_end() {
+    passes(&["examples/demo.py", "PRISM_ADDRESS"]);
 }
