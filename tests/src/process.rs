@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 /// A process has this long to say that it is ready, or to end. Far more than it takes: a busy machine is no failure.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -173,8 +174,7 @@ impl Process {
     pub fn signal(&mut self, signal: Signal) {
         // A child that has been waited for is gone, and its number may be another's.
         if matches!(self.child.try_wait(), Ok(None)) {
-            let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a pid");
-            let sent = kill_process(pid, signal);
+            let sent = kill_process(self.pid(), signal);
             sent.unwrap_or_else(|error| panic!("{} cannot be signalled: {error}", self.name));
         }
     }
@@ -184,14 +184,23 @@ impl Process {
     /// # Panics
     /// It does not end in time.
     pub fn wait(&mut self) -> ExitStatus {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
-                return status;
-            }
-            assert!(begun.elapsed() < PATIENCE, "{} does not end; its log:\n{}", self.name, self.log());
-            std::thread::sleep(Duration::from_millis(1));
+        assert!(self.ends_within(PATIENCE), "{} does not end; its log:\n{}", self.name, self.log());
+        self.child.wait().expect("a child can be waited for")
+    }
+
+    /// Whether it has ended, or does so within `limit`.
+    fn ends_within(&mut self, limit: Duration) -> bool {
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return true;
         }
+        // A child that has not been waited for keeps its number, so that this is it and no other process.
+        let process = pidfd_open(self.pid(), PidfdFlags::empty()).expect("a child can be watched");
+        let limit = Timespec::try_from(limit).expect("the limit is short");
+        poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit)).expect("a child can be watched") > 0
+    }
+
+    fn pid(&self) -> Pid {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a pid")
     }
 
     /// Kills it at once, as a crash would.
@@ -206,10 +215,7 @@ impl Drop for Process {
         // Two signals end a server without a drain, but with what it does at its exit, such as removing its socket.
         self.signal(Signal::TERM);
         self.signal(Signal::INT);
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(5) && matches!(self.child.try_wait(), Ok(None)) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        self.ends_within(Duration::from_secs(5));
         self.kill();
         if std::thread::panicking() {
             eprintln!("--- log of {} ---\n{}", self.name, self.log());

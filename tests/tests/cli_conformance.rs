@@ -1,5 +1,7 @@
 //! `prism conformance`: what it prints and ends with. What the cases check is tested where they are written.
 
+use std::ffi::OsStr;
+
 use prism_e2e::dev::{Dev, Ran};
 use prism_e2e::process::Process;
 use serde_json::json;
@@ -22,6 +24,34 @@ fn a_conformant_server_ends_with_0_and_tells_each_case() {
         assert_eq!(case["outcome"], "passed");
     }
     assert_eq!(dev.run(&["kv", "count"]).text(), "0\n", "the cases remove what they write");
+}
+
+/// Only what is the proxy's own tells it from the plugin behind it: which namespaces there are, its health and its
+/// reflection.
+#[test]
+fn a_plugin_is_as_conformant_through_the_proxy() {
+    let plugin = Process::start("prism-memstore", ["--listen", "127.0.0.1:0"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prism.yaml");
+    let namespace =
+        format!("{{ name: default, pattern: keyvalue, plugin: {{ endpoint: \"{}\" }} }}", plugin.grpc());
+    std::fs::write(&file, format!("namespaces: [{namespace}]\n")).unwrap();
+    let arguments = ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--config"].map(OsStr::new);
+    let proxy = Process::start("prism-proxy", arguments.into_iter().chain([file.as_os_str()]));
+
+    let run = |address: &str| {
+        let run = Ran::prism(["conformance", address, "-o", "json"]);
+        let mut objects = run.json();
+        let summary = objects.pop().unwrap()["summary"].clone();
+        assert_eq!((run.code, &summary["conformant"]), (0, &json!(true)), "{run:?}");
+        let passed = objects.into_iter().filter(|case| case["outcome"] == "passed");
+        passed.map(|case| case["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (direct, proxied) = (run(plugin.grpc()), run(proxy.grpc()));
+    let lost: Vec<_> = direct.iter().filter(|name| !proxied.contains(name)).collect();
+    let own = ["namespaces/", "health/", "reflection/", "scan/empty-prefix-matches-all"];
+    assert!(lost.iter().all(|name| own.iter().any(|own| name.starts_with(own))), "{lost:?}");
+    assert!(proxied.len() > 70, "{proxied:?}");
 }
 
 #[test]
