@@ -46,7 +46,7 @@ pub async fn run(app: App<'_>, background: impl Future<Output = ()>) -> Result<(
 /// An address cannot be bound.
 pub async fn start(app: App<'_>) -> Result<Running, ServerError> {
     let services = app.plugin.into_services();
-    let health = Health::new(services.names()).await;
+    let health = Health::new(&services.names()).await;
     let listen: Address = app.listen.parse().map_err(ServerError::failed)?;
     let mut server = Server::new(app.name, app.args, listen, HttpListen::Off, health.clone());
     server.registry = app.registry;

@@ -1,19 +1,13 @@
 //! A backend's traits as gRPC services.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::response::IntoResponse;
-use http::Request;
 use prism_proto::interfaces::capabilities::capabilities_interface_server::CapabilitiesInterfaceServer;
 use prism_proto::interfaces::keyvalue::key_value_basic_interface_server::KeyValueBasicInterfaceServer;
 use prism_proto::interfaces::keyvalue::key_value_scan_interface_server::KeyValueScanInterfaceServer;
 use prism_proto::interfaces::list::list_basic_interface_server::ListBasicInterfaceServer;
 use prism_proto::{FILE_DESCRIPTOR_SET, limits};
-use prism_runtime::service::{Served, Services};
-use tonic::body::Body;
-use tonic::server::NamedService;
-use tower::Service;
+use prism_runtime::service::{Served, Services, TonicService};
 
 use crate::adapter::capabilities::CapabilitiesAdapter;
 use crate::adapter::keyvalue::KeyValueAdapter;
@@ -60,12 +54,7 @@ impl Plugin {
 
     /// Serves an interface of the plugin's own, described by an encoded file descriptor set.
     #[must_use]
-    pub fn service<S>(self, service: S, descriptors: &'static [u8]) -> Self
-    where
-        S: Service<Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
-        S::Response: IntoResponse,
-        S::Future: Send + 'static,
-    {
+    pub fn service<S: TonicService>(self, service: S, descriptors: &'static [u8]) -> Self {
         Self { services: self.services.add(service, descriptors) }
     }
 

@@ -1,12 +1,12 @@
 //! What is known of a gRPC method without knowing its messages: whether it streams, and whether it may be
 //! repeated. Read from descriptors: those of this crate, or those a plugin's reflection sends.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use prost::Message as _;
 use prost_types::method_options::IdempotencyLevel;
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
+use rustc_hash::FxHashMap;
 
 use crate::FILE_DESCRIPTOR_SET;
 
@@ -32,8 +32,9 @@ impl Method {
     }
 }
 
-/// Methods by their path, `/package.Service/Method`.
-pub type Methods = HashMap<String, Method>;
+/// Methods by their path, `/package.Service/Method`. The hash is fast and not keyed: what clients ask for is looked up
+/// and never inserted.
+pub type Methods = FxHashMap<String, Method>;
 
 /// The methods of this crate's protos.
 pub static KNOWN: LazyLock<Methods> = LazyLock::new(|| {
@@ -44,7 +45,7 @@ pub static KNOWN: LazyLock<Methods> = LazyLock::new(|| {
 /// The methods that some files describe.
 #[must_use]
 pub fn of_files(files: &[FileDescriptorProto]) -> Methods {
-    let mut methods = Methods::new();
+    let mut methods = Methods::default();
     for file in files {
         for service in &file.service {
             for method in &service.method {

@@ -2,7 +2,6 @@
 //! Asked again with every new connection, since a plugin may have been replaced. Reflection is optional: without an
 //! answer every call is forwarded.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -18,6 +17,7 @@ use prism_proto::{INTERFACES_PREFIX, limits};
 use prism_runtime::message::{PREFIX_BYTES, framed};
 use prost::Message as _;
 use prost_types::FileDescriptorProto;
+use rustc_hash::FxHashSet;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
@@ -45,7 +45,7 @@ pub struct Discovered {
 
 #[derive(Debug, Default)]
 struct Found {
-    interfaces: HashSet<String>,
+    interfaces: FxHashSet<String>,
     methods: Methods,
 }
 
@@ -117,8 +117,8 @@ impl Conversation {
     async fn discover(&mut self) -> Option<Found> {
         let MessageResponse::ListServicesResponse(list) = self.answer().await? else { return None };
         let names = list.service.into_iter().map(|service| service.name);
-        let interfaces: HashSet<_> = names.filter(|name| name.starts_with(INTERFACES_PREFIX)).collect();
-        let mut found = Methods::new();
+        let interfaces: FxHashSet<_> = names.filter(|name| name.starts_with(INTERFACES_PREFIX)).collect();
+        let mut found = Methods::default();
         for interface in interfaces.iter().take(INTERFACES_MAX) {
             Self::send(&mut self.to, MessageRequest::FileContainingSymbol(interface.clone()))?;
             let Some(MessageResponse::FileDescriptorResponse(files)) = self.answer().await else { continue };

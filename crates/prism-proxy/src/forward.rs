@@ -19,7 +19,7 @@ use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{AUTHORIZATION, HeaderName};
-use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, Request, Response, StatusCode, Version, request};
 use prism_proto::methods::Method;
 use prism_proto::{Error, INTERFACES_PREFIX, limits};
@@ -164,7 +164,7 @@ impl Forwarder {
         match &routed.route.backend {
             Backend::Embedded(served) => {
                 let request = embedded_request(&routed, body);
-                Box::pin(service::send(served.service.clone(), request, responder)).await;
+                Box::pin(service::send(&served.service, request, responder)).await;
                 Ok(())
             }
             Backend::Remote(remote) => {
@@ -260,11 +260,12 @@ impl Exchange<'_> {
             Endpoint::Unix(_) | Endpoint::Embedded(_) => Authority::from_static(UNIX_AUTHORITY),
         };
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let uri = Uri::builder().scheme(Scheme::HTTP).authority(authority).path_and_query(path);
+        let mut uri = uri::Parts::default();
+        (uri.scheme, uri.authority, uri.path_and_query) = (Some(Scheme::HTTP), Some(authority), Some(path));
         let mut request = Request::new(());
         *request.method_mut() = head.method.clone();
         *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = uri.build().expect("all three parts are there");
+        *request.uri_mut() = Uri::from_parts(uri).expect("all three parts are there");
         *request.headers_mut() = passed_on(&head.headers);
         if let Some(deadline) = deadline {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -9,6 +9,7 @@ use prism_proto::Error;
 use prism_proto::limits;
 use prism_proto::methods::{self, Method};
 use prism_runtime::service::{self, Served};
+use rustc_hash::FxHashMap;
 
 use crate::config::{Config, Mistake};
 use crate::discovery::Discovered;
@@ -21,7 +22,8 @@ pub type EmbeddedPlugins = HashMap<&'static str, Served>;
 /// All namespaces of one configuration.
 #[derive(Debug, Default)]
 pub struct RouteTable {
-    routes: HashMap<String, Arc<Route>>,
+    /// The hash is fast and not keyed: what clients ask for is looked up and never inserted.
+    routes: FxHashMap<String, Arc<Route>>,
     revision: String,
 }
 
@@ -76,7 +78,8 @@ impl RouteTable {
         let embedded: HashMap<_, _> =
             embedded.iter().map(|(name, served)| (*name, Arc::new(served.clone()))).collect();
         let mut remotes: HashMap<&Endpoint, Arc<Remote>> = HashMap::new();
-        let mut routes = HashMap::with_capacity(config.namespaces.len());
+        let mut routes = FxHashMap::default();
+        routes.reserve(config.namespaces.len());
         let mut mistakes = Vec::new();
         for (index, namespace) in config.namespaces.iter().enumerate() {
             let backend = match &namespace.endpoint {

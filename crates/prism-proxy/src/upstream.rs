@@ -11,7 +11,6 @@
 //!                 down: calls fail at once; retried in the background, with backoff
 //! ```
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -20,6 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
 use prism_runtime::listen::set_tcp_options;
+use rustc_hash::FxHashMap;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -86,7 +86,7 @@ pub struct Upstreams {
 }
 
 /// By the address of the [`Remote`], which stays its own while a link points to it, weakly or not.
-type Links = HashMap<(usize, Kind), Arc<Link>>;
+type Links = FxHashMap<(usize, Kind), Arc<Link>>;
 
 /// A place on a connection, for one call. Wait for `send` to be ready before use.
 #[derive(Debug)]

@@ -152,11 +152,11 @@ fn accept<H: Handler>(
     };
     let call = Call { head: Box::new(head), body, responder };
     let handler = Arc::clone(handler);
-    tokio::spawn(async move {
-        // Boxed here, within the task: spawning moves a future several times, and this one is large.
-        Box::pin(handler.handle(call)).await;
+    // Boxed, since spawning moves a future several times, and this one is large.
+    tokio::spawn(Box::pin(async move {
+        handler.handle(call).await;
         drop(in_flight);
-    });
+    }));
 }
 
 /// Counts a call while it is under way, however it ends.

@@ -4,6 +4,7 @@
 //! an absent message, a large or badly framed one, an unknown method, an unknown compression.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -16,44 +17,96 @@ use http_body::{Body as _, Frame};
 use prism_proto::methods::{self, Method, Methods};
 use prism_proto::{Applied, Error, ErrorReason, INTERFACES_PREFIX, limits};
 use prost::Message as _;
+use rustc_hash::FxHashMap;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
+use tonic::codegen::BoxFuture;
 use tonic::server::NamedService;
-use tonic::service::RoutesBuilder;
-use tower::util::BoxCloneSyncService;
-use tower::{Service, ServiceExt as _};
+use tower_service::Service;
 
 use crate::call::{self, Call, Responder};
 use crate::connection::Handler;
 use crate::message::{self, Budget, Encoding};
 use crate::pump::{Incoming, PumpError, pump};
 
-/// A gRPC service as a boxed tower service: the one seam between HTTP/2 streams and tonic, and between the proxy
-/// and a plugin in the same process.
-pub type GrpcService = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+/// A service as tonic generates it.
+pub trait TonicService:
+    Service<
+        Request<Body>,
+        Response = Response<Body>,
+        Error = Infallible,
+        Future = BoxFuture<Response<Body>, Infallible>,
+    > + NamedService
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> TonicService for S where
+    S: Service<
+            Request<Body>,
+            Response = Response<Body>,
+            Error = Infallible,
+            Future = BoxFuture<Response<Body>, Infallible>,
+        > + NamedService
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// Calls one service.
+type CallService = Box<dyn Fn(Request<Body>) -> BoxFuture<Response<Body>, Infallible> + Send + Sync>;
+
+/// Services as one: the seam between HTTP/2 streams and tonic, and between the proxy and a plugin in the same
+/// process. Cheap to clone.
+#[derive(Clone)]
+pub struct GrpcService(Arc<FxHashMap<&'static str, CallService>>);
+
+impl fmt::Debug for GrpcService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl GrpcService {
+    fn call(&self, request: Request<Body>) -> Result<BoxFuture<Response<Body>, Infallible>, Error> {
+        let path = request.uri().path();
+        let call = self.0.get(service_of(path)).ok_or_else(|| unknown_method(path))?;
+        Ok(call(request))
+    }
+}
+
+/// The service in a path, `/package.Service/Method`.
+fn service_of(path: &str) -> &str {
+    path.trim_start_matches('/').split('/').next().unwrap_or_default()
+}
 
 /// Bytes of incomplete requests that a plugin holds at once: 64 of the largest.
 const BUDGET_BYTES: usize = 64 * limits::MESSAGE_BYTES_MAX;
 
 /// Collects the services of a server.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Services {
-    routes: RoutesBuilder,
-    names: Vec<&'static str>,
+    services: FxHashMap<&'static str, CallService>,
     descriptors: Vec<&'static [u8]>,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.services.keys()).finish()
+    }
 }
 
 impl Services {
     /// Adds a service and the encoded file descriptor set that describes it.
     #[must_use]
-    pub fn add<S>(mut self, service: S, descriptors: &'static [u8]) -> Self
-    where
-        S: Service<Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
-        S::Response: axum::response::IntoResponse,
-        S::Future: Send + 'static,
-    {
-        self.routes.add_service(service);
-        self.names.push(S::NAME);
+    pub fn add<S: TonicService>(mut self, service: S, descriptors: &'static [u8]) -> Self {
+        // A service as tonic generates it is always ready, and its clone is that of an `Arc`.
+        self.services.insert(S::NAME, Box::new(move |request| service.clone().call(request)));
         if !self.descriptors.contains(&descriptors) {
             self.descriptors.push(descriptors);
         }
@@ -62,8 +115,8 @@ impl Services {
 
     /// The full names of the services added so far.
     #[must_use]
-    pub fn names(&self) -> &[&'static str] {
-        &self.names
+    pub fn names(&self) -> Vec<&'static str> {
+        self.services.keys().copied().collect()
     }
 
     /// Adds reflection, v1 and v1alpha, over everything added so far.
@@ -77,7 +130,7 @@ impl Services {
             for set in &self.descriptors {
                 builder = builder.register_encoded_file_descriptor_set(set);
             }
-            self.names.iter().fold(builder, |builder, name| builder.with_service_name(*name))
+            self.services.keys().fold(builder, |builder, name| builder.with_service_name(*name))
         };
         let v1 = builder().build_v1().expect("the descriptors were compiled in");
         let v1alpha = builder().build_v1alpha().expect("the descriptors were compiled in");
@@ -91,17 +144,13 @@ impl Services {
     /// A descriptor set that was compiled in does not decode.
     #[must_use]
     pub fn build(self) -> Served {
-        let mut methods = Methods::new();
+        let mut methods = Methods::default();
         for set in &self.descriptors {
             let set = prost_types::FileDescriptorSet::decode(*set).expect("the descriptors were compiled in");
             methods.extend(methods::of_files(&set.file));
         }
-        let is_served = |path: &str| {
-            let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-            self.names.contains(&service)
-        };
-        methods.retain(|path, _| is_served(path));
-        Served { service: BoxCloneSyncService::new(self.routes.routes().prepare()), methods }
+        methods.retain(|path, _| self.services.contains_key(service_of(path)));
+        Served { service: GrpcService(Arc::new(self.services)), methods }
     }
 }
 
@@ -151,7 +200,7 @@ impl ServiceHandler {
             Method { client_streaming: false, .. } => self.only_message(&mut head, body, encoding).await?,
             _ => Body::new(Incoming::new(body)),
         };
-        let sent = send(self.service.clone(), Request::from_parts(*head, body), responder);
+        let sent = send(&self.service, Request::from_parts(*head, body), responder);
         if is_interface {
             sent.await;
             return Ok(());
@@ -203,8 +252,11 @@ impl Handler for ServiceHandler {
 }
 
 /// Calls a service and sends what it answers. A client that goes ends both.
-pub async fn send(service: GrpcService, request: Request<Body>, responder: &mut Responder) {
-    let mut called = pin!(service.oneshot(request));
+pub async fn send(service: &GrpcService, request: Request<Body>, responder: &mut Responder) {
+    let mut called = match service.call(request) {
+        Ok(called) => called,
+        Err(error) => return responder.fail(&error.into()),
+    };
     let response = poll_fn(|cx| match called.as_mut().poll(cx) {
         Poll::Ready(Ok(response)) => Poll::Ready(Some(response)),
         Poll::Pending => responder.poll_gone(cx).map(|()| None),

@@ -63,7 +63,10 @@ impl Workers {
             let (make_handler, shared) = (Arc::clone(&make_handler), Arc::clone(shared));
             let (open_here, kill) = (Arc::clone(&open), kill.clone());
             let work = move || {
-                let work = async { work(queue, Arc::new(make_handler()), shared, open_here).await };
+                let work = async {
+                    tokio::spawn(keep_a_timer_armed());
+                    work(queue, Arc::new(make_handler()), shared, open_here).await;
+                };
                 runtime.block_on(kill.run_until_cancelled_owned(work));
                 runtime.shutdown_background();
                 let _ = ending.send(());
@@ -122,6 +125,15 @@ impl Workers {
         let cut_off = open.iter().map(|open| open.load(Ordering::Relaxed)).sum();
         self.kill.cancel();
         cut_off
+    }
+}
+
+/// With no timer armed, tokio wakes its driver through an eventfd for each call's deadline: a system call, and one
+/// more turn of its loop. Deadlines beyond a timer that is armed already cost neither.
+async fn keep_a_timer_armed() {
+    let mut timer = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        timer.tick().await;
     }
 }
 
