@@ -39,7 +39,7 @@ pub struct ServerArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = drain_timeout)]
     pub drain_timeout: Duration,
 
-    /// What to log: a level (error, warn, info, debug, trace) or a filter such as info,h2=warn.
+    /// What to log: a level (error, warn, info, debug, trace) or a filter such as info,h2=warn. Release builds have no trace level.
     #[arg(long, value_name = "FILTER", default_value = "info")]
     pub log: String,
 
