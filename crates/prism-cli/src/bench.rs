@@ -27,6 +27,7 @@ mod report;
 mod stream;
 mod table;
 mod window;
+mod wire;
 mod worker;
 
 use std::io;

@@ -11,6 +11,7 @@ use prism_runtime::message::PREFIX_BYTES;
 
 use super::keys::Keys;
 use super::kind::Kind;
+use super::wire::{put_bytes, put_length, put_number};
 
 /// The largest table: 64 MiB, so that twelve kinds stay well under a gigabyte.
 const TABLE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -129,29 +130,6 @@ impl Message {
     pub(super) fn len(&self) -> usize {
         self.head.len() + self.value.len()
     }
-}
-
-fn put_varint(out: &mut BytesMut, mut number: u64) {
-    while number >= 0x80 {
-        out.put_u8(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.put_u8(number as u8);
-}
-
-fn put_number(out: &mut BytesMut, field: u8, number: u64) {
-    out.put_u8(field << 3);
-    put_varint(out, number);
-}
-
-fn put_length(out: &mut BytesMut, field: u8, len: usize) {
-    out.put_u8(field << 3 | 2);
-    put_varint(out, len as u64);
-}
-
-fn put_bytes(out: &mut BytesMut, field: u8, bytes: &[u8]) {
-    put_length(out, field, bytes.len());
-    out.put_slice(bytes);
 }
 
 #[cfg(test)]

@@ -27,15 +27,15 @@ pub(super) struct DataArgs {
     pub(super) calls: Mix,
 
     /// How many keys there are; each call takes one at random.
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = value_parser!(u64).range(1..=1_000_000_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "1000", value_parser = value_parser!(u64).range(1..=1_000_000_000))]
     pub(super) keys: u64,
 
     /// The length of a key behind the prefix.
-    #[arg(long, value_name = "N", default_value = "16", value_parser = value_parser!(u64).range(1..=KEY_BYTES_MAX as u64))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "16", value_parser = value_parser!(u64).range(1..=KEY_BYTES_MAX as u64))]
     pub(super) key_bytes: u64,
 
     /// The length of a value.
-    #[arg(long, value_name = "N", default_value = "100", value_parser = value_parser!(u64).range(0..=VALUE_BYTES_MAX as u64))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "100", value_parser = value_parser!(u64).range(0..=VALUE_BYTES_MAX as u64))]
     pub(super) value_bytes: u64,
 
     /// How long a key that is set lives, in whole seconds, such as 5min [default: for ever].
@@ -43,7 +43,7 @@ pub(super) struct DataArgs {
     pub(super) ttl: Option<Duration>,
 
     /// The most keys that a scan returns; 0 returns all.
-    #[arg(long, value_name = "N", default_value = "100", value_parser = value_parser!(i32).range(0..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "100", value_parser = value_parser!(i32).range(0..))]
     pub(super) limit: i32,
 
     /// What keys begin with. Keys of this form that are there already are overwritten and, without --keep, removed
@@ -65,15 +65,15 @@ pub(super) struct DataArgs {
 #[command(next_help_heading = "Load")]
 pub(super) struct LoadArgs {
     /// Connections to the server.
-    #[arg(long, value_name = "N", default_value = "4", value_parser = value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "4", value_parser = value_parser!(u32).range(1..=4096))]
     pub(super) connections: u32,
 
     /// Calls at once on each connection.
-    #[arg(long, value_name = "N", default_value = "16", value_parser = value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "16", value_parser = value_parser!(u32).range(1..=1024))]
     pub(super) streams: u32,
 
     /// Threads that share the connections [default: as many as cores, at most one a connection].
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=256))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u32).range(1..=256))]
     pub(super) threads: Option<u32>,
 
     /// How long to measure [default: 10s].
@@ -81,7 +81,7 @@ pub(super) struct LoadArgs {
     pub(super) duration: Option<Duration>,
 
     /// Measures this many requests instead.
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=1_000_000_000_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u64).range(1..=1_000_000_000_000))]
     pub(super) requests: Option<u64>,
 
     /// How long the load runs before it is measured; 0s measures from the start.
@@ -90,7 +90,7 @@ pub(super) struct LoadArgs {
 
     /// Requests per second, due at fixed moments, whether earlier ones are answered or not. Latency counts from when a
     /// request was due [default: each stream sends when its last call has ended].
-    #[arg(long, value_name = "N", value_parser = rate)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = rate)]
     pub(super) rate: Option<f64>,
 
     /// How long a call may take.

@@ -24,7 +24,6 @@ pub(super) struct Workers(Vec<Worker>);
 struct Worker {
     figures: Arc<Mutex<Figures>>,
     start: Option<oneshot::Sender<Arc<Window>>>,
-    /// Sent twice: once it is connected, and at its end.
     connected: Option<oneshot::Receiver<io::Result<()>>>,
     ended: Option<oneshot::Receiver<io::Result<()>>>,
 }
