@@ -1,0 +1,113 @@
+//! `prism bench`, the open-loop generator: requests are due at fixed moments whether or not earlier ones have been
+//! answered, and their latency counts from then, so that a stall is not hidden.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use hdrhistogram::Histogram;
+use serde::Deserialize;
+
+use super::{Outcome, Shape, histogram, run};
+use crate::process::{Place, own_binary};
+
+/// A load.
+#[derive(Clone, Debug)]
+pub(crate) struct PrismBench {
+    /// The mix, such as `get` or `get=80,set=20`.
+    pub(crate) calls: &'static str,
+    pub(crate) shape: Shape,
+    /// Requests a second; a closed loop without.
+    pub(crate) rate: Option<f64>,
+    pub(crate) time: Duration,
+    pub(crate) keys: usize,
+    /// The time to live of what is stored, such as `1h`.
+    pub(crate) ttl: Option<&'static str>,
+    pub(crate) place: Place,
+}
+
+/// What came of an open loop.
+#[derive(Debug)]
+pub(crate) struct OpenOutcome {
+    pub(crate) outcome: Outcome,
+    /// The longest that a request was sent behind its time.
+    pub(crate) late_us_max: f64,
+    /// Upper bound in microseconds, and count.
+    pub(crate) histogram: Vec<(u64, u64)>,
+}
+
+/// What it prints.
+#[derive(Debug, Deserialize)]
+struct Report {
+    requests: u64,
+    errors: BTreeMap<String, u64>,
+    requests_per_second: f64,
+    late_us_max: f64,
+    histogram: Vec<(f64, u64)>,
+}
+
+impl PrismBench {
+    /// Runs it to its end. Fails if any call did.
+    pub(crate) fn run(&self, address: &str) -> anyhow::Result<OpenOutcome> {
+        let mut command = self.place.command(own_binary("prism")?);
+        command
+            .args(["bench", address, "--calls", self.calls])
+            .args(["--connections", &self.shape.connections.to_string()])
+            .args(["--streams", &self.shape.streams.to_string()])
+            .args(["--keys", &self.keys.to_string()])
+            .args(["--duration", &format!("{}ms", self.time.as_millis()), "--warmup", "500ms"])
+            .args(["--value-bytes", "100", "--threads", "1", "-o", "json"]);
+        if let Some(rate) = self.rate {
+            command.args(["--rate", &format!("{rate:.0}")]);
+        }
+        if let Some(ttl) = self.ttl {
+            command.args(["--ttl", ttl]);
+        }
+        let (output, cpu) = run("prism bench", command)?;
+        parse(&output, cpu).with_context(|| format!("prism bench printed:\n{output}"))
+    }
+}
+
+fn parse(output: &str, cpu: Duration) -> anyhow::Result<OpenOutcome> {
+    let report: Report = serde_json::from_str(output)?;
+    ensure!(report.requests > 0, "no call was made");
+    ensure!(report.errors.values().all(|count| *count == 0), "calls failed: {:?}", report.errors);
+    let histogram: Vec<_> =
+        report.histogram.iter().map(|(upper_us, count)| (upper_us.round() as u64, *count)).collect();
+    let (requests, requests_per_second) = (report.requests, report.requests_per_second);
+    let outcome = Outcome { requests, requests_per_second, latency: filled(&histogram)?, cpu };
+    Ok(OpenOutcome { outcome, late_us_max: report.late_us_max, histogram })
+}
+
+fn filled(counts: &[(u64, u64)]) -> anyhow::Result<Histogram<u64>> {
+    let mut latency = histogram()?;
+    for (us, count) in counts {
+        latency.record_n(*us, *count)?;
+    }
+    Ok(latency)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = r#"{"requests":4,"errors":{},"requests_per_second":2.0,"late_us_max":17,
+        "latency_us":{"p50":100,"p90":300,"p99":300,"p999":300,"max":300,"mean":150.0},
+        "histogram":[[100,3],[300,1]]}"#;
+
+    #[test]
+    fn the_report_is_read() {
+        let read = parse(SAMPLE, Duration::ZERO).unwrap();
+        assert_eq!(read.histogram, [(100, 3), (300, 1)]);
+        assert_eq!(read.outcome.latency.value_at_quantile(0.5), 100);
+        assert_eq!((read.outcome.requests, read.late_us_max), (4, 17.0));
+    }
+
+    #[test]
+    fn errors_and_silence_are_refused() {
+        let erred = SAMPLE.replace("\"errors\":{}", "\"errors\":{\"UNAVAILABLE\":2}");
+        assert!(parse(&erred, Duration::ZERO).unwrap_err().to_string().contains("calls failed"));
+        let silent = SAMPLE.replace("\"requests\":4", "\"requests\":0");
+        assert!(parse(&silent, Duration::ZERO).unwrap_err().to_string().contains("no call"));
+    }
+}

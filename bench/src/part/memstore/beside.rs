@@ -1,0 +1,67 @@
+//! What a Count and a full Scan of a large store do to a Get: with one worker, all three share one thread.
+
+use anyhow::ensure;
+
+use crate::call::Call;
+use crate::contender::Contender;
+use crate::contest::progress;
+use crate::load::h2load::H2load;
+use crate::load::prism_bench::PrismBench;
+use crate::load::{Shape, Until};
+use crate::part::Plan;
+use crate::results::{Case, Figure, Sample};
+
+/// The name of the case.
+pub(crate) const ID: &str = "beside";
+/// Without slow calls, in results.
+pub(crate) const ALONE: &str = "Get alone";
+/// With them.
+pub(crate) const BESIDE: &str = "Get beside Count and Scan";
+
+/// Far below what one worker can do, so that the slow calls have time to run.
+const RATE: f64 = 5000.0;
+/// The keys that are read.
+const KEYS: usize = 1000;
+
+/// Measures Gets at a fixed rate without and with one Count and one Scan after another on other connections.
+pub(super) async fn run(plan: &Plan, memstore: &Contender) -> anyhow::Result<Case> {
+    let mut case =
+        Case::new("Get beside slow calls, one worker", &format!("{} keys, {RATE} Gets/s", plan.keys), ID)
+            .against(ALONE);
+    let gets = PrismBench {
+        calls: "get",
+        shape: Shape::SHARED,
+        rate: Some(RATE),
+        time: plan.time,
+        keys: KEYS,
+        ttl: None,
+        place: plan.rest_place(1),
+    };
+    // Long enough for the Gets, which end them.
+    let time = plan.time * 10;
+    let slow =
+        |call| H2load { call, shape: Shape::SINGLE, until: Until::Passed(time), place: plan.rest_place(1) };
+    let count = slow(Call::Count { keys: plan.keys });
+    let scan = slow(Call::Scan { prefix: String::new(), keys: plan.keys });
+    count.call.verify(&memstore.address).await?;
+    for round in 0..plan.rounds {
+        for label in [ALONE, BESIDE] {
+            let mut slow = match label {
+                BESIDE => vec![count.start(&memstore.address)?, scan.start(&memstore.address)?],
+                _ => Vec::new(),
+            };
+            let open = gets.run(&memstore.address)?;
+            for load in &mut slow {
+                ensure!(load.runs()?, "a slow call failed beside the Gets");
+            }
+            drop(slow);
+            let sample = Sample { histogram: open.histogram, ..Sample::default() }
+                .with(Figure::RequestsPerSecond, open.outcome.requests_per_second)
+                .with_latency(&open.outcome.latency)
+                .with(Figure::LateUs, open.late_us_max);
+            progress(round, plan.rounds, &case, label, &sample);
+            case.record(label, None, sample);
+        }
+    }
+    Ok(case)
+}
