@@ -19,8 +19,26 @@ pub(crate) struct Contender {
     pub(crate) process: Process,
     /// Where it was started to run.
     pub(crate) place: Place,
-    /// How many workers it was seen to have, whatever it was told.
-    pub(crate) workers: usize,
+    pub(crate) kind: WorkerKind,
+}
+
+/// What a server's workers are, so that they can be counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum WorkerKind {
+    /// Threads whose name begins so.
+    Threads(&'static str),
+    /// Processes.
+    Processes,
+}
+
+impl Contender {
+    /// How many workers it is seen to have, whatever it was told.
+    pub(crate) fn workers(&self) -> anyhow::Result<usize> {
+        match self.kind {
+            WorkerKind::Threads(prefix) => self.process.threads(prefix),
+            WorkerKind::Processes => Ok(self.process.children()),
+        }
+    }
 }
 
 /// What it is started with.

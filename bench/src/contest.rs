@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use crate::contender::{Contender, prism};
 use crate::load::Shape;
 use crate::load::h2load::H2load;
-use crate::process::{Clock, Place};
+use crate::process::Place;
 use crate::results::{Case, Figure, Sample, Terms};
 
 /// A case and what takes part in it.
@@ -84,25 +84,22 @@ fn measure_in_place(
 ) -> anyhow::Result<(Terms, Sample)> {
     let connections = || prism::metric(backend, "prism_connections_accepted_total");
     let accepted_before = connections()?;
-    let contender_cpu = Clock::from(contender.process.cpu()?);
-    let backend_cpu = Clock::from(backend.process.cpu()?);
-    let outcome = load.run(&contender.address)?;
-    let requests = outcome.requests;
-    let cpu_us = contender_cpu.us_per_request(contender.process.cpu()?, requests);
-    let backend_cpu_us = backend_cpu.us_per_request(backend.process.cpu()?, requests);
-
+    let mut watched = vec![&contender.process];
+    if !std::ptr::eq(contender, backend) {
+        watched.push(&backend.process);
+    }
+    let outcome = load.run(&contender.address, &watched)?;
     let mut sample = Sample::default()
         .with(Figure::RequestsPerSecond, outcome.requests_per_second)
         .with_latency(&outcome.latency)
-        .with(Figure::CpuUs, cpu_us)
-        .with(Figure::LoadCpuUs, outcome.cpu.as_secs_f64() * 1e6 / requests as f64);
-    if !std::ptr::eq(contender, backend) {
-        sample = sample.with(Figure::BackendCpuUs, backend_cpu_us);
+        .with(Figure::LoadCpuUs, outcome.load_cpu_us);
+    for (figure, cpu_us) in [Figure::CpuUs, Figure::BackendCpuUs].into_iter().zip(outcome.cpu_us) {
+        sample = sample.with(figure, cpu_us);
     }
     let accepted = connections()?.saturating_sub(accepted_before);
-    let keep_alive = keeps_alive(accepted, load.shape, requests)?;
+    let keep_alive = keeps_alive(accepted, load.shape, outcome.requests)?;
     // The verification spoke clear text, and so does h2load.
-    Ok((Terms { tls: false, keep_alive, workers: contender.workers }, sample))
+    Ok((Terms { tls: false, keep_alive, workers: contender.workers()? }, sample))
 }
 
 /// Whether so many accepted connections for so many requests mean that connections were kept: each side may open one

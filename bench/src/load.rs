@@ -6,12 +6,9 @@ pub(crate) mod redis_benchmark;
 
 use std::fmt;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use hdrhistogram::Histogram;
-
-use crate::process::children_cpu;
 
 /// How many calls are under way at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,46 +38,17 @@ impl fmt::Display for Shape {
     }
 }
 
-/// When a load ends.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Until {
-    /// After a time.
-    Passed(Duration),
-    /// After so many requests.
-    Done(u64),
-}
-
-/// What came of a load.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) requests: u64,
-    pub(crate) requests_per_second: f64,
-    /// In microseconds.
-    pub(crate) latency: Histogram<u64>,
-    /// CPU time that the generator took.
-    pub(crate) cpu: Duration,
-}
-
 /// An empty histogram of microseconds, three digits exact.
 pub(crate) fn histogram() -> anyhow::Result<Histogram<u64>> {
     Ok(Histogram::new(3)?)
 }
 
-/// Runs a generator to its end; what it printed, and the CPU time that it took.
-fn run(name: &str, mut command: Command) -> anyhow::Result<(String, Duration)> {
-    let before = children_cpu()?;
-    let output = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .output()
-        .with_context(|| format!("{name} cannot be started"))?;
-    let cpu = children_cpu()?.saturating_sub(before);
-    ensure!(
-        output.status.success(),
-        "{name} failed: {}\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok((String::from_utf8(output.stdout)?, cpu))
+/// Runs a generator to its end; what it printed.
+fn run(name: &str, mut command: Command) -> anyhow::Result<String> {
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("{name} cannot be started"))?;
+    let (said, complaint) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{name} failed: {}\n{said}{complaint}", output.status);
+    Ok(said.into_owned())
 }

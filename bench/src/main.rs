@@ -33,6 +33,7 @@ mod requirement;
 mod results;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -102,8 +103,17 @@ impl Task {
 
 /// Calls that are made here, to fill stores and to check answers, run beside the measuring thread, which blocks.
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
-async fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("prism-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
     let mut parts: Vec<_> = args.tasks.iter().filter_map(|task| task.part()).collect();
     if args.tasks.is_empty() {
         parts = Part::ALL.to_vec();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-pub(crate) use stat::{Clock, children_cpu};
+pub(crate) use stat::cpu as cpu_of;
 
 /// A server has this long to listen.
 const READY_MAX: Duration = Duration::from_secs(20);
@@ -102,7 +102,6 @@ impl Process {
             format!("{name} did not start; it logged:\n{log}")
         })?;
         process.ready_after = begun.elapsed();
-        process.children = stat::children_of(process.child.id())?;
         Ok(process)
     }
 
@@ -123,6 +122,17 @@ impl Process {
                     std::thread::sleep(Duration::from_millis(5));
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Waits until it has started so many processes, which are measured with it from then on.
+    pub(crate) fn find_children(&mut self, count: usize) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while self.children.len() < count {
+            ensure!(begun.elapsed() < READY_MAX, "{} has not started {count} processes", self.name);
+            std::thread::sleep(Duration::from_millis(5));
+            self.children = stat::children_of(self.child.id())?;
         }
         Ok(())
     }
@@ -154,7 +164,7 @@ impl Process {
         stat::threads(self.child.id(), prefix)
     }
 
-    /// How many processes it has started.
+    /// How many processes it was seen to have started.
     pub(crate) fn children(&self) -> usize {
         self.children.len()
     }

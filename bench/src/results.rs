@@ -1,6 +1,9 @@
 //! What the parts hand to the report: figures by case, contender and round. The page and its plots are made of this
 //! alone.
 
+mod figure;
+mod spread;
+
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
@@ -8,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
 use crate::part::Part;
+
+pub(crate) use figure::{Figure, count, grouped};
+pub(crate) use spread::Spread;
 
 /// The outcome of one part.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,7 +36,7 @@ pub(crate) struct Settings {
 /// Contenders under one load.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Case {
-    /// What targets find it by.
+    /// What targets find it by: the section's name, a slash, and the case's own.
     pub(crate) id: String,
     /// The heading that it stands under.
     pub(crate) section: String,
@@ -60,78 +66,6 @@ pub(crate) struct Terms {
     pub(crate) tls: bool,
     pub(crate) keep_alive: bool,
     pub(crate) workers: usize,
-}
-
-/// A quantity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Figure {
-    /// Answers a second.
-    RequestsPerSecond,
-    /// Latency that half of the requests stay within.
-    P50Us,
-    /// Latency that 99 % stay within.
-    P99Us,
-    /// Latency that 99.9 % stay within.
-    P999Us,
-    /// CPU time of the contender for each request.
-    CpuUs,
-    /// CPU time of what stands behind the contender, for each request.
-    BackendCpuUs,
-    /// CPU time of the load generator for each request.
-    LoadCpuUs,
-    /// The longest that the load generator was behind its schedule.
-    LateUs,
-    /// Median time of a scan.
-    ScanUs,
-    /// From the start of the process to its ready line.
-    ReadyMs,
-    /// A duration.
-    Seconds,
-    /// Until resident memory has fallen by half of what the keys took.
-    RssFallSeconds,
-    /// Resident memory.
-    RssMib,
-    /// Resident memory at the end.
-    RssAfterMib,
-    /// Growth of resident memory for each key.
-    BytesPerKey,
-    /// Timers that the store holds.
-    Timers,
-}
-
-impl Figure {
-    /// The head of its column.
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            Self::RequestsPerSecond => "req/s",
-            Self::P50Us => "p50 µs",
-            Self::P99Us => "p99 µs",
-            Self::P999Us => "p99.9 µs",
-            Self::CpuUs => "CPU µs/req",
-            Self::BackendCpuUs => "backend CPU µs/req",
-            Self::LoadCpuUs => "load CPU µs/req",
-            Self::LateUs => "late µs (max)",
-            Self::ScanUs => "µs per scan",
-            Self::ReadyMs => "ready after ms",
-            Self::Seconds => "seconds",
-            Self::RssFallSeconds => "until RSS fell by half, s",
-            Self::RssMib => "RSS MiB",
-            Self::RssAfterMib => "RSS MiB at the end",
-            Self::BytesPerKey => "bytes per key",
-            Self::Timers => "timers",
-        }
-    }
-
-    /// Digits behind the point that the measurement supports.
-    pub(crate) fn digits(self) -> usize {
-        match self {
-            Self::CpuUs | Self::BackendCpuUs | Self::LoadCpuUs | Self::ReadyMs => 1,
-            Self::RssMib | Self::RssAfterMib => 1,
-            Self::Seconds | Self::RssFallSeconds => 2,
-            _ => 0,
-        }
-    }
 }
 
 /// The figures of one measurement.
@@ -195,6 +129,16 @@ impl Case {
         row.histogram = counts.into_iter().collect();
     }
 
+    /// The name of its section.
+    pub(crate) fn name(&self) -> &str {
+        self.id.split('/').next().unwrap_or(&self.id)
+    }
+
+    /// Whether the load came at fixed moments.
+    pub(crate) fn is_open_loop(&self) -> bool {
+        self.rows.iter().any(|row| !row.histogram.is_empty())
+    }
+
     /// The row of a contender.
     pub(crate) fn row(&self, contender: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.contender == contender)
@@ -221,48 +165,9 @@ impl Case {
     }
 }
 
-/// A median with the range that it comes from.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Spread {
-    pub(crate) median: f64,
-    pub(crate) min: f64,
-    pub(crate) max: f64,
-}
-
-impl Spread {
-    /// Of some values; `None` without any.
-    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut values: Vec<_> = values.into_iter().collect();
-        values.sort_by(f64::total_cmp);
-        let (min, max) = (*values.first()?, *values.last()?);
-        let middle = values.len() / 2;
-        let median =
-            if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 };
-        Some(Self { median, min, max })
-    }
-
-    /// In another unit.
-    pub(crate) fn scaled(self, by: f64) -> Self {
-        Self { median: self.median * by, min: self.min * by, max: self.max * by }
-    }
-
-    /// Of the ratios of values of the same round.
-    pub(crate) fn of_ratios(of: &[f64], to: &[f64]) -> Option<Self> {
-        Self::of(of.iter().zip(to).map(|(of, to)| of / to))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_spread_is_of_the_rounds_own_ratios() {
-        let spread = Spread::of_ratios(&[2.0, 6.0, 3.0], &[1.0, 2.0, 3.0]).unwrap();
-        assert_eq!(spread, Spread { median: 2.0, min: 1.0, max: 3.0 });
-        assert_eq!(Spread::of([1.0, 2.0]).unwrap().median, 1.5);
-        assert_eq!(Spread::of([]), None);
-    }
 
     #[test]
     fn rounds_of_one_contender_share_a_row() {

@@ -1,6 +1,6 @@
 //! HAProxy, HTTP/2 to HTTP/2 in clear text.
 
-use super::{Contender, Setup};
+use super::{Contender, Setup, WorkerKind};
 use crate::process::{Process, Ready, free_address};
 
 /// Its name in results.
@@ -25,6 +25,6 @@ pub(crate) fn start(setup: Setup<'_>, backend: &str) -> anyhow::Result<Contender
     command.args(["-db", "-f"]).arg(file);
     let process = Process::start(NAME, command, &Ready::Accepts(address.clone()), setup.folder)?;
     // All of its threads serve.
-    let workers = process.threads("")?;
-    Ok(Contender { name: NAME, address, process, place: setup.place, workers })
+    let kind = WorkerKind::Threads("");
+    Ok(Contender { name: NAME, address, process, place: setup.place, kind })
 }

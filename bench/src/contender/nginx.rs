@@ -1,6 +1,6 @@
 //! nginx with `grpc_pass`.
 
-use super::{Contender, Setup};
+use super::{Contender, Setup, WorkerKind};
 use crate::process::{Process, Ready, free_address};
 
 /// Its name in results.
@@ -31,7 +31,8 @@ pub(crate) fn start(setup: Setup<'_>, backend: &str) -> anyhow::Result<Contender
     std::fs::write(&file, config)?;
     let mut command = setup.place.command(NAME);
     command.arg("-p").arg(&folder).args(["-e", "stderr", "-c"]).arg(file);
-    let process = Process::start(NAME, command, &Ready::Accepts(address.clone()), setup.folder)?;
-    let workers = process.children();
-    Ok(Contender { name: NAME, address, process, place: setup.place, workers })
+    let mut process = Process::start(NAME, command, &Ready::Accepts(address.clone()), setup.folder)?;
+    process.find_children(setup.workers)?;
+    let kind = WorkerKind::Processes;
+    Ok(Contender { name: NAME, address, process, place: setup.place, kind })
 }

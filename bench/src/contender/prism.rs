@@ -5,16 +5,13 @@ use std::net::TcpStream;
 
 use anyhow::{Context as _, ensure};
 
-use super::{Contender, Setup};
+use super::{Contender, Setup, WorkerKind};
 use crate::process::{Process, Ready, own_binary};
 
 /// The name of the proxy in results.
 pub(crate) const PROXY: &str = "prism-proxy";
 /// And of the store.
 pub(crate) const MEMSTORE: &str = "prism-memstore";
-
-/// Threads that serve calls have a name that begins so.
-const WORKER_THREADS: &str = "worker-";
 
 /// A memstore without a memory limit, with its figures on an HTTP port.
 pub(crate) fn memstore(setup: Setup<'_>) -> anyhow::Result<Contender> {
@@ -53,9 +50,9 @@ fn start(name: &'static str, setup: Setup<'_>, arguments: &[&str]) -> anyhow::Re
     let mut command = setup.place.command(own_binary(name)?);
     command.args(["--listen", "127.0.0.1:0", "--workers", &setup.workers.to_string()]).args(arguments);
     let process = Process::start(name, command, &Ready::Line, setup.folder)?;
+    let kind = WorkerKind::Threads("worker-");
     let address = process.said("grpc").context("the ready line tells the address")?.to_owned();
-    let workers = process.threads(WORKER_THREADS)?;
-    Ok(Contender { name, address, process, place: setup.place, workers })
+    Ok(Contender { name, address, process, place: setup.place, kind })
 }
 
 /// A figure from the HTTP port of one of Prism's servers.

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::{Contender, Setup};
+use super::{Contender, Setup, WorkerKind};
 use crate::process::{Process, Ready, free_address};
 
 /// Its name in results.
@@ -22,9 +22,9 @@ pub(crate) fn start(setup: Setup<'_>) -> anyhow::Result<Contender> {
     command.args(["--bind", host, "--port", port, "--save", "", "--appendonly", "no"]);
     command.args(["--io-threads", &setup.workers.to_string()]).arg("--dir").arg(setup.folder);
     let process = Process::start(NAME, command, &Ready::Accepts(address.clone()), setup.folder)?;
-    let threads = Connection::open(&address)?.call(&["CONFIG", "GET", "io-threads"])?;
-    let workers = threads.last().context("Redis tells its threads")?.parse()?;
-    Ok(Contender { name: NAME, address, process, place: setup.place, workers })
+    // Commands run on its main thread, and with one I/O thread sockets are served there, too.
+    let kind = WorkerKind::Threads("redis-server");
+    Ok(Contender { name: NAME, address, process, place: setup.place, kind })
 }
 
 /// A connection to Redis.

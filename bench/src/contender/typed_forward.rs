@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 
-use super::{Contender, Setup};
+use super::{Contender, Setup, WorkerKind};
 use crate::process::{Process, Ready, own_binary};
 
 /// Its name in results.
@@ -14,6 +14,6 @@ pub(crate) fn start(setup: Setup<'_>, backend: &str) -> anyhow::Result<Contender
     command.args(["127.0.0.1:0", backend, &setup.workers.to_string()]);
     let process = Process::start(NAME, command, &Ready::Line, setup.folder)?;
     let address = process.said("grpc").context("the ready line tells the address")?.to_owned();
-    let workers = process.threads("worker")?;
-    Ok(Contender { name: NAME, address, process, place: setup.place, workers })
+    let kind = WorkerKind::Threads("worker");
+    Ok(Contender { name: NAME, address, process, place: setup.place, kind })
 }

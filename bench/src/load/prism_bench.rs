@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 use hdrhistogram::Histogram;
 use serde::Deserialize;
 
-use super::{Outcome, Shape, histogram, run};
+use super::{Shape, histogram, run};
 use crate::process::{Place, own_binary};
 
 /// A load.
@@ -26,10 +26,12 @@ pub(crate) struct PrismBench {
     pub(crate) place: Place,
 }
 
-/// What came of an open loop.
+/// What came of it.
 #[derive(Debug)]
-pub(crate) struct OpenOutcome {
-    pub(crate) outcome: Outcome,
+pub(crate) struct Outcome {
+    pub(crate) requests_per_second: f64,
+    /// In microseconds.
+    pub(crate) latency: Histogram<u64>,
     /// The longest that a request was sent behind its time.
     pub(crate) late_us_max: f64,
     /// Upper bound in microseconds, and count.
@@ -48,7 +50,7 @@ struct Report {
 
 impl PrismBench {
     /// Runs it to its end. Fails if any call did.
-    pub(crate) fn run(&self, address: &str) -> anyhow::Result<OpenOutcome> {
+    pub(crate) fn run(&self, address: &str) -> anyhow::Result<Outcome> {
         let mut command = self.place.command(own_binary("prism")?);
         command
             .args(["bench", address, "--calls", self.calls])
@@ -63,20 +65,23 @@ impl PrismBench {
         if let Some(ttl) = self.ttl {
             command.args(["--ttl", ttl]);
         }
-        let (output, cpu) = run("prism bench", command)?;
-        parse(&output, cpu).with_context(|| format!("prism bench printed:\n{output}"))
+        let output = run("prism bench", command)?;
+        parse(&output).with_context(|| format!("prism bench printed:\n{output}"))
     }
 }
 
-fn parse(output: &str, cpu: Duration) -> anyhow::Result<OpenOutcome> {
+fn parse(output: &str) -> anyhow::Result<Outcome> {
     let report: Report = serde_json::from_str(output)?;
     ensure!(report.requests > 0, "no call was made");
     ensure!(report.errors.values().all(|count| *count == 0), "calls failed: {:?}", report.errors);
     let histogram: Vec<_> =
         report.histogram.iter().map(|(upper_us, count)| (upper_us.round() as u64, *count)).collect();
-    let (requests, requests_per_second) = (report.requests, report.requests_per_second);
-    let outcome = Outcome { requests, requests_per_second, latency: filled(&histogram)?, cpu };
-    Ok(OpenOutcome { outcome, late_us_max: report.late_us_max, histogram })
+    Ok(Outcome {
+        requests_per_second: report.requests_per_second,
+        latency: filled(&histogram)?,
+        late_us_max: report.late_us_max,
+        histogram,
+    })
 }
 
 fn filled(counts: &[(u64, u64)]) -> anyhow::Result<Histogram<u64>> {
@@ -97,17 +102,17 @@ mod tests {
 
     #[test]
     fn the_report_is_read() {
-        let read = parse(SAMPLE, Duration::ZERO).unwrap();
+        let read = parse(SAMPLE).unwrap();
         assert_eq!(read.histogram, [(100, 3), (300, 1)]);
-        assert_eq!(read.outcome.latency.value_at_quantile(0.5), 100);
-        assert_eq!((read.outcome.requests, read.late_us_max), (4, 17.0));
+        assert_eq!(read.latency.value_at_quantile(0.5), 100);
+        assert_eq!((read.requests_per_second, read.late_us_max), (2.0, 17.0));
     }
 
     #[test]
     fn errors_and_silence_are_refused() {
         let erred = SAMPLE.replace("\"errors\":{}", "\"errors\":{\"UNAVAILABLE\":2}");
-        assert!(parse(&erred, Duration::ZERO).unwrap_err().to_string().contains("calls failed"));
+        assert!(parse(&erred).unwrap_err().to_string().contains("calls failed"));
         let silent = SAMPLE.replace("\"requests\":4", "\"requests\":0");
-        assert!(parse(&silent, Duration::ZERO).unwrap_err().to_string().contains("no call"));
+        assert!(parse(&silent).unwrap_err().to_string().contains("no call"));
     }
 }

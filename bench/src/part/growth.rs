@@ -5,17 +5,17 @@ use std::path::Path;
 use crate::call::{Call, VALUE_BYTES};
 use crate::contender::{Contender, Setup, prism};
 use crate::contest::{self, Contest, Entry};
-use crate::load::h2load::H2load;
-use crate::load::{Shape, Until};
+use crate::load::Shape;
+use crate::load::h2load::{H2load, Until};
 use crate::machine::Machine;
 use crate::part::{Part, Plan};
 use crate::process::Place;
-use crate::results::{Case, Results};
+use crate::results::{Case, Results, count as count_text};
 
 /// The names of the cases.
-pub(crate) const NAMESPACES_ID: &str = "growth/namespaces";
-pub(crate) const CONNECTIONS_ID: &str = "growth/connections";
-pub(crate) const WORKERS_ID: &str = "growth/workers";
+pub(crate) const NAMESPACES_ID: &str = "namespaces/get";
+pub(crate) const CONNECTIONS_ID: &str = "connections/get";
+pub(crate) const WORKERS_ID: &str = "workers";
 
 /// Namespaces of one proxy.
 pub(crate) const NAMESPACES: [usize; 3] = [1, 100, 10_000];
@@ -63,7 +63,7 @@ fn namespaces_contest<'a>(plan: &Plan, proxies: &'a [Contender], memstore: &'a C
 
 /// The row of so many namespaces.
 pub(crate) fn namespaces_label(count: usize) -> String {
-    if count == 1 { "1 namespace".to_owned() } else { format!("{count} namespaces") }
+    if count == 1 { "1 namespace".to_owned() } else { format!("{} namespaces", count_text(count)) }
 }
 
 /// One proxy with 1 to many clients, one call at a time each.
@@ -81,7 +81,7 @@ fn connections_contest<'a>(plan: &Plan, proxy: &'a Contender, memstore: &'a Cont
 
 /// The row of so many connections.
 pub(crate) fn connections_label(count: usize) -> String {
-    if count == 1 { "1 connection".to_owned() } else { format!("{count} connections") }
+    if count == 1 { "1 connection".to_owned() } else { format!("{} connections", count_text(count)) }
 }
 
 /// Proxies of one and two workers, none of them with a core of its own.

@@ -9,8 +9,8 @@ use crate::call::{Call, VALUE_BYTES};
 use crate::contender::{Contender, haproxy, nginx, prism, typed_forward};
 use crate::contest::{self, Contest, Entry};
 use crate::fill::fill;
-use crate::load::h2load::H2load;
-use crate::load::{Shape, Until};
+use crate::load::Shape;
+use crate::load::h2load::{H2load, Until};
 use crate::machine::Machine;
 use crate::part::{Part, Plan};
 use crate::results::{Case, Results};
@@ -29,7 +29,7 @@ const PROGRAMS: [(&str, &str); 3] = [("haproxy", "-v"), ("nginx", "-v"), ("h2loa
 
 /// The name of a case in which a call is measured.
 pub(crate) fn case_id(call: &str, shape: Shape, workers: usize) -> String {
-    format!("{call}/{shape}/{workers}")
+    format!("{call}-{workers}/{shape}")
 }
 
 /// Runs the part.

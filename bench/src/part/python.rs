@@ -34,7 +34,7 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python/clients.py");
 
 /// The name of a case.
 pub(crate) fn case_id(event_loop: &str, concurrency: usize) -> String {
-    format!("python/{event_loop}/{concurrency}")
+    format!("{event_loop}/{concurrency}")
 }
 
 /// Runs the part.

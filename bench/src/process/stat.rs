@@ -4,22 +4,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-/// Adds up the CPU time that something uses from a moment on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock(Duration);
-
-impl Clock {
-    /// Begins at a CPU time.
-    pub(crate) fn from(cpu: Duration) -> Self {
-        Self(cpu)
-    }
-
-    /// Microseconds of CPU time for each of `requests`, at a later CPU time.
-    pub(crate) fn us_per_request(self, cpu: Duration, requests: u64) -> f64 {
-        cpu.saturating_sub(self.0).as_secs_f64() * 1e6 / requests.max(1) as f64
-    }
-}
-
 /// The fields of a `stat` file behind the name.
 struct Stat<'a>(Vec<&'a str>);
 
@@ -45,11 +29,6 @@ impl<'a> Stat<'a> {
         Ok(self.field(14)? + self.field(15)?)
     }
 
-    /// cutime and cstime: those of children that have been waited for.
-    fn children_ticks(&self) -> anyhow::Result<u64> {
-        Ok(self.field(16)? + self.field(17)?)
-    }
-
     fn rss_pages(&self) -> anyhow::Result<u64> {
         self.field(24)
     }
@@ -64,13 +43,8 @@ fn read(pid: &str) -> anyhow::Result<String> {
 }
 
 /// The CPU time of a process so far.
-pub(super) fn cpu(pid: u32) -> anyhow::Result<Duration> {
+pub(crate) fn cpu(pid: u32) -> anyhow::Result<Duration> {
     duration(Stat::parse(&read(&pid.to_string())?)?.ticks()?)
-}
-
-/// The CPU time of the children of this process that have ended: of a load generator, when it has been waited for.
-pub(crate) fn children_cpu() -> anyhow::Result<Duration> {
-    duration(Stat::parse(&read("self")?)?.children_ticks()?)
 }
 
 /// The resident memory of a process.
@@ -116,17 +90,9 @@ mod tests {
         let stat = Stat::parse(SAMPLE).unwrap();
         assert_eq!(stat.parent().unwrap(), 17);
         assert_eq!(stat.ticks().unwrap(), 187);
-        assert_eq!(stat.children_ticks().unwrap(), 29);
         assert_eq!(stat.rss_pages().unwrap(), 2048);
         assert!(Stat::parse("4242 (short) S 1").unwrap().ticks().is_err());
         assert!(Stat::parse("nothing").is_err());
-    }
-
-    #[test]
-    fn cpu_time_is_shared_out_among_the_requests() {
-        let clock = Clock::from(Duration::from_millis(100));
-        assert_eq!(clock.us_per_request(Duration::from_millis(350), 1000), 250.0);
-        assert_eq!(clock.us_per_request(Duration::from_millis(350), 0), 250_000.0);
     }
 
     #[test]

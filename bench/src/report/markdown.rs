@@ -7,11 +7,12 @@ use super::plot::Plot;
 use super::target::{self, Bound, Target};
 use crate::machine::Machine;
 use crate::part::Part;
-use crate::results::{Case, Figure, Results, Settings, Spread};
+use crate::results::{Case, Figure, Results, Settings, Spread, grouped};
 
-/// Figures that a contender is compared by.
-const COMPARED: [Figure; 5] =
-    [Figure::RequestsPerSecond, Figure::P99Us, Figure::CpuUs, Figure::BytesPerKey, Figure::ScanUs];
+/// Figures that contenders are compared by.
+const COMPARED: [Figure; 4] = [Figure::RequestsPerSecond, Figure::CpuUs, Figure::BytesPerKey, Figure::ScanUs];
+/// And where the rate was given.
+const COMPARED_OPEN_LOOP: [Figure; 1] = [Figure::P99Us];
 
 /// The whole page.
 pub(super) fn page(all: &[Results], plots: &[Plot]) -> String {
@@ -74,7 +75,8 @@ fn method(part: Part, settings: &Settings) -> String {
         }
         Part::Memstore => {
             "Redis runs without persistence. `h2load` sends to the store, `redis-benchmark` to Redis, one request at a time \
-             on each connection. Bytes per key are the growth of resident memory; keys are 16 bytes and values 100."
+             on each connection. Bytes per key are the growth of resident memory; keys are 16 bytes and values 100. \
+             Memory and expiry are measured once."
         }
         Part::Python => {
             "Each measurement is a process of its own. CPU time is that of the client's process; redis.asyncio speaks to \
@@ -106,8 +108,10 @@ fn table(cases: &[&Case]) -> String {
     let rows = || cases.iter().flat_map(|case| &case.rows);
     let figures: BTreeSet<Figure> = rows().flat_map(|row| row.figures.keys().copied()).collect();
     let baseline = cases.iter().find_map(|case| case.baseline.as_ref());
+    let open_loop = cases.iter().any(|case| case.is_open_loop());
+    let comparable = if open_loop { &COMPARED_OPEN_LOOP[..] } else { &COMPARED[..] };
     let compared: Vec<_> =
-        COMPARED.into_iter().filter(|figure| baseline.is_some() && figures.contains(figure)).collect();
+        comparable.iter().copied().filter(|figure| baseline.is_some() && figures.contains(figure)).collect();
 
     let mut heads = vec!["case".to_owned(), "contender".to_owned()];
     heads.extend(figures.iter().map(|figure| figure.title().to_owned()));
@@ -170,20 +174,6 @@ fn ranged(spread: Spread, digits: usize) -> String {
     }
 }
 
-/// A number with a narrow gap between thousands.
-fn grouped(value: f64, digits: usize) -> String {
-    let text = format!("{value:.digits$}");
-    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(a, b)| (a, Some(b)));
-    let mut out = String::new();
-    for (place, digit) in whole.chars().enumerate() {
-        if place > 0 && (whole.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    fraction.map_or(out.clone(), |fraction| format!("{out}.{fraction}"))
-}
-
 fn line(fields: &[String]) -> String {
     format!("| {} |\n", fields.join(" | "))
 }
@@ -225,12 +215,5 @@ mod tests {
         assert!(page.contains("| it | ≤ 1.2 | 1.10 (0.50–9.00) | met |"), "{page}");
         assert!(page.contains("| it | ≤ 1.2 | 1.30 (0.50–9.00) | **missed** |"), "{page}");
         assert!(page.contains("| it | ≥ 1.2 |  | not measured |"), "{page}");
-    }
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!(grouped(1_234_567.0, 0), "1,234,567");
-        assert_eq!(grouped(123.45, 1), "123.5");
-        assert_eq!(grouped(999.0, 0), "999");
     }
 }

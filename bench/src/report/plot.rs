@@ -20,9 +20,13 @@ pub(super) struct Plot {
     pub(super) file: String,
 }
 
-/// Figures that bars are drawn of.
-const DRAWN: [Figure; 5] =
-    [Figure::RequestsPerSecond, Figure::CpuUs, Figure::P99Us, Figure::BytesPerKey, Figure::ScanUs];
+/// Figures that bars are drawn of, and what their files are called.
+const DRAWN: [(Figure, &str); 4] = [
+    (Figure::RequestsPerSecond, "throughput"),
+    (Figure::CpuUs, "cpu"),
+    (Figure::BytesPerKey, "bytes"),
+    (Figure::ScanUs, "time"),
+];
 
 const SIZE: (u32, u32) = (840, 360);
 
@@ -60,17 +64,18 @@ pub(super) fn write_all(folder: &Path, all: &[Results]) -> anyhow::Result<Vec<Pl
                 part: results.part,
                 section: section.to_owned(),
                 title: format!("{section}: {title}"),
-                file: format!("{}-{}-{kind}.svg", results.part.name(), slug(section)),
+                file: format!("{}-{}-{kind}.svg", results.part.name(), cases[0].name()),
             };
-            for figure in DRAWN {
+            let open_loop = cases.iter().any(|case| case.is_open_loop());
+            for (figure, kind) in DRAWN.into_iter().filter(|_| !open_loop) {
                 let groups = groups(&cases, figure);
                 if groups.iter().any(|group| group.bars.len() > 1) {
-                    let plot = plot(&slug(figure.title()), figure.title());
+                    let plot = plot(kind, figure.title());
                     bars::draw(&folder.join(&plot.file), &plot.title, &groups)?;
                     plots.push(plot);
                 }
             }
-            for case in cases.iter().filter(|case| case.rows.iter().any(|row| !row.histogram.is_empty())) {
+            for case in cases.iter().filter(|case| case.is_open_loop()) {
                 let plot = plot("latency", &format!("latency, {}", case.title));
                 let curves: Vec<_> =
                     case.rows.iter().map(|row| (row.contender.as_str(), row.histogram.as_slice())).collect();
@@ -93,25 +98,9 @@ fn groups(cases: &[&Case], figure: Figure) -> Vec<Group> {
     cases.iter().map(group).filter(|group| !group.bars.is_empty()).collect()
 }
 
-/// A title as a file name.
-fn slug(title: &str) -> String {
-    let words: Vec<_> = title
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect();
-    words.join("-")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn titles_become_file_names() {
-        assert_eq!(slug("CPU µs/req"), "cpu-s-req");
-        assert_eq!(slug("Get of 64 KiB, one worker each"), "get-of-64-kib-one-worker-each");
-    }
 
     #[test]
     fn plots_are_written() {

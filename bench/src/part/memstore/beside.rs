@@ -5,14 +5,14 @@ use anyhow::ensure;
 use crate::call::Call;
 use crate::contender::Contender;
 use crate::contest::progress;
-use crate::load::h2load::H2load;
+use crate::load::Shape;
+use crate::load::h2load::{H2load, Until};
 use crate::load::prism_bench::PrismBench;
-use crate::load::{Shape, Until};
 use crate::part::Plan;
-use crate::results::{Case, Figure, Sample};
+use crate::results::{Case, Figure, Sample, count, grouped};
 
 /// The name of the case.
-pub(crate) const ID: &str = "beside";
+pub(crate) const ID: &str = "beside/get";
 /// Without slow calls, in results.
 pub(crate) const ALONE: &str = "Get alone";
 /// With them.
@@ -25,9 +25,12 @@ const KEYS: usize = 1000;
 
 /// Measures Gets at a fixed rate without and with one Count and one Scan after another on other connections.
 pub(super) async fn run(plan: &Plan, memstore: &Contender) -> anyhow::Result<Case> {
-    let mut case =
-        Case::new("Get beside slow calls, one worker", &format!("{} keys, {RATE} Gets/s", plan.keys), ID)
-            .against(ALONE);
+    let mut case = Case::new(
+        "Get beside slow calls, one worker",
+        &format!("{} keys, {} Gets/s", count(plan.keys), grouped(RATE, 0)),
+        ID,
+    )
+    .against(ALONE);
     let gets = PrismBench {
         calls: "get",
         shape: Shape::SHARED,
@@ -41,13 +44,13 @@ pub(super) async fn run(plan: &Plan, memstore: &Contender) -> anyhow::Result<Cas
     let time = plan.time * 10;
     let slow =
         |call| H2load { call, shape: Shape::SINGLE, until: Until::Passed(time), place: plan.rest_place(1) };
-    let count = slow(Call::Count { keys: plan.keys });
-    let scan = slow(Call::Scan { prefix: String::new(), keys: plan.keys });
-    count.call.verify(&memstore.address).await?;
+    let counts = slow(Call::Count { keys: plan.keys });
+    let scans = slow(Call::Scan { prefix: String::new(), keys: plan.keys });
+    counts.call.verify(&memstore.address).await?;
     for round in 0..plan.rounds {
         for label in [ALONE, BESIDE] {
             let mut slow = match label {
-                BESIDE => vec![count.start(&memstore.address)?, scan.start(&memstore.address)?],
+                BESIDE => vec![counts.start(&memstore.address)?, scans.start(&memstore.address)?],
                 _ => Vec::new(),
             };
             let open = gets.run(&memstore.address)?;
@@ -56,8 +59,8 @@ pub(super) async fn run(plan: &Plan, memstore: &Contender) -> anyhow::Result<Cas
             }
             drop(slow);
             let sample = Sample { histogram: open.histogram, ..Sample::default() }
-                .with(Figure::RequestsPerSecond, open.outcome.requests_per_second)
-                .with_latency(&open.outcome.latency)
+                .with(Figure::RequestsPerSecond, open.requests_per_second)
+                .with_latency(&open.latency)
                 .with(Figure::LateUs, open.late_us_max);
             progress(round, plan.rounds, &case, label, &sample);
             case.record(label, None, sample);

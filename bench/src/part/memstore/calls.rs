@@ -7,11 +7,10 @@ use anyhow::ensure;
 use crate::call::{Call, VALUE_BYTES, value_text};
 use crate::contender::{Contender, prism, redis};
 use crate::contest::{self, progress};
-use crate::load::h2load::H2load;
+use crate::load::Shape;
+use crate::load::h2load::{H2load, Until};
 use crate::load::redis_benchmark::RedisBenchmark;
-use crate::load::{Shape, Until};
 use crate::part::Plan;
-use crate::process::Clock;
 use crate::results::{Case, Figure, Sample, Terms};
 
 /// Requests that find out how many a measurement takes.
@@ -19,7 +18,7 @@ const TRIAL_REQUESTS: u64 = 10_000;
 
 /// The name of a case.
 pub(crate) fn case_id(call: &str, shape: Shape) -> String {
-    format!("calls/{call}/{shape}")
+    format!("calls/{call}-{shape}")
 }
 
 /// Measures both, in turns.
@@ -77,17 +76,16 @@ fn against(
     let trial = load(TRIAL_REQUESTS)?;
     let requests = (trial.requests_per_second * plan.time.as_secs_f64()) as u64;
     let accepted_before = connection.connections_accepted()?;
-    let clock = Clock::from(redis.process.cpu()?);
+    let cpu_before = redis.process.cpu()?;
     let outcome = load(requests.max(TRIAL_REQUESTS))?;
     let requests = outcome.requests;
-    let cpu_us = clock.us_per_request(redis.process.cpu()?, requests);
+    let cpu_us = (redis.process.cpu()? - cpu_before).as_secs_f64() * 1e6 / requests as f64;
     let accepted = connection.connections_accepted()?.saturating_sub(accepted_before);
     let keep_alive = contest::keeps_alive(accepted, shape, requests)?;
     let sample = Sample::default()
         .with(Figure::RequestsPerSecond, outcome.requests_per_second)
         .with(Figure::P50Us, outcome.p50_us)
         .with(Figure::P99Us, outcome.p99_us)
-        .with(Figure::CpuUs, cpu_us)
-        .with(Figure::LoadCpuUs, outcome.cpu.as_secs_f64() * 1e6 / requests as f64);
-    Ok((Terms { tls: false, keep_alive, workers: redis.workers }, sample))
+        .with(Figure::CpuUs, cpu_us);
+    Ok((Terms { tls: false, keep_alive, workers: redis.workers()? }, sample))
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::call::{Call, VALUE_BYTES};
 use crate::contender::prism;
 use crate::contest::{self, Contest, Entry};
-use crate::load::h2load::H2load;
-use crate::load::{Shape, Until};
+use crate::load::Shape;
+use crate::load::h2load::{H2load, Until};
 use crate::part::Plan;
 use crate::results::Case;
 

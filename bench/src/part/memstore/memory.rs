@@ -11,7 +11,7 @@ use crate::contest::progress;
 use crate::fill::fill;
 use crate::part::Plan;
 use crate::process::{Place, cores};
-use crate::results::{Case, Figure, Sample};
+use crate::results::{Case, Figure, Sample, count};
 
 /// Sizes in tenths of a large store: just below, at and far above where tables double.
 pub(crate) const TENTHS: [usize; 3] = [9, 10, 20];
@@ -31,7 +31,7 @@ pub(crate) const TTL_ID: &str = "memory/ttl";
 
 /// Fills both stores.
 pub(super) async fn run(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Case>> {
-    let title = |keys: usize, kind: &str| format!("{keys} keys{kind}");
+    let title = |keys: usize, kind: &str| format!("{} keys{kind}", count(keys));
     let section = format!("Memory of keys of {KEY_BYTES} and values of {VALUE_BYTES} bytes");
     let setup = Setup { workers: cores(), place: Place::Anywhere, folder };
     let mut cases = Vec::new();

@@ -10,10 +10,10 @@ use crate::contender::{Contender, prism};
 use crate::contest::progress;
 use crate::fill::fill;
 use crate::part::Plan;
-use crate::results::{Case, Figure, Sample, Spread};
+use crate::results::{Case, Figure, Sample, Spread, count};
 
 /// The name of the case.
-pub(crate) const ID: &str = "scan";
+pub(crate) const ID: &str = "scan/prefix";
 
 /// The keys that a scan returns.
 const MATCHING: usize = 100;
@@ -23,12 +23,12 @@ const SCANS: usize = 100;
 
 /// What the row of a store of so many keys is called.
 pub(crate) fn label(keys: usize) -> String {
-    format!("among {keys}")
+    format!("among {} keys", count(keys))
 }
 
 /// Measures three stores, in turns, and hands back the largest, of `plan.keys` keys.
 pub(super) async fn run(plan: &Plan, folder: &Path) -> anyhow::Result<(Case, Contender)> {
-    let mut case = Case::new(&format!("Scan of {MATCHING} keys by prefix, one worker"), "scan", ID);
+    let mut case = Case::new(&format!("Scan of {MATCHING} keys by prefix, one worker"), "a Scan", ID);
     let mut stores = Vec::new();
     for keys in [plan.keys / 100, plan.keys / 10, plan.keys] {
         let memstore = prism::memstore(plan.contender(1, folder))?;

@@ -8,12 +8,11 @@ use anyhow::ensure;
 use crate::call::{Call, VALUE_BYTES};
 use crate::contender::{Contender, prism};
 use crate::contest::{self, Contest, Entry, progress};
-use crate::load::h2load::H2load;
+use crate::load::Shape;
+use crate::load::h2load::{H2load, Until};
 use crate::load::prism_bench::PrismBench;
-use crate::load::{Shape, Until};
 use crate::part::Plan;
-use crate::process::Clock;
-use crate::results::{Case, Figure, Sample};
+use crate::results::{Case, Figure, Sample, count};
 
 /// With a time to live, in results.
 pub(crate) const WITH: &str = "with TTL";
@@ -22,7 +21,7 @@ pub(crate) const WITHOUT: &str = "without";
 /// The names of the cases.
 pub(crate) const ONE_KEY_ID: &str = "ttl/one-key";
 pub(crate) const MANY_KEYS_ID: &str = "ttl/many-keys";
-pub(crate) const REFRESH_ID: &str = "ttl/refresh";
+pub(crate) const REFRESH_ID: &str = "refresh/one-key";
 
 const SECTION: &str = "Set with a time to live, one worker";
 const TTL_SECONDS: i64 = 3600;
@@ -54,7 +53,7 @@ async fn one_key(plan: &Plan, memstore: &Contender) -> anyhow::Result<Vec<Case>>
 }
 
 fn many_keys(plan: &Plan, memstore: &Contender) -> anyhow::Result<Case> {
-    let mut case = Case::new(SECTION, &format!("{MANY_KEYS} keys"), MANY_KEYS_ID).against(WITHOUT);
+    let mut case = Case::new(SECTION, &format!("{} keys", count(MANY_KEYS)), MANY_KEYS_ID).against(WITHOUT);
     for round in 0..plan.rounds {
         for (label, ttl) in [(WITH, Some("1h")), (WITHOUT, None)] {
             let load = PrismBench {
@@ -66,7 +65,7 @@ fn many_keys(plan: &Plan, memstore: &Contender) -> anyhow::Result<Case> {
                 ttl,
                 place: plan.rest_place(1),
             };
-            let outcome = load.run(&memstore.address)?.outcome;
+            let outcome = load.run(&memstore.address)?;
             let sample = Sample::default()
                 .with(Figure::RequestsPerSecond, outcome.requests_per_second)
                 .with_latency(&outcome.latency);
@@ -80,22 +79,24 @@ fn many_keys(plan: &Plan, memstore: &Contender) -> anyhow::Result<Case> {
 /// Sets one key as often as a large store has keys, each time with a time to live.
 async fn refresh(plan: &Plan, folder: &Path) -> anyhow::Result<Case> {
     let memstore = prism::memstore(plan.contender(1, folder))?;
-    let mut case =
-        Case::new("Refreshing one key with a time to live", &format!("{} times", plan.keys), REFRESH_ID);
+    let mut case = Case::new(
+        "Refreshing one key with a time to live",
+        &format!("{} times", count(plan.keys)),
+        REFRESH_ID,
+    );
     let (call, place) = (set(Some(TTL_SECONDS)), plan.rest_place(1));
     let load =
         |requests| H2load { call: call.clone(), shape: Shape::SHARED, until: Until::Done(requests), place };
     // Connections and their buffers are there from here on.
-    load(10_000).run(&memstore.address)?;
+    load(10_000).run(&memstore.address, &[])?;
     let before = memstore.process.rss_bytes()?;
-    let clock = Clock::from(memstore.process.cpu()?);
-    let outcome = load(u64::try_from(plan.keys)?).run(&memstore.address)?;
+    let outcome = load(u64::try_from(plan.keys)?).run(&memstore.address, &[&memstore.process])?;
     call.verify(&memstore.address).await?;
     let timers = prism::metric(&memstore, "prism_memstore_timers")?;
     ensure!(prism::metric(&memstore, "prism_memstore_keys")? == 1, "there is more than the one key");
     let sample = Sample::default()
         .with(Figure::RequestsPerSecond, outcome.requests_per_second)
-        .with(Figure::CpuUs, clock.us_per_request(memstore.process.cpu()?, outcome.requests))
+        .with(Figure::CpuUs, outcome.cpu_us[0])
         .with(Figure::RssMib, before as f64 / f64::from(1 << 20))
         .with(Figure::RssAfterMib, memstore.process.rss_bytes()? as f64 / f64::from(1 << 20))
         .with(Figure::Timers, timers as f64);

@@ -8,10 +8,10 @@ use crate::contest::progress;
 use crate::load::Shape;
 use crate::load::prism_bench::PrismBench;
 use crate::part::Plan;
-use crate::results::{Case, Figure, Sample, Spread, Terms};
+use crate::results::{Case, Figure, Sample, Spread, Terms, grouped};
 
 /// The name of the case.
-pub(crate) const ID: &str = "open-loop";
+pub(crate) const ID: &str = "open-loop/get";
 
 /// The keys that are read in turn.
 const KEYS: usize = 1000;
@@ -24,7 +24,7 @@ pub(super) async fn run(field: &Field, plan: &Plan, cases: &[Case]) -> anyhow::R
     let rate =
         Spread::of(rates.into_iter().flatten().copied()).context("the closed loop ran before")?.median / 2.0;
 
-    let title = format!("{rate:.0} req/s on {}", Shape::SHARED);
+    let title = format!("{} req/s on {}", grouped(rate, 0), Shape::SHARED);
     let section = "Latency of Get at half of prism-proxy's rate (open loop), one worker each";
     let mut case = Case::new(section, &title, ID).against(prism::PROXY);
     let load = PrismBench {
@@ -40,10 +40,10 @@ pub(super) async fn run(field: &Field, plan: &Plan, cases: &[Case]) -> anyhow::R
         for contender in [&field.prism, &field.haproxy] {
             let open = load.run(&contender.address)?;
             let sample = Sample { histogram: open.histogram, ..Sample::default() }
-                .with(Figure::RequestsPerSecond, open.outcome.requests_per_second)
-                .with_latency(&open.outcome.latency)
+                .with(Figure::RequestsPerSecond, open.requests_per_second)
+                .with_latency(&open.latency)
                 .with(Figure::LateUs, open.late_us_max);
-            let terms = Terms { tls: false, keep_alive: true, workers: contender.workers };
+            let terms = Terms { tls: false, keep_alive: true, workers: contender.workers()? };
             progress(round, plan.rounds, &case, contender.name, &sample);
             case.record(contender.name, Some(terms), sample);
         }

@@ -8,11 +8,11 @@ use crate::part::Plan;
 use crate::results::{Case, Figure, Sample};
 
 /// The name of the case.
-pub(crate) const ID: &str = "start";
+pub(crate) const ID: &str = "start/all";
 
 /// Starts each of them once a round.
 pub(super) fn run(plan: &Plan, folder: &Path) -> anyhow::Result<Case> {
-    let mut case = Case::new("From the start of a process to its ready line", "start", ID);
+    let mut case = Case::new("From the start of a process to its ready line", "2 workers", ID);
     for round in 0..plan.rounds {
         let memstore = prism::memstore(plan.backend(2, folder))?;
         let proxy = prism::proxy(plan.contender(2, folder), &memstore.address)?;

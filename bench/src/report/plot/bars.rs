@@ -8,6 +8,8 @@ use super::{Group, SIZE, colour};
 
 /// Of the height of the highest whisker.
 const HEADROOM: f64 = 1.1;
+/// Names of contenders stand beside the plot.
+const LEGEND_WIDTH: u32 = 160;
 /// The part of a group's width that bars fill.
 const FILL: f64 = 0.84;
 
@@ -25,7 +27,8 @@ pub(super) fn draw(path: &Path, title: &str, groups: &[Group]) -> anyhow::Result
 
     let root = SVGBackend::new(path, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&root)
+    let (plot, legend) = root.split_horizontally(SIZE.0 - LEGEND_WIDTH);
+    let mut chart = ChartBuilder::on(&plot)
         .caption(title, ("sans-serif", 16))
         .margin(8)
         .x_label_area_size(28)
@@ -60,21 +63,17 @@ pub(super) fn draw(path: &Path, title: &str, groups: &[Group]) -> anyhow::Result
         let shapes = bars.iter().map(|(left, width, spread)| {
             Rectangle::new([(*left, 0.0), (left + width * 0.92, spread.median)], style.filled())
         });
-        chart
-            .draw_series(shapes)?
-            .label(*name)
-            .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], style.filled()));
+        chart.draw_series(shapes)?;
         chart.draw_series(bars.iter().map(|(left, width, spread)| {
             let middle = left + width * 0.46;
             PathElement::new([(middle, spread.min), (middle, spread.max)], BLACK)
         }))?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .background_style(WHITE.mix(0.8))
-        .label_font(("sans-serif", 13))
-        .draw()?;
+    for (index, name) in names.iter().enumerate() {
+        let y = 44 + 20 * index as i32;
+        legend.draw(&Rectangle::new([(4, y), (16, y + 10)], colour(index).filled()))?;
+        legend.draw(&Text::new(*name, (22, y - 1), ("sans-serif", 13)))?;
+    }
     root.present()?;
     Ok(())
 }
