@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use crate::contender::{Contender, prism};
 use crate::load::Shape;
 use crate::load::h2load::H2load;
-use crate::process::Place;
+use crate::process::{Others, Place};
 use crate::results::{Case, Figure, Sample, Terms};
 
 /// A case and what takes part in it.
@@ -88,11 +88,13 @@ fn measure_in_place(
     if !std::ptr::eq(contender, backend) {
         watched.push(&backend.process);
     }
+    let others = Others::begin()?;
     let outcome = load.run(&contender.address, &watched)?;
     let mut sample = Sample::default()
         .with(Figure::RequestsPerSecond, outcome.requests_per_second)
         .with_latency(&outcome.latency)
-        .with(Figure::LoadCpuUs, outcome.load_cpu_us);
+        .with(Figure::LoadCpuUs, outcome.load_cpu_us)
+        .with(Figure::OthersPercent, others.percent()?);
     for (figure, cpu_us) in [Figure::CpuUs, Figure::BackendCpuUs].into_iter().zip(outcome.cpu_us) {
         sample = sample.with(figure, cpu_us);
     }

@@ -1,5 +1,6 @@
 //! A server process that is measured: its start, its place on the cores, its CPU time and memory, and its end.
 
+mod others;
 mod stat;
 
 use std::fs::File;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
+pub(crate) use others::Others;
 pub(crate) use stat::cpu as cpu_of;
 
 /// A server has this long to listen.

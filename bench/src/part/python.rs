@@ -12,7 +12,7 @@ use crate::contest::progress;
 use crate::load::histogram;
 use crate::machine::Machine;
 use crate::part::{Part, Plan};
-use crate::process::{Place, cores};
+use crate::process::{Others, Place, cores};
 use crate::results::{Case, Figure, Results, Sample};
 
 /// The contenders, as the script calls them.
@@ -117,7 +117,9 @@ impl Script<'_> {
         if self.event_loop != THREADS {
             command.args(["--loop", self.event_loop]);
         }
+        let others = Others::begin()?;
         let output = command.output()?;
+        let others_percent = others.percent()?;
         let said = String::from_utf8_lossy(&output.stdout);
         let complaint = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "{} failed: {}\n{said}{complaint}", self.client, output.status);
@@ -131,7 +133,8 @@ impl Script<'_> {
         Ok(Sample::default()
             .with(Figure::RequestsPerSecond, report.requests_per_second)
             .with_latency(&latency)
-            .with(Figure::CpuUs, report.cpu_us))
+            .with(Figure::CpuUs, report.cpu_us)
+            .with(Figure::OthersPercent, others_percent))
     }
 }
 

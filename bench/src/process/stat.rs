@@ -5,11 +5,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 /// The fields of a `stat` file behind the name.
-struct Stat<'a>(Vec<&'a str>);
+pub(super) struct Stat<'a>(Vec<&'a str>);
 
 impl<'a> Stat<'a> {
     /// The second field, the name, is in parentheses and may hold anything.
-    fn parse(text: &'a str) -> anyhow::Result<Self> {
+    pub(super) fn parse(text: &'a str) -> anyhow::Result<Self> {
         let (_, after_name) = text.rsplit_once(')').context("a stat file has a name in parentheses")?;
         Ok(Self(after_name.split_whitespace().collect()))
     }
@@ -20,13 +20,18 @@ impl<'a> Stat<'a> {
         Ok(field.parse()?)
     }
 
-    fn parent(&self) -> anyhow::Result<u64> {
+    pub(super) fn parent(&self) -> anyhow::Result<u64> {
         self.field(4)
     }
 
     /// utime and stime.
-    fn ticks(&self) -> anyhow::Result<u64> {
+    pub(super) fn ticks(&self) -> anyhow::Result<u64> {
         Ok(self.field(14)? + self.field(15)?)
+    }
+
+    /// cutime and cstime: those of children that have been waited for.
+    pub(super) fn children_ticks(&self) -> anyhow::Result<u64> {
+        Ok(self.field(16)? + self.field(17)?)
     }
 
     fn rss_pages(&self) -> anyhow::Result<u64> {
@@ -34,7 +39,7 @@ impl<'a> Stat<'a> {
     }
 }
 
-fn duration(ticks: u64) -> anyhow::Result<Duration> {
+pub(super) fn duration(ticks: u64) -> anyhow::Result<Duration> {
     Ok(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second())?)
 }
 
@@ -52,17 +57,23 @@ pub(super) fn rss_bytes(pid: u32) -> anyhow::Result<u64> {
     Ok(Stat::parse(&read(&pid.to_string())?)?.rss_pages()? * u64::try_from(rustix::param::page_size())?)
 }
 
+/// The `stat` files of all processes.
+pub(super) fn all() -> anyhow::Result<Vec<(u64, String)>> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // Processes come and go meanwhile.
+        all.extend(read(&format!("{pid}")).ok().map(|text| (pid, text)));
+    }
+    Ok(all)
+}
+
 /// The processes whose parent is `pid`.
 pub(super) fn children_of(pid: u32) -> anyhow::Result<Vec<u32>> {
     let mut children = Vec::new();
-    for entry in std::fs::read_dir("/proc")? {
-        let Some(child) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
-        // Processes come and go meanwhile.
-        let Ok(text) = read(&child.to_string()) else { continue };
+    for (child, text) in all()? {
         if Stat::parse(&text)?.parent()? == u64::from(pid) {
-            children.push(child);
+            children.push(u32::try_from(child)?);
         }
     }
     Ok(children)
@@ -90,6 +101,7 @@ mod tests {
         let stat = Stat::parse(SAMPLE).unwrap();
         assert_eq!(stat.parent().unwrap(), 17);
         assert_eq!(stat.ticks().unwrap(), 187);
+        assert_eq!(stat.children_ticks().unwrap(), 29);
         assert_eq!(stat.rss_pages().unwrap(), 2048);
         assert!(Stat::parse("4242 (short) S 1").unwrap().ticks().is_err());
         assert!(Stat::parse("nothing").is_err());

@@ -32,6 +32,7 @@ pub(super) fn page(all: &[Results], plots: &[Plot]) -> String {
 fn part(results: &Results, plots: &[Plot]) -> String {
     let mut page = format!("\n## {}\n\n{}\n\n", title(results.part), method(results.part, &results.settings));
     page.push_str(&machine(&results.machine));
+    page.push_str(&others(results));
     let mut sections: Vec<&str> = Vec::new();
     for case in &results.cases {
         if !sections.contains(&case.section.as_str()) {
@@ -103,10 +104,24 @@ fn machine(machine: &Machine) -> String {
     )
 }
 
+/// How much the machine had to do besides.
+fn others(results: &Results) -> String {
+    let rows = results.cases.iter().flat_map(|case| &case.rows);
+    let percents = rows.filter_map(|row| row.figures.get(&Figure::OthersPercent)).flatten().copied();
+    Spread::of(percents).map_or_else(String::new, |percents| {
+        format!(
+            "Processes that have no part in this took {:.1} % of the machine's CPU time during a measurement (median), and \
+             at most {:.1} %.\n",
+            percents.median, percents.max
+        )
+    })
+}
+
 /// One table for the cases of a section.
 fn table(cases: &[&Case]) -> String {
     let rows = || cases.iter().flat_map(|case| &case.rows);
-    let figures: BTreeSet<Figure> = rows().flat_map(|row| row.figures.keys().copied()).collect();
+    let mut figures: BTreeSet<Figure> = rows().flat_map(|row| row.figures.keys().copied()).collect();
+    figures.remove(&Figure::OthersPercent);
     let baseline = cases.iter().find_map(|case| case.baseline.as_ref());
     let open_loop = cases.iter().any(|case| case.is_open_loop());
     let comparable = if open_loop { &COMPARED_OPEN_LOOP[..] } else { &COMPARED[..] };

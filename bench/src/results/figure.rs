@@ -38,6 +38,8 @@ pub(crate) enum Figure {
     BytesPerKey,
     /// Timers that the store holds.
     Timers,
+    /// The share of the machine's CPU time that processes took that have no part in this. Told once for all.
+    OthersPercent,
 }
 
 impl Figure {
@@ -60,13 +62,14 @@ impl Figure {
             Self::RssAfterMib => "RSS MiB at the end",
             Self::BytesPerKey => "bytes per key",
             Self::Timers => "timers",
+            Self::OthersPercent => "others' CPU %",
         }
     }
 
     /// Digits behind the point that the measurement supports.
     pub(crate) fn digits(self) -> usize {
         match self {
-            Self::CpuUs | Self::BackendCpuUs | Self::LoadCpuUs | Self::ReadyMs => 1,
+            Self::OthersPercent | Self::CpuUs | Self::BackendCpuUs | Self::LoadCpuUs | Self::ReadyMs => 1,
             Self::RssMib | Self::RssAfterMib => 1,
             Self::Seconds | Self::RssFallSeconds => 2,
             _ => 0,

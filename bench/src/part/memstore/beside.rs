@@ -9,6 +9,7 @@ use crate::load::Shape;
 use crate::load::h2load::{H2load, Until};
 use crate::load::prism_bench::PrismBench;
 use crate::part::Plan;
+use crate::process::Others;
 use crate::results::{Case, Figure, Sample, count, grouped};
 
 /// The name of the case.
@@ -53,6 +54,7 @@ pub(super) async fn run(plan: &Plan, memstore: &Contender) -> anyhow::Result<Cas
                 BESIDE => vec![counts.start(&memstore.address)?, scans.start(&memstore.address)?],
                 _ => Vec::new(),
             };
+            let others = Others::begin()?;
             let open = gets.run(&memstore.address)?;
             for load in &mut slow {
                 ensure!(load.runs()?, "a slow call failed beside the Gets");
@@ -61,7 +63,8 @@ pub(super) async fn run(plan: &Plan, memstore: &Contender) -> anyhow::Result<Cas
             let sample = Sample { histogram: open.histogram, ..Sample::default() }
                 .with(Figure::RequestsPerSecond, open.requests_per_second)
                 .with_latency(&open.latency)
-                .with(Figure::LateUs, open.late_us_max);
+                .with(Figure::LateUs, open.late_us_max)
+                .with(Figure::OthersPercent, others.percent()?);
             progress(round, plan.rounds, &case, label, &sample);
             case.record(label, None, sample);
         }

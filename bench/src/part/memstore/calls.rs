@@ -11,6 +11,7 @@ use crate::load::Shape;
 use crate::load::h2load::{H2load, Until};
 use crate::load::redis_benchmark::RedisBenchmark;
 use crate::part::Plan;
+use crate::process::Others;
 use crate::results::{Case, Figure, Sample, Terms};
 
 /// Requests that find out how many a measurement takes.
@@ -76,6 +77,7 @@ fn against(
     let trial = load(TRIAL_REQUESTS)?;
     let requests = (trial.requests_per_second * plan.time.as_secs_f64()) as u64;
     let accepted_before = connection.connections_accepted()?;
+    let others = Others::begin()?;
     let cpu_before = redis.process.cpu()?;
     let outcome = load(requests.max(TRIAL_REQUESTS))?;
     let requests = outcome.requests;
@@ -86,6 +88,7 @@ fn against(
         .with(Figure::RequestsPerSecond, outcome.requests_per_second)
         .with(Figure::P50Us, outcome.p50_us)
         .with(Figure::P99Us, outcome.p99_us)
-        .with(Figure::CpuUs, cpu_us);
+        .with(Figure::CpuUs, cpu_us)
+        .with(Figure::OthersPercent, others.percent()?);
     Ok((Terms { tls: false, keep_alive, workers: redis.workers()? }, sample))
 }

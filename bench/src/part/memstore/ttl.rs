@@ -12,6 +12,7 @@ use crate::load::Shape;
 use crate::load::h2load::{H2load, Until};
 use crate::load::prism_bench::PrismBench;
 use crate::part::Plan;
+use crate::process::Others;
 use crate::results::{Case, Figure, Sample, count};
 
 /// With a time to live, in results.
@@ -65,8 +66,10 @@ fn many_keys(plan: &Plan, memstore: &Contender) -> anyhow::Result<Case> {
                 ttl,
                 place: plan.rest_place(1),
             };
+            let others = Others::begin()?;
             let outcome = load.run(&memstore.address)?;
             let sample = Sample::default()
+                .with(Figure::OthersPercent, others.percent()?)
                 .with(Figure::RequestsPerSecond, outcome.requests_per_second)
                 .with_latency(&outcome.latency);
             progress(round, plan.rounds, &case, label, &sample);

@@ -8,6 +8,7 @@ use crate::contest::progress;
 use crate::load::Shape;
 use crate::load::prism_bench::PrismBench;
 use crate::part::Plan;
+use crate::process::Others;
 use crate::results::{Case, Figure, Sample, Spread, Terms, grouped};
 
 /// The name of the case.
@@ -38,11 +39,13 @@ pub(super) async fn run(field: &Field, plan: &Plan, cases: &[Case]) -> anyhow::R
     };
     for round in 0..plan.rounds {
         for contender in [&field.prism, &field.haproxy] {
+            let others = Others::begin()?;
             let open = load.run(&contender.address)?;
             let sample = Sample { histogram: open.histogram, ..Sample::default() }
                 .with(Figure::RequestsPerSecond, open.requests_per_second)
                 .with_latency(&open.latency)
-                .with(Figure::LateUs, open.late_us_max);
+                .with(Figure::LateUs, open.late_us_max)
+                .with(Figure::OthersPercent, others.percent()?);
             let terms = Terms { tls: false, keep_alive: true, workers: contender.workers()? };
             progress(round, plan.rounds, &case, contender.name, &sample);
             case.record(contender.name, Some(terms), sample);
