@@ -2,6 +2,7 @@
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::bench::Bench;
 use crate::completions::Completions;
 use crate::conformance::Conformance;
 use crate::dev::{self, Dev};
@@ -42,6 +43,7 @@ pub(crate) enum Command {
     List(List),
     Health(Health),
     Conformance(Conformance),
+    Bench(Box<Bench>),
     Completions(Completions),
 }
 
@@ -54,6 +56,7 @@ impl Command {
             Self::List(list) => list.format(),
             Self::Health(health) => health.format(),
             Self::Conformance(conformance) => conformance.format(),
+            Self::Bench(bench) => bench.format(),
         }
     }
 
@@ -64,6 +67,7 @@ impl Command {
             Self::List(list) => list.run(),
             Self::Health(health) => health.run(),
             Self::Conformance(conformance) => conformance.run(),
+            Self::Bench(bench) => bench.run(),
             Self::Completions(completions) => completions.run(),
         }
     }
@@ -129,6 +133,8 @@ mod tests {
             "kv get a -o xml",
             "health --wait soon",
             "completions tcsh",
+            "bench --connections 0",
+            "bench --calls gets",
         ] {
             let error = parsed(words).err().unwrap_or_else(|| panic!("{words:?} is accepted"));
             // clap shows the help of a command without its verb, which also ends with 2.

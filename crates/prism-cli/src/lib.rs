@@ -1,4 +1,4 @@
-//! The `prism` tool: a gateway for development in one process, and commands for data, health and conformance.
+//! The `prism` tool: a gateway for development in one process, and commands for data, health, conformance and load.
 //!
 //! | module | owns |
 //! |---|---|
@@ -7,6 +7,7 @@
 //! | `kv`, `list` | the data commands, one file each below |
 //! | `health` | `prism health` |
 //! | `conformance` | `prism conformance` |
+//! | `bench` | `prism bench`, one noun a file below |
 //! | `completions` | `prism completions` |
 //! | `connect` | the options that name a gateway and a namespace |
 //! | `value` | where a value comes from |
@@ -17,10 +18,12 @@
 //! | `exit` | exit codes |
 //! | `failure` | what went wrong, and what to do next |
 //!
-//! Data goes through `prism-client` and nothing else. What the commands print and how they end is a promise to
+//! Data goes through `prism-client` and nothing else, except for the load of `bench`, which is spare with its own time.
+//! What the commands print and how they end is a promise to
 //! scripts: `docs/CLI.md` writes it down.
 
 mod args;
+mod bench;
 mod completions;
 mod conformance;
 mod connect;

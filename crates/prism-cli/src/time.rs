@@ -16,9 +16,23 @@ pub(crate) fn time_limit(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A time to live in whole seconds. A fraction is rounded up: nothing expires before its time.
+pub(crate) fn whole_seconds(ttl: Duration) -> i64 {
+    let seconds = ttl.as_secs().saturating_add(u64::from(ttl.subsec_nanos() > 0));
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fraction_of_a_second_is_rounded_up() {
+        assert_eq!(whole_seconds(Duration::from_millis(1)), 1);
+        assert_eq!(whole_seconds(Duration::from_millis(1999)), 2);
+        assert_eq!(whole_seconds(Duration::from_secs(5)), 5);
+        assert_eq!(whole_seconds(Duration::ZERO), 0, "the server refuses it");
+    }
 
     #[test]
     fn times_need_a_unit() {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Output};
-use crate::time::time;
+use crate::time::{time, whole_seconds};
 use crate::value::ValueArgs;
 
 /// Store a value, replacing the key's value and its time to live.
@@ -49,27 +49,8 @@ impl Set {
     }
 }
 
-/// A fraction is rounded up: nothing expires before its time.
-fn whole_seconds(ttl: Duration) -> i64 {
-    let seconds = ttl.as_secs().saturating_add(u64::from(ttl.subsec_nanos() > 0));
-    i64::try_from(seconds).unwrap_or(i64::MAX)
-}
-
 impl Answer for Stored<'_> {
     fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
         writeln!(out, "OK")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fraction_of_a_second_is_rounded_up() {
-        assert_eq!(whole_seconds(Duration::from_millis(1)), 1);
-        assert_eq!(whole_seconds(Duration::from_millis(1999)), 2);
-        assert_eq!(whole_seconds(Duration::from_secs(5)), 5);
-        assert_eq!(whole_seconds(Duration::ZERO), 0, "the server refuses it");
     }
 }

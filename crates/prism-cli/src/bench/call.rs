@@ -1,0 +1,122 @@
+//! One call: sends a framed message and reads the answer to its end.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use h2::{Reason, RecvStream};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, TE};
+use http::{HeaderMap, Request, StatusCode, response};
+use tonic::Code;
+
+use super::kind::Kind;
+use super::message::Message;
+
+/// The largest number in a `grpc-timeout`: it has at most 8 digits.
+const TIMEOUT_UNITS_MAX: u128 = 99_999_999;
+
+/// The head of every request of one kind; a clone of it costs little.
+pub(super) fn head(kind: Kind, authority: &str, timeout: Duration) -> Result<Request<()>, http::Error> {
+    Request::post(format!("http://{authority}{}", kind.path()))
+        .header(CONTENT_TYPE, HeaderValue::from_static("application/grpc"))
+        .header(TE, HeaderValue::from_static("trailers"))
+        .header(HeaderName::from_static("grpc-timeout"), grpc_timeout(timeout))
+        .body(())
+}
+
+/// Makes a call. Returns how many bytes of messages were received, or with which code it failed.
+pub(super) async fn call(
+    send: &mut SendRequest<Bytes>,
+    head: Request<()>,
+    message: Message,
+) -> Result<usize, Code> {
+    let (response, mut body) = send.send_request(head, false).map_err(code_of)?;
+    if message.value.is_empty() {
+        body.send_data(message.head, true).map_err(code_of)?;
+    } else {
+        body.send_data(message.head, false).map_err(code_of)?;
+        body.send_data(message.value, true).map_err(code_of)?;
+    }
+    let (head, body) = response.await.map_err(code_of)?.into_parts();
+    read(&head, body).await
+}
+
+async fn read(head: &response::Parts, mut body: RecvStream) -> Result<usize, Code> {
+    let mut bytes = 0;
+    while let Some(data) = body.data().await {
+        let len = data.map_err(code_of)?.len();
+        body.flow_control().release_capacity(len).map_err(code_of)?;
+        bytes += len;
+    }
+    let trailers = body.trailers().await.map_err(code_of)?;
+    match status(trailers.as_ref().unwrap_or(&head.headers)) {
+        Some(b"0") => Ok(bytes),
+        Some(code) => Err(Code::from_bytes(code)),
+        None => Err(code_of_http(head.status)),
+    }
+}
+
+fn status(headers: &HeaderMap) -> Option<&[u8]> {
+    headers.get("grpc-status").map(HeaderValue::as_bytes)
+}
+
+/// What a broken stream or connection means to a caller: the table of gRPC over HTTP/2.
+fn code_of(error: h2::Error) -> Code {
+    match error.reason() {
+        Some(Reason::CANCEL) => Code::Cancelled,
+        Some(Reason::ENHANCE_YOUR_CALM) => Code::ResourceExhausted,
+        Some(Reason::INADEQUATE_SECURITY) => Code::PermissionDenied,
+        Some(Reason::REFUSED_STREAM) => Code::Unavailable,
+        _ if error.is_io() || error.is_go_away() => Code::Unavailable,
+        _ => Code::Internal,
+    }
+}
+
+/// What an answer without a gRPC status means: gRPC's table of HTTP statuses.
+fn code_of_http(status: StatusCode) -> Code {
+    match status {
+        StatusCode::BAD_REQUEST => Code::Internal,
+        StatusCode::UNAUTHORIZED => Code::Unauthenticated,
+        StatusCode::FORBIDDEN => Code::PermissionDenied,
+        StatusCode::NOT_FOUND => Code::Unimplemented,
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => Code::Unavailable,
+        _ => Code::Unknown,
+    }
+}
+
+/// A time limit as gRPC writes it: the finest unit whose number has at most 8 digits.
+fn grpc_timeout(timeout: Duration) -> String {
+    [("n", timeout.as_nanos()), ("u", timeout.as_micros()), ("m", timeout.as_millis())]
+        .into_iter()
+        .find(|(_, number)| *number <= TIMEOUT_UNITS_MAX)
+        .map_or_else(|| format!("{}S", timeout.as_secs()), |(unit, number)| format!("{number}{unit}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_limit_has_at_most_eight_digits() {
+        for (timeout, text) in [
+            (Duration::from_millis(50), "50000000n"),
+            (Duration::from_secs(2), "2000000u"),
+            (Duration::from_secs(100), "100000m"),
+            (Duration::from_secs(365 * 24 * 60 * 60), "31536000S"),
+        ] {
+            assert_eq!(grpc_timeout(timeout), text);
+        }
+    }
+
+    #[test]
+    fn every_kind_has_a_head() {
+        for kind in Kind::ALL {
+            let head = head(kind, "[::1]:80", Duration::from_secs(2)).unwrap();
+            assert_eq!((head.uri().path(), head.method().as_str()), (kind.path(), "POST"));
+            assert_eq!(head.headers()["grpc-timeout"], "2000000u");
+        }
+    }
+}

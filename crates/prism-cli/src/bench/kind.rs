@@ -1,0 +1,115 @@
+//! The calls that a load is made of: their names, methods and what each message holds.
+
+use std::fmt;
+
+/// One kind of call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Get,
+    Set,
+    Exists,
+    Delete,
+    Count,
+    Scan,
+    ScanKeys,
+    PushLeft,
+    PushRight,
+    PopLeft,
+    PopRight,
+    Length,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 12] = [
+        Self::Get,
+        Self::Set,
+        Self::Exists,
+        Self::Delete,
+        Self::Count,
+        Self::Scan,
+        Self::ScanKeys,
+        Self::PushLeft,
+        Self::PushRight,
+        Self::PopLeft,
+        Self::PopRight,
+        Self::Length,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Set => "set",
+            Self::Exists => "exists",
+            Self::Delete => "delete",
+            Self::Count => "count",
+            Self::Scan => "scan",
+            Self::ScanKeys => "scan-keys",
+            Self::PushLeft => "push-left",
+            Self::PushRight => "push-right",
+            Self::PopLeft => "pop-left",
+            Self::PopRight => "pop-right",
+            Self::Length => "length",
+        }
+    }
+
+    /// The path of the method.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Get => "/prism.interfaces.keyvalue.KeyValueBasicInterface/Get",
+            Self::Set => "/prism.interfaces.keyvalue.KeyValueBasicInterface/Set",
+            Self::Exists => "/prism.interfaces.keyvalue.KeyValueBasicInterface/Exists",
+            Self::Delete => "/prism.interfaces.keyvalue.KeyValueBasicInterface/Delete",
+            Self::Count => "/prism.interfaces.keyvalue.KeyValueScanInterface/Count",
+            Self::Scan => "/prism.interfaces.keyvalue.KeyValueScanInterface/Scan",
+            Self::ScanKeys => "/prism.interfaces.keyvalue.KeyValueScanInterface/ScanKeys",
+            Self::PushLeft => "/prism.interfaces.list.ListBasicInterface/PushLeft",
+            Self::PushRight => "/prism.interfaces.list.ListBasicInterface/PushRight",
+            Self::PopLeft => "/prism.interfaces.list.ListBasicInterface/PopLeft",
+            Self::PopRight => "/prism.interfaces.list.ListBasicInterface/PopRight",
+            Self::Length => "/prism.interfaces.list.ListBasicInterface/Length",
+        }
+    }
+
+    /// Whether it works on lists, whose keys are apart from those of values.
+    pub(super) fn is_of_lists(self) -> bool {
+        matches!(self, Self::PushLeft | Self::PushRight | Self::PopLeft | Self::PopRight | Self::Length)
+    }
+
+    /// Whether it adds a value, which its message holds.
+    pub(super) fn stores(self) -> bool {
+        matches!(self, Self::Set | Self::PushLeft | Self::PushRight)
+    }
+
+    /// Whether it is about all keys with the prefix, and not about one key.
+    pub(super) fn is_of_prefix(self) -> bool {
+        matches!(self, Self::Count) || self.has_limit()
+    }
+
+    /// Whether its message holds the most keys to return.
+    pub(super) fn has_limit(self) -> bool {
+        matches!(self, Self::Scan | Self::ScanKeys)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prism_proto::methods::KNOWN;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_is_a_method_of_the_contract() {
+        for kind in Kind::ALL {
+            let method = KNOWN.get(kind.path()).unwrap_or_else(|| panic!("{kind} is no method"));
+            assert_eq!(method.server_streaming, kind.has_limit(), "{kind}");
+            let (_, method) = kind.path().rsplit_once('/').unwrap();
+            assert_eq!(method.to_lowercase(), kind.name().replace('-', ""));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! One connection to the server, shared by its streams, and made again when it is lost.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use h2::client::{Builder, SendRequest};
+use prism_runtime::listen::set_tcp_options;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::Mutex;
+
+/// What the server may send ahead on one stream. Answers are read as they come; it only must not be what limits a scan.
+const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+
+/// A lost connection is made again at most ten times a second.
+pub(super) const REDIAL_AFTER: Duration = Duration::from_millis(100);
+
+/// Where the server is.
+#[derive(Clone, Debug)]
+pub(super) enum Address {
+    Tcp(String),
+    Unix(PathBuf),
+}
+
+/// A connection, whether it is up or not.
+#[derive(Debug)]
+pub(super) struct Link {
+    address: Address,
+    streams: usize,
+    timeout: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    send: SendRequest<Bytes>,
+    /// Counts the connections that were made.
+    generation: u64,
+    dialled: Instant,
+}
+
+/// A stream's handle on a connection.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) send: SendRequest<Bytes>,
+    generation: u64,
+}
+
+impl Address {
+    /// Reads an address that the command line's grammar has accepted.
+    pub(super) fn new(text: &str) -> Self {
+        match text.strip_prefix("unix:") {
+            Some(path) => Self::Unix(path.into()),
+            None => {
+                let authority = text.strip_prefix("http://").unwrap_or(text);
+                Self::Tcp(authority.strip_suffix('/').unwrap_or(authority).to_owned())
+            }
+        }
+    }
+
+    /// The host that requests name.
+    pub(super) fn authority(&self) -> &str {
+        match self {
+            Self::Tcp(authority) => authority,
+            Self::Unix(_) => "localhost",
+        }
+    }
+}
+
+impl Link {
+    /// Connects, for so many streams.
+    pub(super) async fn connect(address: Address, streams: usize, timeout: Duration) -> io::Result<Self> {
+        let send = dial(&address, streams, timeout).await?;
+        let state = Mutex::new(State { send, generation: 0, dialled: Instant::now() });
+        Ok(Self { address, streams, timeout, state })
+    }
+
+    /// A handle on the connection as it is.
+    pub(super) async fn place(&self) -> Place {
+        self.state.lock().await.place()
+    }
+
+    /// A handle on a connection that is not the one that was lost: another stream's, or a new one.
+    pub(super) async fn replace(&self, lost: &Place) -> io::Result<Place> {
+        let mut state = self.state.lock().await;
+        if state.generation == lost.generation {
+            if state.dialled.elapsed() < REDIAL_AFTER {
+                return Err(io::ErrorKind::NotConnected.into());
+            }
+            let dialled = dial(&self.address, self.streams, self.timeout).await;
+            state.dialled = Instant::now();
+            state.send = dialled?;
+            state.generation += 1;
+        }
+        Ok(state.place())
+    }
+}
+
+impl State {
+    fn place(&self) -> Place {
+        Place { send: self.send.clone(), generation: self.generation }
+    }
+}
+
+async fn dial(address: &Address, streams: usize, timeout: Duration) -> io::Result<SendRequest<Bytes>> {
+    let dialling = async {
+        match address {
+            Address::Tcp(authority) => {
+                let stream = TcpStream::connect(authority).await?;
+                set_tcp_options(&stream)?;
+                shake_hands(stream, streams).await
+            }
+            Address::Unix(path) => shake_hands(UnixStream::connect(path).await?, streams).await,
+        }
+    };
+    tokio::time::timeout(timeout, dialling).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+async fn shake_hands<S>(stream: S, streams: usize) -> io::Result<SendRequest<Bytes>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    // All streams' windows, 1 GiB at most, so that no stream waits for another's reader.
+    let connection_window_bytes = u32::try_from(streams).unwrap_or(1).saturating_mul(STREAM_WINDOW_BYTES);
+    let (send, driver) = Builder::new()
+        .enable_push(false)
+        .initial_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(connection_window_bytes)
+        .initial_max_send_streams(streams)
+        .max_concurrent_reset_streams(streams)
+        .handshake(stream)
+        .await
+        .map_err(io::Error::other)?;
+    // It ends with the connection; the calls that were on it tell why.
+    tokio::spawn(driver);
+    Ok(send)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_three_forms_of_an_address_are_read() {
+        for (text, authority) in [
+            ("localhost:8980", "localhost:8980"),
+            ("http://[::1]:80/", "[::1]:80"),
+            ("unix:/run/prism.sock", "localhost"),
+        ] {
+            assert_eq!(Address::new(text).authority(), authority);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The messages of a load, framed for gRPC and, unless there are too many, made once before it begins.
+//!
+//! All messages of one kind have the same length, for their keys have. So they lie in one table, and a message is a slice
+//! of it: no allocation, no encoding. Each worker has a handle of its own on the table, so that threads do not share a
+//! counter of references.
+
+use std::sync::Arc;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use prism_runtime::message::PREFIX_BYTES;
+
+use super::keys::Keys;
+use super::kind::Kind;
+
+/// The largest table: 64 MiB, so that twelve kinds stay well under a gigabyte.
+const TABLE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What all messages of a load have in common.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) namespace: String,
+    pub(super) keys: Keys,
+    pub(super) value: Bytes,
+    pub(super) ttl_seconds: Option<i64>,
+    pub(super) limit: i32,
+}
+
+/// The messages of one kind of call.
+#[derive(Clone, Debug)]
+pub(super) struct Encoded {
+    content: Arc<Content>,
+    kind: Kind,
+    /// All messages, one behind the other.
+    table: Option<Arc<[u8]>>,
+}
+
+/// One worker's handle on the messages of one kind.
+#[derive(Debug)]
+pub(super) struct Messages {
+    encoded: Encoded,
+    table: Option<Bytes>,
+    message_bytes: usize,
+    rows: u64,
+}
+
+/// One framed message, in one or two pieces.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) head: Bytes,
+    /// The rest of it; empty if the head is all.
+    pub(super) value: Bytes,
+}
+
+impl Encoded {
+    pub(super) fn new(content: &Arc<Content>, kind: Kind) -> Self {
+        let mut encoded = Self { content: Arc::clone(content), kind, table: None };
+        let rows = encoded.rows();
+        let first = encoded.build(0);
+        let bytes = usize::try_from(rows).ok().and_then(|rows| rows.checked_mul(first.len()));
+        if let Some(bytes) = bytes.filter(|bytes| *bytes <= TABLE_BYTES_MAX) {
+            let mut table = Vec::with_capacity(bytes);
+            for row in 0..rows {
+                let message = encoded.build(row);
+                table.extend_from_slice(&message.head);
+                table.extend_from_slice(&message.value);
+            }
+            encoded.table = Some(table.into());
+        }
+        encoded
+    }
+
+    /// A handle for one worker.
+    pub(super) fn handle(&self) -> Messages {
+        Messages {
+            table: self.table.clone().map(Bytes::from_owner),
+            message_bytes: self.build(0).len(),
+            rows: self.rows(),
+            encoded: self.clone(),
+        }
+    }
+
+    fn rows(&self) -> u64 {
+        if self.kind.is_of_prefix() { 1 } else { self.content.keys.count }
+    }
+
+    /// Encodes a message. Every request has its namespace in field 1 and its key, list key or prefix in field 2; those
+    /// that store have the value in field 3, which stands last, and scans have the limit there.
+    fn build(&self, row: u64) -> Message {
+        let content = &*self.content;
+        let value = if self.kind.stores() { content.value.clone() } else { Bytes::new() };
+        let key = if self.kind.is_of_prefix() { content.keys.prefix.clone() } else { content.keys.name(row) };
+        // 64 bytes are more than all tags and numbers take.
+        let mut head = BytesMut::with_capacity(64 + content.namespace.len() + key.len());
+        head.put_bytes(0, PREFIX_BYTES);
+        put_bytes(&mut head, 1, content.namespace.as_bytes());
+        put_bytes(&mut head, 2, key.as_bytes());
+        if self.kind.has_limit() {
+            put_number(&mut head, 3, u64::try_from(content.limit).unwrap_or(0));
+        }
+        if let (Kind::Set, Some(seconds)) = (self.kind, content.ttl_seconds) {
+            put_number(&mut head, 4, u64::try_from(seconds).unwrap_or(0));
+        }
+        if self.kind.stores() {
+            put_length(&mut head, 3, value.len());
+        }
+        let len = head.len() - PREFIX_BYTES + value.len();
+        let len = u32::try_from(len).expect("the plan refuses values that no message holds");
+        head[1..PREFIX_BYTES].copy_from_slice(&len.to_be_bytes());
+        Message { head: head.freeze(), value }
+    }
+}
+
+impl Messages {
+    /// A message for a key drawn at random, each as likely as the other.
+    pub(super) fn draw(&self, random: &mut fastrand::Rng) -> Message {
+        let row = if self.rows == 1 { 0 } else { random.u64(..self.rows) };
+        match &self.table {
+            Some(table) => {
+                // The table's length fits, so this place in it does.
+                let begin = row as usize * self.message_bytes;
+                Message { head: table.slice(begin..begin + self.message_bytes), value: Bytes::new() }
+            }
+            None => self.encoded.build(row),
+        }
+    }
+}
+
+impl Message {
+    pub(super) fn len(&self) -> usize {
+        self.head.len() + self.value.len()
+    }
+}
+
+fn put_varint(out: &mut BytesMut, mut number: u64) {
+    while number >= 0x80 {
+        out.put_u8(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.put_u8(number as u8);
+}
+
+fn put_number(out: &mut BytesMut, field: u8, number: u64) {
+    out.put_u8(field << 3);
+    put_varint(out, number);
+}
+
+fn put_length(out: &mut BytesMut, field: u8, len: usize) {
+    out.put_u8(field << 3 | 2);
+    put_varint(out, len as u64);
+}
+
+fn put_bytes(out: &mut BytesMut, field: u8, bytes: &[u8]) {
+    put_length(out, field, bytes.len());
+    out.put_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use prism_proto::interfaces::keyvalue::{CountRequest, GetRequest, ScanRequest, SetRequest};
+    use prism_proto::interfaces::list::PushLeftRequest;
+
+    use super::*;
+
+    fn content(count: u64, value_bytes: usize) -> Arc<Content> {
+        Arc::new(Content {
+            namespace: "orders".to_owned(),
+            keys: Keys { prefix: "p:".to_owned(), digits: 9, count },
+            value: vec![7; value_bytes].into(),
+            ttl_seconds: Some(300),
+            limit: 200,
+        })
+    }
+
+    /// Draws a message and decodes it, whole and framed.
+    fn drawn<M: prost::Message + Default>(encoded: &Encoded) -> M {
+        let message = encoded.handle().draw(&mut fastrand::Rng::with_seed(1));
+        let bytes = [message.head, message.value].concat();
+        assert_eq!(bytes[..5], [&[0][..], &(bytes.len() as u32 - 5).to_be_bytes()].concat());
+        M::decode(&bytes[5..]).unwrap()
+    }
+
+    #[test]
+    fn messages_decode_as_what_they_are() {
+        let content = content(1, 300);
+        let (namespace, key) = ("orders".to_owned(), "p:000000000".to_owned());
+        let get: GetRequest = drawn(&Encoded::new(&content, Kind::Get));
+        assert_eq!((&get.namespace, &get.key), (&namespace, &key));
+        let set: SetRequest = drawn(&Encoded::new(&content, Kind::Set));
+        assert_eq!((&set.namespace, &set.key, set.ttl_seconds), (&namespace, &key, Some(300)));
+        assert_eq!(set.value, vec![7; 300]);
+        let push: PushLeftRequest = drawn(&Encoded::new(&content, Kind::PushLeft));
+        assert_eq!((&push.namespace, &push.list_key, push.value.len()), (&namespace, &key, 300));
+        let scan: ScanRequest = drawn(&Encoded::new(&content, Kind::Scan));
+        assert_eq!((scan.namespace, scan.prefix.as_str(), scan.limit), (namespace, "p:", 200));
+        let count: CountRequest = drawn(&Encoded::new(&content, Kind::Count));
+        assert_eq!(count.prefix, "p:");
+    }
+
+    #[test]
+    fn too_large_a_table_is_not_made() {
+        let content = content(1_000_000, 100);
+        let set = Encoded::new(&content, Kind::Set);
+        assert!(set.table.is_none());
+        assert_eq!(drawn::<SetRequest>(&set).value.len(), 100);
+        let get = Encoded::new(&content, Kind::Get);
+        assert_eq!(get.table.as_ref().unwrap().len(), get.build(0).len() * 1_000_000);
+        assert!(drawn::<GetRequest>(&get).key.starts_with("p:000"));
+    }
+}

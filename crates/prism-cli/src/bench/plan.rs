@@ -1,0 +1,131 @@
+//! A load as it will be run: the flags, checked together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prism_proto::limits::{KEY_BYTES_MAX, is_namespace};
+
+use super::keys::Keys;
+use super::kind::Kind;
+use super::message::Content;
+use super::mix::Mix;
+use super::options::{DataArgs, LoadArgs};
+use crate::failure::Failure;
+use crate::time::whole_seconds;
+
+/// The measured time where none is given.
+const DURATION: Duration = Duration::from_secs(10);
+
+/// The most calls at once: each is a task of its own, and HTTP/2 servers allow some hundreds a connection.
+const STREAMS_MAX: u64 = 65_536;
+
+/// When the measured time ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// At a moment.
+    Elapsed(Duration),
+    /// After so many requests.
+    Requests(u64),
+}
+
+/// A load that can be run.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) address: String,
+    pub(super) mix: Mix,
+    pub(super) content: Arc<Content>,
+    pub(super) fill: bool,
+    pub(super) keep: bool,
+    pub(super) connections: usize,
+    /// On each connection.
+    pub(super) streams: usize,
+    pub(super) threads: usize,
+    pub(super) until: Until,
+    pub(super) warmup: Duration,
+    /// Requests per second of an open loop; `None` for a closed one.
+    pub(super) rate: Option<f64>,
+    pub(super) timeout: Duration,
+}
+
+impl Plan {
+    /// Checks what no flag can check for itself.
+    pub(super) fn new(
+        address: String,
+        namespace: String,
+        data: DataArgs,
+        load: LoadArgs,
+    ) -> Result<Self, Failure> {
+        if !namespace.is_empty() && !is_namespace(&namespace) {
+            return Err(Failure::Usage(
+                "--namespace: expected 1 to 64 of a-z, 0-9 and -, beginning with a letter".to_owned(),
+            ));
+        }
+        let streams = u64::from(load.connections) * u64::from(load.streams);
+        if streams > STREAMS_MAX {
+            return Err(Failure::Usage(format!(
+                "--connections times --streams is {streams}; it may be at most {STREAMS_MAX}"
+            )));
+        }
+        Ok(Self {
+            address,
+            content: Arc::new(content(namespace, &data)?),
+            fill: !data.no_fill,
+            keep: data.keep,
+            mix: data.calls,
+            connections: load.connections as usize,
+            streams: load.streams as usize,
+            threads: threads(&load)?,
+            until: match load.requests {
+                Some(requests) => Until::Requests(requests),
+                None => Until::Elapsed(load.duration.unwrap_or(DURATION)),
+            },
+            warmup: load.warmup,
+            rate: load.rate,
+            timeout: load.timeout,
+        })
+    }
+
+    /// Whether a key that is not there is to be expected, and no error.
+    pub(super) fn keys_may_be_missing(&self) -> bool {
+        !self.fill || self.content.ttl_seconds.is_some() || self.mix.has(|kind| kind == Kind::Delete)
+    }
+}
+
+fn content(namespace: String, data: &DataArgs) -> Result<Content, Failure> {
+    let keys = Keys {
+        prefix: data.prefix.clone().unwrap_or_else(Keys::fresh_prefix),
+        digits: data.key_bytes as usize,
+        count: data.keys,
+    };
+    let needed = Keys::digits_needed(keys.count);
+    if keys.digits < needed {
+        return Err(Failure::Usage(format!(
+            "--key-bytes is {}; {} keys need at least {needed}",
+            keys.digits, keys.count
+        )));
+    }
+    if keys.len() > KEY_BYTES_MAX {
+        return Err(Failure::Usage(format!(
+            "--prefix and --key-bytes make keys of {} bytes; a key has at most {KEY_BYTES_MAX}",
+            keys.len()
+        )));
+    }
+    let mut value = vec![0; data.value_bytes as usize];
+    fastrand::fill(&mut value);
+    let ttl_seconds = data.ttl.map(whole_seconds);
+    Ok(Content { namespace, keys, value: value.into(), ttl_seconds, limit: data.limit })
+}
+
+fn threads(load: &LoadArgs) -> Result<usize, Failure> {
+    match load.threads {
+        Some(threads) if threads > load.connections => Err(Failure::Usage(format!(
+            "--threads is {threads}; it may be at most --connections, which is {}",
+            load.connections
+        ))),
+        Some(threads) => Ok(threads as usize),
+        None => {
+            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            Ok(cores.min(load.connections as usize))
+        }
+    }
+}
