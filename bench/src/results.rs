@@ -112,13 +112,14 @@ impl Case {
         let place = place.unwrap_or_else(|| {
             self.rows.push(Row {
                 contender: contender.to_owned(),
-                terms,
+                terms: None,
                 figures: BTreeMap::new(),
                 histogram: Vec::new(),
             });
             self.rows.len() - 1
         });
         let row = &mut self.rows[place];
+        row.terms = terms;
         for (figure, value) in sample.figures {
             row.figures.entry(figure).or_default().push(value);
         }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use hdrhistogram::Histogram;
 use serde::Deserialize;
 
-use super::{Shape, histogram, run};
+use super::{Shape, run};
 use crate::process::{Place, own_binary};
+use crate::results::{Figure, Sample};
 
 /// A load.
 #[derive(Clone, Debug)]
@@ -30,12 +30,31 @@ pub(crate) struct PrismBench {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) requests_per_second: f64,
-    /// In microseconds.
-    pub(crate) latency: Histogram<u64>,
+    pub(crate) latency_us: LatencyUs,
     /// The longest that a request was sent behind its time.
     pub(crate) late_us_max: f64,
     /// Upper bound in microseconds, and count.
     pub(crate) histogram: Vec<(u64, u64)>,
+}
+
+/// Latencies, in microseconds.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct LatencyUs {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) p999: f64,
+}
+
+impl Outcome {
+    /// As figures of a measurement.
+    pub(crate) fn sample(&self) -> Sample {
+        Sample::default()
+            .with(Figure::RequestsPerSecond, self.requests_per_second)
+            .with(Figure::P50Us, self.latency_us.p50)
+            .with(Figure::P99Us, self.latency_us.p99)
+            .with(Figure::P999Us, self.latency_us.p999)
+            .with(Figure::LateUs, self.late_us_max)
+    }
 }
 
 /// What it prints.
@@ -43,8 +62,13 @@ pub(crate) struct Outcome {
 struct Report {
     requests: u64,
     errors: BTreeMap<String, u64>,
+    /// Answers that there is no such key.
+    not_found: u64,
+    /// Requests that were due and never sent.
+    unsent: u64,
     requests_per_second: f64,
     late_us_max: f64,
+    latency_us: LatencyUs,
     histogram: Vec<(f64, u64)>,
 }
 
@@ -74,29 +98,23 @@ fn parse(output: &str) -> anyhow::Result<Outcome> {
     let report: Report = serde_json::from_str(output)?;
     ensure!(report.requests > 0, "no call was made");
     ensure!(report.errors.values().all(|count| *count == 0), "calls failed: {:?}", report.errors);
+    ensure!(report.not_found == 0, "{} keys were missing", report.not_found);
+    ensure!(report.unsent == 0, "{} requests were not sent: the rate is too high", report.unsent);
     let histogram: Vec<_> =
         report.histogram.iter().map(|(upper_us, count)| (upper_us.round() as u64, *count)).collect();
     Ok(Outcome {
         requests_per_second: report.requests_per_second,
-        latency: filled(&histogram)?,
+        latency_us: report.latency_us,
         late_us_max: report.late_us_max,
         histogram,
     })
-}
-
-fn filled(counts: &[(u64, u64)]) -> anyhow::Result<Histogram<u64>> {
-    let mut latency = histogram()?;
-    for (us, count) in counts {
-        latency.record_n(*us, *count)?;
-    }
-    Ok(latency)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SAMPLE: &str = r#"{"requests":4,"errors":{},"requests_per_second":2.0,"late_us_max":17,
+    const SAMPLE: &str = r#"{"requests":4,"errors":{},"not_found":0,"unsent":0,"requests_per_second":2.0,"late_us_max":17,
         "latency_us":{"p50":100,"p90":300,"p99":300,"p999":300,"max":300,"mean":150.0},
         "histogram":[[100,3],[300,1]]}"#;
 
@@ -104,7 +122,7 @@ mod tests {
     fn the_report_is_read() {
         let read = parse(SAMPLE).unwrap();
         assert_eq!(read.histogram, [(100, 3), (300, 1)]);
-        assert_eq!(read.latency.value_at_quantile(0.5), 100);
+        assert_eq!(read.latency_us.p99, 300.0);
         assert_eq!((read.requests_per_second, read.late_us_max), (2.0, 17.0));
     }
 
@@ -114,5 +132,7 @@ mod tests {
         assert!(parse(&erred).unwrap_err().to_string().contains("calls failed"));
         let silent = SAMPLE.replace("\"requests\":4", "\"requests\":0");
         assert!(parse(&silent).unwrap_err().to_string().contains("no call"));
+        let unsent = SAMPLE.replace("\"unsent\":0", "\"unsent\":2");
+        assert!(parse(&unsent).unwrap_err().to_string().contains("not sent"));
     }
 }

@@ -60,11 +60,8 @@ pub(super) async fn run(plan: &Plan, memstore: &Contender) -> anyhow::Result<Cas
                 ensure!(load.runs()?, "a slow call failed beside the Gets");
             }
             drop(slow);
-            let sample = Sample { histogram: open.histogram, ..Sample::default() }
-                .with(Figure::RequestsPerSecond, open.requests_per_second)
-                .with_latency(&open.latency)
-                .with(Figure::LateUs, open.late_us_max)
-                .with(Figure::OthersPercent, others.percent()?);
+            let sample = open.sample().with(Figure::OthersPercent, others.percent()?);
+            let sample = Sample { histogram: open.histogram, ..sample };
             progress(round, plan.rounds, &case, label, &sample);
             case.record(label, None, sample);
         }

@@ -68,10 +68,7 @@ fn many_keys(plan: &Plan, memstore: &Contender) -> anyhow::Result<Case> {
             };
             let others = Others::begin()?;
             let outcome = load.run(&memstore.address)?;
-            let sample = Sample::default()
-                .with(Figure::OthersPercent, others.percent()?)
-                .with(Figure::RequestsPerSecond, outcome.requests_per_second)
-                .with_latency(&outcome.latency);
+            let sample = outcome.sample().with(Figure::OthersPercent, others.percent()?);
             progress(round, plan.rounds, &case, label, &sample);
             case.record(label, None, sample);
         }

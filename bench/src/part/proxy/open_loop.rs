@@ -41,11 +41,8 @@ pub(super) async fn run(field: &Field, plan: &Plan, cases: &[Case]) -> anyhow::R
         for contender in [&field.prism, &field.haproxy] {
             let others = Others::begin()?;
             let open = load.run(&contender.address)?;
-            let sample = Sample { histogram: open.histogram, ..Sample::default() }
-                .with(Figure::RequestsPerSecond, open.requests_per_second)
-                .with_latency(&open.latency)
-                .with(Figure::LateUs, open.late_us_max)
-                .with(Figure::OthersPercent, others.percent()?);
+            let sample = open.sample().with(Figure::OthersPercent, others.percent()?);
+            let sample = Sample { histogram: open.histogram, ..sample };
             let terms = Terms { tls: false, keep_alive: true, workers: contender.workers()? };
             progress(round, plan.rounds, &case, contender.name, &sample);
             case.record(contender.name, Some(terms), sample);
