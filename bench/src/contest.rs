@@ -95,6 +95,9 @@ fn measure_in_place(
         .with_latency(&outcome.latency)
         .with(Figure::LoadCpuUs, outcome.load_cpu_us)
         .with(Figure::OthersPercent, others.percent()?);
+    if let Some(cpu_us) = outcome.cpu_us.first() {
+        sample = sample.with(Figure::BusyPercent, cpu_us * outcome.requests_per_second / 1e4);
+    }
     for (figure, cpu_us) in [Figure::CpuUs, Figure::BackendCpuUs].into_iter().zip(outcome.cpu_us) {
         sample = sample.with(figure, cpu_us);
     }

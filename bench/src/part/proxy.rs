@@ -54,6 +54,7 @@ struct Field {
     memstore: Contender,
     prism: Contender,
     haproxy: Contender,
+    haproxy_large_buffers: Contender,
     nginx: Contender,
     typed_forward: Contender,
 }
@@ -68,6 +69,7 @@ impl Field {
             memstore,
             prism: prism::proxy(setup, &backend)?,
             haproxy: haproxy::start(setup, &backend)?,
+            haproxy_large_buffers: haproxy::start_with_large_buffers(setup, &backend)?,
             nginx: nginx::start(setup, &backend)?,
             typed_forward: typed_forward::start(setup, &backend)?,
         })
@@ -76,7 +78,7 @@ impl Field {
     /// Which contender is measured with which call in which shape. With two workers fewer: the figures of one worker,
     /// which has a core of its own, are the steadier ones.
     fn contests(&self, plan: &Plan) -> Vec<Contest<'_>> {
-        let Self { memstore, prism, haproxy, nginx, typed_forward, workers } = self;
+        let Self { memstore, prism, haproxy, haproxy_large_buffers, nginx, typed_forward, workers } = self;
         let mut contests = Vec::new();
         for (name, title, call) in
             [("get", "Get of 100 bytes", Call::get(VALUE_BYTES)), ("set", "Set of 100 bytes", Call::set())]
@@ -92,7 +94,7 @@ impl Field {
         }
         if *workers == 1 {
             let large = Call::get(LARGE_BYTES);
-            let contenders = vec![prism, haproxy, memstore, nginx, typed_forward];
+            let contenders = vec![prism, haproxy, haproxy_large_buffers, memstore, nginx, typed_forward];
             contests.push(self.contest(
                 plan,
                 ("get-64k", "Get of 64 KiB"),
@@ -102,7 +104,7 @@ impl Field {
             ));
             // The typed forward has no Scan.
             let scan = Call::Scan { prefix: SCAN_PREFIX.to_owned(), keys: SCAN_KEYS };
-            let contenders = vec![prism, haproxy, memstore, nginx];
+            let contenders = vec![prism, haproxy, haproxy_large_buffers, memstore, nginx];
             contests.push(self.contest(
                 plan,
                 ("scan", "Scan of 1,000 keys"),

@@ -64,7 +64,8 @@ fn method(part: Part, settings: &Settings) -> String {
         (Part::Python, _) => "No process has a core of its own.",
         (_, true) => {
             "With one worker each, the contender has the first core for itself; what stands behind it and the load share \
-             the others, so that the contender is the bottleneck. With more workers, all share all cores."
+             the others. Where it used clearly less than that core (core %), these were the bottleneck, and only its CPU \
+             time per request compares it. With more workers, all share all cores."
         }
         (_, false) => "No process has a core of its own.",
     };

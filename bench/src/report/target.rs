@@ -105,9 +105,9 @@ impl<'a> Measured<'a> {
             ),
             at_most("p50 of Get added at 1×1, by prism-proxy / by HAProxy", 1.0, self.added("get")),
             at_least(
-                "throughput of Gets of 64 KiB at 4×16, prism-proxy / HAProxy",
+                "throughput of Gets of 64 KiB at 4×16, prism-proxy / best HAProxy (buffers of 16 or 128 KiB)",
                 1.0,
-                self.ratio(&shared("get-64k"), throughput, prism::PROXY, haproxy::NAME),
+                self.large_values(&shared("get-64k")),
             ),
             Target {
                 unit: "ms",
@@ -115,6 +115,14 @@ impl<'a> Measured<'a> {
             },
             Target { unit: "s", ..at_most("prism-proxy's start to its ready line", 1.0, ready) },
         ]
+    }
+
+    /// Against whichever HAProxy passed on more in the same round.
+    fn large_values(&self, id: &str) -> Option<Spread> {
+        let throughput = |contender| self.figure(id, contender, Figure::RequestsPerSecond);
+        let haproxies = throughput(haproxy::NAME)?.iter().zip(throughput(haproxy::LARGE_BUFFERS)?);
+        let best: Vec<_> = haproxies.map(|(one, other)| one.max(*other)).collect();
+        Spread::of_ratios(throughput(prism::PROXY)?, &best)
     }
 
     /// The median that a gateway adds to that of no gateway, prism-proxy's over HAProxy's.

@@ -16,6 +16,8 @@ pub(crate) enum Figure {
     P999Us,
     /// CPU time of the contender for each request.
     CpuUs,
+    /// The share of a core that the contender used, in percent.
+    BusyPercent,
     /// CPU time of what stands behind the contender, for each request.
     BackendCpuUs,
     /// CPU time of the load generator for each request.
@@ -51,6 +53,7 @@ impl Figure {
             Self::P99Us => "p99 µs",
             Self::P999Us => "p99.9 µs",
             Self::CpuUs => "CPU µs/req",
+            Self::BusyPercent => "core %",
             Self::BackendCpuUs => "backend CPU µs/req",
             Self::LoadCpuUs => "load CPU µs/req",
             Self::LateUs => "late µs (max)",
