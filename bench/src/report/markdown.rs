@@ -73,7 +73,8 @@ fn method(part: Part, settings: &Settings) -> String {
         Part::Proxy => {
             "All gateways stand before the same `prism-memstore`, in clear text, with connections kept. Shapes are \
              connections × streams. `h2load` sends (closed loop), and its latencies are those that it logs for each \
-             request; `prism bench` sends at fixed moments (open loop), and latency counts from then."
+             request; `prism bench` sends at fixed moments (open loop), and latency counts from then; a request that could not be sent before the end counts as one that took the whole \
+             measurement."
         }
         Part::Memstore => {
             "Redis runs without persistence. `h2load` sends to the store, `redis-benchmark` to Redis, one request at a time \

@@ -19,8 +19,8 @@ pub(crate) const ALONE: &str = "Get alone";
 /// With them.
 pub(crate) const BESIDE: &str = "Get beside Count and Scan";
 
-/// Far below what one worker can do, so that the slow calls have time to run.
-const RATE: f64 = 5000.0;
+/// Far below what one worker can do, so that the slow calls have time to run, and Gets are answered beside them.
+const RATE: f64 = 500.0;
 /// The keys that are read.
 const KEYS: usize = 1000;
 
