@@ -43,7 +43,7 @@ pub(super) fn draw(path: &Path, title: &str, curves: &[(&str, &[(u64, u64)])]) -
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(SeriesLabelPosition::LowerRight)
         .background_style(WHITE.mix(0.8))
         .label_font(("sans-serif", 13))
         .draw()?;
