@@ -16,7 +16,7 @@ ci:
 fmt:
     cargo fmt --all
 
-# The gateway beside its baseline; prints tables.
+# The project beside what else one could take: everything, or `just bench proxy|memstore|python|growth|report`.
 bench *ARGS:
     cargo build --release --workspace --bins
     cargo run --release -p prism-bench --bin prism-bench -- {{ARGS}}

@@ -1,55 +1,51 @@
-//! The processes that are measured: started on free ports, and their CPU time read from `/proc`.
+//! The servers that are compared, all started under the same terms: clear text, connections kept, so many workers.
 
-use std::io::{BufRead as _, BufReader};
+pub(crate) mod haproxy;
+pub(crate) mod nginx;
+pub(crate) mod prism;
+pub(crate) mod redis;
+pub(crate) mod typed_forward;
+
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use crate::process::{Place, Process};
 
-/// A running server. Killed when dropped.
+/// A running server.
+#[derive(Debug)]
 pub(crate) struct Contender {
-    child: Child,
-    /// Where it serves gRPC.
+    pub(crate) name: &'static str,
+    /// Where it takes calls.
     pub(crate) address: String,
-    /// From its start to its ready line.
-    pub(crate) ready_after: Duration,
+    pub(crate) process: Process,
+    /// Where it was started to run.
+    pub(crate) place: Place,
+    pub(crate) kind: WorkerKind,
+}
+
+/// What a server's workers are, so that they can be counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum WorkerKind {
+    /// Threads whose name begins so.
+    Threads(&'static str),
+    /// Processes.
+    Processes,
 }
 
 impl Contender {
-    /// Starts a binary that lies beside this one and waits for its ready line.
-    pub(crate) fn start(name: &str, arguments: &[&str]) -> anyhow::Result<Self> {
-        let path = std::env::current_exe()?.with_file_name(name);
-        if !Path::new(&path).exists() {
-            bail!("{} is missing: run cargo build --release --workspace --bins", path.display());
+    /// How many workers it is seen to have, whatever it was told.
+    pub(crate) fn workers(&self) -> anyhow::Result<usize> {
+        match self.kind {
+            WorkerKind::Threads(prefix) => self.process.threads(prefix),
+            WorkerKind::Processes => Ok(self.process.children()),
         }
-        let begun = Instant::now();
-        let mut child = Command::new(&path)
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("{} cannot be started", path.display()))?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().context("stdout is piped")?).read_line(&mut line)?;
-        let address = line.split_whitespace().find_map(|word| word.strip_prefix("grpc="));
-        let address = address.with_context(|| format!("{name} did not say where it listens"))?.to_owned();
-        Ok(Self { child, address, ready_after: begun.elapsed() })
-    }
-
-    /// The CPU time it has used so far, in user and system mode.
-    pub(crate) fn cpu_time(&self) -> anyhow::Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The second field, the name, is in parentheses and may hold anything; utime and stime are the 14th and 15th.
-        let after_name = stat.rsplit_once(')').context("/proc/PID/stat has a name")?.1;
-        let fields: Vec<_> = after_name.split_whitespace().collect();
-        let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
-        Ok(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second())?)
     }
 }
 
-impl Drop for Contender {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// What it is started with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup<'a> {
+    pub(crate) workers: usize,
+    pub(crate) place: Place,
+    /// For its files.
+    pub(crate) folder: &'a Path,
 }

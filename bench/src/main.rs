@@ -1,130 +1,162 @@
-//! Measures the gateway end to end beside its baseline, and prints one table.
+//! Measures Prism beside what a user would pick instead.
 //!
 //! ```sh
-//! cargo build --release --workspace --bins && cargo run --release -p prism-bench --bin prism-bench
+//! just bench                  # everything
+//! just bench proxy growth     # some parts
+//! just bench report           # the page and its plots again, from the results that there are
 //! ```
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`requirement`] | what must be installed |
+//! | [`machine`] | the machine's description |
+//! | [`process`] | a server process: start, cores, CPU time, memory, end |
+//! | [`contender`] | the servers that are compared |
+//! | [`call`] | the calls, and the check of their answers |
+//! | [`load`] | the load generators |
+//! | [`contest`] | closed-loop measurements in turns |
+//! | [`fill`] | stores of many keys |
+//! | [`part`] | what is measured, by part |
+//! | [`results`] | the figures, as they lie in the JSON files |
+//! | [`report`] | the page, its plots and the targets, from the JSON files alone |
 
+mod call;
 mod contender;
+mod contest;
+mod fill;
 mod load;
+mod machine;
+mod part;
+mod process;
+mod report;
+mod requirement;
+mod results;
 
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Context as _;
-use clap::Parser;
-use prism_client::Client;
+use anyhow::{Context as _, ensure};
+use clap::{Parser, ValueEnum};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::contender::Contender;
-use crate::load::{Outcome, Shape, gets};
+use crate::part::{Part, Plan, growth, memstore, proxy, python};
 
-/// Measures proxy plus memstore against the typed forward that RFC-026 draws, and the cost of a prefix scan.
-#[derive(Parser)]
+/// Measures Prism beside what a user would pick instead, and writes JSON, a page and plots. Fails if any call does.
+#[derive(Debug, Parser)]
+#[command(version, about)]
 struct Args {
+    /// What to measure [default: every part]; "report" only writes the page again.
+    #[arg(value_name = "PART")]
+    tasks: Vec<Task>,
+
     /// Rounds; in each, every contender is measured once.
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
-    /// Seconds that a measurement takes.
-    #[arg(long, default_value_t = 3)]
-    seconds: u64,
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+
+    /// Seconds that one measurement takes.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=600))]
+    seconds: u16,
+
+    /// The keys of a large store.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(50_000..))]
+    keys: u32,
+
+    /// Does not give contenders with one worker a core of their own.
+    #[arg(long)]
+    no_pin: bool,
+
+    /// The Python to measure clients with [default: that of --make-venv, if it was made, else python3].
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+
+    /// Makes a virtual environment with all Python packages, the client's wheel among them, under the target folder.
+    #[arg(long, conflicts_with = "python")]
+    make_venv: bool,
+
+    /// Where results go.
+    #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/results"))]
+    results: PathBuf,
 }
 
-const KEY: &str = "bench";
-const SHAPE: Shape = Shape { connections: 4, streams: 16 };
-
-/// As many workers as a machine of the given size leaves to servers: all of them, shared with the load.
-const MEMSTORE: [&str; 4] = ["--listen", "127.0.0.1:0", "--memory-limit", "0"];
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
-    throughput(&args).await?;
-    scan_cost().await
+/// A part, or the report alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Task {
+    Proxy,
+    Memstore,
+    Python,
+    Growth,
+    Report,
 }
 
-/// The gateway and its baseline before one memstore, in turns.
-async fn throughput(args: &Args) -> anyhow::Result<()> {
-    let memstore = Contender::start("prism-memstore", &MEMSTORE)?;
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("prism.yaml");
-    let namespace = "{ name: default, pattern: keyvalue, plugin: { endpoint: \"ADDRESS\" } }";
-    std::fs::write(&file, format!("namespaces: [{}]\n", namespace.replace("ADDRESS", &memstore.address)))?;
-    let file = file.to_str().context("a temporary path is UTF-8")?;
-    let proxy_arguments = ["--listen", "127.0.0.1:0", "--http-listen", "off", "--config", file];
-    let proxy = Contender::start("prism-proxy", &proxy_arguments)?;
-    let typed = Contender::start("typed-forward", &["127.0.0.1:0", &memstore.address])?;
-    println!("ready after: prism-memstore {:?}, prism-proxy {:?}", memstore.ready_after, proxy.ready_after);
+impl Task {
+    fn part(self) -> Option<Part> {
+        match self {
+            Self::Proxy => Some(Part::Proxy),
+            Self::Memstore => Some(Part::Memstore),
+            Self::Python => Some(Part::Python),
+            Self::Growth => Some(Part::Growth),
+            Self::Report => None,
+        }
+    }
+}
 
-    Client::new(&memstore.address)?.keyvalue().set(KEY, vec![b'x'; 100]).await?;
-    let time = Duration::from_secs(args.seconds);
-    let mut ratios = Vec::new();
-    let mut best = 0_f64;
-    println!(
-        "\nGet of 100 bytes, {} connections x {} streams, closed loop:",
-        SHAPE.connections, SHAPE.streams
+/// Calls that are made here, to fill stores and to check answers, run beside the measuring thread, which blocks.
+#[tokio::main(flavor = "multi_thread", worker_threads = 1)]
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("prism-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
+    let mut parts: Vec<_> = args.tasks.iter().filter_map(|task| task.part()).collect();
+    if args.tasks.is_empty() {
+        parts = Part::ALL.to_vec();
+    }
+    if args.make_venv {
+        requirement::make_venv()?;
+    }
+    let python = args.python.clone().map_or_else(requirement::default_python, Ok)?;
+    requirement::check(&parts, &python)?;
+    raise_file_limit(&parts)?;
+    let plan = Plan {
+        rounds: args.rounds.into(),
+        time: Duration::from_secs(args.seconds.into()),
+        pin: !args.no_pin,
+        keys: usize::try_from(args.keys)?,
+        python,
+    };
+    std::fs::create_dir_all(&args.results)?;
+    for part in parts {
+        eprintln!("part {}", part.name());
+        let results = match part {
+            Part::Proxy => proxy::run(&plan).await,
+            Part::Memstore => memstore::run(&plan).await,
+            Part::Python => python::run(&plan).await,
+            Part::Growth => growth::run(&plan).await,
+        };
+        let results = results.with_context(|| format!("part {} failed", part.name()))?;
+        report::json::write(&args.results, &results)?;
+    }
+    report::write(&args.results)
+}
+
+/// Every connection of the part `growth` is a file of three processes, each with a limit of its own.
+fn raise_file_limit(parts: &[Part]) -> anyhow::Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit)?;
+    let needed = growth::CONNECTIONS.iter().max().map_or(0, |connections| connections + 500);
+    let granted = limit.current.is_none_or(|files| files >= u64::try_from(needed).unwrap_or(u64::MAX));
+    ensure!(
+        granted || !parts.contains(&Part::Growth),
+        "the limit of open files is {:?}, and part growth needs {needed}: raise it (ulimit -n)",
+        limit.current
     );
-    println!("| round | prism-proxy req/s | CPU/req | typed forward req/s | CPU/req | ratio |");
-    println!("|---|---|---|---|---|---|");
-    for round in 1..=args.rounds {
-        let (ours, our_cpu) = measured(&proxy, time).await?;
-        let (theirs, their_cpu) = measured(&typed, time).await?;
-        let ratio = ours.per_second() / theirs.per_second();
-        println!(
-            "| {round} | {:.0} | {our_cpu:.1?} | {:.0} | {their_cpu:.1?} | {ratio:.2} |",
-            ours.per_second(),
-            theirs.per_second()
-        );
-        ratios.push(ratio);
-        best = best.max(ours.per_second());
-    }
-    ratios.sort_by(f64::total_cmp);
-    let (min, median, max) = (ratios[0], ratios[ratios.len() / 2], ratios[ratios.len() - 1]);
-    println!("\nthroughput, prism-proxy / typed forward: {median:.2} ({min:.2} to {max:.2})");
-
-    let half = gets(&proxy.address, KEY, SHAPE, time, Some(best / 2.0)).await?;
-    println!("\nopen loop at half of the best ({:.0} req/s):", half.per_second());
-    for quantile in [0.5, 0.9, 0.99, 0.999] {
-        let value = Duration::from_nanos(half.latency.value_at_quantile(quantile));
-        println!("  p{}: {value:?}", quantile * 100.0);
-    }
-    Ok(())
-}
-
-/// A closed loop, and the CPU time of the contender for each request.
-async fn measured(contender: &Contender, time: Duration) -> anyhow::Result<(Outcome, Duration)> {
-    let cpu_before = contender.cpu_time()?;
-    let outcome = gets(&contender.address, KEY, SHAPE, time, None).await?;
-    let cpu = contender.cpu_time()? - cpu_before;
-    let per_request = cpu.div_f64(outcome.requests.max(1) as f64);
-    Ok((outcome, per_request))
-}
-
-/// A scan of 100 matching keys among more and more others.
-async fn scan_cost() -> anyhow::Result<()> {
-    const MATCHING: usize = 100;
-    const SCANS: u32 = 200;
-    println!("\nscan of {MATCHING} matching keys, straight from prism-memstore:");
-    for total in [10_000, 100_000, 1_000_000] {
-        let memstore = Contender::start("prism-memstore", &MEMSTORE)?;
-        let keyvalue = Client::new(&memstore.address)?.keyvalue();
-        let mut key = 0;
-        while key < total {
-            let batch = (key..(key + 1000).min(total)).map(|number| {
-                let prefix = if number % (total / MATCHING) == 0 { "match" } else { "other" };
-                keyvalue.set(format!("{prefix}:{number:08}"), vec![b'x'; 100]).into_future()
-            });
-            futures_util::future::try_join_all(batch).await?;
-            key += 1000;
-        }
-        let begun = Instant::now();
-        for _ in 0..SCANS {
-            let mut scan = keyvalue.scan("match:");
-            let mut found = 0;
-            while let Some(entry) = scan.next().await {
-                entry?;
-                found += 1;
-            }
-            anyhow::ensure!(found == MATCHING, "the scan found {found} keys");
-        }
-        println!("  among {total:>9} keys: {:?}", begun.elapsed() / SCANS);
-    }
     Ok(())
 }

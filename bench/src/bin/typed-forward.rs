@@ -1,7 +1,7 @@
 //! The baseline: the proxy as RFC-026 draws it. Each call is decoded into its message type by tonic's server, cloned
 //! into a generated client and encoded again, on tokio's multi-thread runtime.
 //!
-//! `typed-forward LISTEN BACKEND` prints `typed-forward ready grpc=ADDR` once it listens.
+//! `typed-forward LISTEN BACKEND WORKERS` prints `typed-forward ready grpc=ADDR` once it listens.
 
 use prism_proto::interfaces::keyvalue::key_value_basic_interface_client::KeyValueBasicInterfaceClient;
 use prism_proto::interfaces::keyvalue::key_value_basic_interface_server::{
@@ -42,12 +42,20 @@ impl KeyValueBasicInterface for Forward {
     }
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let arguments: Vec<_> = std::env::args().collect();
-    let [_, listen, backend] = arguments.as_slice() else {
-        anyhow::bail!("usage: typed-forward LISTEN BACKEND")
+    let [_, listen, backend, workers] = arguments.as_slice() else {
+        anyhow::bail!("usage: typed-forward LISTEN BACKEND WORKERS")
     };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers.parse()?)
+        .thread_name("worker")
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(listen, backend))
+}
+
+async fn serve(listen: &str, backend: &str) -> anyhow::Result<()> {
     let listener = TcpListener::bind(listen).await?;
     println!("typed-forward ready grpc={}", listener.local_addr()?);
     let channel = Endpoint::from_shared(format!("http://{backend}"))?.tcp_nodelay(true).connect_lazy();

@@ -1,0 +1,186 @@
+//! The calls that load consists of: their bytes on the wire, and the check that they are answered rightly.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use prism_client::Client;
+use prism_proto::interfaces::keyvalue::{
+    CountRequest, CountResponse, GetRequest, GetResponse, ScanRequest, ScanResponse, SetRequest, SetResponse,
+};
+use prost::Message;
+
+/// Verifying a call has this long; a count of a million keys takes a while.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A flag and a length stand before each gRPC message.
+const FRAME_BYTES: usize = 5;
+
+/// The keys that are filled in for scans are this long.
+pub(crate) const KEY_BYTES: usize = 16;
+/// And their values.
+pub(crate) const VALUE_BYTES: usize = 100;
+
+/// One call; every one of a load is the same.
+#[derive(Clone, Debug)]
+pub(crate) enum Call {
+    /// Reads a value of so many bytes.
+    Get { namespace: String, key: String, value_bytes: usize },
+    /// Stores one.
+    Set { key: String, value_bytes: usize, ttl_seconds: Option<i64> },
+    /// Reads all keys with a prefix.
+    Scan { prefix: String, keys: usize },
+    /// Counts all keys.
+    Count { keys: usize },
+}
+
+/// The value of so many bytes that is stored everywhere.
+pub(crate) fn value(bytes: usize) -> Bytes {
+    value_text(bytes).into()
+}
+
+/// The same as text, for Redis.
+pub(crate) fn value_text(bytes: usize) -> String {
+    "x".repeat(bytes)
+}
+
+/// The key of a number, [`KEY_BYTES`] long. Its prefix tells series of keys apart.
+pub(crate) fn key(prefix: &str, number: usize) -> String {
+    let digits = KEY_BYTES - prefix.len();
+    format!("{prefix}{number:0digits$}")
+}
+
+impl Call {
+    /// A Get in the namespace `default`, of a key that [`verify`](Self::verify) stores.
+    pub(crate) fn get(value_bytes: usize) -> Self {
+        Self::Get { namespace: String::new(), key: format!("bench-{value_bytes}"), value_bytes }
+    }
+
+    /// A Set of 100 bytes without TTL.
+    pub(crate) fn set() -> Self {
+        Self::Set { key: "bench-set".to_owned(), value_bytes: VALUE_BYTES, ttl_seconds: None }
+    }
+
+    /// What stands in the URL.
+    pub(crate) fn path(&self) -> &'static str {
+        match self {
+            Self::Get { .. } => "/prism.interfaces.keyvalue.KeyValueBasicInterface/Get",
+            Self::Set { .. } => "/prism.interfaces.keyvalue.KeyValueBasicInterface/Set",
+            Self::Scan { .. } => "/prism.interfaces.keyvalue.KeyValueScanInterface/Scan",
+            Self::Count { .. } => "/prism.interfaces.keyvalue.KeyValueScanInterface/Count",
+        }
+    }
+
+    /// The request's body.
+    pub(crate) fn body(&self) -> anyhow::Result<Vec<u8>> {
+        let message = match self {
+            Self::Get { namespace, key, .. } => {
+                GetRequest { namespace: namespace.clone(), key: key.clone() }.encode_to_vec()
+            }
+            Self::Set { key, value_bytes, ttl_seconds } => SetRequest {
+                namespace: String::new(),
+                key: key.clone(),
+                value: value(*value_bytes),
+                ttl_seconds: *ttl_seconds,
+            }
+            .encode_to_vec(),
+            Self::Scan { prefix, .. } => {
+                ScanRequest { prefix: prefix.clone(), ..ScanRequest::default() }.encode_to_vec()
+            }
+            Self::Count { .. } => CountRequest::default().encode_to_vec(),
+        };
+        let mut body = vec![0];
+        body.extend_from_slice(&u32::try_from(message.len())?.to_be_bytes());
+        body.extend_from_slice(&message);
+        Ok(body)
+    }
+
+    /// How many bytes a right answer's body has. An error has none.
+    pub(crate) fn answer_bytes(&self) -> anyhow::Result<usize> {
+        Ok(match self {
+            Self::Get { value_bytes, .. } => framed(&GetResponse { value: value(*value_bytes) }),
+            Self::Set { .. } => framed(&SetResponse { success: true }),
+            Self::Scan { keys, .. } => {
+                keys * framed(&ScanResponse { key: key("", 0), value: value(VALUE_BYTES) })
+            }
+            Self::Count { keys } => framed(&CountResponse { count: i64::try_from(*keys)? }),
+        })
+    }
+
+    /// Makes the call once through `address`, by a client that reads the gRPC status, and compares what comes back.
+    /// Stores first what a Get is to find.
+    pub(crate) async fn verify(&self, address: &str) -> anyhow::Result<()> {
+        let client = Client::builder(address).timeout(TIMEOUT).build()?;
+        let keyvalue = client.keyvalue();
+        match self {
+            Self::Get { namespace, key, value_bytes } => {
+                let keyvalue = if namespace.is_empty() {
+                    keyvalue
+                } else {
+                    client.namespace(namespace.as_str()).keyvalue()
+                };
+                keyvalue.set(key, value(*value_bytes)).await?;
+                ensure!(keyvalue.get(key).await? == value(*value_bytes), "a Get returned another value");
+            }
+            Self::Set { key, value_bytes, ttl_seconds } => {
+                let set = keyvalue.set(key, value(*value_bytes));
+                match ttl_seconds {
+                    Some(ttl) => set.ttl(Duration::from_secs(u64::try_from(*ttl)?)).await?,
+                    None => set.await?,
+                };
+                ensure!(keyvalue.get(key).await? == value(*value_bytes), "a Set stored another value");
+            }
+            Self::Scan { prefix, keys } => {
+                let mut scan = keyvalue.scan(prefix);
+                let mut found = 0;
+                while let Some(entry) = scan.next().await {
+                    let entry = entry?;
+                    ensure!(
+                        entry.key.starts_with(prefix) && entry.value.len() == VALUE_BYTES,
+                        "a wrong entry"
+                    );
+                    found += 1;
+                }
+                ensure!(found == *keys, "a Scan returned {found} keys, not {keys}");
+            }
+            Self::Count { keys } => {
+                let found = keyvalue.count("").await?;
+                ensure!(
+                    i64::try_from(*keys)? == i64::try_from(found)?,
+                    "a Count returned {found}, not {keys}"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// [`verify`](Self::verify), and says through what it failed.
+    pub(crate) async fn verify_through(&self, contender: &str, address: &str) -> anyhow::Result<()> {
+        self.verify(address).await.with_context(|| format!("a call through {contender} went wrong"))
+    }
+}
+
+fn framed(message: &impl Message) -> usize {
+    FRAME_BYTES + message.encoded_len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_carry_their_length() {
+        let body = Call::get(100).body().unwrap();
+        assert_eq!(body[..5], [0, 0, 0, 0, 11]);
+        assert_eq!(&body[7..], b"bench-100");
+        assert_eq!(Call::get(100).answer_bytes().unwrap(), 5 + 2 + 100);
+        assert_eq!(Call::set().answer_bytes().unwrap(), 5 + 2);
+        assert_eq!(Call::Count { keys: 300 }.answer_bytes().unwrap(), 5 + 3);
+    }
+
+    #[test]
+    fn keys_have_one_length() {
+        assert_eq!(key("", 7), "0000000000000007");
+        assert_eq!(key("scan:", 1_000_000), "scan:00001000000");
+    }
+}

@@ -1,0 +1,84 @@
+//! Prism's own servers.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use anyhow::{Context as _, ensure};
+
+use super::{Contender, Setup, WorkerKind};
+use crate::process::{Process, Ready, own_binary};
+
+/// The name of the proxy in results.
+pub(crate) const PROXY: &str = "prism-proxy";
+/// And of the store.
+pub(crate) const MEMSTORE: &str = "prism-memstore";
+
+/// A memstore without a memory limit, with its figures on an HTTP port.
+pub(crate) fn memstore(setup: Setup<'_>) -> anyhow::Result<Contender> {
+    start(MEMSTORE, setup, &["--memory-limit", "0", "--http-listen", "127.0.0.1:0"])
+}
+
+/// A proxy with one namespace, `default`.
+pub(crate) fn proxy(setup: Setup<'_>, endpoint: &str) -> anyhow::Result<Contender> {
+    proxy_with_namespaces(setup, endpoint, 1)
+}
+
+/// A proxy with `default` and as many namespaces more as make `count`, called `n1`, `n2` and so on.
+pub(crate) fn proxy_with_namespaces(
+    setup: Setup<'_>,
+    endpoint: &str,
+    count: usize,
+) -> anyhow::Result<Contender> {
+    let mut file = "namespaces:\n".to_owned();
+    for number in 0..count {
+        let name = if number == 0 { "default".to_owned() } else { namespace(number) };
+        let plugin = format!("plugin: {{ endpoint: \"{endpoint}\" }}");
+        file.push_str(&format!("  - {{ name: {name}, pattern: keyvalue, {plugin} }}\n"));
+    }
+    let path = tempfile::Builder::new().suffix(".yaml").tempfile_in(setup.folder)?.into_temp_path();
+    std::fs::write(&path, file)?;
+    let config = path.to_str().context("a temporary path is UTF-8")?;
+    start(PROXY, setup, &["--http-listen", "127.0.0.1:0", "--config", config])
+}
+
+/// The name of a further namespace.
+pub(crate) fn namespace(number: usize) -> String {
+    format!("n{number}")
+}
+
+fn start(name: &'static str, setup: Setup<'_>, arguments: &[&str]) -> anyhow::Result<Contender> {
+    let mut command = setup.place.command(own_binary(name)?);
+    command.args(["--listen", "127.0.0.1:0", "--workers", &setup.workers.to_string()]).args(arguments);
+    let process = Process::start(name, command, &Ready::Line, setup.folder)?;
+    let kind = WorkerKind::Threads("worker-");
+    let address = process.said("grpc").context("the ready line tells the address")?.to_owned();
+    Ok(Contender { name, address, process, place: setup.place, kind })
+}
+
+/// A figure from the HTTP port of one of Prism's servers.
+pub(crate) fn metric(contender: &Contender, name: &str) -> anyhow::Result<u64> {
+    let address = contender.process.said("http").context("the ready line tells the HTTP address")?;
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    ensure!(answer.starts_with("HTTP/1.1 200"), "{} does not tell its figures: {answer}", contender.name);
+    value(&answer, name).with_context(|| format!("{} does not tell {name}", contender.name))
+}
+
+fn value(text: &str, name: &str) -> Option<u64> {
+    let mut values = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    values.next()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_found_by_their_whole_name() {
+        let text = "# TYPE prism_memstore_keys gauge\nprism_memstore_keys_more 2\nprism_memstore_keys 17\n";
+        assert_eq!(value(text, "prism_memstore_keys"), Some(17));
+        assert_eq!(value(text, "prism_memstore"), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! Redis without persistence, and as much of its protocol as the benchmark speaks.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+
+use anyhow::{Context as _, bail, ensure};
+
+use super::{Contender, Setup, WorkerKind};
+use crate::process::{Process, Ready, free_address};
+
+/// Its name in results.
+pub(crate) const NAME: &str = "redis";
+
+/// Commands that are sent before their replies are read.
+const PIPELINE: usize = 1000;
+
+/// A Redis server.
+pub(crate) fn start(setup: Setup<'_>) -> anyhow::Result<Contender> {
+    let address = free_address()?;
+    let (host, port) = address.rsplit_once(':').context("an address has a port")?;
+    let mut command = setup.place.command("redis-server");
+    command.args(["--bind", host, "--port", port, "--save", "", "--appendonly", "no"]);
+    command.args(["--io-threads", &setup.workers.to_string()]).arg("--dir").arg(setup.folder);
+    let process = Process::start(NAME, command, &Ready::Accepts(address.clone()), setup.folder)?;
+    // Commands run on its main thread, and with one I/O thread sockets are served there, too.
+    let kind = WorkerKind::Threads("redis-server");
+    Ok(Contender { name: NAME, address, process, place: setup.place, kind })
+}
+
+/// A connection to Redis.
+#[derive(Debug)]
+pub(crate) struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    /// Connects.
+    pub(crate) fn open(address: &str) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        Ok(Self(BufReader::new(stream)))
+    }
+
+    /// Sends a command and returns the strings of its reply.
+    pub(crate) fn call(&mut self, words: &[&str]) -> anyhow::Result<Vec<String>> {
+        self.0.get_mut().write_all(&command(words))?;
+        self.reply()
+    }
+
+    /// Stores a value under every key, `extra` words behind each (`EX 60`).
+    pub(crate) fn fill(
+        &mut self,
+        keys: impl Iterator<Item = String>,
+        value: &str,
+        extra: &[&str],
+    ) -> anyhow::Result<()> {
+        let mut keys = keys.peekable();
+        while keys.peek().is_some() {
+            let mut batch = Vec::new();
+            let mut sent = 0;
+            for key in keys.by_ref().take(PIPELINE) {
+                let mut words = vec!["SET", &key, value];
+                words.extend_from_slice(extra);
+                batch.extend(command(&words));
+                sent += 1;
+            }
+            self.0.get_mut().write_all(&batch)?;
+            for _ in 0..sent {
+                let reply = self.reply()?;
+                ensure!(reply == ["OK"], "Redis answered a SET with {reply:?}");
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of keys.
+    pub(crate) fn size(&mut self) -> anyhow::Result<u64> {
+        Ok(self.call(&["DBSIZE"])?.concat().parse()?)
+    }
+
+    /// Connections accepted since the start.
+    pub(crate) fn connections_accepted(&mut self) -> anyhow::Result<u64> {
+        let stats = self.call(&["INFO", "stats"])?.concat();
+        let accepted = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+        Ok(accepted.context("Redis tells its connections")?.trim().parse()?)
+    }
+
+    fn reply(&mut self) -> anyhow::Result<Vec<String>> {
+        let mut line = String::new();
+        self.0.read_line(&mut line)?;
+        let line = line.trim_end();
+        let (kind, rest) = line.split_at_checked(1).context("Redis closed the connection")?;
+        match kind {
+            "+" | ":" => Ok(vec![rest.to_owned()]),
+            "$" if rest == "-1" => Ok(Vec::new()),
+            "$" => {
+                let mut text = vec![0; rest.parse::<usize>()? + 2];
+                self.0.read_exact(&mut text)?;
+                text.truncate(text.len() - 2);
+                Ok(vec![String::from_utf8(text)?])
+            }
+            "*" => {
+                let mut all = Vec::new();
+                for _ in 0..rest.parse::<usize>()? {
+                    all.extend(self.reply()?);
+                }
+                Ok(all)
+            }
+            _ => bail!("Redis answered {line}"),
+        }
+    }
+}
+
+/// A command as Redis reads it.
+fn command(words: &[&str]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        bytes.extend(format!("${}\r\n{word}\r\n", word.len()).into_bytes());
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_carry_their_lengths() {
+        assert_eq!(command(&["GET", "key"]), b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n");
+    }
+}

@@ -1,0 +1,183 @@
+//! `h2load`, the neutral closed-loop generator for gRPC. It does not read gRPC's status, so an error shows as an answer
+//! of the wrong size: the bytes that came are compared with those that a right answer has.
+//!
+//! Rates, latencies and CPU times are those of a window that begins when the connections are up. The log tells which
+//! requests ended within it.
+
+mod log;
+mod summary;
+
+use std::path::Path;
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, ensure};
+use hdrhistogram::Histogram;
+
+use super::Shape;
+use crate::call::Call;
+use crate::process::{Place, Process, cpu_of};
+use summary::Summary;
+
+/// Connections are up after this time, and one more time for each of them.
+const CONNECT_MAX: Duration = Duration::from_millis(300);
+const CONNECT_ONE_MAX: Duration = Duration::from_micros(500);
+/// The load goes on for so long behind the window.
+const TAIL: Duration = Duration::from_millis(50);
+
+/// A load.
+#[derive(Clone, Debug)]
+pub(crate) struct H2load {
+    pub(crate) call: Call,
+    pub(crate) shape: Shape,
+    pub(crate) until: Until,
+    pub(crate) place: Place,
+}
+
+/// When a load ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Until {
+    /// After a time, the window.
+    Passed(Duration),
+    /// After so many requests; the window is the whole of it.
+    Done(u64),
+}
+
+/// What came of a load.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) requests: u64,
+    pub(crate) requests_per_second: f64,
+    /// In microseconds.
+    pub(crate) latency: Histogram<u64>,
+    /// CPU time for each request, in microseconds: of each of the processes that were watched.
+    pub(crate) cpu_us: Vec<f64>,
+    /// And of the generator.
+    pub(crate) load_cpu_us: f64,
+}
+
+/// A moment: the time, and CPU times so far.
+#[derive(Debug)]
+struct Mark {
+    at: SystemTime,
+    cpu: Vec<Duration>,
+    load_cpu: Duration,
+}
+
+impl Mark {
+    fn now(watched: &[&Process], load: Option<u32>) -> anyhow::Result<Self> {
+        let cpu = watched.iter().map(|process| process.cpu()).collect::<anyhow::Result<_>>()?;
+        let load_cpu = load.map_or(Ok(Duration::ZERO), cpu_of)?;
+        Ok(Self { at: SystemTime::now(), cpu, load_cpu })
+    }
+
+    fn us(&self) -> anyhow::Result<u64> {
+        Ok(u64::try_from(self.at.duration_since(UNIX_EPOCH)?.as_micros())?)
+    }
+}
+
+impl H2load {
+    /// Runs it to its end, and watches the CPU time of servers meanwhile. Fails if any call did.
+    pub(crate) fn run(&self, address: &str, watched: &[&Process]) -> anyhow::Result<Outcome> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("requests.log");
+        let mut command = self.command(address, folder.path())?;
+        command.arg(format!("--log-file={}", path.display()));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().context("h2load cannot be started")?;
+        let (begin, end, output) = self.watch(child, watched)?;
+        let output = said(&output)?;
+        let summary = Summary::parse(&output).with_context(|| format!("h2load printed:\n{output}"))?;
+        summary.check(&self.call, self.shape)?;
+
+        let log = std::fs::read_to_string(&path)?;
+        let (requests, latency) = log::within(&log, begin.us()?..=end.us()?)?;
+        let per_request = |begin: &Duration, end: &Duration| {
+            end.saturating_sub(*begin).as_secs_f64() * 1e6 / requests.max(1) as f64
+        };
+        Ok(Outcome {
+            requests,
+            requests_per_second: requests as f64 / end.at.duration_since(begin.at)?.as_secs_f64(),
+            latency,
+            cpu_us: begin.cpu.iter().zip(&end.cpu).map(|(begin, end)| per_request(begin, end)).collect(),
+            load_cpu_us: per_request(&begin.load_cpu, &end.load_cpu),
+        })
+    }
+
+    /// Waits for its end; the marks are those of its window.
+    fn watch(&self, child: Child, watched: &[&Process]) -> anyhow::Result<(Mark, Mark, Output)> {
+        let Until::Passed(time) = self.until else {
+            let begin = Mark::now(watched, None)?;
+            let output = child.wait_with_output()?;
+            return Ok((begin, Mark::now(watched, None)?, output));
+        };
+        let begun = Instant::now();
+        let until = |moment: Duration| std::thread::sleep(moment.saturating_sub(begun.elapsed()));
+        until(self.connect_max());
+        let begin = Mark::now(watched, Some(child.id()))?;
+        until(self.connect_max() + time);
+        let end = Mark::now(watched, Some(child.id()))?;
+        Ok((begin, end, child.wait_with_output()?))
+    }
+
+    fn connect_max(&self) -> Duration {
+        CONNECT_MAX + CONNECT_ONE_MAX * u32::try_from(self.shape.connections).unwrap_or(u32::MAX)
+    }
+
+    /// Starts it without looking at what comes of it; dropping ends it.
+    pub(crate) fn start(&self, address: &str) -> anyhow::Result<Background> {
+        let folder = tempfile::tempdir()?;
+        let mut command = self.command(address, folder.path())?;
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        Ok(Background { child, _folder: folder })
+    }
+
+    fn command(&self, address: &str, folder: &Path) -> anyhow::Result<std::process::Command> {
+        let body = folder.join("body");
+        std::fs::write(&body, self.call.body()?)?;
+        let mut command = self.place.command("h2load");
+        match self.until {
+            Until::Passed(time) => {
+                let whole = self.connect_max() + time + TAIL;
+                command.args(["-D", &format!("{}ms", whole.as_millis())])
+            }
+            Until::Done(requests) => command.args(["-n", &requests.to_string()]),
+        };
+        command
+            .args(["-t", "1", "-c", &self.shape.connections.to_string()])
+            .args(["-m", &self.shape.streams.to_string()])
+            .args(["-H", "content-type: application/grpc", "-H", "te: trailers"])
+            .arg("-d")
+            .arg(body)
+            .arg(format!("http://{address}{}", self.call.path()));
+        Ok(command)
+    }
+}
+
+/// A load that runs beside others.
+#[derive(Debug)]
+pub(crate) struct Background {
+    child: Child,
+    _folder: tempfile::TempDir,
+}
+
+impl Background {
+    /// Whether it still runs.
+    pub(crate) fn runs(&mut self) -> anyhow::Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn said(output: &Output) -> anyhow::Result<String> {
+    let (said, complaint) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "h2load failed: {}\n{said}{complaint}", output.status);
+    Ok(said.into_owned())
+}

@@ -1,0 +1,45 @@
+//! The log of `h2load`, a line for each request: when it began, in microseconds since 1970, its HTTP status, and how many
+//! microseconds it took.
+
+use std::ops::RangeInclusive;
+
+use anyhow::Context as _;
+use hdrhistogram::Histogram;
+
+use crate::load::histogram;
+
+/// The requests that ended within a window, and their latencies in microseconds.
+pub(super) fn within(log: &str, window_us: RangeInclusive<u64>) -> anyhow::Result<(u64, Histogram<u64>)> {
+    let mut latency = histogram()?;
+    for line in log.lines() {
+        let (began_us, took_us) = read(line).with_context(|| format!("h2load logged {line:?}"))?;
+        if window_us.contains(&(began_us + took_us)) {
+            latency.record(took_us)?;
+        }
+    }
+    Ok((latency.len(), latency))
+}
+
+fn read(line: &str) -> Option<(u64, u64)> {
+    let mut fields = line.split('\t');
+    let (began_us, took_us) = (fields.next()?, fields.nth(1)?);
+    Some((began_us.parse().ok()?, took_us.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str =
+        "1795424822547965\t200\t4340\n1795424822547983\t200\t10\n1795424822549000\t200\t20\n";
+
+    #[test]
+    fn requests_count_that_ended_within_the_window() {
+        let begin = 1_795_424_822_547_000;
+        let (requests, latency) = within(SAMPLE, begin..=begin + 2020).unwrap();
+        assert_eq!((requests, latency.min(), latency.max()), (2, 10, 20));
+        let (requests, latency) = within(SAMPLE, begin..=begin + 10_000).unwrap();
+        assert_eq!((requests, latency.len()), (3, 3));
+        assert!(within("garbage\n", 0..=1).is_err());
+    }
+}

@@ -1,0 +1,32 @@
+//! The store beside Redis: calls, memory, expiry, scans, and what slow calls do to fast ones.
+
+pub(crate) mod beside;
+pub(crate) mod calls;
+pub(crate) mod embedded;
+pub(crate) mod expiry;
+pub(crate) mod memory;
+pub(crate) mod scan;
+pub(crate) mod ttl;
+
+use crate::machine::Machine;
+use crate::part::{Part, Plan};
+use crate::results::Results;
+
+/// Programs that take part, and how they tell their version.
+const PROGRAMS: [(&str, &str); 2] = [("redis-server", "--version"), ("h2load", "--version")];
+
+/// Runs the part.
+pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Results> {
+    let machine = Machine::describe(&PROGRAMS)?;
+    let folder = tempfile::tempdir()?;
+    let folder = folder.path();
+    let mut cases = calls::run(plan, folder).await?;
+    cases.extend(embedded::run(plan, folder).await?);
+    cases.extend(ttl::run(plan, folder).await?);
+    cases.extend(memory::run(plan, folder).await?);
+    cases.push(expiry::run(plan, folder).await?);
+    let (scans, large) = scan::run(plan, folder).await?;
+    cases.push(scans);
+    cases.push(beside::run(plan, &large).await?);
+    Ok(Results { part: Part::Memstore, machine, settings: plan.settings(), cases })
+}

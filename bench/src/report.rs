@@ -1,0 +1,18 @@
+//! The page, its plots and the verdict on the targets: made from the JSON files alone.
+
+pub(crate) mod json;
+mod markdown;
+mod plot;
+mod target;
+
+use std::path::Path;
+
+/// Writes the page and the plots of the results that a folder has.
+pub(crate) fn write(folder: &Path) -> anyhow::Result<()> {
+    let all = json::read_all(folder)?;
+    let plots = plot::write_all(folder, &all)?;
+    let page = folder.join("README.md");
+    std::fs::write(&page, markdown::page(&all, &plots))?;
+    eprintln!("wrote {}", page.display());
+    Ok(())
+}

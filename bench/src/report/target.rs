@@ -1,0 +1,215 @@
+//! What is to be reached, and what was: each target is a comparison of figures of one run.
+
+use crate::contender::{haproxy, prism, redis, typed_forward};
+use crate::load::Shape;
+use crate::part::memstore::{beside, calls, embedded, memory, ttl};
+use crate::part::proxy::{DIRECT, case_id, open_loop, start};
+use crate::part::{growth, python};
+use crate::results::{Case, Figure, Results, Spread};
+
+/// What a figure must be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+/// A target and what was measured.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) name: String,
+    pub(super) bound: Bound,
+    /// What bound and measurement are in; empty for ratios.
+    pub(super) unit: &'static str,
+    pub(super) measured: Option<Spread>,
+}
+
+impl Target {
+    /// Whether it was met by the median; `None` if it was not measured.
+    pub(super) fn is_met(&self) -> Option<bool> {
+        let median = self.measured?.median;
+        Some(match self.bound {
+            Bound::AtMost(most) => median <= most,
+            Bound::AtLeast(least) => median >= least,
+        })
+    }
+}
+
+/// All targets, in the order of the page.
+pub(super) fn all(results: &[Results]) -> Vec<Target> {
+    let measured = Measured(results);
+    let mut targets = measured.proxy_cpu();
+    targets.extend(measured.proxy());
+    targets.extend(measured.memstore());
+    targets.extend(measured.python());
+    targets.extend(measured.growth());
+    targets
+}
+
+struct Measured<'a>(&'a [Results]);
+
+impl<'a> Measured<'a> {
+    fn case(&self, id: &str) -> Option<&'a Case> {
+        self.0.iter().flat_map(|results| &results.cases).find(|case| case.id == id)
+    }
+
+    fn figure(&self, id: &str, contender: &str, figure: Figure) -> Option<&'a [f64]> {
+        self.case(id)?.figure(contender, figure)
+    }
+
+    fn spread(&self, id: &str, contender: &str, figure: Figure) -> Option<Spread> {
+        Spread::of(self.figure(id, contender, figure)?.iter().copied())
+    }
+
+    /// One contender's figure over another's, in one case.
+    fn ratio(&self, id: &str, figure: Figure, of: &str, to: &str) -> Option<Spread> {
+        Spread::of_ratios(self.figure(id, of, figure)?, self.figure(id, to, figure)?)
+    }
+
+    /// Against whichever HAProxy, of one or two threads, took less CPU time in the same round.
+    fn proxy_cpu(&self) -> Vec<Target> {
+        let mut targets = Vec::new();
+        for (call, name) in [("get", "Get"), ("set", "Set")] {
+            for shape in [Shape::SINGLE, Shape::SHARED, Shape::SPREAD] {
+                let cpu = |contender, workers| {
+                    self.figure(&case_id(call, shape, workers), contender, Figure::CpuUs)
+                };
+                let best: Option<Vec<_>> = cpu(haproxy::NAME, 1)
+                    .zip(cpu(haproxy::NAME, 2))
+                    .map(|(one, two)| one.iter().zip(two).map(|(one, two)| one.min(*two)).collect());
+                for workers in [1, 2] {
+                    let ours = cpu(prism::PROXY, workers);
+                    let measured =
+                        ours.zip(best.as_deref()).and_then(|(ours, best)| Spread::of_ratios(ours, best));
+                    let plural = if workers == 1 { "" } else { "s" };
+                    let name = format!(
+                        "CPU per {name} at {shape}, prism-proxy of {workers} worker{plural} / best HAProxy (1 or 2 threads)"
+                    );
+                    targets.push(Target { name, bound: Bound::AtMost(1.2), unit: "", measured });
+                }
+            }
+        }
+        targets
+    }
+
+    fn proxy(&self) -> Vec<Target> {
+        let throughput = Figure::RequestsPerSecond;
+        let shared = |call| case_id(call, Shape::SHARED, 1);
+        let open_p99_ms = self.spread(open_loop::ID, prism::PROXY, Figure::P99Us).map(|us| us.scaled(1e-3));
+        let ready = self.spread(start::ID, prism::PROXY, Figure::ReadyMs).map(|ms| ms.scaled(1e-3));
+        vec![
+            at_least(
+                "throughput of Get at 4×16, prism-proxy / typed forward",
+                3.5,
+                self.ratio(&shared("get"), throughput, prism::PROXY, typed_forward::NAME),
+            ),
+            at_most("p50 of Get added at 1×1, by prism-proxy / by HAProxy", 1.0, self.added("get")),
+            at_least(
+                "throughput of Gets of 64 KiB at 4×16, prism-proxy / best HAProxy (buffers of 16 or 128 KiB)",
+                1.0,
+                self.large_values(&shared("get-64k")),
+            ),
+            Target {
+                unit: "ms",
+                ..at_most("p99 of Get at half of the maximum rate, 4×16", 5.0, open_p99_ms)
+            },
+            Target { unit: "s", ..at_most("prism-proxy's start to its ready line", 1.0, ready) },
+        ]
+    }
+
+    /// Against whichever HAProxy passed on more in the same round.
+    fn large_values(&self, id: &str) -> Option<Spread> {
+        let throughput = |contender| self.figure(id, contender, Figure::RequestsPerSecond);
+        let haproxies = throughput(haproxy::NAME)?.iter().zip(throughput(haproxy::LARGE_BUFFERS)?);
+        let best: Vec<_> = haproxies.map(|(one, other)| one.max(*other)).collect();
+        Spread::of_ratios(throughput(prism::PROXY)?, &best)
+    }
+
+    /// The median that a gateway adds to that of no gateway, prism-proxy's over HAProxy's.
+    fn added(&self, call: &str) -> Option<Spread> {
+        let id = case_id(call, Shape::SINGLE, 1);
+        let p50 = |contender| self.figure(&id, contender, Figure::P50Us);
+        let direct = p50(DIRECT)?;
+        let added =
+            |via: &[f64]| -> Vec<f64> { via.iter().zip(direct).map(|(via, direct)| via - direct).collect() };
+        Spread::of_ratios(&added(p50(prism::PROXY)?), &added(p50(haproxy::NAME)?))
+    }
+
+    fn memstore(&self) -> Vec<Target> {
+        let (cpu, throughput) = (Figure::CpuUs, Figure::RequestsPerSecond);
+        let store = prism::MEMSTORE;
+        let mut targets = vec![at_most(
+            "CPU per Get at 64×1, memstore / Redis",
+            1.3,
+            self.ratio(&calls::case_id("get", Shape::SPREAD), cpu, store, redis::NAME),
+        )];
+        let memory_ids = memory::TENTHS.map(memory::case_id).into_iter().chain([memory::TTL_ID.to_owned()]);
+        for id in memory_ids {
+            let title = self.case(&id).map_or("keys that were not measured", |case| &case.title);
+            let ratio = self.ratio(&id, Figure::BytesPerKey, store, redis::NAME);
+            targets.push(at_most(&format!("bytes per key, memstore / Redis, {title}"), 1.0, ratio));
+        }
+        let p99 = self.ratio(beside::ID, Figure::P99Us, beside::BESIDE, beside::ALONE);
+        targets.push(at_most("p99 of Get beside a Count and a full Scan / without", 3.0, p99));
+        for (id, kind) in [(ttl::MANY_KEYS_ID, "many keys"), (ttl::ONE_KEY_ID, "one key")] {
+            let ratio = self.ratio(id, throughput, ttl::WITH, ttl::WITHOUT);
+            targets.push(at_least(&format!("throughput of Set with TTL / without, {kind}"), 0.8, ratio));
+        }
+        let timers = self.spread(ttl::REFRESH_ID, store, Figure::Timers);
+        targets.push(at_most("timers after refreshing one key", 1.0, timers));
+        let rss = |figure| self.figure(ttl::REFRESH_ID, store, figure);
+        let rss = rss(Figure::RssAfterMib).zip(rss(Figure::RssMib));
+        let rss = rss.and_then(|(after, before)| Spread::of_ratios(after, before));
+        targets.push(at_most("RSS after refreshing one key / before", 1.1, rss));
+        let embedded = self.ratio(&embedded::case_id("get"), throughput, embedded::EMBEDDED, store);
+        targets.push(at_least("throughput of Get, embedded:memstore / memstore alone", 0.8, embedded));
+        targets
+    }
+
+    fn python(&self) -> Vec<Target> {
+        let throughput = Figure::RequestsPerSecond;
+        let mut targets = Vec::new();
+        for event_loop in python::LOOPS {
+            for (concurrency, least) in [(1, 2.0), (64, 2.5)] {
+                let id = python::case_id(event_loop, concurrency);
+                let ratio = self.ratio(&id, throughput, python::WHEEL, python::GRPC_AIO);
+                let name = format!("requests/s of the wheel / grpc.aio, {concurrency} at once, {event_loop}");
+                targets.push(at_least(&name, least, ratio));
+            }
+            let ratio = self.ratio(
+                &python::case_id(event_loop, 64),
+                throughput,
+                python::WHEEL,
+                python::REDIS_ASYNCIO,
+            );
+            let name = format!(
+                "requests/s of the wheel / redis.asyncio straight to Redis, 64 at once, {event_loop}"
+            );
+            targets.push(at_least(&name, 2.0, ratio));
+        }
+        targets
+    }
+
+    /// Flat within the noise of a shared machine.
+    fn growth(&self) -> Vec<Target> {
+        const FLAT: f64 = 1.2;
+        let cpu = |id: &str, of: &str, to: &str| self.ratio(id, Figure::CpuUs, of, to);
+        let (one, many) = (growth::namespaces_label(1), growth::namespaces_label(10_000));
+        let (few, most) = (growth::connections_label(64), growth::connections_label(2000));
+        let (single, double) = (growth::workers_label(1), growth::workers_label(2));
+        let workers_id = format!("{}/{}", growth::WORKERS_ID, Shape::SHARED);
+        vec![
+            at_most(&format!("CPU per Get, {many} / {one}"), FLAT, cpu(growth::NAMESPACES_ID, &many, &one)),
+            at_most(&format!("CPU per Get, {most} / {few}"), FLAT, cpu(growth::CONNECTIONS_ID, &most, &few)),
+            at_most(&format!("CPU per Get, {double} / {single}"), FLAT, cpu(&workers_id, &double, &single)),
+        ]
+    }
+}
+
+fn at_most(name: &str, most: f64, measured: Option<Spread>) -> Target {
+    Target { name: name.to_owned(), bound: Bound::AtMost(most), unit: "", measured }
+}
+
+fn at_least(name: &str, least: f64, measured: Option<Spread>) -> Target {
+    Target { name: name.to_owned(), bound: Bound::AtLeast(least), unit: "", measured }
+}

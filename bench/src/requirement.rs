@@ -1,0 +1,102 @@
+//! What must be on the machine before anything is measured. Nothing is installed; what is missing is named together
+//! with what has it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::ensure;
+
+use crate::part::Part;
+
+/// Programs and the Debian packages that have them.
+const PROGRAMS: [(&str, &str, &[Part]); 7] = [
+    ("haproxy", "haproxy", &[Part::Proxy]),
+    ("nginx", "nginx", &[Part::Proxy]),
+    ("h2load", "nghttp2-client", &[Part::Proxy, Part::Memstore, Part::Growth]),
+    ("redis-server", "redis-server", &[Part::Memstore, Part::Python]),
+    ("redis-benchmark", "redis-tools", &[Part::Memstore]),
+    ("taskset", "util-linux", &[Part::Proxy, Part::Memstore, Part::Growth]),
+    ("python3", "python3-venv", &[Part::Python]),
+];
+
+/// Modules of Python and what pip calls them.
+const MODULES: [(&str, &str); 5] = [
+    ("grpc", "grpcio"),
+    ("grpc_tools", "grpcio-tools"),
+    ("redis", "redis"),
+    ("uvloop", "uvloop"),
+    ("prism", "./bindings/python"),
+];
+
+/// Fails with what to install, if anything is missing for these parts.
+pub(crate) fn check(parts: &[Part], python: &Path) -> anyhow::Result<()> {
+    let mut missing = Vec::new();
+    for (program, package, needed_by) in PROGRAMS {
+        if parts.iter().any(|part| needed_by.contains(part)) && !is_installed(program) {
+            missing.push((program, package));
+        }
+    }
+    let (programs, packages): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
+    ensure!(
+        programs.is_empty(),
+        "missing: {}; on Debian: apt-get install {}",
+        programs.join(", "),
+        packages.join(" ")
+    );
+    if parts.contains(&Part::Python) { check_modules(python) } else { Ok(()) }
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn check_modules(python: &Path) -> anyhow::Result<()> {
+    let mut missing = Vec::new();
+    for (module, package) in MODULES {
+        let find =
+            format!("import importlib.util, sys; sys.exit(importlib.util.find_spec('{module}') is None)");
+        let found = Command::new(python).args(["-c", &find]).current_dir("/").status();
+        if !found.is_ok_and(|status| status.success()) {
+            missing.push(package);
+        }
+    }
+    ensure!(
+        missing.is_empty(),
+        "{python} lacks modules: {python} -m pip install {}; or let --make-venv make an environment that has them",
+        missing.join(" "),
+        python = python.display()
+    );
+    Ok(())
+}
+
+/// The Python to use unless one is named: that of [`make_venv`], if it was made, else the first in the path.
+pub(crate) fn default_python() -> anyhow::Result<PathBuf> {
+    let python = venv()?.join("bin/python");
+    Ok(if python.exists() { python } else { PathBuf::from("python3") })
+}
+
+/// Makes a virtual environment in the target folder with everything that the part `python` needs, the wheel built for
+/// release among it.
+pub(crate) fn make_venv() -> anyhow::Result<()> {
+    let venv = venv()?;
+    run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+    let bindings = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("bindings").join("python");
+    let mut pip = Command::new(venv.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet"]);
+    pip.args(MODULES.iter().filter(|(module, _)| *module != "prism").map(|(_, package)| package));
+    run(pip.arg("--force-reinstall").arg(bindings))
+}
+
+fn run(command: &mut Command) -> anyhow::Result<()> {
+    eprintln!("running {command:?}");
+    let status = command.status()?;
+    ensure!(status.success(), "{command:?} failed: {status}");
+    Ok(())
+}
+
+fn venv() -> anyhow::Result<PathBuf> {
+    let binary = std::env::current_exe()?;
+    let target = binary.parent().and_then(Path::parent).unwrap_or(Path::new("target"));
+    Ok(target.join("bench-venv"))
+}
