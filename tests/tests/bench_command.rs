@@ -24,7 +24,7 @@ fn figures(dev: &Dev, words: &[&str]) -> Value {
 }
 
 fn keys_of(object: &Value) -> Vec<&str> {
-    object.as_object().unwrap().keys().map(String::as_str).collect()
+    object.as_object().expect("an object").keys().map(String::as_str).collect()
 }
 
 #[test]
