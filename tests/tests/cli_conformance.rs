@@ -51,7 +51,6 @@ fn a_plugin_is_as_conformant_through_the_proxy() {
     let lost: Vec<_> = direct.iter().filter(|name| !proxied.contains(name)).collect();
     let own = ["namespaces/", "health/", "reflection/", "scan/empty-prefix-matches-all"];
     assert!(lost.iter().all(|name| own.iter().any(|own| name.starts_with(own))), "{lost:?}");
-    assert!(proxied.len() > 70, "{proxied:?}");
 }
 
 #[test]

@@ -27,7 +27,6 @@ mod report;
 mod stream;
 mod table;
 mod window;
-mod wire;
 mod worker;
 
 use std::io;

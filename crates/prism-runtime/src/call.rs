@@ -177,8 +177,9 @@ fn parse_timeout(value: &[u8]) -> Option<Duration> {
 /// it is one, too, HPACK sends one byte for it in place of a header that is new with each call.
 #[must_use]
 pub fn timeout_value(timeout: Duration) -> HeaderValue {
-    /// The coarsest unit that is precise enough has at least three digits, and at most eight may be written.
-    const DIGITS: std::ops::RangeInclusive<u64> = 100..=99_999_999;
+    /// Three digits are precise enough. A number has no more than eight: an hour is the largest unit, and each is at most
+    /// 1,000 of the next.
+    const PRECISE: u64 = 100;
     let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
     let units = [
         (60 * 60 * 1_000_000_000, 'H'),
@@ -186,13 +187,10 @@ pub fn timeout_value(timeout: Duration) -> HeaderValue {
         (1_000_000_000, 'S'),
         (1_000_000, 'm'),
         (1_000, 'u'),
-        (1, 'n'),
     ];
-    let text = units
-        .into_iter()
-        .map(|(unit, name)| (nanos.div_ceil(unit), name))
-        .find(|(number, name)| DIGITS.contains(number) || (*name == 'n' && number < DIGITS.start()));
-    let text = text.map_or_else(|| "99999999H".to_owned(), |(number, name)| format!("{number}{name}"));
+    let in_units = units.into_iter().map(|(unit, name)| (nanos.div_ceil(unit), name));
+    let (number, unit) = in_units.into_iter().find(|(number, _)| *number >= PRECISE).unwrap_or((nanos, 'n'));
+    let text = format!("{number}{unit}");
     HeaderValue::try_from(text).expect("digits and a letter are a header value")
 }
 

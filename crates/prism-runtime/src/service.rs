@@ -29,37 +29,27 @@ use crate::connection::Handler;
 use crate::message::{self, Budget, Encoding};
 use crate::pump::{Incoming, PumpError, pump};
 
-/// A service as tonic generates it.
-pub trait TonicService:
-    Service<
-        Request<Body>,
-        Response = Response<Body>,
-        Error = Infallible,
-        Future = BoxFuture<Response<Body>, Infallible>,
-    > + NamedService
-    + Clone
-    + Send
-    + Sync
-    + 'static
-{
+/// A service as tonic generates it: it is always ready, and its clone is that of an `Arc`.
+pub trait TonicService: NamedService + Clone + Send + Sync + 'static {
+    /// Begins a call.
+    fn begin(&self, request: Request<Body>) -> Answer;
 }
 
-impl<S> TonicService for S where
-    S: Service<
-            Request<Body>,
-            Response = Response<Body>,
-            Error = Infallible,
-            Future = BoxFuture<Response<Body>, Infallible>,
-        > + NamedService
-        + Clone
-        + Send
-        + Sync
-        + 'static
+impl<S> TonicService for S
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future = Answer>,
+    S: NamedService + Clone + Send + Sync + 'static,
 {
+    fn begin(&self, request: Request<Body>) -> Answer {
+        self.clone().call(request)
+    }
 }
+
+/// A service's answer, once it is there.
+pub type Answer = BoxFuture<Response<Body>, Infallible>;
 
 /// Calls one service.
-type CallService = Box<dyn Fn(Request<Body>) -> BoxFuture<Response<Body>, Infallible> + Send + Sync>;
+type CallService = Box<dyn Fn(Request<Body>) -> Answer + Send + Sync>;
 
 /// Services as one: the seam between HTTP/2 streams and tonic, and between the proxy and a plugin in the same
 /// process. Cheap to clone.
@@ -73,7 +63,7 @@ impl fmt::Debug for GrpcService {
 }
 
 impl GrpcService {
-    fn call(&self, request: Request<Body>) -> Result<BoxFuture<Response<Body>, Infallible>, Error> {
+    fn call(&self, request: Request<Body>) -> Result<Answer, Error> {
         let path = request.uri().path();
         let call = self.0.get(service_of(path)).ok_or_else(|| unknown_method(path))?;
         Ok(call(request))
@@ -102,11 +92,10 @@ impl fmt::Debug for Services {
 }
 
 impl Services {
-    /// Adds a service and the encoded file descriptor set that describes it.
+    /// Adds a service, in place of one of the same name, and the encoded file descriptor set that describes it.
     #[must_use]
     pub fn add<S: TonicService>(mut self, service: S, descriptors: &'static [u8]) -> Self {
-        // A service as tonic generates it is always ready, and its clone is that of an `Arc`.
-        self.services.insert(S::NAME, Box::new(move |request| service.clone().call(request)));
+        self.services.insert(S::NAME, Box::new(move |request| service.begin(request)));
         if !self.descriptors.contains(&descriptors) {
             self.descriptors.push(descriptors);
         }

@@ -5,22 +5,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{Reason, RecvStream};
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, TE};
+use http::header::{CONTENT_TYPE, HeaderValue, TE};
 use http::{HeaderMap, Request, StatusCode, response};
+use prism_runtime::call::{GRPC_TIMEOUT, timeout_value};
 use tonic::Code;
 
 use super::kind::Kind;
 use super::message::Message;
-
-/// The largest number in a `grpc-timeout`: it has at most 8 digits.
-const TIMEOUT_UNITS_MAX: u128 = 99_999_999;
 
 /// The head of every request of one kind; a clone of it costs little.
 pub(super) fn head(kind: Kind, authority: &str, timeout: Duration) -> Result<Request<()>, http::Error> {
     Request::post(format!("http://{authority}{}", kind.path()))
         .header(CONTENT_TYPE, HeaderValue::from_static("application/grpc"))
         .header(TE, HeaderValue::from_static("trailers"))
-        .header(HeaderName::from_static("grpc-timeout"), grpc_timeout(timeout))
+        .header(GRPC_TIMEOUT, timeout_value(timeout))
         .body(())
 }
 
@@ -87,36 +85,16 @@ fn code_of_http(status: StatusCode) -> Code {
     }
 }
 
-/// A time limit as gRPC writes it: the finest unit whose number has at most 8 digits.
-fn grpc_timeout(timeout: Duration) -> String {
-    [("n", timeout.as_nanos()), ("u", timeout.as_micros()), ("m", timeout.as_millis())]
-        .into_iter()
-        .find(|(_, number)| *number <= TIMEOUT_UNITS_MAX)
-        .map_or_else(|| format!("{}S", timeout.as_secs()), |(unit, number)| format!("{number}{unit}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_time_limit_has_at_most_eight_digits() {
-        for (timeout, text) in [
-            (Duration::from_millis(50), "50000000n"),
-            (Duration::from_secs(2), "2000000u"),
-            (Duration::from_secs(100), "100000m"),
-            (Duration::from_secs(365 * 24 * 60 * 60), "31536000S"),
-        ] {
-            assert_eq!(grpc_timeout(timeout), text);
-        }
-    }
 
     #[test]
     fn every_kind_has_a_head() {
         for kind in Kind::ALL {
             let head = head(kind, "[::1]:80", Duration::from_secs(2)).unwrap();
             assert_eq!((head.uri().path(), head.method().as_str()), (kind.path(), "POST"));
-            assert_eq!(head.headers()["grpc-timeout"], "2000000u");
+            assert_eq!(head.headers()["grpc-timeout"], "2000m");
         }
     }
 }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use prism_runtime::message::PREFIX_BYTES;
+use prost::encoding::{WireType, encode_key, encode_varint};
 
 use super::keys::Keys;
 use super::kind::Kind;
-use super::wire::{put_bytes, put_length, put_number};
 
 /// The largest table: 64 MiB, so that twelve kinds stay well under a gigabyte.
 const TABLE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -93,8 +93,10 @@ impl Encoded {
         // 64 bytes are more than all tags and numbers take.
         let mut head = BytesMut::with_capacity(64 + content.namespace.len() + key.len());
         head.put_bytes(0, PREFIX_BYTES);
-        put_bytes(&mut head, 1, content.namespace.as_bytes());
-        put_bytes(&mut head, 2, key.as_bytes());
+        for (field, text) in [(1, &content.namespace), (2, &key)] {
+            put_length(&mut head, field, text.len());
+            head.put_slice(text.as_bytes());
+        }
         if self.kind.has_limit() {
             put_number(&mut head, 3, u64::try_from(content.limit).unwrap_or(0));
         }
@@ -109,6 +111,17 @@ impl Encoded {
         head[1..PREFIX_BYTES].copy_from_slice(&len.to_be_bytes());
         Message { head: head.freeze(), value }
     }
+}
+
+fn put_number(out: &mut BytesMut, field: u32, number: u64) {
+    encode_key(field, WireType::Varint, out);
+    encode_varint(number, out);
+}
+
+/// What stands before bytes and strings.
+fn put_length(out: &mut BytesMut, field: u32, len: usize) {
+    encode_key(field, WireType::LengthDelimited, out);
+    encode_varint(len as u64, out);
 }
 
 impl Messages {

@@ -170,7 +170,7 @@ fn writers_on_many_threads_do_not_pass_the_limit() {
 }
 
 /// Keys are set, refreshed and deleted with the shortest times to live on two threads, while the task frees them on a
-/// third: what was set last is never freed before its time, and everything is freed in the end.
+/// third: what was set last is never freed before its time, and in the end the account of what is held is exact.
 #[test]
 fn the_task_and_writers_do_not_disturb_each_other() {
     let store = Store::new();
