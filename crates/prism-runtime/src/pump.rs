@@ -14,6 +14,9 @@ use http_body::{Body, Frame, SizeHint};
 /// what it has not read holds memory here and windows behind.
 pub const STALL_MAX: Duration = Duration::from_secs(60);
 
+/// A body gives way to the other work on its thread whenever it has sent so much: some hundred microseconds' worth.
+const TURN_BYTES: usize = 64 * 1024;
+
 /// Why a body did not arrive whole.
 #[derive(Debug, thiserror::Error)]
 pub enum PumpError<E: Display> {
@@ -40,7 +43,12 @@ where
     B: Body<Data = Bytes>,
     B::Error: Display,
 {
+    let mut sent = 0;
     loop {
+        if sent >= TURN_BYTES {
+            sent = 0;
+            give_way().await;
+        }
         let next = poll_fn(|cx| match body.as_mut().poll_frame(cx) {
             Poll::Ready(frame) => Poll::Ready(Ok(frame)),
             Poll::Pending => stream.poll_reset(cx).map(|_| Err(PumpError::Gone)),
@@ -51,6 +59,7 @@ where
         match frame.into_data() {
             Ok(data) => {
                 let end = body.is_end_stream();
+                sent += data.len();
                 if !data.is_empty() || end {
                     wait_for_room(stream, data.len()).await?;
                     stream.send_data(data, end).map_err(|_| PumpError::Gone)?;
@@ -65,6 +74,13 @@ where
             }
         }
     }
+}
+
+/// Lets everything else on this thread have a turn, sockets that became readable too. `yield_now` alone ends with any
+/// wake of the task, and the connection wakes it for each frame that it has written: the two would keep the thread to
+/// themselves.
+async fn give_way() {
+    let _ = tokio::spawn(tokio::task::yield_now()).await;
 }
 
 /// Waits until the stream takes at least a part of `len` bytes; what it does not take yet, it holds.
@@ -133,5 +149,76 @@ impl Body for Incoming {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http::{Request, Response};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    const FRAME: &[u8] = &[7; 16 * 1024];
+
+    /// Always has one frame more, and counts them.
+    struct Endless(Arc<AtomicUsize>);
+
+    impl Body for Endless {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(FRAME)))))
+        }
+    }
+
+    /// A client that reads an answer as fast as it comes.
+    async fn read_all(io: tokio::io::DuplexStream) {
+        let (mut send, connection) = h2::client::handshake(io).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get("http://localhost/").body(()).unwrap();
+        let (response, _) = send.send_request(request, true).unwrap();
+        let mut body = response.await.unwrap().into_body();
+        while let Some(Ok(data)) = body.data().await {
+            body.flow_control().release_capacity(data.len()).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn sockets_are_read_beside_a_long_answer() {
+        let (near, far) = tokio::io::duplex(1024 * 1024);
+        tokio::spawn(read_all(far));
+        let mut connection = h2::server::handshake(near).await.unwrap();
+        let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+        tokio::spawn(async move { while connection.accept().await.is_some() {} });
+        let mut stream = respond.send_response(Response::new(()), false).unwrap();
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        let frames = Arc::new(AtomicUsize::new(0));
+        let body = Endless(Arc::clone(&frames));
+        tokio::spawn(async move { pump(pin!(body), &mut stream).await });
+
+        let rounds = 20;
+        for _ in 0..rounds {
+            // Reads before there is anything, so that it waits for the driver.
+            let mut byte = [0];
+            let (read, written) = tokio::join!(server.read_exact(&mut byte), client.write_all(b"?"));
+            read.and(written).unwrap();
+        }
+        let bytes_each = frames.load(Ordering::Relaxed) * FRAME.len() / rounds;
+        assert!(bytes_each <= 2 * TURN_BYTES, "{bytes_each} bytes were sent before a socket was read");
     }
 }
