@@ -118,8 +118,10 @@ def test_a_forked_child_connects_anew(python: Run, key: str, program: str) -> No
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "done\n", "")
 
 
+# A shell that starts tests in the background has them ignore SIGINT.
 SYNC_WAIT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from prism import SyncPrismClient
 client = SyncPrismClient(sys.argv[1])
 print("waiting", flush=True)
