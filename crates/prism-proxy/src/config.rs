@@ -34,6 +34,9 @@ pub const DEFAULT_PATH: &str = "prism.yaml";
 /// The largest file that is read: a hundred thousand namespaces take about 12 MiB.
 pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// The deepest nesting of brackets. The parser takes time with the square of it, and a file needs three.
+const BRACKETS_MAX: usize = 100;
+
 /// The configuration of a proxy, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -217,6 +220,10 @@ impl Config {
             let why = "the file is empty; expected namespaces, or `namespaces: []` to serve none";
             return Err(parse_error(None, String::new(), why.to_owned()));
         }
+        if nests_deeper(text, BRACKETS_MAX) {
+            let why = format!("brackets are nested too deep; the most is {BRACKETS_MAX}");
+            return Err(parse_error(None, String::new(), why));
+        }
         let file: File =
             serde_path_to_error::deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| {
                 let field = error.path().to_string();
@@ -254,6 +261,19 @@ pub fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
 #[must_use]
 pub fn revision(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
+}
+
+/// Whether more brackets than `max` are open anywhere. Those in comments and strings count, which is harmless.
+fn nests_deeper(text: &str, max: usize) -> bool {
+    let mut depth: usize = 0;
+    text.bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > max
+    })
 }
 
 /// The parser's message without the place, which is said before it.

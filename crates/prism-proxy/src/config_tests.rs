@@ -148,8 +148,10 @@ fn what_is_not_a_file_is_not_read() {
 fn a_file_that_would_take_the_memory_is_refused() {
     let large = vec![b'#'; FILE_BYTES_MAX + 1];
     assert!(Config::parse("f", &large).unwrap_err().to_string().contains("too large"));
-    let deep = format!("namespaces: {}", "[".repeat(100_000));
-    assert!(parsed(&deep).unwrap_err().contains("recursion limit"));
+    for open in ["[", "{", "[{", "- ", "? "] {
+        assert!(parsed(&format!("namespaces:\n  {}", open.repeat(100_000))).is_err(), "{open}");
+    }
+    assert!(parsed(&"[".repeat(101)).unwrap_err().contains("the most is 100"));
     // Each line stands for ten of the one before.
     let mut bomb = "server: {}\na: &a0 [x]\n".to_owned();
     for level in 1..20 {
