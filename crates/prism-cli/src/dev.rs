@@ -1,11 +1,13 @@
 //! `prism dev`: a gateway and its backend in one process, for development.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use clap::Args;
 use prism_memstore::config::MemoryLimit;
 use prism_proxy::config::Config;
 use prism_proxy::endpoint::Endpoint;
+use prism_proxy::reload::Source;
 use prism_proxy::route::EmbeddedPlugins;
 use prism_runtime::args::ServerArgs;
 use prism_runtime::exit::ServerError;
@@ -70,9 +72,9 @@ impl Dev {
             telemetry::init(&self.server.log, self.server.log_format)?;
             let signals = server::Signals::take()?;
             let (plugin, expiry) = prism_memstore::app::embedded(self.memory_limit);
-            let embedded = EmbeddedPlugins::from([(PLUGIN, plugin)]);
-            let config = Config::single(Endpoint::Embedded(PLUGIN.to_owned()));
-            let running = prism_proxy::app::start(&self.server, &config, &embedded).await?;
+            let embedded = EmbeddedPlugins::from([(PLUGIN, Arc::new(plugin))]);
+            let source = Source::Fixed(Config::single(Endpoint::Embedded(PLUGIN.to_owned())));
+            let (running, _) = prism_proxy::app::start(&self.server, source, embedded).await?;
             output.print(&Ready::of(&running, self.memory_limit)).map_err(ServerError::failed)?;
             running.run_until(signals, expiry).await
         })?;

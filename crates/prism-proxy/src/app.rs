@@ -1,7 +1,8 @@
 //! The wiring of a proxy: flags and file become a table, the table a server.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use clap::Parser;
 use prism_runtime::args::{HttpListen, ServerArgs};
@@ -11,9 +12,11 @@ use prism_runtime::server::Signals;
 use prism_runtime::service::{ServiceHandler, Services};
 use prism_runtime::{Running, Server, telemetry};
 
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, ConfigError};
 use crate::forward::{Forwarder, Shared};
+use crate::reload::{Reloader, Source};
 use crate::route::{EmbeddedPlugins, RouteTable};
+use crate::status;
 
 /// The binary's name.
 pub const NAME: &str = "prism-proxy";
@@ -28,8 +31,8 @@ pub const DEFAULTS: [(&str, &str); 2] = [("listen", LISTEN_DEFAULT), ("http-list
 #[derive(Debug, Parser)]
 #[command(version, about)]
 pub struct Args {
-    /// The configuration file [default: prism.yaml, if it is there; else namespace "default" is served from
-    /// localhost:50051].
+    /// The configuration file, taken again whenever it changes [default: prism.yaml; until that is there, namespace
+    /// "default" is served from localhost:50051].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -50,50 +53,57 @@ pub async fn run(
 ) -> Result<(), ServerError> {
     telemetry::init(&args.server.log, args.server.log_format)?;
     let signals = Signals::take()?;
-    let config = load(args.config.as_deref()).map_err(|error| ServerError::Config(error.to_string()))?;
-    let running = start(&args.server, &config, &embedded).await?;
+    let source = match args.config {
+        Some(path) => Source::File { path, required: true },
+        None => Source::File { path: config::DEFAULT_PATH.into(), required: false },
+    };
+    let (running, reload) = start(&args.server, source, embedded).await?;
     running.print_ready_line();
+    let background = async {
+        tokio::join!(background, reload);
+    };
     running.run_until(signals, background).await
 }
 
-/// Reads the named file, which must be there, or the default one, which need not.
-fn load(named: Option<&Path>) -> Result<Config, ConfigError> {
-    let path = named.unwrap_or(Path::new(config::DEFAULT_PATH));
-    if named.is_none() && !path.exists() {
-        tracing::info!(
-            file = config::DEFAULT_PATH,
-            "there is no configuration file; serving namespace default from localhost:50051"
-        );
-        return Ok(Config::without_file());
-    }
-    Config::load(path)
-}
-
-/// Starts a proxy with a configuration; returns when it takes calls.
+/// Starts a proxy; returns when it takes calls. The second part is the work of following the source, and must run beside
+/// the first.
 ///
 /// # Errors
-/// The configuration names a plugin that is not embedded, or an address cannot be bound.
+/// The configuration is wrong, or an address cannot be bound.
 pub async fn start(
     args: &ServerArgs,
-    config: &Config,
-    embedded: &EmbeddedPlugins,
-) -> Result<Running, ServerError> {
-    let table = RouteTable::build(config, embedded).map_err(|mistakes| {
-        let lines: Vec<_> =
-            mistakes.iter().map(|mistake| format!("{}: {}", mistake.field, mistake.why)).collect();
-        ServerError::Config(lines.join("\n"))
-    })?;
-    tracing::info!(namespaces = table.len(), revision = table.revision(), "loaded the configuration");
+    source: Source,
+    embedded: EmbeddedPlugins,
+) -> Result<(Running, impl Future<Output = ()> + use<>), ServerError> {
+    let begun = Instant::now();
+    let wrong = |error: ConfigError| ServerError::Config(error.to_string());
+    let config = source.load().map_err(wrong)?;
+    let table = RouteTable::build(config.clone(), &embedded, &RouteTable::default());
+    let table = table.map_err(|mistakes| wrong(ConfigError::Invalid { path: source.name(), mistakes }))?;
+    tracing::info!(
+        namespaces = table.len(),
+        revision = table.revision(),
+        took = ?begun.elapsed(),
+        "loaded the configuration"
+    );
 
     let health = Health::new(&[]).await;
     let default = |text: &str| text.parse().map_err(ServerError::failed);
     let listen = config.listen.clone().map_or_else(|| default(LISTEN_DEFAULT), Ok)?;
     let http_listen = config.http_listen.clone().map_or_else(|| default(HTTP_LISTEN_DEFAULT), Ok)?;
-    let server = Server::new(NAME, args, listen, HttpListen::At(http_listen), health.clone());
+    let mut server = Server::new(NAME, args, listen, HttpListen::At(http_listen), health.clone());
 
     let services =
         Services::default().add(health.service(), tonic_health::pb::FILE_DESCRIPTOR_SET).with_reflection();
     let own = ServiceHandler::new(services, server.drain.clone());
     let shared = Shared::new(table);
-    server.start(move || Forwarder::new(Arc::clone(&shared), own.clone())).await
+    let (reloader, status) = Reloader::new(source, &config, embedded, &shared)?;
+    server.http_routes = status::routes(Arc::clone(&shared), status);
+    let running = server.start(move || Forwarder::new(Arc::clone(&shared), own.clone())).await?;
+    let reload = async {
+        if let Some(reloader) = reloader {
+            reloader.run().await;
+        }
+    };
+    Ok((running, reload))
 }

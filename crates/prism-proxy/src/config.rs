@@ -13,8 +13,10 @@
 //! Types and unknown keys are checked while reading: the first mistake is reported, with its line. Every rule beyond
 //! types is checked in one run, and each mistake told with its path and what was expected.
 
-use std::collections::HashMap;
-use std::fmt;
+mod file;
+
+use std::io::Read as _;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,10 +25,17 @@ use prism_runtime::listen::Address;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use self::file::{File, Mistakes, TIMEOUT_DEFAULT};
 use crate::endpoint::Endpoint;
 
 /// The file that is read when none is named.
 pub const DEFAULT_PATH: &str = "prism.yaml";
+
+/// The largest file that is read: a hundred thousand namespaces take about 12 MiB.
+pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The deepest nesting of brackets. The parser takes time with the square of it, and a file needs three.
+const BRACKETS_MAX: usize = 100;
 
 /// The configuration of a proxy, checked.
 #[derive(Clone, Debug)]
@@ -37,12 +46,12 @@ pub struct Config {
     pub http_listen: Option<Address>,
     /// The namespaces, each name once.
     pub namespaces: Vec<Namespace>,
-    /// SHA-256 of the file's bytes, in hex.
-    pub revision: String,
+    /// SHA-256 of the file's bytes, in hex; `None` without a file.
+    pub revision: Option<String>,
 }
 
 /// One namespace, checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Namespace {
     /// Its name.
     pub name: String,
@@ -56,6 +65,12 @@ pub struct Namespace {
     pub timeout: Duration,
     /// The largest message that a client may send.
     pub message_bytes_max: usize,
+    /// The most calls under way at once; `None`: only what the process allows.
+    pub in_flight_max: Option<NonZeroU32>,
+    /// The most calls that may begin in a second; `None`: any number.
+    pub requests_per_second: Option<NonZeroU32>,
+    /// Whether only calls without side effects are served.
+    pub read_only: bool,
 }
 
 /// A data pattern, and the interfaces it stands for.
@@ -77,45 +92,6 @@ impl Pattern {
             Self::List => "prism.interfaces.list.ListBasicInterface",
         }
     }
-}
-
-/// 30 s: longer than any client should wait, short enough that a hung backend does not hold calls for good.
-const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
-const TIMEOUT_MIN: Duration = Duration::from_millis(1);
-const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
-
-/// The file as it is written.
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    server: ServerSection,
-    #[serde(default)]
-    namespaces: Vec<NamespaceSection>,
-}
-
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct ServerSection {
-    listen_address: Option<String>,
-    http_listen_address: Option<String>,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct NamespaceSection {
-    name: String,
-    pattern: Pattern,
-    plugin: PluginSection,
-    interfaces: Option<Vec<String>>,
-    timeout: Option<String>,
-    max_message_bytes: Option<u64>,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct PluginSection {
-    endpoint: String,
 }
 
 /// Why a configuration cannot be used.
@@ -151,13 +127,29 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// What is wrong, one by one.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<Mistake> {
+        match self {
+            Self::Read { why, .. } => vec![Mistake { field: String::new(), why: why.clone(), line: None }],
+            Self::Parse { line, field, why, .. } => {
+                vec![Mistake { field: field.clone(), why: why.clone(), line: *line }]
+            }
+            Self::Invalid { mistakes, .. } => mistakes.clone(),
+        }
+    }
+}
+
 /// A broken rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mistake {
-    /// Where, such as `namespaces[0].name`.
+    /// Where, such as `namespaces[0].name`; empty for the whole file.
     pub field: String,
     /// What is wrong and what was expected.
     pub why: String,
+    /// The line, from 1, where the parser tells it.
+    pub line: Option<usize>,
 }
 
 fn place(line: Option<usize>, field: &str) -> String {
@@ -195,8 +187,11 @@ impl Config {
             interfaces: None,
             timeout: TIMEOUT_DEFAULT,
             message_bytes_max: limits::MESSAGE_BYTES_MAX,
+            in_flight_max: None,
+            requests_per_second: None,
+            read_only: false,
         };
-        Self { listen: None, http_listen: None, namespaces: vec![namespace], revision: String::new() }
+        Self { listen: None, http_listen: None, namespaces: vec![namespace], revision: None }
     }
 
     /// Reads and checks a file.
@@ -204,11 +199,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let shown = path.display().to_string();
-        match std::fs::read(path) {
-            Ok(bytes) => Self::parse(&shown, &bytes),
-            Err(error) => Err(ConfigError::Read { path: shown, why: error.to_string() }),
-        }
+        Self::parse(&path.display().to_string(), &read(path)?)
     }
 
     /// Reads and checks the bytes of a file. `path` is for messages.
@@ -217,26 +208,72 @@ impl Config {
     /// [`ConfigError`].
     pub fn parse(path: &str, bytes: &[u8]) -> Result<Self, ConfigError> {
         let parse_error = |line, field, why| ConfigError::Parse { path: path.to_owned(), line, field, why };
+        if bytes.len() > FILE_BYTES_MAX {
+            let why = format!("the file is too large; the most is {FILE_BYTES_MAX} bytes");
+            return Err(parse_error(None, String::new(), why));
+        }
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
             parse_error(Some(line), String::new(), "the file is not UTF-8 text".to_owned())
         })?;
-        let file = if text.trim().is_empty() {
-            File::default()
-        } else {
+        if text.trim().is_empty() {
+            let why = "the file is empty; expected namespaces, or `namespaces: []` to serve none";
+            return Err(parse_error(None, String::new(), why.to_owned()));
+        }
+        if nests_deeper(text, BRACKETS_MAX) {
+            let why = format!("brackets are nested too deep; the most is {BRACKETS_MAX}");
+            return Err(parse_error(None, String::new(), why));
+        }
+        let file: File =
             serde_path_to_error::deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| {
                 let field = error.path().to_string();
                 let error = error.into_inner();
                 parse_error(error.location().map(|location| location.line()), field, reason(&error))
-            })?
-        };
+            })?;
         let mut mistakes = Mistakes::default();
-        let config = file.check(&mut mistakes, format!("{:x}", Sha256::digest(bytes)));
+        let config = file.check(&mut mistakes, revision(bytes));
         match mistakes.0.as_slice() {
             [] => Ok(config),
             _ => Err(ConfigError::Invalid { path: path.to_owned(), mistakes: mistakes.0 }),
         }
     }
+}
+
+/// Reads the bytes of a file, and of one that is too large a few more than [`FILE_BYTES_MAX`].
+///
+/// # Errors
+/// [`ConfigError::Read`].
+pub fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    let read = || {
+        let file = std::fs::File::open(path)?;
+        // A pipe would hold the reader until somebody writes.
+        if !file.metadata()?.is_file() {
+            return Err(std::io::Error::other("it is not a file"));
+        }
+        let mut bytes = Vec::new();
+        file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|error| ConfigError::Read { path: path.display().to_string(), why: error.to_string() })
+}
+
+/// The SHA-256 of a file's bytes, in hex.
+#[must_use]
+pub fn revision(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
+/// Whether more brackets than `max` are open anywhere. Those in comments and strings count, which is harmless.
+fn nests_deeper(text: &str, max: usize) -> bool {
+    let mut depth: usize = 0;
+    text.bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > max
+    })
 }
 
 /// The parser's message without the place, which is said before it.
@@ -247,102 +284,6 @@ fn reason(error: &serde_yaml::Error) -> String {
     match message.split_once(": ") {
         Some((path, rest)) if !path.contains(' ') => rest.to_owned(),
         _ => message,
-    }
-}
-
-#[derive(Default)]
-struct Mistakes(Vec<Mistake>);
-
-impl Mistakes {
-    fn add(&mut self, field: impl fmt::Display, why: impl fmt::Display) {
-        self.0.push(Mistake { field: field.to_string(), why: why.to_string() });
-    }
-
-    /// The value, or its default and one mistake more.
-    fn checked<T, E: fmt::Display>(&mut self, field: impl fmt::Display, value: Result<T, E>) -> Option<T> {
-        value.map_err(|why| self.add(field, why)).ok()
-    }
-}
-
-impl File {
-    fn check(self, mistakes: &mut Mistakes, revision: String) -> Config {
-        let mut address = |field: &str, text: Option<String>| {
-            text.and_then(|text| mistakes.checked(format!("server.{field}"), text.parse::<Address>()))
-        };
-        let listen = address("listen_address", self.server.listen_address);
-        let http_listen = address("http_listen_address", self.server.http_listen_address);
-        let mut seen = HashMap::new();
-        let mut namespaces = Vec::with_capacity(self.namespaces.len());
-        for (index, section) in self.namespaces.into_iter().enumerate() {
-            if let Some(first) = seen.insert(section.name.clone(), index) {
-                mistakes.add(
-                    format!("namespaces[{index}].name"),
-                    format!(
-                        "{:?} is already the name of namespaces[{first}]; each name may stand once",
-                        section.name
-                    ),
-                );
-            }
-            namespaces.extend(section.check(index, mistakes));
-        }
-        Config { listen, http_listen, namespaces, revision }
-    }
-}
-
-impl NamespaceSection {
-    fn check(self, index: usize, mistakes: &mut Mistakes) -> Option<Namespace> {
-        let field = |name: &str| format!("namespaces[{index}].{name}");
-        if !limits::is_namespace(&self.name) {
-            let why = format!(
-                "{:?} is not a name; expected 1 to {} characters of a-z, 0-9 and -, starting with a letter",
-                self.name,
-                limits::NAMESPACE_BYTES_MAX
-            );
-            mistakes.add(field("name"), why);
-        }
-        for (place, interface) in self.interfaces.iter().flatten().enumerate() {
-            if !interface.starts_with(prism_proto::INTERFACES_PREFIX) {
-                let why = format!(
-                    "{interface:?} is not an interface; expected a full name such as {}",
-                    self.pattern.interface()
-                );
-                mistakes.add(field(&format!("interfaces[{place}]")), why);
-            }
-        }
-        if let Some(interfaces) = &self.interfaces
-            && !interfaces.iter().any(|interface| interface == self.pattern.interface())
-        {
-            let why = format!("{} is missing, which the pattern stands for", self.pattern.interface());
-            mistakes.add(field("interfaces"), why);
-        }
-        let endpoint = mistakes.checked(field("plugin.endpoint"), self.plugin.endpoint.parse::<Endpoint>());
-        let timeout = mistakes.checked(field("timeout"), timeout(self.timeout.as_deref()));
-        let bytes_max =
-            mistakes.checked(field("max_message_bytes"), message_bytes_max(self.max_message_bytes));
-        Some(Namespace {
-            name: self.name,
-            pattern: self.pattern,
-            endpoint: endpoint?,
-            interfaces: self.interfaces,
-            timeout: timeout?,
-            message_bytes_max: bytes_max?,
-        })
-    }
-}
-
-fn timeout(text: Option<&str>) -> Result<Duration, String> {
-    let Some(text) = text else { return Ok(TIMEOUT_DEFAULT) };
-    match humantime::parse_duration(text) {
-        Ok(timeout) if (TIMEOUT_MIN..=TIMEOUT_MAX).contains(&timeout) => Ok(timeout),
-        _ => Err(format!("{text:?} is not a time from 1ms to 1h; expected a number and a unit, such as 30s")),
-    }
-}
-
-fn message_bytes_max(bytes: Option<u64>) -> Result<usize, String> {
-    let Some(bytes) = bytes else { return Ok(limits::MESSAGE_BYTES_MAX) };
-    match usize::try_from(bytes) {
-        Ok(bytes) if (1024..=limits::MESSAGE_BYTES_MAX).contains(&bytes) => Ok(bytes),
-        _ => Err(format!("{bytes} is out of range; expected 1024 to {} bytes", limits::MESSAGE_BYTES_MAX)),
     }
 }
 

@@ -24,14 +24,16 @@ fn the_rfcs_file_loads_as_it_stands() {
     assert_eq!(namespace.endpoint.to_string(), "localhost:50051");
     assert_eq!(namespace.timeout, TIMEOUT_DEFAULT);
     assert_eq!(namespace.message_bytes_max, limits::MESSAGE_BYTES_MAX);
-    assert_eq!(config.revision, format!("{:x}", Sha256::digest(RFC)));
+    assert_eq!(config.revision, Some(format!("{:x}", Sha256::digest(RFC))));
 }
 
 #[test]
-fn an_empty_file_serves_nothing() {
-    for text in ["", "\n", "namespaces: []\n", "server: {}\n"] {
-        assert!(parsed(text).unwrap().namespaces.is_empty(), "{text:?}");
-    }
+fn no_namespaces_must_be_said() {
+    assert!(parsed("namespaces: []\n").unwrap().namespaces.is_empty());
+    // Such as a file that is being written.
+    assert!(parsed("").unwrap_err().contains("expected namespaces, or `namespaces: []`"));
+    assert!(parsed("\n").unwrap_err().contains("the file is empty"));
+    assert!(parsed("server: {}\n").unwrap_err().contains("missing field `namespaces`"));
 }
 
 #[test]
@@ -99,7 +101,15 @@ fn limits_hold_at_their_ends() {
             "namespaces:\n  - name: a\n    pattern: keyvalue\n    plugin: {{ endpoint: 'a:1' }}\n    {line}\n"
         ))
     };
-    for good in ["timeout: 1ms", "timeout: 1h", "max_message_bytes: 1024", "max_message_bytes: 4194304"] {
+    for good in [
+        "timeout: 1ms",
+        "timeout: 1h",
+        "max_message_bytes: 1024",
+        "max_message_bytes: 4194304",
+        "max_in_flight: 1",
+        "requests_per_second: 4294967295",
+        "read_only: true",
+    ] {
         assert!(with(good).is_ok(), "{good}");
     }
     for bad in [
@@ -108,6 +118,9 @@ fn limits_hold_at_their_ends() {
         "timeout: 30",
         "max_message_bytes: 1023",
         "max_message_bytes: 4194305",
+        "max_in_flight: 0",
+        "requests_per_second: 4294967296",
+        "read_only: 1",
     ] {
         assert!(with(bad).is_err(), "{bad}");
     }
@@ -123,4 +136,28 @@ fn bytes_that_are_no_text_are_refused_with_their_line() {
 fn a_missing_file_is_named() {
     let error = Config::load(Path::new("/nowhere/prism.yaml")).unwrap_err().to_string();
     assert!(error.starts_with("cannot read /nowhere/prism.yaml: "), "{error}");
+}
+
+#[test]
+fn what_is_not_a_file_is_not_read() {
+    let error = Config::load(Path::new("/")).unwrap_err().to_string();
+    assert!(error.starts_with("cannot read /: "), "{error}");
+}
+
+#[test]
+fn a_file_that_would_take_the_memory_is_refused() {
+    let large = vec![b'#'; FILE_BYTES_MAX + 1];
+    assert!(Config::parse("f", &large).unwrap_err().to_string().contains("too large"));
+    for open in ["[", "{", "[{", "- ", "? "] {
+        assert!(parsed(&format!("namespaces:\n  {}", open.repeat(100_000))).is_err(), "{open}");
+    }
+    assert!(parsed(&"[".repeat(101)).unwrap_err().contains("the most is 100"));
+    // Each line stands for ten of the one before.
+    let mut bomb = "server: {}\na: &a0 [x]\n".to_owned();
+    for level in 1..20 {
+        let below = format!("*a{}", level - 1);
+        bomb += &format!("b{level}: &a{level} [{}]\n", [below.as_str(); 10].join(", "));
+    }
+    bomb += "namespaces: *a19\n";
+    assert!(parsed(&bomb).is_err());
 }

@@ -56,6 +56,14 @@ impl Discovered {
         self.found.load().as_ref().is_some_and(|found| !found.interfaces.contains(interface))
     }
 
+    /// The interfaces that the backend has listed, in order; `None` if it has not answered.
+    #[must_use]
+    pub fn interfaces(&self) -> Option<Vec<String>> {
+        let mut interfaces: Vec<_> = self.found.load().as_ref()?.interfaces.iter().cloned().collect();
+        interfaces.sort();
+        Some(interfaces)
+    }
+
     /// What the backend says of a method, by its path.
     #[must_use]
     pub fn method(&self, path: &str) -> Option<Method> {

@@ -1,5 +1,7 @@
 //! The refusals that are the proxy's own. What a plugin answers is passed on as it is.
 
+use std::time::Duration;
+
 use prism_proto::{Applied, Error, ErrorReason, limits};
 
 use crate::endpoint::Endpoint;
@@ -37,6 +39,40 @@ pub fn interface_not_served(namespace: &str, interface: &str, why: &str) -> Erro
     )
     .with("namespace", namespace)
     .with("interface", interface)
+}
+
+/// The namespace takes no writes.
+#[must_use]
+pub fn read_only(namespace: &str) -> Error {
+    Error::new(
+        ErrorReason::ReadOnly,
+        format!("namespace {namespace} is read-only; only methods without side effects are served"),
+    )
+    .with("namespace", namespace)
+}
+
+/// Calls come faster than the namespace allows.
+#[must_use]
+pub fn rate_limit(namespace: &str, per_second: u32, wait: Duration) -> Error {
+    let mut error = Error::new(
+        ErrorReason::RateLimit,
+        format!("namespace {namespace} takes {per_second} calls a second at this proxy; try again later"),
+    )
+    .with("namespace", namespace)
+    .with("limit", per_second.to_string());
+    error.retry_delay = Some(wait);
+    error
+}
+
+/// The namespace has as many calls under way as it may.
+#[must_use]
+pub fn too_many_in_flight(namespace: &str, max: u32) -> Error {
+    Error::new(
+        ErrorReason::TooManyInFlight,
+        format!("namespace {namespace} has {max} calls under way at this proxy, its limit; try again later"),
+    )
+    .with("namespace", namespace)
+    .with("limit", max.to_string())
 }
 
 /// No connection to the backend can be had; it has not seen the call.

@@ -33,6 +33,7 @@ use tonic::body::Body;
 
 use crate::endpoint::Endpoint;
 use crate::error;
+use crate::limit::InFlight;
 use crate::namespace;
 use crate::route::{Backend, Remote, Route, RouteTable};
 use crate::upstream::{Kind, Place, Upstreams};
@@ -94,13 +95,16 @@ struct Routed {
     /// The message's bytes where they came compressed.
     plain: Option<Vec<u8>>,
     deadline: Option<Instant>,
+    _in_flight: Option<InFlight>,
 }
 
 impl Forwarder {
     /// A forwarder for the worker it is made on. Calls that are not to an interface go to the proxy's own services.
     #[must_use]
     pub fn new(shared: Arc<Shared>, own: ServiceHandler) -> Self {
-        Self { shared, upstreams: Upstreams::default(), own }
+        let upstreams = Upstreams::default();
+        tokio::spawn(upstreams.clone().close_unused());
+        Self { shared, upstreams, own }
     }
 
     async fn forward(
@@ -112,9 +116,9 @@ impl Forwarder {
         let arrived = Instant::now();
         let timeout = call::timeout(&head.headers)?;
         let first_max = timeout.unwrap_or(FIRST_MESSAGE_MAX).min(FIRST_MESSAGE_MAX);
-        let routed = timeout_at(arrived + first_max, self.route(head, &mut body)).await;
+        let routed = timeout_at(arrived + first_max, self.route(head, &mut body, arrived)).await;
         let mut routed = routed.map_err(|_| call::deadline_exceeded())??;
-        let unary_max = routed.method.is_unary().then_some(routed.route.timeout);
+        let unary_max = routed.method.is_unary().then_some(routed.route.settings.timeout);
         // A deadline beyond what the clock can express is none.
         routed.deadline = timeout.or(unary_max).and_then(|limit| arrived.checked_add(limit));
         match routed.deadline {
@@ -127,7 +131,12 @@ impl Forwarder {
     }
 
     /// Reads the first message, or all there is of a method that takes just one, and finds its route.
-    async fn route(&self, head: Box<request::Parts>, body: &mut RecvStream) -> Result<Box<Routed>, Error> {
+    async fn route(
+        &self,
+        head: Box<request::Parts>,
+        body: &mut RecvStream,
+        arrived: Instant,
+    ) -> Result<Box<Routed>, Error> {
         let encoding = Encoding::of(&head.headers)?;
         let message = message::read_first(body, limits::MESSAGE_BYTES_MAX, &self.shared.budget).await?;
         let message = message.ok_or_else(service::absent)?;
@@ -143,16 +152,18 @@ impl Forwarder {
         let route = self.shared.table.load().route(&namespace)?;
         drop(namespace);
         let len = plain.as_ref().map_or(message.len, Vec::len);
-        if len > route.message_bytes_max {
-            return Err(message::too_large(len, route.message_bytes_max).with("namespace", &route.namespace));
+        let max = route.settings.message_bytes_max;
+        if len > max {
+            return Err(message::too_large(len, max).with("namespace", &route.settings.name));
         }
         let path = head.uri.path();
         route.check_interface(path.trim_start_matches('/').split('/').next().unwrap_or_default())?;
         let method = route.method(path)?;
+        let in_flight = route.admit(method, arrived.into_std())?;
         if !method.client_streaming {
             message::read_end(&message, body).await?;
         }
-        Ok(Box::new(Routed { route, method, head, message, plain, deadline: None }))
+        Ok(Box::new(Routed { route, method, head, message, plain, deadline: None, _in_flight: in_flight }))
     }
 
     async fn send(
@@ -235,7 +246,7 @@ impl Exchange<'_> {
         loop {
             attempts_left -= 1;
             let unreachable = |why: &dyn Display| {
-                error::backend_unreachable(&route.namespace, &self.remote.endpoint, &why.to_string())
+                error::backend_unreachable(&route.settings.name, &self.remote.endpoint, &why.to_string())
             };
             let mut placed = pin!(self.upstreams.place(self.remote, kind));
             let place = poll_fn(|cx| match placed.as_mut().poll(cx) {
@@ -327,7 +338,7 @@ impl Exchange<'_> {
             Some(Ok(response)) => response,
         };
         let Self { remote, routed, .. } = self;
-        let namespace = &routed.route.namespace;
+        let namespace = &routed.route.settings.name;
         if response.status() != StatusCode::OK || !call::is_grpc(response.headers()) {
             return Err(error::not_grpc(namespace, &remote.endpoint, response.status()));
         }
@@ -360,7 +371,7 @@ impl Exchange<'_> {
         if why.is_remote() && why.reason() == Some(Reason::REFUSED_STREAM) {
             return Ok(Attempt::Unseen(why));
         }
-        Err(error::backend_lost(&self.routed.route.namespace, &self.remote.endpoint, &why))
+        Err(error::backend_lost(&self.routed.route.settings.name, &self.remote.endpoint, &why))
     }
 }
 

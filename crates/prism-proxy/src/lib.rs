@@ -5,6 +5,9 @@
 //! | [`config`] | the configuration file: reading and checking it |
 //! | [`endpoint`] | the addresses of backends |
 //! | [`route`] | the table from namespace to backend and limits |
+//! | [`reload`] | taking the file again when it changes |
+//! | [`status`] | `/config/status`: what is in force, and how backends are |
+//! | [`limit`] | a namespace's calls under way and per second |
 //! | [`namespace`] | finding the namespace in a message's bytes |
 //! | [`forward`] | one call's way through |
 //! | [`upstream`] | connections to backends |
@@ -21,6 +24,9 @@ pub mod discovery;
 pub mod endpoint;
 pub mod error;
 pub mod forward;
+pub mod limit;
 pub mod namespace;
+pub mod reload;
 pub mod route;
+pub mod status;
 pub mod upstream;

@@ -1,6 +1,7 @@
 //! The `prism-proxy` binary.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use prism_memstore::config::MEMORY_LIMIT_DEFAULT;
 use prism_proxy::app::{self, Args, NAME};
@@ -12,5 +13,5 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let args = args::parse::<Args>(NAME, &app::DEFAULTS);
     let (memstore, expiry) = prism_memstore::app::embedded(MEMORY_LIMIT_DEFAULT);
-    exit::report(NAME, server::block_on(app::run(args, [("memstore", memstore)].into(), expiry)))
+    exit::report(NAME, server::block_on(app::run(args, [("memstore", Arc::new(memstore))].into(), expiry)))
 }

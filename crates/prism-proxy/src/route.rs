@@ -3,42 +3,42 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Instant, SystemTime};
 
+use arc_swap::ArcSwapOption;
 use prism_proto::Error;
 use prism_proto::limits;
 use prism_proto::methods::{self, Method};
 use prism_runtime::service::{self, Served};
 use rustc_hash::FxHashMap;
 
-use crate::config::{Config, Mistake};
+use crate::config::{Config, Mistake, Namespace};
 use crate::discovery::Discovered;
 use crate::endpoint::Endpoint;
 use crate::error;
+use crate::limit::{Counts, InFlight};
 
 /// The plugins that a process embeds, by the name that `embedded:NAME` uses.
-pub type EmbeddedPlugins = HashMap<&'static str, Served>;
+pub type EmbeddedPlugins = HashMap<&'static str, Arc<Served>>;
 
 /// All namespaces of one configuration.
 #[derive(Debug, Default)]
 pub struct RouteTable {
     /// The hash is fast and not keyed: what clients ask for is looked up and never inserted.
     routes: FxHashMap<String, Arc<Route>>,
-    revision: String,
+    remotes: HashMap<Endpoint, Arc<Remote>>,
+    revision: Option<String>,
 }
 
 /// How to serve one namespace.
 #[derive(Debug)]
 pub struct Route {
-    /// Its name.
-    pub namespace: String,
+    /// As the configuration has it.
+    pub settings: Namespace,
     /// What serves it.
     pub backend: Backend,
-    /// How long a unary call without a deadline of its own may take.
-    pub timeout: Duration,
-    /// The largest message that a client may send.
-    pub message_bytes_max: usize,
-    interfaces: Option<Vec<String>>,
+    counts: Arc<Counts>,
 }
 
 /// What serves a namespace.
@@ -67,22 +67,81 @@ pub struct Remote {
     pub endpoint: Endpoint,
     /// What its reflection told.
     pub discovered: Discovered,
+    /// Connections that are open now, of all workers.
+    open: AtomicUsize,
+    /// Why the last attempts to connect failed.
+    failing: ArcSwapOption<Failing>,
+}
+
+/// Why a backend cannot be reached.
+#[derive(Clone, Debug)]
+pub struct Failing {
+    /// What the last attempt met.
+    pub error: String,
+    /// When attempts began to fail.
+    pub since: SystemTime,
+}
+
+/// How a backend is doing, as far as the proxy's own connections tell.
+#[derive(Clone, Debug)]
+pub enum RemoteState {
+    /// No connection is open: nobody has called yet, or the last one was lost.
+    Idle,
+    /// At least one connection is open.
+    Ready,
+    /// Connections cannot be made.
+    Unreachable(Arc<Failing>),
+}
+
+impl Remote {
+    fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            discovered: Discovered::default(),
+            open: AtomicUsize::new(0),
+            failing: ArcSwapOption::empty(),
+        }
+    }
+
+    /// How it is doing now.
+    pub fn state(&self) -> RemoteState {
+        if self.open.load(Ordering::Relaxed) > 0 {
+            return RemoteState::Ready;
+        }
+        self.failing.load_full().map_or(RemoteState::Idle, RemoteState::Unreachable)
+    }
+
+    /// Notes that a connection was made.
+    pub(crate) fn connected(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.failing.store(None);
+    }
+
+    /// Notes that a connection has ended.
+    pub(crate) fn disconnected(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Notes that no connection can be made.
+    pub(crate) fn unreachable(&self, error: &str) {
+        let since = self.failing.load().as_ref().map_or_else(SystemTime::now, |failing| failing.since);
+        self.failing.store(Some(Arc::new(Failing { error: error.to_owned(), since })));
+    }
 }
 
 impl RouteTable {
-    /// Builds the table of a configuration. Backends are not contacted: a dead one is a state, not a mistake.
+    /// Builds the table of a configuration. Backends are not contacted: a dead one is a state, not a mistake. What
+    /// `previous` has and the configuration leaves as it was is taken over, with its connections and counts.
     ///
     /// # Errors
     /// Endpoints that name plugins which this process does not embed.
-    pub fn build(config: &Config, embedded: &EmbeddedPlugins) -> Result<Self, Vec<Mistake>> {
-        let embedded: HashMap<_, _> =
-            embedded.iter().map(|(name, served)| (*name, Arc::new(served.clone()))).collect();
-        let mut remotes: HashMap<&Endpoint, Arc<Remote>> = HashMap::new();
-        let mut routes = FxHashMap::default();
-        routes.reserve(config.namespaces.len());
+    pub fn build(config: Config, embedded: &EmbeddedPlugins, previous: &Self) -> Result<Self, Vec<Mistake>> {
+        let mut table = Self { revision: config.revision, ..Self::default() };
+        table.routes.reserve(config.namespaces.len());
         let mut mistakes = Vec::new();
-        for (index, namespace) in config.namespaces.iter().enumerate() {
-            let backend = match &namespace.endpoint {
+        for (index, settings) in config.namespaces.into_iter().enumerate() {
+            let before = previous.routes.get(&settings.name);
+            let backend = match &settings.endpoint {
                 Endpoint::Embedded(name) => match embedded.get(name.as_str()) {
                     Some(served) => Backend::Embedded(Arc::clone(served)),
                     None => {
@@ -90,24 +149,29 @@ impl RouteTable {
                         continue;
                     }
                 },
-                endpoint => Backend::Remote(Arc::clone(remotes.entry(endpoint).or_insert_with(|| {
-                    Arc::new(Remote { endpoint: endpoint.clone(), discovered: Discovered::default() })
-                }))),
+                endpoint => Backend::Remote(table.remote(endpoint, previous)),
             };
-            let route = Route {
-                namespace: namespace.name.clone(),
-                backend,
-                timeout: namespace.timeout,
-                message_bytes_max: namespace.message_bytes_max,
-                interfaces: namespace.interfaces.clone(),
+            let name = settings.name.clone();
+            let route = match before {
+                Some(route) if route.settings == settings => Arc::clone(route),
+                _ => {
+                    let counts = before.map(|route| Arc::clone(&route.counts)).unwrap_or_default();
+                    Arc::new(Route { settings, backend, counts })
+                }
             };
-            routes.insert(namespace.name.clone(), Arc::new(route));
+            table.routes.insert(name, route);
         }
-        if mistakes.is_empty() {
-            Ok(Self { routes, revision: config.revision.clone() })
-        } else {
-            Err(mistakes)
+        if mistakes.is_empty() { Ok(table) } else { Err(mistakes) }
+    }
+
+    fn remote(&mut self, endpoint: &Endpoint, previous: &Self) -> Arc<Remote> {
+        if let Some(remote) = self.remotes.get(endpoint) {
+            return Arc::clone(remote);
         }
+        let before = previous.remotes.get(endpoint).cloned();
+        let remote = before.unwrap_or_else(|| Arc::new(Remote::new(endpoint.clone())));
+        self.remotes.insert(endpoint.clone(), Arc::clone(&remote));
+        remote
     }
 
     /// The route of a namespace; the empty name means `default`.
@@ -131,10 +195,20 @@ impl RouteTable {
         self.routes.is_empty()
     }
 
-    /// The SHA-256 of the configuration file; empty without one.
+    /// The SHA-256 of the configuration file; `None` without one.
     #[must_use]
-    pub fn revision(&self) -> &str {
-        &self.revision
+    pub fn revision(&self) -> Option<&str> {
+        self.revision.as_deref()
+    }
+
+    /// All routes, in no order.
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.routes.values().map(|route| &**route)
+    }
+
+    /// All backends behind connections, in no order.
+    pub fn remotes(&self) -> impl Iterator<Item = &Remote> {
+        self.remotes.values().map(|remote| &**remote)
     }
 }
 
@@ -144,6 +218,7 @@ fn unknown_plugin<'a>(index: usize, name: &str, known: impl Iterator<Item = &'a 
     Mistake {
         field: format!("namespaces[{index}].plugin.endpoint"),
         why: format!("embedded:{name} is not in this program, which embeds {known}"),
+        line: None,
     }
 }
 
@@ -153,16 +228,20 @@ impl Route {
     /// # Errors
     /// INTERFACE_NOT_SERVED: the settings leave it out, or the plugin's reflection does not list it.
     pub fn check_interface(&self, interface: &str) -> Result<(), Error> {
-        if let Some(interfaces) = &self.interfaces
+        if let Some(interfaces) = &self.settings.interfaces
             && !interfaces.iter().any(|served| served == interface)
         {
-            return Err(error::interface_not_served(&self.namespace, interface, "its settings leave it out"));
+            return Err(error::interface_not_served(
+                &self.settings.name,
+                interface,
+                "its settings leave it out",
+            ));
         }
         if let Backend::Remote(remote) = &self.backend
             && remote.discovered.lacks(interface)
         {
             let why = format!("the plugin at {} does not list it", remote.endpoint);
-            return Err(error::interface_not_served(&self.namespace, interface, &why));
+            return Err(error::interface_not_served(&self.settings.name, interface, &why));
         }
         Ok(())
     }
@@ -183,6 +262,24 @@ impl Route {
         }
     }
 
+    /// Lets a call in, if the settings do. The guard, if any, belongs to the call.
+    ///
+    /// # Errors
+    /// READ_ONLY, RATE_LIMIT or TOO_MANY_IN_FLIGHT.
+    pub fn admit(&self, method: Method, now: Instant) -> Result<Option<InFlight>, Error> {
+        let Namespace { name, in_flight_max, requests_per_second, read_only, .. } = &self.settings;
+        if *read_only && !method.no_side_effects {
+            return Err(error::read_only(name));
+        }
+        if let Some(per_second) = *requests_per_second {
+            let passed = self.counts.pass(per_second, now);
+            passed.map_err(|wait| error::rate_limit(name, per_second.get(), wait))?;
+        }
+        let Some(max) = *in_flight_max else { return Ok(None) };
+        let in_flight = self.counts.begin(max);
+        in_flight.map(Some).ok_or_else(|| error::too_many_in_flight(name, max.get()))
+    }
+
     fn not_embedded(&self, served: &Served, path: &str) -> Error {
         let interface_of = |path: &str| path.trim_start_matches('/').split('/').next().map(str::to_owned);
         let interface = interface_of(path);
@@ -190,6 +287,6 @@ impl Route {
             return service::unknown_method(path);
         }
         let interface = interface.unwrap_or_default();
-        error::interface_not_served(&self.namespace, &interface, "the embedded plugin does not have it")
+        error::interface_not_served(&self.settings.name, &interface, "the embedded plugin does not have it")
     }
 }

@@ -38,6 +38,9 @@ const FIRST_RETRY: Duration = Duration::from_millis(20);
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
+/// How often connections to backends are looked for that the configuration no longer names.
+const UNUSED_CHECK: Duration = Duration::from_secs(1);
+
 /// What differs between the links for unary calls and for streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -143,13 +146,21 @@ impl Upstreams {
         Ok(Place { send: connection.send.clone(), connection, _permit: permit })
     }
 
+    /// Closes the connections to backends that nobody routes to any more, once their calls have ended; never ends.
+    pub async fn close_unused(self) {
+        let mut timer = tokio::time::interval(UNUSED_CHECK);
+        loop {
+            timer.tick().await;
+            locked(&self.links).retain(|_, link| link.remote.strong_count() > 0);
+        }
+    }
+
     fn link(&self, remote: &Arc<Remote>, kind: Kind) -> Arc<Link> {
         let mut links = locked(&self.links);
         let key = (Arc::as_ptr(remote).addr(), kind);
         if let Some(link) = links.get(&key) {
             return Arc::clone(link);
         }
-        links.retain(|_, link| link.remote.strong_count() > 0);
         let link = Arc::new_cyclic(|this| Link {
             this: Weak::clone(this),
             remote: Arc::downgrade(remote),
@@ -259,6 +270,9 @@ impl Link {
                         tracing::warn!(backend = %self.endpoint, %error, "the backend cannot be reached");
                     }
                     if failures >= 2 {
+                        if let Some(remote) = self.remote.upgrade() {
+                            remote.unreachable(&error.to_string());
+                        }
                         self.set(State::Down(Unreachable(error.to_string())));
                     }
                 }
@@ -328,9 +342,16 @@ impl Link {
             .map_err(io::Error::other)?;
         let connection =
             Arc::new(Connection { send, streams: AtomicUsize::new(0), closed: AtomicBool::new(false) });
-        let (driven, link) = (Arc::downgrade(&connection), Weak::clone(&self.this));
+        let (driven, link, remote) =
+            (Arc::downgrade(&connection), Weak::clone(&self.this), Weak::clone(&self.remote));
+        if let Some(remote) = remote.upgrade() {
+            remote.connected();
+        }
         tokio::spawn(async move {
             let ended = driver.await;
+            if let Some(remote) = remote.upgrade() {
+                remote.disconnected();
+            }
             if let Some(connection) = driven.upgrade() {
                 connection.closed.store(true, Ordering::Relaxed);
             }

@@ -1,0 +1,166 @@
+//! The configuration file as it is written, and the rules beyond types.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use prism_proto::limits;
+use prism_runtime::listen::Address;
+use serde::Deserialize;
+
+use super::{Config, Mistake, Namespace, Pattern};
+use crate::endpoint::Endpoint;
+
+/// 30 s: longer than any client should wait, short enough that a hung backend does not hold calls for good.
+pub(super) const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+const TIMEOUT_MIN: Duration = Duration::from_millis(1);
+const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// The file as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(default)]
+    server: ServerSection,
+    /// Required, so that a file which is cut off does not take all namespaces away.
+    namespaces: Vec<NamespaceSection>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServerSection {
+    listen_address: Option<String>,
+    http_listen_address: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NamespaceSection {
+    name: String,
+    pattern: Pattern,
+    plugin: PluginSection,
+    interfaces: Option<Vec<String>>,
+    timeout: Option<String>,
+    max_message_bytes: Option<u64>,
+    max_in_flight: Option<u64>,
+    requests_per_second: Option<u64>,
+    #[serde(default)]
+    read_only: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PluginSection {
+    endpoint: String,
+}
+
+#[derive(Default)]
+pub(super) struct Mistakes(pub(super) Vec<Mistake>);
+
+impl Mistakes {
+    fn add(&mut self, field: impl fmt::Display, why: impl fmt::Display) {
+        self.0.push(Mistake { field: field.to_string(), why: why.to_string(), line: None });
+    }
+
+    /// The value, or its default and one mistake more.
+    fn checked<T, E: fmt::Display>(&mut self, field: impl fmt::Display, value: Result<T, E>) -> Option<T> {
+        value.map_err(|why| self.add(field, why)).ok()
+    }
+}
+
+impl File {
+    /// Checks every rule. With mistakes, the result is not whole.
+    pub(super) fn check(self, mistakes: &mut Mistakes, revision: String) -> Config {
+        let mut address = |field: &str, text: Option<String>| {
+            text.and_then(|text| mistakes.checked(format!("server.{field}"), text.parse::<Address>()))
+        };
+        let listen = address("listen_address", self.server.listen_address);
+        let http_listen = address("http_listen_address", self.server.http_listen_address);
+        let mut seen = HashMap::new();
+        let mut namespaces = Vec::with_capacity(self.namespaces.len());
+        for (index, section) in self.namespaces.into_iter().enumerate() {
+            if let Some(first) = seen.insert(section.name.clone(), index) {
+                mistakes.add(
+                    format!("namespaces[{index}].name"),
+                    format!(
+                        "{:?} is already the name of namespaces[{first}]; each name may stand once",
+                        section.name
+                    ),
+                );
+            }
+            namespaces.extend(section.check(index, mistakes));
+        }
+        Config { listen, http_listen, namespaces, revision: Some(revision) }
+    }
+}
+
+impl NamespaceSection {
+    fn check(self, index: usize, mistakes: &mut Mistakes) -> Option<Namespace> {
+        let field = |name: &str| format!("namespaces[{index}].{name}");
+        if !limits::is_namespace(&self.name) {
+            let why = format!(
+                "{:?} is not a name; expected 1 to {} characters of a-z, 0-9 and -, starting with a letter",
+                self.name,
+                limits::NAMESPACE_BYTES_MAX
+            );
+            mistakes.add(field("name"), why);
+        }
+        for (place, interface) in self.interfaces.iter().flatten().enumerate() {
+            if !interface.starts_with(prism_proto::INTERFACES_PREFIX) {
+                let why = format!(
+                    "{interface:?} is not an interface; expected a full name such as {}",
+                    self.pattern.interface()
+                );
+                mistakes.add(field(&format!("interfaces[{place}]")), why);
+            }
+        }
+        if let Some(interfaces) = &self.interfaces
+            && !interfaces.iter().any(|interface| interface == self.pattern.interface())
+        {
+            let why = format!("{} is missing, which the pattern stands for", self.pattern.interface());
+            mistakes.add(field("interfaces"), why);
+        }
+        let endpoint = mistakes.checked(field("plugin.endpoint"), self.plugin.endpoint.parse::<Endpoint>());
+        let timeout = mistakes.checked(field("timeout"), timeout(self.timeout.as_deref()));
+        let bytes_max =
+            mistakes.checked(field("max_message_bytes"), message_bytes_max(self.max_message_bytes));
+        let mut count = |name: &str, value: Option<u64>| {
+            mistakes.checked(field(name), value.map(at_least_one).transpose())
+        };
+        let in_flight_max = count("max_in_flight", self.max_in_flight);
+        let requests_per_second = count("requests_per_second", self.requests_per_second);
+        Some(Namespace {
+            name: self.name,
+            pattern: self.pattern,
+            endpoint: endpoint?,
+            interfaces: self.interfaces,
+            timeout: timeout?,
+            message_bytes_max: bytes_max?,
+            in_flight_max: in_flight_max?,
+            requests_per_second: requests_per_second?,
+            read_only: self.read_only,
+        })
+    }
+}
+
+fn timeout(text: Option<&str>) -> Result<Duration, String> {
+    let Some(text) = text else { return Ok(TIMEOUT_DEFAULT) };
+    match humantime::parse_duration(text) {
+        Ok(timeout) if (TIMEOUT_MIN..=TIMEOUT_MAX).contains(&timeout) => Ok(timeout),
+        _ => Err(format!("{text:?} is not a time from 1ms to 1h; expected a number and a unit, such as 30s")),
+    }
+}
+
+fn message_bytes_max(bytes: Option<u64>) -> Result<usize, String> {
+    let Some(bytes) = bytes else { return Ok(limits::MESSAGE_BYTES_MAX) };
+    match usize::try_from(bytes) {
+        Ok(bytes) if (1024..=limits::MESSAGE_BYTES_MAX).contains(&bytes) => Ok(bytes),
+        _ => Err(format!("{bytes} is out of range; expected 1024 to {} bytes", limits::MESSAGE_BYTES_MAX)),
+    }
+}
+
+fn at_least_one(value: u64) -> Result<NonZeroU32, String> {
+    let value = u32::try_from(value).ok().and_then(NonZeroU32::new);
+    value.ok_or_else(|| format!("expected 1 to {}, or leave it out for no limit", u32::MAX))
+}

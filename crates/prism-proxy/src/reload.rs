@@ -1,0 +1,256 @@
+//! Takes the configuration file again whenever it changes, while calls go on.
+//!
+//! ```text
+//! directory changed, 2 s passed, or SIGHUP
+//!        │
+//!        ▼
+//!  read ──▶ parse ──▶ check ──▶ build the table ──▶ swap
+//!    └─────────┴─────────┴────────────┴──▶ refused: the table in force stays
+//! ```
+//!
+//! The directory is watched and not the file, since a file is replaced by a rename. What no event tells (a link whose
+//! target moved, a network file system) is found by looking.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use prism_runtime::exit::ServerError;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, watch};
+
+use crate::config::{self, Config, ConfigError};
+use crate::forward::Shared;
+use crate::route::{EmbeddedPlugins, RouteTable};
+use crate::status::{Attempt, Outcome, RestartRequired, Status, Time};
+
+/// How often the file is looked at though no event came.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Events come in bursts: one change of a file makes several.
+const SETTLE: Duration = Duration::from_millis(5);
+
+/// Where a proxy's configuration comes from.
+#[derive(Debug)]
+pub enum Source {
+    /// The program itself; it does not change.
+    Fixed(Config),
+    /// A file, taken again whenever it changes.
+    File {
+        /// Where it is.
+        path: PathBuf,
+        /// Whether a start without it fails. If not, [`Config::without_file`] is served until it is there.
+        required: bool,
+    },
+}
+
+impl Source {
+    /// What messages call it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Fixed(_) => "the built-in configuration".to_owned(),
+            Self::File { path, .. } => path.display().to_string(),
+        }
+    }
+
+    /// The configuration to start with.
+    ///
+    /// # Errors
+    /// The file is wrong, or required and missing.
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        match self {
+            Self::Fixed(config) => Ok(config.clone()),
+            Self::File { path, required: false } if !path.exists() => {
+                tracing::info!(
+                    file = %path.display(),
+                    "there is no configuration file; serving namespace default from localhost:50051 until there is"
+                );
+                Ok(Config::without_file())
+            }
+            Self::File { path, .. } => Config::load(path),
+        }
+    }
+}
+
+/// The keys of a file that only a start reads, as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct StartKeys([(&'static str, Option<String>); 2]);
+
+impl StartKeys {
+    fn of(config: &Config) -> Self {
+        let text = |address: &Option<_>| address.as_ref().map(ToString::to_string);
+        Self([
+            ("server.listen_address", text(&config.listen)),
+            ("server.http_listen_address", text(&config.http_listen)),
+        ])
+    }
+
+    fn changed(&self, now: &Self) -> Vec<RestartRequired> {
+        let pairs = self.0.iter().zip(&now.0);
+        let changed = pairs.filter(|(at_start, in_file)| at_start != in_file);
+        changed
+            .map(|((field, at_start), (_, in_file))| RestartRequired {
+                field,
+                at_start: at_start.clone(),
+                in_file: in_file.clone(),
+            })
+            .collect()
+    }
+}
+
+/// Keeps the table of a running proxy as its file says.
+#[derive(Debug)]
+pub struct Reloader {
+    shared: Arc<Shared>,
+    embedded: EmbeddedPlugins,
+    path: PathBuf,
+    at_start: StartKeys,
+    status: watch::Sender<Status>,
+    /// What the last attempt found: the revision, or why there was none.
+    seen: Result<String, String>,
+    hangup: Signal,
+}
+
+impl Reloader {
+    /// Watches over what was loaded from `source`; `None` if that does not change.
+    ///
+    /// # Errors
+    /// The system gives no signals.
+    pub fn new(
+        source: Source,
+        config: &Config,
+        embedded: EmbeddedPlugins,
+        shared: &Arc<Shared>,
+    ) -> Result<(Option<Self>, watch::Receiver<Status>), ServerError> {
+        let path = match source {
+            Source::Fixed(_) => None,
+            Source::File { path, .. } => Some(std::path::absolute(path).map_err(ServerError::failed)?),
+        };
+        let (status, receiver) = watch::channel(Status {
+            path: path.as_ref().map(|path| path.display().to_string()),
+            revision: config.revision.clone(),
+            applied_at: Time::now(),
+            namespaces: config.namespaces.len(),
+            last_attempt: None,
+            restart_required: Vec::new(),
+        });
+        let Some(path) = path else { return Ok((None, receiver)) };
+        let reloader = Self {
+            shared: Arc::clone(shared),
+            embedded,
+            path,
+            at_start: StartKeys::of(config),
+            status,
+            seen: config.revision.clone().ok_or_else(String::new),
+            hangup: signal(SignalKind::hangup()).map_err(ServerError::failed)?,
+        };
+        Ok((Some(reloader), receiver))
+    }
+
+    /// Takes the file whenever it changes; never ends.
+    pub async fn run(mut self) {
+        let changed = Arc::new(Notify::new());
+        let watcher = watch_directory(&self.path, Arc::clone(&changed));
+        if let Err(error) = &watcher {
+            tracing::warn!(%error, file = %self.path.display(), every = ?LOOK_EVERY, "cannot watch the directory; looking");
+        }
+        let mut timer = tokio::time::interval(LOOK_EVERY);
+        loop {
+            let asked = tokio::select! {
+                () = changed.notified() => {
+                    tokio::time::sleep(SETTLE).await;
+                    false
+                }
+                _ = timer.tick() => false,
+                _ = self.hangup.recv() => true,
+            };
+            self.look(asked).await;
+        }
+    }
+
+    /// Looks at the file; takes it if it is new, or if somebody asked for it.
+    async fn look(&mut self, asked: bool) {
+        let (path, shared) = (self.path.clone(), Arc::clone(&self.shared));
+        let (embedded, seen) = (self.embedded.clone(), self.seen.clone());
+        let begun = Instant::now();
+        // Off this thread, which accepts connections.
+        let looked = tokio::task::spawn_blocking(move || {
+            let read = config::read(&path);
+            let found = match &read {
+                Ok(bytes) => Ok(config::revision(bytes)),
+                Err(error) => Err(error.to_string()),
+            };
+            let never_there = found.is_err() && seen == Err(String::new()) && !path.exists();
+            if (found == seen && !asked) || never_there {
+                return None;
+            }
+            let taken = read.and_then(|bytes| take(&path, &bytes, &embedded, &shared));
+            Some((found, taken))
+        });
+        let Ok(Some((found, taken))) = looked.await else { return };
+        self.seen = found;
+        self.note(taken, begun);
+    }
+
+    fn note(&self, taken: Result<Config, ConfigError>, begun: Instant) {
+        let file = self.path.display();
+        let at = Time::now();
+        let revision = self.seen.clone().ok();
+        match taken {
+            Ok(config) => {
+                let (namespaces, took) = (config.namespaces.len(), begun.elapsed());
+                tracing::info!(%file, namespaces, revision, ?took, "took the configuration");
+                let restart_required = self.at_start.changed(&StartKeys::of(&config));
+                for RestartRequired { field, .. } in &restart_required {
+                    tracing::warn!(%file, field, "the change of this key takes effect at the next start");
+                }
+                self.status.send_modify(|status| {
+                    status.revision.clone_from(&revision);
+                    status.applied_at = at;
+                    status.namespaces = namespaces;
+                    status.restart_required = restart_required;
+                    let (error, mistakes) = (None, Vec::new());
+                    status.last_attempt =
+                        Some(Attempt { at, revision, outcome: Outcome::Applied, error, mistakes });
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "refused the configuration; the one before stays in force");
+                let (mistakes, error) = (error.mistakes(), Some(error.to_string()));
+                let outcome = Outcome::Refused;
+                self.status.send_modify(|status| {
+                    status.last_attempt = Some(Attempt { at, revision, outcome, error, mistakes });
+                });
+            }
+        }
+    }
+}
+
+/// Puts the table of a file in force.
+fn take(
+    path: &Path,
+    bytes: &[u8],
+    embedded: &EmbeddedPlugins,
+    shared: &Shared,
+) -> Result<Config, ConfigError> {
+    let path = path.display().to_string();
+    let config = Config::parse(&path, bytes)?;
+    let table = RouteTable::build(config.clone(), embedded, &shared.table.load());
+    let table = table.map_err(|mistakes| ConfigError::Invalid { path, mistakes })?;
+    shared.table.store(Arc::new(table));
+    Ok(config)
+}
+
+/// Signals each change in the directory of a file, until dropped.
+fn watch_directory(path: &Path, changed: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Reading the file is an event too, and would make the next look.
+        if !event.is_ok_and(|event| event.kind.is_access()) {
+            changed.notify_one();
+        }
+    })?;
+    watcher.watch(path.parent().unwrap_or(Path::new("/")), RecursiveMode::NonRecursive)?;
+    Ok(watcher)
+}
