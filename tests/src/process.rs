@@ -11,6 +11,10 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::http;
 
 /// A process has this long to say that it is ready, or to end. Far more than it takes: a busy machine is no failure.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,8 +39,8 @@ fn build() -> HashMap<String, PathBuf> {
         .expect("cargo can be started");
     assert!(output.status.success(), "the workspace's binaries do not build");
     let messages = output.stdout.split(|byte| *byte == b'\n');
-    let artifacts = messages.filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok());
-    let binary = |artifact: serde_json::Value| {
+    let artifacts = messages.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    let binary = |artifact: Value| {
         let path = PathBuf::from(artifact["executable"].as_str()?);
         Some((artifact["target"]["name"].as_str()?.to_owned(), path))
     };
@@ -80,6 +84,19 @@ pub fn command(name: &str) -> Command {
         }
     }
     command
+}
+
+/// The name of a configuration file.
+const CONFIG: &str = "prism.yaml";
+
+/// The text of a configuration file with these namespaces: name and endpoint.
+#[must_use]
+pub fn config(namespaces: &[(&str, &str)]) -> String {
+    let section = |(name, endpoint): &(&str, &str)| {
+        format!("  - name: {name}\n    pattern: keyvalue\n    plugin:\n      endpoint: \"{endpoint}\"\n")
+    };
+    let sections: String = namespaces.iter().map(section).collect();
+    format!("namespaces:\n{sections}")
 }
 
 /// A running process. Ended when dropped; when the test fails, its log is shown.
@@ -246,15 +263,7 @@ impl Proxy {
     /// It does not start.
     #[must_use]
     pub fn start(namespaces: &[(&str, &str)]) -> Self {
-        let sections: String = namespaces
-            .iter()
-            .map(|(name, endpoint)| {
-                format!(
-                    "  - name: {name}\n    pattern: keyvalue\n    plugin:\n      endpoint: \"{endpoint}\"\n"
-                )
-            })
-            .collect();
-        Self::with_config(&format!("namespaces:\n{sections}"))
+        Self::with_config(&config(namespaces))
     }
 
     /// Starts a proxy with the text of a configuration file.
@@ -264,11 +273,43 @@ impl Proxy {
     #[must_use]
     pub fn with_config(text: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let file = folder.path().join("prism.yaml");
+        let file = folder.path().join(CONFIG);
         std::fs::write(&file, text).expect("the configuration can be written");
         let file = file.to_str().expect("temporary paths are UTF-8");
         let flags = ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--config", file];
         Self { process: Process::start("prism-proxy", flags), folder }
+    }
+
+    /// Replaces the configuration file at one stroke.
+    ///
+    /// # Panics
+    /// It cannot be written.
+    pub fn write(&self, text: impl AsRef<[u8]>) {
+        let new = self.folder().join("new");
+        std::fs::write(&new, text).expect("the configuration can be written");
+        std::fs::rename(new, self.folder().join(CONFIG)).expect("the configuration can be replaced");
+    }
+
+    /// Replaces the configuration file and waits until the proxy has looked at it. Returns what the proxy says of it.
+    ///
+    /// # Panics
+    /// The proxy does not look at it in time.
+    pub async fn take(&self, text: impl AsRef<[u8]>) -> Value {
+        let revision = format!("{:x}", Sha256::digest(text.as_ref()));
+        self.write(text);
+        let status = self.status(&format!("?wait_for={revision}")).await;
+        assert_eq!(status["last_attempt"]["revision"], *revision, "{status}");
+        status
+    }
+
+    /// What `/config/status` says.
+    ///
+    /// # Panics
+    /// It says no JSON.
+    pub async fn status(&self, query: &str) -> Value {
+        let (status, body) = http::get(self.process.address("http"), &format!("/config/status{query}")).await;
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).expect("the status is JSON")
     }
 
     /// Where it serves gRPC.

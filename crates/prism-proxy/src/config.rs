@@ -208,10 +208,6 @@ impl Config {
     /// [`ConfigError`].
     pub fn parse(path: &str, bytes: &[u8]) -> Result<Self, ConfigError> {
         let parse_error = |line, field, why| ConfigError::Parse { path: path.to_owned(), line, field, why };
-        if bytes.len() > FILE_BYTES_MAX {
-            let why = format!("the file is too large; the most is {FILE_BYTES_MAX} bytes");
-            return Err(parse_error(None, String::new(), why));
-        }
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
             parse_error(Some(line), String::new(), "the file is not UTF-8 text".to_owned())
@@ -239,10 +235,10 @@ impl Config {
     }
 }
 
-/// Reads the bytes of a file, and of one that is too large a few more than [`FILE_BYTES_MAX`].
+/// Reads the bytes of a file, at most [`FILE_BYTES_MAX`] of them.
 ///
 /// # Errors
-/// [`ConfigError::Read`].
+/// [`ConfigError::Read`], also for a larger file.
 pub fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
     let read = || {
         let file = std::fs::File::open(path)?;
@@ -252,6 +248,9 @@ pub fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
         }
         let mut bytes = Vec::new();
         file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+        if bytes.len() > FILE_BYTES_MAX {
+            return Err(std::io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes, the most")));
+        }
         Ok(bytes)
     };
     read().map_err(|error| ConfigError::Read { path: path.display().to_string(), why: error.to_string() })
