@@ -163,3 +163,35 @@ fn a_file_that_would_take_the_memory_is_refused() {
     bomb += "namespaces: *a19\n";
     assert!(parsed(&bomb).is_err());
 }
+
+#[test]
+fn the_documentation_has_every_key_and_no_other() {
+    // The parser's message names all the keys of a section.
+    let known = |text: &str| {
+        let error = parsed(text).unwrap_err();
+        let (_, expected) = error.split_once("expected ").unwrap();
+        expected.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut keys = Vec::new();
+    for (section, text) in [
+        ("", "x: 1\n"),
+        ("server.", "server: { x: 1 }\n"),
+        ("namespaces[].", "namespaces: [{ x: 1 }]\n"),
+        ("namespaces[].plugin.", "namespaces: [{ plugin: { x: 1 } }]\n"),
+    ] {
+        keys.extend(known(text).into_iter().map(|key| format!("{section}{key}")));
+    }
+    let is_section = |key: &str| keys.iter().any(|other| other.starts_with(&format!("{key}.")));
+    let mut keys: Vec<_> = keys.iter().filter(|key| !is_section(key)).collect();
+    keys.sort();
+
+    let page = include_str!("../../../docs/CONFIGURATION.md");
+    let table = page.split("## ").find(|part| part.starts_with("Keys")).unwrap();
+    let mut documented: Vec<_> =
+        table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    documented.sort_unstable();
+    assert_eq!(documented, keys);
+
+    let example = page.split("```").nth(1).unwrap().strip_prefix("yaml").unwrap();
+    assert_eq!(parsed(example).unwrap().namespaces.len(), 2);
+}
