@@ -201,7 +201,7 @@ impl Ls {
             let path =
                 format!("/namespaces?limit=1000&q={}&cursor={}", segment(&self.filter), segment(&cursor));
             let mut page = admin.get(&path).await?;
-            if let Value::Array(namespaces) = page["namespaces"].take() {
+            if let Some(Value::Array(namespaces)) = page.get_mut("namespaces").map(Value::take) {
                 found.extend(namespaces);
             }
             match page["next_cursor"].as_str() {
