@@ -21,7 +21,7 @@ pub(crate) const YAML_HEADER: (HeaderName, &str) = (CONTENT_TYPE, "application/y
 
 /// Read the configuration file, byte for byte. Without a file: what proxies serve without one.
 #[utoipa::path(get, path = "/config", tag = "config", responses(
-    (status = 200, description = "The file.", body = String, content_type = "application/yaml",
+    (status = 200, description = "The file.", body = serde_json::Value, content_type = "application/yaml",
         headers(("etag" = String, description = "Of the file: its SHA-256."))),
 ))]
 pub async fn get(State(admin): State<Admin>) -> Result<impl IntoResponse, Problem> {
@@ -32,7 +32,7 @@ pub async fn get(State(admin): State<Admin>) -> Result<impl IntoResponse, Proble
 /// Replace the configuration file, byte for byte.
 #[utoipa::path(put, path = "/config", tag = "config", params(WriteParams,
     ("if-match" = Option<String>, Header, description = "Only if the file has this etag.")),
-    request_body(content = String, content_type = "application/yaml"), responses(
+    request_body(content = serde_json::Value, content_type = "application/yaml"), responses(
     (status = 200, description = "Replaced; see `applied` for whether the proxies have it. Or the answer of a dry run.",
         body = Answer, headers(("etag" = String, description = "Of the file."))),
 ))]

@@ -44,7 +44,7 @@ pub async fn list(State(admin): State<Admin>) -> Result<Json<Revisions>, Problem
 /// Read a revision of the file, byte for byte.
 #[utoipa::path(get, path = "/config/revisions/{number}", tag = "revisions",
     params(("number" = u64, Path, minimum = 1)), responses(
-    (status = 200, description = "The file as it was.", body = String, content_type = "application/yaml",
+    (status = 200, description = "The file as it was.", body = serde_json::Value, content_type = "application/yaml",
         headers(("etag" = String, description = "Its SHA-256."))),
 ))]
 pub async fn get(
