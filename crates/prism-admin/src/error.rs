@@ -1,7 +1,7 @@
 //! Why a request was not done: one table of kinds and status codes, told as RFC 9457 `application/problem+json`.
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -137,20 +137,12 @@ pub struct Problem {
     /// The value of the answer's `x-request-id`, for the audit log and the server's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    #[serde(skip)]
-    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
     /// A problem of a kind, with what failed and what to do next.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let (status, word, title) = kind.told();
-        let headers = match kind {
-            Kind::Unauthenticated => {
-                vec![(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"prism-admin\""))]
-            }
-            _ => Vec::new(),
-        };
         Self {
             kind_uri: format!("urn:prism:problem:{word}"),
             title,
@@ -158,7 +150,6 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             request_id: None,
-            headers,
         }
     }
 
@@ -185,7 +176,10 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response =
             (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
-        response.headers_mut().extend(self.headers.iter().cloned());
+        if status == StatusCode::UNAUTHORIZED {
+            let asks = HeaderValue::from_static("Bearer realm=\"prism-admin\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, asks);
+        }
         response.extensions_mut().insert(self);
         response
     }
