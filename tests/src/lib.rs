@@ -1,6 +1,7 @@
 //! What the tests of the whole stack share: building and starting the real binaries ([`process`]), raw HTTP/2 for
-//! requests that no client would send ([`raw`]), plain HTTP ([`http`]), and the interface of the test plugin ([`echo`]).
+//! requests that no client would send ([`raw`]), plain HTTP ([`http`]), an admin ([`admin`]), and the interface of the test plugin ([`echo`]).
 
+pub mod admin;
 pub mod dev;
 pub mod http;
 pub mod process;

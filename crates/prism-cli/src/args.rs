@@ -4,13 +4,17 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::bench::Bench;
 use crate::completions::Completions;
+use crate::config::Config;
 use crate::conformance::Conformance;
 use crate::dev::{self, Dev};
 use crate::exit::Exit;
+use crate::export::Export;
 use crate::failure::Failure;
 use crate::health::Health;
+use crate::import::Import;
 use crate::kv::Kv;
 use crate::list::List;
+use crate::namespaces::Namespaces;
 use crate::output::Format;
 
 const AFTER_HELP: &str = "\
@@ -21,12 +25,12 @@ Start a gateway, then try it from another terminal:
 
 Exit codes:
   0   success
-  1   failed: the call was refused, a case failed, a server is not serving
+  1   failed: the call was refused, a case failed, a server is not serving, a proxy does not follow
   2   wrong usage
-  3   not found: no such key, an empty list, no such service
+  3   not found: no such key, an empty list, no such service, namespace or revision
   4   unavailable: the server was not reached, or its time was up
   69  prism dev: an address cannot be bound
-  78  prism dev: wrong configuration";
+  78  prism dev, prism config validate: wrong configuration";
 
 /// The tool of Prism, the data-access gateway.
 #[derive(Debug, Parser)]
@@ -41,6 +45,10 @@ pub(crate) enum Command {
     Dev(Dev),
     Kv(Kv),
     List(List),
+    Export(Export),
+    Import(Import),
+    Namespaces(Namespaces),
+    Config(Config),
     Health(Health),
     Conformance(Conformance),
     Bench(Box<Bench>),
@@ -54,6 +62,10 @@ impl Command {
             Self::Dev(_) | Self::Completions(_) => Format::Text,
             Self::Kv(kv) => kv.format(),
             Self::List(list) => list.format(),
+            Self::Export(export) => export.format(),
+            Self::Import(import) => import.format(),
+            Self::Namespaces(namespaces) => namespaces.format(),
+            Self::Config(config) => config.format(),
             Self::Health(health) => health.format(),
             Self::Conformance(conformance) => conformance.format(),
             Self::Bench(bench) => bench.format(),
@@ -65,6 +77,10 @@ impl Command {
             Self::Dev(dev) => dev.run(),
             Self::Kv(kv) => kv.run(),
             Self::List(list) => list.run(),
+            Self::Export(export) => export.run(),
+            Self::Import(import) => import.run(),
+            Self::Namespaces(namespaces) => namespaces.run(),
+            Self::Config(config) => config.run(),
             Self::Health(health) => health.run(),
             Self::Conformance(conformance) => conformance.run(),
             Self::Bench(bench) => bench.run(),
@@ -135,6 +151,11 @@ mod tests {
             "completions tcsh",
             "bench --connections 0",
             "bench --calls gets",
+            "namespaces",
+            "namespaces ls --admin nowhere",
+            "config revisions --diff",
+            "export",
+            "export a --resume",
         ] {
             let error = parsed(words).err().unwrap_or_else(|| panic!("{words:?} is accepted"));
             // clap shows the help of a command without its verb, which also ends with 2.

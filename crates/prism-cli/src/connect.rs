@@ -8,10 +8,10 @@ use prism_client::{Client, Namespace};
 use crate::failure::Failure;
 use crate::time::time_limit;
 
-/// Where data commands go, and how long they wait.
+/// Which gateway data commands go to, and how long they wait.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Common options")]
-pub(crate) struct ConnectArgs {
+pub(crate) struct GatewayArgs {
     /// The gateway: HOST:PORT or unix:PATH.
     #[arg(
         long,
@@ -23,6 +23,18 @@ pub(crate) struct ConnectArgs {
     )]
     address: String,
 
+    /// How long a call may take, such as 500ms or 10s [default: 2s; no limit for scans].
+    #[arg(long, global = true, value_name = "TIME", value_parser = time_limit)]
+    timeout: Option<Duration>,
+}
+
+/// Where data commands go, and how long they wait.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct ConnectArgs {
+    #[command(flatten)]
+    gateway: GatewayArgs,
+
     /// The namespace that holds the data.
     #[arg(
         short,
@@ -33,25 +45,28 @@ pub(crate) struct ConnectArgs {
         default_value = "default"
     )]
     namespace: String,
+}
 
-    /// How long a call may take, such as 500ms or 10s [default: 2s; no limit for scans].
-    #[arg(long, global = true, value_name = "TIME", value_parser = time_limit)]
-    timeout: Option<Duration>,
+impl GatewayArgs {
+    /// A handle on a namespace; connects at the first call.
+    pub(crate) fn namespace(&self, name: &str) -> Result<Namespace, Failure> {
+        let mut builder = Client::builder(&self.address);
+        if let Some(timeout) = self.timeout {
+            builder = builder.timeout(timeout);
+        }
+        Ok(builder.build()?.namespace(name))
+    }
 }
 
 impl ConnectArgs {
     /// The limit that was asked for, if any.
     pub(crate) fn timeout(&self) -> Option<Duration> {
-        self.timeout
+        self.gateway.timeout
     }
 
     /// A handle on the namespace; connects at the first call.
     pub(crate) fn namespace(&self) -> Result<Namespace, Failure> {
-        let mut builder = Client::builder(&self.address);
-        if let Some(timeout) = self.timeout {
-            builder = builder.timeout(timeout);
-        }
-        Ok(builder.build()?.namespace(self.namespace.as_str()))
+        self.gateway.namespace(&self.namespace)
     }
 }
 

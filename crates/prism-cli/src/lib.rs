@@ -5,11 +5,14 @@
 //! | `args` | the command line as a whole, and its help |
 //! | `dev` | `prism dev` |
 //! | `kv`, `list` | the data commands, one file each below |
+//! | `namespaces`, `config` | the commands that go to the admin |
+//! | `export`, `import`, `dump` | `prism export` and `prism import`, and the lines that they share |
 //! | `health` | `prism health` |
 //! | `conformance` | `prism conformance` |
 //! | `bench` | `prism bench`, one noun a file below |
 //! | `completions` | `prism completions` |
 //! | `connect` | the options that name a gateway and a namespace |
+//! | `admin` | the options that name an admin, and what it answers |
 //! | `value` | where a value comes from |
 //! | `runtime` | the thread that calls run on |
 //! | `time` | times as they are typed |
@@ -22,18 +25,24 @@
 //! What the commands print and how they end is a promise to
 //! scripts: `docs/CLI.md` writes it down.
 
+mod admin;
 mod args;
 mod bench;
 mod completions;
+mod config;
 mod conformance;
 mod connect;
 mod dev;
+mod dump;
 mod escape;
 mod exit;
+mod export;
 mod failure;
 mod health;
+mod import;
 mod kv;
 mod list;
+mod namespaces;
 mod output;
 mod runtime;
 mod time;

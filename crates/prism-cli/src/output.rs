@@ -49,6 +49,11 @@ impl Output {
         Self { format, terminal: out.is_terminal(), out: io::BufWriter::new(out) }
     }
 
+    /// Whether programs read it.
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
     /// Writes an answer, which is seen once flushed.
     pub(crate) fn write(&mut self, answer: &impl Answer) -> io::Result<()> {
         match self.format {

@@ -81,7 +81,11 @@ fn workers(text: &str) -> Result<NonZeroUsize, String> {
     }
 }
 
-fn drain_timeout(text: &str) -> Result<Duration, String> {
+/// Parses a drain timeout: 0s to 1h.
+///
+/// # Errors
+/// It is no time, or too long.
+pub fn drain_timeout(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(timeout) if timeout <= Duration::from_secs(60 * 60) => Ok(timeout),
         Ok(_) => Err("expected at most 1h".to_owned()),

@@ -1,4 +1,4 @@
-//! The HTTP port for operators: `/metrics`, `/livez`, `/readyz`, and what a service adds.
+//! The HTTP port for operators: `/metrics`, `/livez`, `/readyz`, and what a service adds; and a server of HTTP alone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,15 @@ use axum::routing::get;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use prometheus_client::registry::Registry;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::exit::ServerError;
 use crate::health::Health;
-use crate::listen::{Listener, Socket, Stream};
+use crate::listen::{Address, Listener, Socket, Stream};
 use crate::metrics;
+use crate::server::Signals;
 
 /// A client has this long to send a request's head.
 const HEAD_MAX: Duration = Duration::from_secs(10);
@@ -44,17 +48,32 @@ pub(crate) fn routes(registry: Arc<Registry>, health: Health) -> Router {
     Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).route("/metrics", get(metrics))
 }
 
-/// Serves HTTP/1.1 until `stop`; then the connections are dropped, for they only answer small questions.
+/// Serves HTTP/1.1 until `stop`, or its drop; then the connections are dropped, for they only answer small questions.
 pub(crate) async fn serve(listener: Listener, router: Router, stop: CancellationToken) {
-    let permits = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
-    let accept = async {
-        loop {
-            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+    let connections = Connections { drain: CancellationToken::new(), stop, open: TaskTracker::new() };
+    let stop = connections.stop.clone();
+    stop.run_until_cancelled(connections.accept(&listener, &router)).await;
+}
+
+/// The connections of a port.
+#[derive(Debug)]
+struct Connections {
+    /// Cancelled when each shall end with the request it has.
+    drain: CancellationToken,
+    /// Cancelled when each shall end at once.
+    stop: CancellationToken,
+    open: TaskTracker,
+}
+
+impl Connections {
+    async fn accept(&self, listener: &Listener, router: &Router) {
+        let permits = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
+        while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
             match listener.accept().await {
                 Ok(socket) => {
-                    let (router, stop) = (router.clone(), stop.clone());
-                    tokio::spawn(async move {
-                        stop.run_until_cancelled_owned(serve_connection(socket, router)).await;
+                    let (router, drain, stop) = (router.clone(), self.drain.clone(), self.stop.clone());
+                    self.open.spawn(async move {
+                        stop.run_until_cancelled_owned(serve_connection(socket, router, drain)).await;
                         drop(permit);
                     });
                 }
@@ -64,20 +83,111 @@ pub(crate) async fn serve(listener: Listener, router: Router, stop: Cancellation
                 }
             }
         }
-    };
-    stop.run_until_cancelled(accept).await;
+    }
 }
 
-async fn serve_connection(socket: Socket, router: Router) {
-    let service = TowerToHyperService::new(router);
+async fn serve_connection(socket: Socket, router: Router, drain: CancellationToken) {
+    match socket.into_stream() {
+        Ok(Stream::Tcp(stream)) => serve_stream(stream, router, drain).await,
+        Ok(Stream::Unix(stream)) => serve_stream(stream, router, drain).await,
+        Err(error) => tracing::debug!(%error, "an HTTP connection was lost"),
+    }
+}
+
+async fn serve_stream<S>(stream: S, router: Router, drain: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_MAX);
-    let served = match socket.into_stream() {
-        Ok(Stream::Tcp(stream)) => http.serve_connection(TokioIo::new(stream), service).await,
-        Ok(Stream::Unix(stream)) => http.serve_connection(TokioIo::new(stream), service).await,
-        Err(error) => return tracing::debug!(%error, "an HTTP connection was lost"),
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = drain.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
     };
     if let Err(error) = served {
         tracing::debug!(%error, "an HTTP connection failed");
+    }
+}
+
+/// A server of HTTP/1.1 alone, with `/metrics`, `/livez` and `/readyz` among its routes.
+#[derive(Debug)]
+pub struct HttpServer {
+    name: &'static str,
+    address: String,
+    health: Health,
+    drain_timeout: Duration,
+    connections: Arc<Connections>,
+    acceptor: tokio::task::JoinHandle<()>,
+}
+
+impl HttpServer {
+    /// Binds the address and serves. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub async fn start(
+        name: &'static str,
+        listen: &Address,
+        drain_timeout: Duration,
+        registry: Registry,
+        make_router: impl FnOnce(Router) -> Router,
+    ) -> Result<Self, ServerError> {
+        let listener = Listener::bind(listen).await?;
+        let address = listener.local_address();
+        let health = Health::new(&[]).await;
+        let router = make_router(routes(Arc::new(registry), health.clone()));
+        health.set_serving(true).await;
+        let connections = Arc::new(Connections {
+            drain: CancellationToken::new(),
+            stop: CancellationToken::new(),
+            open: TaskTracker::new(),
+        });
+        let accepting = Arc::clone(&connections);
+        let acceptor = tokio::spawn(async move {
+            let drain = accepting.drain.clone();
+            drain.run_until_cancelled_owned(accepting.accept(&listener, &router)).await;
+        });
+        Ok(Self { name, address, health, drain_timeout, connections, acceptor })
+    }
+
+    /// Where it listens: `HOST:PORT`, or `unix:PATH`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Prints the line that tells scripts where the server listens.
+    pub fn print_ready_line(&self) {
+        println!("{} ready http={}", self.name, self.address);
+    }
+
+    /// Serves until the process is told to stop, then drains. A second signal ends at once.
+    ///
+    /// # Errors
+    /// A second signal ended the drain.
+    pub async fn run_until(self, mut signals: Signals) -> Result<(), ServerError> {
+        signals.next().await;
+        tokio::select! {
+            () = self.drain() => Ok(()),
+            name = signals.next() => Err(ServerError::failed(format!("a second signal, {name}, ended the drain"))),
+        }
+    }
+
+    /// Takes no more connections, lets requests under way finish, at most for the drain timeout, and ends.
+    pub async fn drain(self) {
+        tracing::info!(limit = ?self.drain_timeout, "draining");
+        self.health.set_serving(false).await;
+        self.connections.drain.cancel();
+        let _ = self.acceptor.await;
+        self.connections.open.close();
+        if tokio::time::timeout(self.drain_timeout, self.connections.open.wait()).await.is_err() {
+            tracing::warn!("the drain timeout has passed; cut off the rest");
+        }
+        self.connections.stop.cancel();
     }
 }

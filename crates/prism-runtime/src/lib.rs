@@ -14,7 +14,8 @@
 //! | [`pump`] | moving a body into a stream under flow control |
 //! | [`service`] | tonic services behind the calls: health, reflection, interfaces |
 //! | [`health`] | whether the server takes calls |
-//! | [`http`] | `/metrics`, `/livez`, `/readyz` |
+//! | [`http`] | `/metrics`, `/livez`, `/readyz`; a server of HTTP alone |
+//! | [`fetch`] | asking another process's HTTP port |
 //! | [`metrics`] | the figures every server has |
 //!
 //! A connection lives on one worker, and so does everything it touches. That is where most of the speed comes from:
@@ -24,6 +25,7 @@ pub mod args;
 pub mod call;
 pub mod connection;
 pub mod exit;
+pub mod fetch;
 pub mod health;
 pub mod http;
 pub mod listen;

@@ -1,0 +1,69 @@
+//! The wiring of an admin: flags become a store and routes, the routes a server.
+
+use std::sync::Arc;
+
+use axum::Router;
+use prism_runtime::exit::ServerError;
+use prism_runtime::http::HttpServer;
+use prism_runtime::server::Signals;
+use prism_runtime::telemetry;
+use prometheus_client::registry::Registry;
+
+use crate::auth;
+use crate::config::{Args, Command, Settings};
+use crate::edge::{self, Edge};
+use crate::openapi;
+use crate::policy::Policy;
+use crate::proxies::Proxies;
+use crate::store::Store;
+
+/// The binary's name.
+pub const NAME: &str = "prism-admin";
+
+/// What the endpoints share.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// The file.
+    pub store: Arc<Store>,
+    /// The proxies that read it.
+    pub proxies: Proxies,
+    /// Where backends may be.
+    pub policy: Policy,
+}
+
+/// Runs an admin until the process is told to stop, or makes a token.
+///
+/// # Errors
+/// The configuration is wrong, the address cannot be bound, or the token cannot be stored.
+pub async fn run(args: Args) -> Result<(), ServerError> {
+    if let Some(Command::Token(token)) = args.command {
+        let made = auth::issue(&token.token_file, &token.name, token.role);
+        let made = made.map_err(|error| {
+            ServerError::failed(format!("cannot store the token in {}: {error}", token.token_file.display()))
+        })?;
+        println!("{made}");
+        eprintln!("This is the only time it is shown; its hash is in {}.", token.token_file.display());
+        return Ok(());
+    }
+    telemetry::init(&args.serve.log, args.serve.log_format)?;
+    let signals = Signals::take()?;
+    let server = start(args.serve.settings()?).await?;
+    server.print_ready_line();
+    server.run_until(signals).await
+}
+
+/// Starts an admin; returns when it takes requests.
+///
+/// # Errors
+/// The address cannot be bound.
+pub async fn start(settings: Settings) -> Result<HttpServer, ServerError> {
+    let admin = Admin {
+        store: Arc::new(Store::new(settings.proxy_config.clone())),
+        proxies: Proxies::new(settings.proxies.clone()),
+        policy: settings.policy.clone(),
+    };
+    let mut registry = Registry::default();
+    let edge = Edge::new(&settings, &mut registry);
+    let routes = |common: Router| edge::around(openapi::routes(admin).merge(common), edge);
+    HttpServer::start(NAME, &settings.listen, settings.drain_timeout, registry, routes).await
+}

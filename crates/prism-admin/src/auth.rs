@@ -1,0 +1,212 @@
+//! Bearer tokens: a file with the SHA-256 of each. The hash needs no salt and no stretching, since a token is 256 random
+//! bits: there is nothing to guess.
+//!
+//! ```text
+//! # NAME ROLE sha256:HASH
+//! ci write sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b
+//! ```
+//!
+//! The file is read with every request, so that a token is given and taken away without a restart.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::ValueEnum;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::error::{Kind, Problem};
+
+/// What a token allows; each role allows what those before it do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Role {
+    /// Configuration and figures.
+    Read,
+    /// Also keys and values.
+    Data,
+    /// Everything.
+    Write,
+}
+
+impl Role {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Data => "data",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// Who sends a request, and what they may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The token's name.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+}
+
+/// The file of tokens.
+#[derive(Clone, Debug)]
+pub struct Tokens(PathBuf);
+
+impl Tokens {
+    /// The tokens in a file.
+    #[must_use]
+    pub fn new(file: PathBuf) -> Self {
+        Self(file)
+    }
+
+    /// Reads the file, for its mistakes.
+    ///
+    /// # Errors
+    /// It cannot be read, or a line is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        self.entries().map(drop)
+    }
+
+    /// Who the sender of this `authorization` header is.
+    ///
+    /// # Errors
+    /// Nobody who is known, or the file cannot be used: then nobody is let in.
+    pub fn identify(&self, authorization: Option<&str>) -> Result<Identity, Problem> {
+        let entries = self.entries().map_err(|why| Problem::new(Kind::Storage, why))?;
+        let Some(header) = authorization else {
+            let detail = "send a token as `authorization: Bearer TOKEN`; prism-admin token makes one";
+            return Err(Problem::new(Kind::Unauthenticated, detail));
+        };
+        let token = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let hash = token.map(|(_, token)| Sha256::digest(token.trim().as_bytes()));
+        // Every entry is compared, each in constant time.
+        let mut found = None;
+        for (identity, known) in entries {
+            if hash.is_some_and(|hash| bool::from(hash.as_slice().ct_eq(&known))) {
+                found = Some(identity);
+            }
+        }
+        found.ok_or_else(|| {
+            Problem::new(Kind::Unauthenticated, "the token is not known; it may have been replaced")
+        })
+    }
+
+    fn entries(&self) -> Result<Vec<(Identity, Vec<u8>)>, String> {
+        let shown = self.0.display();
+        let text = std::fs::read_to_string(&self.0)
+            .map_err(|error| format!("cannot read the tokens in {shown}: {error}"))?;
+        let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
+        let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        let entry = |(number, line): (usize, &str)| {
+            entry(line).ok_or_else(|| {
+                format!(
+                    "{shown}:{number}: expected NAME ROLE sha256:HASH, with a role of read, data or write"
+                )
+            })
+        };
+        lines.map(entry).collect()
+    }
+}
+
+fn entry(line: &str) -> Option<(Identity, Vec<u8>)> {
+    let mut words = line.split_ascii_whitespace();
+    let (name, role) = (words.next()?.to_owned(), Role::from_str(words.next()?, false).ok()?);
+    let hash = words.next()?.strip_prefix("sha256:")?;
+    let byte = |at: usize| u8::from_str_radix(hash.get(at..at + 2)?, 16).ok();
+    let hash =
+        (0..hash.len()).step_by(2).map(byte).collect::<Option<Vec<_>>>().filter(|hash| hash.len() == 32)?;
+    words.next().is_none().then_some((Identity { name, role }, hash))
+}
+
+/// Makes a token, adds its hash to the file, which is made if it is not there, and returns the token. It is kept
+/// nowhere.
+///
+/// # Errors
+/// There is no randomness, or the file cannot be written.
+pub fn issue(file: &Path, name: &str, role: Role) -> io::Result<String> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+    let token = format!("prism_{}", URL_SAFE_NO_PAD.encode(random));
+    let line = format!("{name} {} sha256:{:x}\n", role.word(), Sha256::digest(token.as_bytes()));
+    let before = match std::fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let newline = if before.last().is_some_and(|last| *last != b'\n') { "\n" } else { "" };
+    let mut file = File::options().create(true).append(true).mode(0o600).open(file)?;
+    file.write_all(format!("{newline}{line}").as_bytes())?;
+    file.sync_all()?;
+    Ok(token)
+}
+
+/// Checks the name of a token: 1 to 64 of letters, digits, `.`, `_` and `-`.
+///
+/// # Errors
+/// It is something else.
+pub fn token_name(text: &str) -> Result<String, String> {
+    let known = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if (1..=64).contains(&text.len()) && text.chars().all(known) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected 1 to 64 letters, digits, dots, underscores and dashes".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_known_until_its_line_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tokens");
+        std::fs::write(&file, "# ours").unwrap();
+        let (ci, eye) = (issue(&file, "ci", Role::Write).unwrap(), issue(&file, "eye", Role::Read).unwrap());
+        assert!(ci.len() > 40 && ci != eye);
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(!text.contains(&ci), "only the hash is kept");
+
+        let tokens = Tokens::new(file.clone());
+        let who =
+            |token: &str| tokens.identify(Some(&format!("Bearer {token}"))).map(|who| (who.name, who.role));
+        assert_eq!(who(&ci).unwrap(), ("ci".to_owned(), Role::Write));
+        assert_eq!(who(&eye).unwrap(), ("eye".to_owned(), Role::Read));
+        for wrong in [None, Some("Bearer x"), Some(ci.as_str()), Some("Basic eDp5"), Some("")] {
+            assert_eq!(tokens.identify(wrong).unwrap_err().status, 401);
+        }
+        let rest: Vec<_> = text.lines().filter(|line| !line.starts_with("ci ")).collect();
+        std::fs::write(&file, rest.join("\n")).unwrap();
+        assert_eq!(who(&ci).unwrap_err().status, 401);
+        assert!(who(&eye).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_lets_nobody_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tokens");
+        assert_eq!(Tokens::new(file.clone()).identify(Some("Bearer x")).unwrap_err().status, 503);
+        for wrong in [
+            "a write",
+            "a admin sha256:00",
+            "a write sha256:00",
+            "a write md5:00",
+            "\u{e9} write sha256:\u{e9}\u{e9}",
+        ] {
+            std::fs::write(&file, format!("\n{wrong}\n")).unwrap();
+            let problem = Tokens::new(file.clone()).identify(Some("Bearer x")).unwrap_err();
+            assert!(
+                problem.status == 503 && problem.detail.contains("tokens:2: expected"),
+                "{wrong}: {problem:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn roles_grow() {
+        assert!(Role::Read < Role::Data && Role::Data < Role::Write);
+    }
+}

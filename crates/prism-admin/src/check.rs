@@ -1,0 +1,169 @@
+//! Every mistake of a configuration, by the proxy's own rules. The proxy stops at the first wrong type; here that field
+//! is taken out of the way and the rest looked at, so that one answer names all.
+
+use prism_proxy::config::{Config, ConfigError};
+use serde_yaml::{Mapping, Value};
+
+use crate::error::FieldError;
+
+/// The most wrong types that are told.
+const TYPES_MAX: usize = 50;
+
+/// The namespaces of a configuration, as they are written.
+///
+/// # Errors
+/// Every mistake, with pointers into the file.
+pub fn namespaces(bytes: &[u8]) -> Result<Vec<Value>, Vec<FieldError>> {
+    let value = serde_yaml::from_slice::<Value>(bytes);
+    match (Config::parse("the file", bytes), value) {
+        (Ok(_), Ok(value)) => {
+            Ok(value.get("namespaces").and_then(Value::as_sequence).cloned().unwrap_or_default())
+        }
+        (Err(error), Ok(value)) => Err(every(value, error)),
+        (Err(error), Err(_)) => Err(told(&error)),
+        (Ok(_), Err(error)) => Err(vec![FieldError { pointer: String::new(), detail: error.to_string() }]),
+    }
+}
+
+/// Checks one namespace by itself.
+///
+/// # Errors
+/// Every mistake, with pointers into the namespace.
+pub fn namespace(value: &Value) -> Result<(), Vec<FieldError>> {
+    let file = Mapping::from_iter([("namespaces".into(), Value::Sequence(vec![value.clone()]))]);
+    let text = serde_yaml::to_string(&file);
+    let text =
+        text.map_err(|error| vec![FieldError { pointer: String::new(), detail: error.to_string() }])?;
+    let within = |mut error: FieldError| {
+        if let Some(rest) = error.pointer.strip_prefix("/namespaces/0") {
+            error.pointer = rest.to_owned();
+        }
+        error
+    };
+    namespaces(text.as_bytes()).map(drop).map_err(|errors| errors.into_iter().map(within).collect())
+}
+
+fn every(mut value: Value, first: ConfigError) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let mut pattern_stood_in = false;
+    let mut next = Some(first);
+    while let Some(error) = next.take() {
+        let ConfigError::Parse { field, why, .. } = &error else {
+            let rules = told(&error).into_iter();
+            // What a namespace's interfaces must hold depends on its pattern, which is not known then.
+            errors.extend(rules.filter(|rule| !(pattern_stood_in && rule.pointer.ends_with("/interfaces"))));
+            break;
+        };
+        pattern_stood_in |= field.ends_with(".pattern") || why.contains("`pattern`");
+        errors.extend(told(&error));
+        if errors.len() < TYPES_MAX && put_right(&mut value, field, why, errors.len()) {
+            let text = serde_yaml::to_string(&value).unwrap_or_default();
+            next = Config::parse("the file", text.as_bytes()).err();
+        }
+    }
+    errors
+}
+
+fn told(error: &ConfigError) -> Vec<FieldError> {
+    match error {
+        ConfigError::Read { why, .. } => vec![FieldError { pointer: String::new(), detail: why.clone() }],
+        ConfigError::Parse { field, why, .. } => {
+            // A missing field is told at what it is missing in.
+            let missing = why.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+            let missing = missing.map_or_else(String::new, |name| format!("/{name}"));
+            vec![FieldError { pointer: pointer(field) + &missing, detail: why.clone() }]
+        }
+        ConfigError::Invalid { mistakes, .. } => mistakes
+            .iter()
+            .map(|mistake| FieldError { pointer: pointer(&mistake.field), detail: mistake.why.clone() })
+            .collect(),
+    }
+}
+
+/// `namespaces[0].plugin` as `/namespaces/0/plugin`.
+fn pointer(field: &str) -> String {
+    let parts =
+        field.split(['.', '[']).map(|part| part.trim_end_matches(']')).filter(|part| !part.is_empty());
+    parts.map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1"))).collect()
+}
+
+/// Makes a field right whose type is wrong: it is taken away, or gets a value that breaks no rule where there must be
+/// one. Whether that was possible.
+fn put_right(value: &mut Value, field: &str, why: &str, unique: usize) -> bool {
+    let parts: Vec<_> = field
+        .split(['.', '['])
+        .map(|part| part.trim_end_matches(']'))
+        .filter(|part| !part.is_empty())
+        .collect();
+    let missing = why.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+    let (key, parents) = match (missing, parts.split_last()) {
+        (Some(missing), _) => (missing, parts.as_slice()),
+        (None, Some((key, parents))) => (*key, parents),
+        (None, None) => return false,
+    };
+    let mut parent = value;
+    for part in parents {
+        let child = match parent {
+            Value::Sequence(list) => part.parse::<usize>().ok().and_then(|index| list.get_mut(index)),
+            Value::Mapping(map) => map.get_mut(*part),
+            _ => None,
+        };
+        let Some(child) = child else { return false };
+        parent = child;
+    }
+    let plugin = || Mapping::from_iter([("endpoint".into(), "localhost:1".into())]);
+    let stand_in = match key {
+        "name" => Some(format!("stand-in-{unique}").into()),
+        "pattern" => Some("keyvalue".into()),
+        "endpoint" => Some("localhost:1".into()),
+        "plugin" => Some(Value::Mapping(plugin())),
+        _ => None,
+    };
+    match (parent, stand_in) {
+        (Value::Mapping(map), Some(stand_in)) => drop(map.insert(key.into(), stand_in)),
+        (Value::Mapping(map), None) => return map.remove(key).is_some(),
+        (Value::Sequence(list), _) => match key.parse::<usize>() {
+            Ok(index) if index < list.len() => drop(list.remove(index)),
+            _ => return false,
+        },
+        _ => return false,
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(text: &str) -> Vec<(String, String)> {
+        let errors = namespace(&serde_yaml::from_str(text).unwrap()).unwrap_err();
+        errors.into_iter().map(|error| (error.pointer, error.detail)).collect()
+    }
+
+    #[test]
+    fn every_wrong_field_is_told_whatever_is_wrong_with_it() {
+        let errors =
+            wrong("{name: 5, pattern: graph, plugin: {}, timeout: [1], colour: red, max_message_bytes: 1}");
+        let pointers: Vec<_> = errors.iter().map(|(pointer, _)| pointer.as_str()).collect();
+        for pointer in ["/name", "/pattern", "/plugin/endpoint", "/timeout", "/colour", "/max_message_bytes"]
+        {
+            assert!(pointers.contains(&pointer), "{pointer} is missing in {errors:?}");
+        }
+        assert_eq!(errors.len(), 6, "{errors:?}");
+    }
+
+    #[test]
+    fn what_is_no_namespace_at_all_is_told_once() {
+        for text in ["5", "[]", "null", "{}"] {
+            assert!(!wrong(text).is_empty(), "{text}");
+        }
+        let pointers: Vec<_> = wrong("{}").into_iter().map(|(pointer, _)| pointer).collect();
+        assert_eq!(pointers, ["/name", "/pattern", "/plugin"]);
+    }
+
+    #[test]
+    fn a_good_namespace_has_no_errors() {
+        let good = "{name: a, pattern: keyvalue, plugin: {endpoint: 'a:1'}, timeout: 5s}";
+        assert_eq!(namespace(&serde_yaml::from_str(good).unwrap()), Ok(()));
+    }
+}

@@ -1,0 +1,211 @@
+//! The flags.
+
+use std::net::ToSocketAddrs as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as _, Parser, Subcommand};
+use prism_runtime::args::{LogFormat, drain_timeout};
+use prism_runtime::exit::ServerError;
+use prism_runtime::listen::Address;
+
+use crate::auth::{Role, Tokens, token_name};
+use crate::policy::Policy;
+use crate::proxies::ProxyUrl;
+
+/// What the flags mean when they are not given.
+pub const DEFAULTS: [(&str, &str); 3] =
+    [("listen", "127.0.0.1:8090"), ("proxy-config", "prism.yaml"), ("proxy", "http://127.0.0.1:8981")];
+
+/// Owns the proxy's configuration file: namespaces over HTTP, revisions, health of backends.
+#[derive(Debug, Parser)]
+#[command(version, about, args_conflicts_with_subcommands = true)]
+pub struct Args {
+    #[command(subcommand)]
+    #[expect(missing_docs, reason = "clap would show it as the about of the command")]
+    pub command: Option<Command>,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the about of the command")]
+    pub serve: ServeArgs,
+}
+
+/// What to do other than serve.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a bearer token, print it once, and add its hash to the file of tokens.
+    Token(TokenArgs),
+}
+
+/// The flags of a server.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServeArgs {
+    /// Where to serve HTTP: HOST:PORT (port 0 takes a free one) or unix:PATH. An address that is not loopback needs
+    /// --token-file.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<Address>,
+
+    /// The file that the proxies read. If it is not there it is made by the first write.
+    #[arg(long, value_name = "FILE")]
+    pub proxy_config: Option<PathBuf>,
+
+    /// The HTTP port of a proxy that reads the file, as http://HOST:PORT; may be repeated. Each write waits for them.
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub proxy: Vec<ProxyUrl>,
+
+    /// The file of bearer tokens, made by `prism-admin token`; without it nobody is asked for one. Read with every
+    /// request.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// Serves an address that is not loopback without tokens: whoever reaches it may change everything.
+    #[arg(long)]
+    pub insecure: bool,
+
+    /// The folder below which unix: endpoints may be [default: none may be].
+    #[arg(long, value_name = "FOLDER")]
+    pub unix_root: Option<PathBuf>,
+
+    /// How long a stopping server waits for requests under way, such as 10s or 2min; 0s to 1h.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = drain_timeout)]
+    pub drain_timeout: Duration,
+
+    /// What to log: a level (error, warn, info, debug) or a filter such as info,h2=warn.
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    pub log: String,
+
+    /// How to write logs, on standard error.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// The flags of `prism-admin token`.
+#[derive(Debug, clap::Args)]
+pub struct TokenArgs {
+    /// What the token allows: read (configuration and figures), data (also keys and values) or write (everything).
+    #[arg(long, value_name = "ROLE")]
+    pub role: Role,
+
+    /// Whose it is, for the audit log: 1 to 64 letters, digits, dots, underscores and dashes.
+    #[arg(long, value_name = "NAME", value_parser = token_name)]
+    pub name: String,
+
+    /// The file to add its hash to.
+    #[arg(long, value_name = "FILE", env = "PRISM_ADMIN_TOKEN_FILE")]
+    pub token_file: PathBuf,
+}
+
+/// The settings of a server, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to serve.
+    pub listen: Address,
+    /// The file.
+    pub proxy_config: PathBuf,
+    /// The proxies to wait for.
+    pub proxies: Vec<ProxyUrl>,
+    /// Whom to let in; `None`: everybody who reaches the address.
+    pub tokens: Option<Tokens>,
+    /// Whether only this machine reaches the address.
+    pub is_local: bool,
+    /// Where backends may be.
+    pub policy: Policy,
+    /// How long a drain may take.
+    pub drain_timeout: Duration,
+}
+
+impl ServeArgs {
+    /// The flags of a command line on which nothing is given.
+    #[must_use]
+    pub fn bare() -> Self {
+        let matches = Self::augment_args(clap::Command::new("bare")).get_matches_from(["bare"]);
+        <Self as clap::FromArgMatches>::from_arg_matches(&matches).expect("every flag has a default")
+    }
+
+    /// Checks what no single flag shows.
+    ///
+    /// # Errors
+    /// The address is open to others and there are no tokens, the tokens cannot be read, or the folder of sockets is not
+    /// there.
+    pub fn settings(&self) -> Result<Settings, ServerError> {
+        let config = |why: String| ServerError::Config(why);
+        let default = |flag: &str| {
+            DEFAULTS.iter().find(|(known, _)| *known == flag).map_or("", |(_, default)| *default)
+        };
+        let listen = match &self.listen {
+            Some(listen) => listen.clone(),
+            None => default("listen").parse().map_err(ServerError::failed)?,
+        };
+        let tokens = self.token_file.clone().map(Tokens::new);
+        if let Some(tokens) = &tokens {
+            tokens.check().map_err(config)?;
+        }
+        let is_local = is_local(&listen);
+        if !is_local && tokens.is_none() && !self.insecure {
+            return Err(config(format!(
+                "--listen {listen} is reached from other machines, and without tokens whoever reaches it could change \
+                 every namespace: make one (prism-admin token --role write --name NAME --token-file FILE) and pass \
+                 --token-file FILE, or listen on 127.0.0.1; --insecure serves it as it is"
+            )));
+        }
+        if let Some(root) = &self.unix_root {
+            root.canonicalize()
+                .map_err(|error| config(format!("--unix-root {}: {error}", root.display())))?;
+        }
+        let proxies = match self.proxy.as_slice() {
+            [] => vec![default("proxy").parse().map_err(ServerError::failed)?],
+            given => given.to_vec(),
+        };
+        Ok(Settings {
+            listen,
+            proxy_config: self.proxy_config.clone().unwrap_or_else(|| default("proxy-config").into()),
+            proxies,
+            tokens,
+            is_local,
+            policy: Policy { unix_root: self.unix_root.clone() },
+            drain_timeout: self.drain_timeout,
+        })
+    }
+}
+
+/// Whether only this machine reaches an address. A name must mean loopback addresses and no others.
+fn is_local(listen: &Address) -> bool {
+    match listen {
+        Address::Unix(_) => true,
+        Address::Tcp(address) => {
+            address.to_socket_addrs().is_ok_and(|mut found| found.all(|at| at.ip().is_loopback()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(words: &[&str]) -> Result<Settings, String> {
+        let args =
+            Args::try_parse_from(["prism-admin"].iter().chain(words)).map_err(|error| error.to_string())?;
+        args.serve.settings().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_address_open_to_others_needs_tokens_or_a_word() {
+        for open in ["0.0.0.0:0", "[::]:0", "10.1.2.3:80", "a-name-that-is-not.invalid:80"] {
+            let refused = settings(&["--listen", open]).unwrap_err();
+            assert!(refused.contains("--token-file") && refused.contains(open), "{refused}");
+            assert!(settings(&["--listen", open, "--insecure"]).is_ok());
+        }
+        for local in ["127.0.0.1:0", "[::1]:0", "localhost:0", "unix:/run/admin.sock"] {
+            assert!(settings(&["--listen", local]).is_ok(), "{local}");
+        }
+        assert!(settings(&["--token-file", "/nowhere/tokens"]).unwrap_err().contains("/nowhere/tokens"));
+    }
+
+    #[test]
+    fn bare_flags_mean_the_bare_proxy() {
+        let settings = ServeArgs::bare().settings().unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8090");
+        assert_eq!(settings.proxy_config, PathBuf::from("prism.yaml"));
+        assert_eq!(settings.proxies[0].to_string(), "http://127.0.0.1:8981");
+    }
+}

@@ -1,0 +1,56 @@
+//! `/config`: the file as a whole.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::Request;
+use http::header::{CONTENT_TYPE, HeaderName};
+
+use crate::app::Admin;
+use crate::error::Problem;
+use crate::namespaces::file_tag;
+use crate::request::{CONFIG_BYTES_MAX, Params, Terms, WriteParams, body, tag_header};
+use crate::write::{Answer, Decision, Order, blocking, endpoints_of_file, write};
+
+/// The content type of the file (RFC 9512), and what it was called before.
+const YAML: &[&str] = &["application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"];
+
+/// The header of a file.
+pub(crate) const YAML_HEADER: (HeaderName, &str) = (CONTENT_TYPE, "application/yaml");
+
+/// Read the configuration file, byte for byte. Without a file: what proxies serve without one.
+#[utoipa::path(get, path = "/config", tag = "config", responses(
+    (status = 200, description = "The file.", body = serde_json::Value, content_type = "application/yaml",
+        headers(("etag" = String, description = "Of the file: its SHA-256."))),
+))]
+pub async fn get(State(admin): State<Admin>) -> Result<impl IntoResponse, Problem> {
+    let now = blocking(&admin, |store| store.read()).await?;
+    Ok(([YAML_HEADER], tag_header(&file_tag(&now)), now.bytes().to_vec()))
+}
+
+/// Replace the configuration file, byte for byte.
+#[utoipa::path(put, path = "/config", tag = "config", params(WriteParams,
+    ("if-match" = Option<String>, Header, description = "Only if the file has this etag.")),
+    request_body(content = serde_json::Value, content_type = "application/yaml"), responses(
+    (status = 200, description = "Replaced; see `applied` for whether the proxies have it. Or the answer of a dry run.",
+        body = Answer, headers(("etag" = String, description = "Of the file."))),
+))]
+pub async fn put(
+    State(admin): State<Admin>,
+    Params(params): Params<WriteParams>,
+    terms: Terms,
+    request: Request<Body>,
+) -> Result<impl IntoResponse, Problem> {
+    let bytes = body(request, YAML, CONFIG_BYTES_MAX).await?.to_vec();
+    let handed = bytes.clone();
+    let endpoints = blocking(&admin, move |_| Ok(endpoints_of_file(&handed))).await?;
+    let order = Order { terms, dry_run: params.dry_run, action: "put config".to_owned(), endpoints };
+    let answer = write(&admin, order, |now, terms| {
+        terms.check("the file", Some(&file_tag(now)))?;
+        Ok(Decision { bytes, warnings: Vec::new() })
+    })
+    .await?;
+    let tag = format!("\"{}\"", answer.sha256);
+    Ok((tag_header(&tag), Json(answer)))
+}

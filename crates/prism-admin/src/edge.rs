@@ -1,0 +1,239 @@
+//! What holds for every request, in this order: an id, no help to other people's web pages, a token, a time limit, one
+//! log line if it failed, a count.
+//!
+//! Without tokens a browser on this machine is the way in for others: a page whose name is made to mean 127.0.0.1 (DNS
+//! rebinding) could read and write as if it were ours. So without tokens the `host` must be this machine's own name.
+//! Writes sent for a page from elsewhere are refused in any case.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use prism_runtime::listen::Address;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use crate::auth::{Role, Tokens};
+use crate::config::Settings;
+use crate::error::{Kind, Problem};
+use crate::store::Caller;
+
+/// The header that names a request in the logs and the audit log.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How long a request may take, the waits for proxies and backends included.
+const REQUEST_MAX: Duration = Duration::from_secs(30);
+
+/// What anybody may ask, since it tells nothing: probes, and the description of the API.
+const OPEN: [&str; 5] = ["/livez", "/readyz", "/health", "/openapi.json", "/docs"];
+
+type Labels = [(&'static str, String); 3];
+
+/// What the edge needs to know.
+#[derive(Clone, Debug)]
+pub struct Edge {
+    tokens: Option<Tokens>,
+    /// The names that this server goes by; `None`: any will do.
+    hosts: Option<Arc<[String]>>,
+    started: u64,
+    count: Arc<AtomicU64>,
+    requests: Family<Labels, Counter>,
+}
+
+impl Edge {
+    /// The edge of a server with these settings.
+    #[must_use]
+    pub fn new(settings: &Settings, registry: &mut Registry) -> Self {
+        let requests = Family::<Labels, Counter>::default();
+        registry.register("prism_admin_requests", "Requests answered", requests.clone());
+        let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
+        if let Address::Tcp(address) = &settings.listen
+            && let Some((host, _)) = address.rsplit_once(':')
+        {
+            hosts.push(host.to_owned());
+        }
+        let guards_host = settings.tokens.is_none() && settings.is_local;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self {
+            tokens: settings.tokens.clone(),
+            hosts: guards_host.then(|| hosts.into()),
+            started: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+            count: Arc::default(),
+            requests,
+        }
+    }
+
+    /// The id that the client gave, if it is 1 to 64 printable characters, or one of ours.
+    fn request_id(&self, headers: &HeaderMap) -> String {
+        let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+        match given
+            .filter(|id| (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()))
+        {
+            Some(id) => id.to_owned(),
+            None => format!("{:x}-{:x}", self.started, self.count.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+
+    fn caller(&self, request: &Request, request_id: &str) -> Result<Caller, Problem> {
+        let headers = request.headers();
+        if let Some(hosts) = &self.hosts {
+            check_host(headers, hosts)?;
+        }
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        if !reads {
+            check_origin(headers)?;
+        }
+        let caller = |who: &str| Caller { who: who.to_owned(), request_id: request_id.to_owned() };
+        let Some(tokens) = &self.tokens else { return Ok(caller("local")) };
+        if reads && OPEN.contains(&request.uri().path()) {
+            return Ok(caller("anybody"));
+        }
+        let identity = tokens.identify(headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()))?;
+        if !reads && identity.role < Role::Write {
+            let detail = format!("the token {} may read; a token of the role write is needed", identity.name);
+            return Err(Problem::new(Kind::Forbidden, detail));
+        }
+        Ok(caller(&identity.name))
+    }
+}
+
+fn check_host(headers: &HeaderMap, hosts: &[String]) -> Result<(), Problem> {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    if host.is_some_and(|host| hosts.iter().any(|known| known.eq_ignore_ascii_case(host.host()))) {
+        return Ok(());
+    }
+    let detail = format!(
+        "without tokens the host must be one of {}: another name may be a web page's way in; use one of these, or start \
+         prism-admin with --token-file",
+        hosts.join(", ")
+    );
+    Err(Problem::new(Kind::CrossOrigin, detail))
+}
+
+/// A browser names the page that a write is sent for; only one from this server may write.
+fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let site = text(HeaderName::from_static("sec-fetch-site"));
+    let elsewhere = match (headers.get(ORIGIN).is_some(), text(ORIGIN)) {
+        (false, _) => site.is_some_and(|site| !matches!(site, "same-origin" | "none")),
+        (true, origin) => {
+            let origin = origin.and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+            origin.is_none() || origin != text(HOST)
+        }
+    };
+    if elsewhere {
+        return Err(Problem::new(
+            Kind::CrossOrigin,
+            "a page from elsewhere may not write; use a client or this server's own page",
+        ));
+    }
+    Ok(())
+}
+
+/// Puts the edge around routes.
+pub fn around(routes: Router, edge: Edge) -> Router {
+    let nothing =
+        async || Problem::new(Kind::NotFound, "there is nothing at this path; /docs lists what there is");
+    let no_method =
+        async || Problem::new(Kind::MethodNotAllowed, "the allow header lists this path's methods");
+    routes.fallback(nothing).method_not_allowed_fallback(no_method).layer(from_fn_with_state(edge, pass))
+}
+
+async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let id = edge.request_id(request.headers());
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let response = match edge.caller(&request, &id) {
+        Err(problem) => problem.into_response(),
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            let answered = tokio::time::timeout(REQUEST_MAX, next.run(request)).await;
+            answered.unwrap_or_else(|_| {
+                let detail =
+                    format!("no answer within {} s; a write may still be done", REQUEST_MAX.as_secs());
+                Problem::new(Kind::TimedOut, detail).into_response()
+            })
+        }
+    };
+    let mut response = finish(response, &id, &method, &route, begun.elapsed());
+    let method = match method.as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,
+        _ => "other",
+    };
+    let labels =
+        [("method", method.to_owned()), ("route", route), ("status", response.status().as_str().to_owned())];
+    edge.requests.get_or_create(&labels).inc();
+    if let Ok(id) = HeaderValue::try_from(id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// Tells a problem its request's id, and the log the problem.
+fn finish(mut response: Response, id: &str, method: &Method, route: &str, took: Duration) -> Response {
+    let Some(mut problem) = response.extensions_mut().remove::<Problem>() else { return response };
+    let (status, why) = (problem.status, &problem.detail);
+    if status >= 500 {
+        tracing::error!(%method, route, status, request_id = id, ?took, why, "a request failed");
+    } else {
+        tracing::info!(%method, route, status, request_id = id, ?took, why, "a request was refused");
+    }
+    problem.request_id = Some(id.to_owned());
+    let mut told = problem.into_response();
+    if let Some(allow) = response.headers_mut().remove(http::header::ALLOW) {
+        told.headers_mut().insert(http::header::ALLOW, allow);
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn only_own_names_are_hosts() {
+        let hosts = ["localhost".to_owned(), "[::1]".to_owned()];
+        for good in ["localhost", "LOCALHOST:8090", "[::1]:8090"] {
+            assert!(check_host(&headers(&[("host", good)]), &hosts).is_ok(), "{good}");
+        }
+        for bad in ["evil.example", "localhost.evil.example:8090", "127.0.0.1.evil.example", ""] {
+            assert!(check_host(&headers(&[("host", bad)]), &hosts).is_err(), "{bad}");
+        }
+        assert!(check_host(&headers(&[]), &hosts).is_err());
+    }
+
+    #[test]
+    fn only_own_pages_may_write() {
+        for good in [
+            headers(&[("host", "a:1")]),
+            headers(&[("host", "a:1"), ("origin", "http://a:1"), ("sec-fetch-site", "same-origin")]),
+            headers(&[("host", "a:1"), ("sec-fetch-site", "none")]),
+        ] {
+            assert!(check_origin(&good).is_ok(), "{good:?}");
+        }
+        for bad in [
+            headers(&[("host", "a:1"), ("origin", "http://a:2")]),
+            headers(&[("host", "a:1"), ("origin", "null")]),
+            headers(&[("host", "a:1"), ("sec-fetch-site", "cross-site")]),
+            headers(&[("host", "a:1"), ("sec-fetch-site", "same-site")]),
+        ] {
+            assert!(check_origin(&bad).is_err(), "{bad:?}");
+        }
+    }
+}

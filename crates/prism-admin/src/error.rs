@@ -1,0 +1,218 @@
+//! Why a request was not done: one table of kinds and status codes, told as RFC 9457 `application/problem+json`.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What kind of failure it is: what programs branch on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The request cannot be read.
+    Malformed,
+    /// There is no token, or none that is known.
+    Unauthenticated,
+    /// The token's role does not allow it.
+    Forbidden,
+    /// A browser sent it for a page from elsewhere.
+    CrossOrigin,
+    /// There is no such thing.
+    NotFound,
+    /// The path does not have this method.
+    MethodNotAllowed,
+    /// The request did not arrive in time.
+    TimedOut,
+    /// A namespace of this name is there.
+    Exists,
+    /// The file as it is now cannot be edited.
+    FileUnusable,
+    /// The file was changed by somebody else at the same moment.
+    ChangedMeanwhile,
+    /// `If-Match` or `If-None-Match` does not hold.
+    PreconditionFailed,
+    /// The body is larger than any that is taken.
+    TooLarge,
+    /// The body's content type is not taken here.
+    MediaType,
+    /// The body is well formed and breaks a rule.
+    Invalid,
+    /// A bug.
+    Internal,
+    /// The file, its folder or the token file cannot be used.
+    Storage,
+    /// There is no space left for the file.
+    StorageFull,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::Malformed,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::CrossOrigin,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::TimedOut,
+        Self::Exists,
+        Self::FileUnusable,
+        Self::ChangedMeanwhile,
+        Self::PreconditionFailed,
+        Self::TooLarge,
+        Self::MediaType,
+        Self::Invalid,
+        Self::Internal,
+        Self::Storage,
+        Self::StorageFull,
+    ];
+
+    /// Its status code, the last word of its `type`, and its title.
+    #[must_use]
+    pub fn told(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Malformed => (StatusCode::BAD_REQUEST, "malformed", "The request cannot be read"),
+            Self::Unauthenticated => {
+                (StatusCode::UNAUTHORIZED, "unauthenticated", "A bearer token is needed")
+            }
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "The token's role does not allow this"),
+            Self::CrossOrigin => (StatusCode::FORBIDDEN, "cross-origin", "Not for pages from elsewhere"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing"),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This path does not have that method")
+            }
+            Self::TimedOut => (StatusCode::REQUEST_TIMEOUT, "timed-out", "The request took too long"),
+            Self::Exists => (StatusCode::CONFLICT, "exists", "There is a namespace of that name"),
+            Self::FileUnusable => {
+                (StatusCode::CONFLICT, "file-unusable", "The configuration file cannot be used")
+            }
+            Self::ChangedMeanwhile => (
+                StatusCode::CONFLICT,
+                "changed-meanwhile",
+                "Somebody else changed the file at the same moment",
+            ),
+            Self::PreconditionFailed => {
+                (StatusCode::PRECONDITION_FAILED, "precondition-failed", "It is no longer what you saw")
+            }
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
+            Self::MediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "The body has the wrong content type")
+            }
+            Self::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The configuration breaks rules"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "The admin failed"),
+            Self::Storage => {
+                (StatusCode::SERVICE_UNAVAILABLE, "storage", "A file of the admin cannot be used")
+            }
+            Self::StorageFull => (StatusCode::INSUFFICIENT_STORAGE, "storage-full", "The disk is full"),
+        }
+    }
+}
+
+/// A wrong field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Where in the body, as a JSON pointer (RFC 6901); empty: the body as a whole.
+    #[schema(example = "/plugin/endpoint")]
+    pub pointer: String,
+    /// What is wrong, and what was expected.
+    pub detail: String,
+}
+
+/// Why a request was not done, as RFC 9457 has it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// What to branch on: `urn:prism:problem:` and a word.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:prism:problem:invalid")]
+    pub kind_uri: String,
+    /// The kind in words.
+    pub title: &'static str,
+    /// The HTTP status code.
+    pub status: u16,
+    /// What failed, and what to do next.
+    pub detail: String,
+    /// Every wrong field.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub errors: Vec<FieldError>,
+    /// The value of the answer's `x-request-id`, for the audit log and the server's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+impl Problem {
+    /// A problem of a kind, with what failed and what to do next.
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        let (status, word, title) = kind.told();
+        Self {
+            kind_uri: format!("urn:prism:problem:{word}"),
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            request_id: None,
+        }
+    }
+
+    /// A body that breaks these rules.
+    #[must_use]
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [FieldError { pointer, detail }] if pointer.is_empty() => detail.clone(),
+            [FieldError { pointer, detail }] => format!("{pointer}: {detail}"),
+            many => format!("{} fields are wrong; nothing was changed", many.len()),
+        };
+        Self { errors, ..Self::new(Kind::Invalid, detail) }
+    }
+
+    /// One wrong field.
+    pub fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldError { pointer: pointer.into(), detail: detail.into() }])
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response =
+            (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let asks = HeaderValue::from_static("Bearer realm=\"prism-admin\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, asks);
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_status_and_a_word_of_its_own() {
+        let told: Vec<_> = Kind::ALL.iter().map(|kind| (kind.told().0.as_u16(), kind.told().1)).collect();
+        assert_eq!(
+            told,
+            [
+                (400, "malformed"),
+                (401, "unauthenticated"),
+                (403, "forbidden"),
+                (403, "cross-origin"),
+                (404, "not-found"),
+                (405, "method-not-allowed"),
+                (408, "timed-out"),
+                (409, "exists"),
+                (409, "file-unusable"),
+                (409, "changed-meanwhile"),
+                (412, "precondition-failed"),
+                (413, "too-large"),
+                (415, "media-type"),
+                (422, "invalid"),
+                (500, "internal"),
+                (503, "storage"),
+                (507, "storage-full"),
+            ]
+        );
+    }
+}

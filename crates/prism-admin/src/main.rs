@@ -1,0 +1,15 @@
+//! The `prism-admin` binary.
+
+use std::process::ExitCode;
+
+use prism_admin::app::{self, NAME};
+use prism_admin::config::{Args, DEFAULTS};
+use prism_runtime::{args, exit, server};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = args::parse::<Args>(NAME, &DEFAULTS);
+    exit::report(NAME, server::block_on(app::run(args)))
+}

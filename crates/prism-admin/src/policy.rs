@@ -1,0 +1,250 @@
+//! Where backends may be: what the admin is asked to write or to probe must not reach what its callers could not.
+//!
+//! An endpoint over TCP must not be a link-local address or a cloud's metadata service, however it is written: as IPv6,
+//! mapped into IPv6, or as one number. Names are resolved when they are handed in, for at most [`RESOLVE_MAX`], and again
+//! before each probe. What a name means to a proxy later is for its own network to guard.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use prism_proxy::endpoint::Endpoint;
+
+use crate::error::FieldError;
+
+/// How long the names of one request may take to resolve. A name that does not resolve is let through: its backend may
+/// not be there yet.
+pub const RESOLVE_MAX: Duration = Duration::from_secs(2);
+
+/// Names resolved at once.
+const RESOLVING_MAX: usize = 16;
+
+/// The metadata services that are not link-local: AWS over IPv6, Alibaba, Oracle, Azure.
+const METADATA: [IpAddr; 4] = [
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+];
+
+/// Names of metadata services, refused even where they do not resolve.
+const METADATA_NAMES: [&str; 4] = ["metadata.google.internal", "metadata.goog", "metadata", "instance-data"];
+
+/// What endpoints may be.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// The folder that Unix sockets must be in; `None`: there may be none.
+    pub unix_root: Option<PathBuf>,
+}
+
+impl Policy {
+    /// The endpoints that may not be, by their pointers. Names are resolved.
+    pub async fn refusals(&self, endpoints: &[(String, Endpoint)]) -> Vec<FieldError> {
+        let refusal = |pointer: &String, detail| FieldError { pointer: pointer.clone(), detail };
+        let mut errors = Vec::new();
+        let mut names = Vec::new();
+        for (pointer, endpoint) in endpoints {
+            match (self.check(endpoint), endpoint) {
+                (Err(detail), _) => errors.push(refusal(pointer, detail)),
+                (Ok(()), Endpoint::Tcp(authority)) => names.push((pointer.clone(), authority.to_string())),
+                (Ok(()), _) => {}
+            }
+        }
+        let resolved = futures_util::stream::iter(names)
+            .map(|(pointer, authority)| async move {
+                match resolve(&authority).await {
+                    Err(Unresolved::Refused(detail)) => Some(FieldError { pointer, detail }),
+                    _ => None,
+                }
+            })
+            .buffer_unordered(RESOLVING_MAX)
+            .filter_map(std::future::ready)
+            .take_until(tokio::time::sleep(RESOLVE_MAX));
+        errors.extend(resolved.collect::<Vec<_>>().await);
+        errors
+    }
+
+    /// Checks what can be seen without resolving names.
+    ///
+    /// # Errors
+    /// Why the endpoint may not be.
+    pub fn check(&self, endpoint: &Endpoint) -> Result<(), String> {
+        match endpoint {
+            Endpoint::Embedded(_) => Ok(()),
+            Endpoint::Unix(path) => self.check_path(path),
+            Endpoint::Tcp(authority) => {
+                let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+                let name = host.trim_end_matches('.');
+                if METADATA_NAMES.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                    return Err(format!("{host} is the name of a metadata service, which is no backend"));
+                }
+                match literal(host) {
+                    Some(address) => check_address(address),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn check_path(&self, path: &Path) -> Result<(), String> {
+        let Some(root) = &self.unix_root else {
+            return Err(
+                "unix: is not allowed here; start prism-admin with --unix-root FOLDER to allow sockets \
+                        below that folder"
+                    .to_owned(),
+            );
+        };
+        let refused = || format!("unix: is only allowed below {}", root.display());
+        if !path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
+            return Err(format!("{}, by an absolute path without ..", refused()));
+        }
+        // What is there may be reached through links; what is not there yet is judged by the nearest folder that is.
+        let root = root.canonicalize().map_err(|error| format!("{}: {error}", refused()))?;
+        let there = path.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
+        if there.is_some_and(|there| there.starts_with(&root)) { Ok(()) } else { Err(refused()) }
+    }
+}
+
+/// Why a host has no address that may be connected to.
+#[derive(Debug)]
+pub enum Unresolved {
+    /// The system does not know it.
+    Unknown(std::io::Error),
+    /// It is one that may not be.
+    Refused(String),
+}
+
+/// The addresses of `HOST:PORT`, all of which may be.
+///
+/// # Errors
+/// There are none, or one of them may not be.
+pub async fn resolve(authority: &str) -> Result<Vec<SocketAddr>, Unresolved> {
+    let addresses: Vec<_> = tokio::net::lookup_host(authority).await.map_err(Unresolved::Unknown)?.collect();
+    for address in &addresses {
+        check_address(address.ip()).map_err(Unresolved::Refused)?;
+    }
+    Ok(addresses)
+}
+
+/// The address that a host is by itself, in every form that `inet_aton` takes: `169.254.169.254`, `2852039166`,
+/// `0xa9fea9fe`, `0251.0376.43518`.
+fn literal(host: &str) -> Option<IpAddr> {
+    // A zone, such as %eth0, does not change what the address is.
+    let host = host.split_once('%').map_or(host, |(address, _)| address);
+    if let Ok(address) = host.parse() {
+        return Some(address);
+    }
+    let number = |part: &str| match part.strip_prefix("0x").or_else(|| part.strip_prefix("0X")) {
+        Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        None if part.len() > 1 && part.starts_with('0') => u32::from_str_radix(part, 8).ok(),
+        None => part.parse().ok(),
+    };
+    let parts = host.trim_end_matches('.').split('.').map(number).collect::<Option<Vec<_>>>()?;
+    let (last, bytes) = parts.split_last()?;
+    if bytes.len() > 3 || bytes.iter().any(|byte| *byte > 255) {
+        return None;
+    }
+    // The last number fills the bytes that are left.
+    let high = bytes.iter().enumerate().map(|(place, byte)| byte << (24 - 8 * place)).sum::<u32>();
+    Some(Ipv4Addr::from_bits(high | last).into())
+}
+
+fn check_address(address: IpAddr) -> Result<(), String> {
+    let plain = match address {
+        IpAddr::V6(v6) => embedded_v4(v6).map_or(address, IpAddr::V4),
+        v4 => v4,
+    };
+    let link_local = match plain {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    if METADATA.contains(&plain) {
+        return Err(format!("{address} is a metadata service, which is no backend"));
+    }
+    if link_local { Err(format!("{address} is link-local, which is no backend")) } else { Ok(()) }
+}
+
+/// The IPv4 address within a mapped (`::ffff:0:0/96`) or translated (NAT64, `64:ff9b::/96`) one.
+fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
+        }
+        _ => address.to_ipv4_mapped(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(endpoint: &str) -> bool {
+        Policy::default().check(&endpoint.parse().unwrap()).is_err()
+    }
+
+    #[test]
+    fn metadata_and_link_local_are_refused_in_every_form() {
+        for host in [
+            "169.254.169.254",
+            "2852039166",
+            "0xa9fea9fe",
+            "0xA9.0xFE.0xA9.0xFE",
+            "0251.0376.0251.0376",
+            "169.254.43518",
+            "169.16689662",
+            "169.254.169.254.",
+            "[::ffff:169.254.169.254]",
+            "[::ffff:a9fe:a9fe]",
+            "[64:ff9b::a9fe:a9fe]",
+            "[fe80::1]",
+            "[fd00:ec2::254]",
+            "100.100.100.200",
+            "Metadata.Google.Internal.",
+            "metadata",
+        ] {
+            assert!(refused(&format!("{host}:80")), "{host}");
+        }
+    }
+
+    #[test]
+    fn backends_are_allowed() {
+        for endpoint in [
+            "localhost:50051",
+            "127.0.0.1:1",
+            "[::1]:1",
+            "10.0.0.1:1",
+            "redis.internal:1",
+            "1.example:1",
+            "embedded:memstore",
+        ] {
+            assert!(!refused(endpoint), "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn sockets_are_allowed_below_the_folder_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        std::fs::create_dir(&root).unwrap();
+        std::os::unix::fs::symlink("/", root.join("out")).unwrap();
+        let policy = Policy { unix_root: Some(root.clone()) };
+        let check = |path: &Path| policy.check(&Endpoint::Unix(path.to_owned()));
+        assert_eq!(check(&root.join("a/b.sock")), Ok(()));
+        for outside in
+            [&root.join("../x"), &root.join("out/run/x"), Path::new("/run/x"), Path::new("x"), folder.path()]
+        {
+            assert!(check(outside).is_err(), "{}", outside.display());
+        }
+        assert!(refused("unix:/run/x"), "without a folder there may be none");
+    }
+
+    #[tokio::test]
+    async fn names_are_judged_by_what_they_resolve_to() {
+        let endpoints = ["localhost:1", "169.254.1.1:1", "a-name-that-is-not.invalid:1"];
+        let endpoints: Vec<_> =
+            endpoints.iter().map(|text| ((*text).to_owned(), text.parse().unwrap())).collect();
+        let refused = Policy::default().refusals(&endpoints).await;
+        assert_eq!(refused.iter().map(|error| error.pointer.as_str()).collect::<Vec<_>>(), ["169.254.1.1:1"]);
+    }
+}

@@ -1,0 +1,179 @@
+//! What the proxies report: which revision is in force, and why one was refused.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::{Request, StatusCode, Uri};
+use prism_runtime::fetch::{FetchError, Fetcher};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+use utoipa::ToSchema;
+
+/// How long a write waits for the proxies: a watcher sees a change at once, and its poll every few seconds.
+const APPLY_MAX: Duration = Duration::from_secs(5);
+
+/// Time between two questions.
+const ASK_EVERY: Duration = Duration::from_millis(25);
+
+/// How long one question may take.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// The HTTP port of a proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyUrl(String);
+
+impl FromStr for ProxyUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = text.trim_end_matches('/');
+        let uri = plain.parse::<Uri>().ok();
+        let usable = uri.is_some_and(|uri| {
+            uri.scheme_str() == Some("http") && uri.port_u16().is_some() && matches!(uri.path(), "" | "/")
+        });
+        if usable { Ok(Self(plain.to_owned())) } else { Err("expected http://HOST:PORT".to_owned()) }
+    }
+}
+
+impl fmt::Display for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether a proxy has a revision in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Applied {
+    /// Its HTTP port.
+    #[schema(example = "http://127.0.0.1:8981")]
+    pub url: String,
+    /// Whether it reports the revision.
+    pub applied: bool,
+    /// Why not, and what to do.
+    #[schema(required = true)]
+    pub error: Option<String>,
+}
+
+/// All of them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Proxies {
+    urls: Vec<ProxyUrl>,
+    fetcher: Fetcher,
+}
+
+impl Proxies {
+    /// The proxies at these ports.
+    #[must_use]
+    pub fn new(urls: Vec<ProxyUrl>) -> Self {
+        Self { urls, fetcher: Fetcher::default() }
+    }
+
+    /// What each reports at `/config/status`.
+    pub async fn statuses(&self) -> Vec<(ProxyUrl, Result<Value, FetchError>)> {
+        join_all(self.urls.iter().map(|url| async move { (url.clone(), self.status(url).await) })).await
+    }
+
+    async fn status(&self, url: &ProxyUrl) -> Result<Value, FetchError> {
+        let request = Request::get(format!("{url}/config/status")).body(Bytes::new());
+        let request = request.map_err(|error| FetchError::Lost(error.to_string()))?;
+        let response = self.fetcher.send(request, ANSWER_MAX).await?;
+        if response.status() != StatusCode::OK {
+            let status = response.status();
+            return Err(FetchError::Lost(format!(
+                "it answers {status} to /config/status: is it a prism-proxy?"
+            )));
+        }
+        serde_json::from_slice(response.body())
+            .map_err(|error| FetchError::Lost(format!("its /config/status is not JSON: {error}")))
+    }
+
+    /// Waits until each proxy has the revision in force or has refused it, at most [`APPLY_MAX`].
+    pub async fn wait_for(&self, revision: &str) -> Vec<Applied> {
+        let deadline = Instant::now() + APPLY_MAX;
+        join_all(self.urls.iter().map(|url| async move {
+            let error = self.wait_for_one(url, revision, deadline).await.err();
+            Applied { url: url.to_string(), applied: error.is_none(), error }
+        }))
+        .await
+    }
+
+    async fn wait_for_one(&self, url: &ProxyUrl, revision: &str, deadline: Instant) -> Result<(), String> {
+        loop {
+            let why = match self.status(url).await {
+                // Nobody is there; whoever comes reads the file at its start.
+                Err(error @ FetchError::Connect(_)) => {
+                    return Err(format!("{error}; a proxy reads the file when it starts"));
+                }
+                Err(error) => error.to_string(),
+                Ok(status) => match verdict(&status, revision) {
+                    Verdict::Applied => return Ok(()),
+                    Verdict::Never(why) => return Err(why),
+                    Verdict::NotYet(why) => why,
+                },
+            };
+            if Instant::now() + ASK_EVERY >= deadline {
+                return Err(format!("not within {} s: {why}", APPLY_MAX.as_secs()));
+            }
+            sleep(ASK_EVERY).await;
+        }
+    }
+}
+
+/// What a status says about a revision.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Applied,
+    Never(String),
+    NotYet(String),
+}
+
+fn verdict(status: &Value, revision: &str) -> Verdict {
+    let attempt = &status["last_attempt"];
+    if status["revision"] == revision {
+        Verdict::Applied
+    } else if attempt["revision"] == revision && attempt["outcome"] == "refused" {
+        let why = attempt["error"].as_str().unwrap_or("it does not say why");
+        Verdict::Never(format!("refused; the configuration before stays in force: {why}"))
+    } else if status["path"].is_null() {
+        Verdict::Never("it watches no file; start it with --config and the admin's file".to_owned())
+    } else {
+        let path = status["path"].as_str().unwrap_or_default();
+        Verdict::NotYet(format!(
+            "it has another revision in force; it watches {path}: is that the admin's file?"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn urls_are_read() {
+        for good in ["http://127.0.0.1:8981", "http://proxy:8981/", "http://[::1]:1"] {
+            assert!(good.parse::<ProxyUrl>().is_ok(), "{good}");
+        }
+        for bad in ["", "127.0.0.1:8981", "https://a:1", "http://a", "http://a:1/b", "ftp://a:1"] {
+            assert!(bad.parse::<ProxyUrl>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_status_says_whether_a_revision_is_in_force() {
+        let status = |revision: Value, attempt: Value| json!({"path": "/a", "revision": revision, "last_attempt": attempt});
+        assert_eq!(verdict(&status(json!("new"), Value::Null), "new"), Verdict::Applied);
+        let refused = json!({"revision": "new", "outcome": "refused", "error": "no such plugin"});
+        let Verdict::Never(why) = verdict(&status(json!("old"), refused), "new") else {
+            panic!("it was refused")
+        };
+        assert!(why.contains("no such plugin"), "{why}");
+        assert!(matches!(verdict(&status(json!("old"), Value::Null), "new"), Verdict::NotYet(_)));
+        assert!(matches!(verdict(&json!({"path": null, "revision": null}), "new"), Verdict::Never(_)));
+    }
+}

@@ -1,0 +1,176 @@
+//! What is read from a request, with problems in place of axum's own rejections: paths, queries, bodies, conditions.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequestParts, Path, Query, RawPathParams};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+
+use crate::error::{Kind, Problem};
+use crate::store::Caller;
+
+/// The largest namespace: its settings are some hundred bytes.
+pub const NAMESPACE_BYTES_MAX: usize = 64 << 10;
+
+/// The largest configuration: 10,000 namespaces with every setting are some 3 MiB.
+pub const CONFIG_BYTES_MAX: usize = 8 << 20;
+
+/// A parameter of the path.
+#[derive(Debug)]
+pub struct Param<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Param<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let raw = RawPathParams::from_request_parts(parts, state).await;
+        raw.map_err(|error| Problem::new(Kind::Malformed, error.body_text()))?;
+        match Path::<T>::from_request_parts(parts, state).await {
+            Ok(Path(value)) => Ok(Self(value)),
+            // Well formed, and no name of anything.
+            Err(error) => Err(Problem::new(Kind::NotFound, error.body_text())),
+        }
+    }
+}
+
+/// The parameters of the query.
+#[derive(Debug)]
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = Query::<T>::try_from_uri(&parts.uri);
+        query
+            .map(|Query(value)| Self(value))
+            .map_err(|error| Problem::new(Kind::Malformed, error.body_text()))
+    }
+}
+
+/// The query of every write.
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct WriteParams {
+    /// Checks the change and answers with the would-be text and its difference, without writing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Who sent the request, and on what conditions a write shall be done.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Who sent it.
+    pub caller: Caller,
+    if_match: Option<String>,
+    if_none_match: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Terms {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let caller = parts.extensions.get::<Caller>().cloned();
+        let caller = caller.ok_or_else(|| Problem::new(Kind::Internal, "the request has no sender"))?;
+        let condition = |name: HeaderName| condition(&parts.headers, &name);
+        Ok(Self { caller, if_match: condition(IF_MATCH)?, if_none_match: condition(IF_NONE_MATCH)? })
+    }
+}
+
+fn condition(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Problem> {
+    let values = headers.get_all(name).iter().map(HeaderValue::to_str).collect::<Result<Vec<_>, _>>();
+    match values.as_deref() {
+        Ok([]) => Ok(None),
+        Ok(values) => Ok(Some(values.join(","))),
+        Err(_) => Err(Problem::new(
+            Kind::Malformed,
+            format!("{name} is not text; expected an etag in quotes, or *"),
+        )),
+    }
+}
+
+impl Terms {
+    /// Whether the write may be done to what has this tag; `None`: to what is not there.
+    ///
+    /// # Errors
+    /// A condition does not hold.
+    pub fn check(&self, what: &str, tag: Option<&str>) -> Result<(), Problem> {
+        let listed = |list: &str| match (list.trim(), tag) {
+            ("*", tag) => tag.is_some(),
+            (list, Some(tag)) => list.split(',').any(|one| one.trim() == tag),
+            (_, None) => false,
+        };
+        let now = tag.map_or_else(|| "it is not there".to_owned(), |tag| format!("its etag is now {tag}"));
+        let failed = |header: &str| {
+            let detail = format!("{header} does not hold for {what}: {now}; read it again and decide anew");
+            Problem::new(Kind::PreconditionFailed, detail)
+        };
+        if self.if_match.as_deref().is_some_and(|list| !listed(list)) {
+            return Err(failed("if-match"));
+        }
+        if self.if_none_match.as_deref().is_some_and(listed) {
+            return Err(failed("if-none-match"));
+        }
+        Ok(())
+    }
+}
+
+/// A tag as the header has it.
+#[must_use]
+pub fn tag_header(tag: &str) -> [(HeaderName, HeaderValue); 1] {
+    [(ETAG, HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static("\"\"")))]
+}
+
+/// Reads a body of one of these content types, parameters aside.
+///
+/// # Errors
+/// It has another type, is too large, or breaks off.
+pub async fn body(request: Request<Body>, types: &[&str], bytes_max: usize) -> Result<Bytes, Problem> {
+    let given = request.headers().get(CONTENT_TYPE).map_or("", |given| given.to_str().unwrap_or_default());
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    if !types.iter().any(|known| known.eq_ignore_ascii_case(essence)) {
+        return Err(Problem::new(Kind::MediaType, format!("send the body as {}", types.join(" or "))));
+    }
+    let length = request
+        .headers()
+        .get(http::header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok());
+    let too_large = || Problem::new(Kind::TooLarge, format!("a body may have {bytes_max} bytes"));
+    if length.is_some_and(|length: usize| length > bytes_max) {
+        return Err(too_large());
+    }
+    match to_bytes(request.into_body(), bytes_max).await {
+        Ok(bytes) => Ok(bytes),
+        Err(error)
+            if std::error::Error::source(&error)
+                .is_some_and(|source| source.is::<http_body_util::LengthLimitError>()) =>
+        {
+            Err(too_large())
+        }
+        Err(error) => Err(Problem::new(Kind::Malformed, format!("the body breaks off: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_are_judged_by_strong_tags() {
+        let terms = |if_match: Option<&str>, if_none_match: Option<&str>| Terms {
+            caller: Caller { who: String::new(), request_id: String::new() },
+            if_match: if_match.map(str::to_owned),
+            if_none_match: if_none_match.map(str::to_owned),
+        };
+        let holds = |if_match, if_none_match, tag| terms(if_match, if_none_match).check("it", tag).is_ok();
+        assert!(holds(None, None, None) && holds(None, None, Some("\"a\"")));
+        assert!(holds(Some("*"), None, Some("\"a\"")) && !holds(Some("*"), None, None));
+        assert!(holds(Some("\"b\", \"a\""), None, Some("\"a\"")));
+        assert!(!holds(Some("\"b\""), None, Some("\"a\"")) && !holds(Some("W/\"a\""), None, Some("\"a\"")));
+        assert!(holds(None, Some("*"), None) && !holds(None, Some("*"), Some("\"a\"")));
+    }
+}

@@ -1,0 +1,119 @@
+//! `/config/revisions` and `/config/rollback`: what the file was, and back to it.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::header::CONTENT_TYPE;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::Admin;
+use crate::document::YAML_HEADER;
+use crate::error::{Kind, Problem};
+use crate::namespaces::file_tag;
+use crate::request::{Param, Params, Terms, WriteParams, tag_header};
+use crate::store::{Revision, Store, sha256};
+use crate::write::{self, Answer, Decision, Order, blocking, endpoints_of_file, write};
+
+/// The revisions that are kept.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Revisions {
+    /// The newest first; at most 100.
+    revisions: Vec<Revision>,
+}
+
+/// The query of a difference.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DiffParams {
+    /// The revision to compare with; default: the one before.
+    #[param(minimum = 1)]
+    from: Option<u64>,
+}
+
+/// List the revisions.
+#[utoipa::path(get, path = "/config/revisions", tag = "revisions", responses(
+    (status = 200, description = "The newest first.", body = Revisions),
+))]
+pub async fn list(State(admin): State<Admin>) -> Result<Json<Revisions>, Problem> {
+    let mut revisions = blocking(&admin, Store::revisions).await?;
+    revisions.reverse();
+    Ok(Json(Revisions { revisions }))
+}
+
+/// Read a revision of the file, byte for byte.
+#[utoipa::path(get, path = "/config/revisions/{number}", tag = "revisions",
+    params(("number" = u64, Path, minimum = 1)), responses(
+    (status = 200, description = "The file as it was.", body = serde_json::Value, content_type = "application/yaml",
+        headers(("etag" = String, description = "Its SHA-256."))),
+))]
+pub async fn get(
+    State(admin): State<Admin>,
+    Param(number): Param<u64>,
+) -> Result<impl IntoResponse, Problem> {
+    let bytes = blocking(&admin, move |store| bytes_of(store, number)).await?;
+    Ok(([YAML_HEADER], tag_header(&format!("\"{}\"", sha256(&bytes))), bytes))
+}
+
+/// What a revision changed.
+#[utoipa::path(get, path = "/config/revisions/{number}/diff", tag = "revisions",
+    params(("number" = u64, Path, minimum = 1), DiffParams), responses(
+    (status = 200, description = "The difference in the unified format; the first revision kept is compared with nothing.",
+        body = String, content_type = "text/x-diff"),
+))]
+pub async fn diff(
+    State(admin): State<Admin>,
+    Param(number): Param<u64>,
+    Params(params): Params<DiffParams>,
+) -> Result<impl IntoResponse, Problem> {
+    let difference = blocking(&admin, move |store| {
+        let to = bytes_of(store, number)?;
+        let from = match params.from {
+            Some(from) => bytes_of(store, from)?,
+            None => store.revision_bytes(number.saturating_sub(1))?.unwrap_or_default(),
+        };
+        Ok(write::diff(&String::from_utf8_lossy(&from), &String::from_utf8_lossy(&to)))
+    });
+    Ok(([(CONTENT_TYPE, "text/x-diff; charset=utf-8")], difference.await?))
+}
+
+/// Put a revision in force again, as a new revision.
+#[utoipa::path(post, path = "/config/rollback/{number}", tag = "revisions",
+    params(("number" = u64, Path, minimum = 1), WriteParams,
+    ("if-match" = Option<String>, Header, description = "Only if the file has this etag.")), responses(
+    (status = 200, description = "Done; see `applied` for whether the proxies have it. Or the answer of a dry run.",
+        body = Answer, headers(("etag" = String, description = "Of the file."))),
+))]
+pub async fn rollback(
+    State(admin): State<Admin>,
+    Param(number): Param<u64>,
+    Params(params): Params<WriteParams>,
+    terms: Terms,
+) -> Result<impl IntoResponse, Problem> {
+    let (bytes, endpoints) = blocking(&admin, move |store| {
+        let bytes = bytes_of(store, number)?;
+        let endpoints = endpoints_of_file(&bytes);
+        Ok((bytes, endpoints))
+    })
+    .await?;
+    let order = Order {
+        terms,
+        dry_run: params.dry_run,
+        action: format!("roll back to revision {number}"),
+        endpoints,
+    };
+    let answer = write(&admin, order, |now, terms| {
+        terms.check("the file", Some(&file_tag(now)))?;
+        Ok(Decision { bytes, warnings: Vec::new() })
+    })
+    .await?;
+    let tag = format!("\"{}\"", answer.sha256);
+    Ok((tag_header(&tag), Json(answer)))
+}
+
+fn bytes_of(store: &Store, number: u64) -> Result<Vec<u8>, Problem> {
+    store.revision_bytes(number)?.ok_or_else(|| {
+        let detail = format!("revision {number} is not kept; GET /config/revisions lists those that are");
+        Problem::new(Kind::NotFound, detail)
+    })
+}

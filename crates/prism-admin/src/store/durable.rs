@@ -1,0 +1,102 @@
+//! Replacing a file so that a reader sees the old bytes or the new ones, a power cut keeps one of them, and a change
+//! that somebody makes at the same moment is not overwritten.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+use tempfile::NamedTempFile;
+
+use super::folder_of;
+
+/// How a swap ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Swapped {
+    /// The new bytes are in force and on disk.
+    Done,
+    /// The file did not hold what was expected; it is as somebody else left it.
+    Changed,
+}
+
+/// Replaces the file, which must hold `expected`: `None`, no file. A symbolic link stays one: what it points to is
+/// replaced. Mode and owner stay.
+pub(super) fn swap(file: &Path, expected: Option<&[u8]>, new: &[u8]) -> io::Result<Swapped> {
+    let file = match fs::canonicalize(file) {
+        Ok(target) => target,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => file.to_owned(),
+        Err(error) => return Err(error),
+    };
+    let temporary = written(&file, new)?;
+    let swapped = match expected {
+        None => match renameat_with(CWD, temporary.path(), CWD, &file, RenameFlags::NOREPLACE) {
+            Err(Errno::EXIST) => return Ok(Swapped::Changed),
+            renamed => renamed,
+        },
+        Some(_) => renameat_with(CWD, temporary.path(), CWD, &file, RenameFlags::EXCHANGE),
+    };
+    match (swapped, expected) {
+        // Some file systems can only rename: look once more, then do.
+        (Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP), _) => {
+            if read(&file)?.as_deref() != expected {
+                return Ok(Swapped::Changed);
+            }
+            temporary.persist(&file).map_err(|error| error.error)?;
+        }
+        (Err(Errno::NOENT), Some(_)) => return Ok(Swapped::Changed),
+        (Err(error), _) => return Err(error.into()),
+        (Ok(()), Some(expected)) if fs::read(temporary.path())? != expected => {
+            renameat_with(CWD, temporary.path(), CWD, &file, RenameFlags::EXCHANGE)?;
+            return Ok(Swapped::Changed);
+        }
+        (Ok(()), Some(_)) => {}
+        (Ok(()), None) => {
+            // It has the file's name now: nothing is left to remove.
+            let _ = temporary.keep();
+        }
+    }
+    // The new file is in force; that its name may not outlast a power cut is no reason to say that nothing changed.
+    if let Err(error) = sync_folder(&file) {
+        tracing::warn!(path = %file.display(), %error, "cannot flush the folder to disk");
+    }
+    Ok(Swapped::Done)
+}
+
+/// Writes a file that is nobody else's: a revision.
+pub(super) fn create(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    written(file, bytes)?.persist(file).map_err(|error| error.error)?;
+    sync_folder(file)
+}
+
+/// A temporary file in the folder of `file`, flushed to disk, with the mode and owner of `file` or mode 0644.
+fn written(file: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let mut temporary =
+        tempfile::Builder::new().prefix(".prism-").suffix(".tmp").tempfile_in(folder_of(file))?;
+    temporary.write_all(bytes)?;
+    let mode = match fs::metadata(file) {
+        Ok(metadata) => {
+            // Only root may give a file away; others own it already, or their group may read it by its mode.
+            let _ =
+                std::os::unix::fs::fchown(temporary.as_file(), Some(metadata.uid()), Some(metadata.gid()));
+            metadata.permissions().mode()
+        }
+        Err(_) => 0o644,
+    };
+    temporary.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
+    temporary.as_file().sync_all()?;
+    Ok(temporary)
+}
+
+fn read(file: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(file) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn sync_folder(file: &Path) -> io::Result<()> {
+    File::open(folder_of(file))?.sync_all()
+}

@@ -1,0 +1,246 @@
+//! The options that name an admin, the client made of them, and what every write answers.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, StatusCode};
+use prism_runtime::fetch::{FetchError, Fetcher};
+use serde::Serialize;
+use serde_json::Value;
+use tonic::Code;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Answer, Output};
+
+/// An admin waits 5 s for its proxies, and has 30 s for everything.
+const ANSWER_MAX: Duration = Duration::from_secs(35);
+
+/// The content types that the admin takes.
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
+pub(crate) const YAML: &str = "application/yaml";
+
+/// Which admin to ask, and as whom.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct AdminArgs {
+    /// The admin: http://HOST:PORT.
+    #[arg(
+        long,
+        global = true,
+        env = "PRISM_ADMIN",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8090",
+        value_parser = url
+    )]
+    admin: String,
+
+    /// A token of the admin's, made by `prism-admin token`; better given by its variable, which others do not see.
+    #[arg(long, global = true, env = "PRISM_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+fn url(text: &str) -> Result<String, String> {
+    let plain = text.trim_end_matches('/');
+    let authority = plain.strip_prefix("http://").map(str::parse::<http::uri::Authority>);
+    match authority {
+        Some(Ok(_)) => Ok(plain.to_owned()),
+        _ => Err("expected http://HOST:PORT".to_owned()),
+    }
+}
+
+/// A path as it is sent: names may hold anything.
+pub(crate) fn segment(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    name.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+impl AdminArgs {
+    /// Asks without a body.
+    pub(crate) async fn ask(&self, method: Method, path: &str) -> Result<Bytes, Failure> {
+        self.send(method, path, "", Bytes::new()).await
+    }
+
+    /// Asks; the body of an answer that is a success.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: Bytes,
+    ) -> Result<Bytes, Failure> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.admin));
+        if !kind.is_empty() {
+            request = request.header(CONTENT_TYPE, kind);
+        }
+        if let Some(token) = &self.token {
+            let value = HeaderValue::try_from(format!("Bearer {token}"));
+            let mut value =
+                value.map_err(|_| Failure::Usage("the token is not one line of text".to_owned()))?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        let request = request.body(body).map_err(|error| Failure::Usage(error.to_string()))?;
+        let answer =
+            Fetcher::default().send(request, ANSWER_MAX).await.map_err(|error| self.unreached(&error))?;
+        if answer.status().is_success() {
+            Ok(answer.into_body())
+        } else {
+            Err(self.refused(answer.status(), answer.body()))
+        }
+    }
+
+    /// Asks for a write.
+    pub(crate) async fn write(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: Bytes,
+    ) -> Result<Written, Failure> {
+        let answer = self.send(method, path, kind, body).await?;
+        self.json(&answer).map(Written)
+    }
+
+    /// Asks for JSON.
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
+        let answer = self.ask(Method::GET, path).await?;
+        self.json(&answer)
+    }
+
+    fn json(&self, answer: &[u8]) -> Result<Value, Failure> {
+        serde_json::from_slice(answer).map_err(|_| Failure::Refused {
+            exit: Exit::Failed,
+            code: Code::Internal,
+            message: format!("{} does not answer in JSON: is it a prism-admin?", self.admin),
+        })
+    }
+
+    fn unreached(&self, error: &FetchError) -> Failure {
+        let advice = match error {
+            FetchError::Connect(_) => "; is prism-admin running? --admin or PRISM_ADMIN names another",
+            FetchError::TimedOut(_) | FetchError::Lost(_) => {
+                "; a write may have been done: look before you repeat it"
+            }
+        };
+        let code = match error {
+            FetchError::TimedOut(_) => Code::DeadlineExceeded,
+            FetchError::Connect(_) | FetchError::Lost(_) => Code::Unavailable,
+        };
+        Failure::Refused {
+            exit: Exit::Unavailable,
+            code,
+            message: format!("{}: {error}{advice}", self.admin),
+        }
+    }
+
+    fn refused(&self, status: StatusCode, body: &[u8]) -> Failure {
+        let problem: Value = serde_json::from_slice(body).unwrap_or_default();
+        let mut message = match problem["detail"].as_str() {
+            Some(detail) => detail.to_owned(),
+            None => format!("{} answers {status}: is it a prism-admin?", self.admin),
+        };
+        let errors = problem["errors"].as_array().map_or(&[][..], Vec::as_slice);
+        if errors.len() > 1 {
+            for error in errors {
+                let part = |name: &str| error[name].as_str().unwrap_or_default();
+                message.push_str(&format!("\n  {}: {}", part("pointer"), part("detail")));
+            }
+        }
+        let (exit, code) = match status.as_u16() {
+            401 => (Exit::Failed, Code::Unauthenticated),
+            403 => (Exit::Failed, Code::PermissionDenied),
+            404 => (Exit::NotFound, Code::NotFound),
+            409 | 412 => (Exit::Failed, Code::FailedPrecondition),
+            400..=499 => (Exit::Failed, Code::InvalidArgument),
+            _ => (Exit::Failed, Code::Internal),
+        };
+        Failure::Refused { exit, code, message }
+    }
+}
+
+/// What a write did, as the admin tells it.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Written(Value);
+
+impl Written {
+    /// Prints it. It failed if a proxy does not have it.
+    pub(crate) fn print(&self, output: Output) -> Result<Exit, Failure> {
+        output.print(self)?;
+        let done = self.0["dry_run"] == true || self.0["applied"] == true;
+        Ok(if done { Exit::Success } else { Exit::Failed })
+    }
+}
+
+impl Answer for Written {
+    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        let answer = &self.0;
+        for warning in answer["warnings"].as_array().into_iter().flatten() {
+            writeln!(out, "note: {}", warning.as_str().unwrap_or_default())?;
+        }
+        if answer["dry_run"] == true {
+            write!(out, "{}", answer["diff"].as_str().unwrap_or_default())?;
+            return writeln!(
+                out,
+                "{}",
+                if answer["changed"] == true { "nothing was written" } else { "no difference" }
+            );
+        }
+        let did = if answer["changed"] == true { "written as" } else { "no difference to" };
+        match answer["revision"].as_u64() {
+            Some(number) => writeln!(out, "{did} revision {number}")?,
+            None => writeln!(out, "there is no file")?,
+        }
+        for proxy in answer["proxies"].as_array().into_iter().flatten() {
+            let url = proxy["url"].as_str().unwrap_or_default();
+            match proxy["error"].as_str() {
+                None => writeln!(out, "  {url}  applied")?,
+                Some(error) => writeln!(out, "  {url}  NOT applied: {error}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Columns that are as wide as their widest cell.
+pub(crate) fn table(out: &mut dyn Write, rows: &[Vec<String>]) -> io::Result<()> {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<_> = (0..columns).map(width).collect();
+    for row in rows {
+        let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_and_paths_are_checked_and_escaped() {
+        for good in ["http://127.0.0.1:8090", "http://admin:8090/", "http://[::1]:1"] {
+            assert!(url(good).is_ok(), "{good}");
+        }
+        for bad in ["", "127.0.0.1:8090", "https://a:1", "http://", "http://a/b c"] {
+            assert!(url(bad).is_err(), "{bad}");
+        }
+        assert_eq!(segment("a/b?c d"), "a%2Fb%3Fc%20d");
+    }
+
+    #[test]
+    fn a_table_is_aligned() {
+        let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
+        let mut out = Vec::new();
+        table(&mut out, &[row(["NAME", "X"]), row(["a", ""]), row(["orders", "y"])]).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "NAME    X\na\norders  y\n");
+    }
+}

@@ -1,0 +1,223 @@
+//! `prism config`: the gateway's configuration file as a whole, through its admin.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use clap::{Args, Subcommand};
+use http::Method;
+use prism_admin::error::FieldError;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::admin::{AdminArgs, YAML, table};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Answer, Format, Output, OutputArgs};
+use crate::runtime;
+
+const AFTER_HELP: &str = "\
+Examples:
+  prism config validate prism.yaml
+  prism config diff new.yaml && prism config apply new.yaml
+  prism config status
+  prism config revisions
+  prism config revisions 7 --diff
+  prism config rollback 6";
+
+/// Check, apply, follow and roll back the configuration file.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Config {
+    #[command(flatten)]
+    admin: AdminArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Check a file by the gateway's rules, without any server; ends with 78 if it breaks one.
+    Validate {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Show what applying a file would change.
+    Diff {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Put a file in force, byte for byte.
+    Apply {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Tell whether the proxies follow the file; ends with 1 if one does not.
+    Status,
+    /// List the revisions, or show one.
+    Revisions {
+        /// The revision to show, byte for byte.
+        number: Option<u64>,
+        /// Shows what it changed.
+        #[arg(long, requires = "number")]
+        diff: bool,
+    },
+    /// Put a revision in force again.
+    Rollback {
+        /// Its number.
+        number: u64,
+        /// Shows what would change, and changes nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+impl Config {
+    pub(crate) fn format(&self) -> Format {
+        self.output.output
+    }
+
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let output = Output::new(self.format());
+        let admin = &self.admin;
+        runtime::block_on(async {
+            match self.verb {
+                Verb::Validate { file } => validate(&file, output),
+                Verb::Diff { file } => put(admin, "/config?dry_run=true", &file, output).await,
+                Verb::Apply { file } => put(admin, "/config", &file, output).await,
+                Verb::Status => {
+                    let status = Status(admin.get("/config/status").await?);
+                    let good = status.0["in_sync"] == true && status.0["file"]["error"].is_null();
+                    output.print(&status)?;
+                    Ok(if good { Exit::Success } else { Exit::Failed })
+                }
+                Verb::Revisions { number: None, .. } => {
+                    output.print(&Revisions(admin.get("/config/revisions").await?))?;
+                    Ok(Exit::Success)
+                }
+                Verb::Revisions { number: Some(number), diff } => {
+                    let path = format!("/config/revisions/{number}{}", if diff { "/diff" } else { "" });
+                    output.print(&Raw { text: admin.ask(Method::GET, &path).await? })?;
+                    Ok(Exit::Success)
+                }
+                Verb::Rollback { number, dry_run } => {
+                    let dry_run = if dry_run { "?dry_run=true" } else { "" };
+                    let path = format!("/config/rollback/{number}{dry_run}");
+                    admin.write(Method::POST, &path, "", Bytes::new()).await?.print(output)
+                }
+            }
+        })
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file).map_err(|error| Failure::file(&file.display().to_string(), &error))
+}
+
+async fn put(admin: &AdminArgs, path: &str, file: &Path, output: Output) -> Result<Exit, Failure> {
+    admin.write(Method::PUT, path, YAML, read(file)?.into()).await?.print(output)
+}
+
+#[derive(Serialize)]
+struct Validated {
+    file: String,
+    valid: bool,
+    namespaces: Option<usize>,
+    errors: Vec<FieldError>,
+}
+
+fn validate(file: &Path, output: Output) -> Result<Exit, Failure> {
+    let checked = prism_admin::check::namespaces(&read(file)?);
+    let file = file.display().to_string();
+    let (exit, validated) = match checked {
+        Ok(found) => (
+            Exit::Success,
+            Validated { file, valid: true, namespaces: Some(found.len()), errors: Vec::new() },
+        ),
+        Err(errors) => (Exit::Config, Validated { file, valid: false, namespaces: None, errors }),
+    };
+    output.print(&validated)?;
+    Ok(exit)
+}
+
+impl Answer for Validated {
+    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        match self.namespaces {
+            Some(count) => writeln!(out, "{} is valid; namespaces: {count}", self.file),
+            None => {
+                writeln!(out, "{} is not valid:", self.file)?;
+                self.errors
+                    .iter()
+                    .try_for_each(|error| writeln!(out, "  {}: {}", error.pointer, error.detail))
+            }
+        }
+    }
+}
+
+/// A file as it is.
+#[derive(Serialize)]
+struct Raw {
+    #[serde(serialize_with = "lossy")]
+    text: Bytes,
+}
+
+fn lossy<S: serde::Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&String::from_utf8_lossy(bytes))
+}
+
+impl Answer for Raw {
+    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        out.write_all(&self.text)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Revisions(Value);
+
+impl Answer for Revisions {
+    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        let mut rows = vec![["REVISION", "AT", "WHO", "ACTION"].map(str::to_owned).to_vec()];
+        for revision in self.0["revisions"].as_array().into_iter().flatten() {
+            let text = |name: &str| revision[name].as_str().unwrap_or_default().to_owned();
+            rows.push(vec![revision["number"].to_string(), text("at"), text("who"), text("action")]);
+        }
+        table(out, &rows)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Status(Value);
+
+impl Answer for Status {
+    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let file = &self.0["file"];
+        let state = match (file["exists"] == true, file["error"].as_str()) {
+            (_, Some(error)) => error.to_owned(),
+            (false, None) => "not there yet".to_owned(),
+            (true, None) => format!("{:.12}, namespaces: {}", text(&file["sha256"]), file["namespaces"]),
+        };
+        writeln!(out, "{}: {state}", text(&file["path"]))?;
+        for proxy in self.0["proxies"].as_array().into_iter().flatten() {
+            let attempt = &proxy["status"]["last_attempt"];
+            let state = match (proxy["in_sync"] == true, proxy["error"].as_str(), attempt["error"].as_str()) {
+                (true, ..) => "in sync".to_owned(),
+                (false, Some(error), _) => format!("no answer: {error}"),
+                (false, None, Some(error)) => format!("REFUSED, the one before stays in force: {error}"),
+                (false, None, None) => format!("has another: {:.12}", text(&proxy["status"]["revision"])),
+            };
+            writeln!(out, "  {}  {state}", text(&proxy["url"]))?;
+            for key in proxy["status"]["restart_required"].as_array().into_iter().flatten() {
+                writeln!(out, "    restart it for {}", text(&key["field"]))?;
+            }
+            for problem in proxy["status"]["problems"].as_array().into_iter().flatten() {
+                writeln!(out, "    namespace {}: {}", text(&problem["namespace"]), text(&problem["error"]))?;
+            }
+        }
+        Ok(())
+    }
+}

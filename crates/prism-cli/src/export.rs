@@ -1,0 +1,231 @@
+//! `prism export`: the keys and values of a namespace as JSON lines.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use prism_client::{Entry, ErrorReason};
+use serde::Serialize;
+
+use crate::connect::GatewayArgs;
+use crate::dump::{Bar, Line};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Answer, Format, Output, OutputArgs, write_json};
+use crate::runtime;
+
+const AFTER_HELP: &str = "\
+Lists and times to live are not part of an export: the gateway does not tell them.
+
+Examples:
+  prism export orders | gzip > orders.jsonl.gz
+  prism export orders --output-file orders.jsonl
+  prism export orders --output-file orders.jsonl --resume";
+
+/// Write the keys and values of a namespace as JSON lines.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Export {
+    /// The namespace.
+    namespace: String,
+
+    /// Writes to this file, which must not be there, instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    output_file: Option<PathBuf>,
+
+    /// Goes on behind the last key in the file. A backend that does not scan in order is exported from the start.
+    #[arg(long, requires = "output_file")]
+    resume: bool,
+
+    #[command(flatten)]
+    gateway: GatewayArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Serialize)]
+struct Exported {
+    namespace: String,
+    keys: u64,
+    file: String,
+}
+
+impl Export {
+    pub(crate) fn format(&self) -> Format {
+        self.output.output
+    }
+
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let Some(path) = &self.output_file else {
+            let mut out = BufWriter::new(io::stdout().lock());
+            runtime::block_on(self.copy(&mut out, None, |_| {}))?;
+            return Ok(Exit::Success);
+        };
+        let name = path.display().to_string();
+        let failed = |error: io::Error| Failure::file(&name, &error);
+        let (file, last) = if self.resume { reopen(path).map_err(failed)? } else { (create(path)?, None) };
+        let mut out = BufWriter::new(file);
+        let mut keys = 0;
+        let mut copied = runtime::block_on(self.copy(&mut out, last.clone(), |_| keys += 1));
+        if last.is_some() && is_unordered(&copied) {
+            eprintln!("prism: this backend does not scan in order: exporting from the start");
+            let mut file = out.into_inner().map_err(|error| failed(error.into_error()))?;
+            file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
+            out = BufWriter::new(file);
+            keys = 0;
+            copied = runtime::block_on(self.copy(&mut out, None, |_| keys += 1));
+        }
+        out.flush().map_err(failed)?;
+        out.get_ref().sync_all().map_err(failed)?;
+        if let Err(failure) = copied {
+            eprintln!(
+                "prism: {keys} keys were written to {name}; the same command with --resume goes on behind them"
+            );
+            return Err(failure);
+        }
+        Output::new(self.format()).print(&Exported { namespace: self.namespace, keys, file: name })?;
+        Ok(Exit::Success)
+    }
+
+    /// Writes all that is behind a key, and tells of each key.
+    async fn copy(
+        &self,
+        out: &mut impl Write,
+        start_after: Option<String>,
+        mut tell: impl FnMut(&str),
+    ) -> Result<(), Failure> {
+        let keyvalue = self.gateway.namespace(&self.namespace)?.keyvalue();
+        // What is there already is in the count, too: the bar then ends early.
+        let bar = Bar::new("exporting", keyvalue.count("").await.unwrap_or(0));
+        let mut scan = keyvalue.scan("");
+        if let Some(key) = start_after {
+            scan = scan.start_after(key);
+        }
+        while let Some(entry) = scan.next().await {
+            let Entry { key, value } = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    out.flush()?;
+                    return Err(error.into());
+                }
+            };
+            let line = Line { key, value_base64: value };
+            write_json(out, &line)?;
+            tell(&line.key);
+            bar.step(1);
+        }
+        Ok(out.flush()?)
+    }
+}
+
+fn is_unordered(copied: &Result<(), Failure>) -> bool {
+    matches!(copied, Err(Failure::Call(error)) if error.reason() == Some(ErrorReason::CursorUnsupported))
+}
+
+fn create(path: &Path) -> Result<File, Failure> {
+    let created = File::options().write(true).read(true).create_new(true).open(path);
+    created.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::File(format!(
+            "{}: it is there already; go on with --resume, or name another",
+            path.display()
+        )),
+        _ => Failure::file(&path.display().to_string(), &error),
+    })
+}
+
+/// Opens a file to go on with: a line that was cut short is taken away. The last key in it.
+fn reopen(path: &Path) -> io::Result<(File, Option<String>)> {
+    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+    let mut end = file.metadata()?.len();
+    loop {
+        let (start, line) = last_line(&mut file, end)?;
+        match serde_json::from_slice::<Line>(&line) {
+            Ok(line) if start + line_bytes(&line)? == end => {
+                file.set_len(end)?;
+                file.seek(SeekFrom::End(0))?;
+                return Ok((file, Some(line.key)));
+            }
+            _ if start == 0 && line.len() as u64 == end && end > 0 && line.ends_with(b"\n") => {
+                return Err(io::Error::other("its last line is none of an export"));
+            }
+            _ if start == 0 => {
+                file.set_len(0)?;
+                file.rewind()?;
+                return Ok((file, None));
+            }
+            // Only the last line can be cut short.
+            _ if line.ends_with(b"\n") => return Err(io::Error::other("its last line is none of an export")),
+            _ => end = start,
+        }
+    }
+}
+
+/// How long a line is in the file, its end included.
+fn line_bytes(line: &Line) -> io::Result<u64> {
+    Ok(serde_json::to_vec(line)?.len() as u64 + 1)
+}
+
+/// The line that ends at `end`, and where it starts.
+fn last_line(file: &mut File, end: u64) -> io::Result<(u64, Vec<u8>)> {
+    /// Larger than most lines.
+    const STEP: u64 = 64 << 10;
+    let mut start = end;
+    let mut bytes = Vec::new();
+    while start > 0 {
+        let step = STEP.min(start);
+        start -= step;
+        let mut piece = vec![0; usize::try_from(step).unwrap_or(usize::MAX)];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut piece)?;
+        piece.extend(bytes);
+        bytes = piece;
+        let before_last = bytes.len().saturating_sub(1);
+        if let Some(newline) = bytes[..before_last].iter().rposition(|byte| *byte == b'\n') {
+            bytes.drain(..=newline);
+            return Ok((start + newline as u64 + 1, bytes));
+        }
+    }
+    Ok((0, bytes))
+}
+
+impl Answer for Exported {
+    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        writeln!(out, "wrote {} keys of {} to {}", self.keys, self.namespace, self.file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reopened(text: &[u8]) -> Result<(Option<String>, Vec<u8>), String> {
+        let folder =
+            std::env::temp_dir().join(format!("prism-export-{}-{:x}", std::process::id(), fastrand::u64(..)));
+        std::fs::write(&folder, text).unwrap();
+        let opened = reopen(&folder).map(|(_, last)| (last, std::fs::read(&folder).unwrap()));
+        std::fs::remove_file(&folder).unwrap();
+        opened.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_line_that_was_cut_short_is_taken_away() {
+        let (a, b) = (r#"{"key":"a","value_base64":"AA=="}"#, r#"{"key":"b","value_base64":""}"#);
+        let whole = format!("{a}\n{b}\n");
+        assert_eq!(reopened(whole.as_bytes()).unwrap(), (Some("b".to_owned()), whole.clone().into_bytes()));
+        for cut in 1..=b.len() {
+            let text = &whole.as_bytes()[..a.len() + 1 + cut];
+            assert_eq!(
+                reopened(text).unwrap(),
+                (Some("a".to_owned()), format!("{a}\n").into_bytes()),
+                "{cut}"
+            );
+        }
+        assert_eq!(reopened(b"").unwrap(), (None, Vec::new()));
+        assert_eq!(reopened(&a.as_bytes()[..9]).unwrap(), (None, Vec::new()));
+        assert!(reopened(b"something else\n").is_err());
+        assert!(reopened(format!("{a}\nsomething else\n").as_bytes()).is_err());
+        let large = format!("{a}\n{{\"key\":\"b\",\"value_base64\":\"{}\"}}\n", "AAAA".repeat(100_000));
+        assert_eq!(reopened(large.as_bytes()).unwrap().0.as_deref(), Some("b"));
+    }
+}

@@ -1,0 +1,272 @@
+//! `prism namespaces`: the namespaces of a running gateway, through its admin.
+
+use std::io::{self, Write};
+
+use bytes::Bytes;
+use clap::{Args, Subcommand};
+use http::Method;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::admin::{AdminArgs, JSON, MERGE_PATCH, segment, table};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Answer, Format, Output, OutputArgs};
+use crate::runtime;
+
+const AFTER_HELP: &str = "\
+A write is answered when every proxy has it in force, after 5 s at most, and ends with 1 if one has not.
+
+Examples:
+  prism namespaces ls
+  prism namespaces create orders --pattern keyvalue --endpoint localhost:50051
+  prism namespaces set orders --timeout 5s --dry-run
+  prism namespaces set orders --unset timeout
+  prism namespaces delete orders";
+
+/// Create, change and remove namespaces while traffic flows.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Namespaces {
+    #[command(flatten)]
+    admin: AdminArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Ls(Ls),
+    Get(Get),
+    Create(Create),
+    Set(Set),
+    Delete(Delete),
+}
+
+/// List them.
+#[derive(Args, Debug)]
+struct Ls {
+    /// Only those whose name or endpoint contains this.
+    #[arg(default_value = "", hide_default_value = true)]
+    filter: String,
+}
+
+/// Show one.
+#[derive(Args, Debug)]
+struct Get {
+    /// Its name.
+    name: String,
+}
+
+/// Create one.
+#[derive(Args, Debug)]
+struct Create {
+    /// Its name: 1 to 64 of a-z, 0-9 and -, starting with a letter.
+    name: String,
+    #[command(flatten)]
+    settings: Settings,
+    /// Shows what would change, and changes nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Change settings of one.
+#[derive(Args, Debug)]
+struct Set {
+    /// Its name.
+    name: String,
+    #[command(flatten)]
+    settings: Settings,
+    /// Takes a setting back to its default, such as timeout; may be repeated.
+    #[arg(long, value_name = "SETTING")]
+    unset: Vec<String>,
+    /// Shows what would change, and changes nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Remove one. Its data stays in the backend.
+#[derive(Args, Debug)]
+struct Delete {
+    /// Its name.
+    name: String,
+    /// Shows what would change, and changes nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// The settings of a namespace. The admin checks them, so that the rules are those of the gateway.
+#[derive(Args, Debug)]
+struct Settings {
+    /// What the backend must offer at least: keyvalue or list.
+    #[arg(long)]
+    pattern: Option<String>,
+    /// Where the backend is: HOST:PORT, unix:PATH or embedded:NAME.
+    #[arg(long)]
+    endpoint: Option<String>,
+    /// How long a unary call without a deadline of its own may take, such as 5s.
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<String>,
+    /// The largest message that a client may send, in bytes.
+    #[arg(long, value_name = "N")]
+    max_message_bytes: Option<u64>,
+    /// The most calls under way at once, per proxy.
+    #[arg(long, value_name = "N")]
+    max_in_flight: Option<u64>,
+    /// The most calls a second, per proxy.
+    #[arg(long, value_name = "N")]
+    requests_per_second: Option<u64>,
+    /// Whether writes are refused: true or false.
+    #[arg(long, value_name = "BOOL")]
+    read_only: Option<bool>,
+    /// The only interfaces served, by full name; may be repeated.
+    #[arg(long = "interface", value_name = "NAME")]
+    interfaces: Vec<String>,
+}
+
+impl Settings {
+    fn into_json(self) -> Map<String, Value> {
+        let interfaces = (!self.interfaces.is_empty()).then(|| json!(self.interfaces));
+        let settings = [
+            ("pattern", self.pattern.map(Value::from)),
+            ("plugin", self.endpoint.map(|endpoint| json!({ "endpoint": endpoint }))),
+            ("interfaces", interfaces),
+            ("timeout", self.timeout.map(Value::from)),
+            ("max_message_bytes", self.max_message_bytes.map(Value::from)),
+            ("max_in_flight", self.max_in_flight.map(Value::from)),
+            ("requests_per_second", self.requests_per_second.map(Value::from)),
+            ("read_only", self.read_only.map(Value::from)),
+        ];
+        settings.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+}
+
+impl Namespaces {
+    pub(crate) fn format(&self) -> Format {
+        self.output.output
+    }
+
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let output = Output::new(self.format());
+        runtime::block_on(async {
+            let admin = &self.admin;
+            match self.verb {
+                Verb::Ls(ls) => ls.run(admin, output).await,
+                Verb::Get(get) => {
+                    let namespace = admin.get(&path(&get.name, false)).await?;
+                    output.print(&One(namespace))?;
+                    Ok(Exit::Success)
+                }
+                Verb::Create(create) => {
+                    let mut body = create.settings.into_json();
+                    body.insert("name".to_owned(), create.name.into());
+                    let path = if create.dry_run { "/namespaces?dry_run=true" } else { "/namespaces" };
+                    admin.write(Method::POST, path, JSON, bytes(body)).await?.print(output)
+                }
+                Verb::Set(set) => {
+                    let mut body = set.settings.into_json();
+                    body.extend(set.unset.into_iter().map(|name| (name, Value::Null)));
+                    if body.is_empty() {
+                        return Err(Failure::Usage(
+                            "there is nothing to set; --help lists the settings".to_owned(),
+                        ));
+                    }
+                    let path = path(&set.name, set.dry_run);
+                    admin.write(Method::PATCH, &path, MERGE_PATCH, bytes(body)).await?.print(output)
+                }
+                Verb::Delete(delete) => {
+                    let path = path(&delete.name, delete.dry_run);
+                    admin.write(Method::DELETE, &path, "", Bytes::new()).await?.print(output)
+                }
+            }
+        })
+    }
+}
+
+fn path(name: &str, dry_run: bool) -> String {
+    format!("/namespaces/{}{}", segment(name), if dry_run { "?dry_run=true" } else { "" })
+}
+
+fn bytes(body: Map<String, Value>) -> Bytes {
+    Value::Object(body).to_string().into()
+}
+
+impl Ls {
+    async fn run(self, admin: &AdminArgs, mut output: Output) -> Result<Exit, Failure> {
+        let mut found = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let path =
+                format!("/namespaces?limit=1000&q={}&cursor={}", segment(&self.filter), segment(&cursor));
+            let mut page = admin.get(&path).await?;
+            if let Some(Value::Array(namespaces)) = page.get_mut("namespaces").map(Value::take) {
+                found.extend(namespaces);
+            }
+            match page["next_cursor"].as_str() {
+                Some(next) => next.clone_into(&mut cursor),
+                None => break,
+            }
+        }
+        if output.is_json() {
+            for namespace in found {
+                output.write(&One(namespace))?;
+            }
+            output.flush()?;
+        } else {
+            output.print(&All(found))?;
+        }
+        Ok(Exit::Success)
+    }
+}
+
+/// All namespaces, as a table.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct All(Vec<Value>);
+
+impl Answer for All {
+    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut rows = vec![["NAME", "PATTERN", "ENDPOINT", "SETTINGS"].map(str::to_owned).to_vec()];
+        for namespace in &self.0 {
+            let others = namespace.as_object().into_iter().flatten();
+            let others = others.filter(|(name, _)| !matches!(name.as_str(), "name" | "pattern" | "plugin"));
+            let others: Vec<_> = others.map(|(name, value)| format!("{name}={}", plain(value))).collect();
+            let endpoint = text(&namespace["plugin"]["endpoint"]);
+            rows.push(vec![
+                text(&namespace["name"]),
+                text(&namespace["pattern"]),
+                endpoint,
+                others.join(" "),
+            ]);
+        }
+        table(out, &rows)
+    }
+}
+
+/// One namespace, a setting a line.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct One(Value);
+
+impl Answer for One {
+    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        let settings = self.0.as_object().into_iter().flatten();
+        let row = |(name, value): (&String, &Value)| match value["endpoint"].as_str() {
+            Some(endpoint) => vec!["endpoint".to_owned(), endpoint.to_owned()],
+            None => vec![name.clone(), plain(value)],
+        };
+        table(out, &settings.map(row).collect::<Vec<_>>())
+    }
+}
+
+/// A value without the quotes of JSON.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
