@@ -287,7 +287,7 @@ async fn a_thousand_reloads_under_load_fail_no_call() {
     let (a, b) = (named("a").await, named("b").await);
     let echo = Process::start("echo-plugin", ["--listen", "127.0.0.1:0"]);
     let version = |number: usize| {
-        let moving = if number % 2 == 0 { a.grpc() } else { b.grpc() };
+        let moving = if number.is_multiple_of(2) { a.grpc() } else { b.grpc() };
         let config = config(&[("fixed", a.grpc()), ("echo", echo.grpc()), ("moving", moving)]);
         format!("{config}# {number}\n")
     };
@@ -310,7 +310,7 @@ async fn a_thousand_reloads_under_load_fail_no_call() {
             let status = proxy.take(version(number)).await;
             assert_eq!(outcome(&status), "applied");
             // Whoever asks from now on is answered by the new backend.
-            let expected = if number % 2 == 0 { "a" } else { "b" };
+            let expected = if number.is_multiple_of(2) { "a" } else { "b" };
             assert_eq!(name(&client, "moving").await.unwrap(), expected, "reload {number}");
             for stream in &mut streams {
                 stream.is_alive().await;

@@ -41,6 +41,14 @@ pub struct Namespace {
     /// The largest message that a client may send, in bytes; default 4194304.
     #[schema(minimum = 1024, maximum = 4194304)]
     max_message_bytes: Option<u64>,
+    /// Calls under way at once at each proxy; default: no limit.
+    #[schema(minimum = 1, maximum = 4294967295u32)]
+    max_in_flight: Option<u64>,
+    /// Calls that may begin in a second at each proxy, a second's worth of them at once; default: no limit.
+    #[schema(minimum = 1, maximum = 4294967295u32)]
+    requests_per_second: Option<u64>,
+    /// Whether only methods without side effects are served; default false.
+    read_only: Option<bool>,
 }
 
 /// A data pattern.

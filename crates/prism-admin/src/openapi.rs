@@ -60,7 +60,6 @@ fn own_document() {}
 fn docs() {}
 
 /// The routes, those of the description among them.
-#[must_use]
 pub fn routes(admin: Admin) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(namespaces::list, namespaces::create))

@@ -193,7 +193,7 @@ impl Store {
     pub fn revisions(&self) -> Result<Vec<Revision>, Problem> {
         let now = self.read()?;
         if now.bytes_in_file().is_some()
-            && !self.revisions.list().last().is_some_and(|last| last.sha256 == now.sha256())
+            && self.revisions.list().last().is_none_or(|last| last.sha256 != now.sha256())
         {
             let noted =
                 Lock::take(&beside(&self.file, "lock")).and_then(|_lock| self.note_hand_edit(&*self.read()?));
