@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -15,6 +16,7 @@ pub struct Dev {
     pub process: Process,
     /// What it printed when it was ready.
     pub ready: Value,
+    folder: tempfile::TempDir,
 }
 
 impl Dev {
@@ -33,11 +35,21 @@ impl Dev {
     /// It does not start, or its ready line is not JSON.
     #[must_use]
     pub fn with(flags: &[&str]) -> Self {
-        let common = ["dev", "--http-listen", "127.0.0.1:0", "--json"];
-        let process = Process::start("prism", common.iter().chain(flags));
+        Self::within(tempfile::tempdir().expect("a temporary folder can be made"), flags)
+    }
+
+    /// Starts one with its configuration in this folder.
+    ///
+    /// # Panics
+    /// It does not start, or its ready line is not JSON.
+    #[must_use]
+    pub fn within(folder: tempfile::TempDir, flags: &[&str]) -> Self {
+        let path = folder.path().to_str().expect("temporary paths are UTF-8");
+        let common = ["dev", "--http-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--json"];
+        let process = Process::start("prism", common.iter().chain(&["--folder", path]).chain(flags));
         let ready = serde_json::from_str(&process.ready)
             .unwrap_or_else(|error| panic!("{:?} is not JSON: {error}", process.ready));
-        Self { process, ready }
+        Self { process, ready, folder }
     }
 
     /// The address that the ready line gives for `key` (`grpc`, `http`).
@@ -49,11 +61,18 @@ impl Dev {
         self.ready[key].as_str().unwrap_or_else(|| panic!("{} has no address {key}", self.ready))
     }
 
+    /// The folder of its configuration.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// A command of the tool that goes to this gateway.
     #[must_use]
     pub fn prism(&self, words: &[&str]) -> Command {
         let mut prism = command("prism");
         prism.args(words).env("PRISM_ADDRESS", self.address("grpc"));
+        prism.env("PRISM_ADMIN", format!("http://{}", self.address("admin")));
         prism
     }
 

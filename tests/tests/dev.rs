@@ -56,8 +56,15 @@ fn a_signal_ends_it_with_0() {
 fn a_taken_port_ends_with_69_and_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    for (grpc, http) in [(address.as_str(), "off"), ("127.0.0.1:0", &address)] {
-        let failed = Ran::prism(["dev", "--listen", grpc, "--http-listen", http]);
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().to_str().unwrap();
+    let free = "127.0.0.1:0";
+    for (grpc, http, admin) in
+        [(address.as_str(), "off", "off"), (free, &address, "off"), (free, free, &address)]
+    {
+        let words =
+            ["dev", "--listen", grpc, "--http-listen", http, "--admin-listen", admin, "--folder", folder];
+        let failed = Ran::prism(words);
         assert_eq!((failed.code, failed.out.len()), (69, 0), "{failed:?}");
         assert!(failed.err.contains(&address) && failed.err.contains("another process"), "{failed:?}");
     }
@@ -78,6 +85,49 @@ fn variables_set_what_no_flag_does() {
     starting.env("PRISM_DEV_LISTEN", "127.0.0.1:0").env("PRISM_DEV_HTTP_LISTEN", "nowhere:1");
     let dev = Process::spawn("prism", &mut starting);
     assert!(dev.ready.contains(r#""http":null"#), "the flag wins: {}", dev.ready);
+}
+
+#[test]
+fn namespaces_are_made_while_it_runs_and_are_there_the_next_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = tempfile::tempdir_in(folder.path()).unwrap();
+    let path = kept.path().to_owned();
+    let mut dev = Dev::within(kept, &["--listen", "127.0.0.1:0"]);
+    let made = ["namespaces", "create", "orders", "--pattern", "keyvalue", "--endpoint", "embedded:memstore"];
+    let made = dev.run(&made);
+    assert_eq!(made.code, 0, "{made:?}");
+    assert_eq!(dev.run(&["kv", "set", "a", "x", "-n", "orders"]).code, 0, "at once");
+    assert_eq!(dev.run(&["kv", "get", "a"]).code, 3, "the other namespace has nothing of it");
+    dev.process.signal(Signal::TERM);
+    assert!(dev.process.wait().success());
+
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::copy(path.join("prism.yaml"), copy.path().join("prism.yaml")).unwrap();
+    let again = Dev::within(copy, &["--listen", "127.0.0.1:0"]);
+    assert_eq!(again.ready["namespaces"], json!(["default", "orders"]));
+    assert_eq!(
+        again.run(&["kv", "count", "-n", "orders"]).text(),
+        "0\n",
+        "data is gone, the namespace is not"
+    );
+}
+
+#[test]
+fn its_file_is_not_overwritten_and_its_mistakes_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prism.yaml");
+    std::fs::write(&file, "namespaces: {}\n").unwrap();
+    let folder = folder.path().to_str().unwrap();
+    let free = "127.0.0.1:0";
+    let dev = ["dev", "--listen", free, "--http-listen", free, "--admin-listen", free, "--folder"];
+    let wrong = Ran::prism(dev.iter().chain(&[folder]));
+    assert!(wrong.code == 78 && wrong.err.contains("prism.yaml"), "{wrong:?}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "namespaces: {}\n");
+
+    let wrong = Ran::prism(dev.iter().chain(&["/proc/nowhere"]));
+    assert!(wrong.code == 78 && wrong.err.contains("--folder"), "{wrong:?}");
+    let wrong = Ran::prism(["dev", "--listen", free, "--http-listen", "off", "--admin-listen", free]);
+    assert!(wrong.code == 78 && wrong.err.contains("--http-listen off"), "{wrong:?}");
 }
 
 #[test]

@@ -1,16 +1,21 @@
-//! `prism dev`: a gateway and its backend in one process, for development.
+//! `prism dev`: a gateway, its backend and its admin in one process, for development.
+
+mod file;
 
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use prism_admin::config::ServeArgs;
 use prism_memstore::config::MemoryLimit;
 use prism_proxy::config::Config;
 use prism_proxy::endpoint::Endpoint;
 use prism_proxy::reload::Source;
 use prism_proxy::route::EmbeddedPlugins;
-use prism_runtime::args::ServerArgs;
+use prism_runtime::args::{HttpListen, ServerArgs};
 use prism_runtime::exit::ServerError;
+use prism_runtime::http::HttpServer;
 use prism_runtime::{Running, server, telemetry};
 use serde::Serialize;
 
@@ -21,19 +26,30 @@ use crate::output::{Answer, Format, Output};
 const PLUGIN: &str = "memstore";
 
 const AFTER_HELP: &str = "\
+Without an admin there is no file either, and no namespace but \"default\".
+
 Ctrl-C or SIGTERM ends it with 0, once the calls under way are done; a second one ends it at once.
 
 Examples:
   prism dev
   prism dev --listen 0.0.0.0:9000 --http-listen off
-  prism dev --listen 127.0.0.1:0 --http-listen 127.0.0.1:0 --json";
+  prism dev --listen 127.0.0.1:0 --http-listen 127.0.0.1:0 --admin-listen off --json";
 
-/// Serve a gateway with data in memory, in this one process: for development and tests.
+/// Serve a gateway with data in memory and its admin, in this one process: for development and tests.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Dev {
     #[command(flatten)]
     server: ServerArgs,
+
+    /// Where to serve the admin over HTTP: HOST:PORT, or "off" [default: 127.0.0.1:8090; off if --http-listen is, since
+    /// the admin asks the proxy there].
+    #[arg(long, value_name = "ADDR")]
+    admin_listen: Option<HttpListen>,
+
+    /// The folder of prism.yaml, the configuration that the admin owns, and of its revisions. Made if it is not there.
+    #[arg(long, value_name = "FOLDER", default_value = ".prism")]
+    folder: PathBuf,
 
     /// The most memory that the data may take: bytes, or a number with KiB, MiB or GiB; 0 for no limit. At the limit,
     /// writes that need more fail.
@@ -53,7 +69,11 @@ struct Ready<'a> {
     pid: u32,
     grpc: &'a str,
     http: Option<&'a str>,
-    namespaces: &'static [&'static str],
+    /// Where the admin serves HTTP.
+    admin: Option<&'a str>,
+    /// The configuration file.
+    config: Option<&'a Path>,
+    namespaces: Vec<String>,
     /// The most memory that the data may take; `None` for no limit.
     memory_limit_bytes: Option<u64>,
 }
@@ -73,26 +93,69 @@ impl Dev {
             let signals = server::Signals::take()?;
             let (plugin, expiry) = prism_memstore::app::embedded(self.memory_limit);
             let embedded = EmbeddedPlugins::from([(PLUGIN, Arc::new(plugin))]);
-            let source = Source::Fixed(Config::single(Endpoint::Embedded(PLUGIN.to_owned())));
-            let (running, _) = prism_proxy::app::start(&self.server, source, embedded).await?;
-            output.print(&Ready::of(&running, self.memory_limit)).map_err(ServerError::failed)?;
-            running.run_until(signals, expiry).await
+            let has_admin = self.has_admin()?;
+            let file = has_admin.then(|| file::at(&self.folder)).transpose()?;
+            let source = match &file {
+                Some(path) => Source::File { path: path.clone(), required: true },
+                None => Source::Fixed(Config::single(Endpoint::Embedded(PLUGIN.to_owned()))),
+            };
+            let config = source.load().map_err(|error| ServerError::Config(error.to_string()))?;
+            let (running, reload) = prism_proxy::app::start(&self.server, source, embedded).await?;
+            let admin = match &file {
+                Some(file) => Some(self.admin(file, &running).await?),
+                None => None,
+            };
+            let ready = Ready {
+                event: "ready",
+                version: env!("CARGO_PKG_VERSION"),
+                pid: std::process::id(),
+                grpc: running.grpc_address(),
+                http: running.http_address(),
+                admin: admin.as_ref().map(HttpServer::address),
+                config: file.as_deref(),
+                namespaces: config.namespaces.into_iter().map(|namespace| namespace.name).collect(),
+                memory_limit_bytes: self.memory_limit.0,
+            };
+            output.print(&ready).map_err(ServerError::failed)?;
+            let background = async {
+                tokio::join!(expiry, reload);
+            };
+            let served = running.run_until(signals, background).await;
+            if let Some(admin) = admin {
+                admin.drain().await;
+            }
+            served
         })?;
         Ok(Exit::Success)
     }
-}
 
-impl<'a> Ready<'a> {
-    fn of(running: &'a Running, memory_limit: MemoryLimit) -> Self {
-        Self {
-            event: "ready",
-            version: env!("CARGO_PKG_VERSION"),
-            pid: std::process::id(),
-            grpc: running.grpc_address(),
-            http: running.http_address(),
-            namespaces: &["default"],
-            memory_limit_bytes: memory_limit.0,
+    fn has_admin(&self) -> Result<bool, ServerError> {
+        let http_is_off = self.server.http_listen == Some(HttpListen::Off);
+        match &self.admin_listen {
+            Some(HttpListen::At(_)) if http_is_off => Err(ServerError::Config(
+                "--admin-listen needs the proxy's HTTP port, which --http-listen off turns off: name an address there, \
+                 too, or leave --admin-listen out"
+                    .to_owned(),
+            )),
+            Some(HttpListen::Off) => Ok(false),
+            _ => Ok(!http_is_off),
         }
+    }
+
+    async fn admin(&self, file: &Path, running: &Running) -> Result<HttpServer, ServerError> {
+        let listen = match &self.admin_listen {
+            Some(HttpListen::At(address)) => Some(address.clone()),
+            _ => None,
+        };
+        let proxy = running.http_address().map(|address| format!("http://{}", reachable(address)).parse());
+        let args = ServeArgs {
+            listen,
+            proxy_config: Some(file.to_owned()),
+            proxy: proxy.transpose().map_err(ServerError::failed)?.into_iter().collect(),
+            drain_timeout: self.server.drain_timeout,
+            ..ServeArgs::bare()
+        };
+        prism_admin::app::start(args.settings()?).await
     }
 }
 
@@ -123,6 +186,14 @@ impl Answer for Ready<'_> {
             let scheme = if http.starts_with("unix:") { "" } else { "http://" };
             writeln!(out, "  HTTP  {scheme}{}  (/metrics, /livez, /readyz)", reachable(http))?;
         }
+        if let (Some(admin), Some(config)) = (self.admin, self.config) {
+            writeln!(
+                out,
+                "  Admin http://{}  (/docs; namespaces in {})",
+                reachable(admin),
+                config.display()
+            )?;
+        }
         writeln!(
             out,
             "  Data  in memory, {}; it is gone when this process ends\n",
@@ -152,7 +223,9 @@ mod tests {
             pid: 1,
             grpc,
             http,
-            namespaces: &["default"],
+            admin: http.map(|_| "127.0.0.1:8090"),
+            config: http.map(|_| Path::new(".prism/prism.yaml")),
+            namespaces: vec!["default".to_owned()],
             memory_limit_bytes,
         };
         let mut out = Vec::new();
@@ -165,6 +238,8 @@ mod tests {
         let banner = banner("127.0.0.1:8980", Some("127.0.0.1:8981"), Some(1 << 30));
         for told in [
             "http://127.0.0.1:8981 ",
+            "http://127.0.0.1:8090 ",
+            "namespaces in .prism/prism.yaml",
             "at most 1 GiB; it is gone when",
             "kv set greeting hello\n",
             "PrismClient(\"127.0.0.1:8980\")",
@@ -177,6 +252,11 @@ mod tests {
     fn another_address_is_part_of_the_commands_to_try() {
         let banner = banner("0.0.0.0:4000", None, None);
         assert!(banner.contains("kv get greeting --address localhost:4000"), "{banner}");
-        assert!(!banner.contains("HTTP") && banner.contains("in memory, without a limit"), "{banner}");
+        assert!(
+            !banner.contains("HTTP")
+                && !banner.contains("Admin")
+                && banner.contains("in memory, without a limit"),
+            "{banner}"
+        );
     }
 }

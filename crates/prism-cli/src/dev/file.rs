@@ -1,0 +1,46 @@
+//! The configuration file of `prism dev`.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use prism_runtime::exit::ServerError;
+
+const BEGIN: &str = "\
+# The namespaces of `prism dev`. A change takes effect at once: by hand, by `prism namespaces`, or over HTTP.
+namespaces:
+  - name: default
+    pattern: keyvalue
+    plugin:
+      endpoint: \"embedded:memstore\"
+";
+
+/// The file in this folder; both are made if they are not there, and nothing is changed that is.
+pub(super) fn at(folder: &Path) -> Result<PathBuf, ServerError> {
+    let file = folder.join("prism.yaml");
+    make(folder, &file).map_err(|error| {
+        ServerError::Config(format!(
+            "cannot make {}: {error}; name another folder with --folder, or do without by --admin-listen off",
+            file.display()
+        ))
+    })?;
+    Ok(file)
+}
+
+fn make(folder: &Path, file: &Path) -> io::Result<()> {
+    if file.exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)?;
+    create(file, BEGIN)?;
+    // It is this machine's state, and no part of the project it lies in.
+    create(&folder.join(".gitignore"), "*\n")
+}
+
+fn create(file: &Path, text: &str) -> io::Result<()> {
+    match File::create_new(file) {
+        Ok(mut file) => file.write_all(text.as_bytes()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
