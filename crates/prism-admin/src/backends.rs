@@ -54,7 +54,7 @@ pub struct Backend {
     /// The namespaces that it serves.
     namespaces: Vec<String>,
     /// What it says of its health.
-    health: Health,
+    health: BackendHealth,
     /// The interfaces that its reflection lists; none if it has no reflection.
     #[schema(required = true)]
     interfaces: Option<Vec<String>>,
@@ -71,7 +71,7 @@ pub struct Backend {
 /// The health of a backend.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Health {
+pub enum BackendHealth {
     /// It takes calls.
     Serving,
     /// It takes no calls.
@@ -89,7 +89,7 @@ pub enum Health {
 pub struct Seen {
     /// The proxy.
     url: String,
-    /// `idle`, `connecting`, `ready` or `unreachable`.
+    /// `idle`, `ready` or `unreachable`.
     #[schema(example = "ready")]
     state: String,
     /// Why it is unreachable.
@@ -149,14 +149,14 @@ pub async fn list(State(admin): State<Admin>) -> Result<Json<Backends>, Problem>
 }
 
 struct Probed {
-    health: Health,
+    health: BackendHealth,
     interfaces: Option<Vec<String>>,
     latency: Option<Duration>,
     error: Option<String>,
 }
 
 impl Probed {
-    fn failed(health: Health, error: impl ToString) -> Self {
+    fn failed(health: BackendHealth, error: impl ToString) -> Self {
         Self { health, interfaces: None, latency: None, error: Some(error.to_string()) }
     }
 }
@@ -164,21 +164,21 @@ impl Probed {
 async fn probe(policy: &Policy, endpoint: &Endpoint, until: Instant) -> Probed {
     if matches!(endpoint, Endpoint::Embedded(_)) {
         return Probed::failed(
-            Health::NotAsked,
+            BackendHealth::NotAsked,
             "it is a part of the proxy's process; see what the proxies report",
         );
     }
     if let Err(why) = policy.check(endpoint) {
-        return Probed::failed(Health::NotAsked, why);
+        return Probed::failed(BackendHealth::NotAsked, why);
     }
     if Instant::now() >= until {
-        return Probed::failed(Health::NotAsked, "there was no time left; ask again");
+        return Probed::failed(BackendHealth::NotAsked, "there was no time left; ask again");
     }
     let asked = async {
         let channel = match connect(endpoint).await {
             Ok(channel) => channel,
-            Err(Refused::ByPolicy(why)) => return Probed::failed(Health::NotAsked, why),
-            Err(Refused::ByBackend(why)) => return Probed::failed(Health::Unreachable, why),
+            Err(Refused::ByPolicy(why)) => return Probed::failed(BackendHealth::NotAsked, why),
+            Err(Refused::ByBackend(why)) => return Probed::failed(BackendHealth::Unreachable, why),
         };
         let (health, latency, error) = ask_health(channel.clone()).await;
         let interfaces = timeout_at(until, ask_interfaces(channel)).await.ok().flatten();
@@ -186,7 +186,7 @@ async fn probe(policy: &Policy, endpoint: &Endpoint, until: Instant) -> Probed {
     };
     timeout_at(until, asked)
         .await
-        .unwrap_or_else(|_| Probed::failed(Health::Unreachable, "it does not answer in time"))
+        .unwrap_or_else(|_| Probed::failed(BackendHealth::Unreachable, "it does not answer in time"))
 }
 
 enum Refused {
@@ -228,22 +228,22 @@ async fn connect(endpoint: &Endpoint) -> Result<Channel, Refused> {
     }
 }
 
-async fn ask_health(channel: Channel) -> (Health, Option<Duration>, Option<String>) {
+async fn ask_health(channel: Channel) -> (BackendHealth, Option<Duration>, Option<String>) {
     let begun = std::time::Instant::now();
     let answer = HealthClient::new(channel).check(HealthCheckRequest { service: String::new() }).await;
     match answer {
         Ok(answer) => {
             let health = match answer.into_inner().status() {
-                ServingStatus::Serving => Health::Serving,
-                ServingStatus::NotServing => Health::NotServing,
-                ServingStatus::Unknown | ServingStatus::ServiceUnknown => Health::Unknown,
+                ServingStatus::Serving => BackendHealth::Serving,
+                ServingStatus::NotServing => BackendHealth::NotServing,
+                ServingStatus::Unknown | ServingStatus::ServiceUnknown => BackendHealth::Unknown,
             };
             (health, Some(begun.elapsed()), None)
         }
         Err(status) if status.code() == tonic::Code::Unimplemented => {
-            (Health::Unknown, Some(begun.elapsed()), None)
+            (BackendHealth::Unknown, Some(begun.elapsed()), None)
         }
-        Err(status) => (Health::Unknown, None, Some(status.message().to_owned())),
+        Err(status) => (BackendHealth::Unknown, None, Some(status.message().to_owned())),
     }
 }
 

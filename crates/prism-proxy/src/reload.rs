@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use prism_runtime::exit::ServerError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
@@ -28,8 +29,8 @@ use crate::status::{Attempt, Outcome, RestartRequired, Status, Time};
 /// How often the file is looked at though no event came.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Events come in bursts: one change of a file makes several.
-const SETTLE: Duration = Duration::from_millis(5);
+/// A file that changed less long ago may still be being written.
+const WRITTEN_AFTER: Duration = Duration::from_millis(100);
 
 /// Where a proxy's configuration comes from.
 #[derive(Debug)]
@@ -158,15 +159,15 @@ impl Reloader {
         }
         let mut timer = tokio::time::interval(LOOK_EVERY);
         loop {
-            let asked = tokio::select! {
-                () = changed.notified() => {
-                    tokio::time::sleep(SETTLE).await;
-                    false
+            tokio::select! {
+                () = changed.notified() => self.look(false).await,
+                _ = timer.tick() => {
+                    if !is_being_written(&self.path) {
+                        self.look(false).await;
+                    }
                 }
-                _ = timer.tick() => false,
-                _ = self.hangup.recv() => true,
-            };
-            self.look(asked).await;
+                _ = self.hangup.recv() => self.look(true).await,
+            }
         }
     }
 
@@ -246,11 +247,59 @@ fn take(
 /// Signals each change in the directory of a file, until dropped.
 fn watch_directory(path: &Path, changed: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Reading the file is an event too, and would make the next look.
-        if !event.is_ok_and(|event| event.kind.is_access()) {
+        if event.is_ok_and(|event| is_whole(event.kind)) {
             changed.notify_one();
         }
     })?;
     watcher.watch(path.parent().unwrap_or(Path::new("/")), RecursiveMode::NonRecursive)?;
     Ok(watcher)
+}
+
+/// Whether a change is one after which a file is whole. Half a file may be a valid one, with half of the namespaces.
+fn is_whole(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Access(AccessKind::Close(AccessMode::Write))
+            | EventKind::Modify(ModifyKind::Name(_))
+            | EventKind::Remove(_)
+    )
+}
+
+fn is_being_written(path: &Path) -> bool {
+    let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|since| since < WRITTEN_AFTER))
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{CreateKind, DataChange, RemoveKind, RenameMode};
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_looked_at_when_it_is_whole() {
+        for whole in [
+            EventKind::Access(AccessKind::Close(AccessMode::Write)),
+            EventKind::Modify(ModifyKind::Name(RenameMode::To)),
+            EventKind::Remove(RemoveKind::File),
+        ] {
+            assert!(is_whole(whole), "{whole:?}");
+        }
+        for begun in [
+            EventKind::Create(CreateKind::File),
+            EventKind::Modify(ModifyKind::Data(DataChange::Any)),
+            EventKind::Access(AccessKind::Close(AccessMode::Read)),
+        ] {
+            assert!(!is_whole(begun), "{begun:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_just_changed_may_not_be_whole() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(is_being_written(file.path()));
+        file.as_file().set_modified(std::time::SystemTime::now() - WRITTEN_AFTER).unwrap();
+        assert!(!is_being_written(file.path()));
+        assert!(!is_being_written(Path::new("/nowhere")));
+    }
 }
