@@ -13,7 +13,7 @@
 //! | [`auth`] | bearer tokens |
 //! | [`edge`] | what holds for every request: id, browsers, tokens, time limit, log |
 //! | [`request`] | what is read from a request |
-//! | [`write`] | one write's way: check, store, wait for the proxies, answer |
+//! | [`mod@write`] | one write's way: check, store, wait for the proxies, answer |
 //! | [`namespaces`], [`document`], [`revisions`], [`backends`], [`status`] | the endpoints |
 //! | [`proxies`] | what the proxies report |
 //! | [`openapi`] | the description of all this |

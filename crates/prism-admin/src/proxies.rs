@@ -91,7 +91,7 @@ impl Proxies {
             .map_err(|error| FetchError::Lost(format!("its /config/status is not JSON: {error}")))
     }
 
-    /// Waits until each proxy has the revision in force or has refused it, at most [`APPLY_MAX`].
+    /// Waits until each proxy has the revision in force or has refused it, at most 5 s.
     pub async fn wait_for(&self, revision: &str) -> Vec<Applied> {
         let deadline = Instant::now() + APPLY_MAX;
         join_all(self.urls.iter().map(|url| async move {
