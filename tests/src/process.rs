@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, LazyLock, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -106,6 +107,8 @@ pub struct Process {
     child: Child,
     lines: Receiver<String>,
     log: Arc<Mutex<String>>,
+    /// Ends once all of the log has been read.
+    logging: Option<JoinHandle<()>>,
     /// The line that it printed once it was ready.
     pub ready: String,
 }
@@ -140,8 +143,8 @@ impl Process {
         let log = Arc::new(Mutex::new(String::new()));
         let stderr = child.stderr.take().expect("stderr is piped");
         let collected = Arc::clone(&log);
-        std::thread::spawn(move || collect(stderr, &collected));
-        let mut process = Self { name: name.to_owned(), child, lines, log, ready: String::new() };
+        let logging = Some(std::thread::spawn(move || collect(stderr, &collected)));
+        let mut process = Self { name: name.to_owned(), child, lines, log, logging, ready: String::new() };
         process.ready = process.next_line();
         process
     }
@@ -196,13 +199,17 @@ impl Process {
         }
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and until its log is whole.
     ///
     /// # Panics
     /// It does not end in time.
     pub fn wait(&mut self) -> ExitStatus {
         assert!(self.ends_within(PATIENCE), "{} does not end; its log:\n{}", self.name, self.log());
-        self.child.wait().expect("a child can be waited for")
+        let status = self.child.wait().expect("a child can be waited for");
+        if let Some(logging) = self.logging.take() {
+            logging.join().expect("a log can be read");
+        }
+        status
     }
 
     /// Whether it has ended, or does so within `limit`.
