@@ -6,6 +6,9 @@
 //! 2. the namespace, or the list that is in flow style, written anew at its place: comments within it go;
 //! 3. the whole file written anew: all comments go, aliases are written out.
 //!
+//! In a file of more than 32,767 lines, which is more than `yamlpatch` takes, the namespace is edited by itself, if the list
+//! is in block style.
+//!
 //! What was lost is told as warnings.
 
 use std::collections::HashMap;
@@ -49,9 +52,14 @@ pub fn edit(text: &str, change: &Change) -> Result<Edited, String> {
     let text = &if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
     let old = parse(text)?;
     let wanted = applied(&old, change)?;
-    let document = Document::new(text).map_err(|error| error.to_string())?;
-    let ways = [patch, rewrite].into_iter();
-    let edited = ways.filter_map(|way| attempt(&wanted, || way(&document, &wanted, change))).next();
+    let edited = match Document::new(text) {
+        Ok(document) => {
+            let ways = [patch, rewrite].into_iter();
+            ways.filter_map(|way| attempt(&wanted, || way(&document, &wanted, change))).next()
+        }
+        // The grammar counts lines in 16 bits: it takes no file of more than 32,767.
+        Err(_) => attempt(&wanted, || excerpt(text, change)),
+    };
     let mut warnings = Vec::new();
     let mut edited = match edited {
         Some(edited) => edited,
@@ -240,6 +248,49 @@ fn rewrite(document: &Document, wanted: &Value, change: &Change) -> Option<Strin
     Some(edited)
 }
 
+/// Changes one namespace of a long list as if it were the only one.
+fn excerpt(text: &str, change: &Change) -> Option<String> {
+    let key = format!("{NAMESPACES}:");
+    let lines = text.split_inclusive('\n').scan(0, |end, line| {
+        *end += line.len();
+        Some((*end - line.len(), line))
+    });
+    let mut lines =
+        lines.skip_while(|(_, line)| line.split('#').next().map(str::trim_end) != Some(&key)).skip(1);
+    let (mut items, mut dash, mut list_end) = (Vec::new(), None, text.len());
+    let behind = lines.find(|(start, line)| {
+        let content = line.trim_start_matches(' ');
+        let column = line.len() - content.len();
+        if content.starts_with("- ") && *dash.get_or_insert(column) == column {
+            items.push(*start);
+        }
+        // The next key of the file.
+        column == 0 && !content.starts_with(['-', '#', '\n'])
+    });
+    if let Some((start, _)) = behind {
+        list_end = start;
+    }
+    let mut edited = text.to_owned();
+    match change {
+        Change::Append(value) => {
+            let dash = dash?;
+            let item = format!("{}- {}\n", " ".repeat(dash), block(value, dash + 2)?);
+            edited.insert_str(list_end, &item);
+        }
+        Change::Replace(index, value) => {
+            let span = *items.get(*index)?..items.get(index + 1).copied().unwrap_or(list_end);
+            let alone = format!("{key}\n{}", &text[span.clone()]);
+            let alone = edit(&alone, &Change::Replace(0, value.clone())).ok()?;
+            edited.replace_range(span, alone.text.strip_prefix(&key)?.strip_prefix('\n')?);
+        }
+        Change::Remove(index) => {
+            let span = *items.get(*index)?..items.get(index + 1).copied().unwrap_or(list_end);
+            edited.replace_range(span, "");
+        }
+    }
+    Some(edited)
+}
+
 /// A value in block style, its lines after the first one indented.
 fn block(value: &Value, indent: usize) -> Option<String> {
     let text = serde_yaml::to_string(value).ok()?;
@@ -247,6 +298,11 @@ fn block(value: &Value, indent: usize) -> Option<String> {
 }
 
 fn lost_comments(old: &str, new: &str) -> Vec<String> {
+    if Document::new(old).is_err() || Document::new(new).is_err() {
+        let lines_with_comments = |text: &str| text.lines().filter(|line| line.contains('#')).count();
+        let lost = lines_with_comments(old).saturating_sub(lines_with_comments(new));
+        return if lost > 0 { vec![format!("{lost} lines lost their comment")] } else { Vec::new() };
+    }
     let mut kept: HashMap<&str, usize> = HashMap::new();
     for (_, comment) in comments(new) {
         *kept.entry(comment).or_default() += 1;

@@ -143,3 +143,33 @@ fn values_that_look_like_something_else_stay_what_they_are() {
         }
     }
 }
+
+#[test]
+fn a_file_of_ten_thousand_namespaces_keeps_its_comments() {
+    let namespace = |name: &str| {
+        format!(
+            "  - name: {name} # our {name}\n    pattern: list\n    # where\n    plugin:\n      endpoint: 'y:1'\n"
+        )
+    };
+    let file = |names: &[&str]| {
+        let many: String = (0..10_000).map(|number| namespace(&format!("n{number}"))).collect();
+        let some: String = names.iter().map(|name| namespace(name)).collect();
+        format!("# top\nnamespaces: # all\n{many}{some}server:\n  listen_address: a:1\n")
+    };
+    let long = file(&["x", "y"]);
+    assert!(Document::new(&long).is_err(), "else this way is not needed");
+
+    let Edited { text, warnings } = edited(&long, Change::Append(third()));
+    assert_eq!(text, long.replace("server:\n", &format!("{THIRD}server:\n")));
+    assert_eq!(warnings, Vec::<String>::new());
+
+    let changed = value("{name: x, pattern: list, plugin: {endpoint: 'z:9'}}");
+    let Edited { text, warnings } = edited(&long, Change::Replace(10_000, changed));
+    let x = namespace("x");
+    assert_eq!(text, long.replace(&x, &x.replace("'y:1'", "z:9")));
+    assert_eq!(warnings, Vec::<String>::new());
+
+    let Edited { text, warnings } = edited(&long, Change::Remove(10_000));
+    assert_eq!(text, file(&["y"]));
+    assert_eq!(warnings, ["2 lines lost their comment"]);
+}
