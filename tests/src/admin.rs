@@ -1,9 +1,11 @@
 //! An admin on a port of its own, with a file in a folder of its own.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use crate::dev::Ran;
 use crate::http::{self, Answer};
-use crate::process::Process;
+use crate::process::{Process, Proxy, command};
 
 /// A proxy that is not there: nothing listens on port 1.
 pub const NO_PROXY: &str = "http://127.0.0.1:1";
@@ -95,6 +97,77 @@ pub fn on(file: &Path, flags: &[&str]) -> Process {
     let file = file.to_str().expect("temporary paths are UTF-8");
     let common = ["--listen", "127.0.0.1:0", "--proxy-config", file];
     Process::start("prism-admin", common.iter().chain(flags))
+}
+
+/// A proxy, and an admin that owns its file and waits for it.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The admin.
+    pub admin: Process,
+    /// The proxy.
+    pub proxy: Proxy,
+}
+
+impl Gateway {
+    /// Starts both with these namespaces, name and endpoint, and further flags for the admin.
+    ///
+    /// # Panics
+    /// One does not start.
+    #[must_use]
+    pub fn start(namespaces: &[(&str, &str)], flags: &[&str]) -> Self {
+        let proxy = Proxy::start(namespaces);
+        let url = format!("http://{}", proxy.process.address("http"));
+        let flags = [&["--proxy", &url], flags].concat();
+        Self { admin: on(&proxy.folder().join("prism.yaml"), &flags), proxy }
+    }
+
+    /// The file's text.
+    ///
+    /// # Panics
+    /// It cannot be read.
+    #[must_use]
+    pub fn text(&self) -> String {
+        std::fs::read_to_string(self.proxy.folder().join("prism.yaml")).expect("the file is there")
+    }
+
+    /// Where the admin serves HTTP.
+    #[must_use]
+    pub fn http(&self) -> &str {
+        self.admin.address("http")
+    }
+
+    /// The line that a write prints for the proxy when it has the change.
+    #[must_use]
+    pub fn applied(&self) -> String {
+        format!("  http://{}  applied\n", self.proxy.process.address("http"))
+    }
+
+    /// A command of the tool that goes to this admin and this proxy.
+    #[must_use]
+    pub fn prism(&self, words: &[&str]) -> Command {
+        let mut prism = command("prism");
+        prism.args(words).env("PRISM_ADMIN", format!("http://{}", self.http()));
+        prism.env("PRISM_ADDRESS", self.proxy.grpc());
+        prism
+    }
+
+    /// Runs a command of the tool, with nothing on standard input.
+    ///
+    /// # Panics
+    /// It cannot be run.
+    #[must_use]
+    pub fn run(&self, words: &[&str]) -> Ran {
+        Ran::of(&mut self.prism(words), b"")
+    }
+
+    /// Runs a command of the tool for its JSON.
+    ///
+    /// # Panics
+    /// It cannot be run.
+    #[must_use]
+    pub fn run_json(&self, words: &[&str]) -> Ran {
+        self.run(&[words, &["-o", "json"]].concat())
+    }
 }
 
 /// A namespace as JSON.

@@ -1,11 +1,15 @@
 //! What the tests of the whole stack share: building and starting the real binaries ([`process`]), raw HTTP/2 for
-//! requests that no client would send ([`raw`]), plain HTTP ([`http`]), an admin ([`admin`]), and the interface of the test plugin ([`echo`]).
+//! requests that no client would send ([`raw`]), plain HTTP ([`http`]), an admin ([`admin`]),
+//! the interface of the test plugin ([`echo`]), a call of it that stays under way ([`open`]), and a connection that
+//! breaks off ([`relay`]).
 
 pub mod admin;
 pub mod dev;
 pub mod http;
+pub mod open;
 pub mod process;
 pub mod raw;
+pub mod relay;
 
 /// The interface of the `echo-plugin` binary.
 #[expect(missing_docs, clippy::allow_attributes_without_reason, reason = "generated")]

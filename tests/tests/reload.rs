@@ -5,17 +5,14 @@
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use futures_util::stream;
 use prism_client::Client;
-use prism_e2e::echo::EchoRequest;
 use prism_e2e::echo::echo_interface_client::EchoInterfaceClient;
 use prism_e2e::http;
+use prism_e2e::open::Open;
 use prism_e2e::process::{Process, Proxy, command, config};
 use prism_proto::ErrorReason;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
-use tonic::Streaming;
 
 const KEYVALUE: &str = "prism.interfaces.keyvalue.KeyValueBasicInterface";
 
@@ -39,34 +36,6 @@ async fn name(client: &Client, namespace: &'static str) -> Result<String, Option
 
 fn outcome(status: &Value) -> &str {
     status["last_attempt"]["outcome"].as_str().unwrap()
-}
-
-/// A call that is under way for as long as it is held: one answer for each request.
-struct Open {
-    requests: mpsc::Sender<EchoRequest>,
-    answers: Streaming<prism_e2e::echo::EchoResponse>,
-}
-
-impl Open {
-    async fn begin(proxy: &Proxy, namespace: &str) -> Self {
-        let mut client = EchoInterfaceClient::connect(format!("http://{}", proxy.grpc())).await.unwrap();
-        let (requests, queue) = mpsc::channel(1);
-        requests.send(Self::request(namespace, "first")).await.unwrap();
-        let queue = stream::unfold(queue, |mut queue| async { queue.recv().await.map(|next| (next, queue)) });
-        let answers = client.bidirectional(queue).await.unwrap().into_inner();
-        let mut open = Self { requests, answers };
-        assert_eq!(open.answers.message().await.unwrap().unwrap().payload, b"first");
-        open
-    }
-
-    fn request(namespace: &str, payload: &str) -> EchoRequest {
-        EchoRequest { namespace: namespace.into(), payload: payload.into(), repeat: 1, ..Default::default() }
-    }
-
-    async fn is_alive(&mut self) {
-        self.requests.send(Self::request("", "again")).await.unwrap();
-        assert_eq!(self.answers.message().await.unwrap().unwrap().payload, b"again");
-    }
 }
 
 #[tokio::test]

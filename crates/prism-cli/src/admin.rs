@@ -75,6 +75,7 @@ impl AdminArgs {
         kind: &str,
         body: Bytes,
     ) -> Result<Bytes, Failure> {
+        let is_write = method != Method::GET;
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.admin));
         if !kind.is_empty() {
             request = request.header(CONTENT_TYPE, kind);
@@ -87,8 +88,8 @@ impl AdminArgs {
             request = request.header(AUTHORIZATION, value);
         }
         let request = request.body(body).map_err(|error| Failure::Usage(error.to_string()))?;
-        let answer =
-            Fetcher::default().send(request, ANSWER_MAX).await.map_err(|error| self.unreached(&error))?;
+        let answer = Fetcher::default().send(request, ANSWER_MAX).await;
+        let answer = answer.map_err(|error| self.unreached(&error, is_write))?;
         if answer.status().is_success() {
             Ok(answer.into_body())
         } else {
@@ -115,37 +116,37 @@ impl AdminArgs {
     }
 
     fn json(&self, answer: &[u8]) -> Result<Value, Failure> {
-        serde_json::from_slice(answer).map_err(|_| Failure::Refused {
-            exit: Exit::Failed,
-            code: Code::Internal,
-            message: format!("{} does not answer in JSON: is it a prism-admin?", self.admin),
+        serde_json::from_slice(answer).map_err(|_| {
+            other_server(format!("{} does not answer in JSON: is it a prism-admin?", self.admin))
         })
     }
 
-    fn unreached(&self, error: &FetchError) -> Failure {
+    fn unreached(&self, error: &FetchError, is_write: bool) -> Failure {
+        let maybe_done = is_write && !matches!(error, FetchError::Connect(_));
         let advice = match error {
             FetchError::Connect(_) => "; is prism-admin running? --admin or PRISM_ADMIN names another",
-            FetchError::TimedOut(_) | FetchError::Lost(_) => {
-                "; a write may have been done: look before you repeat it"
-            }
+            _ if maybe_done => "; the write may have been done: look before you repeat it",
+            _ => "",
         };
         let code = match error {
             FetchError::TimedOut(_) => Code::DeadlineExceeded,
             FetchError::Connect(_) | FetchError::Lost(_) => Code::Unavailable,
         };
-        Failure::Refused {
+        Failure::Admin {
             exit: Exit::Unavailable,
             code,
             message: format!("{}: {error}{advice}", self.admin),
+            field: None,
+            retryable: !maybe_done,
         }
     }
 
     fn refused(&self, status: StatusCode, body: &[u8]) -> Failure {
         let problem: Value = serde_json::from_slice(body).unwrap_or_default();
-        let mut message = match problem["detail"].as_str() {
-            Some(detail) => detail.to_owned(),
-            None => format!("{} answers {status}: is it a prism-admin?", self.admin),
+        let Some(detail) = problem["detail"].as_str() else {
+            return other_server(format!("{} answers {status}: is it a prism-admin?", self.admin));
         };
+        let mut message = detail.to_owned();
         let errors = problem["errors"].as_array().map_or(&[][..], Vec::as_slice);
         if errors.len() > 1 {
             for error in errors {
@@ -157,12 +158,19 @@ impl AdminArgs {
             401 => (Exit::Failed, Code::Unauthenticated),
             403 => (Exit::Failed, Code::PermissionDenied),
             404 => (Exit::NotFound, Code::NotFound),
+            408 => (Exit::Unavailable, Code::DeadlineExceeded),
             409 | 412 => (Exit::Failed, Code::FailedPrecondition),
             400..=499 => (Exit::Failed, Code::InvalidArgument),
             _ => (Exit::Failed, Code::Internal),
         };
-        Failure::Refused { exit, code, message }
+        let field = errors.first().and_then(|error| error["pointer"].as_str()).map(str::to_owned);
+        Failure::Admin { exit, code, message, field, retryable: false }
     }
+}
+
+/// Somebody answers who is no admin.
+fn other_server(message: String) -> Failure {
+    Failure::Admin { exit: Exit::Failed, code: Code::Internal, message, field: None, retryable: false }
 }
 
 /// What a write did, as the admin tells it.

@@ -7,8 +7,10 @@ use bytes::Bytes;
 use clap::{Args, Subcommand};
 use http::Method;
 use prism_admin::error::FieldError;
+use prism_admin::request::CONFIG_BYTES_MAX;
 use serde::Serialize;
 use serde_json::Value;
+use tonic::Code;
 
 use crate::admin::{AdminArgs, YAML, table};
 use crate::exit::Exit;
@@ -117,7 +119,19 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 async fn put(admin: &AdminArgs, path: &str, file: &Path, output: Output) -> Result<Exit, Failure> {
-    admin.write(Method::PUT, path, YAML, read(file)?.into()).await?.print(output)
+    let bytes = read(file)?;
+    // The admin refuses it before it has read all, and the answer could be lost.
+    if bytes.len() > CONFIG_BYTES_MAX {
+        let name = file.display();
+        return Err(Failure::Admin {
+            exit: Exit::Failed,
+            code: Code::InvalidArgument,
+            message: format!("{name} has {} bytes; a file may have {CONFIG_BYTES_MAX}", bytes.len()),
+            field: None,
+            retryable: false,
+        });
+    }
+    admin.write(Method::PUT, path, YAML, bytes.into()).await?.print(output)
 }
 
 #[derive(Serialize)]

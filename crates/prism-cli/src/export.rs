@@ -79,10 +79,15 @@ impl Export {
         out.flush().map_err(failed)?;
         out.get_ref().sync_all().map_err(failed)?;
         if let Err(failure) = copied {
-            eprintln!(
-                "prism: {keys} keys were written to {name}; the same command with --resume goes on behind them"
+            if keys == 0 && !self.resume {
+                // The same command shall not fail on a file that holds nothing.
+                std::fs::remove_file(path).map_err(failed)?;
+                return Err(failure);
+            }
+            let hint = format!(
+                "{keys} keys were written to {name}; the same command with --resume goes on behind them"
             );
-            return Err(failure);
+            return Err(Failure::Partial { failure: Box::new(failure), hint });
         }
         Output::new(self.format()).print(&Exported { namespace: self.namespace, keys, file: name })?;
         Ok(Exit::Success)

@@ -24,6 +24,10 @@ pub(crate) enum Failure {
     TooLarge { name: String, limit: usize },
     /// A server is there and does not do what was asked.
     Refused { exit: Exit, code: Code, message: String },
+    /// An admin did not do what was asked, or was not reached.
+    Admin { exit: Exit, code: Code, message: String, field: Option<String>, retryable: bool },
+    /// A copy broke off: why, and how to go on.
+    Partial { failure: Box<Failure>, hint: String },
     /// A file cannot be read or written.
     File(String),
     /// The answer could not be printed.
@@ -65,7 +69,7 @@ struct Told<'a> {
     field: Option<&'a str>,
     limit: Option<u64>,
     size: Option<u64>,
-    hint: Option<&'static str>,
+    hint: Option<&'a str>,
 }
 
 impl Failure {
@@ -100,7 +104,8 @@ impl Failure {
             Self::Call(error) => error.kind().into(),
             Self::Server(error) => error.into(),
             Self::Usage(_) => Exit::Usage,
-            Self::Refused { exit, .. } => *exit,
+            Self::Refused { exit, .. } | Self::Admin { exit, .. } => *exit,
+            Self::Partial { failure, .. } => failure.exit(),
             // The reader has seen enough, such as `head`.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
             Self::TooLarge { .. } | Self::File(_) | Self::Output(_) => Exit::Failed,
@@ -114,7 +119,11 @@ impl Failure {
             Self::TooLarge { name, limit } => {
                 format!("{name} has more than {limit} bytes, which no message holds")
             }
-            Self::Usage(message) | Self::File(message) | Self::Refused { message, .. } => message.clone(),
+            Self::Usage(message)
+            | Self::File(message)
+            | Self::Refused { message, .. }
+            | Self::Admin { message, .. } => message.clone(),
+            Self::Partial { failure, .. } => failure.sentence(),
             Self::Output(error) => format!("cannot write the answer: {error}"),
         }
     }
@@ -151,9 +160,31 @@ impl Failure {
                 retryable: *exit == Exit::Unavailable,
                 ..told
             },
+            Self::Admin { code, field, retryable, .. } => Told {
+                kind: admin_kind(*code),
+                code: Some(code_name(*code)),
+                retryable: *retryable,
+                field: field.as_deref(),
+                ..told
+            },
+            Self::Partial { failure, hint } => Told { hint: Some(hint), ..failure.told() },
             Self::Server(_) | Self::File(_) | Self::Output(_) => told,
         }
     }
+}
+
+fn admin_kind(code: Code) -> &'static str {
+    let kind = match code {
+        Code::NotFound => ErrorKind::NotFound,
+        Code::InvalidArgument => ErrorKind::InvalidArgument,
+        Code::FailedPrecondition => ErrorKind::FailedPrecondition,
+        Code::Unauthenticated => ErrorKind::Unauthenticated,
+        Code::PermissionDenied => ErrorKind::PermissionDenied,
+        Code::Unavailable => ErrorKind::Unavailable,
+        Code::DeadlineExceeded => ErrorKind::DeadlineExceeded,
+        _ => return "failed",
+    };
+    kind_name(kind)
 }
 
 fn of_call(error: &Error) -> Told<'_> {
@@ -191,7 +222,7 @@ fn hint(error: &Error) -> Option<&'static str> {
             Some("give it more time with --timeout; a write may still have been applied")
         }
         (ErrorKind::NamespaceNotFound, _) => {
-            Some("name another namespace with --namespace or PRISM_NAMESPACE")
+            Some("`prism namespaces ls` lists them; kv and list take one with --namespace or PRISM_NAMESPACE")
         }
         (ErrorKind::Unimplemented, None | Some(ErrorReason::MethodUnknown)) => {
             Some("is this a Prism gateway? `prism health` asks it, --address names another")

@@ -71,10 +71,13 @@ impl Import {
             let lines = self.lines(&name, BufReader::new(file));
             runtime::block_on(self.store(lines, &bar, &mut keys, &mut last))
         };
-        if let (Err(_), Some(last)) = (&stored, &last) {
-            eprintln!("prism: {keys} keys were stored; go on with --start-after {last:?}");
-        }
-        stored?;
+        stored.map_err(|failure| match &last {
+            None => failure,
+            Some(last) => Failure::Partial {
+                failure: Box::new(failure),
+                hint: format!("{keys} keys were stored; go on with --start-after {last:?}"),
+            },
+        })?;
         Output::new(self.format()).print(&Imported { namespace: self.namespace, keys })?;
         Ok(Exit::Success)
     }
@@ -103,8 +106,11 @@ impl Import {
                     };
                 }
                 let line: Line = serde_json::from_slice(&text).map_err(|error| {
+                    // The parser counts lines within this one.
+                    let error = error.to_string();
+                    let why = error.rsplit_once(" at line ").map_or(error.as_str(), |(why, _)| why);
                     Failure::File(format!(
-                        "{name}:{number}: {error}; expected {{\"key\":TEXT,\"value_base64\":BASE64}}"
+                        "{name}:{number}: {why}; expected {{\"key\":TEXT,\"value_base64\":BASE64}}"
                     ))
                 })?;
                 match &behind {

@@ -80,11 +80,23 @@ struct Set {
     #[command(flatten)]
     settings: Settings,
     /// Takes a setting back to its default, such as timeout; may be repeated.
-    #[arg(long, value_name = "SETTING")]
-    unset: Vec<String>,
+    #[arg(long, value_name = "SETTING", value_parser = optional)]
+    unset: Vec<&'static str>,
     /// Shows what would change, and changes nothing.
     #[arg(long)]
     dry_run: bool,
+}
+
+/// The settings that have a default.
+const OPTIONAL: [&str; 6] =
+    ["interfaces", "timeout", "max_message_bytes", "max_in_flight", "requests_per_second", "read_only"];
+
+/// A setting as the file or as the flag has it.
+fn optional(text: &str) -> Result<&'static str, String> {
+    let name = text.replace('-', "_");
+    let found =
+        OPTIONAL.into_iter().find(|known| *known == name || (text == "interface" && *known == "interfaces"));
+    found.ok_or_else(|| format!("expected one of {}", OPTIONAL.join(", ")))
 }
 
 /// Remove one. Its data stays in the backend.
@@ -167,7 +179,11 @@ impl Namespaces {
                 }
                 Verb::Set(set) => {
                     let mut body = set.settings.into_json();
-                    body.extend(set.unset.into_iter().map(|name| (name, Value::Null)));
+                    for name in set.unset {
+                        if body.insert(name.to_owned(), Value::Null).is_some_and(|value| !value.is_null()) {
+                            return Err(Failure::Usage(format!("{name} cannot be set and unset at once")));
+                        }
+                    }
                     if body.is_empty() {
                         return Err(Failure::Usage(
                             "there is nothing to set; --help lists the settings".to_owned(),
@@ -231,9 +247,8 @@ impl Answer for All {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let mut rows = vec![["NAME", "PATTERN", "ENDPOINT", "SETTINGS"].map(str::to_owned).to_vec()];
         for namespace in &self.0 {
-            let others = namespace.as_object().into_iter().flatten();
-            let others = others.filter(|(name, _)| !matches!(name.as_str(), "name" | "pattern" | "plugin"));
-            let others: Vec<_> = others.map(|(name, value)| format!("{name}={}", plain(value))).collect();
+            let others: Vec<_> =
+                others(namespace).map(|(name, value)| format!("{name}={}", plain(value))).collect();
             let endpoint = text(&namespace["plugin"]["endpoint"]);
             rows.push(vec![
                 text(&namespace["name"]),
@@ -253,13 +268,22 @@ struct One(Value);
 
 impl Answer for One {
     fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
-        let settings = self.0.as_object().into_iter().flatten();
-        let row = |(name, value): (&String, &Value)| match value["endpoint"].as_str() {
-            Some(endpoint) => vec!["endpoint".to_owned(), endpoint.to_owned()],
-            None => vec![name.clone(), plain(value)],
-        };
-        table(out, &settings.map(row).collect::<Vec<_>>())
+        let first = [
+            ("name", plain(&self.0["name"])),
+            ("pattern", plain(&self.0["pattern"])),
+            ("endpoint", plain(&self.0["plugin"]["endpoint"])),
+        ];
+        let others = others(&self.0).map(|(name, value)| (name.as_str(), plain(value)));
+        let rows: Vec<_> =
+            first.into_iter().chain(others).map(|(name, value)| vec![name.to_owned(), value]).collect();
+        table(out, &rows)
     }
+}
+
+/// The settings that not every namespace has.
+fn others(namespace: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    let settings = namespace.as_object().into_iter().flatten();
+    settings.filter(|(name, _)| !matches!(name.as_str(), "name" | "pattern" | "plugin"))
 }
 
 /// A value without the quotes of JSON.
