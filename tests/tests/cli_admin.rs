@@ -1,7 +1,5 @@
 //! `prism namespaces` and `prism config` on a real admin and the proxy that follows its file.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use prism_e2e::admin::{Gateway, NO_PROXY};
 use prism_e2e::dev::Ran;
 use prism_e2e::http::send;
