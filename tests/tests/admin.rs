@@ -1,7 +1,5 @@
 //! The admin's API on its file: what a write does to it, and what is refused.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use prism_e2e::admin::{self, Admin, NO_PROXY, namespace};
 use prism_e2e::http::send;
 use prism_e2e::process::{Process, command};
