@@ -1,0 +1,220 @@
+//! `prism export` and `prism import`: what one writes the other stores, and either goes on where it broke off.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use prism_e2e::admin::Gateway;
+use prism_e2e::dev::Ran;
+use prism_e2e::process::Process;
+use prism_e2e::relay;
+use serde_json::{Value, json};
+
+/// A gateway with the namespaces `from` and `to` in one store.
+struct Copy {
+    gateway: Gateway,
+    _store: Process,
+    folder: tempfile::TempDir,
+}
+
+impl Copy {
+    fn start() -> Self {
+        let store = Process::start("prism-memstore", ["--listen", "127.0.0.1:0"]);
+        let gateway = Gateway::start(&[("from", store.grpc()), ("to", store.grpc())], &[]);
+        Self { gateway, _store: store, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    fn run(&self, words: &[&str]) -> Ran {
+        self.gateway.run(words)
+    }
+
+    fn run_json(&self, words: &[&str]) -> Ran {
+        self.gateway.run_json(words)
+    }
+
+    fn set(&self, key: &str, value: &[u8]) {
+        let words = ["kv", "set", key, "-n", "from"];
+        assert_eq!(Ran::of(&mut self.gateway.prism(&words), value).text(), "OK\n");
+    }
+
+    /// A namespace as `kv scan` sees it.
+    fn scan(&self, namespace: &str) -> Vec<Value> {
+        self.run_json(&["kv", "scan", "-n", namespace]).json()
+    }
+
+    /// Lines of an export with this many keys, of 1000 bytes each.
+    fn lines(&self, keys: u32) -> String {
+        let value = "AAAA".repeat(333);
+        (0..keys).map(|key| format!("{{\"key\":\"k{key:03}\",\"value_base64\":\"{value}\"}}\n")).collect()
+    }
+}
+
+/// The key that a message says to go on behind.
+fn start_after(ran: &Ran) -> String {
+    let error = ran.error();
+    let hint = error["hint"].as_str().unwrap();
+    hint.rsplit_once("--start-after ").unwrap().1.trim_matches('"').to_owned()
+}
+
+#[test]
+fn any_keys_and_values_pass_through_a_file_and_a_pipe() {
+    let copy = Copy::start();
+    let all: Vec<u8> = (0..=255).collect();
+    for (key, value) in
+        [("empty", &b""[..]), ("binary", &all), ("tab\tline\n\"quote\" \u{e9}\u{1f980}", b"x\n")]
+    {
+        copy.set(key, value);
+    }
+    copy.set("large", &vec![b'\xff'; 4_000_000]);
+    assert_eq!(copy.run(&["list", "push-left", "jobs", "a", "-n", "from"]).code, 0);
+    let file = copy.path("from.jsonl");
+
+    let exported = copy.run(&["export", "from", "--output-file", &file]);
+    assert_eq!(exported.text(), format!("wrote 4 keys of from to {file}\n"));
+    let text = std::fs::read(&file).unwrap();
+    assert_eq!(copy.run(&["export", "from"]).out, text, "standard output gets the same");
+    assert_eq!(copy.run(&["kv", "scan", "-n", "from", "-o", "json"]).out, text, "as a scan prints it");
+    let there = copy.run(&["export", "from", "--output-file", &file]);
+    assert!(
+        there.code == 1 && there.err.contains("there already") && there.err.contains("--resume"),
+        "{there:?}"
+    );
+
+    assert_eq!(copy.run(&["import", "to", &file]).text(), "stored 4 keys in to\n");
+    assert_eq!(copy.scan("to"), copy.scan("from"));
+    assert_eq!(copy.run(&["kv", "get", "binary", "-n", "to"]).out, all);
+    assert_eq!(copy.run(&["list", "length", "jobs", "-n", "to"]).text(), "0\n", "lists are no part of it");
+
+    assert_eq!(copy.run(&["kv", "del", "empty", "large", "-n", "to"]).code, 0);
+    let piped = Ran::of(&mut copy.gateway.prism(&["import", "to", "-", "-o", "json"]), &text);
+    assert_eq!(piped.json(), [json!({"namespace": "to", "keys": 4})]);
+    assert_eq!(copy.scan("to"), copy.scan("from"));
+    let json = copy.path("json.jsonl");
+    let exported = copy.run_json(&["export", "to", "--output-file", &json]);
+    assert_eq!(exported.json(), [json!({"namespace": "to", "keys": 4, "file": json})]);
+}
+
+#[test]
+fn times_to_live_are_not_copied_and_that_is_said() {
+    let copy = Copy::start();
+    let words = ["kv", "set", "short", "x", "--ttl", "1h", "-n", "from"];
+    assert_eq!(copy.run(&words).text(), "OK\n");
+    let line: Vec<Value> = copy.run(&["export", "from"]).json();
+    assert_eq!(line, [json!({"key": "short", "value_base64": "eA=="})]);
+    assert!(copy.run(&["export", "--help"]).text().contains("times to live are not part of an export"));
+}
+
+#[test]
+fn an_export_that_broke_off_goes_on_behind_its_last_key() {
+    let copy = Copy::start();
+    let all = copy.path("all.jsonl");
+    std::fs::write(&all, copy.lines(200)).unwrap();
+    assert_eq!(copy.run(&["import", "from", &all]).text(), "stored 200 keys in from\n");
+
+    let part = copy.path("part.jsonl");
+    let relay = relay::cut_after(copy.gateway.proxy.grpc(), 60_000);
+    let cut = copy.run_json(&["export", "from", "--output-file", &part, "--address", &relay]);
+    let error = cut.error();
+    assert_eq!((cut.code, &error["kind"]), (4, &json!("unavailable")), "{cut:?}");
+    let written = std::fs::read_to_string(&part).unwrap().lines().count();
+    assert!((1..200).contains(&written), "{written}");
+    let hint = error["hint"].as_str().unwrap();
+    assert!(hint.starts_with(&format!("{written} keys were written")) && hint.contains("--resume"), "{hint}");
+
+    // As a crash would leave it.
+    let file = std::fs::File::options().write(true).open(&part).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 5).unwrap();
+    let resumed = copy.run_json(&["export", "from", "--output-file", &part, "--resume"]);
+    assert_eq!(resumed.json(), [json!({"namespace": "from", "keys": 201 - written, "file": part})]);
+    assert_eq!(std::fs::read_to_string(&part).unwrap(), copy.lines(200));
+    let done = copy.run(&["export", "from", "--output-file", &part, "--resume"]);
+    assert_eq!(done.text(), format!("wrote 0 keys of from to {part}\n"));
+    assert_eq!(std::fs::read_to_string(&part).unwrap(), copy.lines(200));
+}
+
+#[test]
+fn an_import_that_broke_off_goes_on_behind_the_key_that_it_tells() {
+    let copy = Copy::start();
+    let all = copy.path("all.jsonl");
+    std::fs::write(&all, copy.lines(200)).unwrap();
+    let relay = relay::cut_after(copy.gateway.proxy.grpc(), 3000);
+    let cut = copy.run_json(&["import", "to", &all, "--address", &relay]);
+    assert_eq!((cut.code, &cut.error()["kind"]), (4, &json!("unavailable")), "{cut:?}");
+    let last = start_after(&cut);
+    let stored: usize = last.trim_start_matches('k').parse().unwrap();
+    let there = copy.scan("to");
+    assert!(there.len() > stored, "all up to the key are stored");
+    assert!((0..=stored).all(|key| there[key]["key"] == format!("k{key:03}")), "{there:?}");
+
+    let resumed = copy.run_json(&["import", "to", &all, "--start-after", &last]);
+    assert_eq!(resumed.json(), [json!({"namespace": "to", "keys": 199 - stored})]);
+    assert_eq!(copy.run(&["export", "to"]).text(), copy.lines(200));
+    let nowhere = copy.run(&["import", "to", &all, "--start-after", "nowhere"]);
+    assert!(nowhere.code == 1 && nowhere.err.contains("no line with the key \"nowhere\""), "{nowhere:?}");
+}
+
+#[test]
+fn a_line_that_is_wrong_is_named_and_ends_the_import() {
+    let copy = Copy::start();
+    let file = copy.path("wrong.jsonl");
+    let good = |key: &str| format!("{{\"key\":\"{key}\",\"value_base64\":\"eA==\"}}\n");
+    let (a, b, c) = (good("a"), good("b"), good("c"));
+    for wrong in [
+        &b"garbled\n"[..],
+        b"\n",
+        b"{\"key\":\"x\",\"value_base64\":\"e\n",
+        b"{\"key\":\"x\",\"value_base64\":\"?\"}\n",
+        b"{\"key\":\"x\"}\n",
+        b"{\"key\":\"x\",\"value_base64\":\"eA==\",\"ttl\":5}\n",
+        b"{\"key\":\"\xff\",\"value_base64\":\"eA==\"}\n",
+        b"\0\0\0\n",
+    ] {
+        std::fs::write(&file, [a.as_bytes(), b.as_bytes(), wrong, c.as_bytes()].concat()).unwrap();
+        let text = copy.run(&["import", "to", &file]);
+        assert!(text.code == 1 && text.err.contains(&format!("prism: {file}:3: ")), "{text:?}");
+        assert!(!text.err.contains("at line"), "one line is named: {text:?}");
+        assert!(text.err.contains("\n  2 keys were stored; go on with --start-after \"b\"\n"), "{text:?}");
+        let json = copy.run_json(&["import", "to", &file]);
+        assert_eq!((json.code, start_after(&json).as_str()), (1, "b"));
+        assert_eq!(
+            copy.run(&["kv", "scan", "--keys-only", "-n", "to"]).text(),
+            "a\nb\n",
+            "nothing behind it"
+        );
+        assert_eq!(copy.run(&["kv", "del", "a", "b", "-n", "to"]).code, 0);
+    }
+    // A file that was cut short.
+    std::fs::write(&file, format!("{a}{}", &b[..b.len() - 4])).unwrap();
+    let cut = copy.run(&["import", "to", &file]);
+    assert!(cut.code == 1 && cut.err.contains(&format!("{file}:2: ")), "{cut:?}");
+    let piped = Ran::of(&mut copy.gateway.prism(&["import", "to", "-"]), b"garbled");
+    assert!(piped.code == 1 && piped.err.contains("standard input:1: "), "{piped:?}");
+    assert_eq!(copy.run(&["kv", "scan", "--keys-only", "-n", "to"]).text(), "a\n");
+}
+
+#[test]
+fn what_cannot_be_copied_is_refused() {
+    let copy = Copy::start();
+    let file = copy.path("new.jsonl");
+    let unknown = copy.run_json(&["export", "nowhere", "--output-file", &file]);
+    assert_eq!((unknown.code, &unknown.error()["kind"]), (1, &json!("namespace_not_found")));
+    assert!(!Path::new(&file).exists(), "the same command works once the namespace is there");
+    let hint = unknown.error()["hint"].as_str().unwrap().to_owned();
+    assert!(hint.contains("prism namespaces ls"), "{hint}");
+
+    std::fs::write(&file, copy.lines(3)).unwrap();
+    let unknown = copy.run_json(&["import", "nowhere", &file]);
+    assert_eq!((unknown.code, &unknown.error()["kind"]), (1, &json!("namespace_not_found")));
+    assert_eq!(copy.run_json(&["import", "to", &file, "--address", "127.0.0.1:1"]).code, 4);
+    let missing = copy.run(&["import", "to", "/nowhere/file"]);
+    assert!(missing.code == 1 && missing.err.contains("/nowhere/file"), "{missing:?}");
+
+    std::fs::write(&file, "no export\n").unwrap();
+    let other = copy.run(&["export", "from", "--output-file", &file, "--resume"]);
+    assert!(other.code == 1 && other.err.contains("none of an export"), "{other:?}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "no export\n", "it is left alone");
+}
