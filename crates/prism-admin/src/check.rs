@@ -1,7 +1,7 @@
 //! Every mistake of a configuration, by the proxy's own rules. The proxy stops at the first wrong type; here that field
 //! is taken out of the way and the rest looked at, so that one answer names all.
 
-use prism_proxy::config::{Config, ConfigError};
+use prism_proxy::config::{self, Config, ConfigError};
 use serde_yaml::{Mapping, Value};
 
 use crate::error::FieldError;
@@ -9,17 +9,21 @@ use crate::error::FieldError;
 /// The most wrong types that are told.
 const TYPES_MAX: usize = 50;
 
+/// Of a larger file only the first wrong type is told: each further one takes another look at all of it.
+const RETRIED_BYTES_MAX: usize = 256 << 10;
+
 /// The namespaces of a configuration, as they are written.
 ///
 /// # Errors
 /// Every mistake, with pointers into the file.
 pub fn namespaces(bytes: &[u8]) -> Result<Vec<Value>, Vec<FieldError>> {
-    let value = serde_yaml::from_slice::<Value>(bytes);
+    let text = config::text("the file", bytes).map_err(|error| told(&error))?;
+    let value = serde_yaml::from_str::<Value>(text);
     match (Config::parse("the file", bytes), value) {
         (Ok(_), Ok(value)) => {
             Ok(value.get("namespaces").and_then(Value::as_sequence).cloned().unwrap_or_default())
         }
-        (Err(error), Ok(value)) => Err(every(value, error)),
+        (Err(error), Ok(value)) => Err(every(value, error, bytes.len())),
         (Err(error), Err(_)) => Err(told(&error)),
         (Ok(_), Err(error)) => Err(vec![FieldError { pointer: String::new(), detail: error.to_string() }]),
     }
@@ -43,7 +47,8 @@ pub fn namespace(value: &Value) -> Result<(), Vec<FieldError>> {
     namespaces(text.as_bytes()).map(drop).map_err(|errors| errors.into_iter().map(within).collect())
 }
 
-fn every(mut value: Value, first: ConfigError) -> Vec<FieldError> {
+fn every(mut value: Value, first: ConfigError, bytes_len: usize) -> Vec<FieldError> {
+    let tries = if bytes_len <= RETRIED_BYTES_MAX { TYPES_MAX } else { 0 };
     let mut errors = Vec::new();
     let mut pattern_stood_in = false;
     let mut next = Some(first);
@@ -56,7 +61,7 @@ fn every(mut value: Value, first: ConfigError) -> Vec<FieldError> {
         };
         pattern_stood_in |= field.ends_with(".pattern") || why.contains("`pattern`");
         errors.extend(told(&error));
-        if errors.len() < TYPES_MAX && put_right(&mut value, field, why, errors.len()) {
+        if errors.len() < tries && put_right(&mut value, field, why, errors.len()) {
             let text = serde_yaml::to_string(&value).unwrap_or_default();
             next = Config::parse("the file", text.as_bytes()).err();
         }
@@ -159,6 +164,22 @@ mod tests {
         }
         let pointers: Vec<_> = wrong("{}").into_iter().map(|(pointer, _)| pointer).collect();
         assert_eq!(pointers, ["/name", "/pattern", "/plugin"]);
+    }
+
+    #[test]
+    fn a_body_that_would_keep_the_parser_busy_is_refused_at_once() {
+        let deep = format!("namespaces: {}", "[".repeat(1 << 20));
+        let [error] = namespaces(deep.as_bytes()).unwrap_err().try_into().unwrap();
+        assert!(error.detail.contains("nested too deep"), "{error:?}");
+    }
+
+    #[test]
+    fn of_a_large_file_the_first_wrong_type_is_told() {
+        let wrong = "  - {name: [], pattern: list, plugin: {endpoint: 'a:1'}}\n";
+        let errors = |count: usize| {
+            namespaces(format!("namespaces:\n{}", wrong.repeat(count)).as_bytes()).unwrap_err().len()
+        };
+        assert_eq!((errors(3), errors(RETRIED_BYTES_MAX / wrong.len() + 1)), (3, 1));
     }
 
     #[test]

@@ -31,7 +31,7 @@ use crate::endpoint::Endpoint;
 /// The file that is read when none is named.
 pub const DEFAULT_PATH: &str = "prism.yaml";
 
-/// The largest file that is read: a hundred thousand namespaces take about 12 MiB.
+/// The largest file that is read: ten thousand namespaces with few settings take less than 1 MiB.
 pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The deepest nesting of brackets. The parser takes time with the square of it, and a file needs three.
@@ -207,24 +207,13 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn parse(path: &str, bytes: &[u8]) -> Result<Self, ConfigError> {
-        let parse_error = |line, field, why| ConfigError::Parse { path: path.to_owned(), line, field, why };
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-            parse_error(Some(line), String::new(), "the file is not UTF-8 text".to_owned())
-        })?;
-        if text.trim().is_empty() {
-            let why = "the file is empty; expected namespaces, or `namespaces: []` to serve none";
-            return Err(parse_error(None, String::new(), why.to_owned()));
-        }
-        if nests_deeper(text, BRACKETS_MAX) {
-            let why = format!("brackets are nested too deep; the most is {BRACKETS_MAX}");
-            return Err(parse_error(None, String::new(), why));
-        }
+        let text = text(path, bytes)?;
         let file: File =
             serde_path_to_error::deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| {
                 let field = error.path().to_string();
                 let error = error.into_inner();
-                parse_error(error.location().map(|location| location.line()), field, reason(&error))
+                let line = error.location().map(|location| location.line());
+                ConfigError::Parse { path: path.to_owned(), line, field, why: reason(&error) }
             })?;
         let mut mistakes = Mistakes::default();
         let config = file.check(&mut mistakes, revision(bytes));
@@ -254,6 +243,27 @@ pub fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
         Ok(bytes)
     };
     read().map_err(|error| ConfigError::Read { path: path.display().to_string(), why: error.to_string() })
+}
+
+/// The text of a file, if it is one that may be given to a YAML parser.
+///
+/// # Errors
+/// [`ConfigError::Parse`]: it is not UTF-8, empty, or nested so deep that a parser would take minutes.
+pub fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, ConfigError> {
+    let wrong = |line, why| ConfigError::Parse { path: path.to_owned(), line, field: String::new(), why };
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        wrong(Some(line), "the file is not UTF-8 text".to_owned())
+    })?;
+    if text.trim().is_empty() {
+        let why = "the file is empty; expected namespaces, or `namespaces: []` to serve none";
+        return Err(wrong(None, why.to_owned()));
+    }
+    if nests_deeper(text, BRACKETS_MAX) {
+        let why = format!("brackets are nested too deep; the most is {BRACKETS_MAX}");
+        return Err(wrong(None, why));
+    }
+    Ok(text)
 }
 
 /// The SHA-256 of a file's bytes, in hex.

@@ -10,7 +10,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-/// The largest answer that is read: the status of 10,000 namespaces is some 4 MiB.
+/// The largest answer that is read; the status of a proxy grows with its backends, by some hundred bytes each.
 pub const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// Asks, and keeps connections for further questions. Cheap to clone.
