@@ -172,6 +172,9 @@ except DeadlineExceededError:
     assert ran.stdout == "True\n"
 
 
+# Lets threads change places at every chance, also while the interpreter ends.
+RESTLESS = "import sys; sys.setswitchinterval(1e-6)"
+
 EXITS = [
     # Calls in flight on a loop that is stopped, and a client that is never closed.
     """
@@ -222,7 +225,7 @@ clients = PrismClient("localhost:1"), SyncPrismClient("localhost:1")
 
 def test_200_short_processes_end_cleanly(python: Run) -> None:
     with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
-        ran = list(pool.map(python, [EXITS[number % len(EXITS)] for number in range(200)]))
+        ran = list(pool.map(python, [RESTLESS + EXITS[number % len(EXITS)] for number in range(200)]))
     failed = [
         (number % len(EXITS), run.returncode, run.stderr) for number, run in enumerate(ran) if run.returncode != 0
     ]

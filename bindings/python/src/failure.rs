@@ -1,10 +1,18 @@
 //! From the client's errors to the exceptions of `prism.errors`: the one mapping, by kind.
+//!
+//! Here a failure is only named. The exception's class is Python code, and is called by Python code.
 
 use prism_client::{Error, ErrorKind};
 use pyo3::exceptions::PyException;
-use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
+
+pyo3::create_exception!(
+    prism._native,
+    Failure,
+    PyException,
+    "What `prism.errors` makes its exceptions of: its one argument, by name."
+);
 
 /// What a call was about, for its exception.
 pub(crate) struct About {
@@ -13,11 +21,6 @@ pub(crate) struct About {
 }
 
 impl About {
-    pub(crate) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.namespace)?;
-        visit.call(&self.key)
-    }
-
     pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
         Self { namespace: self.namespace.clone_ref(py), key: self.key.as_ref().map(|key| key.clone_ref(py)) }
     }
@@ -41,37 +44,30 @@ fn class(kind: ErrorKind) -> &'static str {
     }
 }
 
-/// The exception for a failed call.
+/// What a failed call raises here: `Failure`, which holds the facts that its exception is made of.
 pub(crate) fn raise(py: Python<'_>, error: &Error, about: &About) -> PyErr {
-    build(py, error, Some(about)).unwrap_or_else(|broken| broken)
+    facts_of(py, error, Some(about)).map_or_else(|broken| broken, failure)
 }
 
-/// The exception for a client that cannot be made.
+/// The same for a client that cannot be made.
 pub(crate) fn setting(py: Python<'_>, error: &Error) -> PyErr {
-    build(py, error, None).unwrap_or_else(|broken| broken)
+    facts_of(py, error, None).map_or_else(|broken| broken, failure)
 }
 
-/// The exception for an argument that has the right type but cannot be sent.
+/// The same for an argument that has the right type but cannot be sent.
 pub(crate) fn argument(py: Python<'_>, message: &str) -> PyErr {
-    make(py, "InvalidArgumentError", message, &PyDict::new(py)).unwrap_or_else(|broken| broken)
+    facts(py, "InvalidArgumentError", message).map_or_else(|broken| broken, failure)
 }
 
-/// The exception for a call that ended without an outcome.
+/// The same for a call that ended without an outcome.
 pub(crate) fn lost(py: Python<'_>, about: &About) -> PyErr {
-    let facts = PyDict::new(py);
-    let made = facts.set_item("namespace", &about.namespace).and_then(|()| {
-        make(py, "InternalError", "the call ended without an answer: a bug of the client", &facts)
-    });
-    made.unwrap_or_else(|broken| broken)
+    let facts = facts(py, "InternalError", "the call ended without an answer: a bug of the client");
+    let facts = facts.and_then(|facts| facts.set_item("namespace", &about.namespace).map(|()| facts));
+    facts.map_or_else(|broken| broken, failure)
 }
 
-/// The exception object itself.
-pub(crate) fn value(py: Python<'_>, error: PyErr) -> Bound<'_, PyAny> {
-    error.into_value(py).into_bound(py).into_any()
-}
-
-fn build(py: Python<'_>, error: &Error, about: Option<&About>) -> PyResult<PyErr> {
-    let facts = PyDict::new(py);
+fn facts_of<'py>(py: Python<'py>, error: &Error, about: Option<&About>) -> PyResult<Bound<'py, PyDict>> {
+    let facts = facts(py, class(error.kind()), &error.to_string())?;
     facts.set_item("code", error.code_name())?;
     facts.set_item("reason", error.reason().map(|reason| reason.as_str_name()))?;
     facts.set_item("operation", error.operation())?;
@@ -83,11 +79,16 @@ fn build(py: Python<'_>, error: &Error, about: Option<&About>) -> PyResult<PyErr
         facts.set_item("namespace", &about.namespace)?;
         facts.set_item("key", &about.key)?;
     }
-    make(py, class(error.kind()), &error.to_string(), &facts)
+    Ok(facts)
 }
 
-fn make(py: Python<'_>, class: &str, message: &str, facts: &Bound<'_, PyDict>) -> PyResult<PyErr> {
-    let class = py.import("prism.errors")?.getattr(class)?;
-    let exception = class.call((message,), Some(facts))?;
-    Ok(PyErr::from_value(exception.cast_into::<PyException>()?.into_any()))
+fn facts<'py>(py: Python<'py>, class: &str, message: &str) -> PyResult<Bound<'py, PyDict>> {
+    let facts = PyDict::new(py);
+    facts.set_item("error", class)?;
+    facts.set_item("message", message)?;
+    Ok(facts)
+}
+
+fn failure(facts: Bound<'_, PyDict>) -> PyErr {
+    Failure::new_err(facts.unbind())
 }

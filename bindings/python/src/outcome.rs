@@ -1,14 +1,11 @@
 //! How a call ended, and the Python object that says so.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use prism_client::Error;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use pyo3::types::PyBytes;
 
 use crate::failure::{self, About};
-use crate::scan::{Item, Pull, Taken};
 
 /// How a call ended.
 pub(crate) enum Outcome {
@@ -17,10 +14,6 @@ pub(crate) enum Outcome {
     Int(u64),
     Value(Bytes),
     ValueOrNone(Option<Bytes>),
-    /// The next entries of a scan are ready to be taken.
-    Batch(Arc<Pull>),
-    /// A scan was closed.
-    NoMore,
     Failed(Error),
     /// The work ended without an outcome: a bug.
     Lost,
@@ -34,31 +27,10 @@ impl Outcome {
             Self::Bool(answer) => answer.into_pyobject(py)?.to_owned().into_any(),
             Self::Int(number) => number.into_pyobject(py)?.into_any(),
             Self::Value(value) | Self::ValueOrNone(Some(value)) => PyBytes::new(py, &value).into_any(),
-            Self::Batch(pull) => match pull.take() {
-                Taken::Entries(entries) => list(py, entries)?,
-                Taken::Failed(error) => return Err(failure::raise(py, &error, about)),
-                Taken::Nothing => py.None().into_bound(py),
-            },
-            Self::NoMore => PyList::empty(py).into_any(),
             Self::Failed(error) => return Err(failure::raise(py, &error, about)),
             Self::Lost => return Err(failure::lost(py, about)),
         })
     }
-}
-
-/// A list of keys, or of (key, value).
-fn list(py: Python<'_>, entries: Vec<Item>) -> PyResult<Bound<'_, PyAny>> {
-    let list = PyList::empty(py);
-    for (key, value) in entries {
-        let key = PyString::new(py, &key);
-        match value {
-            Some(value) => {
-                list.append(PyTuple::new(py, [key.into_any(), PyBytes::new(py, &value).into_any()])?)?;
-            }
-            None => list.append(key)?,
-        }
-    }
-    Ok(list.into_any())
 }
 
 impl From<Result<Outcome, Error>> for Outcome {

@@ -16,8 +16,7 @@ use crate::runtime::{Runtime, Work};
 /// How long a waiting thread may be deaf to signals: Ctrl-C is answered within this time.
 const SIGNALS_EVERY: Duration = Duration::from_millis(50);
 
-/// Runs `work`. With `completions`: returns at once, with an asyncio future and its ticket. Without: returns what the
-/// future would hold, or raises it.
+/// Runs `work`. With `completions`: returns its ticket at once. Without: returns its result, or raises its failure.
 pub(crate) fn run<'py>(
     py: Python<'py>,
     completions: Option<&Completions>,
@@ -25,7 +24,7 @@ pub(crate) fn run<'py>(
     work: impl Future<Output = Outcome> + Send + 'static,
 ) -> PyResult<Bound<'py, PyAny>> {
     match completions {
-        Some(completions) => completions.start(py, about, work)?.into_bound_py_any(py),
+        Some(completions) => completions.start(about, work)?.into_bound_py_any(py),
         None => wait(py, work)?.into_python(py, &about),
     }
 }

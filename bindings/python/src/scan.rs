@@ -8,10 +8,11 @@ use futures_util::FutureExt as _;
 use prism_client::{Entry, Error};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::completions::Completions;
-use crate::failure::About;
+use crate::failure::{self, About};
 use crate::outcome::Outcome;
 use crate::run::run;
 use crate::runtime::Local;
@@ -33,7 +34,7 @@ pub(crate) struct Scan {
 ///
 /// A batch stays here until the thread that waits for it takes it, so giving up a wait loses no entry and cannot put
 /// entries out of order.
-pub(crate) struct Pull {
+struct Pull {
     source: AsyncMutex<Source>,
     ready: Mutex<Ready>,
 }
@@ -48,7 +49,7 @@ struct Ready {
 }
 
 /// What [`Pull::take`] found.
-pub(crate) enum Taken {
+enum Taken {
     /// Entries; none at the end.
     Entries(Vec<Item>),
     Failed(Error),
@@ -57,7 +58,7 @@ pub(crate) enum Taken {
 }
 
 /// A key, and its value unless only keys were asked for.
-pub(crate) type Item = (String, Option<Bytes>);
+type Item = (String, Option<Bytes>);
 
 enum Source {
     Entries(prism_client::Scan<Entry>),
@@ -66,31 +67,31 @@ enum Source {
 
 #[pymethods]
 impl Scan {
-    /// The next entries; an empty list at the end and after an error or `close`; `None` if they went to another reader.
-    ///
-    /// Cancelling it loses nothing: what was fetched meanwhile comes next.
-    fn next<'py>(
+    /// Waits until there is something to take. Cancelling it loses nothing.
+    fn fetch<'py>(
         &self,
         py: Python<'py>,
         completions: Option<&Bound<'py, Completions>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let pull = self.pull.lock().unwrap_or_else(PoisonError::into_inner);
-        let pull = match pull.as_ref() {
-            Some(pull) => Some(pull.get().cloned().ok_or_else(|| {
-                PyRuntimeError::new_err("this scan is the parent process's; begin a new one after a fork")
-            })?),
-            None => None,
-        };
+        let pull = self.pull()?;
         let work = async move {
-            match pull {
-                Some(pull) => {
-                    pull.fetch().await;
-                    Outcome::Batch(pull)
-                }
-                None => Outcome::NoMore,
+            if let Some(pull) = pull {
+                pull.fetch().await;
             }
+            Outcome::Done
         };
         run(py, completions.map(|completions| completions.get()), self.about.clone_ref(py), work)
+    }
+
+    /// The entries that were fetched; an empty list at the end and after an error or `close`; `None` if they went to
+    /// another reader.
+    fn take<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
+        let taken = self.pull()?.map_or(Taken::Entries(Vec::new()), |pull| pull.take());
+        match taken {
+            Taken::Entries(entries) => list(py, entries).map(Some),
+            Taken::Failed(error) => Err(failure::raise(py, &error, &self.about)),
+            Taken::Nothing => Ok(None),
+        }
     }
 
     /// Resets the stream, unless it has ended.
@@ -112,6 +113,16 @@ impl Scan {
     fn new(about: About, source: Source) -> Self {
         let pull = Pull { source: AsyncMutex::new(source), ready: Mutex::default() };
         Self { about, pull: Mutex::new(Some(Local::new(Arc::new(pull)))) }
+    }
+
+    /// What is left to read; `None` after `close`.
+    fn pull(&self) -> PyResult<Option<Arc<Pull>>> {
+        let pull = self.pull.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(pull) = pull.as_ref() else { return Ok(None) };
+        let pull = pull.get().cloned();
+        pull.map(Some).ok_or_else(|| {
+            PyRuntimeError::new_err("this scan is the parent process's; begin a new one after a fork")
+        })
     }
 }
 
@@ -149,7 +160,7 @@ impl Pull {
     }
 
     /// Takes the batch that is ready, or the error behind it, or learns that it is over.
-    pub(crate) fn take(&self) -> Taken {
+    fn take(&self) -> Taken {
         let mut ready = self.ready();
         if !ready.entries.is_empty() {
             return Taken::Entries(std::mem::take(&mut ready.entries));
@@ -179,4 +190,19 @@ impl Source {
             Self::Keys(scan) => scan.next().await?.map(|key| (key, None)),
         })
     }
+}
+
+/// A list of keys, or of (key, value).
+fn list(py: Python<'_>, entries: Vec<Item>) -> PyResult<Bound<'_, PyList>> {
+    let list = PyList::empty(py);
+    for (key, value) in entries {
+        let key = PyString::new(py, &key);
+        match value {
+            Some(value) => {
+                list.append(PyTuple::new(py, [key.into_any(), PyBytes::new(py, &value).into_any()])?)?;
+            }
+            None => list.append(key)?,
+        }
+    }
+    Ok(list)
 }

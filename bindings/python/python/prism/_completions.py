@@ -1,16 +1,19 @@
 """Binds native calls to asyncio: one `Completions` for each event loop, woken by a file descriptor."""
 
-import asyncio
+from __future__ import annotations
+
 import os
 import select
 import threading
 import weakref
-from asyncio import AbstractEventLoop, CancelledError, Future
-from collections.abc import Callable
-from typing import Any, TypeVar, TypeVarTuple
+from asyncio import CancelledError, get_running_loop
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
-from prism import _native
-from prism._native import Completions
+from prism import _native, errors
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Future
+    from collections.abc import Callable
 
 T = TypeVar("T")
 _Ts = TypeVarTuple("_Ts")
@@ -19,20 +22,19 @@ _Ts = TypeVarTuple("_Ts")
 os.register_at_fork(after_in_child=_native.forked)
 
 
-def current() -> Completions:
-    """The completions of the running loop, made when first asked for. They live as long as the loop."""
-    loop: Any = asyncio.get_running_loop()
+async def run(verb: Callable[[_native.Completions, *_Ts], _native._Ticket[T]], *arguments: *_Ts) -> T:
+    """Starts a native call and returns its result. Cancelling it resets the call's stream."""
+    loop: Any = get_running_loop()
     try:
         completions: Completions = loop._prism_completions
     except AttributeError:
         completions = loop._prism_completions = _attach(loop)
-    return completions
-
-
-async def run(verb: Callable[[Completions, *_Ts], tuple[Future[T], int]], *arguments: *_Ts) -> T:
-    """Starts a native call and returns its result. Cancelling it resets the call's stream."""
-    completions = current()
-    future, ticket = verb(completions, *arguments)
+    try:
+        ticket = verb(completions.native, *arguments)
+    except _native.Failure as failure:
+        raise _exception(failure) from None
+    future: Future[T] = loop.create_future()
+    completions.futures[ticket] = future
     try:
         return await future
     except CancelledError:
@@ -40,18 +42,64 @@ async def run(verb: Callable[[Completions, *_Ts], tuple[Future[T], int]], *argum
         raise
 
 
-def _attach(loop: AbstractEventLoop) -> Completions:
-    completions = Completions(loop)
+def call(native: Callable[[*_Ts], T], *arguments: *_Ts) -> T:
+    """Calls the native half, and raises what its failure stands for."""
     try:
-        loop.add_reader(completions.fileno(), completions.drain)
+        return native(*arguments)
+    except _native.Failure as failure:
+        raise _exception(failure) from None
+
+
+def _exception(failure: BaseException) -> BaseException:
+    if not isinstance(failure, _native.Failure):
+        return failure
+    facts = failure.args[0]
+    error: type[errors.PrismError] = getattr(errors, facts.pop("error"))
+    return error(**facts)
+
+
+class Completions:
+    """The calls of one event loop that are under way. It lives as long as the loop."""
+
+    __slots__ = ("__weakref__", "futures", "native")
+
+    def __init__(self) -> None:
+        self.native = _native.Completions()
+        self.futures: dict[int, Future[Any]] = {}
+
+    def drain(self) -> None:
+        """Sets the futures of all results that have come. Called by the loop, on its thread."""
+        results = self.native.take()
+        for ticket, value, failure in results:
+            future = self.futures.pop(ticket)
+            if future.done():
+                continue
+            if failure is None:
+                future.set_result(value)
+            else:
+                future.set_exception(_exception(failure))
+        if len(results) > 1:
+            # Runs behind the tasks that were just woken, in the same turn of the loop.
+            get_running_loop().call_soon(self.native.release)
+
+    def cancel(self, ticket: int) -> None:
+        """Gives up a call, unless its result has been taken."""
+        if self.futures.pop(ticket, None) is not None:
+            self.native.cancel(ticket)
+
+
+def _attach(loop: AbstractEventLoop) -> Completions:
+    completions = Completions()
+    try:
+        loop.add_reader(completions.native.fileno(), completions.drain)
     except NotImplementedError:
         # A loop that cannot watch a file descriptor: a thread watches it instead.
-        watching = (weakref.ref(loop), weakref.ref(completions), completions.fileno())
+        watching = (weakref.ref(loop), weakref.ref(completions), completions.native.fileno())
         threading.Thread(target=_watch, args=watching, name="prism-completions", daemon=True).start()
     return completions
 
 
-def _watch(loop: "weakref.ref[AbstractEventLoop]", completions: "weakref.ref[Completions]", descriptor: int) -> None:
+def _watch(loop: weakref.ref[AbstractEventLoop], completions: weakref.ref[Completions], descriptor: int) -> None:
     # Looks up now and then to see whether anyone is left to wake.
     while (watched := completions()) is not None:
         ready = select.select([descriptor], [], [], 1.0)[0]

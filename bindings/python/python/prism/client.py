@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prism import _native
+from prism._completions import call
 from prism._namespace import DEFAULT_NAMESPACE
 from prism.keyvalue import KeyValueAPI, SyncKeyValueAPI
 from prism.list import ListAPI, SyncListAPI
@@ -48,7 +49,7 @@ class PrismClient:
             InvalidArgumentError: An argument cannot be used.
         """
         self.proxy_address = proxy_address
-        self._client = _native.Client(proxy_address, token, metadata, timeout)
+        self._client = call(_native.Client, proxy_address, token, metadata, timeout)
         self.keyvalue = KeyValueAPI(self._client, DEFAULT_NAMESPACE)
         self.list = ListAPI(self._client, DEFAULT_NAMESPACE)
 
@@ -101,7 +102,7 @@ class SyncPrismClient:
     ) -> None:
         """As `PrismClient`."""
         self.proxy_address = proxy_address
-        self._client = _native.Client(proxy_address, token, metadata, timeout)
+        self._client = call(_native.Client, proxy_address, token, metadata, timeout)
         self.keyvalue = SyncKeyValueAPI(self._client, DEFAULT_NAMESPACE)
         self.list = SyncListAPI(self._client, DEFAULT_NAMESPACE)
 

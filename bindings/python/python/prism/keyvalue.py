@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from prism._completions import run
+from prism._completions import call, run
 from prism._namespace import DEFAULT_NAMESPACE
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class KeyValueAPI:
             timeout: Seconds for the whole scan. None: no limit, but an error when nothing comes for 60 s.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return Scan(self._client.scan(prefix, namespace, limit, start_after, timeout))
+        return Scan(call(self._client.scan, prefix, namespace, limit, start_after, timeout))
 
     def scan_keys(
         self,
@@ -134,7 +134,7 @@ class KeyValueAPI:
     ) -> Scan[str]:
         """As `scan`, without the values."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return Scan(self._client.scan_keys(prefix, namespace, limit, start_after, timeout))
+        return Scan(call(self._client.scan_keys, prefix, namespace, limit, start_after, timeout))
 
 
 class SyncKeyValueAPI:
@@ -168,7 +168,7 @@ class SyncKeyValueAPI:
             ResourceExhaustedError: The backend is full; what the key held before is kept.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        self._client.set(None, key, value, namespace, ttl_seconds, timeout)
+        call(self._client.set, None, key, value, namespace, ttl_seconds, timeout)
 
     def get(self, key: str, namespace: str = DEFAULT_NAMESPACE, *, timeout: float | None = None) -> bytes:
         """Returns the value of `key`.
@@ -177,17 +177,17 @@ class SyncKeyValueAPI:
             KeyNotFoundError: There is no live key.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return self._client.get(None, key, namespace, timeout)
+        return call(self._client.get, None, key, namespace, timeout)
 
     def delete(self, key: str, namespace: str = DEFAULT_NAMESPACE, *, timeout: float | None = None) -> bool:
         """Removes `key`. Whether a live key was removed: a missing one is an answer, not an error."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return self._client.delete(None, key, namespace, timeout)
+        return call(self._client.delete, None, key, namespace, timeout)
 
     def exists(self, key: str, namespace: str = DEFAULT_NAMESPACE, *, timeout: float | None = None) -> bool:
         """Whether `key` is there and has not expired."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return self._client.exists(None, key, namespace, timeout)
+        return call(self._client.exists, None, key, namespace, timeout)
 
     def count(
         self,
@@ -198,7 +198,7 @@ class SyncKeyValueAPI:
     ) -> int:
         """The number of live keys that begin with `prefix`; all keys where it is empty."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return self._client.count(None, prefix, namespace, timeout)
+        return call(self._client.count, None, prefix, namespace, timeout)
 
     def scan(
         self,
@@ -222,7 +222,7 @@ class SyncKeyValueAPI:
             timeout: Seconds for the whole scan. None: no limit, but an error when nothing comes for 60 s.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return SyncScan(self._client.scan(prefix, namespace, limit, start_after, timeout))
+        return SyncScan(call(self._client.scan, prefix, namespace, limit, start_after, timeout))
 
     def scan_keys(
         self,
@@ -235,7 +235,7 @@ class SyncKeyValueAPI:
     ) -> SyncScan[str]:
         """As `scan`, without the values."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return SyncScan(self._client.scan_keys(prefix, namespace, limit, start_after, timeout))
+        return SyncScan(call(self._client.scan_keys, prefix, namespace, limit, start_after, timeout))
 
 
 class Scan(AsyncIterator[T], Generic[T]):
@@ -254,7 +254,8 @@ class Scan(AsyncIterator[T], Generic[T]):
         for item in self._batch:
             return item
         while True:
-            batch = await run(self._scan.next)
+            await run(self._scan.fetch)
+            batch = call(self._scan.take)
             if batch is None:
                 continue  # another task took it
             self._batch = iter(batch)
@@ -284,7 +285,8 @@ class SyncScan(Iterator[T], Generic[T]):
         for item in self._batch:
             return item
         while True:
-            batch = self._scan.next(None)
+            call(self._scan.fetch, None)
+            batch = call(self._scan.take)
             if batch is None:
                 continue  # another thread took it
             self._batch = iter(batch)

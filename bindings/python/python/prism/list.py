@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prism._completions import run
+from prism._completions import call, run
 from prism._namespace import DEFAULT_NAMESPACE
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class SyncListAPI:
             ResourceExhaustedError: The backend is full; the list is unchanged.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return self._client.push_left(None, list_key, value, namespace, timeout)
+        return call(self._client.push_left, None, list_key, value, namespace, timeout)
 
     def push_right(
         self,
@@ -129,7 +129,7 @@ class SyncListAPI:
             ResourceExhaustedError: The backend is full; the list is unchanged.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return self._client.push_right(None, list_key, value, namespace, timeout)
+        return call(self._client.push_right, None, list_key, value, namespace, timeout)
 
     def pop_left(
         self,
@@ -140,7 +140,7 @@ class SyncListAPI:
     ) -> bytes | None:
         """Removes and returns the value at the left end (the head); None if the list is empty or missing."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return self._client.pop_left(None, list_key, namespace, timeout)
+        return call(self._client.pop_left, None, list_key, namespace, timeout)
 
     def pop_right(
         self,
@@ -151,7 +151,7 @@ class SyncListAPI:
     ) -> bytes | None:
         """Removes and returns the value at the right end (the tail); None if the list is empty or missing."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return self._client.pop_right(None, list_key, namespace, timeout)
+        return call(self._client.pop_right, None, list_key, namespace, timeout)
 
     def length(
         self,
@@ -162,4 +162,4 @@ class SyncListAPI:
     ) -> int:
         """The number of values in the list; 0 if it is missing."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return self._client.length(None, list_key, namespace, timeout)
+        return call(self._client.length, None, list_key, namespace, timeout)
