@@ -14,9 +14,11 @@ use prism_runtime::{Running, Server, telemetry};
 
 use crate::config::{self, ConfigError};
 use crate::forward::{Forwarder, Shared};
+use crate::metrics::ProxyCollector;
 use crate::reload::{Reloader, Source};
 use crate::route::{EmbeddedPlugins, RouteTable};
 use crate::status;
+use crate::traffic::page;
 
 /// The binary's name.
 pub const NAME: &str = "prism-proxy";
@@ -98,7 +100,9 @@ pub async fn start(
     let own = ServiceHandler::new(services, server.drain.clone());
     let shared = Shared::new(table);
     let (reloader, status) = Reloader::new(source, &config, embedded, &shared)?;
-    server.http_routes = status::routes(Arc::clone(&shared), status);
+    let collector = ProxyCollector { shared: Arc::clone(&shared), status: status.clone() };
+    server.registry.register_collector(Box::new(collector));
+    server.http_routes = status::routes(Arc::clone(&shared), status).merge(page::routes(Arc::clone(&shared)));
     let running = server.start(move || Forwarder::new(Arc::clone(&shared), own.clone())).await?;
     let reload = async {
         if let Some(reloader) = reloader {

@@ -26,9 +26,10 @@ use prism_proto::{Error, INTERFACES_PREFIX, limits};
 use prism_runtime::call::{self, Call, GRPC_TIMEOUT, Responder};
 use prism_runtime::connection::Handler;
 use prism_runtime::message::{self, Budget, Encoding, Message};
-use prism_runtime::pump::{Incoming, PumpError, pump};
+use prism_runtime::pump::{Incoming, PumpError, Sent, pump};
 use prism_runtime::service::{self, Pieces, ServiceHandler};
 use tokio::time::{Instant, timeout_at};
+use tonic::Code;
 use tonic::body::Body;
 
 use crate::endpoint::Endpoint;
@@ -36,6 +37,7 @@ use crate::error;
 use crate::limit::InFlight;
 use crate::namespace;
 use crate::route::{Backend, Remote, Route, RouteTable};
+use crate::traffic::{Ongoing, Unrouted};
 use crate::upstream::{Kind, Place, Upstreams};
 
 /// A client has this long to send the first message, which names the namespace, unless its own deadline is shorter.
@@ -52,6 +54,7 @@ const UNIX_AUTHORITY: &str = "localhost";
 pub struct Shared {
     /// The routes in force.
     pub table: ArcSwap<RouteTable>,
+    pub(crate) unrouted: Unrouted,
     budget: Budget,
 }
 
@@ -59,7 +62,11 @@ impl Shared {
     /// Begins with a table.
     #[must_use]
     pub fn new(table: RouteTable) -> Arc<Self> {
-        Arc::new(Self { table: ArcSwap::from_pointee(table), budget: Budget::new(BUDGET_BYTES) })
+        Arc::new(Self {
+            table: ArcSwap::from_pointee(table),
+            unrouted: Unrouted::default(),
+            budget: Budget::new(BUDGET_BYTES),
+        })
     }
 }
 
@@ -79,9 +86,15 @@ impl Handler for Forwarder {
             return Box::pin(self.own.handle(call)).await;
         }
         let Call { head, body, mut responder } = call;
-        if let Err(error) = self.forward(head, body, &mut responder).await {
+        let mut ongoing = None;
+        if let Err(error) = self.forward(head, body, &mut responder, &mut ongoing).await {
             tracing::debug!(reason = %error.reason, %error, "a call failed");
             responder.fail(&error.into());
+        }
+        let sent = responder.sent();
+        match ongoing {
+            Some(ongoing) => ongoing.end(sent),
+            None => self.shared.unrouted.count(sent.code.unwrap_or(Code::Cancelled)),
         }
     }
 }
@@ -112,19 +125,20 @@ impl Forwarder {
         head: Box<request::Parts>,
         mut body: RecvStream,
         responder: &mut Responder,
+        ongoing: &mut Option<Ongoing>,
     ) -> Result<(), Error> {
         let arrived = Instant::now();
         let timeout = call::timeout(&head.headers)?;
         let first_max = timeout.unwrap_or(FIRST_MESSAGE_MAX).min(FIRST_MESSAGE_MAX);
-        let routed = timeout_at(arrived + first_max, self.route(head, &mut body, arrived)).await;
+        let routed = timeout_at(arrived + first_max, self.route(head, &mut body, arrived, ongoing)).await;
         let mut routed = routed.map_err(|_| call::deadline_exceeded())??;
         let unary_max = routed.method.is_unary().then_some(routed.route.settings.timeout);
         // A deadline beyond what the clock can express is none.
         routed.deadline = timeout.or(unary_max).and_then(|limit| arrived.checked_add(limit));
         match routed.deadline {
-            None => self.send(routed, body, responder).await,
+            None => self.send(routed, body, responder, ongoing.as_ref()).await,
             Some(deadline) => {
-                let sent = self.send(routed, body, responder);
+                let sent = self.send(routed, body, responder, ongoing.as_ref());
                 timeout_at(deadline, sent).await.unwrap_or_else(|_| Err(call::deadline_exceeded()))
             }
         }
@@ -136,6 +150,7 @@ impl Forwarder {
         head: Box<request::Parts>,
         body: &mut RecvStream,
         arrived: Instant,
+        ongoing: &mut Option<Ongoing>,
     ) -> Result<Box<Routed>, Error> {
         let encoding = Encoding::of(&head.headers)?;
         let message = message::read_first(body, limits::MESSAGE_BYTES_MAX, &self.shared.budget).await?;
@@ -151,14 +166,18 @@ impl Forwarder {
         };
         let route = self.shared.table.load().route(&namespace)?;
         drop(namespace);
+        let path = head.uri.path();
+        let method = route.method(path);
+        let described = method.as_ref().is_ok_and(|method| *method != Method::UNKNOWN).then_some(path);
+        let counted = ongoing.insert(route.traffic.begin(described, arrived.into_std()));
+        counted.received(message.wire_len());
         let len = plain.as_ref().map_or(message.len, Vec::len);
         let max = route.settings.message_bytes_max;
         if len > max {
             return Err(message::too_large(len, max).with("namespace", &route.settings.name));
         }
-        let path = head.uri.path();
         route.check_interface(path.trim_start_matches('/').split('/').next().unwrap_or_default())?;
-        let method = route.method(path)?;
+        let method = method?;
         let in_flight = route.admit(method, arrived.into_std())?;
         if !method.client_streaming {
             message::read_end(&message, body).await?;
@@ -171,6 +190,7 @@ impl Forwarder {
         routed: Box<Routed>,
         body: RecvStream,
         responder: &mut Responder,
+        ongoing: Option<&Ongoing>,
     ) -> Result<(), Error> {
         match &routed.route.backend {
             Backend::Embedded(served) => {
@@ -179,7 +199,9 @@ impl Forwarder {
                 Ok(())
             }
             Backend::Remote(remote) => {
-                Exchange { upstreams: &self.upstreams, remote, routed: &routed }.run(body, responder).await
+                Exchange { upstreams: &self.upstreams, remote, routed: &routed, ongoing }
+                    .run(body, responder)
+                    .await
             }
         }
     }
@@ -227,6 +249,7 @@ struct Exchange<'a> {
     upstreams: &'a Upstreams,
     remote: &'a Arc<Remote>,
     routed: &'a Routed,
+    ongoing: Option<&'a Ongoing>,
 }
 
 /// How far one attempt came.
@@ -257,7 +280,9 @@ impl Exchange<'_> {
             let place = place.map_err(|why| unreachable(&why))?;
             match self.attempt(place, &mut body, responder).await? {
                 Attempt::Done => return Ok(()),
-                Attempt::Unseen(_) if attempts_left > 0 && (body.is_some() || !method.client_streaming) => {}
+                Attempt::Unseen(_) if attempts_left > 0 && (body.is_some() || !method.client_streaming) => {
+                    self.remote.retried();
+                }
                 Attempt::Unseen(why) => return Err(unreachable(&why)),
             }
         }
@@ -314,8 +339,13 @@ impl Exchange<'_> {
         let download = self.relay(response, &place, responder);
         match body.take() {
             Some(body) if more => {
-                let upload = upload(message.rest.clone(), body, &mut to);
-                Box::pin(both_ways(upload, download)).await
+                let mut uploaded = Sent::default();
+                let upload = upload(message.rest.clone(), body, &mut to, &mut uploaded);
+                let attempt = Box::pin(both_ways(upload, download)).await;
+                if let Some(ongoing) = self.ongoing {
+                    ongoing.received(uploaded.bytes);
+                }
+                attempt
             }
             _ => download.await,
         }
@@ -347,17 +377,8 @@ impl Exchange<'_> {
         if responder.send_head(Response::from_parts(head, ()), end).is_err() || end {
             return Ok(Attempt::Done);
         }
-        let Some(to) = responder.take_stream() else { return Ok(Attempt::Done) };
-        match pump(pin!(Incoming::new(from)), to).await {
-            Ok(()) => responder.set_ended(),
-            Err(PumpError::Source(why)) => {
-                return Err(error::backend_lost(namespace, &remote.endpoint, &why));
-            }
-            Err(why @ (PumpError::Gone | PumpError::Stalled)) => {
-                tracing::debug!(%why, namespace, "an answer was not delivered");
-                responder.reset(Reason::CANCEL);
-            }
-        }
+        let sent = responder.send_body(pin!(Incoming::new(from))).await;
+        sent.map_err(|why| error::backend_lost(namespace, &remote.endpoint, &why))?;
         Ok(Attempt::Done)
     }
 
@@ -400,6 +421,7 @@ async fn upload(
     rest: Bytes,
     body: RecvStream,
     to: &mut SendStream<Bytes>,
+    sent: &mut Sent,
 ) -> Result<(), PumpError<h2::Error>> {
-    pump(pin!(Pieces::from(vec![rest]).then(Incoming::new(body))), to).await
+    pump(pin!(Pieces::from(vec![rest]).then(Incoming::new(body))), to, sent).await
 }

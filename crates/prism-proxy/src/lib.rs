@@ -8,6 +8,8 @@
 //! | [`reload`] | taking the file again when it changes |
 //! | [`status`] | `/config/status`: what is in force, and how backends are |
 //! | [`limit`] | a namespace's calls under way and per second |
+//! | [`traffic`] | what a namespace's calls come to, and `/traffic` |
+//! | `metrics` | the proxy's part of `/metrics` |
 //! | [`namespace`] | finding the namespace in a message's bytes |
 //! | [`forward`] | one call's way through |
 //! | [`upstream`] | connections to backends |
@@ -25,8 +27,10 @@ pub mod endpoint;
 pub mod error;
 pub mod forward;
 pub mod limit;
+mod metrics;
 pub mod namespace;
 pub mod reload;
 pub mod route;
 pub mod status;
+pub mod traffic;
 pub mod upstream;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwapOption;
@@ -18,6 +18,7 @@ use crate::discovery::Discovered;
 use crate::endpoint::Endpoint;
 use crate::error;
 use crate::limit::{Counts, InFlight};
+use crate::traffic::Traffic;
 
 /// The plugins that a process embeds, by the name that `embedded:NAME` uses.
 pub type EmbeddedPlugins = HashMap<&'static str, Arc<Served>>;
@@ -38,6 +39,8 @@ pub struct Route {
     pub settings: Namespace,
     /// What serves it.
     pub backend: Backend,
+    /// What its calls come to.
+    pub traffic: Arc<Traffic>,
     counts: Arc<Counts>,
 }
 
@@ -69,6 +72,9 @@ pub struct Remote {
     pub discovered: Discovered,
     /// Connections that are open now, of all workers.
     open: AtomicUsize,
+    connects_made: AtomicU64,
+    connects_failed: AtomicU64,
+    retries: AtomicU64,
     /// Why the last attempts to connect failed.
     failing: ArcSwapOption<Failing>,
 }
@@ -93,12 +99,28 @@ pub enum RemoteState {
     Unreachable(Arc<Failing>),
 }
 
+/// What has been counted of a backend's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemoteCounts {
+    /// Connections open now.
+    pub open: u64,
+    /// Attempts to connect that succeeded.
+    pub connects_made: u64,
+    /// Attempts to connect that failed.
+    pub connects_failed: u64,
+    /// Calls sent a second time.
+    pub retries: u64,
+}
+
 impl Remote {
     fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
             discovered: Discovered::default(),
             open: AtomicUsize::new(0),
+            connects_made: AtomicU64::new(0),
+            connects_failed: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
             failing: ArcSwapOption::empty(),
         }
     }
@@ -111,8 +133,29 @@ impl Remote {
         self.failing.load_full().map_or(RemoteState::Idle, RemoteState::Unreachable)
     }
 
+    /// What has been counted of its connections.
+    pub fn counts(&self) -> RemoteCounts {
+        RemoteCounts {
+            open: self.open.load(Ordering::Relaxed) as u64,
+            connects_made: self.connects_made.load(Ordering::Relaxed),
+            connects_failed: self.connects_failed.load(Ordering::Relaxed),
+            retries: self.retries.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Notes that a call is sent a second time.
+    pub(crate) fn retried(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that an attempt to connect failed.
+    pub(crate) fn connect_failed(&self) {
+        self.connects_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Notes that a connection was made.
     pub(crate) fn connected(&self) {
+        self.connects_made.fetch_add(1, Ordering::Relaxed);
         self.open.fetch_add(1, Ordering::Relaxed);
         self.failing.store(None);
     }
@@ -156,7 +199,8 @@ impl RouteTable {
                 Some(route) if route.settings == settings => Arc::clone(route),
                 _ => {
                     let counts = before.map(|route| Arc::clone(&route.counts)).unwrap_or_default();
-                    Arc::new(Route { settings, backend, counts })
+                    let traffic = before.map(|route| Arc::clone(&route.traffic)).unwrap_or_default();
+                    Arc::new(Route { settings, backend, traffic, counts })
                 }
             };
             table.routes.insert(name, route);

@@ -304,6 +304,16 @@ impl Link {
     }
 
     async fn connect(self: &Arc<Self>) -> io::Result<Arc<Connection>> {
+        let connected = self.try_connect().await;
+        if connected.is_err()
+            && let Some(remote) = self.remote.upgrade()
+        {
+            remote.connect_failed();
+        }
+        connected
+    }
+
+    async fn try_connect(self: &Arc<Self>) -> io::Result<Arc<Connection>> {
         match &self.endpoint {
             Endpoint::Tcp(authority) => {
                 let host = authority.host().trim_start_matches('[').trim_end_matches(']');

@@ -5,6 +5,8 @@
 //!                └──────────fail / refuse──────────────▶ ended
 //! ```
 
+use std::fmt::Display;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,10 +15,12 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode, request};
+use http_body::Body;
 use prism_proto::{Error, ErrorReason};
 use tonic::Status;
 
 use crate::message::Encoding;
+use crate::pump::{PumpError, Sent, pump};
 
 /// The header that carries a call's deadline.
 pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
@@ -38,11 +42,12 @@ pub struct Responder {
     respond: SendResponse<Bytes>,
     stream: Option<SendStream<Bytes>>,
     ended: bool,
+    sent: Sent,
 }
 
 impl Responder {
     pub(crate) fn new(respond: SendResponse<Bytes>) -> Self {
-        Self { respond, stream: None, ended: false }
+        Self { respond, stream: None, ended: false, sent: Sent::default() }
     }
 
     /// Sends the response's head; with `end` it is all there is.
@@ -50,19 +55,39 @@ impl Responder {
     /// # Errors
     /// The stream or its connection is gone.
     pub fn send_head(&mut self, head: Response<()>, end: bool) -> Result<(), h2::Error> {
+        if end {
+            self.sent.end(head.headers());
+        }
         self.stream = Some(self.respond.send_response(head, end)?);
         self.ended = end;
         Ok(())
     }
 
-    /// The stream for what follows the head, to be ended by the caller; `None` before the head and after the end.
-    pub fn take_stream(&mut self) -> Option<&mut SendStream<Bytes>> {
-        if self.ended { None } else { self.stream.as_mut() }
+    /// Sends what follows the head, up to the end. A client that does not take it is given up.
+    ///
+    /// # Errors
+    /// The body failed; the call has not ended.
+    pub async fn send_body<B>(&mut self, body: Pin<&mut B>) -> Result<(), B::Error>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Display,
+    {
+        let Some(stream) = self.stream.as_mut().filter(|_| !self.ended) else { return Ok(()) };
+        match pump(body, stream, &mut self.sent).await {
+            Ok(()) => self.ended = true,
+            Err(PumpError::Source(error)) => return Err(error),
+            Err(why @ (PumpError::Gone | PumpError::Stalled)) => {
+                tracing::debug!(%why, "an answer was not delivered");
+                self.reset(Reason::CANCEL);
+            }
+        }
+        Ok(())
     }
 
-    /// Notes that the stream has been ended through [`Responder::take_stream`].
-    pub fn set_ended(&mut self) {
-        self.ended = true;
+    /// What has been sent of the answer.
+    #[must_use]
+    pub fn sent(&self) -> Sent {
+        self.sent
     }
 
     /// Ends the call with a status: alone, or as the trailers of an answer that has begun. A call that has ended
@@ -72,6 +97,7 @@ impl Responder {
             return;
         }
         self.ended = true;
+        self.sent.code = Some(status.code());
         let sent = match &mut self.stream {
             Some(stream) => stream.send_trailers(trailers(status)),
             None => self.respond.send_response(trailers_only(status), true).map(drop),

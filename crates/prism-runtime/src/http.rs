@@ -27,7 +27,8 @@ const HEAD_MAX: Duration = Duration::from_secs(10);
 const CONNECTIONS_MAX: usize = 256;
 
 /// The routes that every server has.
-pub(crate) fn routes(registry: Arc<Registry>, health: Health) -> Router {
+pub(crate) fn routes(mut registry: Registry, health: Health) -> Router {
+    metrics::register_process(&mut registry);
     let livez = || async { "ok\n" };
     let readyz = move || async move {
         if health.is_serving() {
@@ -36,6 +37,7 @@ pub(crate) fn routes(registry: Arc<Registry>, health: Health) -> Router {
             (StatusCode::SERVICE_UNAVAILABLE, "not serving\n")
         }
     };
+    let registry = Arc::new(registry);
     let metrics = move || async move {
         match metrics::encode(&registry) {
             Ok(text) => {
@@ -140,7 +142,7 @@ impl HttpServer {
         let listener = Listener::bind(listen).await?;
         let address = listener.local_address();
         let health = Health::new(&[]).await;
-        let router = make_router(routes(Arc::new(registry), health.clone()));
+        let router = make_router(routes(registry, health.clone()));
         health.set_serving(true).await;
         let connections = Arc::new(Connections {
             drain: CancellationToken::new(),

@@ -44,6 +44,12 @@ impl Message {
         &self.pieces
     }
 
+    /// The length, with the prefix.
+    #[must_use]
+    pub fn wire_len(&self) -> u64 {
+        (PREFIX_BYTES + self.len) as u64
+    }
+
     /// The message's bytes without the prefix, piece by piece.
     pub fn payload(&self) -> impl Iterator<Item = &[u8]> {
         let mut skip = PREFIX_BYTES;

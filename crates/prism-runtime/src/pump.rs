@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::{RecvStream, SendStream};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use tonic::Code;
 
 /// How long a receiver may take nothing while there is something to send. One that stalls for longer is cut off:
 /// what it has not read holds memory here and windows behind.
@@ -31,22 +33,43 @@ pub enum PumpError<E: Display> {
     Stalled,
 }
 
-/// Sends the frames of a body and ends the stream with the body's trailers, or without.
+/// What has been sent of an answer, or of what follows a request's first message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Bytes of its body.
+    pub bytes: u64,
+    /// The status it ended with; `None` before its end.
+    pub code: Option<Code>,
+}
+
+impl Sent {
+    /// Notes the status in the last headers of an answer. One without a status is `UNKNOWN` to a client, too.
+    pub(crate) fn end(&mut self, last: &HeaderMap) {
+        let code = last.get("grpc-status").map(|value| Code::from_bytes(value.as_bytes()));
+        self.code = Some(code.unwrap_or(Code::Unknown));
+    }
+}
+
+/// Sends the frames of a body and ends the stream with the body's trailers, or without. `sent` tells how far it came.
 ///
 /// # Errors
 /// [`PumpError`]; the stream has then not been ended.
 ///
 /// # Cancel safety
 /// What was taken from the body has been handed to the stream, except for one frame that waits for the receiver.
-pub async fn pump<B>(mut body: Pin<&mut B>, stream: &mut SendStream<Bytes>) -> Result<(), PumpError<B::Error>>
+pub async fn pump<B>(
+    mut body: Pin<&mut B>,
+    stream: &mut SendStream<Bytes>,
+    sent: &mut Sent,
+) -> Result<(), PumpError<B::Error>>
 where
     B: Body<Data = Bytes>,
     B::Error: Display,
 {
-    let mut sent = 0;
+    let mut turn = 0;
     loop {
-        if sent >= TURN_BYTES {
-            sent = 0;
+        if turn >= TURN_BYTES {
+            turn = 0;
             give_way().await;
         }
         let next = poll_fn(|cx| match body.as_mut().poll_frame(cx) {
@@ -54,22 +77,26 @@ where
             Poll::Pending => stream.poll_reset(cx).map(|_| Err(PumpError::Gone)),
         });
         let Some(frame) = next.await?.transpose().map_err(PumpError::Source)? else {
+            sent.end(&HeaderMap::new());
             return stream.send_data(Bytes::new(), true).map_err(|_| PumpError::Gone);
         };
         match frame.into_data() {
             Ok(data) => {
                 let end = body.is_end_stream();
-                sent += data.len();
+                turn += data.len();
+                sent.bytes += data.len() as u64;
                 if !data.is_empty() || end {
                     wait_for_room(stream, data.len()).await?;
                     stream.send_data(data, end).map_err(|_| PumpError::Gone)?;
                 }
                 if end {
+                    sent.end(&HeaderMap::new());
                     return Ok(());
                 }
             }
             Err(frame) => {
                 let trailers = frame.into_trailers().unwrap_or_default();
+                sent.end(&trailers);
                 return stream.send_trailers(trailers).map_err(|_| PumpError::Gone);
             }
         }
@@ -209,7 +236,7 @@ mod tests {
         let (mut server, _) = listener.accept().await.unwrap();
         let frames = Arc::new(AtomicUsize::new(0));
         let body = Endless(Arc::clone(&frames));
-        tokio::spawn(async move { pump(pin!(body), &mut stream).await });
+        tokio::spawn(async move { pump(pin!(body), &mut stream, &mut Sent::default()).await });
 
         let rounds = 20;
         for _ in 0..rounds {

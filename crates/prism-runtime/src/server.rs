@@ -105,7 +105,7 @@ impl Server {
 
         let stop_http = CancellationToken::new();
         let http = http_listener.map(|listener| {
-            let routes = http::routes(Arc::new(self.registry), self.health.clone()).merge(self.http_routes);
+            let routes = http::routes(self.registry, self.health.clone()).merge(self.http_routes);
             tokio::spawn(http::serve(listener, routes, stop_http.clone()))
         });
         let (drain, connections_max) = (self.drain.clone(), self.connections_max);

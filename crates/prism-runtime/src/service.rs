@@ -27,7 +27,7 @@ use tower_service::Service;
 use crate::call::{self, Call, Responder};
 use crate::connection::Handler;
 use crate::message::{self, Budget, Encoding};
-use crate::pump::{Incoming, PumpError, pump};
+use crate::pump::Incoming;
 
 /// A service as tonic generates it: it is always ready, and its clone is that of an `Arc`.
 pub trait TonicService: NamedService + Clone + Send + Sync + 'static {
@@ -256,14 +256,8 @@ pub async fn send(service: &GrpcService, request: Request<Body>, responder: &mut
     if responder.send_head(Response::from_parts(head, ()), end).is_err() || end {
         return;
     }
-    let Some(stream) = responder.take_stream() else { return };
-    match pump(pin!(body), stream).await {
-        Ok(()) => responder.set_ended(),
-        Err(PumpError::Source(status)) => responder.fail(&status),
-        Err(error @ (PumpError::Gone | PumpError::Stalled)) => {
-            tracing::debug!(%error, "an answer was not delivered");
-            responder.reset(h2::Reason::CANCEL);
-        }
+    if let Err(status) = responder.send_body(pin!(body)).await {
+        responder.fail(&status);
     }
 }
 

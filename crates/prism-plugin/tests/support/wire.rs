@@ -11,7 +11,7 @@ use h2::client::{self, SendRequest};
 use h2::server::SendResponse;
 use http::{HeaderMap, Request, Response};
 use prism_runtime::message::framed;
-use prism_runtime::pump::{Incoming, pump};
+use prism_runtime::pump::{Incoming, Sent, pump};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tonic::Status;
@@ -125,7 +125,7 @@ async fn forward(
     };
     let end = body.is_end_stream();
     let mut stream = respond.send_response(Response::from_parts(head, ()), end).ok()?;
-    if end { Some(()) } else { pump(pin!(Incoming::new(body)), &mut stream).await.ok() }
+    if end { Some(()) } else { pump(pin!(Incoming::new(body)), &mut stream, &mut Sent::default()).await.ok() }
 }
 
 fn reply(answer: Answer, respond: &mut SendResponse<Bytes>) {

@@ -1,0 +1,178 @@
+//! What `/metrics` shows of the calls, the backends and the configuration, read when it is asked for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use tokio::sync::watch;
+
+use crate::forward::Shared;
+use crate::route::RemoteState;
+use crate::status::{Outcome, Status};
+use crate::traffic::{LATENCY_BOUNDS, Totals};
+
+/// Stands for all namespaces beyond the most that are told apart. None can have this name.
+const OTHERS: &str = "_other";
+
+/// Shows a proxy's figures.
+#[derive(Debug)]
+pub(crate) struct ProxyCollector {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) status: watch::Receiver<Status>,
+}
+
+impl Collector for ProxyCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.calls(&mut encoder)?;
+        self.backends(&mut encoder)?;
+        let status = self.status.borrow();
+        let refused = status.last_attempt.as_ref().is_some_and(|attempt| attempt.outcome == Outcome::Refused);
+        let gauges = [
+            ("prism_proxy_config_namespaces", "Namespaces in force", status.namespaces as u64),
+            (
+                "prism_proxy_config_applied",
+                "Whether the last attempt to take the file succeeded: 1 or 0",
+                u64::from(!refused),
+            ),
+        ];
+        for (name, help, value) in gauges {
+            family(&mut encoder, name, help, MetricType::Gauge)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+}
+
+impl ProxyCollector {
+    fn calls(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut totals: BTreeMap<[String; 2], Totals> = BTreeMap::new();
+        let mut in_flight: BTreeMap<String, i64> = BTreeMap::new();
+        for route in self.shared.table.load().routes() {
+            let mut shown = None;
+            route.traffic.each(|method, figures| {
+                let namespace = if figures.is_shown() { &route.settings.name } else { OTHERS };
+                totals.entry([namespace.to_owned(), method.to_owned()]).or_default().add(figures);
+                shown = shown.max(Some(figures.is_shown()));
+            });
+            if let Some(shown) = shown {
+                let namespace = if shown { &route.settings.name } else { OTHERS };
+                *in_flight.entry(namespace.to_owned()).or_default() += route.traffic.in_flight();
+            }
+        }
+
+        let mut metric =
+            family(encoder, "prism_proxy_requests", "Calls that have ended", MetricType::Counter)?;
+        for ([namespace, method], totals) in &totals {
+            for (code, count) in totals.codes() {
+                let labels = [("namespace", namespace.as_str()), ("method", method.as_str()), ("code", code)];
+                counter(&mut metric, &labels, count)?;
+            }
+        }
+        let mut metric = family(
+            encoder,
+            "prism_proxy_request_duration_seconds",
+            "Time from a call's head to the end of its answer",
+            MetricType::Histogram,
+        )?;
+        for (labels, totals) in &totals {
+            let bounds = LATENCY_BOUNDS.iter().map(std::time::Duration::as_secs_f64).chain([f64::MAX]);
+            let buckets: Vec<_> = bounds.zip(totals.latency).collect();
+            let labels = method_labels(labels);
+            metric.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
+                totals.took.as_secs_f64(),
+                totals.requests(),
+                &buckets,
+                None,
+            )?;
+        }
+        let mut metric =
+            family(encoder, "prism_proxy_requests_in_flight", "Calls under way now", MetricType::Gauge)?;
+        for (namespace, count) in &in_flight {
+            let labels = [("namespace", namespace.as_str())];
+            ConstGauge::new(*count).encode(metric.encode_family(&labels)?)?;
+        }
+        let directions = [
+            ("prism_proxy_request_bytes", "Bytes of the requests, framing included", true),
+            ("prism_proxy_response_bytes", "Bytes of the answers, framing included", false),
+        ];
+        for (name, help, requests) in directions {
+            let mut metric = family(encoder, name, help, MetricType::Counter)?;
+            for (labels, totals) in &totals {
+                let bytes = if requests { totals.request_bytes } else { totals.response_bytes };
+                counter(&mut metric, &method_labels(labels), bytes)?;
+            }
+        }
+        let (name, help) =
+            ("prism_proxy_unrouted_requests", "Calls that ended before their namespace was known");
+        let mut metric = family(encoder, name, help, MetricType::Counter)?;
+        for (code, count) in self.shared.unrouted.codes() {
+            counter(&mut metric, &[("code", code)], count)?;
+        }
+        Ok(())
+    }
+
+    fn backends(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let table = self.shared.table.load();
+        let mut remotes: Vec<_> =
+            table.remotes().map(|remote| (remote.endpoint.to_string(), remote)).collect();
+        remotes.sort_by(|(one, _), (other, _)| one.cmp(other));
+
+        let (name, help) = ("prism_proxy_backend_state", "Whether the backend is in this state: 1 or 0");
+        let mut metric = family(encoder, name, help, MetricType::Gauge)?;
+        for (backend, remote) in &remotes {
+            let is = match remote.state() {
+                RemoteState::Idle => "idle",
+                RemoteState::Ready => "ready",
+                RemoteState::Unreachable(_) => "unreachable",
+            };
+            for state in ["idle", "ready", "unreachable"] {
+                let labels = [("backend", backend.as_str()), ("state", state)];
+                ConstGauge::new(u64::from(state == is)).encode(metric.encode_family(&labels)?)?;
+            }
+        }
+        let (name, help) = ("prism_proxy_backend_connections", "Connections open to the backend now");
+        let mut metric = family(encoder, name, help, MetricType::Gauge)?;
+        for (backend, remote) in &remotes {
+            let labels = [("backend", backend.as_str())];
+            ConstGauge::new(remote.counts().open).encode(metric.encode_family(&labels)?)?;
+        }
+        let (name, help) = ("prism_proxy_backend_connects", "Attempts to connect to the backend");
+        let mut metric = family(encoder, name, help, MetricType::Counter)?;
+        for (backend, remote) in &remotes {
+            let counts = remote.counts();
+            for (outcome, count) in [("made", counts.connects_made), ("failed", counts.connects_failed)] {
+                counter(&mut metric, &[("backend", backend.as_str()), ("outcome", outcome)], count)?;
+            }
+        }
+        let (name, help) =
+            ("prism_proxy_retries", "Calls sent a second time, since the backend had not seen the first");
+        let mut metric = family(encoder, name, help, MetricType::Counter)?;
+        for (backend, remote) in &remotes {
+            counter(&mut metric, &[("backend", backend)], remote.counts().retries)?;
+        }
+        Ok(())
+    }
+}
+
+fn method_labels([namespace, method]: &[String; 2]) -> [(&str, &str); 2] {
+    [("namespace", namespace), ("method", method)]
+}
+
+fn family<'s>(
+    encoder: &'s mut DescriptorEncoder<'_>,
+    name: &'s str,
+    help: &str,
+    kind: MetricType,
+) -> Result<MetricEncoder<'s>, fmt::Error> {
+    encoder.encode_descriptor(name, help, None, kind)
+}
+
+fn counter(metric: &mut MetricEncoder<'_>, labels: &impl EncodeLabelSet, count: u64) -> fmt::Result {
+    ConstCounter::new(count).encode(metric.encode_family(labels)?)
+}
