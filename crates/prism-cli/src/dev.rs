@@ -9,6 +9,7 @@ use std::sync::Arc;
 use clap::Args;
 use prism_admin::config::ServeArgs;
 use prism_memstore::config::MemoryLimit;
+use prism_proxy::access::AccessLog;
 use prism_proxy::config::Config;
 use prism_proxy::endpoint::Endpoint;
 use prism_proxy::reload::Source;
@@ -41,6 +42,9 @@ Examples:
 pub(crate) struct Dev {
     #[command(flatten)]
     server: ServerArgs,
+
+    #[command(flatten)]
+    access_log: AccessLog,
 
     /// Where to serve the admin over HTTP: HOST:PORT, or "off" [default: 127.0.0.1:8090; off if --http-listen is, since
     /// the admin asks the proxy there].
@@ -100,7 +104,8 @@ impl Dev {
                 None => Source::Fixed(Config::single(Endpoint::Embedded(PLUGIN.to_owned()))),
             };
             let config = source.load().map_err(|error| ServerError::Config(error.to_string()))?;
-            let (running, reload) = prism_proxy::app::start(&self.server, source, embedded).await?;
+            let (running, reload) =
+                prism_proxy::app::start(&self.server, self.access_log.clone(), source, embedded).await?;
             let admin = match &file {
                 Some(file) => Some(self.admin(file, &running).await?),
                 None => None,

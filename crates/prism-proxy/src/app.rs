@@ -12,6 +12,7 @@ use prism_runtime::server::Signals;
 use prism_runtime::service::{ServiceHandler, Services};
 use prism_runtime::{Running, Server, telemetry};
 
+use crate::access::AccessLog;
 use crate::config::{self, ConfigError};
 use crate::forward::{Forwarder, Shared};
 use crate::metrics::ProxyCollector;
@@ -40,6 +41,10 @@ pub struct Args {
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the about of the command")]
+    pub access_log: AccessLog,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the about of the command")]
     pub server: ServerArgs,
 }
 
@@ -59,7 +64,7 @@ pub async fn run(
         Some(path) => Source::File { path, required: true },
         None => Source::File { path: config::DEFAULT_PATH.into(), required: false },
     };
-    let (running, reload) = start(&args.server, source, embedded).await?;
+    let (running, reload) = start(&args.server, args.access_log, source, embedded).await?;
     running.print_ready_line();
     let background = async {
         tokio::join!(background, reload);
@@ -74,6 +79,7 @@ pub async fn run(
 /// The configuration is wrong, or an address cannot be bound.
 pub async fn start(
     args: &ServerArgs,
+    access_log: AccessLog,
     source: Source,
     embedded: EmbeddedPlugins,
 ) -> Result<(Running, impl Future<Output = ()> + use<>), ServerError> {
@@ -98,7 +104,7 @@ pub async fn start(
     let services =
         Services::default().add(health.service(), tonic_health::pb::FILE_DESCRIPTOR_SET).with_reflection();
     let own = ServiceHandler::new(services, server.drain.clone());
-    let shared = Shared::new(table);
+    let shared = Shared::new(table, access_log);
     let (reloader, status) = Reloader::new(source, &config, embedded, &shared)?;
     let collector = ProxyCollector { shared: Arc::clone(&shared), status: status.clone() };
     server.registry.register_collector(Box::new(collector));

@@ -32,6 +32,7 @@ use tokio::time::{Instant, timeout_at};
 use tonic::Code;
 use tonic::body::Body;
 
+use crate::access::{AccessLog, Entry};
 use crate::endpoint::Endpoint;
 use crate::error;
 use crate::limit::InFlight;
@@ -55,16 +56,18 @@ pub struct Shared {
     /// The routes in force.
     pub table: ArcSwap<RouteTable>,
     pub(crate) unrouted: Unrouted,
+    access_log: AccessLog,
     budget: Budget,
 }
 
 impl Shared {
     /// Begins with a table.
     #[must_use]
-    pub fn new(table: RouteTable) -> Arc<Self> {
+    pub fn new(table: RouteTable, access_log: AccessLog) -> Arc<Self> {
         Arc::new(Self {
             table: ArcSwap::from_pointee(table),
             unrouted: Unrouted::default(),
+            access_log,
             budget: Budget::new(BUDGET_BYTES),
         })
     }
@@ -86,12 +89,18 @@ impl Handler for Forwarder {
             return Box::pin(self.own.handle(call)).await;
         }
         let Call { head, body, mut responder } = call;
+        let (begun, entry) = (Instant::now(), Entry::of(&head));
         let mut ongoing = None;
-        if let Err(error) = self.forward(head, body, &mut responder, &mut ongoing).await {
+        if let Err(error) = self.forward(head, body, begun, &mut responder, &mut ongoing).await {
             tracing::debug!(reason = %error.reason, %error, "a call failed");
             responder.fail(&error.into());
         }
         let sent = responder.sent();
+        let (namespace, received) = match &ongoing {
+            Some(ongoing) => (Some(ongoing.namespace()), ongoing.request_bytes()),
+            None => (None, 0),
+        };
+        self.shared.access_log.note(&entry, namespace, begun.elapsed(), received, sent);
         match ongoing {
             Some(ongoing) => ongoing.end(sent),
             None => self.shared.unrouted.count(sent.code.unwrap_or(Code::Cancelled)),
@@ -124,10 +133,10 @@ impl Forwarder {
         &self,
         head: Box<request::Parts>,
         mut body: RecvStream,
+        arrived: Instant,
         responder: &mut Responder,
         ongoing: &mut Option<Ongoing>,
     ) -> Result<(), Error> {
-        let arrived = Instant::now();
         let timeout = call::timeout(&head.headers)?;
         let first_max = timeout.unwrap_or(FIRST_MESSAGE_MAX).min(FIRST_MESSAGE_MAX);
         let routed = timeout_at(arrived + first_max, self.route(head, &mut body, arrived, ongoing)).await;

@@ -8,6 +8,7 @@
 //! | [`reload`] | taking the file again when it changes |
 //! | [`status`] | `/config/status`: what is in force, and how backends are |
 //! | [`limit`] | a namespace's calls under way and per second |
+//! | [`access`] | the access log |
 //! | [`traffic`] | what a namespace's calls come to, and `/traffic` |
 //! | `metrics` | the proxy's part of `/metrics` |
 //! | [`namespace`] | finding the namespace in a message's bytes |
@@ -20,6 +21,7 @@
 //! No interface's messages are known here, only that field 1 of a request is its namespace. A plugin with new
 //! interfaces needs no change of the proxy.
 
+pub mod access;
 pub mod app;
 pub mod config;
 pub mod discovery;

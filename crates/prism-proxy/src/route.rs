@@ -199,7 +199,8 @@ impl RouteTable {
                 Some(route) if route.settings == settings => Arc::clone(route),
                 _ => {
                     let counts = before.map(|route| Arc::clone(&route.counts)).unwrap_or_default();
-                    let traffic = before.map(|route| Arc::clone(&route.traffic)).unwrap_or_default();
+                    let traffic = before.map(|route| Arc::clone(&route.traffic));
+                    let traffic = traffic.unwrap_or_else(|| Traffic::of(&name));
                     Arc::new(Route { settings, backend, traffic, counts })
                 }
             };

@@ -49,8 +49,9 @@ const SHOWN_MAX: usize = 1_000;
 static SHOWN: AtomicUsize = AtomicUsize::new(0);
 
 /// What has been counted of one namespace.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Traffic {
+    namespace: Box<str>,
     /// Copied when a method is called for the first time.
     methods: ArcSwap<FxHashMap<Box<str>, Arc<Figures>>>,
     in_flight: AtomicI64,
@@ -89,6 +90,16 @@ pub struct Ongoing {
 }
 
 impl Traffic {
+    /// Begins at zero.
+    #[must_use]
+    pub fn of(namespace: &str) -> Arc<Self> {
+        Arc::new(Self {
+            namespace: namespace.into(),
+            methods: ArcSwap::default(),
+            in_flight: AtomicI64::new(0),
+        })
+    }
+
     /// A call that began at a time. `method` is its path, if anybody describes such a method.
     pub fn begin(self: &Arc<Self>, method: Option<&str>, begun: Instant) -> Ongoing {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -158,6 +169,16 @@ impl Ongoing {
     /// Counts bytes that the client has sent.
     pub fn received(&self, bytes: u64) {
         self.request_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that the client has sent.
+    pub fn request_bytes(&self) -> u64 {
+        self.request_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The namespace that the call is for.
+    pub fn namespace(&self) -> &str {
+        &self.traffic.namespace
     }
 
     /// The call has ended, and this was its answer.
@@ -241,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_call_counts_once_with_its_end() {
-        let traffic = Arc::new(Traffic::default());
+        let traffic = Traffic::of("orders");
         let call = traffic.begin(Some("/a.B/Get"), Instant::now());
         call.received(7);
         assert_eq!((traffic.in_flight(), totals(&traffic, "a.B/Get").requests()), (1, 0));
@@ -254,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_call_that_is_given_up_is_cancelled() {
-        let traffic = Arc::new(Traffic::default());
+        let traffic = Traffic::of("orders");
         drop(traffic.begin(None, Instant::now()));
         assert_eq!(totals(&traffic, "other").codes().collect::<Vec<_>>(), [("CANCELLED", 1)]);
     }
@@ -269,7 +290,7 @@ mod tests {
 
     #[test]
     fn methods_beyond_the_most_are_counted_together() {
-        let traffic = Arc::new(Traffic::default());
+        let traffic = Traffic::of("orders");
         for number in 0..METHODS_MAX + 10 {
             let call = traffic.begin(Some(&format!("/a.B/M{number}")), Instant::now());
             call.end(Sent { bytes: 0, code: Some(Code::Ok) });
