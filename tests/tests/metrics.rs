@@ -2,15 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use prism_client::Client;
+use prism_e2e::admin::Admin;
 use prism_e2e::echo::EchoRequest;
 use prism_e2e::echo::echo_interface_client::EchoInterfaceClient;
 use prism_e2e::http;
-use prism_e2e::process::{Process, Proxy, config};
+use prism_e2e::process::{Process, Proxy, config, workspace};
 use serde_json::{Value, json};
 
 /// A call is counted once its answer has been sent, so a client may be faster than the count.
@@ -81,6 +82,10 @@ async fn calls_are_counted_by_namespace_method_and_code() {
         samples[&format!("prism_proxy_{what}{{namespace=\"orders\",method=\"prism.interfaces.{method}\"}}")]
     };
     assert_eq!(of("request_duration_seconds_count", SET), 5.0);
+    let all = format!(
+        "prism_proxy_request_duration_seconds_bucket{{le=\"+Inf\",namespace=\"orders\",method=\"prism.interfaces.{SET}\"}}"
+    );
+    assert_eq!(samples[&all], 5.0);
     // A Set holds its value, a scan answers with all of them; the rest is keys and framing.
     let within = |bytes: f64| (5_000.0..5_500.0).contains(&bytes);
     assert!(
@@ -161,5 +166,45 @@ async fn methods_that_the_plugin_describes_have_their_names_and_streams_their_by
     let begun = Instant::now();
     while !samples(&proxy).await.get(&sent).is_some_and(|bytes| (10_000.0..10_500.0).contains(bytes)) {
         assert!(begun.elapsed() < COUNTED_WITHIN);
+    }
+}
+
+/// The metrics that a server exports, as a scraper names them.
+async fn exported(address: &str) -> BTreeSet<String> {
+    let (status, text) = http::get(address, "/metrics").await;
+    assert_eq!(status, 200, "{text}");
+    let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    kinds
+        .map(|(name, kind)| if kind == "counter" { format!("{name}_total") } else { name.to_owned() })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_guide_lists_every_metric_and_dashboard_and_alerts_name_no_other() {
+    let store = Process::start("prism-memstore", ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"]);
+    let proxy = Proxy::start(&[("default", store.grpc())]);
+    let admin = Admin::start(None);
+    let mut found = BTreeSet::new();
+    // The admin twice: requests are counted once they are answered.
+    for address in [store.address("http"), proxy.process.address("http"), admin.http(), admin.http()] {
+        found.append(&mut exported(address).await);
+    }
+    let read = |file: &str| std::fs::read_to_string(workspace().join(file)).unwrap();
+    let guide = read("docs/OPERATIONS.md");
+    let (metrics, _) = guide.split_once("## `GET /traffic`").unwrap();
+    let rows = metrics.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let listed: BTreeSet<_> = rows.map(|(name, _)| name.to_owned()).collect();
+    assert_eq!(listed, found);
+
+    for file in ["deploy/grafana/prism.json", "deploy/alerts.yaml"] {
+        let text = read(file);
+        let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        let named: BTreeSet<_> =
+            words.filter(|word| word.starts_with("prism_") || word.starts_with("process_")).collect();
+        assert!(named.len() > 5, "{file}: {named:?}");
+        for name in named {
+            let metric = name.strip_suffix("_bucket").unwrap_or(name);
+            assert!(found.contains(metric), "{file} names {name}, which nothing exports");
+        }
     }
 }

@@ -81,7 +81,7 @@ impl ProxyCollector {
             MetricType::Histogram,
         )?;
         for (labels, totals) in &totals {
-            let bounds = LATENCY_BOUNDS.iter().map(std::time::Duration::as_secs_f64).chain([f64::MAX]);
+            let bounds = LATENCY_BOUNDS.iter().map(std::time::Duration::as_secs_f64).chain([f64::INFINITY]);
             let buckets: Vec<_> = bounds.zip(totals.latency).collect();
             let labels = method_labels(labels);
             metric.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
