@@ -13,9 +13,9 @@
 //! The background thread never touches Python: results wait as Rust values until the loop's own thread turns them
 //! into objects. So nothing can go wrong between it and the garbage collector, a fork, or the end of the interpreter.
 //!
-//! And nothing here calls Python code: futures are made and set, and exceptions made, by `prism/_completions.py`. At the
-//! end of the interpreter a daemon thread is stopped wherever Python code would go on, by an unwinding that no Rust
-//! frame may be under: the process would abort.
+//! And nothing here calls Python code, except what arguments of a caller's own classes bring along: futures are made and
+//! set, and exceptions made, by `prism/_completions.py`. At the end of the interpreter a daemon thread is stopped wherever
+//! Python code would go on, by an unwinding that no Rust frame may be under: the process would abort.
 
 mod arguments;
 mod client;

@@ -71,8 +71,8 @@ class Completions:
         """Sets the futures of all results that have come. Called by the loop, on its thread."""
         results = self.native.take()
         for ticket, value, failure in results:
-            future = self.futures.pop(ticket)
-            if future.done():
+            future = self.futures.pop(ticket, None)
+            if future is None or future.done():
                 continue
             if failure is None:
                 future.set_result(value)
