@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwapOption;
-use prism_proto::{Error, limits, tells_of_the_backend};
 use prism_proto::methods::{self, Method};
+use prism_proto::{Error, limits, tells_of_the_backend};
 use prism_runtime::service::{self, Served};
 use rustc_hash::FxHashMap;
 
