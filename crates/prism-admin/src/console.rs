@@ -29,7 +29,33 @@ macro_rules! files {
 }
 
 /// Every file by its name.
-const FILES: &[(&str, &str)] = files!("index.html", "main.js");
+const FILES: &[(&str, &str)] = files!(
+    "api.js",
+    "audit.js",
+    "backends.js",
+    "bytes.js",
+    "chart.js",
+    "create.js",
+    "dialog.js",
+    "diff.js",
+    "dom.js",
+    "format.js",
+    "health.js",
+    "icon.svg",
+    "index.html",
+    "keys.js",
+    "lists.js",
+    "live.js",
+    "login.js",
+    "main.js",
+    "namespace.js",
+    "overview.js",
+    "proxies.js",
+    "revisions.js",
+    "settings.js",
+    "style.css",
+    "value.js",
+);
 
 /// The routes of the console.
 pub fn routes() -> Router {
