@@ -12,7 +12,7 @@ export async function audit({ title, signal, query }) {
   const row = (entry) => [
     time(entry.at), entry.who,
     [entry.number ? h("a", { href: `#/revisions/${entry.number}` }, entry.action) : entry.action, entry.key === undefined ? null : h("code", { class: "audit-key" }, entry.key)],
-    entry.sha256 ? hash(entry.sha256) : h("span", { class: "quiet" }, "data"),
+    entry.sha256 ? hash(entry.sha256) : h("span", { class: "quiet" }, "not changed"),
     entry.request_id ? h("code", { class: "quiet" }, entry.request_id) : h("span", { class: "quiet" }, "by hand"),
   ];
   return [

@@ -33,13 +33,10 @@ function oneList(name, key, may) {
   const tell = (number) => fill(length, number === 0 ? "It is empty, which is the same as not there." : number === 1 ? "1 value" : `${count(number)} values`);
   const look = () => show(length, get(path, { query: { key } }), ({ length: number }) => { setTimeout(() => tell(number)); return null; });
   look();
-  const push = (end) => editor({
-    content: "", kind: "text", verb: `Push ${end}`, ttl: false,
-    store: async (bytes) => {
-      tell((await (await send("POST", path, { query: { key, end }, bytes })).json()).length);
-      notice(`Pushed ${end}.`);
-    },
-  });
+  const push = (end) => async (bytes) => {
+    tell((await (await send("POST", path, { query: { key, end }, bytes })).json()).length);
+    notice(`Pushed ${end}.`);
+  };
   const pop = async (end) => {
     let response;
     const done = await confirm({
@@ -62,6 +59,6 @@ function oneList(name, key, may) {
     h("h2", { class: "key-name" }, key), length,
     may("write") ? [
       h("div", { class: "buttons start" }, button("left"), button("right")), popped,
-      h("div", { class: "row" }, h("section", { "aria-label": "Push left" }, push("left")), h("section", { "aria-label": "Push right" }, push("right"))),
+      editor({ content: "", kind: "text", ttl: false, verbs: { "Push left": push("left"), "Push right": push("right") } }),
     ] : h("p", { class: "hint" }, "Only a token of the role write may push and pop."));
 }

@@ -20,6 +20,8 @@ export function login(found) {
   return h("section", { class: "login" },
     h("h1", {}, "Log in"),
     h("form", { onsubmit: submit },
+      // Password managers file what they keep under a user's name.
+      h("input", { type: "text", autocomplete: "username", value: "prism-admin", hidden: true }),
       h("label", { for: "token" }, "Token"), token,
       h("p", { class: "hint" }, "As ", h("code", {}, "prism-admin token"), " printed it. Its role decides what you may do here."),
       failed,

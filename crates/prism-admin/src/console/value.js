@@ -57,12 +57,12 @@ class View {
     const isText = textOf(this.bytes) !== null;
     const cancel = h("button", { type: "button", onclick: () => this.draw() }, "Cancel");
     fill(this.element, editor({
-      content: isText ? looseText(this.bytes) : hexOf(this.bytes), kind: isText ? "text" : "hex", verb: "Save", extra: cancel,
-      store: async (bytes, ttl) => {
+      content: isText ? looseText(this.bytes) : hexOf(this.bytes), kind: isText ? "text" : "hex", extra: cancel,
+      verbs: { Save: async (bytes, ttl) => {
         await store(this.name, this.key, bytes, ttl);
         notice("Saved.");
         this.reload();
-      },
+      } },
     }));
     this.element.querySelector("textarea").focus();
   }
@@ -94,28 +94,29 @@ export function newValue({ name, prefix, made }) {
     h("h2", {}, "New key"),
     h("div", { class: "field" }, h("label", { for: field }, "Key"), key, h("p", { class: "hint" }, "1 to 4,096 bytes. A key that is there is replaced.")),
     editor({
-      content: "", kind: "text", verb: "Set",
-      store: async (bytes, ttl) => {
+      content: "", kind: "text",
+      verbs: { Set: async (bytes, ttl) => {
         await store(name, key.value, bytes, ttl);
         notice("Set.");
         made(key.value);
-      },
+      } },
     }),
   ];
 }
 
-/** A form for a value and its time to live. `store` is given the bytes and the seconds, if any. */
-export function editor({ content, kind, verb, store: save, extra = null, ttl = true }) {
+/** A form for a value and its time to live. `verbs` are its buttons; each is given the bytes and the seconds, if any. */
+export function editor({ content, kind, verbs, extra = null, ttl = true }) {
   const [value, as, seconds] = [id("value"), id("as"), id("ttl")];
   const failed = h("div");
-  const text = h("textarea", { id: value, rows: 10, spellcheck: "false" }, content);
+  const text = h("textarea", { id: value, rows: ttl ? 10 : 4, spellcheck: "false" }, content);
   const choice = h("select", { id: as }, ["text", "hex"].map((one) => h("option", { value: one, selected: one === kind }, one)));
   const life = h("input", { id: seconds, inputmode: "numeric", autocomplete: "off" });
   const submit = async (event) => {
     event.preventDefault();
     try {
       const bytes = choice.value === "hex" ? ofHex(text.value) : new TextEncoder().encode(text.value);
-      await save(bytes, life.value.trim() || undefined);
+      fill(failed);
+      await verbs[event.submitter?.textContent ?? Object.keys(verbs)[0]](bytes, life.value.trim() || undefined);
     } catch (error) {
       fill(failed, problem(error));
     }
@@ -126,5 +127,5 @@ export function editor({ content, kind, verb, store: save, extra = null, ttl = t
       h("div", { class: "field" }, h("label", { for: as }, "Written as"), choice),
       ttl ? h("div", { class: "field" }, h("label", { for: seconds }, "Time to live, seconds"), life) : null),
     ttl ? h("p", { class: "hint" }, "This replaces the value and its time to live; what that is now cannot be told. Without one the key never expires.") : null,
-    failed, h("div", { class: "buttons" }, extra, h("button", { type: "submit", class: "primary" }, verb)));
+    failed, h("div", { class: "buttons" }, extra, Object.keys(verbs).map((verb) => h("button", { type: "submit", class: "primary" }, verb))));
 }

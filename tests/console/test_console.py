@@ -1,0 +1,290 @@
+"""What people do in the console, and what they see."""
+
+import base64
+import subprocess
+import time
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from stack import BINARIES, Stack
+
+
+def test_a_namespace_is_created_once_its_fields_are_right(page, stack):
+    page.go(stack)
+    page.press("New namespace")
+    page.type("Name", "Orders!")
+    page.type("Backend endpoint", stack.backend)
+    page.type("Timeout", "5 parsecs")
+    page.type("Calls in flight", "many")
+    page.press("Create")
+    for pointer in ("/name", "/timeout", "/max_in_flight"):
+        field = page.until(lambda: page.driver.find_element(By.CSS_SELECTOR, f"[data-pointer='{pointer}'][aria-invalid=true]"))
+        said = [page.driver.find_element(By.ID, one).text for one in field.get_attribute("aria-describedby").split()]
+        assert all(said), f"{pointer} has a hint and a message: {said}"
+    assert page.driver.switch_to.active_element == page.field("Name"), "the first wrong field has the focus"
+    page.type("Name", "orders")
+    page.type("Timeout", "5s")
+    page.type("Calls in flight", "100")
+    page.press("Preview changes")
+    page.sees(".diff .added", "name: orders")
+    page.press("Create")
+    page.sees("h1", "orders")
+    page.sees(".health.good", "serving")
+    assert "max_in_flight: 100" in stack.file.read_text()
+
+
+def test_settings_are_changed_and_nobody_elses_change_is_lost(page, stack):
+    page.go(stack, "namespaces/default/settings")
+    page.type("Timeout", "7s")
+    page.press("Save")
+    page.sees(".done", "every proxy has it")
+    stack.request("PATCH", "/namespaces/default", b'{"timeout":"9s"}')
+    page.type("Timeout", "8s")
+    page.press("Save")
+    page.sees(".problem", "no longer what you saw")
+    assert "timeout: 9s" in stack.file.read_text()
+
+
+def test_thirty_thousand_keys_are_browsed_by_folder_and_page(page, stack):
+    entries = ((f"user:{number:05}:name", base64.b64encode(b"%d" % number).decode()) for number in range(30_000))
+    lines = "".join(f'{{"key":"{key}","value_base64":"{value}"}}\n' for key, value in entries)
+    stack.prism("import", "default", "-", "--address", stack.gateway, text=lines)
+    page.go(stack, "namespaces/default/keys")
+    page.sees(".crumbs", "30,000 keys")
+    assert [one.text for one in page.all(".keys a")] == ["user:"]
+    page.press("user:")
+    page.until(lambda: len(page.all(".keys a")) == 100)
+    page.press("Load more")
+    page.until(lambda: len(page.all(".keys a")) == 200)
+    assert page.all(".keys a")[199].text == "00199:"
+    page.driver.find_element(By.CSS_SELECTOR, "[aria-label=Prefix]").clear()
+    page.driver.find_element(By.CSS_SELECTOR, "[aria-label=Prefix]").send_keys("user:2999", Keys.ENTER)
+    page.sees(".crumbs", "10 keys")
+    page.press("9:")
+    page.press("name")
+    page.sees("pre.value", "29999")
+
+
+def test_a_value_is_shown_edited_and_deleted(page, stack):
+    stack.set("default", "user:1", b'{"name":"Alice"}')
+    stack.set("default", "blob", bytes(range(256)))
+    page.go(stack, "namespaces/default/keys?prefix=user%3A&key=user%3A1")
+    page.sees("pre.value", '"name": "Alice"')
+    page.sees(".value-bar", "16 bytes")
+    page.press("Hex")
+    page.sees("pre.value", "00000000  7b 22 6e 61")
+    page.press("Edit")
+    page.sees(".editor .hint", "replaces the value and its time to live")
+    page.type("Value", "bob")
+    page.press("Save")
+    page.sees("pre.value", "bob")
+    assert stack.prism("kv", "get", "user:1", "--address", stack.gateway).strip() == "bob"
+    page.press("Delete…")
+    page.sees("dialog", "user:1")
+    page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    page.until(lambda: not page.all("dialog"))
+    page.press("Delete…")
+    page.press("Delete", "dialog")
+    page.sees(".empty", "Choose a key")
+    assert stack.request("GET", "/namespaces/default/value?key=user:1")[0] == 404
+    page.go(stack, "namespaces/default/keys?key=blob")
+    page.sees("pre.value", "000000f0  f0 f1 f2")
+
+
+def test_a_list_is_pushed_to_and_popped_from(page, stack):
+    page.go(stack, "namespaces/default/lists?key=jobs")
+    page.sees(".length", "empty")
+    for value in ("first", "second"):
+        page.type("Value", value)
+        page.press("Push right")
+        page.until(lambda: ("1 value" if value == "first" else "2 values") in page.all(".length")[0].text)
+    page.press("Pop left…")
+    page.sees("dialog", "jobs")
+    page.press("Pop left", "dialog")
+    page.sees("pre.value", "first")
+    page.sees(".length", "1 value")
+
+
+def test_nothing_that_is_stored_is_run(page, stack):
+    script = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+    stack.set("default", script, script.encode())
+    page.go(stack, "namespaces/default/keys")
+    page.until(lambda: any(one.text == script for one in page.all(".keys a")))
+    page.until(lambda: next(one for one in page.all(".keys a") if one.text == script)).click()
+    assert page.sees("pre.value", "owned").text == script
+    page.press("Delete…")
+    assert page.sees("dialog pre", "owned").text == script
+    page.press("Cancel", "dialog")
+    page.go(stack, "audit")
+    page.sees(".audit-key", "onerror")
+    assert "owned" not in page.driver.title and not page.all("main img, main script")
+
+
+def test_figures_move_under_load_and_a_dead_backend_is_seen(page, stack):
+    page.go(stack)
+    page.sees("td .health.good", "serving")
+    load = subprocess.Popen(
+        [BINARIES / "prism", "bench", stack.gateway, "--calls", "get=80,set=20", "--rate", "200", "--duration", "10min"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        cells = lambda: [one.text for one in page.all("tbody td.figure")]  # noqa: E731
+        busy = page.until(lambda: (lambda now: now if now[0] not in ("–", "0") else None)(cells()))
+        assert float(busy[0].replace(",", "")) > 1 and "s" in busy[2] and busy[4] != "–", busy
+        stack.memstore.kill()
+        page.sees("td .health.bad", "unreachable")
+        page.until(lambda: cells()[1] not in ("0 %", "–"))
+        page.until(lambda: cells()[4] == "–")
+    finally:
+        load.kill()
+        load.wait()
+    page.go(stack, "backends")
+    page.sees("td .health.bad", "unreachable")
+    stack.proxy.kill()
+    page.go(stack)
+    page.sees(".proxies", "1 of 1 proxies do not answer")
+    page.until(lambda: cells()[0] == "–")
+
+
+def test_a_configuration_is_rolled_back(page, stack):
+    stack.create("orders")
+    stack.create("carts")
+    page.go(stack, "revisions")
+    page.press("Revision 2")
+    page.sees(".diff .added", "name: orders")
+    page.press("Roll back to this…")
+    page.sees("dialog .diff .removed", "name: carts")
+    page.press("Roll back", "dialog")
+    page.sees(".done", "every proxy has it")
+    assert "carts" not in stack.file.read_text() and "orders" in stack.file.read_text()
+    page.go(stack, "audit")
+    page.sees("tbody", "roll back to revision 2")
+    page.go(stack, "proxies")
+    page.sees("td .health.good", "in sync")
+
+
+def test_a_namespace_is_removed_once_its_name_was_read(page, stack):
+    stack.create("carts")
+    page.go(stack, "namespaces/carts/settings")
+    page.press("Remove…")
+    page.sees("dialog", "Its data stays in the backend")
+    page.press("Remove carts", "dialog")
+    page.sees("h1", "Namespaces")
+    assert "carts" not in stack.file.read_text()
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    """A stack with a token of each role."""
+    file = tmp_path / "tokens"
+    tokens = {}
+    for role in ("read", "data", "write"):
+        command = [BINARIES / "prism-admin", "token", "--role", role, "--name", f"a-{role}", "--token-file", file]
+        tokens[role] = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    stack = Stack(admin_flags=("--token-file", str(file)))
+    stack.prism("kv", "set", "greeting", "hello", "--address", stack.gateway)
+    yield stack, tokens, file
+    stack.stop()
+
+
+def log_in(page, stack, token):
+    page.driver.delete_all_cookies()
+    page.go(stack, "namespaces/default/keys?key=greeting")
+    page.sees("h1", "Log in")
+    page.type("Token", token)
+    page.press("Log in", "form")
+
+
+def test_each_role_sees_and_does_what_it_may(page, guarded):
+    stack, tokens, file = guarded
+    log_in(page, stack, "prism_wrong")
+    page.sees(".problem", "not known")
+
+    log_in(page, stack, tokens["read"])
+    page.sees(".empty", "may read configuration and figures")
+    assert "greeting" not in page.driver.page_source
+    page.sees(".who", "a-read")
+    page.press("Settings")
+    page.sees(".hint", "role write")
+    assert not any(one.is_enabled() for one in page.all("form.settings input")) and not page.all(".danger-zone")
+
+    log_in(page, stack, tokens["data"])
+    page.sees("pre.value", "hello")
+    assert not {"Edit", "Delete…", "New key"} & {one.text for one in page.all("button, a")}
+    cookie = page.driver.get_cookie("prism_session")
+    assert cookie["httpOnly"] and cookie["sameSite"] == "Strict", cookie
+    assert page.driver.execute_script("return document.cookie") == ""
+
+    log_in(page, stack, tokens["write"])
+    page.press("Edit")
+    page.type("Value", "bye")
+    page.press("Save")
+    page.sees("pre.value", "bye")
+    page.press("Log out")
+    page.sees("h1", "Log in")
+
+    log_in(page, stack, tokens["write"])
+    page.sees("pre.value", "bye")
+    file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith("a-write")))
+    page.press("Revisions")
+    page.sees("h1", "Log in")
+
+
+def test_everything_is_reached_by_keyboard(page, stack):
+    stack.create("orders")
+    page.go(stack)
+    page.sees("tbody", "orders")
+    seen = []
+    for _ in range(40):
+        page.driver.switch_to.active_element.send_keys(Keys.TAB)
+        now = page.driver.switch_to.active_element
+        seen.append(now.text or now.get_attribute("aria-label") or now.get_attribute("placeholder"))
+        if now.text == "orders":
+            break
+    for reached in ("Skip to content", "Namespaces", "Audit", "Search namespaces", "New namespace", "default", "orders"):
+        assert reached in seen, f"{reached} is not among {seen}"
+    page.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    page.sees("h1", "orders")
+    assert page.driver.switch_to.active_element.tag_name == "main", "the new page has the focus"
+    tab = next(one for one in page.all(".tabs a") if one.text == "Figures")
+    page.driver.execute_script("arguments[0].focus()", tab)
+    tab.send_keys(Keys.ARROW_RIGHT)
+    assert page.driver.switch_to.active_element.text == "Keys"
+
+
+def test_landmarks_and_labels_are_there(page, stack):
+    for path in ("", "new", "namespaces/default/keys", "namespaces/default/settings", "backends", "audit"):
+        page.go(stack, path)
+        page.sees("h1", "")
+        assert len(page.all("header")) == len(page.all("main")) == len(page.all("h1")) == 1, path
+        unnamed = page.driver.execute_script(
+            "return [...document.querySelectorAll('input,select,textarea')].filter(e => !e.labels.length && !e.ariaLabel).length"
+        )
+        assert unnamed == 0, path
+        assert page.driver.title.endswith("· Prism") and len(page.driver.title) > len("· Prism"), path
+
+
+def test_ten_thousand_namespaces_are_paged_and_quick(page):
+    stack = Stack(namespaces=[f"team-{number:05}" for number in range(10_000)])
+    try:
+        page.go(stack)
+        page.sees(".pages", "10,000 namespaces")
+        assert len(page.all("tbody tr")) == 50
+        page.press("Next page")
+        page.sees("tbody th", "team-00050")
+        search = page.driver.find_element(By.ID, "search")
+        search.send_keys("team-0999", Keys.ENTER)
+        page.sees(".pages", "10 namespaces")
+        requests = ("/", "/console/main.js", "/session", "/namespaces?limit=50", "/namespaces/team-00000",
+                    "/namespaces/team-00000/keys?delimiter=:", "/config/status", "/config/revisions", "/audit")  # fmt: skip
+        took = {}
+        for path in requests:
+            begun = time.perf_counter()
+            assert stack.request("GET", path)[0] == 200, path
+            took[path] = round(1000 * (time.perf_counter() - begun))
+        print("milliseconds to answer, of an unoptimized build:", took)
+    finally:
+        stack.stop()

@@ -1,0 +1,60 @@
+"""Pictures of every page in both themes, wide and narrow, for people to look at."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from stack import BINARIES
+
+PICTURES = Path(os.environ["PRISM_PICTURES"])
+
+PAGES = {
+    "namespaces": "",
+    "new-namespace": "new",
+    "figures": "namespaces/orders",
+    "settings": "namespaces/orders/settings",
+    "keys": "namespaces/orders/keys?prefix=user%3A1%3A&key=user%3A1%3Aprofile",
+    "hex": "namespaces/orders/keys?key=logo",
+    "lists": "namespaces/orders/lists?key=jobs",
+    "revisions": "revisions",
+    "revision": "revisions/3",
+    "backends": "backends",
+    "proxies": "proxies",
+    "audit": "audit",
+}
+
+
+def test_every_page_fits_its_window(page, stack):
+    for name in ("orders", "sessions", "carts", "search-index"):
+        stack.create(name, timeout="5s")
+    stack.create("archive", endpoint="localhost:1", read_only=True)
+    stack.set("orders", "user:1:profile", b'{"name":"Alice","roles":["admin","ops"],"visits":42}')
+    stack.set("orders", "user:1:cart", b"4711,4712")
+    stack.set("orders", "user:2:profile", b"{}")
+    stack.set("orders", "logo", bytes(range(256)))
+    command = [BINARIES / "prism", "bench", stack.gateway, "-n", "orders", "--calls", "get=80,set=20", "--rate", "300"]
+    load = subprocess.Popen([*command, "--duration", "10min"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        page.go(stack)
+        # Some points of the load make a line.
+        page.until(lambda: any(path.get_attribute("d").count("L") >= 2 for path in page.all(".chart .line.one")))
+        for theme in ("light", "dark"):
+            page.driver.execute_script("localStorage.setItem('theme', arguments[0])", theme)
+            for width in (1280, 400):
+                for name, path in PAGES.items():
+                    page.size(width)
+                    page.go(stack, path)
+                    page.sees("h1", "")
+                    page.until(lambda: not any(one.text.startswith(("Loading", "Asking")) for one in page.all("p.quiet")))
+                    if path in ("", "namespaces/orders"):
+                        page.sees(".health.good", "serving")
+                    tall, wide = page.driver.execute_script(
+                        "return [document.documentElement.scrollHeight, document.documentElement.scrollWidth]"
+                    )
+                    assert wide <= width, f"{name} is {wide} px wide in a window of {width}"
+                    page.size(width, min(tall, 2000))
+                    assert page.driver.save_screenshot(str(PICTURES / f"{name}-{width}-{theme}.png"))
+    finally:
+        page.size(1280)
+        load.kill()
+        load.wait()
