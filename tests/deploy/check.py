@@ -281,6 +281,21 @@ def refused(stack: Stack, *reasons: str) -> None:
     assert stack.left() == []
 
 
+def units_of_systemd_are_sound(folder: str) -> None:
+    """They were started by systemd when they were written; this finds a directive that is misspelt or not known."""
+    copies = []
+    for unit in sorted((ROOT / "deploy/systemd").glob("*.service")):
+        text = unit.read_text()
+        assert text.count(f"ExecStart=/usr/local/bin/{unit.stem}\n") == 1, unit
+        copies.append(Path(folder) / unit.name)
+        # The servers are not installed here.
+        copies[-1].write_text(re.sub("(?m)^ExecStart=.*", "ExecStart=/bin/true", text))
+    assert len(copies) == len(SERVICES)
+    verified = run("systemd-analyze", "verify", "--man=no", *map(str, copies))
+    said = [line for line in verified.stderr.splitlines() if "prism-" in line]
+    assert not said, said
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         stack = Stack(f"prism-deploy-test-{os.getpid()}", folder)
@@ -303,8 +318,9 @@ def main() -> None:
             raise
         finally:
             stack.just("down", "--volumes")
-        print("failing start says why", flush=True)
-        failing_start_says_why(folder)
+        for claim in (failing_start_says_why, units_of_systemd_are_sound):
+            print(claim.__name__.replace("_", " "), flush=True)
+            claim(folder)
 
 
 if __name__ == "__main__":
