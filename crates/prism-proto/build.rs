@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const PROTOS: [&str; 5] = [
+const PROTOS: [&str; 6] = [
     "errors.proto",
     "interfaces/capabilities.proto",
     "interfaces/keyvalue_basic.proto",
     "interfaces/keyvalue_scan.proto",
     "interfaces/list_basic.proto",
+    "interfaces/usage.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -8,14 +8,19 @@ use prism_runtime::http::HttpServer;
 use prism_runtime::server::Signals;
 use prism_runtime::telemetry;
 use prometheus_client::registry::Registry;
+use tokio_util::sync::CancellationToken;
 
-use crate::auth;
+use crate::auth::{self, Tokens};
 use crate::config::{Args, Command, Settings};
+use crate::console;
 use crate::edge::{self, Edge};
+use crate::gateway::Gateway;
 use crate::openapi;
 use crate::policy::Policy;
 use crate::proxies::Proxies;
+use crate::session::Sessions;
 use crate::store::Store;
+use crate::traffic::Traffic;
 
 /// The binary's name.
 pub const NAME: &str = "prism-admin";
@@ -29,6 +34,16 @@ pub struct Admin {
     pub proxies: Proxies,
     /// Where backends may be.
     pub policy: Policy,
+    /// Where keys and values come from.
+    pub gateway: Gateway,
+    /// What the proxies carried lately.
+    pub traffic: Traffic,
+    /// The tokens, if any are asked for.
+    pub tokens: Option<Tokens>,
+    /// Who is logged in.
+    pub sessions: Sessions,
+    /// Cancelled when the server drains, so that streams end.
+    pub stopping: CancellationToken,
 }
 
 /// Runs an admin until the process is told to stop, or makes a token.
@@ -61,9 +76,21 @@ pub async fn start(settings: Settings) -> Result<HttpServer, ServerError> {
         store: Arc::new(Store::new(settings.proxy_config.clone())),
         proxies: Proxies::new(settings.proxies.clone()),
         policy: settings.policy.clone(),
+        gateway: Gateway::new(&settings.gateway)?,
+        traffic: Traffic::default(),
+        tokens: settings.tokens.clone(),
+        sessions: Sessions::default(),
+        stopping: CancellationToken::new(),
     };
     let mut registry = Registry::default();
-    let edge = Edge::new(&settings, &mut registry);
-    let routes = |common: Router| edge::around(openapi::routes(admin).merge(common), edge);
-    HttpServer::start(NAME, &settings.listen, settings.drain_timeout, registry, routes).await
+    let edge = Edge::new(&settings, admin.sessions.clone(), &mut registry);
+    let watched = (admin.traffic.clone(), admin.proxies.clone(), admin.stopping.clone());
+    let stopping = admin.stopping.clone();
+    let routes =
+        |common: Router| edge::around(openapi::routes(admin).merge(console::routes()).merge(common), edge);
+    let server =
+        HttpServer::start(NAME, &settings.listen, settings.drain_timeout, stopping, registry, routes).await?;
+    let (traffic, proxies, stopping) = watched;
+    tokio::spawn(traffic.watch(proxies, stopping));
+    Ok(server)
 }

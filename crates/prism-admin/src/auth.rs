@@ -16,13 +16,16 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::ValueEnum;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use utoipa::ToSchema;
 
 use crate::error::{Kind, Problem};
 
 /// What a token allows; each role allows what those before it do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Configuration and figures.
     Read,
@@ -41,6 +44,9 @@ impl Role {
         }
     }
 }
+
+/// The SHA-256 of a token.
+pub type TokenHash = [u8; 32];
 
 /// Who sends a request, and what they may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,23 +81,30 @@ impl Tokens {
     /// # Errors
     /// Nobody who is known, or the file cannot be used: then nobody is let in.
     pub fn identify(&self, authorization: Option<&str>) -> Result<Identity, Problem> {
-        let entries = self.entries().map_err(|why| Problem::new(Kind::Storage, why))?;
         let Some(header) = authorization else {
+            self.entries().map_err(|why| Problem::new(Kind::Storage, why))?;
             let detail = "send a token as `authorization: Bearer TOKEN`; prism-admin token makes one";
             return Err(Problem::new(Kind::Unauthenticated, detail));
         };
         let token = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let hash = token.map(|(_, token)| Sha256::digest(token.trim().as_bytes()));
+        let (_, token) = token.ok_or_else(unknown)?;
+        self.identify_hash(&Sha256::digest(token.trim().as_bytes()).into())
+    }
+
+    /// Whose token has this hash.
+    ///
+    /// # Errors
+    /// As for [`identify`](Self::identify).
+    pub fn identify_hash(&self, hash: &TokenHash) -> Result<Identity, Problem> {
+        let entries = self.entries().map_err(|why| Problem::new(Kind::Storage, why))?;
         // Every entry is compared, each in constant time.
         let mut found = None;
         for (identity, known) in entries {
-            if hash.is_some_and(|hash| bool::from(hash.as_slice().ct_eq(&known))) {
+            if bool::from(hash.as_slice().ct_eq(&known)) {
                 found = Some(identity);
             }
         }
-        found.ok_or_else(|| {
-            Problem::new(Kind::Unauthenticated, "the token is not known; it may have been replaced")
-        })
+        found.ok_or_else(unknown)
     }
 
     fn entries(&self) -> Result<Vec<(Identity, Vec<u8>)>, String> {
@@ -109,6 +122,10 @@ impl Tokens {
         };
         lines.map(entry).collect()
     }
+}
+
+fn unknown() -> Problem {
+    Problem::new(Kind::Unauthenticated, "the token is not known; it may have been replaced")
 }
 
 fn entry(line: &str) -> Option<(Identity, Vec<u8>)> {

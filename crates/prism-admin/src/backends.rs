@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use prism_proto::INTERFACES_PREFIX;
 use prism_proxy::endpoint::Endpoint;
 use prism_runtime::listen::set_tcp_options;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 use tonic::transport::Channel;
@@ -23,11 +23,12 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tower::service_fn;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::Admin;
-use crate::error::Problem;
+use crate::error::{Kind, Problem};
 use crate::policy::{Policy, Unresolved, resolve};
+use crate::request::Params;
 use crate::write::{blocking, endpoint_of};
 
 /// How long one backend may take for all of its answers.
@@ -44,6 +45,27 @@ const PROBING_MAX: usize = 16;
 pub struct Backends {
     /// Each once, in the order of their endpoints.
     backends: Vec<Backend>,
+    /// The `cursor` of the next page; none: this is the last.
+    #[schema(required = true)]
+    next_cursor: Option<String>,
+    /// How many there are on all pages.
+    total: usize,
+}
+
+/// The query of the list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct BackendParams {
+    /// The most backends to ask.
+    #[serde(default = "limit_default")]
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: usize,
+    /// Only those behind this endpoint: the `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+fn limit_default() -> usize {
+    100
 }
 
 /// A backend.
@@ -97,11 +119,17 @@ pub struct Seen {
     error: Option<String>,
 }
 
-/// Ask every backend how it is.
-#[utoipa::path(get, path = "/backends", tag = "backends", responses(
+/// Ask the backends how they are.
+#[utoipa::path(get, path = "/backends", tag = "backends", params(BackendParams), responses(
     (status = 200, description = "What each says, good or bad.", body = Backends),
 ))]
-pub async fn list(State(admin): State<Admin>) -> Result<Json<Backends>, Problem> {
+pub async fn list(
+    State(admin): State<Admin>,
+    Params(params): Params<BackendParams>,
+) -> Result<Json<Backends>, Problem> {
+    if !(1..=1000).contains(&params.limit) {
+        return Err(Problem::new(Kind::Malformed, "limit: expected 1 to 1000"));
+    }
     let now = blocking(&admin, |store| store.read()).await?;
     let mut serves: BTreeMap<String, (Endpoint, Vec<String>)> = BTreeMap::new();
     for namespace in now.usable()?.1 {
@@ -111,8 +139,14 @@ pub async fn list(State(admin): State<Admin>) -> Result<Json<Backends>, Problem>
             serves.entry(shown).or_insert_with(|| (endpoint, Vec::new())).1.push(name.to_owned());
         }
     }
+    let total = serves.len();
+    let mut page = serves.split_off(params.cursor.as_deref().unwrap_or_default());
+    page.remove(params.cursor.as_deref().unwrap_or_default());
+    let more = page.len() > params.limit;
+    let page: Vec<_> = page.into_iter().take(params.limit).collect();
+    let next_cursor = page.last().filter(|_| more).map(|(endpoint, _)| endpoint.clone());
     let deadline = Instant::now() + PROBES_MAX;
-    let probed = futures_util::stream::iter(serves)
+    let probed = futures_util::stream::iter(page)
         .map(|(shown, (endpoint, namespaces))| {
             let policy = admin.policy.clone();
             async move {
@@ -145,7 +179,8 @@ pub async fn list(State(admin): State<Admin>) -> Result<Json<Backends>, Problem>
         latency_ms: probed.latency.map(|latency| latency.as_secs_f64() * 1e3),
         error: probed.error,
     };
-    Ok(Json(Backends { backends: probed.into_iter().map(backend).collect() }))
+    let backends = probed.into_iter().map(backend).collect();
+    Ok(Json(Backends { backends, next_cursor, total }))
 }
 
 struct Probed {

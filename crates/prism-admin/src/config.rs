@@ -14,8 +14,12 @@ use crate::policy::Policy;
 use crate::proxies::ProxyUrl;
 
 /// What the flags mean when they are not given.
-pub const DEFAULTS: [(&str, &str); 3] =
-    [("listen", "127.0.0.1:8090"), ("proxy-config", "prism.yaml"), ("proxy", "http://127.0.0.1:8981")];
+pub const DEFAULTS: [(&str, &str); 4] = [
+    ("listen", "127.0.0.1:8090"),
+    ("proxy-config", "prism.yaml"),
+    ("proxy", "http://127.0.0.1:8981"),
+    ("gateway", "localhost:8980"),
+];
 
 /// Owns the proxy's configuration file: namespaces over HTTP, revisions, health of backends.
 #[derive(Debug, Parser)]
@@ -52,6 +56,10 @@ pub struct ServeArgs {
     /// The HTTP port of a proxy that reads the file, as http://HOST:PORT; may be repeated. Each write waits for them.
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub proxy: Vec<ProxyUrl>,
+
+    /// The gRPC port of the gateway, through which the console reads and writes keys and values: HOST:PORT or unix:PATH.
+    #[arg(long, value_name = "ADDR")]
+    pub gateway: Option<String>,
 
     /// The file of bearer tokens, made by `prism-admin token`; without it nobody is asked for one. Read with every
     /// request.
@@ -104,6 +112,8 @@ pub struct Settings {
     pub proxy_config: PathBuf,
     /// The proxies to wait for.
     pub proxies: Vec<ProxyUrl>,
+    /// The gateway's gRPC port.
+    pub gateway: String,
     /// Whom to let in; `None`: everybody who reaches the address.
     pub tokens: Option<Tokens>,
     /// Whether only this machine reaches the address.
@@ -160,6 +170,7 @@ impl ServeArgs {
             listen,
             proxy_config: self.proxy_config.clone().unwrap_or_else(|| default("proxy-config").into()),
             proxies,
+            gateway: self.gateway.clone().unwrap_or_else(|| default("gateway").to_owned()),
             tokens,
             is_local,
             policy: Policy { unix_root: self.unix_root.clone() },

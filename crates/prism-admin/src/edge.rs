@@ -13,7 +13,7 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use prism_runtime::listen::Address;
@@ -23,7 +23,9 @@ use prometheus_client::registry::Registry;
 
 use crate::auth::{Role, Tokens};
 use crate::config::Settings;
+use crate::console;
 use crate::error::{Kind, Problem};
+use crate::session::Sessions;
 use crate::store::Caller;
 
 /// The header that names a request in the logs and the audit log.
@@ -32,8 +34,8 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How long a request may take, the waits for proxies and backends included.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
 
-/// What anybody may ask, since it tells nothing: probes, and the description of the API.
-const OPEN: [&str; 5] = ["/livez", "/readyz", "/health", "/openapi.json", "/docs"];
+/// What anybody may ask, since it tells nothing: probes, the description of the API, and the console before it asks.
+const OPEN: [&str; 6] = ["/", "/livez", "/readyz", "/health", "/openapi.json", "/docs"];
 
 type Labels = [(&'static str, String); 3];
 
@@ -41,6 +43,7 @@ type Labels = [(&'static str, String); 3];
 #[derive(Clone, Debug)]
 pub struct Edge {
     tokens: Option<Tokens>,
+    sessions: Sessions,
     /// The names that this server goes by; `None`: any will do.
     hosts: Option<Arc<[String]>>,
     started: u64,
@@ -51,7 +54,7 @@ pub struct Edge {
 impl Edge {
     /// The edge of a server with these settings.
     #[must_use]
-    pub fn new(settings: &Settings, registry: &mut Registry) -> Self {
+    pub fn new(settings: &Settings, sessions: Sessions, registry: &mut Registry) -> Self {
         let requests = Family::<Labels, Counter>::default();
         registry.register("prism_admin_requests", "Requests answered", requests.clone());
         let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
@@ -64,6 +67,7 @@ impl Edge {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self {
             tokens: settings.tokens.clone(),
+            sessions,
             hosts: guards_host.then(|| hosts.into()),
             started: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             count: Arc::default(),
@@ -82,7 +86,7 @@ impl Edge {
         }
     }
 
-    fn caller(&self, request: &Request, request_id: &str) -> Result<Caller, Problem> {
+    fn caller(&self, request: &Request, request_id: &str) -> Result<(Caller, Role), Problem> {
         let headers = request.headers();
         if let Some(hosts) = &self.hosts {
             check_host(headers, hosts)?;
@@ -92,16 +96,24 @@ impl Edge {
             check_origin(headers)?;
         }
         let caller = |who: &str| Caller { who: who.to_owned(), request_id: request_id.to_owned() };
-        let Some(tokens) = &self.tokens else { return Ok(caller("local")) };
-        if reads && OPEN.contains(&request.uri().path()) {
-            return Ok(caller("anybody"));
+        let Some(tokens) = &self.tokens else { return Ok((caller("local"), Role::Write)) };
+        let (method, path) = (request.method(), request.uri().path());
+        let logs_in = path == "/session" && *method == Method::POST;
+        if logs_in || reads && (OPEN.contains(&path) || path.starts_with(console::FOLDER)) {
+            return Ok((caller("anybody"), Role::Read));
         }
-        let identity = tokens.identify(headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()))?;
-        if !reads && identity.role < Role::Write {
+        let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let session = || self.sessions.token(headers);
+        let identity = match header.is_none().then(session).flatten() {
+            Some(token) => tokens.identify_hash(&token)?,
+            None => tokens.identify(header)?,
+        };
+        let logs_out = path == "/session" && *method == Method::DELETE;
+        if !reads && !logs_out && identity.role < Role::Write {
             let detail = format!("the token {} may read; a token of the role write is needed", identity.name);
             return Err(Problem::new(Kind::Forbidden, detail));
         }
-        Ok(caller(&identity.name))
+        Ok((caller(&identity.name), identity.role))
     }
 }
 
@@ -154,8 +166,9 @@ async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Res
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let response = match edge.caller(&request, &id) {
         Err(problem) => problem.into_response(),
-        Ok(caller) => {
+        Ok((caller, role)) => {
             request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(role);
             let answered = tokio::time::timeout(REQUEST_MAX, next.run(request)).await;
             answered.unwrap_or_else(|_| {
                 let detail =
@@ -172,9 +185,13 @@ async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Res
     let labels =
         [("method", method.to_owned()), ("route", route), ("status", response.status().as_str().to_owned())];
     edge.requests.get_or_create(&labels).inc();
+    let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::try_from(id) {
-        response.headers_mut().insert(REQUEST_ID, id);
+        headers.insert(REQUEST_ID, id);
     }
+    // No answer is anything else than it says, and none is for a cache unless it says so.
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 

@@ -36,8 +36,18 @@ pub enum Kind {
     MediaType,
     /// The body is well formed and breaks a rule.
     Invalid,
+    /// The gateway does not serve what was asked of it.
+    NotServed,
+    /// A limit of the gateway or the backend was met.
+    Limited,
     /// A bug.
     Internal,
+    /// The backend does not offer it.
+    Unsupported,
+    /// The gateway or the backend cannot be reached, or failed.
+    Gateway,
+    /// The gateway or the backend did not answer in time.
+    GatewayTimeout,
     /// The file, its folder or the token file cannot be used.
     Storage,
     /// There is no space left for the file.
@@ -46,7 +56,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -61,7 +71,12 @@ impl Kind {
         Self::TooLarge,
         Self::MediaType,
         Self::Invalid,
+        Self::NotServed,
+        Self::Limited,
         Self::Internal,
+        Self::Unsupported,
+        Self::Gateway,
+        Self::GatewayTimeout,
         Self::Storage,
         Self::StorageFull,
     ];
@@ -97,7 +112,20 @@ impl Kind {
             Self::MediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "The body has the wrong content type")
             }
-            Self::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The configuration breaks rules"),
+            Self::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "It breaks rules"),
+            Self::NotServed => (StatusCode::CONFLICT, "not-served", "The gateway does not serve this"),
+            Self::Limited => (StatusCode::TOO_MANY_REQUESTS, "limited", "A limit was met"),
+            Self::Unsupported => {
+                (StatusCode::NOT_IMPLEMENTED, "unsupported", "The backend does not offer this")
+            }
+            Self::Gateway => {
+                (StatusCode::BAD_GATEWAY, "gateway", "The gateway or the backend cannot be reached")
+            }
+            Self::GatewayTimeout => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "gateway-timeout",
+                "The gateway or the backend did not answer in time",
+            ),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "The admin failed"),
             Self::Storage => {
                 (StatusCode::SERVICE_UNAVAILABLE, "storage", "A file of the admin cannot be used")
@@ -209,7 +237,12 @@ mod tests {
                 (413, "too-large"),
                 (415, "media-type"),
                 (422, "invalid"),
+                (409, "not-served"),
+                (429, "limited"),
                 (500, "internal"),
+                (501, "unsupported"),
+                (502, "gateway"),
+                (504, "gateway-timeout"),
                 (503, "storage"),
                 (507, "storage-full"),
             ]

@@ -15,26 +15,37 @@
 //! | [`request`] | what is read from a request |
 //! | [`mod@write`] | one write's way: check, store, wait for the proxies, answer |
 //! | [`namespaces`], [`document`], [`revisions`], [`backends`], [`status`] | the endpoints |
-//! | [`proxies`] | what the proxies report |
+//! | [`data`] | the endpoints of keys, values and lists |
+//! | [`audit`] | the endpoint of the audit log |
+//! | [`session`] | cookies of browsers in place of tokens |
+//! | [`console`] | the files of the web console |
+//! | [`proxies`], [`traffic`] | what the proxies report, once and over time |
+//! | [`gateway`] | the gateway as its clients see it |
 //! | [`openapi`] | the description of all this |
 //!
 //! The file is the truth. Nothing is kept in memory that is not read from it again.
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod backends;
 pub mod check;
 pub mod config;
+pub mod console;
+pub mod data;
 pub mod document;
 pub mod edge;
 pub mod edit;
 pub mod error;
+pub mod gateway;
 pub mod namespaces;
 pub mod openapi;
 pub mod policy;
 pub mod proxies;
 pub mod request;
 pub mod revisions;
+pub mod session;
 pub mod status;
 pub mod store;
+pub mod traffic;
 pub mod write;

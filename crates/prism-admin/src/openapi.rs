@@ -14,15 +14,18 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::Admin;
+use crate::data::{keys, list, value};
 use crate::error::Kind;
-use crate::{backends, document, namespaces, revisions, status};
+use crate::traffic::events;
+use crate::{audit, backends, document, namespaces, revisions, session, status};
 
 /// Without tokens none is asked for.
 const DESCRIPTION: &str = "\
 Namespaces of the Prism gateway. Every write is checked by the proxy's own rules, stored as a revision, written to the \
 configuration file at once, and answered when every proxy has it, after 5 s at most: `applied` says so. Errors are \
 problem+json (RFC 9457) with a JSON pointer to every wrong field. If the admin was started with tokens, send one as \
-`authorization: Bearer TOKEN`: the role `read` reads, `write` also writes.";
+`authorization: Bearer TOKEN`: the role `read` reads \
+configuration and figures, `data` also keys and values, `write` changes them.";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -71,6 +74,13 @@ pub fn routes(admin: Admin) -> Router {
         .routes(routes!(revisions::diff))
         .routes(routes!(revisions::rollback))
         .routes(routes!(backends::list))
+        .routes(routes!(keys::list))
+        .routes(routes!(keys::count))
+        .routes(routes!(value::get, value::put, value::delete))
+        .routes(routes!(list::get, list::push, list::pop))
+        .routes(routes!(events::get))
+        .routes(routes!(audit::list))
+        .routes(routes!(session::get, session::post, session::delete))
         .routes(routes!(status::health))
         .with_state(admin)
         .split_for_parts();
@@ -101,6 +111,17 @@ fn add_problems(document: &mut Value) {
                     Kind::Internal,
                     Kind::Storage,
                     Kind::FileUnusable,
+                ]);
+            }
+            if operation["tags"][0] == "data" {
+                kinds.extend([
+                    Kind::Forbidden,
+                    Kind::Invalid,
+                    Kind::NotServed,
+                    Kind::Limited,
+                    Kind::Unsupported,
+                    Kind::Gateway,
+                    Kind::GatewayTimeout,
                 ]);
             }
             if path.contains('{') {

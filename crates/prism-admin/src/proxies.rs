@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use http::{Request, StatusCode, Uri};
 use prism_runtime::fetch::{FetchError, Fetcher};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use utoipa::ToSchema;
@@ -74,21 +75,36 @@ impl Proxies {
 
     /// What each reports at `/config/status`.
     pub async fn statuses(&self) -> Vec<(ProxyUrl, Result<Value, FetchError>)> {
-        join_all(self.urls.iter().map(|url| async move { (url.clone(), self.status(url).await) })).await
+        self.each(|url| async move { self.status(&url).await }).await
+    }
+
+    /// What each says when asked.
+    pub async fn each<T, F: Future<Output = T>>(&self, ask: impl Fn(ProxyUrl) -> F) -> Vec<(ProxyUrl, T)> {
+        join_all(self.urls.iter().map(|url| {
+            let asked = ask(url.clone());
+            async { (url.clone(), asked.await) }
+        }))
+        .await
     }
 
     async fn status(&self, url: &ProxyUrl) -> Result<Value, FetchError> {
-        let request = Request::get(format!("{url}/config/status")).body(Bytes::new());
+        self.ask(url, "/config/status").await
+    }
+
+    /// The JSON that a proxy answers with at a path.
+    ///
+    /// # Errors
+    /// It does not answer, or with something else.
+    pub async fn ask<T: DeserializeOwned>(&self, url: &ProxyUrl, path: &str) -> Result<T, FetchError> {
+        let request = Request::get(format!("{url}{path}")).body(Bytes::new());
         let request = request.map_err(|error| FetchError::Lost(error.to_string()))?;
         let response = self.fetcher.send(request, ANSWER_MAX).await?;
         if response.status() != StatusCode::OK {
             let status = response.status();
-            return Err(FetchError::Lost(format!(
-                "it answers {status} to /config/status: is it a prism-proxy?"
-            )));
+            return Err(FetchError::Lost(format!("it answers {status} to {path}: is it a prism-proxy?")));
         }
         serde_json::from_slice(response.body())
-            .map_err(|error| FetchError::Lost(format!("its /config/status is not JSON: {error}")))
+            .map_err(|error| FetchError::Lost(format!("its {path} cannot be read: {error}")))
     }
 
     /// Waits until each proxy has the revision in force or has refused it, at most 5 s.

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+pub use audit::{AuditEntry, AuditPage};
 pub use revisions::Revision;
 pub use snapshot::Snapshot;
 pub(crate) use snapshot::sha256;
@@ -132,7 +133,7 @@ impl Store {
         let undo_revision = self.revisions.add(&revision, bytes)?;
         let audit_path = beside(&self.file, "audit.jsonl");
         let undo_audit =
-            audit::append(&audit_path, &revision, before.sha256()).inspect_err(|_| undo_revision())?;
+            audit::append(&audit_path, &line(&revision, before.sha256())).inspect_err(|_| undo_revision())?;
         let undo = || {
             undo_audit();
             undo_revision();
@@ -166,7 +167,7 @@ impl Store {
                 let revision = self.revision("unknown", action, bytes, None);
                 let undo = self.revisions.add(&revision, bytes)?;
                 let previous = last.as_ref().map_or("", |last| &last.sha256);
-                let noted = audit::append(&beside(&self.file, "audit.jsonl"), &revision, previous);
+                let noted = audit::append(&beside(&self.file, "audit.jsonl"), &line(&revision, previous));
                 noted.map(drop).inspect_err(|_| undo())?;
                 self.revisions.prune();
                 Ok(Some(revision.number))
@@ -174,10 +175,40 @@ impl Store {
         }
     }
 
+    /// Notes a change of data in the audit log, which is about to be made. Nothing is known of how it ends.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub fn note(&self, caller: &Caller, action: &str, key: &str) -> Result<(), Problem> {
+        let folder = folder_of(&self.file);
+        std::fs::create_dir_all(folder).map_err(|error| storage("make", folder, &error))?;
+        let _lock = Lock::take(&beside(&self.file, "lock"))?;
+        let entry = AuditEntry {
+            number: None,
+            at: now(),
+            who: caller.who.clone(),
+            action: action.to_owned(),
+            sha256: None,
+            bytes: None,
+            previous_sha256: None,
+            request_id: Some(caller.request_id.clone()),
+            key: Some(key.to_owned()),
+        };
+        audit::append(&beside(&self.file, "audit.jsonl"), &entry).map(drop)
+    }
+
+    /// Some lines of the audit log, from `cursor` backwards.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn audit(&self, cursor: Option<u64>, limit: usize) -> Result<AuditPage, Problem> {
+        audit::read_back(&beside(&self.file, "audit.jsonl"), cursor, limit)
+    }
+
     fn revision(&self, who: &str, action: &str, bytes: &[u8], request_id: Option<&str>) -> Revision {
         Revision {
             number: self.revisions.numbers().last().map_or(1, |last| last + 1),
-            at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            at: now(),
             who: who.to_owned(),
             action: action.to_owned(),
             sha256: snapshot::sha256(bytes),
@@ -210,6 +241,26 @@ impl Store {
     /// They cannot be read.
     pub fn revision_bytes(&self, number: u64) -> Result<Option<Vec<u8>>, Problem> {
         self.revisions.bytes(number)
+    }
+}
+
+fn now() -> String {
+    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+}
+
+/// What the audit log says of a revision.
+fn line(revision: &Revision, previous_sha256: &str) -> AuditEntry {
+    let Revision { number, at, who, action, sha256, bytes, request_id } = revision.clone();
+    AuditEntry {
+        number: Some(number),
+        at,
+        who,
+        action,
+        sha256: Some(sha256),
+        bytes: Some(bytes),
+        previous_sha256: Some(previous_sha256.to_owned()),
+        request_id,
+        key: None,
     }
 }
 

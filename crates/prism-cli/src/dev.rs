@@ -157,6 +157,7 @@ impl Dev {
             listen,
             proxy_config: Some(file.to_owned()),
             proxy: proxy.transpose().map_err(ServerError::failed)?.into_iter().collect(),
+            gateway: Some(reachable(running.grpc_address())),
             drain_timeout: self.server.drain_timeout,
             ..ServeArgs::bare()
         };
@@ -194,7 +195,7 @@ impl Answer for Ready<'_> {
         if let (Some(admin), Some(config)) = (self.admin, self.config) {
             writeln!(
                 out,
-                "  Admin http://{}  (/docs; namespaces in {})",
+                "  Admin http://{}  (console; API at /docs; namespaces in {})",
                 reachable(admin),
                 config.display()
             )?;

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
+use prism_proto::interfaces::capabilities::GetCapabilitiesRequest;
+use prism_proto::interfaces::usage::GetUsageRequest;
 use tonic::Request;
 use tonic::metadata::MetadataMap;
 
 use crate::builder::Builder;
+use crate::call::Call;
 use crate::deadline::Timers;
 use crate::error::Error;
 use crate::keyvalue::KeyValue;
 use crate::list::List;
+use crate::method::{Capabilities, Usage};
 use crate::transport::{NoConnection, Pool};
 
 use prism_proto::limits::NAMESPACE_DEFAULT;
@@ -114,6 +118,16 @@ impl Namespace {
     #[must_use]
     pub fn list(&self) -> List {
         List::new(self.shared.clone(), self.name.clone())
+    }
+
+    /// What the backend promises; `Unimplemented` if it does not tell, and then nothing is promised.
+    pub fn capabilities(&self) -> Call<Capabilities> {
+        Call::new(&self.shared, GetCapabilitiesRequest { namespace: self.name.as_ref().to_owned() })
+    }
+
+    /// What the backend holds; `Unimplemented` if it does not tell.
+    pub fn usage(&self) -> Call<Usage> {
+        Call::new(&self.shared, GetUsageRequest { namespace: self.name.as_ref().to_owned() })
     }
 }
 

@@ -69,4 +69,6 @@ pub use error::{Error, ErrorKind};
 pub use keyvalue::KeyValue;
 pub use list::List;
 pub use prism_proto::ErrorReason;
+pub use prism_proto::interfaces::capabilities::GetCapabilitiesResponse as Capabilities;
+pub use prism_proto::interfaces::usage::GetUsageResponse as Usage;
 pub use scan::{Entry, Scan, ScanItem};

@@ -6,10 +6,14 @@ use std::future::Future;
 
 use bytes::Bytes;
 use http::Uri;
+use prism_proto::interfaces::capabilities::GetCapabilitiesResponse;
+use prism_proto::interfaces::capabilities::capabilities_interface_client::CapabilitiesInterfaceClient;
 use prism_proto::interfaces::keyvalue::key_value_basic_interface_client::KeyValueBasicInterfaceClient;
 use prism_proto::interfaces::keyvalue::key_value_scan_interface_client::KeyValueScanInterfaceClient;
 use prism_proto::interfaces::list::list_basic_interface_client::ListBasicInterfaceClient;
-use prism_proto::interfaces::{keyvalue, list};
+use prism_proto::interfaces::usage::GetUsageResponse;
+use prism_proto::interfaces::usage::usage_interface_client::UsageInterfaceClient;
+use prism_proto::interfaces::{capabilities, keyvalue, list, usage};
 use prism_proto::limits::MESSAGE_BYTES_MAX;
 use prism_proto::methods;
 use tonic::{Request, Response, Status};
@@ -147,6 +151,19 @@ method!(
     ListBasicInterfaceClient::length, list::LengthRequest => list::LengthResponse,
     u64, |response| response.length.max(0).unsigned_abs()
 );
+method!(
+    /// What the backend promises.
+    Capabilities, "/prism.interfaces.capabilities.CapabilitiesInterface/GetCapabilities", "capabilities.get",
+    CapabilitiesInterfaceClient::get_capabilities,
+    capabilities::GetCapabilitiesRequest => GetCapabilitiesResponse,
+    GetCapabilitiesResponse, |response| response
+);
+method!(
+    /// What the backend holds.
+    Usage, "/prism.interfaces.usage.UsageInterface/GetUsage", "usage.get",
+    UsageInterfaceClient::get_usage, usage::GetUsageRequest => GetUsageResponse,
+    GetUsageResponse, |response| response
+);
 
 #[cfg(test)]
 mod tests {
@@ -166,13 +183,15 @@ mod tests {
             PopLeft::PATH,
             PopRight::PATH,
             Length::PATH,
+            Capabilities::PATH,
+            Usage::PATH,
         ];
         for path in calls {
             assert!(methods::KNOWN.contains_key(path), "{path}");
         }
         for (path, known) in methods::KNOWN.iter() {
             let called = calls.contains(&path.as_str());
-            assert!(called || !known.is_unary() || path.contains(".capabilities."), "{path}");
+            assert!(called || !known.is_unary(), "{path}");
         }
     }
 

@@ -52,12 +52,12 @@ async fn main() {
         store.delete(namespace.clone(), key(i)).await.expect("deletes");
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
-    println!("keys deleted: account {} bytes, RSS +{} bytes", store.usage().bytes, rss_bytes() - start);
+    println!("keys deleted: account {} bytes, RSS +{} bytes", store.totals().bytes, rss_bytes() - start);
     expiry.abort();
 }
 
 fn report(what: &str, store: &MemStore, start: i64, count: u64) {
-    let (account, grown) = (store.usage().bytes as f64, (rss_bytes() - start) as f64);
+    let (account, grown) = (store.totals().bytes as f64, (rss_bytes() - start) as f64);
     println!(
         "{count} {what}: {:.1} bytes each by the account, {:.1} by RSS ({:+.1} %)",
         account / count as f64,

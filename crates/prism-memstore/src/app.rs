@@ -42,5 +42,5 @@ pub fn embedded(limit: MemoryLimit) -> (Served, impl Future<Output = ()> + Send 
 
 fn plugin(store: MemStore) -> Plugin {
     let store = Arc::new(store);
-    Plugin::new(store.capabilities()).keyvalue(Arc::clone(&store)).list(store)
+    Plugin::new(store.capabilities()).usage(Arc::clone(&store)).keyvalue(Arc::clone(&store)).list(store)
 }

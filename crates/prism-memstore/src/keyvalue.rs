@@ -19,7 +19,13 @@ const PAGE_BYTES: usize = 256 * 1024;
 
 impl KeyValue for MemStore {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { ordered: true, scan_exactly_once: true, exact_count: true, linearizable: true }
+        Capabilities {
+            ordered: true,
+            scan_exactly_once: true,
+            exact_count: true,
+            linearizable: true,
+            in_memory: true,
+        }
     }
 
     async fn set(&self, namespace: Namespace, key: Key, value: Bytes, ttl: Option<Ttl>) -> Result<(), Error> {

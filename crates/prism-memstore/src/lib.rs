@@ -1,6 +1,6 @@
 //! Prism's in-memory backend: KeyValue and List, with expiry, ordered scans and a memory limit.
 //!
-//! [`MemStore`] implements [`prism_plugin::KeyValue`] and [`prism_plugin::List`]; [`Expiry`] is the one task that
+//! [`MemStore`] implements [`prism_plugin::KeyValue`], [`prism_plugin::List`] and [`prism_plugin::Usage`]; [`Expiry`] is the one task that
 //! frees expired keys. Nothing is ever evicted, and nothing survives the process.
 //!
 //! | module | owns |
@@ -32,4 +32,4 @@ mod store;
 mod timers;
 
 pub use expiry::Expiry;
-pub use store::{MemStore, Usage};
+pub use store::{MemStore, Totals};

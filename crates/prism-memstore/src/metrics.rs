@@ -19,7 +19,7 @@ impl fmt::Debug for UsageCollector {
 
 impl Collector for UsageCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let usage = self.0.usage();
+        let usage = self.0.totals();
         let figures = [
             ("prism_memstore_memory_bytes", "Memory taken, as the limit counts it", usage.bytes),
             (

@@ -107,6 +107,11 @@ impl<S: Space> Namespaces<S> {
         self.spaces.iter().filter(|space| !other.contains(space.key())).count()
     }
 
+    /// The number of entries in one namespace.
+    pub(crate) fn entries_of(&self, namespace: &str) -> usize {
+        self.read(namespace, |space| space.slots().used()).unwrap_or_default()
+    }
+
     /// The number of entries in all namespaces.
     pub(crate) fn entries(&self) -> usize {
         self.spaces.iter().map(|space| space.slots().used()).sum()

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use prism_plugin::types::Namespace;
+use prism_plugin::usage::{Usage, Used};
 use prism_plugin::{Error, ErrorReason};
 use tokio::task::yield_now;
 
@@ -36,10 +38,10 @@ pub(crate) struct Shared {
     searched: Mutex<Option<Time>>,
 }
 
-/// What a store holds.
+/// What a store holds in all namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Usage {
+pub struct Totals {
     /// Memory taken, in bytes, as the limit counts it.
     pub bytes: u64,
     /// The limit of `bytes`, if there is one.
@@ -87,9 +89,9 @@ impl MemStore {
 
     /// What the store holds now. Costs a visit of every namespace.
     #[must_use]
-    pub fn usage(&self) -> Usage {
+    pub fn totals(&self) -> Totals {
         let Shared { memory, keys, lists, timers, .. } = &*self.shared;
-        Usage {
+        Totals {
             bytes: memory.used(),
             limit_bytes: memory.limit(),
             keys: keys.entries() as u64,
@@ -106,6 +108,18 @@ impl MemStore {
             written = write();
         }
         written.map_err(|Full| self.shared.memory_limit())
+    }
+}
+
+impl Usage for MemStore {
+    async fn usage(&self, namespace: Namespace) -> Result<Used, Error> {
+        let Shared { memory, keys, lists, .. } = &*self.shared;
+        Ok(Used {
+            keys: Some(keys.entries_of(&namespace) as u64),
+            lists: Some(lists.entries_of(&namespace) as u64),
+            backend_bytes: Some(memory.used()),
+            backend_bytes_max: memory.limit(),
+        })
     }
 }
 
@@ -179,7 +193,7 @@ mod tests {
             assert_eq!(expired.len(), 1);
             set(ttl).await.unwrap();
             store.shared.free(&expired);
-            assert_eq!(store.usage().keys, 1);
+            assert_eq!(store.totals().keys, 1);
         }
     }
 }

@@ -4,3 +4,4 @@
 pub(crate) mod capabilities;
 pub(crate) mod keyvalue;
 pub(crate) mod list;
+pub(crate) mod usage;

@@ -16,6 +16,8 @@ pub struct Capabilities {
     /// Calls on one key, and calls on one list, take effect one after another, each between its start and its
     /// acknowledgement.
     pub linearizable: bool,
+    /// No promise but a warning: everything is in memory, and lost when the backend ends.
+    pub in_memory: bool,
 }
 
 impl From<Capabilities> for GetCapabilitiesResponse {
@@ -25,6 +27,7 @@ impl From<Capabilities> for GetCapabilitiesResponse {
             scan_exactly_once: promised.scan_exactly_once,
             exact_count: promised.exact_count,
             linearizable: promised.linearizable,
+            in_memory: promised.in_memory,
         }
     }
 }

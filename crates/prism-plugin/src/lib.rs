@@ -7,6 +7,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`keyvalue`], [`list`] | the traits |
+//! | [`usage`] | what a backend tells of what it holds |
 //! | [`types`] | checked arguments |
 //! | [`error`] | what a backend fails with |
 //! | [`app`] | a plugin's process |
@@ -22,6 +23,7 @@ pub mod keyvalue;
 pub mod list;
 mod plugin;
 pub mod types;
+pub mod usage;
 mod validate;
 
 pub use capabilities::Capabilities;
@@ -29,3 +31,4 @@ pub use error::{Applied, Error, ErrorReason};
 pub use keyvalue::KeyValue;
 pub use list::List;
 pub use plugin::Plugin;
+pub use usage::Usage;

@@ -6,13 +6,15 @@ use prism_proto::interfaces::capabilities::capabilities_interface_server::Capabi
 use prism_proto::interfaces::keyvalue::key_value_basic_interface_server::KeyValueBasicInterfaceServer;
 use prism_proto::interfaces::keyvalue::key_value_scan_interface_server::KeyValueScanInterfaceServer;
 use prism_proto::interfaces::list::list_basic_interface_server::ListBasicInterfaceServer;
+use prism_proto::interfaces::usage::usage_interface_server::UsageInterfaceServer;
 use prism_proto::{FILE_DESCRIPTOR_SET, limits};
 use prism_runtime::service::{Served, Services, TonicService};
 
 use crate::adapter::capabilities::CapabilitiesAdapter;
 use crate::adapter::keyvalue::KeyValueAdapter;
 use crate::adapter::list::ListAdapter;
-use crate::{Capabilities, KeyValue, List};
+use crate::adapter::usage::UsageAdapter;
+use crate::{Capabilities, KeyValue, List, Usage};
 
 /// The services of one plugin, for a server of its own ([`crate::app::run`]) or for a process that embeds it
 /// ([`Plugin::embedded`]).
@@ -50,6 +52,12 @@ impl Plugin {
     #[must_use]
     pub fn list<B: List>(self, backend: Arc<B>) -> Self {
         self.service(server!(ListBasicInterfaceServer, Arc::new(ListAdapter(backend))), FILE_DESCRIPTOR_SET)
+    }
+
+    /// Tells what the backend holds.
+    #[must_use]
+    pub fn usage<B: Usage>(self, backend: Arc<B>) -> Self {
+        self.service(server!(UsageInterfaceServer, Arc::new(UsageAdapter(backend))), FILE_DESCRIPTOR_SET)
     }
 
     /// Serves an interface of the plugin's own, described by an encoded file descriptor set.

@@ -30,6 +30,10 @@ pub mod interfaces {
     pub mod list {
         tonic::include_proto!("prism.interfaces.list");
     }
+    /// What a backend holds: `prism.interfaces.usage`.
+    pub mod usage {
+        tonic::include_proto!("prism.interfaces.usage");
+    }
 }
 
 /// The encoded `google.protobuf.FileDescriptorSet` of every proto of this crate, for reflection.
@@ -37,3 +41,12 @@ pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "
 
 /// The package prefix of the interfaces that the proxy forwards.
 pub const INTERFACES_PREFIX: &str = "prism.interfaces.";
+
+/// Whether an interface, by its full name, tells of the backend itself and not of anybody's data. Every namespace may be
+/// asked these, and they are no traffic of it.
+#[must_use]
+pub fn tells_of_the_backend(interface: &str) -> bool {
+    interface
+        .strip_prefix(INTERFACES_PREFIX)
+        .is_some_and(|rest| rest.starts_with("capabilities.") || rest.starts_with("usage."))
+}

@@ -87,6 +87,7 @@ mod tests {
             ("/prism.interfaces.list.ListBasicInterface/PopLeft", WRITE),
             ("/prism.interfaces.list.ListBasicInterface/PopRight", WRITE),
             ("/prism.interfaces.list.ListBasicInterface/Length", READ),
+            ("/prism.interfaces.usage.UsageInterface/GetUsage", READ),
         ];
         for (path, method) in pinned {
             assert_eq!(KNOWN.get(path), Some(&method), "{path}");

@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwapOption;
-use prism_proto::Error;
-use prism_proto::limits;
 use prism_proto::methods::{self, Method};
+use prism_proto::{Error, limits, tells_of_the_backend};
 use prism_runtime::service::{self, Served};
 use rustc_hash::FxHashMap;
 
@@ -275,6 +274,7 @@ impl Route {
     pub fn check_interface(&self, interface: &str) -> Result<(), Error> {
         if let Some(interfaces) = &self.settings.interfaces
             && !interfaces.iter().any(|served| served == interface)
+            && !tells_of_the_backend(interface)
         {
             return Err(error::interface_not_served(
                 &self.settings.name,

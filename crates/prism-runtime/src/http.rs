@@ -128,7 +128,8 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    /// Binds the address and serves. Must be called within a tokio runtime.
+    /// Binds the address and serves. Must be called within a tokio runtime. `drain` is cancelled when it drains, for
+    /// answers that would not end by themselves.
     ///
     /// # Errors
     /// The address cannot be bound.
@@ -136,6 +137,7 @@ impl HttpServer {
         name: &'static str,
         listen: &Address,
         drain_timeout: Duration,
+        drain: CancellationToken,
         registry: Registry,
         make_router: impl FnOnce(Router) -> Router,
     ) -> Result<Self, ServerError> {
@@ -144,11 +146,8 @@ impl HttpServer {
         let health = Health::new(&[]).await;
         let router = make_router(routes(registry, health.clone()));
         health.set_serving(true).await;
-        let connections = Arc::new(Connections {
-            drain: CancellationToken::new(),
-            stop: CancellationToken::new(),
-            open: TaskTracker::new(),
-        });
+        let connections =
+            Arc::new(Connections { drain, stop: CancellationToken::new(), open: TaskTracker::new() });
         let accepting = Arc::clone(&connections);
         let acceptor = tokio::spawn(async move {
             let drain = accepting.drain.clone();

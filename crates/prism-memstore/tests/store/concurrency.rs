@@ -103,7 +103,7 @@ fn a_write_into_a_namespace_that_vanishes_is_not_lost() {
             }
         });
     });
-    let usage = store.store.usage();
+    let usage = store.store.totals();
     assert_eq!((usage.bytes, usage.namespaces), (0, 0));
 }
 
@@ -165,7 +165,7 @@ fn writers_on_many_threads_do_not_pass_the_limit() {
             assert!(store.delete(&key).await);
         }
     });
-    let usage = store.store.usage();
+    let usage = store.store.totals();
     assert_eq!((usage.keys, usage.bytes), (0, usage.timers * 152));
 }
 
@@ -217,6 +217,6 @@ fn the_task_and_writers_do_not_disturb_each_other() {
         });
         stop.send(()).unwrap();
     });
-    let usage = store.store.usage();
+    let usage = store.store.totals();
     assert_eq!((usage.namespaces, usage.bytes), (0, usage.timers * 152));
 }

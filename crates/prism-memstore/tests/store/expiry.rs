@@ -16,7 +16,7 @@ async fn an_expired_key_is_not_there_however_late_it_is_freed() {
     assert_eq!(store.count("").await, 2);
     assert_eq!(store.count("b").await, 0);
     assert!(!store.delete("b").await, "it was found");
-    assert_eq!(store.store.usage().keys, 2);
+    assert_eq!(store.store.totals().keys, 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -38,7 +38,7 @@ async fn the_task_frees_expired_keys_and_their_namespace() {
     for _ in 0..12 {
         rest().await;
     }
-    let usage = store.store.usage();
+    let usage = store.store.totals();
     assert_eq!((usage.bytes, usage.keys, usage.namespaces, usage.timers), (0, 0, 0, 0));
 }
 
@@ -55,7 +55,7 @@ async fn setting_a_key_replaces_its_time_to_live() {
         assert_eq!(store.get("k").await.unwrap(), "2", "{first:?} then {second:?}");
         rest().await;
         assert_eq!(store.exists("k").await, second.is_none(), "{first:?} then {second:?}");
-        let freed = store.store.usage().keys == 0;
+        let freed = store.store.totals().keys == 0;
         assert_eq!(freed, second.is_some(), "{first:?} then {second:?}: freed in time");
     }
 }
@@ -71,7 +71,7 @@ async fn refreshing_one_key_a_million_times_leaves_one_timer_and_flat_memory() {
             rest().await;
         }
     }
-    assert_eq!(store.store.usage().timers, 1);
+    assert_eq!(store.store.totals().timers, 1);
     assert_eq!(store.bytes(), bytes);
     tokio::time::sleep(Duration::from_secs(3601)).await;
     assert_eq!(store.bytes(), 0);
@@ -87,7 +87,7 @@ async fn setting_and_deleting_a_key_over_and_over_leaves_one_timer() {
                 rest().await;
             }
         }
-        assert!(store.store.usage().timers <= 1);
+        assert!(store.store.totals().timers <= 1);
     }
 }
 
@@ -99,14 +99,14 @@ async fn an_inherited_timer_fires_in_time() {
     rest().await;
     store.delete("a").await;
     store.set("b", "v", Some(10)).await;
-    assert_eq!(store.store.usage().timers, 1);
+    assert_eq!(store.store.totals().timers, 1);
     tokio::time::sleep(Duration::from_secs(11)).await;
-    assert_eq!(store.store.usage().keys, 0);
+    assert_eq!(store.store.totals().keys, 0);
     store.set("c", "v", Some(2000)).await;
     tokio::time::sleep(Duration::from_secs(1999)).await;
     assert!(store.exists("c").await);
     rest().await;
-    assert_eq!(store.store.usage().keys, 0);
+    assert_eq!(store.store.totals().keys, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +118,7 @@ async fn the_longest_time_to_live_is_kept() {
         tokio::time::sleep(Duration::from_secs(YEAR)).await;
     }
     rest().await;
-    assert_eq!(store.store.usage().keys, 0);
+    assert_eq!(store.store.totals().keys, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +127,7 @@ async fn the_task_outlives_years_without_a_key_that_expires() {
     for _ in 0..3 {
         store.set("k", "v", Some(10)).await;
         tokio::time::sleep(Duration::from_secs(11)).await;
-        assert_eq!(store.store.usage().keys, 0);
+        assert_eq!(store.store.totals().keys, 0);
         tokio::time::sleep(Duration::from_secs(3 * YEAR)).await;
     }
 }
@@ -139,10 +139,10 @@ async fn timers_shrink_when_most_keys_are_gone_and_the_rest_still_fire() {
         let ttl = if i % 100 == 99 { 1000 + i / 100 } else { 10 };
         store.set(&format!("key-{i}"), "v", Some(ttl)).await;
     }
-    let full = store.store.usage();
+    let full = store.store.totals();
     assert_eq!(full.timers, 20_000);
     tokio::time::sleep(Duration::from_secs(12)).await;
-    let usage = store.store.usage();
+    let usage = store.store.totals();
     assert_eq!(usage.keys, 200);
     assert!(usage.timers < 1024, "{} timers for 200 keys", usage.timers);
     assert!(usage.bytes < full.bytes / 40);
@@ -152,12 +152,12 @@ async fn timers_shrink_when_most_keys_are_gone_and_the_rest_still_fire() {
     store.set("key-199", "v", Some(5000)).await;
     store.set("key-299", "v", Some(5)).await;
     tokio::time::sleep(Duration::from_secs(6)).await;
-    assert_eq!(store.store.usage().keys, 198);
+    assert_eq!(store.store.totals().keys, 198);
     tokio::time::sleep(Duration::from_secs(1200)).await;
     assert_eq!(store.scan("").await, ["key-199"]);
-    assert_eq!(store.store.usage().keys, 1);
+    assert_eq!(store.store.totals().keys, 1);
     tokio::time::sleep(Duration::from_secs(5000)).await;
-    assert_eq!(store.bytes(), 152 * store.store.usage().timers);
+    assert_eq!(store.bytes(), 152 * store.store.totals().timers);
 }
 
 #[tokio::test(start_paused = true)]

@@ -61,7 +61,7 @@ async fn memory_returns_to_nothing_when_everything_is_deleted() {
         for i in 0..5000 {
             assert!(store.delete(&format!("key-{i}")).await);
         }
-        let usage = store.store.usage();
+        let usage = store.store.totals();
         assert_eq!((usage.keys, usage.namespaces), (0, 0));
         assert_eq!(usage.bytes, usage.timers * 152, "only the spare timers are left");
     }

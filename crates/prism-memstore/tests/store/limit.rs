@@ -20,20 +20,20 @@ async fn the_limit_is_named_and_never_passed() {
     assert_full(store.try_push("list", End::Left, [0; 1000]).await);
     assert_full(store.namespace("other").try_set("k", [0; 1000], None).await);
     assert_full(store.namespace("other").try_push("l", End::Left, [0; 1000]).await);
-    assert_eq!(store.store.usage().namespaces, 1, "a refused write leaves no namespace behind");
-    assert_eq!(store.store.usage().lists, 0);
+    assert_eq!(store.store.totals().namespaces, 1, "a refused write leaves no namespace behind");
+    assert_eq!(store.store.totals().lists, 0);
 }
 
 #[tokio::test]
 async fn a_refused_write_changes_nothing() {
     let (store, keys) = full().await;
-    let before = store.store.usage();
+    let before = store.store.totals();
     assert_full(store.try_set("key-0", [1; 10_000], None).await);
     assert_full(store.try_set("key-0", [1; 10_000], Some(10)).await);
     assert_full(store.try_set("key-0", [1; 100], Some(10)).await);
     assert_eq!(store.get("key-0").await.unwrap(), [0; 100][..]);
     assert_eq!(store.count("").await, keys as u64);
-    assert_eq!(store.store.usage(), before);
+    assert_eq!(store.store.totals(), before);
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn expired_keys_make_room_for_a_write_that_needs_it() {
     assert_full(store.try_set("new", [0; 100], None).await);
     seconds(1).await;
     store.set("new", [0; 100], None).await;
-    assert_eq!(store.store.usage().keys, 1);
+    assert_eq!(store.store.totals().keys, 1);
     seconds(1).await;
     store.push("list", End::Left, [0; 100]).await;
 }

@@ -18,9 +18,9 @@ async fn an_emptied_list_is_gone_with_its_memory() {
     let store = Store::new();
     for value in [vec![], vec![1; 100], vec![1; 1 << 20]] {
         store.push("l", End::Left, &value).await;
-        assert_eq!(store.store.usage().lists, 1);
+        assert_eq!(store.store.totals().lists, 1);
         assert_eq!(store.pop("l", End::Right).await.unwrap(), value);
-        let usage = store.store.usage();
+        let usage = store.store.totals();
         assert_eq!((usage.lists, usage.namespaces, usage.bytes), (0, 0, 0));
     }
 }
@@ -30,11 +30,11 @@ async fn reading_a_missing_list_makes_none() {
     let store = Store::new();
     assert_eq!(store.length("l").await, 0);
     assert_eq!(store.pop("l", End::Left).await, None);
-    assert_eq!(store.store.usage().namespaces, 0);
+    assert_eq!(store.store.totals().namespaces, 0);
     store.push("other", End::Left, "v").await;
     assert_eq!(store.length("l").await, 0);
     assert_eq!(store.pop("l", End::Left).await, None);
-    assert_eq!(store.store.usage().lists, 1);
+    assert_eq!(store.store.totals().lists, 1);
 }
 
 #[tokio::test]

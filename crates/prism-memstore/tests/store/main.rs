@@ -105,7 +105,7 @@ impl Store {
     }
 
     fn bytes(&self) -> u64 {
-        self.store.usage().bytes
+        self.store.totals().bytes
     }
 }
 

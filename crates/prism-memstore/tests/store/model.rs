@@ -109,7 +109,7 @@ async fn empty(store: &Store, model: &Model) {
             assert!(store.pop(list, End::Left).await.is_some());
         }
     }
-    let usage = store.store.usage();
+    let usage = store.store.totals();
     assert_eq!((usage.keys, usage.lists, usage.namespaces), (0, 0, 0));
     assert_eq!(usage.bytes, usage.timers * 152);
 }

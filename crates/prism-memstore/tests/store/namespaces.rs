@@ -22,14 +22,14 @@ async fn reads_make_no_namespace_and_the_last_entry_takes_it_along() {
     store.delete("k").await;
     store.scan("").await;
     store.count("").await;
-    assert_eq!(store.store.usage().namespaces, 0);
+    assert_eq!(store.store.totals().namespaces, 0);
     store.set("k", "v", None).await;
     store.push("l", End::Left, "v").await;
-    assert_eq!(store.store.usage().namespaces, 1);
+    assert_eq!(store.store.totals().namespaces, 1);
     store.delete("k").await;
-    assert_eq!(store.store.usage().namespaces, 1);
+    assert_eq!(store.store.totals().namespaces, 1);
     store.pop("l", End::Left).await;
-    assert_eq!((store.store.usage().namespaces, store.bytes()), (0, 0));
+    assert_eq!((store.store.totals().namespaces, store.bytes()), (0, 0));
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn a_namespace_of_lists_only_is_counted_once() {
     store.namespace("both").set("k", "v", None).await;
     store.namespace("both").push("l", End::Left, "v").await;
     store.namespace("lists").push("l", End::Left, "v").await;
-    assert_eq!(store.store.usage().namespaces, 3);
+    assert_eq!(store.store.totals().namespaces, 3);
 }
 
 #[tokio::test]
@@ -48,10 +48,10 @@ async fn ten_thousand_namespaces_are_cheap() {
     for i in 0..10_000 {
         store.namespace(&format!("n{i}")).set("k", "v", None).await;
     }
-    assert_eq!(store.store.usage().namespaces, 10_000);
+    assert_eq!(store.store.totals().namespaces, 10_000);
     assert!(store.bytes() < 20_000_000);
     for i in 0..10_000 {
         assert!(store.namespace(&format!("n{i}")).delete("k").await);
     }
-    assert_eq!((store.store.usage().namespaces, store.bytes()), (0, 0));
+    assert_eq!((store.store.totals().namespaces, store.bytes()), (0, 0));
 }

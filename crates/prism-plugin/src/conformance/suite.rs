@@ -188,6 +188,7 @@ impl Suite {
                     scan_exactly_once: promised.scan_exactly_once,
                     exact_count: promised.exact_count,
                     linearizable: promised.linearizable,
+                    in_memory: promised.in_memory,
                 }
             }
         }

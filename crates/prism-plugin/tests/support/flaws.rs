@@ -8,6 +8,7 @@ use prism_proto::interfaces::keyvalue::{
     CountRequest, DeleteRequest, ExistsRequest, ScanKeysRequest, ScanRequest, SetRequest, SetResponse,
 };
 use prism_proto::interfaces::list::PushLeftRequest;
+use prism_proto::interfaces::usage::GetUsageRequest;
 use prism_proto::limits::{KEY_BYTES_MAX, TTL_MAX, VALUE_BYTES_MAX};
 use prism_runtime::message::{PREFIX_BYTES, framed};
 use prost::Message;
@@ -63,6 +64,7 @@ pub(crate) const BROKEN_ON_THE_WIRE: &[&str] = &[
     "health/",
     "reflection/",
     "capabilities/",
+    "usage/",
 ];
 
 fn status(status: Status) -> Option<Instead> {
@@ -141,6 +143,9 @@ impl Exchange {
             ("capabilities/answer-in-any-namespace", "GetCapabilities") => {
                 let is_empty = self.read::<GetCapabilitiesRequest>().namespace.is_empty();
                 if is_empty { internal() } else { None }
+            }
+            ("usage/answers-in-any-namespace", "GetUsage") => {
+                if self.read::<GetUsageRequest>().namespace.is_empty() { internal() } else { None }
             }
             (case, _) if case.starts_with("health/") => self.health_flaw(case),
             (case, _) if case.starts_with("wire/") => self.wire_flaw(case),

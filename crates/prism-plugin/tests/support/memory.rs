@@ -10,6 +10,7 @@ use futures_util::stream;
 use prism_plugin::keyvalue::{KeyValue, Pages, Range};
 use prism_plugin::list::{End, List};
 use prism_plugin::types::{Key, Namespace, Ttl};
+use prism_plugin::usage::{Usage, Used};
 use prism_plugin::{Capabilities, Error, ErrorReason};
 
 /// Where a key or list is: namespace and name.
@@ -65,6 +66,7 @@ impl Memory {
             scan_exactly_once: true,
             exact_count: true,
             linearizable: true,
+            in_memory: true,
         };
         Self { store: Arc::default(), capabilities, broken }
     }
@@ -197,6 +199,20 @@ impl Memory {
 
 fn full(sentence: &'static str) -> Error {
     Error::new(ErrorReason::MemoryLimit, sentence)
+}
+
+impl Usage for Memory {
+    async fn usage(&self, namespace: Namespace) -> Result<Used, Error> {
+        let store = self.store();
+        let count = |places: &mut dyn Iterator<Item = &Place>| {
+            Some(places.filter(|(there, _)| *there == *namespace).count() as u64)
+        };
+        Ok(Used {
+            keys: count(&mut store.keys.keys()),
+            lists: count(&mut store.lists.keys()),
+            ..Used::default()
+        })
+    }
 }
 
 impl KeyValue for Memory {

@@ -33,7 +33,7 @@ pub(crate) async fn start_at(listen: &str, memory: Memory, patterns: Patterns) -
     };
     let capabilities: Capabilities = memory.capabilities();
     let memory = Arc::new(memory);
-    let mut plugin = Plugin::new(capabilities);
+    let mut plugin = Plugin::new(capabilities).usage(Arc::clone(&memory));
     if patterns != Patterns::List {
         plugin = plugin.keyvalue(Arc::clone(&memory));
     }

@@ -1,4 +1,5 @@
-//! `GET /traffic`: what the calls of each namespace come to since the start, summed over methods.
+//! `GET /traffic`: what the calls of each namespace come to since the start, summed over methods. Questions about the
+//! backend itself are not among them: whoever watches a namespace asks them every few seconds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Json;
 use axum::routing::get;
+use prism_proto::tells_of_the_backend;
 use serde::Serialize;
 
 use super::{LATENCY_BOUNDS, Totals};
@@ -55,7 +57,11 @@ fn page(shared: &Shared, started_at: Time) -> Page {
         .routes()
         .filter_map(|route| {
             let mut totals = Totals::default();
-            route.traffic.each(|_, figures| totals.add(figures));
+            route.traffic.each(|method, figures| {
+                if !tells_of_the_backend(method) {
+                    totals.add(figures);
+                }
+            });
             let in_flight = route.traffic.in_flight();
             let had_calls = totals.requests() > 0 || in_flight > 0;
             had_calls.then(|| Namespace {

@@ -1,9 +1,11 @@
-//! What an endpoint says about itself: health, reflection, capabilities.
+//! What an endpoint says about itself: health, reflection, capabilities, usage.
 
 use std::time::Duration;
 
 use prism_proto::interfaces::capabilities::GetCapabilitiesRequest;
 use prism_proto::interfaces::capabilities::capabilities_interface_client::CapabilitiesInterfaceClient;
+use prism_proto::interfaces::usage::GetUsageRequest;
+use prism_proto::interfaces::usage::usage_interface_client::UsageInterfaceClient;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -33,6 +35,9 @@ table! {
     "capabilities/answer-in-any-namespace",
         "GetCapabilities, where it is served, answers with and without a namespace, always the same",
         [], answer_in_any_namespace;
+    "usage/answers-in-any-namespace",
+        "GetUsage, where it is served, answers with and without a namespace",
+        [], usage_answers_in_any_namespace;
 }
 
 /// What health says of a service.
@@ -144,4 +149,17 @@ async fn answer_in_any_namespace(t: &Trial<'_>) -> Verdict {
         }
     }
     same("GetCapabilities with an empty namespace", &answers[1], &answers[0])
+}
+
+async fn usage_answers_in_any_namespace(t: &Trial<'_>) -> Verdict {
+    let mut client = UsageInterfaceClient::new(t.channel.clone());
+    for namespace in [t.namespace.as_str(), ""] {
+        match client.get_usage(GetUsageRequest { namespace: namespace.to_owned() }).await {
+            Err(status) if status.code() == Code::Unimplemented => {
+                return Err(Stop::NotApplicable("usage is not served".to_owned()));
+            }
+            answer => drop(t.known(answer)?),
+        }
+    }
+    Ok(())
 }

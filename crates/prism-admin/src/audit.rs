@@ -1,0 +1,61 @@
+//! `/audit`: who changed what, the newest first.
+
+use axum::Json;
+use axum::extract::{Extension, State};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::Admin;
+use crate::auth::Role;
+use crate::error::{Kind, Problem};
+use crate::request::Params;
+use crate::store::AuditEntry;
+use crate::write::blocking;
+
+/// The query of the audit log.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AuditParams {
+    /// The most entries to return.
+    #[serde(default = "limit_default")]
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: usize,
+    /// Only those before this: the `next_cursor` of the page before.
+    cursor: Option<u64>,
+}
+
+fn limit_default() -> usize {
+    100
+}
+
+/// A page of the audit log.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Audit {
+    /// The newest first.
+    entries: Vec<AuditEntry>,
+    /// The `cursor` of the next page; none: this is the last.
+    #[schema(required = true)]
+    next_cursor: Option<u64>,
+    /// Lines of this page that are no entries.
+    unreadable: usize,
+}
+
+/// Read the audit log. Keys are shown to the roles that may see them.
+#[utoipa::path(get, path = "/audit", tag = "revisions", params(AuditParams), responses(
+    (status = 200, description = "A page of it.", body = Audit),
+))]
+pub async fn list(
+    State(admin): State<Admin>,
+    Params(params): Params<AuditParams>,
+    Extension(role): Extension<Role>,
+) -> Result<Json<Audit>, Problem> {
+    if !(1..=1000).contains(&params.limit) {
+        return Err(Problem::new(Kind::Malformed, "limit: expected 1 to 1000"));
+    }
+    let page = blocking(&admin, move |store| store.audit(params.cursor, params.limit)).await?;
+    let mut entries = page.entries;
+    if role < Role::Data {
+        entries.iter_mut().for_each(|entry| entry.key = None);
+    }
+    Ok(Json(Audit { entries, next_cursor: page.next_cursor, unreadable: page.unreadable }))
+}

@@ -1,0 +1,120 @@
+//! The web console: pages that are part of the binary and ask the API like anybody else. What they show is made by
+//! scripts of this server alone: nothing is loaded from elsewhere, and nothing in a page's text is run.
+
+use axum::Router;
+use axum::extract::Path;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
+};
+use http::{HeaderMap, StatusCode};
+
+use crate::error::{Kind, Problem};
+use crate::store::sha256;
+
+/// Where the files are; anybody may read them.
+pub const FOLDER: &str = "/console/";
+
+/// The page; its address is `/`.
+const INDEX: &str = "index.html";
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("console/", $name)))),*]
+    };
+}
+
+/// Every file by its name.
+const FILES: &[(&str, &str)] = files!(
+    "api.js",
+    "audit.js",
+    "backends.js",
+    "bytes.js",
+    "chart.js",
+    "create.js",
+    "dialog.js",
+    "diff.js",
+    "dom.js",
+    "format.js",
+    "health.js",
+    "icon.svg",
+    "index.html",
+    "keys.js",
+    "lists.js",
+    "live.js",
+    "login.js",
+    "main.js",
+    "namespace.js",
+    "overview.js",
+    "proxies.js",
+    "revisions.js",
+    "settings.js",
+    "style.css",
+    "value.js",
+);
+
+/// The routes of the console.
+pub fn routes() -> Router {
+    let file = async |Path(name): Path<String>, headers: HeaderMap| answer(&name, &headers);
+    let index = async |headers: HeaderMap| answer(INDEX, &headers);
+    Router::new().route("/", get(index)).route(&format!("{FOLDER}{{name}}"), get(file))
+}
+
+fn answer(name: &str, headers: &HeaderMap) -> Response {
+    let Some((_, text)) = FILES.iter().find(|(known, _)| *known == name) else {
+        return Problem::new(Kind::NotFound, "the console has no such file").into_response();
+    };
+    let kind = match name.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        _ => "image/svg+xml",
+    };
+    let tag = format!("\"{}\"", sha256(text.as_bytes()));
+    let known = headers.get(IF_NONE_MATCH).is_some_and(|given| given.as_bytes() == tag.as_bytes());
+    // Another binary has other files, so browsers ask each time; that nothing has changed costs no body.
+    let about = [
+        (CACHE_CONTROL, "no-cache".to_owned()),
+        (CONTENT_SECURITY_POLICY, POLICY.to_owned()),
+        (CONTENT_TYPE, kind.to_owned()),
+        (REFERRER_POLICY, "no-referrer".to_owned()),
+        (ETAG, tag),
+    ];
+    if known { (StatusCode::NOT_MODIFIED, about).into_response() } else { (about, *text).into_response() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_served_and_every_one_that_is_named() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/console");
+        let there = std::fs::read_dir(folder).unwrap();
+        let there: BTreeSet<_> =
+            there.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let served: BTreeSet<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(served, there);
+        for (name, text) in FILES {
+            for named in text.split(['"', '\'']).filter_map(|part| {
+                part.strip_prefix("./").or_else(|| part.strip_prefix(FOLDER)).filter(|_| !part.contains('\n'))
+            }) {
+                assert!(served.contains(named), "{name} names {named}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_the_browser_has_is_not_sent_again() {
+        let first = answer(INDEX, &HeaderMap::new());
+        let tag = first.headers()[ETAG].clone();
+        let again = answer(INDEX, &HeaderMap::from_iter([(IF_NONE_MATCH, tag)]));
+        assert_eq!((first.status(), again.status()), (StatusCode::OK, StatusCode::NOT_MODIFIED));
+    }
+}

@@ -1,0 +1,50 @@
+// Requests to the API; a failure is an Error with what the API told of it.
+
+let loggedOut = () => {};
+
+/** What to do when the API no longer knows us. */
+export function onLoggedOut(act) {
+  loggedOut = act;
+}
+
+/** Sends a request; the Response. Throws what the API told if it is no success. */
+export async function send(method, path, { query = {}, json, bytes, headers = {}, signal } = {}) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const search = new URLSearchParams(given).toString();
+  const init = { method, signal, headers: { ...headers } };
+  if (json !== undefined) {
+    init.headers["content-type"] = method === "PATCH" ? "application/merge-patch+json" : "application/json";
+    init.body = JSON.stringify(json);
+  }
+  if (bytes !== undefined) {
+    init.headers["content-type"] = "application/octet-stream";
+    init.body = bytes;
+  }
+  let response;
+  try {
+    response = await fetch(search ? `${path}?${search}` : path, init);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw Object.assign(new Error(), { title: "The admin does not answer", detail: `Is prism-admin still running? (${error.message})` });
+  }
+  if (response.ok) return response;
+  const told = await response.json().catch(() => ({ title: `HTTP ${response.status}`, detail: "the answer says no more" }));
+  const error = Object.assign(new Error(told.detail), told);
+  if (response.status === 401 && path !== "/session") loggedOut();
+  throw error;
+}
+
+/** The JSON that a GET brings. */
+export async function get(path, options) {
+  return (await send("GET", path, options)).json();
+}
+
+/** The path of a namespace. */
+export function namespacePath(name, rest = "") {
+  return `/namespaces/${encodeURIComponent(name)}${rest}`;
+}
+
+/** Whether a problem is of a kind. */
+export function isKind(error, word) {
+  return error.type === `urn:prism:problem:${word}`;
+}

@@ -1,0 +1,39 @@
+// The backends: what each says when it is asked, and what the proxies say of it.
+
+import { get } from "./api.js";
+import { h, show, table } from "./dom.js";
+import { count, duration, unknown } from "./format.js";
+import { health } from "./health.js";
+
+const PAGE = 50;
+const NAMED = 5;
+
+/** The page. */
+export async function backends({ title, signal, query }) {
+  title("Backends");
+  const cursor = query.get("cursor") ?? "";
+  const place = h("div", {}, h("p", { class: "quiet" }, "Asking the backends…"));
+  show(place, get("/backends", { query: { limit: PAGE, cursor }, signal }), (page) => (page.backends.length ? [
+    table("Backends", ["Endpoint", "Health", ["Answers in", "figure"], "Interfaces", "Namespaces", "At the proxies"], page.backends.map(row)),
+    h("nav", { class: "pages", "aria-label": "Pages of backends" }, h("span", { class: "quiet" }, page.total === 1 ? "1 backend" : `${count(page.total)} backends`),
+      cursor ? h("a", { href: "#/backends" }, "First page") : null,
+      page.next_cursor ? h("a", { href: `#/backends?cursor=${encodeURIComponent(page.next_cursor)}` }, "Next page") : null),
+  ] : h("p", { class: "empty" }, "No namespace names a backend.")));
+  return [h("div", { class: "title" }, h("h1", {}, "Backends")), place];
+}
+
+function row(backend) {
+  const more = backend.namespaces.length - NAMED;
+  const short = (name) => name.replace(/^prism\.interfaces\./, "");
+  return [
+    h("code", {}, backend.endpoint),
+    [health(backend.health, backend.error), backend.error ? h("p", { class: "hint" }, backend.error) : null],
+    backend.latency_ms === null ? unknown("not measured") : duration(backend.latency_ms / 1000),
+    backend.interfaces === null ? unknown("it has no reflection, or was not asked")
+      : h("ul", { class: "plain" }, backend.interfaces.map((name) => h("li", { title: name }, short(name)))),
+    h("ul", { class: "plain" }, backend.namespaces.slice(0, NAMED).map((name) => h("li", {}, h("a", { href: `#/namespaces/${name}` }, name))),
+      more > 0 ? h("li", {}, h("a", { href: `#/?q=${encodeURIComponent(backend.endpoint)}` }, `and ${count(more)} more`)) : null),
+    backend.proxies.length ? h("ul", { class: "plain" }, backend.proxies.map((proxy) => h("li", {}, health(proxy.state, proxy.error), " ", h("span", { class: "quiet" }, proxy.url))))
+      : unknown("no proxy reports it"),
+  ];
+}

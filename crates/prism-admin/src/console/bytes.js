@@ -1,0 +1,65 @@
+// A value's bytes as text, JSON or hex, and back.
+
+/** What is shown at first; a value may have 4 MiB. */
+export const SHOWN_BYTES = 64 * 1024;
+
+const strict = new TextDecoder("utf-8", { fatal: true });
+const lenient = new TextDecoder();
+
+/** The text that some bytes are, or null: they are not UTF-8, or hold control characters. */
+export function textOf(bytes) {
+  try {
+    const text = strict.decode(bytes);
+    // eslint-disable-next-line no-control-regex
+    return /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/.test(text) ? null : text;
+  } catch {
+    return null;
+  }
+}
+
+/** How a value is best shown: "json", "text" or "hex". */
+export function kindOf(bytes) {
+  const text = textOf(bytes);
+  if (text === null) return "hex";
+  return /^\s*[[{]/.test(text) && jsonOf(text) !== null ? "json" : "text";
+}
+
+/** JSON with its lines apart, or null: it is none. */
+export function jsonOf(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return null;
+  }
+}
+
+/** The text of some bytes, whatever they are. */
+export function looseText(bytes) {
+  return lenient.decode(bytes);
+}
+
+/** Rows of 16 bytes: where they are, in hex, as ASCII. */
+export function hexDump(bytes) {
+  const rows = [];
+  for (let at = 0; at < bytes.length; at += 16) {
+    const row = [...bytes.subarray(at, at + 16)];
+    const hex = row.map((byte) => byte.toString(16).padStart(2, "0")).join(" ").padEnd(47);
+    const ascii = row.map((byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : ".")).join("");
+    rows.push(`${at.toString(16).padStart(8, "0")}  ${hex}  ${ascii}`);
+  }
+  return rows.join("\n");
+}
+
+/** Bytes as pairs of digits. */
+export function hexOf(bytes) {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+}
+
+/** The bytes of pairs of digits; throws what is wrong. */
+export function ofHex(text) {
+  const digits = text.replace(/\s/g, "");
+  if (/[^0-9a-f]/i.test(digits) || digits.length % 2) {
+    throw Object.assign(new Error(), { title: "This is not hex", detail: "Expected pairs of the digits 0-9 and a-f." });
+  }
+  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}

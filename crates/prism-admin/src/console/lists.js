@@ -1,0 +1,67 @@
+// A list by its name: how long it is, and its ends.
+
+import { get, namespacePath, send } from "./api.js";
+import { hexDump, looseText, textOf } from "./bytes.js";
+import { confirm } from "./dialog.js";
+import { fill, h, id, notice, problem, show } from "./dom.js";
+import { count } from "./format.js";
+import { editor } from "./value.js";
+
+/** The tab. */
+export function lists({ query, may }, name) {
+  if (!may("data")) {
+    return h("p", { class: "empty" }, "Your token may read configuration and figures. Lists and their values need one of the role data or write.");
+  }
+  const key = query.get("key") ?? "";
+  const field = id("list");
+  const box = h("input", { id: field, value: key, spellcheck: "false", autocomplete: "off" });
+  const open = (event) => {
+    event.preventDefault();
+    location.hash = `#/namespaces/${name}/lists?${new URLSearchParams({ key: box.value })}`;
+  };
+  return [
+    h("form", { class: "prefix", onsubmit: open }, h("label", { for: field }, "List"), box, h("button", { type: "submit" }, "Open")),
+    h("p", { class: "hint" }, "A list is opened by its name: there is no interface yet that enumerates lists or reads what is between their ends."),
+    key ? oneList(name, key, may) : null,
+  ];
+}
+
+function oneList(name, key, may) {
+  const path = namespacePath(name, "/list");
+  const length = h("p", { class: "length", "aria-live": "polite" });
+  const popped = h("div", { "aria-live": "polite" });
+  const tell = (number) => fill(length, number === 0 ? "It is empty, which is the same as not there." : number === 1 ? "1 value" : `${count(number)} values`);
+  const look = () => show(length, get(path, { query: { key } }), ({ length: number }) => { setTimeout(() => tell(number)); return null; });
+  look();
+  const push = (end) => editor({
+    content: "", kind: "text", verb: `Push ${end}`, ttl: false,
+    store: async (bytes) => {
+      tell((await (await send("POST", path, { query: { key, end }, bytes })).json()).length);
+      notice(`Pushed ${end}.`);
+    },
+  });
+  const pop = async (end) => {
+    let response;
+    const done = await confirm({
+      title: `Pop from the ${end} of this list?`,
+      body: [h("p", {}, `Its ${end === "left" ? "first" : "last"} value is removed from `, h("strong", {}, name), " and shown once:"), h("pre", { class: "named" }, key)],
+      verb: `Pop ${end}`,
+      act: async () => { response = await send("DELETE", path, { query: { key, end } }); },
+    });
+    if (!done) return;
+    look();
+    if (response.status === 204) {
+      fill(popped, h("p", { class: "empty" }, "The list was empty."));
+      return;
+    }
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    fill(popped, h("h3", {}, `Popped ${end}, ${count(bytes.length)} bytes`), h("pre", { class: "value", tabindex: 0 }, textOf(bytes) === null ? hexDump(bytes) : looseText(bytes)));
+  };
+  const button = (end) => h("button", { type: "button", class: "danger", onclick: () => pop(end).catch((error) => fill(popped, problem(error))) }, `Pop ${end}…`);
+  return h("div", { class: "list" },
+    h("h2", { class: "key-name" }, key), length,
+    may("write") ? [
+      h("div", { class: "buttons start" }, button("left"), button("right")), popped,
+      h("div", { class: "row" }, h("section", { "aria-label": "Push left" }, push("left")), h("section", { "aria-label": "Push right" }, push("right"))),
+    ] : h("p", { class: "hint" }, "Only a token of the role write may push and pop."));
+}

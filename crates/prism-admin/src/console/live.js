@@ -1,0 +1,57 @@
+// The figures as they are sent: the last 15 minutes first, then a sample every few seconds.
+
+import { get } from "./api.js";
+
+/** How many samples are 15 minutes. */
+export const POINTS = 180;
+
+/** After this long without a sample nothing is known any more. */
+const SILENCE_MS = 15_000;
+
+const FIGURES = ["requests_per_second", "errors_per_second", "p50_seconds", "p99_seconds"];
+
+/**
+ * Follows some namespaces until `signal` says stop. `changed` gets {series, sample}: `series.total` and
+ * `series.namespaces[name]` are columns of 15 minutes; `sample` is the newest one, or null while the admin is silent.
+ */
+export function follow(names, signal, changed) {
+  const source = new EventSource(`/traffic/events?namespaces=${names.map(encodeURIComponent).join(",")}`);
+  let series = null;
+  let silence = null;
+  const heard = () => {
+    clearTimeout(silence);
+    silence = setTimeout(() => series && changed({ series, sample: null }), SILENCE_MS);
+  };
+  const add = (columns, point) => {
+    for (const figure of FIGURES) {
+      columns[figure].push(point[figure]);
+      if (columns[figure].length > POINTS) columns[figure].shift();
+    }
+  };
+  source.addEventListener("history", (event) => {
+    const { at, total, namespaces } = JSON.parse(event.data);
+    series = { last: at.at(-1) ?? 0, total, namespaces };
+    heard();
+  });
+  source.addEventListener("sample", (event) => {
+    const sample = JSON.parse(event.data);
+    // The first sample is the newest point of the history, with more about it.
+    if (sample.at > series.last) {
+      series.last = sample.at;
+      add(series.total, sample.total);
+      for (const [name, point] of Object.entries(sample.namespaces)) add(series.namespaces[name], point);
+    }
+    heard();
+    changed({ series, sample });
+  });
+  source.addEventListener("error", () => {
+    // A refusal is final for the browser; the API says why, and 401 leads to the login.
+    if (source.readyState === EventSource.CLOSED) get("/namespaces", { query: { limit: 1 } }).catch(() => {});
+    if (series) changed({ series, sample: null });
+  });
+  heard();
+  signal.addEventListener("abort", () => {
+    clearTimeout(silence);
+    source.close();
+  });
+}

@@ -1,0 +1,27 @@
+// The login: a token for a session.
+
+import { send } from "./api.js";
+import { fill, h, problem } from "./dom.js";
+
+/** The form; `found` gets the session. */
+export function login(found) {
+  const failed = h("div");
+  const token = h("input", { id: "token", type: "password", autocomplete: "current-password", required: true, spellcheck: "false" });
+  const submit = async (event) => {
+    event.preventDefault();
+    try {
+      found(await (await send("POST", "/session", { json: { token: token.value } })).json());
+    } catch (error) {
+      fill(failed, problem(error));
+      token.focus();
+    }
+  };
+  setTimeout(() => token.focus());
+  return h("section", { class: "login" },
+    h("h1", {}, "Log in"),
+    h("form", { onsubmit: submit },
+      h("label", { for: "token" }, "Token"), token,
+      h("p", { class: "hint" }, "As ", h("code", {}, "prism-admin token"), " printed it. Its role decides what you may do here."),
+      failed,
+      h("div", { class: "buttons" }, h("button", { type: "submit", class: "primary" }, "Log in"))));
+}

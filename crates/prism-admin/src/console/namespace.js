@@ -1,0 +1,102 @@
+// One namespace: its figures, settings, keys and lists.
+
+import { namespacePath, send } from "./api.js";
+import { confirm } from "./dialog.js";
+import { outcome } from "./diff.js";
+import { fill, h, notice } from "./dom.js";
+import { bytes, count, percent, unknown } from "./format.js";
+import { health } from "./health.js";
+import { keys } from "./keys.js";
+import { lists } from "./lists.js";
+import { follow } from "./live.js";
+import { errorShare, figure, totals } from "./overview.js";
+import { settingsForm } from "./settings.js";
+
+const TABS = [["", "Figures"], ["keys", "Keys"], ["lists", "Lists"], ["settings", "Settings"]];
+
+/** The page. */
+export async function namespace(context) {
+  const { parts: [name, tab = ""], signal, title } = context;
+  title(name);
+  const response = await send("GET", namespacePath(name), { signal });
+  const [settings, tag] = [await response.json(), response.headers.get("etag")];
+  const live = { state: h("span", {}, unknown("not known yet")), memory: h("div"), charts: totals(), facts: h("dl", { class: "facts" }) };
+  follow([name], signal, ({ series, sample }) => draw(live, series.namespaces[name], sample?.namespaces[name] ?? null));
+  const shown = { "": () => live.charts.element, keys: () => keys(context, name), lists: () => lists(context, name), settings: () => edit(context, name, settings, tag) }[tab];
+  if (!shown) throw Object.assign(new Error(), { title: "There is nothing here", detail: `A namespace has no page ${tab}.` });
+  return [
+    h("nav", { class: "crumbs", "aria-label": "Breadcrumb" }, h("a", { href: "#/" }, "Namespaces"), " / "),
+    h("div", { class: "title" }, h("h1", {}, name), live.state,
+      h("span", { class: "tag" }, settings.pattern), settings.read_only ? h("span", { class: "tag" }, "read-only") : null,
+      h("code", { class: "endpoint" }, settings.plugin.endpoint)),
+    live.memory,
+    h("nav", { class: "tabs", "aria-label": `Parts of ${name}`, onkeydown: arrows }, TABS.map(([path, label]) =>
+      h("a", { href: `#/namespaces/${name}${path ? `/${path}` : ""}`, "aria-current": path === tab ? "page" : null }, label))),
+    tab === "" ? live.facts : null,
+    h("section", { "aria-label": TABS.find(([path]) => path === tab)[1] }, shown()),
+  ];
+}
+
+/** The arrow keys go from tab to tab. */
+function arrows(event) {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  const tabs = [...event.currentTarget.children];
+  const next = step && tabs[tabs.indexOf(document.activeElement) + step];
+  if (next) {
+    event.preventDefault();
+    next.focus();
+  }
+}
+
+function draw(live, series, state) {
+  fill(live.state, state ? health(state.health, state.health_detail) : unknown("the admin is silent"));
+  const trouble = state?.health_detail ? h("p", { class: "warning" }, state.health_detail) : null;
+  const lost = state?.in_memory ? h("p", { class: "hint" }, "In memory: data is lost when the backend restarts.") : null;
+  fill(live.memory, trouble, lost);
+  live.charts.draw(series, state);
+  const share = errorShare(state);
+  const silent = "the backend does not say";
+  const limit = state?.backend_bytes_max ? ` of ${bytes(state.backend_bytes_max)}` : "";
+  const fact = (label, value) => h("div", {}, h("dt", {}, label), h("dd", {}, value));
+  fill(live.facts,
+    fact("In flight", figure(state?.in_flight, count)),
+    fact("Error rate", share === null ? unknown() : percent(share)),
+    fact("Keys", figure(state?.keys, count, silent)),
+    fact("Lists", figure(state?.lists, count, silent)),
+    fact("Memory of the whole backend", figure(state?.backend_bytes, (number) => `${bytes(number)}${limit}`, silent)));
+}
+
+function edit({ may }, name, settings, tag) {
+  const place = h("div");
+  const drawForm = (namespace, etag) => fill(place, settingsForm({
+    namespace, tag: etag, name, readOnly: !may("write"),
+    saved: (answer, newTag) => {
+      notice(answer.applied ? "Saved; every proxy has it." : "Saved; not every proxy has it.");
+      const told = outcome(answer);
+      drawForm(answer.namespace, newTag);
+      place.querySelector(".told").append(told);
+    },
+  }));
+  drawForm(settings, tag);
+  return [
+    may("write") ? null : h("p", { class: "hint" }, "Only a token of the role write may change settings."),
+    place,
+    may("write") ? h("section", { class: "danger-zone", "aria-label": "Removing" },
+      h("h2", {}, "Remove this namespace"),
+      h("p", {}, "Its data stays in the backend; a namespace of the same name on the same backend shows it again."),
+      h("button", { type: "button", class: "danger", onclick: () => remove(name) }, "Remove…")) : null,
+  ];
+}
+
+async function remove(name) {
+  const gone = await confirm({
+    title: `Remove the namespace ${name}?`,
+    body: h("p", {}, "New calls to ", h("strong", {}, name), " will be refused at once; calls under way finish. Its data stays in the backend."),
+    verb: `Remove ${name}`,
+    act: () => send("DELETE", namespacePath(name)),
+  });
+  if (gone) {
+    notice(`${name} is removed.`);
+    location.hash = "#/";
+  }
+}

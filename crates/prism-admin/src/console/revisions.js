@@ -1,0 +1,75 @@
+// What the configuration was: who changed it, what, and back to it.
+
+import { get, send } from "./api.js";
+import { confirm } from "./dialog.js";
+import { diff, outcome } from "./diff.js";
+import { fill, h, id, notice, show, table } from "./dom.js";
+import { bytes, hash, time } from "./format.js";
+
+/** The page of all. */
+export async function revisions({ title, signal }) {
+  title("Revisions");
+  const { revisions: found } = await get("/config/revisions", { signal });
+  const row = (revision, at) => [
+    h("a", { href: `#/revisions/${revision.number}` }, `Revision ${revision.number}`), at === 0 ? h("span", { class: "tag" }, "newest") : null,
+  ];
+  return [
+    h("div", { class: "title" }, h("h1", {}, "Revisions")),
+    found.length ? table("Revisions", ["Revision", "When", "Who", "What", ["Size", "figure"], "SHA-256"],
+      found.map((revision, at) => [row(revision, at), time(revision.at), revision.who, revision.action, bytes(revision.bytes), hash(revision.sha256)]))
+      : h("p", { class: "empty" }, "There is no revision yet: the first change through the admin makes one."),
+    found.length ? h("p", { class: "hint" }, "The last 100 are kept. The audit log keeps a line of each for good.") : null,
+  ];
+}
+
+/** The page of one. */
+export async function revision(context) {
+  const { parts: [number], title, signal, query, may } = context;
+  title(`Revision ${number}`);
+  const { revisions: found } = await get("/config/revisions", { signal });
+  const one = found.find((revision) => String(revision.number) === number);
+  if (!one) throw Object.assign(new Error(), { title: "This revision is not kept", detail: "The last 100 are." });
+  const from = query.get("from") ?? "";
+  const place = h("div");
+  const text = send("GET", `/config/revisions/${number}/diff`, { query: { from }, signal }).then((response) => response.text());
+  show(place, text, diff);
+  const field = id("from");
+  const compare = h("select", { id: field, onchange: (event) => {
+    location.hash = event.target.value ? `#/revisions/${number}?from=${event.target.value}` : `#/revisions/${number}`;
+  } }, h("option", { value: "" }, "the one before"), found.filter((other) => other !== one)
+    .map((other) => h("option", { value: other.number, selected: String(other.number) === from }, `revision ${other.number}: ${other.action}`)));
+  const told = h("div");
+  const isNewest = found[0] === one;
+  return [
+    h("nav", { class: "crumbs", "aria-label": "Breadcrumb" }, h("a", { href: "#/revisions" }, "Revisions"), " / "),
+    h("div", { class: "title" }, h("h1", {}, `Revision ${number}`),
+      may("write") && !isNewest ? h("button", { type: "button", class: "danger", onclick: () => rollBack(number, told) }, "Roll back to this…") : null),
+    h("p", {}, one.action, h("span", { class: "quiet" }, " by "), one.who, ", ", time(one.at)), told,
+    h("div", { class: "row" }, h("div", { class: "field" }, h("label", { for: field }, "Compared with"), compare)),
+    place,
+    h("details", {}, h("summary", {}, "The whole file"), whole(number, signal)),
+  ];
+}
+
+function whole(number, signal) {
+  const place = h("div");
+  const text = send("GET", `/config/revisions/${number}`, { signal }).then((response) => response.text());
+  show(place, text, (file) => h("pre", { class: "value", tabindex: 0 }, file));
+  return place;
+}
+
+async function rollBack(number, told) {
+  const tag = (await send("GET", "/namespaces", { query: { limit: 1 } }).catch(() => null))?.headers.get("etag");
+  const path = `/config/rollback/${number}`;
+  const dry = await (await send("POST", path, { query: { dry_run: true } })).json();
+  let answer;
+  const done = await confirm({
+    title: `Roll back to revision ${number}?`,
+    body: [h("p", {}, "The configuration becomes what it was then, as a new revision. This is what changes:"), diff(dry.diff)],
+    verb: "Roll back",
+    act: async () => { answer = await (await send("POST", path, { headers: tag ? { "if-match": tag } : {} })).json(); },
+  });
+  if (!done) return;
+  notice("Rolled back.");
+  fill(told, outcome(answer));
+}

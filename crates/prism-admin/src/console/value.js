@@ -1,0 +1,130 @@
+// One value: shown as text, JSON or hex, changed, removed.
+
+import { isKind, namespacePath, send } from "./api.js";
+import { SHOWN_BYTES, hexDump, hexOf, jsonOf, kindOf, looseText, ofHex, textOf } from "./bytes.js";
+import { confirm } from "./dialog.js";
+import { fill, h, id, notice, problem, show } from "./dom.js";
+import { bytes as size, count } from "./format.js";
+
+/** A key that is there. `gone` is called once it is deleted. */
+export function openValue({ name, key, may, gone }) {
+  const place = h("div");
+  const load = async () => new Uint8Array(await (await send("GET", namespacePath(name, "/value"), { query: { key } })).arrayBuffer());
+  const draw = (bytes) => new View({ name, key, bytes, may, gone, reload }).element;
+  const reload = () => show(place, load().catch((error) => {
+    if (isKind(error, "not-found")) throw Object.assign(error, { title: "The key is not there", detail: "It was deleted or has expired." });
+    throw error;
+  }), draw);
+  reload();
+  return [h("h2", { class: "key-name" }, key), place];
+}
+
+class View {
+  constructor({ name, key, bytes, may, gone, reload }) {
+    Object.assign(this, { name, key, bytes, may, gone, reload });
+    this.isWhole = bytes.length <= SHOWN_BYTES;
+    this.kind = kindOf(bytes);
+    this.element = h("div");
+    this.draw();
+  }
+
+  draw() {
+    const shown = this.isWhole ? this.bytes : this.bytes.subarray(0, SHOWN_BYTES);
+    const text = looseText(shown);
+    const content = { text: () => text, json: () => jsonOf(text) ?? text, hex: () => hexDump(shown) }[this.kind]();
+    const kinds = [["text", "Text"], ["json", "JSON"], ["hex", "Hex"]];
+    fill(this.element,
+      h("div", { class: "value-bar" },
+        h("div", { class: "choices", role: "group", "aria-label": "Show as" }, kinds.map(([kind, label]) =>
+          h("button", { type: "button", "aria-pressed": String(kind === this.kind), onclick: () => { this.kind = kind; this.draw(); } }, label))),
+        h("span", { class: "quiet" }, this.bytes.length < 1024 ? `${count(this.bytes.length)} bytes` : `${count(this.bytes.length)} bytes (${size(this.bytes.length)})`),
+        h("span", { class: "value-acts" },
+          h("button", { type: "button", onclick: () => this.download() }, "Download"),
+          this.may("write") ? [h("button", { type: "button", onclick: () => this.edit() }, "Edit"),
+            h("button", { type: "button", class: "danger", onclick: () => this.remove() }, "Delete…")] : null)),
+      h("pre", { class: "value", tabindex: 0, "aria-label": "Value" }, content),
+      this.isWhole ? null : h("p", { class: "hint" }, `The first ${size(SHOWN_BYTES)} are shown. `,
+        h("button", { type: "button", onclick: () => { this.isWhole = true; this.draw(); } }, "Show all")));
+  }
+
+  download() {
+    const link = h("a", { href: URL.createObjectURL(new Blob([this.bytes])), download: this.key.replace(/[^\w.-]+/g, "_") || "value" });
+    link.click();
+    URL.revokeObjectURL(link.href);
+  }
+
+  edit() {
+    const isText = textOf(this.bytes) !== null;
+    const cancel = h("button", { type: "button", onclick: () => this.draw() }, "Cancel");
+    fill(this.element, editor({
+      content: isText ? looseText(this.bytes) : hexOf(this.bytes), kind: isText ? "text" : "hex", verb: "Save", extra: cancel,
+      store: async (bytes, ttl) => {
+        await store(this.name, this.key, bytes, ttl);
+        notice("Saved.");
+        this.reload();
+      },
+    }));
+    this.element.querySelector("textarea").focus();
+  }
+
+  async remove() {
+    const gone = await confirm({
+      title: "Delete this key?",
+      body: [h("p", {}, "From ", h("strong", {}, this.name), ", for good:"), h("pre", { class: "named" }, this.key)],
+      verb: "Delete",
+      act: () => send("DELETE", namespacePath(this.name, "/value"), { query: { key: this.key } }),
+    });
+    if (gone) {
+      notice("Deleted.");
+      this.gone();
+    }
+  }
+}
+
+function store(name, key, bytes, ttl) {
+  return send("PUT", namespacePath(name, "/value"), { query: { key, ttl_seconds: ttl }, bytes });
+}
+
+/** A key that is not there yet. */
+export function newValue({ name, prefix, made }) {
+  const field = id("key");
+  const key = h("input", { id: field, value: prefix, required: true, spellcheck: "false", autocomplete: "off" });
+  setTimeout(() => key.focus());
+  return [
+    h("h2", {}, "New key"),
+    h("div", { class: "field" }, h("label", { for: field }, "Key"), key, h("p", { class: "hint" }, "1 to 4,096 bytes. A key that is there is replaced.")),
+    editor({
+      content: "", kind: "text", verb: "Set",
+      store: async (bytes, ttl) => {
+        await store(name, key.value, bytes, ttl);
+        notice("Set.");
+        made(key.value);
+      },
+    }),
+  ];
+}
+
+/** A form for a value and its time to live. `store` is given the bytes and the seconds, if any. */
+export function editor({ content, kind, verb, store: save, extra = null, ttl = true }) {
+  const [value, as, seconds] = [id("value"), id("as"), id("ttl")];
+  const failed = h("div");
+  const text = h("textarea", { id: value, rows: 10, spellcheck: "false" }, content);
+  const choice = h("select", { id: as }, ["text", "hex"].map((one) => h("option", { value: one, selected: one === kind }, one)));
+  const life = h("input", { id: seconds, inputmode: "numeric", autocomplete: "off" });
+  const submit = async (event) => {
+    event.preventDefault();
+    try {
+      const bytes = choice.value === "hex" ? ofHex(text.value) : new TextEncoder().encode(text.value);
+      await save(bytes, life.value.trim() || undefined);
+    } catch (error) {
+      fill(failed, problem(error));
+    }
+  };
+  return h("form", { class: "editor", onsubmit: submit },
+    h("div", { class: "field" }, h("label", { for: value }, "Value"), text),
+    h("div", { class: "row" },
+      h("div", { class: "field" }, h("label", { for: as }, "Written as"), choice),
+      ttl ? h("div", { class: "field" }, h("label", { for: seconds }, "Time to live, seconds"), life) : null),
+    ttl ? h("p", { class: "hint" }, "This replaces the value and its time to live; what that is now cannot be told. Without one the key never expires.") : null,
+    failed, h("div", { class: "buttons" }, extra, h("button", { type: "submit", class: "primary" }, verb)));
+}

@@ -1,0 +1,57 @@
+//! `/namespaces/{name}/keys`, `/value`, `/list` and `/count`: what is stored in a namespace, through the gateway. Reading
+//! needs the role data, changing it the role write; each change has a line in the audit log before it is made.
+
+pub mod keys;
+pub mod list;
+pub mod value;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http::request::Parts;
+use prism_proto::limits::VALUE_BYTES_MAX;
+
+use crate::app::Admin;
+use crate::auth::Role;
+use crate::error::{Kind, Problem};
+use crate::request::body;
+use crate::store::Caller;
+use crate::write::blocking;
+
+const BYTES: &str = "application/octet-stream";
+
+/// Proof that the sender may see keys and values.
+#[derive(Clone, Copy, Debug)]
+pub struct MayRead;
+
+impl<S: Send + Sync> FromRequestParts<S> for MayRead {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        match parts.extensions.get::<Role>() {
+            Some(role) if *role >= Role::Data => Ok(Self),
+            _ => Err(Problem::new(
+                Kind::Forbidden,
+                "keys and values need a token of the role data or write; this one may read configuration and figures",
+            )),
+        }
+    }
+}
+
+/// Notes a change of data in the audit log, before it is made.
+async fn note(admin: &Admin, caller: Caller, action: String, key: &str) -> Result<(), Problem> {
+    let key = key.to_owned();
+    blocking(admin, move |store| store.note(&caller, &action, &key)).await
+}
+
+/// The body of a value.
+async fn value_of(request: Request<Body>) -> Result<Bytes, Problem> {
+    body(request, &[BYTES], VALUE_BYTES_MAX).await
+}
+
+/// A value as it is: never a page, whatever its bytes look like.
+fn told(value: Bytes) -> Response {
+    ([(CONTENT_TYPE, BYTES), (CONTENT_DISPOSITION, "attachment; filename=\"value\"")], value).into_response()
+}

@@ -1,0 +1,122 @@
+//! The gateway as its clients see it: where the console's keys and values come from, and whether a namespace answers.
+
+use std::time::Duration;
+
+use prism_client::{Client, Error, ErrorKind, ErrorReason, Namespace};
+use prism_runtime::exit::ServerError;
+
+use crate::error::{Kind, Problem};
+
+/// How long a question about a backend may take: the answer is shown every few seconds.
+const QUESTION_MAX: Duration = Duration::from_secs(2);
+
+/// How long a call on somebody's data may take; half of what a request may.
+const DATA_MAX: Duration = Duration::from_secs(15);
+
+/// The gateway. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    data: Client,
+    /// Asks once and takes the answer: what fails now is what is to be shown.
+    questions: Client,
+}
+
+impl Gateway {
+    /// The gateway at an address. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// The address cannot be understood.
+    pub fn new(address: &str) -> Result<Self, ServerError> {
+        let wrong = |error: Error| ServerError::Config(format!("--gateway {address}: {}", error.message()));
+        let questions = Client::builder(address).timeout(QUESTION_MAX).attempts_max(1).connections(1);
+        Ok(Self {
+            data: Client::builder(address)
+                .timeout(DATA_MAX)
+                .stall_timeout(DATA_MAX)
+                .build()
+                .map_err(wrong)?,
+            questions: questions.build().map_err(wrong)?,
+        })
+    }
+
+    /// The data of a namespace.
+    #[must_use]
+    pub fn namespace(&self, name: &str) -> Namespace {
+        self.data.namespace(name)
+    }
+
+    /// Asks how a namespace's backend is.
+    pub async fn ask(&self, name: &str) -> Told {
+        let namespace = self.questions.namespace(name);
+        let (usage, capabilities) = tokio::join!(namespace.usage().send(), namespace.capabilities().send());
+        // A backend that does not tell either is one that answers.
+        let health = match (&usage, &capabilities) {
+            (Ok(_), _) | (_, Ok(_)) => Health::Serving,
+            (Err(error), _) => Health::of(error),
+        };
+        Told { health, usage: usage.ok(), capabilities: capabilities.ok() }
+    }
+}
+
+/// What a backend told of itself, and what it did not tell.
+#[derive(Debug)]
+pub struct Told {
+    /// Whether it answers.
+    pub health: Health,
+    /// What it holds.
+    pub usage: Option<prism_client::Usage>,
+    /// What it promises.
+    pub capabilities: Option<prism_client::Capabilities>,
+}
+
+/// Whether a namespace is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// A question through the gateway was answered.
+    Serving,
+    /// The gateway does not reach the backend.
+    Down(String),
+    /// The gateway does not serve it.
+    Refused(String),
+    /// The gateway itself was not reached.
+    Unknown(String),
+    /// The gateway knows that the backend answers no such questions, without asking it.
+    NotAsked,
+}
+
+impl Health {
+    fn of(error: &Error) -> Self {
+        let why = error.message().to_owned();
+        match (error.kind(), error.reason()) {
+            (ErrorKind::Unimplemented, _) => Self::Serving,
+            (_, Some(ErrorReason::InterfaceNotServed)) => Self::NotAsked,
+            (ErrorKind::NamespaceNotFound | ErrorKind::FailedPrecondition, _) => Self::Refused(why),
+            (_, Some(ErrorReason::BackendUnreachable | ErrorReason::BackendLost)) => Self::Down(why),
+            (ErrorKind::DeadlineExceeded, _) => Self::Down(why),
+            (ErrorKind::Unavailable, None | Some(_)) => Self::Unknown(why),
+            // A limit was met, for example: somebody is there.
+            _ => Self::Serving,
+        }
+    }
+}
+
+/// A failed call as the API tells it.
+#[must_use]
+pub fn problem(error: &Error) -> Problem {
+    let kind = match error.kind() {
+        ErrorKind::NotFound => Kind::NotFound,
+        ErrorKind::InvalidArgument => Kind::Invalid,
+        ErrorKind::NamespaceNotFound | ErrorKind::FailedPrecondition => Kind::NotServed,
+        ErrorKind::ResourceExhausted => Kind::Limited,
+        ErrorKind::Unimplemented => Kind::Unsupported,
+        ErrorKind::DeadlineExceeded => Kind::GatewayTimeout,
+        ErrorKind::Unavailable
+        | ErrorKind::Unauthenticated
+        | ErrorKind::PermissionDenied
+        | ErrorKind::Cancelled
+        | ErrorKind::Closed
+        | ErrorKind::Internal => Kind::Gateway,
+    };
+    let reason = error.reason().map_or_else(String::new, |reason| format!(" ({})", reason.as_str_name()));
+    Problem::new(kind, format!("{}{reason}", error.message()))
+}

@@ -1,0 +1,189 @@
+//! Sessions of browsers: a token is handed in once, and a cookie that scripts cannot read stands for it. A session
+//! remembers only the token's hash, and holds while the token does. Sessions end with the process.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Extension, State};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, Request, StatusCode};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
+
+use crate::app::Admin;
+use crate::auth::{Role, TokenHash};
+use crate::error::{Kind, Problem};
+use crate::request::body;
+use crate::store::Caller;
+
+const COOKIE_NAME: &str = "prism_session";
+
+/// A working day; then the token is asked for again.
+const AGE_MAX: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// More at once end the oldest.
+const SESSIONS_MAX: usize = 1000;
+
+/// A token is some 50 bytes.
+const LOGIN_BYTES_MAX: usize = 4 << 10;
+
+/// The sessions. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Sessions(Arc<Mutex<HashMap<TokenHash, Session>>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Session {
+    token: TokenHash,
+    begun: Instant,
+}
+
+impl Sessions {
+    /// Begins a session for the holder of a token; its id, which is kept nowhere.
+    ///
+    /// # Errors
+    /// There is no randomness.
+    fn begin(&self, token: TokenHash) -> Result<String, Problem> {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).map_err(|error| Problem::new(Kind::Internal, error.to_string()))?;
+        let id = URL_SAFE_NO_PAD.encode(random);
+        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|_, session| session.begun.elapsed() < AGE_MAX);
+        if sessions.len() >= SESSIONS_MAX
+            && let Some(oldest) = sessions.iter().min_by_key(|(_, session)| session.begun).map(|(id, _)| *id)
+        {
+            sessions.remove(&oldest);
+        }
+        sessions.insert(hash(&id), Session { token, begun: Instant::now() });
+        Ok(id)
+    }
+
+    fn end(&self, headers: &HeaderMap) {
+        if let Some(id) = id_of(headers) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash(id));
+        }
+    }
+
+    /// The hash of the token that the request's session stands for, if it has one.
+    #[must_use]
+    pub fn token(&self, headers: &HeaderMap) -> Option<TokenHash> {
+        let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = sessions.get(&hash(id_of(headers)?))?;
+        (session.begun.elapsed() < AGE_MAX).then_some(session.token)
+    }
+}
+
+fn hash(id: &str) -> TokenHash {
+    Sha256::digest(id.as_bytes()).into()
+}
+
+fn id_of(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, id)| id)
+}
+
+/// `SameSite=Strict`: no page from elsewhere makes a request with it. Not `Secure`: there is no TLS here, and browsers
+/// keep cookies that ask for it from plain HTTP.
+fn cookie(id: &str, age: Duration) -> [(http::HeaderName, String); 1] {
+    let age = age.as_secs();
+    [(SET_COOKIE, format!("{COOKIE_NAME}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}"))]
+}
+
+/// A token.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// As `prism-admin token` printed it.
+    token: String,
+}
+
+/// Who the requests of a browser come from.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Whoami {
+    /// The name of the token; `local` without tokens.
+    who: String,
+    /// What they may do.
+    role: Role,
+    /// Whether there are tokens, and so something to log out of.
+    login: bool,
+}
+
+/// Tell who sends the request.
+#[utoipa::path(get, path = "/session", tag = "session", responses((status = 200, description = "Somebody.", body = Whoami)))]
+pub async fn get(
+    State(admin): State<Admin>,
+    Extension(caller): Extension<Caller>,
+    Extension(role): Extension<Role>,
+) -> Json<Whoami> {
+    Json(Whoami { who: caller.who, role, login: admin.tokens.is_some() })
+}
+
+/// Log in: hand in a token for a cookie.
+#[utoipa::path(post, path = "/session", tag = "session", request_body(content = Login), responses(
+    (status = 200, description = "Logged in; the cookie `prism_session` stands for the token.", body = Whoami,
+        headers(("set-cookie" = Option<String>, description = "The session; none without tokens."))),
+))]
+pub async fn post(State(admin): State<Admin>, request: Request<Body>) -> Result<Response, Problem> {
+    let bytes = body(request, &["application/json"], LOGIN_BYTES_MAX).await?;
+    let login: Login = serde_json::from_slice(&bytes)
+        .map_err(|error| Problem::new(Kind::Malformed, format!("expected {{\"token\": …}}: {error}")))?;
+    let Some(tokens) = &admin.tokens else {
+        let local = Whoami { who: "local".to_owned(), role: Role::Write, login: false };
+        return Ok(Json(local).into_response());
+    };
+    let hash = TokenHash::from(Sha256::digest(login.token.trim().as_bytes()));
+    let identity = tokens.identify_hash(&hash)?;
+    let id = admin.sessions.begin(hash)?;
+    Ok((cookie(&id, AGE_MAX), Json(Whoami { who: identity.name, role: identity.role, login: true }))
+        .into_response())
+}
+
+/// Log out.
+#[utoipa::path(delete, path = "/session", tag = "session", responses(
+    (status = 204, description = "The session has ended.",
+        headers(("set-cookie" = String, description = "Takes the cookie away."))),
+))]
+pub async fn delete(State(admin): State<Admin>, headers: HeaderMap) -> impl IntoResponse {
+    admin.sessions.end(&headers);
+    (StatusCode::NO_CONTENT, cookie("", Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(cookie: &str) -> HeaderMap {
+        HeaderMap::from_iter([(COOKIE, cookie.parse().unwrap())])
+    }
+
+    #[test]
+    fn a_session_stands_for_its_token_until_it_ends() {
+        let sessions = Sessions::default();
+        let id = sessions.begin([7; 32]).unwrap();
+        let sent = with(&format!("theme=dark; prism_session={id}"));
+        assert_eq!(sessions.token(&sent), Some([7; 32]));
+        for other in ["", "prism_session=", "prism_session=x", "session=y", "prism_session"] {
+            assert_eq!(sessions.token(&with(other)), None, "{other}");
+        }
+        sessions.end(&sent);
+        assert_eq!(sessions.token(&sent), None);
+    }
+
+    #[test]
+    fn there_are_never_more_sessions_than_the_most() {
+        let sessions = Sessions::default();
+        let first = sessions.begin([1; 32]).unwrap();
+        for _ in 0..SESSIONS_MAX {
+            sessions.begin([2; 32]).unwrap();
+        }
+        assert_eq!(sessions.0.lock().unwrap().len(), SESSIONS_MAX);
+        assert_eq!(sessions.token(&with(&format!("prism_session={first}"))), None, "the oldest has ended");
+    }
+}

@@ -1,0 +1,177 @@
+//! What the proxies carry, over the last 15 minutes: each proxy's `/traffic` is asked every 5 s, and what has been added
+//! since the answer before becomes a point. A proxy that does not answer leaves a gap and not a zero.
+
+pub mod events;
+mod history;
+mod point;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::proxies::Proxies;
+use history::History;
+use point::{Added, Counts};
+
+/// Time between two points. Scrapes of this kind are usually 15 s apart; eyes on a page want more.
+pub const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Points that are kept: 15 min / 5 s. Of a namespace only those with calls are, at 24 bytes each: 10,000 busy ones
+/// take 10,000 × 180 × 24 = 43 MB.
+pub(crate) const POINTS: usize = 180;
+
+/// The figures. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    state: Arc<Mutex<State>>,
+    /// Told after each point.
+    ticks: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    history: History,
+    /// Each proxy, and why it did not answer.
+    proxies: Vec<(String, Option<String>)>,
+    in_flight: HashMap<String, i64>,
+    /// What the proxies say of the backends, by endpoint; the worst where they differ.
+    backends: HashMap<String, Seen>,
+}
+
+/// What the proxies report of a backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Whether it is reached; `None`: nothing was asked of it.
+    pub(crate) ready: Option<bool>,
+    pub(crate) error: Option<String>,
+}
+
+/// A proxy's answer.
+#[derive(Debug, Deserialize)]
+struct Page {
+    started_at: Value,
+    latency_bounds_seconds: Vec<f64>,
+    namespaces: Vec<Namespace>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Namespace {
+    name: String,
+    in_flight: i64,
+    codes: HashMap<String, u64>,
+    latency: Vec<u64>,
+}
+
+/// A proxy's answer before.
+#[derive(Debug)]
+struct Before {
+    at: Instant,
+    started_at: Value,
+    counts: HashMap<String, Counts>,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self { state: Arc::default(), ticks: watch::Sender::new(()) }
+    }
+}
+
+impl Traffic {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the proxies, again and again, until told to stop.
+    pub async fn watch(self, proxies: Proxies, stop: CancellationToken) {
+        let mut before = HashMap::new();
+        let mut due = tokio::time::interval(INTERVAL);
+        due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let asking = async {
+            loop {
+                due.tick().await;
+                self.ask(&proxies, &mut before).await;
+                self.ticks.send_replace(());
+            }
+        };
+        stop.run_until_cancelled(asking).await;
+    }
+
+    async fn ask(&self, proxies: &Proxies, before: &mut HashMap<String, Before>) {
+        let pages = proxies.each(|url| async move { proxies.ask::<Page>(&url, "/traffic").await });
+        let (pages, statuses) = tokio::join!(pages, proxies.statuses());
+        let mut added = Added::default();
+        let (mut in_flight, mut told) = (HashMap::new(), Vec::new());
+        for (url, page) in pages {
+            let url = url.to_string();
+            let error = match page {
+                Ok(page) => {
+                    for namespace in &page.namespaces {
+                        *in_flight.entry(namespace.name.clone()).or_default() += namespace.in_flight;
+                    }
+                    added.add(before.get(&url), &page);
+                    before.insert(url.clone(), Before::of(page));
+                    None
+                }
+                Err(error) => Some(error.to_string()),
+            };
+            told.push((url, error));
+        }
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let mut state = self.state();
+        state.history.push(now.as_secs(), added);
+        state.in_flight = in_flight;
+        state.proxies = told;
+        state.backends = backends(statuses.iter().filter_map(|(_, status)| status.as_ref().ok()));
+    }
+}
+
+impl Before {
+    fn of(page: Page) -> Self {
+        let counts = page.namespaces.iter().map(|namespace| (namespace.name.clone(), Counts::of(namespace)));
+        Self { at: Instant::now(), counts: counts.collect(), started_at: page.started_at }
+    }
+}
+
+fn backends<'a>(statuses: impl Iterator<Item = &'a Value>) -> HashMap<String, Seen> {
+    let mut backends = HashMap::<String, Seen>::new();
+    for backend in statuses.flat_map(|status| status["backends"].as_array().into_iter().flatten()) {
+        let ready = match backend["state"].as_str() {
+            Some("ready") => Some(true),
+            Some("unreachable") => Some(false),
+            _ => None,
+        };
+        let seen = Seen { ready, error: backend["error"].as_str().map(str::to_owned) };
+        let endpoint = backend["endpoint"].as_str().unwrap_or_default().to_owned();
+        let known = backends.entry(endpoint).or_insert_with(|| seen.clone());
+        let is_worse = seen.ready == Some(false) || known.ready.is_none();
+        if is_worse {
+            *known = seen;
+        }
+    }
+    backends
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_a_backend_the_worst_that_a_proxy_says_is_told() {
+        let status = |state: &str| json!({"backends": [{"endpoint": "a:1", "state": state, "error": null}]});
+        let ready = |states: &[&str]| {
+            let statuses: Vec<_> = states.iter().map(|state| status(state)).collect();
+            backends(statuses.iter())["a:1"].ready
+        };
+        assert_eq!(ready(&["ready", "unreachable", "idle"]), Some(false));
+        assert_eq!(ready(&["idle", "ready"]), Some(true));
+        assert_eq!(ready(&["ready", "idle"]), Some(true));
+        assert_eq!(ready(&["idle"]), None);
+    }
+}

@@ -1,0 +1,212 @@
+//! `/traffic/events`: the figures as server-sent events, first those of the last 15 minutes, then each as it is taken,
+//! with what the backends of the named namespaces say of themselves.
+
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::Stream;
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+
+use super::history::Series;
+use super::point::Point;
+use super::{INTERVAL, Seen, Traffic};
+use crate::app::Admin;
+use crate::error::{Kind, Problem};
+use crate::gateway::{Health, Told};
+use crate::request::Params;
+use crate::write::{blocking, endpoint_of};
+
+/// A page of the console shows half as many.
+const NAMESPACES_MAX: usize = 100;
+
+/// The query of the events.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct EventsParams {
+    /// The namespaces to tell of, at most 100, with commas between them.
+    #[serde(default)]
+    namespaces: String,
+}
+
+/// The first event.
+#[derive(Serialize)]
+struct Past {
+    interval_seconds: u64,
+    at: Vec<u64>,
+    total: Series,
+    namespaces: BTreeMap<String, Series>,
+}
+
+/// The events after it.
+#[derive(Serialize)]
+struct Sample {
+    at: u64,
+    proxies: Vec<Proxy>,
+    total: Now,
+    namespaces: BTreeMap<String, Namespace>,
+}
+
+#[derive(Serialize)]
+struct Proxy {
+    url: String,
+    error: Option<String>,
+}
+
+/// A point and what is under way; all `None` if no proxy answered.
+#[derive(Serialize)]
+struct Now {
+    requests_per_second: Option<f32>,
+    errors_per_second: Option<f32>,
+    p50_seconds: Option<f32>,
+    p99_seconds: Option<f32>,
+    in_flight: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Namespace {
+    #[serde(flatten)]
+    now: Now,
+    health: &'static str,
+    health_detail: Option<String>,
+    keys: Option<u64>,
+    lists: Option<u64>,
+    backend_bytes: Option<u64>,
+    backend_bytes_max: Option<u64>,
+    in_memory: Option<bool>,
+    ordered: Option<bool>,
+}
+
+impl Now {
+    fn new(point: Option<Point>, in_flight: i64) -> Self {
+        Self {
+            requests_per_second: point.map(|point| point.requests_per_second),
+            errors_per_second: point.map(|point| point.errors_per_second),
+            p50_seconds: point.and_then(|point| point.p50_seconds),
+            p99_seconds: point.and_then(|point| point.p99_seconds),
+            in_flight: point.map(|_| in_flight),
+        }
+    }
+}
+
+/// Follow the figures: an event `history`, then an event `sample` every 5 s.
+#[utoipa::path(get, path = "/traffic/events", tag = "traffic", params(EventsParams), responses(
+    (status = 200, description = "`history`: the last 15 minutes, a column for each figure, null where it is unknown. \
+        `sample`: the newest figures, which proxies answered, and what each backend says of its health and of what it \
+        holds.", body = String, content_type = "text/event-stream"),
+))]
+pub async fn get(
+    State(admin): State<Admin>,
+    Params(params): Params<EventsParams>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let names: Vec<_> = params.namespaces.split(',').filter(|name| !name.is_empty()).collect();
+    if names.len() > NAMESPACES_MAX {
+        let detail = format!("namespaces: {} are named; at most {NAMESPACES_MAX}", names.len());
+        return Err(Problem::new(Kind::Malformed, detail));
+    }
+    let names: Vec<_> = names.into_iter().map(str::to_owned).collect();
+    let past = event("history", &admin.traffic.past(&names));
+    let ticks = admin.traffic.ticks.subscribe();
+    let stopping = admin.stopping.clone();
+    let samples = futures_util::stream::unfold((true, ticks), move |(is_first, mut ticks)| {
+        let (admin, names) = (admin.clone(), names.clone());
+        async move {
+            if !is_first {
+                let ticked = admin.stopping.run_until_cancelled(ticks.changed()).await;
+                ticked.and_then(Result::ok)?;
+            }
+            ticks.mark_unchanged();
+            Some((event("sample", &sample(&admin, &names).await), (false, ticks)))
+        }
+    });
+    let events = futures_util::stream::once(async { past });
+    let events = futures_util::StreamExt::chain(events, samples);
+    let events = futures_util::StreamExt::take_until(events, stopping.cancelled_owned());
+    Ok(Sse::new(futures_util::StreamExt::map(events, Ok)).keep_alive(KeepAlive::default()))
+}
+
+fn event(name: &str, data: &impl Serialize) -> Event {
+    Event::default().event(name).data(serde_json::to_string(data).unwrap_or_default())
+}
+
+impl Traffic {
+    fn past(&self, names: &[String]) -> Past {
+        let history = &self.state().history;
+        Past {
+            interval_seconds: INTERVAL.as_secs(),
+            at: history.at(),
+            total: history.total(),
+            namespaces: names.iter().map(|name| (name.clone(), history.of(name))).collect(),
+        }
+    }
+}
+
+async fn sample(admin: &Admin, names: &[String]) -> Sample {
+    let told = join_all(names.iter().map(|name| admin.gateway.ask(name))).await;
+    let endpoints = endpoints(admin, names).await;
+    let state = admin.traffic.state();
+    let newest = state.history.newest();
+    let namespace = |(name, told): (&String, Told)| {
+        let seen = endpoints.get(name).and_then(|endpoint| state.backends.get(endpoint));
+        let in_flight = state.in_flight.get(name).copied().unwrap_or_default();
+        let now = Now::new(state.history.newest_of(name), in_flight);
+        (name.clone(), Namespace::new(now, told, seen))
+    };
+    Sample {
+        at: newest.map_or(0, |(at, _)| at),
+        proxies: state
+            .proxies
+            .iter()
+            .map(|(url, error)| Proxy { url: url.clone(), error: error.clone() })
+            .collect(),
+        total: Now::new(newest.and_then(|(_, point)| point), state.in_flight.values().sum()),
+        namespaces: names.iter().zip(told).map(namespace).collect(),
+    }
+}
+
+/// The endpoints of namespaces, as far as the file can be used.
+async fn endpoints(admin: &Admin, names: &[String]) -> HashMap<String, String> {
+    let names = names.to_owned();
+    let endpoints = blocking(admin, move |store| {
+        let now = store.read()?;
+        let of = |namespace: &serde_yaml::Value| {
+            let name = namespace.get("name")?.as_str()?;
+            let name = names.iter().find(|wanted| *wanted == name)?;
+            Some((name.clone(), endpoint_of(namespace, "")?.1.to_string()))
+        };
+        Ok(now.usable()?.1.iter().filter_map(of).collect())
+    });
+    endpoints.await.unwrap_or_default()
+}
+
+impl Namespace {
+    fn new(now: Now, told: Told, seen: Option<&Seen>) -> Self {
+        let (health, health_detail) = match (told.health, seen) {
+            (Health::Serving, _) => ("serving", None),
+            (Health::Down(why), _) => ("down", Some(why)),
+            (Health::Refused(why), _) => ("refused", Some(why)),
+            (Health::Unknown(why), _) => ("unknown", Some(why)),
+            (Health::NotAsked, Some(Seen { ready: Some(true), .. })) => ("serving", None),
+            (Health::NotAsked, Some(Seen { ready: Some(false), error })) => ("down", error.clone()),
+            (Health::NotAsked, _) => (
+                "unknown",
+                Some("the backend tells nothing of itself, and no call has reached it".to_owned()),
+            ),
+        };
+        let usage = told.usage.as_ref();
+        Self {
+            now,
+            health,
+            health_detail,
+            keys: usage.and_then(|usage| usage.keys),
+            lists: usage.and_then(|usage| usage.lists),
+            backend_bytes: usage.and_then(|usage| usage.backend_bytes),
+            backend_bytes_max: usage.and_then(|usage| usage.backend_bytes_max),
+            in_memory: told.capabilities.as_ref().map(|capabilities| capabilities.in_memory),
+            ordered: told.capabilities.as_ref().map(|capabilities| capabilities.ordered),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The points of the last 15 minutes, of all namespaces together and of each.
+
+use std::collections::{HashMap, VecDeque};
+
+use serde::Serialize;
+
+use super::POINTS;
+use super::point::{Added, Point};
+
+/// The points. Of a namespace only those with calls are kept; where the proxies answered, the others are zero.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// How many points there have been.
+    count: u64,
+    /// When, in Unix seconds, and all namespaces together; `None`: no proxy answered.
+    total: VecDeque<(u64, Option<Point>)>,
+    namespaces: HashMap<String, VecDeque<(u64, Point)>>,
+}
+
+/// Points as columns; `None` is unknown.
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub(super) struct Series {
+    requests_per_second: Vec<Option<f32>>,
+    errors_per_second: Vec<Option<f32>>,
+    p50_seconds: Vec<Option<f32>>,
+    p99_seconds: Vec<Option<f32>>,
+}
+
+impl History {
+    pub(super) fn push(&mut self, at: u64, added: Added) {
+        self.total.push_back((at, added.is_known.then(|| added.total())));
+        for (name, point) in added.points() {
+            self.namespaces.entry(name.clone()).or_default().push_back((self.count, point));
+        }
+        self.count += 1;
+        if self.total.len() > POINTS {
+            self.total.pop_front();
+        }
+        let first = self.first();
+        self.namespaces.retain(|_, points| {
+            while points.front().is_some_and(|(number, _)| *number < first) {
+                points.pop_front();
+            }
+            !points.is_empty()
+        });
+    }
+
+    /// The number of the oldest point.
+    fn first(&self) -> u64 {
+        self.count - self.total.len() as u64
+    }
+
+    pub(super) fn at(&self) -> Vec<u64> {
+        self.total.iter().map(|(at, _)| *at).collect()
+    }
+
+    pub(super) fn total(&self) -> Series {
+        self.total.iter().map(|(_, point)| *point).collect()
+    }
+
+    pub(super) fn of(&self, namespace: &str) -> Series {
+        let mut with_calls = self.namespaces.get(namespace).into_iter().flatten().peekable();
+        let points = (self.first()..).zip(&self.total).map(|(number, (_, total))| {
+            let point = with_calls.next_if(|(with_calls, _)| *with_calls == number).map(|(_, point)| *point);
+            total.map(|_| point.unwrap_or(Point::NO_CALLS))
+        });
+        points.collect()
+    }
+
+    /// The newest point: when, and of all namespaces; `None` before the first.
+    pub(super) fn newest(&self) -> Option<(u64, Option<Point>)> {
+        self.total.back().copied()
+    }
+
+    /// The newest point of a namespace.
+    pub(super) fn newest_of(&self, namespace: &str) -> Option<Point> {
+        let (_, total) = self.total.back()?;
+        let point = self.namespaces.get(namespace).and_then(|points| points.back());
+        let point = point.filter(|(number, _)| number + 1 == self.count).map(|(_, point)| *point);
+        total.map(|_| point.unwrap_or(Point::NO_CALLS))
+    }
+}
+
+impl FromIterator<Option<Point>> for Series {
+    fn from_iter<I: IntoIterator<Item = Option<Point>>>(points: I) -> Self {
+        let mut series = Self::default();
+        for point in points {
+            series.requests_per_second.push(point.map(|point| point.requests_per_second));
+            series.errors_per_second.push(point.map(|point| point.errors_per_second));
+            series.p50_seconds.push(point.and_then(|point| point.p50_seconds));
+            series.p99_seconds.push(point.and_then(|point| point.p99_seconds));
+        }
+        series
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Before, Page};
+    use super::*;
+
+    fn added(requests: u64) -> Added {
+        let page = |count: u64| -> Page {
+            serde_json::from_value(serde_json::json!({
+                "started_at": 0, "latency_bounds_seconds": [1.0],
+                "namespaces": [{"name": "orders", "in_flight": 0, "codes": {}, "latency": [count, 0]}],
+            }))
+            .unwrap()
+        };
+        let mut added = Added::default();
+        added.add(Some(&Before::of(page(0))), &page(requests));
+        added
+    }
+
+    #[test]
+    fn silence_is_unknown_and_idleness_zero() {
+        let mut history = History::default();
+        history.push(1, added(3));
+        history.push(2, Added::default());
+        history.push(3, added(0));
+        let rates = history.of("orders").requests_per_second;
+        assert!(rates[0].unwrap() > 0.0);
+        assert_eq!(rates[1..], [None, Some(0.0)]);
+        assert_eq!(history.of("idle").requests_per_second, [Some(0.0), None, Some(0.0)]);
+        assert_eq!(history.at(), [1, 2, 3]);
+        assert_eq!(history.newest_of("orders"), Some(Point::NO_CALLS));
+        assert_eq!(history.of("orders").p50_seconds[2], None);
+    }
+
+    #[test]
+    fn what_is_older_goes_and_takes_its_namespace_along() {
+        let mut history = History::default();
+        history.push(0, added(1));
+        for at in 1..=POINTS as u64 {
+            assert_eq!(history.namespaces.len(), 1, "{at}");
+            history.push(at, added(0));
+        }
+        assert!(history.namespaces.is_empty());
+        assert_eq!((history.at().len(), history.at()[0]), (POINTS, 1));
+    }
+}
