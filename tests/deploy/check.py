@@ -210,6 +210,10 @@ def namespace_made_by_the_admin_works_through_the_proxy(stack: Stack) -> None:
         keyvalue.set("4711", b"paid")
         assert keyvalue.get("4711") == b"paid"
         assert not client.keyvalue.exists("4711"), "it is in another namespace"
+    status, answer = stack.admin("GET", "/namespaces/orders/keys", token=stack.token())
+    assert status == 200 and "4711" in json.dumps(answer), f"the console sees no data: {status} {answer}"
+    with urllib.request.urlopen(f"http://{stack.address('admin', 8090)}/") as console:
+        assert console.headers.get_content_type() == "text/html"
 
 
 def lost_backend_is_seen_and_healed(stack: Stack) -> None:
