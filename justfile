@@ -4,7 +4,15 @@
 dev *ARGS:
     cargo run --release --bin prism -- dev {{ARGS}}
 
-# Every test.
+# The system of deploy/compose.yaml, in containers; returns once all of it takes calls. Needs Docker only.
+up *ARGS:
+    @bash deploy/stack up {{ARGS}}
+
+# Stops and removes what `up` started; `just down --volumes` the namespaces, too.
+down *ARGS:
+    @bash deploy/stack down {{ARGS}}
+
+# Every test of Rust and Python; `just ci` has those of the deployment besides.
 test:
     cargo test --workspace
 
@@ -21,9 +29,13 @@ bench *ARGS:
     cargo build --release --workspace --bins
     cargo run --release -p prism-bench --bin prism-bench -- {{ARGS}}
 
-# Installs the Python client into the active environment.
+# Builds the Python client's wheel into target/wheels/, installs it into a fresh environment and runs the demo with it.
 wheel:
-    pip install ./bindings/python
+    bash deploy/wheel
+
+# Stripped binaries, the wheel, a bill of materials and checksums, in target/dist/.
+release:
+    bash deploy/release
 
 # Checks a plugin against the contract.
 conformance ADDRESS *ARGS:

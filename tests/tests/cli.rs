@@ -2,9 +2,10 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use prism_e2e::dev::{Dev, Ran};
+use prism_e2e::process::{Process, binary, command};
 use serde_json::{Value, json};
 
 /// Bytes that are no text, with line ends that must survive.
@@ -219,6 +220,25 @@ fn a_server_that_is_silent_ends_with_4_when_the_time_is_up() {
         assert_eq!((failed.code, &failed.error()["kind"]), (4, &json!("deadline_exceeded")), "{failed:?}");
     }
     assert_eq!(Ran::prism(["health", &address, "--timeout", "50ms"]).code, 4);
+}
+
+#[test]
+fn called_by_the_name_of_a_server_it_is_that_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let called = |name: &str| {
+        let link = folder.path().join(name);
+        std::os::unix::fs::symlink(binary("prism"), &link).unwrap();
+        Command::new(link)
+    };
+    for server in ["prism-proxy", "prism-admin"] {
+        let told = called(server).arg("--version").output().unwrap();
+        let own = command(server).arg("--version").output().unwrap();
+        assert_eq!((told.status.code(), &told.stdout), (Some(0), &own.stdout), "{server}: {told:?}");
+        assert!(told.stdout.starts_with(server.as_bytes()), "{told:?}");
+    }
+    let mut memstore = called("prism-memstore");
+    let memstore = Process::spawn("prism-memstore", memstore.args(["--listen", "127.0.0.1:0"]));
+    assert_eq!(Ran::prism(["health", memstore.grpc()]).text(), "SERVING\n");
 }
 
 #[test]

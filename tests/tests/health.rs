@@ -2,7 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 
 use prism_e2e::dev::{Dev, Ran};
@@ -49,6 +50,42 @@ fn a_server_that_takes_no_calls_ends_with_1() {
         let checked = Ran::prism([&["health", &address], wait].concat());
         assert_eq!((checked.code, &checked.out[..]), (1, &b"NOT_SERVING\n"[..]), "{checked:?}");
     }
+}
+
+#[test]
+fn a_page_tells_health_over_http() {
+    let dev = Dev::start();
+    for server in ["http", "admin"] {
+        let page = |path: &str| format!("http://{}{path}", dev.address(server));
+        let told = Ran::prism(["health", &page("/readyz"), "-o", "json"]).json();
+        assert_eq!(told, [json!({"address": page("/readyz"), "service": "", "status": "SERVING"})]);
+        let missing = Ran::prism(["health", &page("/nothing"), "--wait", "150ms"]);
+        assert!(missing.code == 1 && missing.err.contains("/nothing answers 404"), "{missing:?}");
+        let usage = Ran::prism(["health", &page("/readyz"), "--service", "prism.Nothing"]);
+        assert_eq!(usage.code, 2, "{usage:?}");
+    }
+    let nobody = Ran::prism(["health", &page_of_nobody()]);
+    assert!(nobody.code == 4 && nobody.err.contains("/readyz"), "{nobody:?}");
+}
+
+/// A page on a port that was free a moment ago.
+fn page_of_nobody() -> String {
+    let freed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    format!("http://{freed}/readyz")
+}
+
+#[test]
+fn a_page_that_answers_503_ends_with_1() {
+    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let page = format!("http://{}/readyz", busy.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = busy.accept().unwrap();
+        let mut head = [0; 1024];
+        let _ = stream.read(&mut head).unwrap();
+        stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n").unwrap();
+    });
+    let checked = Ran::prism(["health", &page]);
+    assert_eq!((checked.code, &checked.out[..]), (1, &b"NOT_SERVING\n"[..]), "{checked:?}");
 }
 
 #[test]

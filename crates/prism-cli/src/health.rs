@@ -1,10 +1,14 @@
-//! `prism health`: asks any gRPC server with `grpc.health.v1` whether it takes calls.
+//! `prism health`: asks any gRPC server with `grpc.health.v1`, or an HTTP page, whether the server takes calls.
+
+mod page;
 
 use std::error::Error;
+use std::fmt::{self, Display, Formatter};
 use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::Args;
+use http::Uri;
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tonic::transport::Endpoint;
@@ -30,20 +34,22 @@ Ends with:
 Examples:
   prism health localhost:8980
   prism health localhost:50051 --service prism.interfaces.list.ListBasicInterface
+  prism health http://127.0.0.1:8090/readyz
   prism health localhost:8980 --wait 30s && ./start-tests";
 
 /// Time between two questions of `--wait`: a start takes longer, and a server does not mind ten a second.
 const POLL_EVERY: Duration = Duration::from_millis(100);
 
-/// Ask a server whether it takes calls (grpc.health.v1).
+/// Ask a server whether it takes calls (grpc.health.v1, or a page over HTTP).
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Health {
-    /// The server, a gateway or a plugin: HOST:PORT or unix:PATH.
-    #[arg(value_name = "ADDR", env = "PRISM_ADDRESS", default_value = "localhost:8980", value_parser = address)]
-    address: String,
+    /// The server, a gateway or a plugin: HOST:PORT or unix:PATH; or a page such as http://HOST:PORT/readyz, which
+    /// the admin has, too.
+    #[arg(value_name = "ADDR", env = "PRISM_ADDRESS", default_value = "localhost:8980", value_parser = target)]
+    target: Target,
 
-    /// The full name of a service [default: the server as a whole].
+    /// The full name of a service [default: the server as a whole]. A page has none.
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     service: String,
 
@@ -57,6 +63,22 @@ pub(crate) struct Health {
 
     #[command(flatten)]
     output: OutputArgs,
+}
+
+/// Who is asked, and how.
+#[derive(Clone, Debug)]
+enum Target {
+    /// A server, over gRPC.
+    Server(String),
+    /// A page, over HTTP: a success or 503.
+    Page(Uri),
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    match page::of(text) {
+        Some(page) => Ok(Target::Page(page)),
+        None => address(text).map(Target::Server),
+    }
 }
 
 #[derive(Serialize)]
@@ -73,13 +95,19 @@ impl Health {
 
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let output = Output::new(self.format());
+        if matches!(self.target, Target::Page(_)) && !self.service.is_empty() {
+            let message =
+                "a page tells the health of the whole server: leave --service out, or name the gRPC address";
+            return Err(Failure::Usage(message.to_owned()));
+        }
         let status = runtime::block_on(async {
             match self.wait {
                 None => self.check().await,
                 Some(wait) => self.check_until(Instant::now() + wait).await,
             }
         })?;
-        let (address, service) = (self.address.as_str(), self.service.as_str());
+        let (address, service) = (self.target.to_string(), self.service.as_str());
+        let address = address.as_str();
         output.print(&Checked { address, service, status: status.as_str_name() })?;
         Ok(if status == ServingStatus::Serving { Exit::Success } else { Exit::Failed })
     }
@@ -106,9 +134,12 @@ impl Health {
     }
 
     async fn ask(&self) -> Result<ServingStatus, Failure> {
-        let address = self.address.as_str();
+        let address = match &self.target {
+            Target::Server(address) => address,
+            Target::Page(page) => return page::ask(page, self.timeout).await,
+        };
         let uri = if address.starts_with("unix:") || address.starts_with("http://") {
-            address.to_owned()
+            address.clone()
         } else {
             format!("http://{address}")
         };
@@ -122,7 +153,7 @@ impl Health {
     }
 
     fn unreached(&self, error: &tonic::transport::Error) -> Failure {
-        let message = format!("cannot connect to {}: {}", self.address, cause(error));
+        let message = format!("cannot connect to {}: {}", self.target, cause(error));
         Failure::Refused { exit: Exit::Unavailable, code: Code::Unavailable, message }
     }
 
@@ -130,12 +161,12 @@ impl Health {
         Failure::Refused {
             exit: Exit::Unavailable,
             code: Code::DeadlineExceeded,
-            message: format!("{} does not answer in time", self.address),
+            message: format!("{} does not answer in time", self.target),
         }
     }
 
     fn refused(&self, status: &Status) -> Failure {
-        let address = &self.address;
+        let address = &self.target;
         // Made by the channel, not received: whatever is there did not answer in gRPC.
         if let Some(error) = status.source() {
             let message = format!("no gRPC answer from {address}: {}", cause(error));
@@ -152,6 +183,15 @@ impl Health {
             _ => (Exit::Failed, format!("the server at {address} refuses to tell: {}", status.message())),
         };
         Failure::Refused { exit, code: status.code(), message }
+    }
+}
+
+impl Display for Target {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(address) => address.fmt(f),
+            Self::Page(page) => page.fmt(f),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | the command line as a whole, and its help |
 //! | `dev` | `prism dev` |
+//! | `called` | the servers, where the binary is called by the name of one |
 //! | `kv`, `list` | the data commands, one file each below |
 //! | `namespaces`, `config` | the commands that go to the admin |
 //! | `export`, `import`, `dump` | `prism export` and `prism import`, and the lines that they share |
@@ -28,6 +29,7 @@
 mod admin;
 mod args;
 mod bench;
+mod called;
 mod completions;
 mod config;
 mod conformance;
@@ -50,9 +52,12 @@ mod value;
 
 use std::process::ExitCode;
 
-/// Runs the command that the process was started with.
+/// Runs the command that the process was started with, or the server that it was called as.
 #[must_use]
 pub fn run() -> ExitCode {
+    if let Some(ended) = called::run() {
+        return ended;
+    }
     let command = args::parse();
     let format = command.format();
     match command.run() {

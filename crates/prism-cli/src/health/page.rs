@@ -1,0 +1,65 @@
+//! Health as an HTTP page tells it: `/readyz` of any server, the only health that the admin has.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, Uri};
+use prism_runtime::fetch::{FetchError, Fetcher};
+use tonic::Code;
+use tonic_health::pb::health_check_response::ServingStatus;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// The page that `text` names, if it is a URL with a path: `http://HOST:PORT` alone is a gRPC server.
+pub(super) fn of(text: &str) -> Option<Uri> {
+    let uri: Uri = text.parse().ok()?;
+    let is_page = uri.scheme_str() == Some("http") && uri.host().is_some() && uri.path() != "/";
+    is_page.then_some(uri)
+}
+
+/// Asks once: any success is SERVING, 503 is NOT_SERVING.
+pub(super) async fn ask(page: &Uri, limit: Duration) -> Result<ServingStatus, Failure> {
+    let request = Request::get(page).body(Bytes::new());
+    let request = request.map_err(|error| Failure::Usage(format!("{page}: {error}")))?;
+    match Fetcher::default().send(request, limit).await {
+        Ok(answer) if answer.status().is_success() => Ok(ServingStatus::Serving),
+        Ok(answer) if answer.status() == StatusCode::SERVICE_UNAVAILABLE => Ok(ServingStatus::NotServing),
+        Ok(answer) => Err(Failure::Refused {
+            exit: Exit::Failed,
+            code: Code::Unknown,
+            message: format!("{page} answers {}; every server of Prism has /readyz", answer.status()),
+        }),
+        Err(error) => Err(unreached(page, &error)),
+    }
+}
+
+fn unreached(page: &Uri, error: &FetchError) -> Failure {
+    let (code, message) = match error {
+        FetchError::TimedOut(_) => (Code::DeadlineExceeded, format!("{page} does not answer in time")),
+        FetchError::Connect(_) | FetchError::Lost(_) => (Code::Unavailable, format!("{page}: {error}")),
+    };
+    Failure::Refused { exit: Exit::Unavailable, code, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_with_a_path_is_a_page() {
+        for page in ["http://127.0.0.1:8090/readyz", "http://admin:8090/a?b", "http://[::1]:1/readyz"] {
+            assert_eq!(of(page).unwrap().to_string(), page);
+        }
+        for server in [
+            "127.0.0.1:8980",
+            "http://127.0.0.1:8980",
+            "http://a:1/",
+            "unix:/run/a",
+            "/readyz",
+            "https://a/b",
+        ] {
+            assert_eq!(of(server), None, "{server}");
+        }
+    }
+}
