@@ -1,0 +1,322 @@
+//! What the console asks the admin for: sessions, keys and values through the gateway, live figures, the audit log.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Command;
+
+use prism_e2e::admin::Admin;
+use prism_e2e::http::{Answer, send};
+use prism_e2e::process::{Process, command};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+const BYTES: (&str, &str) = ("content-type", "application/octet-stream");
+
+/// A store, a proxy and an admin on one file with the namespace `default`.
+struct Stack {
+    admin: Admin,
+    proxy: Process,
+    memstore: Process,
+}
+
+impl Stack {
+    fn start(flags: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("prism.yaml");
+        let memstore = Process::start("prism-memstore", ["--listen", "127.0.0.1:0"]);
+        let namespace =
+            format!("{{name: default, pattern: keyvalue, plugin: {{endpoint: '{}'}}}}", memstore.grpc());
+        std::fs::write(&file, format!("namespaces: [{namespace}]\n")).unwrap();
+        let listen = ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--config"];
+        let proxy = Process::start("prism-proxy", listen.iter().copied().chain([file.to_str().unwrap()]));
+        let url = format!("http://{}", proxy.address("http"));
+        let own = ["--proxy", &url, "--gateway", proxy.grpc()];
+        let admin = Admin::within(folder, &[&own, flags].concat());
+        Self { admin, proxy, memstore }
+    }
+
+    fn set(&self, key: &str, value: &[u8]) -> Answer {
+        let path = format!("/namespaces/default/value?key={key}");
+        send(self.admin.http(), "PUT", &path, &[BYTES], value)
+    }
+
+    fn keys(&self, query: &str) -> Value {
+        self.admin.ask("GET", &format!("/namespaces/default/keys?{query}")).json()
+    }
+}
+
+#[test]
+fn keys_are_browsed_by_folder_and_every_page_shows_each_once() {
+    let stack = Stack::start(&[]);
+    for key in ["a", "b:1", "b:2", "b;", "c:x:1", "c:x:2", "c:y", "d"] {
+        assert_eq!(stack.set(key, b"v").status, 204, "{key}");
+    }
+    let all = stack.keys("delimiter=:");
+    assert_eq!(all["folders"], json!(["b:", "c:"]));
+    assert_eq!(all["keys"], json!(["a", "b;", "d"]));
+    assert_eq!((&all["ordered"], &all["next_cursor"]), (&json!(true), &Value::Null));
+
+    let (mut shown, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = stack.keys(&format!("delimiter=:&limit=2{cursor}"));
+        for kind in ["folders", "keys"] {
+            shown.extend(page[kind].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()));
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    shown.sort();
+    assert_eq!(shown, ["a", "b:", "b;", "c:", "d"]);
+    assert_eq!(stack.keys("delimiter=:&prefix=c:")["folders"], json!(["c:x:"]));
+    assert_eq!(stack.keys("prefix=c:x&limit=1")["keys"], json!(["c:x:1"]));
+    assert_eq!(stack.admin.ask("GET", "/namespaces/default/count?prefix=c:").json()["count"], 3);
+}
+
+#[test]
+fn a_folder_of_many_keys_is_passed_over() {
+    let stack = Stack::start(&[]);
+    for number in 0..600 {
+        stack.set(&format!("big:{number:04}"), b"v");
+    }
+    stack.set("z", b"v");
+    let page = stack.keys("delimiter=:&limit=10");
+    assert_eq!((&page["folders"], &page["keys"]), (&json!(["big:"]), &json!(["z"])));
+    let first = stack.keys("delimiter=:&limit=1");
+    assert_eq!(first["next_cursor"], "big:");
+    assert_eq!(stack.keys("delimiter=:&limit=1&cursor=big:")["keys"], json!(["z"]));
+}
+
+#[test]
+fn a_value_goes_in_and_out_byte_for_byte_and_never_as_a_page() {
+    let stack = Stack::start(&[]);
+    let value: Vec<u8> = b"<script>alert(1)</script>".iter().copied().chain(0..=255).collect();
+    assert_eq!(stack.set("k", &value).status, 204);
+    let read = stack.admin.ask("GET", "/namespaces/default/value?key=k");
+    assert_eq!(read.body, value);
+    assert_eq!(read.header("content-type"), Some("application/octet-stream"));
+    assert_eq!(read.header("x-content-type-options"), Some("nosniff"));
+    assert!(read.header("content-disposition").unwrap().starts_with("attachment"));
+    assert_eq!(stack.admin.ask("DELETE", "/namespaces/default/value?key=k").json(), json!({"found": true}));
+    assert_eq!(stack.admin.ask("GET", "/namespaces/default/value?key=k").status, 404);
+
+    let word =
+        |answer: &Answer| answer.json()["type"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+    let empty = stack.set("", b"v");
+    assert_eq!((empty.status, word(&empty).as_str()), (422, "invalid"));
+    let unknown = stack.admin.ask("GET", "/namespaces/nope/value?key=k");
+    assert_eq!((unknown.status, word(&unknown).as_str()), (409, "not-served"));
+    let typed = send(
+        stack.admin.http(),
+        "PUT",
+        "/namespaces/default/value?key=k",
+        &[("content-type", "text/plain")],
+        b"v",
+    );
+    assert_eq!(typed.status, 415);
+    let list = "/namespaces/default/list?key=q&end=";
+    let push =
+        |end: &str, value: &[u8]| send(stack.admin.http(), "POST", &format!("{list}{end}"), &[BYTES], value);
+    assert_eq!(
+        (push("right", b"1").json(), push("left", b"0").json()),
+        (json!({"length": 1}), json!({"length": 2}))
+    );
+    assert_eq!(stack.admin.ask("DELETE", &format!("{list}right")).body, b"1");
+    assert_eq!(stack.admin.ask("GET", "/namespaces/default/list?key=q").json(), json!({"length": 1}));
+    assert_eq!(stack.admin.ask("DELETE", &format!("{list}left")).body, b"0");
+    assert_eq!(stack.admin.ask("DELETE", &format!("{list}left")).status, 204);
+
+    drop(stack.proxy);
+    let lost = stack.admin.ask("GET", "/namespaces/default/value?key=k");
+    assert_eq!((lost.status, word(&lost).as_str()), (502, "gateway"));
+    drop(stack.memstore);
+}
+
+/// A token of each role, in a file.
+fn tokens(folder: &std::path::Path) -> (String, [String; 3]) {
+    let file = folder.join("tokens").to_str().unwrap().to_owned();
+    let issue = |role: &str| {
+        let mut issuing: Command = command("prism-admin");
+        issuing.args(["token", "--role", role, "--name", &format!("a-{role}"), "--token-file", &file]);
+        String::from_utf8(issuing.output().unwrap().stdout).unwrap().trim().to_owned()
+    };
+    let issued = ["read", "data", "write"].map(issue);
+    (file, issued)
+}
+
+#[test]
+fn each_role_does_what_it_may_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, [read, data, write]) = tokens(folder.path());
+    let stack = Stack::start(&["--token-file", &file]);
+    let ask = |token: &str, method: &str, path: &str| {
+        let bearer = format!("Bearer {token}");
+        send(stack.admin.http(), method, path, &[("authorization", &bearer), BYTES], b"v").status
+    };
+    let value = "/namespaces/default/value?key=secret";
+    assert_eq!([&read, &data, &write].map(|token| ask(token, "PUT", value)), [403, 403, 204]);
+    for path in
+        [value, "/namespaces/default/keys", "/namespaces/default/count", "/namespaces/default/list?key=l"]
+    {
+        assert_eq!([&read, &data, &write].map(|token| ask(token, "GET", path)), [403, 200, 200], "{path}");
+    }
+    let push = "/namespaces/default/list?key=l&end=left";
+    for (method, path) in [("POST", push), ("DELETE", push), ("DELETE", value)] {
+        assert_eq!([&read, &data].map(|token| ask(token, method, path)), [403, 403], "{method} {path}");
+    }
+    let audit = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        send(stack.admin.http(), "GET", "/audit", &[("authorization", &bearer)], b"").json()["entries"][0]
+            .clone()
+    };
+    assert_eq!((&audit(&data)["key"], &audit(&data)["who"]), (&json!("secret"), &json!("a-write")));
+    assert_eq!((audit(&read).get("key"), &audit(&read)["action"]), (None, &json!("set a key in default")));
+    assert_eq!(stack.admin.ask("GET", "/").status, 200, "the page itself tells nothing");
+    assert_eq!(stack.admin.ask("GET", "/console/main.js").status, 200);
+    assert_eq!(stack.admin.ask("GET", "/console/..%2f..%2fCargo.toml").status, 404);
+}
+
+#[test]
+fn a_session_stands_for_its_token_and_ends_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, [read, _, write]) = tokens(folder.path());
+    let stack = Stack::start(&["--token-file", &file]);
+    let http = stack.admin.http();
+    let json = ("content-type", "application/json");
+    let log_in = |token: &str| {
+        let answer = send(http, "POST", "/session", &[json], format!("{{\"token\":\"{token}\"}}").as_bytes());
+        let cookie = answer.header("set-cookie").map(|cookie| cookie.split(';').next().unwrap().to_owned());
+        (answer, cookie.unwrap_or_default())
+    };
+    assert_eq!(log_in("prism_wrong").0.status, 401);
+    assert_eq!(stack.admin.ask("GET", "/session").status, 401);
+    let (answer, session) = log_in(&write);
+    let set = answer.header("set-cookie").unwrap();
+    assert!(["HttpOnly", "SameSite=Strict", "Path=/"].iter().all(|part| set.contains(part)), "{set}");
+    let cookie = ("cookie", session.as_str());
+    assert_eq!(
+        send(http, "GET", "/session", &[cookie], b"").json(),
+        json!({"who": "a-write", "role": "write", "login": true})
+    );
+
+    let value = "/namespaces/default/value?key=k";
+    assert_eq!(send(http, "PUT", value, &[cookie, BYTES], b"v").status, 204);
+    let elsewhere = send(http, "PUT", value, &[cookie, BYTES, ("origin", "http://evil.example")], b"v");
+    assert_eq!(elsewhere.status, 403, "{elsewhere:?}");
+    let (_, reader) = log_in(&read);
+    assert_eq!(send(http, "PUT", value, &[("cookie", &reader), BYTES], b"v").status, 403);
+    assert_eq!(send(http, "DELETE", "/session", &[("cookie", &reader)], b"").status, 204);
+    assert_eq!(send(http, "GET", "/session", &[("cookie", &reader)], b"").status, 401);
+
+    let all = std::fs::read_to_string(&file).unwrap();
+    let kept: Vec<_> = all.lines().filter(|line| !line.starts_with("a-write")).collect();
+    std::fs::write(&file, kept.join("\n")).unwrap();
+    assert_eq!(
+        send(http, "GET", "/session", &[cookie], b"").status,
+        401,
+        "the token is gone, and so is its session"
+    );
+}
+
+/// The events of the admin, as they come.
+struct Events(BufReader<TcpStream>);
+
+impl Events {
+    fn follow(admin: &Admin, namespaces: &str) -> Self {
+        let mut stream = TcpStream::connect(admin.http()).unwrap();
+        let path = format!("/traffic/events?namespaces={namespaces}");
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", admin.http()).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    /// The data of the next event of a kind.
+    fn next(&mut self, kind: &str) -> Value {
+        let mut is_kind = false;
+        loop {
+            let mut line = String::new();
+            assert!(self.0.read_line(&mut line).unwrap() > 0, "the events have ended");
+            is_kind |= line.trim_end() == format!("event: {kind}");
+            if let Some(data) = line.strip_prefix("data: ").filter(|_| is_kind) {
+                return serde_json::from_str(data).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn figures_are_sent_as_they_are_taken_until_the_admin_stops() {
+    let stack = Stack::start(&[]);
+    let mut events = Events::follow(&stack.admin, "default,nope");
+    let history = events.next("history");
+    let known = history["at"].as_array().unwrap().len();
+    assert_eq!(history["namespaces"]["default"]["requests_per_second"].as_array().unwrap().len(), known);
+    let first = events.next("sample");
+    let (default, nope) = (&first["namespaces"]["default"], &first["namespaces"]["nope"]);
+    assert_eq!(
+        (&default["health"], &default["in_memory"], &default["keys"]),
+        (&json!("serving"), &json!(true), &json!(0))
+    );
+    assert_eq!(nope["health"], "refused");
+
+    // The first answer of a proxy tells no rate; whatever is counted after it does.
+    while events.next("sample")["total"]["requests_per_second"].is_null() {}
+    stack.set("k", b"v");
+    let busy = loop {
+        let sample = events.next("sample");
+        if sample["namespaces"]["default"]["requests_per_second"].as_f64() > Some(0.0) {
+            break sample;
+        }
+    };
+    let default = &busy["namespaces"]["default"];
+    assert!(default["p50_seconds"].as_f64() > Some(0.0) && default["errors_per_second"] == 0.0, "{default}");
+    assert_eq!((&default["keys"], &busy["proxies"][0]["error"]), (&json!(1), &Value::Null));
+
+    drop(stack.memstore);
+    let down = events.next("sample");
+    assert_eq!(down["namespaces"]["default"]["health"], "down", "{down}");
+    drop(stack.proxy);
+    let dead = loop {
+        let sample = events.next("sample");
+        if !sample["proxies"][0]["error"].is_null() {
+            break sample;
+        }
+    };
+    assert_eq!(dead["namespaces"]["default"]["health"], "unknown");
+    assert_eq!(
+        (&dead["total"]["requests_per_second"], &dead["total"]["in_flight"]),
+        (&Value::Null, &Value::Null)
+    );
+
+    let mut admin = stack.admin.process;
+    admin.signal(Signal::TERM);
+    let mut rest = Vec::new();
+    events.0.read_to_end(&mut rest).unwrap();
+    assert!(admin.wait().success());
+    assert!(!admin.log().contains("cut off"), "whoever follows the figures holds up no stop");
+}
+
+#[test]
+fn the_audit_log_is_read_page_by_page() {
+    let stack = Stack::start(&[]);
+    for number in 0..5 {
+        stack.set(&format!("k{number}"), b"v");
+    }
+    let first = stack.admin.ask("GET", "/audit?limit=3").json();
+    let keys = |page: &Value| -> Vec<String> {
+        page["entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| entry["key"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(keys(&first), ["k4", "k3", "k2"]);
+    let second = stack.admin.ask("GET", &format!("/audit?limit=3&cursor={}", first["next_cursor"])).json();
+    assert_eq!(
+        (keys(&second), &second["next_cursor"]),
+        (vec!["k1".to_owned(), "k0".to_owned()], &Value::Null)
+    );
+}
