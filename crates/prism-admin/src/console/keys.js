@@ -12,15 +12,38 @@ export function keys({ query, signal, may }, name) {
   if (!may("data")) {
     return h("p", { class: "empty" }, "Your token may read configuration and figures. Keys and values need one of the role data or write.");
   }
-  const [prefix, open, isNew] = [query.get("prefix") ?? "", query.get("key"), query.has("new")];
+  const [prefix, isNew] = [query.get("prefix") ?? "", query.has("new")];
   const address = (parts) => `#/namespaces/${name}/keys?${new URLSearchParams(parts)}`;
   const found = h("ul", { class: "keys" });
   const below = h("div", { class: "below" });
   const total = h("span", { class: "quiet", "aria-live": "polite" });
+  const pane = h("div", { class: "browser-value" });
+  const browser = h("div", { class: "browser" });
+  const back = () => h("p", { class: "back" }, h("a", { href: address({ prefix }) }, "← All keys"));
+  let open = query.get("key");
+  const select = () => {
+    browser.classList.toggle("is-open", open !== null || isNew);
+    for (const link of found.querySelectorAll(".key")) {
+      if (link.title === open) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+    fill(pane, open !== null ? [back(), openValue({ name, key: open, may, gone: () => { location.hash = address({ prefix }); } })]
+      : isNew ? [back(), newValue({ name, prefix, made: (key) => { location.hash = address({ prefix, key }); } })]
+        : h("p", { class: "empty" }, "Choose a key to see its value."));
+  };
+  // A key opens beside the list, which stays as far as it was loaded.
+  const choose = (event, key) => {
+    if (isNew || event.metaKey || event.ctrlKey || event.shiftKey) return;
+    event.preventDefault();
+    open = key;
+    history.pushState(null, "", address({ prefix, key }));
+    select();
+  };
   const item = (key, isFolder) => {
-    const label = key.slice(prefix.length);
-    const target = isFolder ? { prefix: key } : { prefix, key };
-    return h("li", {}, h("a", { href: address(target), class: isFolder ? "folder" : "key", "aria-current": key === open ? "true" : null, title: key }, label || "(empty)"));
+    const label = key.slice(prefix.length) || "(empty)";
+    const link = isFolder ? h("a", { href: address({ prefix: key }), class: "folder", title: key }, label)
+      : h("a", { href: address({ prefix, key }), class: "key", title: key, "aria-current": key === open ? "true" : null, onclick: (event) => choose(event, key) }, label);
+    return h("li", {}, link);
   };
   const load = async (cursor) => {
     const page = await get(namespacePath(name, "/keys"), { query: { prefix, delimiter: ":", cursor, limit: PAGE }, signal });
@@ -45,17 +68,15 @@ export function keys({ query, signal, may }, name) {
   get(namespacePath(name, "/count"), { query: { prefix }, signal })
     .then(({ count: number }) => fill(total, number === 1 ? "1 key" : `${count(number)} keys`)).catch(() => {});
   const box = h("input", { type: "search", value: prefix, "aria-label": "Prefix", placeholder: "Prefix, such as user:", spellcheck: "false", autocomplete: "off" });
-  const back = open !== null || isNew ? h("p", { class: "back" }, h("a", { href: address({ prefix }) }, "← All keys")) : null;
-  const value = open !== null ? openValue({ name, key: open, may, gone: () => { location.hash = address({ prefix }); } })
-    : isNew ? newValue({ name, prefix, made: (key) => { location.hash = address({ prefix, key }); } })
-      : h("p", { class: "empty" }, "Choose a key to see its value.");
-  return h("div", { class: open !== null || isNew ? "browser is-open" : "browser" },
+  fill(browser,
     h("div", { class: "browser-list" },
       h("form", { role: "search", class: "prefix", onsubmit: (event) => { event.preventDefault(); location.hash = address({ prefix: box.value }); } },
         box, h("button", { type: "submit" }, "Show"),
         may("write") ? h("a", { class: "button", href: address({ prefix, new: "" }) }, "New key") : null),
       crumbs(prefix, address, total), list),
-    h("div", { class: "browser-value" }, back, value));
+    pane);
+  select();
+  return browser;
 }
 
 /** The folders above a prefix. */

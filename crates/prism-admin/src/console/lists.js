@@ -30,11 +30,11 @@ function oneList(name, key, may) {
   const path = namespacePath(name, "/list");
   const length = h("p", { class: "length", "aria-live": "polite" });
   const popped = h("div", { "aria-live": "polite" });
-  const tell = (number) => fill(length, number === 0 ? "It is empty, which is the same as not there." : number === 1 ? "1 value" : `${count(number)} values`);
-  const look = () => show(length, get(path, { query: { key } }), ({ length: number }) => { setTimeout(() => tell(number)); return null; });
+  const words = ({ length: number }) => (number === 0 ? "It is empty, which is the same as not there." : number === 1 ? "1 value" : `${count(number)} values`);
+  const look = () => show(length, get(path, { query: { key } }), words);
   look();
   const push = (end) => async (bytes) => {
-    tell((await (await send("POST", path, { query: { key, end }, bytes })).json()).length);
+    fill(length, words(await (await send("POST", path, { query: { key, end }, bytes })).json()));
     notice(`Pushed ${end}.`);
   };
   const pop = async (end) => {

@@ -15,7 +15,8 @@ const FIGURES = ["requests_per_second", "errors_per_second", "p50_seconds", "p99
  * `series.namespaces[name]` are columns of 15 minutes; `sample` is the newest one, or null while the admin is silent.
  */
 export function follow(names, signal, changed) {
-  const source = new EventSource(`/traffic/events?namespaces=${names.map(encodeURIComponent).join(",")}`);
+  if (signal.aborted) return;
+  let source = null;
   let series = null;
   let silence = null;
   const heard = () => {
@@ -28,12 +29,12 @@ export function follow(names, signal, changed) {
       if (columns[figure].length > POINTS) columns[figure].shift();
     }
   };
-  source.addEventListener("history", (event) => {
+  const began = (event) => {
     const { at, total, namespaces } = JSON.parse(event.data);
     series = { last: at.at(-1) ?? 0, total, namespaces };
     heard();
-  });
-  source.addEventListener("sample", (event) => {
+  };
+  const sampled = (event) => {
     const sample = JSON.parse(event.data);
     // The first sample is the newest point of the history, with more about it.
     if (sample.at > series.last) {
@@ -43,15 +44,28 @@ export function follow(names, signal, changed) {
     }
     heard();
     changed({ series, sample });
-  });
-  source.addEventListener("error", () => {
+  };
+  const failed = () => {
     // A refusal is final for the browser; the API says why, and 401 leads to the login.
     if (source.readyState === EventSource.CLOSED) get("/namespaces", { query: { limit: 1 } }).catch(() => {});
     if (series) changed({ series, sample: null });
-  });
-  heard();
-  signal.addEventListener("abort", () => {
+  };
+  const close = () => {
     clearTimeout(silence);
-    source.close();
-  });
+    source?.close();
+    source = null;
+  };
+  // A browser keeps six connections to a server, for all of its tabs: one that nobody sees needs none.
+  const open = () => {
+    close();
+    if (document.hidden) return;
+    source = new EventSource(`/traffic/events?namespaces=${names.map(encodeURIComponent).join(",")}`);
+    source.addEventListener("history", began);
+    source.addEventListener("sample", sampled);
+    source.addEventListener("error", failed);
+    heard();
+  };
+  open();
+  document.addEventListener("visibilitychange", open, { signal });
+  signal.addEventListener("abort", close);
 }
