@@ -249,7 +249,7 @@ impl Events {
 #[test]
 fn figures_are_sent_as_they_are_taken_until_the_admin_stops() {
     let stack = Stack::start(&[]);
-    let mut events = Events::follow(&stack.admin, "default,nope");
+    let mut events = Events::follow(&stack.admin, "default,nope,NOPE!");
     let history = events.next("history");
     let known = history["at"].as_array().unwrap().len();
     assert_eq!(history["namespaces"]["default"]["requests_per_second"].as_array().unwrap().len(), known);
@@ -260,6 +260,7 @@ fn figures_are_sent_as_they_are_taken_until_the_admin_stops() {
         (&json!("serving"), &json!(true), &json!(0))
     );
     assert_eq!(nope["health"], "refused");
+    assert_eq!(first["namespaces"]["NOPE!"]["health"], "refused", "what is no name is served by nobody");
 
     // The first answer of a proxy tells no rate; whatever is counted after it does.
     while events.next("sample")["total"]["requests_per_second"].is_null() {}

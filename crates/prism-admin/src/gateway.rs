@@ -90,12 +90,15 @@ impl Health {
         match (error.kind(), error.reason()) {
             (ErrorKind::Unimplemented, _) => Self::Serving,
             (_, Some(ErrorReason::InterfaceNotServed)) => Self::NotAsked,
-            (ErrorKind::NamespaceNotFound | ErrorKind::FailedPrecondition, _) => Self::Refused(why),
+            (
+                ErrorKind::NamespaceNotFound | ErrorKind::FailedPrecondition | ErrorKind::InvalidArgument,
+                _,
+            ) => Self::Refused(why),
             (_, Some(ErrorReason::BackendUnreachable | ErrorReason::BackendLost)) => Self::Down(why),
             (ErrorKind::DeadlineExceeded, _) => Self::Down(why),
-            (ErrorKind::Unavailable, None | Some(_)) => Self::Unknown(why),
-            // A limit was met, for example: somebody is there.
-            _ => Self::Serving,
+            // Too many calls: somebody is there.
+            (ErrorKind::ResourceExhausted, _) => Self::Serving,
+            _ => Self::Unknown(why),
         }
     }
 }

@@ -9,9 +9,8 @@ import { bytes as size, count } from "./format.js";
 /** A key that is there. `gone` is called once it is deleted. */
 export function openValue({ name, key, may, gone }) {
   const place = h("div");
-  const load = async () => new Uint8Array(await (await send("GET", namespacePath(name, "/value"), { query: { key } })).arrayBuffer());
   const draw = (bytes) => new View({ name, key, bytes, may, gone, reload }).element;
-  const reload = () => show(place, load().catch((error) => {
+  const reload = () => show(place, load(name, key).catch((error) => {
     if (isKind(error, "not-found")) throw Object.assign(error, { title: "The key is not there", detail: "It was deleted or has expired." });
     throw error;
   }), draw);
@@ -58,10 +57,8 @@ class View {
     const cancel = h("button", { type: "button", onclick: () => this.draw() }, "Cancel");
     fill(this.element, editor({
       content: isText ? looseText(this.bytes) : hexOf(this.bytes), kind: isText ? "text" : "hex", extra: cancel,
-      verbs: { Save: async (bytes, ttl) => {
-        await store(this.name, this.key, bytes, ttl);
-        notice("Saved.");
-        this.reload();
+      verbs: { "Save…": async (bytes, ttl) => {
+        if (await replace(this.name, this.key, this.bytes, bytes, ttl)) this.reload();
       } },
     }));
     this.element.querySelector("textarea").focus();
@@ -81,6 +78,26 @@ class View {
   }
 }
 
+async function load(name, key) {
+  return new Uint8Array(await (await send("GET", namespacePath(name, "/value"), { query: { key } })).arrayBuffer());
+}
+
+/** Asks before a value goes, and stores the one in its place; whether it was done. */
+async function replace(name, key, before, bytes, ttl) {
+  const done = await confirm({
+    title: "Replace this value?",
+    body: [
+      h("p", {}, "In ", h("strong", {}, name), ":"), h("pre", { class: "named" }, key),
+      h("p", {}, `Its ${count(before.length)} bytes go, ${count(bytes.length)} bytes take their place, and it `,
+        ttl ? `expires ${ttl} s from now.` : "never expires."),
+    ],
+    verb: "Replace",
+    act: () => store(name, key, bytes, ttl),
+  });
+  if (done) notice("Saved.");
+  return done;
+}
+
 function store(name, key, bytes, ttl) {
   return send("PUT", namespacePath(name, "/value"), { query: { key, ttl_seconds: ttl }, bytes });
 }
@@ -96,8 +113,16 @@ export function newValue({ name, prefix, made }) {
     editor({
       content: "", kind: "text",
       verbs: { Set: async (bytes, ttl) => {
-        await store(name, key.value, bytes, ttl);
-        notice("Set.");
+        const there = await load(name, key.value).catch((error) => {
+          if (isKind(error, "not-found")) return null;
+          throw error;
+        });
+        if (there) {
+          if (!await replace(name, key.value, there, bytes, ttl)) return;
+        } else {
+          await store(name, key.value, bytes, ttl);
+          notice("Set.");
+        }
         made(key.value);
       } },
     }),
