@@ -7,8 +7,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::Admin;
 use crate::auth::Role;
-use crate::error::{Kind, Problem};
-use crate::request::Params;
+use crate::error::Problem;
+use crate::request::{Params, check_limit};
 use crate::store::AuditEntry;
 use crate::write::blocking;
 
@@ -17,15 +17,11 @@ use crate::write::blocking;
 #[into_params(parameter_in = Query)]
 pub struct AuditParams {
     /// The most entries to return.
-    #[serde(default = "limit_default")]
+    #[serde(default = "crate::request::limit_default")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: usize,
     /// Only those before this: the `next_cursor` of the page before.
     cursor: Option<u64>,
-}
-
-fn limit_default() -> usize {
-    100
 }
 
 /// A page of the audit log.
@@ -49,9 +45,7 @@ pub async fn list(
     Params(params): Params<AuditParams>,
     Extension(role): Extension<Role>,
 ) -> Result<Json<Audit>, Problem> {
-    if !(1..=1000).contains(&params.limit) {
-        return Err(Problem::new(Kind::Malformed, "limit: expected 1 to 1000"));
-    }
+    check_limit(params.limit)?;
     let page = blocking(&admin, move |store| store.audit(params.cursor, params.limit)).await?;
     let mut entries = page.entries;
     if role < Role::Data {

@@ -26,9 +26,9 @@ use tower::service_fn;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::Admin;
-use crate::error::{Kind, Problem};
+use crate::error::Problem;
 use crate::policy::{Policy, Unresolved, resolve};
-use crate::request::Params;
+use crate::request::{Params, check_limit};
 use crate::write::{blocking, endpoint_of};
 
 /// How long one backend may take for all of its answers.
@@ -57,15 +57,11 @@ pub struct Backends {
 #[into_params(parameter_in = Query)]
 pub struct BackendParams {
     /// The most backends to ask.
-    #[serde(default = "limit_default")]
+    #[serde(default = "crate::request::limit_default")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: usize,
     /// Only those behind this endpoint: the `next_cursor` of the page before.
     cursor: Option<String>,
-}
-
-fn limit_default() -> usize {
-    100
 }
 
 /// A backend.
@@ -127,9 +123,7 @@ pub async fn list(
     State(admin): State<Admin>,
     Params(params): Params<BackendParams>,
 ) -> Result<Json<Backends>, Problem> {
-    if !(1..=1000).contains(&params.limit) {
-        return Err(Problem::new(Kind::Malformed, "limit: expected 1 to 1000"));
-    }
+    check_limit(params.limit)?;
     let now = blocking(&admin, |store| store.read()).await?;
     let mut serves: BTreeMap<String, (Endpoint, Vec<String>)> = BTreeMap::new();
     for namespace in now.usable()?.1 {

@@ -14,7 +14,7 @@ use crate::app::Admin;
 use crate::check;
 use crate::edit::{self, Change};
 use crate::error::{Kind, Problem};
-use crate::request::{NAMESPACE_BYTES_MAX, Param, Params, Terms, WriteParams, body, tag_header};
+use crate::request::{NAMESPACE_BYTES_MAX, Param, Params, Terms, WriteParams, body, check_limit, tag_header};
 use crate::store::{Snapshot, sha256};
 use crate::write::{Answer, Decision, Order, blocking, endpoint_of, write};
 
@@ -75,17 +75,13 @@ pub struct Plugin {
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
     /// The most namespaces to return.
-    #[serde(default = "limit_default")]
+    #[serde(default = "crate::request::limit_default")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: usize,
     /// Only those behind this name: the `next_cursor` of the page before.
     cursor: Option<String>,
     /// Only those whose name or endpoint contains this.
     q: Option<String>,
-}
-
-fn limit_default() -> usize {
-    100
 }
 
 /// A page of namespaces, in the order of their names.
@@ -113,9 +109,7 @@ pub async fn list(
     State(admin): State<Admin>,
     Params(params): Params<ListParams>,
 ) -> Result<impl IntoResponse, Problem> {
-    if !(1..=1000).contains(&params.limit) {
-        return Err(Problem::new(Kind::Malformed, "limit: expected 1 to 1000"));
-    }
+    check_limit(params.limit)?;
     let now = blocking(&admin, |store| store.read()).await?;
     let (_, namespaces) = now.usable()?;
     let matching = |namespace: &&Value| {

@@ -19,6 +19,23 @@ pub const NAMESPACE_BYTES_MAX: usize = 64 << 10;
 /// The largest configuration: 10,000 namespaces with every setting are some 3 MiB.
 pub const CONFIG_BYTES_MAX: usize = 8 << 20;
 
+/// How many things a page has if nobody says.
+#[must_use]
+pub fn limit_default() -> usize {
+    100
+}
+
+/// Checks how many things a page shall have at most.
+///
+/// # Errors
+/// It is not 1 to 1,000.
+pub fn check_limit(limit: usize) -> Result<(), Problem> {
+    match limit {
+        1..=1000 => Ok(()),
+        _ => Err(Problem::new(Kind::Malformed, "limit: expected 1 to 1000")),
+    }
+}
+
 /// A parameter of the path.
 #[derive(Debug)]
 pub struct Param<T>(pub T);

@@ -16,7 +16,7 @@ use super::MayRead;
 use crate::app::Admin;
 use crate::error::{Kind, Problem};
 use crate::gateway::problem;
-use crate::request::{Param, Params};
+use crate::request::{Param, Params, check_limit};
 
 /// Keys of one scan. More would be read for nothing where they are all in one folder; fewer would be too many scans.
 const SCAN_KEYS: i32 = 256;
@@ -37,13 +37,9 @@ pub struct BrowseParams {
     /// Only what comes behind this: the `next_cursor` of the page before.
     cursor: Option<String>,
     /// The most keys and folders to return.
-    #[serde(default = "limit_default")]
+    #[serde(default = "crate::request::limit_default")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: usize,
-}
-
-fn limit_default() -> usize {
-    100
 }
 
 /// A page of keys.
@@ -87,9 +83,7 @@ pub async fn list(
     Params(params): Params<BrowseParams>,
     _: MayRead,
 ) -> Result<Json<Keys>, Problem> {
-    if !(1..=1000).contains(&params.limit) {
-        return Err(Problem::new(Kind::Malformed, "limit: expected 1 to 1000"));
-    }
+    check_limit(params.limit)?;
     if params.delimiter.as_ref().is_some_and(|delimiter| !(1..=64).contains(&delimiter.len())) {
         return Err(Problem::new(Kind::Malformed, "delimiter: expected 1 to 64 bytes"));
     }
