@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 
-use prism_e2e::admin::Admin;
+use prism_e2e::admin::{Admin, namespace};
 use prism_e2e::http::{Answer, send};
 use prism_e2e::process::{Process, command};
 use rustix::process::Signal;
@@ -26,9 +26,9 @@ impl Stack {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("prism.yaml");
         let memstore = Process::start("prism-memstore", ["--listen", "127.0.0.1:0"]);
-        let namespace =
+        let default =
             format!("{{name: default, pattern: keyvalue, plugin: {{endpoint: '{}'}}}}", memstore.grpc());
-        std::fs::write(&file, format!("namespaces: [{namespace}]\n")).unwrap();
+        std::fs::write(&file, format!("namespaces: [{default}]\n")).unwrap();
         let listen = ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--config"];
         let proxy = Process::start("prism-proxy", listen.iter().copied().chain([file.to_str().unwrap()]));
         let url = format!("http://{}", proxy.address("http"));
@@ -88,6 +88,29 @@ fn a_folder_of_many_keys_is_passed_over() {
     let first = stack.keys("delimiter=:&limit=1");
     assert_eq!(first["next_cursor"], "big:");
     assert_eq!(stack.keys("delimiter=:&limit=1&cursor=big:")["keys"], json!(["z"]));
+}
+
+#[test]
+fn of_a_backend_without_order_a_first_page_is_shown_and_no_other() {
+    let stack = Stack::start(&[]);
+    let plugin = Process::start("unordered-plugin", ["--listen", "127.0.0.1:0"]);
+    let created = stack.admin.json("POST", "/namespaces", &namespace("heap", plugin.grpc()));
+    assert_eq!(created.status, 201, "{created:?}");
+    let keys = |query: &str| stack.admin.ask("GET", &format!("/namespaces/heap/keys?{query}"));
+    let page = keys("delimiter=:").json();
+    assert_eq!((&page["folders"], &page["keys"]), (&json!(["a:", "b:"]), &json!(["m", "z"])));
+    let told = |page: &Value| [&page["ordered"], &page["truncated"], &page["next_cursor"]].map(Value::clone);
+    assert_eq!(told(&page), [json!(false), json!(false), Value::Null]);
+    let cut = keys("delimiter=:&limit=2").json();
+    assert_eq!(told(&cut), [json!(false), json!(true), Value::Null], "there is more that cannot be shown");
+    assert_eq!(keys("cursor=m").status, 501);
+    let mut events = Events::follow(&stack.admin, "heap");
+    let heap = &events.next("sample")["namespaces"]["heap"];
+    let expected = [json!("serving"), Value::Null, json!(false), json!(false)];
+    assert_eq!(
+        [&heap["health"], &heap["keys"], &heap["in_memory"], &heap["ordered"]].map(Value::clone),
+        expected
+    );
 }
 
 #[test]
