@@ -1,9 +1,10 @@
 //! What the tests of the whole stack share: building and starting the real binaries ([`process`]), raw HTTP/2 for
-//! requests that no client would send ([`raw`]), plain HTTP ([`http`]), an admin ([`admin`]),
+//! requests that no client would send ([`raw`]), plain HTTP ([`http`]), an admin ([`admin`]), a collector of traces ([`collector`]),
 //! the interface of the test plugin ([`echo`]), a call of it that stays under way ([`open`]), and a connection that
 //! breaks off ([`relay`]).
 
 pub mod admin;
+pub mod collector;
 pub mod dev;
 pub mod http;
 pub mod open;

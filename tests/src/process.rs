@@ -279,12 +279,21 @@ impl Proxy {
     /// It does not start.
     #[must_use]
     pub fn with_config(text: &str) -> Self {
+        Self::with_flags(text, &[])
+    }
+
+    /// Starts a proxy with the text of a configuration file and further flags.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[must_use]
+    pub fn with_flags(text: &str, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let file = folder.path().join(CONFIG);
         std::fs::write(&file, text).expect("the configuration can be written");
         let file = file.to_str().expect("temporary paths are UTF-8");
-        let flags = ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--config", file];
-        Self { process: Process::start("prism-proxy", flags), folder }
+        let common = ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--config", file];
+        Self { process: Process::start("prism-proxy", common.iter().chain(flags)), folder }
     }
 
     /// Replaces the configuration file at one stroke.

@@ -1,12 +1,14 @@
 //! The Python client: its wheel is built, installed into a virtual environment of this test's own under `target/`, and
 //! tested against real processes.
+
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use prism_e2e::process::{Process, Proxy, target, workspace};
+use prism_e2e::collector::Collector;
+use prism_e2e::process::{Process, Proxy, config, target, workspace};
 
 /// The interpreter of the environment in which the wheel and the tests' requirements are installed.
 static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -70,4 +72,37 @@ fn the_wheel_passes_its_tests() {
 #[test]
 fn the_python_demo_runs_to_its_end() {
     passes(&["examples/demo.py", "PRISM_ADDRESS"]);
+}
+
+#[tokio::test]
+async fn a_trace_goes_from_python_to_the_plugin() {
+    const PROGRAM: &str = r#"
+import os
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from prism import SyncPrismClient
+
+trace.set_tracer_provider(TracerProvider())
+with SyncPrismClient(os.environ["PRISM_ADDRESS"], traces=True) as client:
+    with trace.get_tracer("program").start_as_current_span("request") as request:
+        client.keyvalue.set("key", b"value")
+print(f"{request.get_span_context().trace_id:032x}")
+"#;
+    let collector = Collector::start().await;
+    let spans = tokio::task::spawn_blocking(move || {
+        let flags = ["--otlp-endpoint", collector.endpoint(), "--trace-ratio", "0"];
+        let mut memstore = Process::start("prism-memstore", ["--listen", "127.0.0.1:0"].iter().chain(&flags));
+        let mut proxy = Proxy::with_flags(&config(&[("default", memstore.grpc())]), &flags);
+        let output =
+            Command::new(&*PYTHON).args(["-c", PROGRAM]).env("PRISM_ADDRESS", proxy.grpc()).output().unwrap();
+        let trace_id = String::from_utf8(output.stdout).unwrap();
+        for server in [&mut proxy.process, &mut memstore] {
+            server.signal(rustix::process::Signal::TERM);
+            assert!(server.wait().success());
+        }
+        collector.spans(Some(trace_id.trim()))
+    });
+    let services: Vec<_> = spans.await.unwrap().into_iter().map(|span| span.service).collect();
+    // Each service sends by itself: the proxy the call and its attempt, the store the call.
+    assert_eq!(services, ["prism-proxy", "prism-proxy", "prism-memstore"]);
 }

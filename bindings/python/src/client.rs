@@ -2,7 +2,7 @@
 //! loop's `Completions`, or `None` to wait.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prism_client::method::Method;
 use prism_client::{Builder, Call};
@@ -19,6 +19,12 @@ use crate::scan::Scan;
 /// A client of one gateway; in a forked child, a fresh one with the same settings.
 #[pyclass(frozen, module = "prism._native")]
 pub(crate) struct Client {
+    shared: Arc<Shared>,
+    /// What the calls made by this handle send beside the client's own metadata.
+    metadata: HashMap<String, String>,
+}
+
+struct Shared {
     settings: Builder,
     made: Mutex<Made>,
 }
@@ -54,11 +60,17 @@ impl Client {
             settings = settings.timeout(timeout);
         }
         let client = settings.clone().build().map_err(|error| failure::setting(py, &error))?;
-        Ok(Self { settings, made: Mutex::new(Made { client: Local::new(client), is_closed: false }) })
+        let made = Mutex::new(Made { client: Local::new(client), is_closed: false });
+        Ok(Self { shared: Arc::new(Shared { settings, made }), metadata: HashMap::new() })
+    }
+
+    /// The same client, for calls that send this metadata, too.
+    fn with_metadata(&self, metadata: HashMap<String, String>) -> Self {
+        Self { shared: Arc::clone(&self.shared), metadata }
     }
 
     fn close(&self) {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.shared.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.is_closed = true;
         if let Some(client) = made.client.get() {
             client.close();
@@ -81,7 +93,7 @@ impl Client {
         if let Some(seconds) = arguments::seconds(ttl_seconds, "ttl_seconds")? {
             call = call.ttl_seconds(seconds);
         }
-        make(py, completions, about, call, timeout)
+        self.make(py, completions, about, call, timeout)
     }
 
     fn get<'py>(
@@ -93,7 +105,7 @@ impl Client {
         timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, keyvalue) = self.keyvalue(py, namespace, Some(key))?;
-        make(py, completions, about, keyvalue.get(text(key, "key")?), timeout)
+        self.make(py, completions, about, keyvalue.get(text(key, "key")?), timeout)
     }
 
     fn delete<'py>(
@@ -105,7 +117,7 @@ impl Client {
         timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, keyvalue) = self.keyvalue(py, namespace, Some(key))?;
-        make(py, completions, about, keyvalue.delete(text(key, "key")?), timeout)
+        self.make(py, completions, about, keyvalue.delete(text(key, "key")?), timeout)
     }
 
     fn exists<'py>(
@@ -117,7 +129,7 @@ impl Client {
         timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, keyvalue) = self.keyvalue(py, namespace, Some(key))?;
-        make(py, completions, about, keyvalue.exists(text(key, "key")?), timeout)
+        self.make(py, completions, about, keyvalue.exists(text(key, "key")?), timeout)
     }
 
     fn count<'py>(
@@ -129,7 +141,7 @@ impl Client {
         timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, keyvalue) = self.keyvalue(py, namespace, None)?;
-        make(py, completions, about, keyvalue.count(text(prefix, "prefix")?), timeout)
+        self.make(py, completions, about, keyvalue.count(text(prefix, "prefix")?), timeout)
     }
 
     fn scan<'py>(
@@ -143,7 +155,7 @@ impl Client {
     ) -> PyResult<Scan> {
         let (about, keyvalue) = self.keyvalue(py, namespace, None)?;
         let scan = keyvalue.scan(text(prefix, "prefix")?);
-        Ok(Scan::of_entries(about, options(scan, limit, start_after, timeout)?))
+        Ok(Scan::of_entries(about, self.options(scan, limit, start_after, timeout)?))
     }
 
     fn scan_keys<'py>(
@@ -157,7 +169,7 @@ impl Client {
     ) -> PyResult<Scan> {
         let (about, keyvalue) = self.keyvalue(py, namespace, None)?;
         let scan = keyvalue.scan_keys(text(prefix, "prefix")?);
-        Ok(Scan::of_keys(about, options(scan, limit, start_after, timeout)?))
+        Ok(Scan::of_keys(about, self.options(scan, limit, start_after, timeout)?))
     }
 
     fn push_left<'py>(
@@ -170,7 +182,7 @@ impl Client {
         timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, list) = self.list(py, namespace, list_key)?;
-        make(
+        self.make(
             py,
             completions,
             about,
@@ -189,7 +201,7 @@ impl Client {
         timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, list) = self.list(py, namespace, list_key)?;
-        make(
+        self.make(
             py,
             completions,
             about,
@@ -207,7 +219,7 @@ impl Client {
         timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, list) = self.list(py, namespace, list_key)?;
-        make(py, completions, about, list.pop_left(text(list_key, "list_key")?), timeout)
+        self.make(py, completions, about, list.pop_left(text(list_key, "list_key")?), timeout)
     }
 
     fn pop_right<'py>(
@@ -219,7 +231,7 @@ impl Client {
         timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, list) = self.list(py, namespace, list_key)?;
-        make(py, completions, about, list.pop_right(text(list_key, "list_key")?), timeout)
+        self.make(py, completions, about, list.pop_right(text(list_key, "list_key")?), timeout)
     }
 
     fn length<'py>(
@@ -231,7 +243,7 @@ impl Client {
         timeout: Option<Argument<'_, 'py>>,
     ) -> Answer<'py> {
         let (about, list) = self.list(py, namespace, list_key)?;
-        make(py, completions, about, list.length(text(list_key, "list_key")?), timeout)
+        self.make(py, completions, about, list.length(text(list_key, "list_key")?), timeout)
     }
 }
 
@@ -266,49 +278,56 @@ impl Client {
 
     /// This process's client: after a fork the parent's is left alone and another one is made.
     fn client(&self, py: Python<'_>) -> PyResult<prism_client::Client> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.shared.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = made.client.get() {
             return Ok(client.clone());
         }
-        let client = self.settings.clone().build().map_err(|error| failure::setting(py, &error))?;
+        let client = self.shared.settings.clone().build().map_err(|error| failure::setting(py, &error))?;
         if made.is_closed {
             client.close();
         }
         made.client = Local::new(client.clone());
         Ok(client)
     }
-}
 
-fn make<'py, M: Method>(
-    py: Python<'py>,
-    completions: Waiter<'_, 'py>,
-    about: About,
-    call: Call<M>,
-    timeout: Option<Argument<'_, 'py>>,
-) -> Answer<'py>
-where
-    Outcome: From<M::Output>,
-{
-    let call = match arguments::timeout(timeout)? {
-        Some(timeout) => call.timeout(timeout),
-        None => call,
-    };
-    let work = async move { call.send().await.map(Outcome::from).into() };
-    run(py, completions.map(|completions| completions.get()), about, work)
-}
+    fn make<'py, M: Method>(
+        &self,
+        py: Python<'py>,
+        completions: Waiter<'_, 'py>,
+        about: About,
+        mut call: Call<M>,
+        timeout: Option<Argument<'_, 'py>>,
+    ) -> Answer<'py>
+    where
+        Outcome: From<M::Output>,
+    {
+        if let Some(timeout) = arguments::timeout(timeout)? {
+            call = call.timeout(timeout);
+        }
+        for (name, value) in &self.metadata {
+            call = call.metadata(name, value);
+        }
+        let work = async move { call.send().await.map(Outcome::from).into() };
+        run(py, completions.map(|completions| completions.get()), about, work)
+    }
 
-fn options<E: prism_client::ScanItem>(
-    scan: prism_client::Scan<E>,
-    limit: Argument<'_, '_>,
-    start_after: Option<Argument<'_, '_>>,
-    timeout: Option<Argument<'_, '_>>,
-) -> PyResult<prism_client::Scan<E>> {
-    let mut scan = scan.limit(arguments::limit(limit)?);
-    if let Some(key) = start_after {
-        scan = scan.start_after(text(key, "start_after")?);
+    fn options<E: prism_client::ScanItem>(
+        &self,
+        scan: prism_client::Scan<E>,
+        limit: Argument<'_, '_>,
+        start_after: Option<Argument<'_, '_>>,
+        timeout: Option<Argument<'_, '_>>,
+    ) -> PyResult<prism_client::Scan<E>> {
+        let mut scan = scan.limit(arguments::limit(limit)?);
+        if let Some(key) = start_after {
+            scan = scan.start_after(text(key, "start_after")?);
+        }
+        if let Some(timeout) = arguments::timeout(timeout)? {
+            scan = scan.timeout(timeout);
+        }
+        for (name, value) in &self.metadata {
+            scan = scan.metadata(name, value);
+        }
+        Ok(scan)
     }
-    if let Some(timeout) = arguments::timeout(timeout)? {
-        scan = scan.timeout(timeout);
-    }
-    Ok(scan)
 }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
+use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 
 use crate::address::Address;
 use crate::client::{Client, Shared};
 use crate::deadline::Timers;
 use crate::error::Error;
+use crate::metadata;
+use crate::trace::Traces;
 use crate::transport::{Pool, STREAMS_PER_CONNECTION, Target, Windows};
 
 const AGENT: &str = concat!("prism-client/", env!("CARGO_PKG_VERSION"));
@@ -41,6 +43,7 @@ pub struct Builder {
     attempts_max: u32,
     token: Option<String>,
     metadata: Vec<(String, String)>,
+    traces: bool,
 }
 
 impl Builder {
@@ -56,6 +59,7 @@ impl Builder {
             attempts_max: 5,
             token: None,
             metadata: Vec::new(),
+            traces: false,
         }
     }
 
@@ -111,9 +115,16 @@ impl Builder {
         self
     }
 
-    /// Metadata sent with each call. `name` is lower-case ASCII and does not end in `-bin`, `value` visible ASCII.
+    /// Metadata sent with each call, in place of what was given for the same name. `name` is lower-case ASCII and does not end in `-bin`, `value` visible ASCII.
     pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata.push((name.into(), value.into()));
+        self
+    }
+
+    /// Whether each call and scan makes an OpenTelemetry span, by the tracer provider set in the crate `opentelemetry`.
+    /// Default: none does.
+    pub fn traces(mut self, traces: bool) -> Self {
+        self.traces = traces;
         self
     }
 
@@ -136,6 +147,7 @@ impl Builder {
             timeout: self.timeout,
             stall_timeout: self.stall_timeout,
             attempts_max: self.attempts_max,
+            traces: self.traces.then(|| Traces::of(&address)),
         }))
     }
 
@@ -167,12 +179,7 @@ impl Builder {
             map.insert("authorization", value);
         }
         for (name, value) in &self.metadata {
-            let key: MetadataKey<Ascii> =
-                name.parse().map_err(|_| Error::setting(format!("`{name}` is not a name for metadata")))?;
-            let value = value
-                .parse()
-                .map_err(|_| Error::setting(format!("the metadata `{name}` must be visible ASCII")))?;
-            map.append(key, value);
+            metadata::insert(&mut map, name, value)?;
         }
         Ok(map)
     }

@@ -13,6 +13,7 @@ use prost::Message as _;
 use crate::client::Shared;
 use crate::deadline::Deadline;
 use crate::error::Error;
+use crate::metadata::Own;
 use crate::method::{Method, Set, has_no_side_effects};
 use crate::retry::Retry;
 
@@ -31,12 +32,13 @@ use crate::retry::Retry;
 pub struct Call<M: Method> {
     shared: Arc<Shared>,
     message: M::Request,
+    metadata: Own,
     timeout: Duration,
 }
 
 impl<M: Method> Call<M> {
     pub(crate) fn new(shared: &Arc<Shared>, message: M::Request) -> Self {
-        Self { shared: shared.clone(), message, timeout: shared.timeout }
+        Self { shared: shared.clone(), message, metadata: Own::default(), timeout: shared.timeout }
     }
 
     /// The time for the whole call, repeated attempts included. Default: the client's, 2 s. At most a year.
@@ -45,12 +47,27 @@ impl<M: Method> Call<M> {
         self
     }
 
+    /// Metadata sent with this call, in place of the client's of the same name. `name` is lower-case ASCII and does not
+    /// end in `-bin`, `value` visible ASCII; the call fails with `InvalidArgument` if they are not.
+    pub fn metadata(mut self, name: &str, value: &str) -> Self {
+        self.metadata.insert(name, value);
+        self
+    }
+
     /// Makes the call; the same as awaiting it, without a box for the future.
     ///
     /// # Errors
     ///
     /// As listed at [`Call`].
-    pub async fn send(self) -> Result<M::Output, Error> {
+    pub async fn send(mut self) -> Result<M::Output, Error> {
+        let Some(traces) = &self.shared.traces else { return self.within_its_time().await };
+        let trace = traces.begin(M::PATH, M::namespace(&self.message), &mut self.metadata);
+        let result = self.within_its_time().await;
+        trace.end(result.as_ref().err());
+        result
+    }
+
+    async fn within_its_time(&self) -> Result<M::Output, Error> {
         let size = self.message.encoded_len();
         if size > MESSAGE_BYTES_MAX {
             return Err(Error::too_large(M::OPERATION, size, MESSAGE_BYTES_MAX));
@@ -81,7 +98,7 @@ impl<M: Method> Call<M> {
 
     async fn attempt(&self, deadline: Deadline) -> Result<M::Output, Error> {
         let lease = self.shared.unary.lease().await.map_err(|none| none.of(M::OPERATION))?;
-        let mut request = self.shared.request(self.message.clone());
+        let mut request = self.shared.request(self.message.clone(), &self.metadata)?;
         request.set_timeout(deadline.left());
         // The generated client's future is most of the call's size: in a box it is not copied with each move of the call.
         match Box::pin(M::send(lease, self.shared.origin.clone(), request)).await {

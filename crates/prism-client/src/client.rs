@@ -16,7 +16,9 @@ use crate::deadline::Timers;
 use crate::error::Error;
 use crate::keyvalue::KeyValue;
 use crate::list::List;
+use crate::metadata::Own;
 use crate::method::{Capabilities, Usage};
+use crate::trace::Traces;
 use crate::transport::{NoConnection, Pool};
 
 use prism_proto::limits::NAMESPACE_DEFAULT;
@@ -39,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) timeout: Duration,
     pub(crate) stall_timeout: Duration,
     pub(crate) attempts_max: u32,
+    /// Makes the spans of calls, if they are wanted.
+    pub(crate) traces: Option<Traces>,
 }
 
 impl Client {
@@ -138,11 +142,11 @@ impl fmt::Debug for Namespace {
 }
 
 impl Shared {
-    /// A request that carries the client's metadata.
-    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
+    /// A request that carries the client's metadata and the call's own.
+    pub(crate) fn request<T>(&self, message: T, own: &Own) -> Result<Request<T>, Error> {
         let mut request = Request::new(message);
-        *request.metadata_mut() = self.metadata.clone();
-        request
+        *request.metadata_mut() = own.over(&self.metadata)?;
+        Ok(request)
     }
 }
 

@@ -45,6 +45,12 @@
 //! connection was lost. A write that may have been applied is never repeated: a second `set` might overwrite a later
 //! one, a second `pop` takes another value. Such an error says so, and the caller decides.
 //!
+//! # Traces
+//!
+//! With [`Builder::traces`] each operation has a span by the tracer provider that the application has set in the crate
+//! `opentelemetry`, and the gateway's own spans are its children. Without, a `traceparent` may be sent with a call by
+//! [`Call::metadata`].
+//!
 //! # Cancelling
 //!
 //! Dropping the future of a call, or a scan, resets its HTTP/2 stream at once. A write may still have been applied.
@@ -57,9 +63,11 @@ mod deadline;
 mod error;
 mod keyvalue;
 mod list;
+mod metadata;
 pub mod method;
 mod retry;
 mod scan;
+mod trace;
 mod transport;
 
 pub use builder::Builder;

@@ -43,6 +43,8 @@ pub(crate) mod sealed {
             request: Request<Self::Request>,
         ) -> impl Future<Output = Result<Response<Self::Response>, Status>> + Send;
 
+        fn namespace(request: &Self::Request) -> &str;
+
         fn output(response: Self::Response) -> <Self as super::Method>::Output
         where
             Self: super::Method;
@@ -81,6 +83,10 @@ macro_rules! method {
                     .max_encoding_message_size(MESSAGE_BYTES_MAX)
                     .$send(request)
                     .await
+            }
+
+            fn namespace(request: &$request) -> &str {
+                &request.namespace
             }
 
             fn output(response: $response) -> $output {

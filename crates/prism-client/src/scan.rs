@@ -25,7 +25,9 @@ use tonic::Streaming;
 use crate::client::Shared;
 use crate::deadline::Deadline;
 use crate::error::Error;
+use crate::metadata::Own;
 use crate::retry::Retry;
+use crate::trace::Trace;
 
 pub use item::{Entry, ScanItem};
 use stall::Stall;
@@ -49,6 +51,8 @@ use stall::Stall;
 pub struct Scan<E: ScanItem> {
     shared: Arc<Shared>,
     request: E::Request,
+    metadata: Own,
+    trace: Option<Trace>,
     timeout: Option<Duration>,
     deadline: Option<Deadline>,
     stall: Stall,
@@ -78,6 +82,8 @@ impl<E: ScanItem> Scan<E> {
         Self {
             shared: shared.clone(),
             request,
+            metadata: Own::default(),
+            trace: None,
             timeout: None,
             deadline: None,
             stall: Stall::new(shared.stall_timeout),
@@ -108,6 +114,14 @@ impl<E: ScanItem> Scan<E> {
         self
     }
 
+    /// Metadata sent with this scan, in place of the client's of the same name, as by [`Call::metadata`].
+    ///
+    /// [`Call::metadata`]: crate::Call::metadata
+    pub fn metadata(mut self, name: &str, value: &str) -> Self {
+        self.metadata.insert(name, value);
+        self
+    }
+
     /// The next entry; `None` at the end and after an error.
     pub async fn next(&mut self) -> Option<Result<E, Error>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
@@ -119,6 +133,10 @@ impl<E: ScanItem> Scan<E> {
             match &mut self.state {
                 State::New => {
                     self.deadline = self.timeout.map(Deadline::after);
+                    if let Some(traces) = &self.shared.traces {
+                        let namespace = E::namespace(&self.request);
+                        self.trace = Some(traces.begin(E::PATH, namespace, &mut self.metadata));
+                    }
                     self.state = State::Opening(self.open(Duration::ZERO));
                 }
                 State::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
@@ -139,7 +157,7 @@ impl<E: ScanItem> Scan<E> {
 
     /// The future that opens the stream after `wait`, behind the last key if there is one.
     fn open(&self, wait: Duration) -> Opening<E> {
-        let (shared, deadline) = (self.shared.clone(), self.deadline);
+        let (shared, deadline, metadata) = (self.shared.clone(), self.deadline, self.metadata.clone());
         let mut message = self.request.clone();
         if self.delivered > 0 {
             *E::start_after(&mut message) = Some(self.last_key.clone());
@@ -157,7 +175,7 @@ impl<E: ScanItem> Scan<E> {
                 return Err(Error::too_large(E::OPERATION, size, MESSAGE_BYTES_MAX));
             }
             let lease = shared.scans.lease().await.map_err(|none| none.of(E::OPERATION))?;
-            let mut request = shared.request(message);
+            let mut request = shared.request(message, &metadata)?;
             if let Some(deadline) = deadline {
                 request.set_timeout(deadline.left());
             }
@@ -209,6 +227,9 @@ impl<E: ScanItem> Scan<E> {
 
     fn end(&mut self, error: Option<Error>) -> Poll<Option<Result<E, Error>>> {
         self.state = State::Done;
+        if let Some(trace) = self.trace.take() {
+            trace.end(error.as_ref());
+        }
         Poll::Ready(error.map(|error| Err(error.of_read(true))))
     }
 }

@@ -6,14 +6,12 @@
 use std::time::Duration;
 
 use clap::Args;
-use http::header::{HeaderName, HeaderValue};
+use http::header::HeaderValue;
 use http::uri::PathAndQuery;
 use prism_proto::error::code_name;
 use prism_runtime::pump::Sent;
+use prism_runtime::traces::{Span, TRACEPARENT};
 use tonic::Code;
-
-/// The header of W3C Trace Context, <https://www.w3.org/TR/trace-context/>: `00-TRACE_ID-SPAN_ID-FLAGS`.
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Which calls are logged.
 #[derive(Args, Clone, Debug)]
@@ -67,6 +65,7 @@ impl AccessLog {
     pub(crate) fn note(
         &self,
         entry: &Entry,
+        span: Option<&Span>,
         namespace: Option<&str>,
         took: Duration,
         request_bytes: u64,
@@ -78,7 +77,8 @@ impl AccessLog {
         }
         let method = entry.path.as_ref().map_or("", |path| path.path().trim_start_matches('/'));
         let code = code_name(sent.code.unwrap_or(Code::Cancelled));
-        let trace_id = entry.traceparent.as_ref().and_then(trace_id);
+        let told = || entry.traceparent.as_ref().and_then(trace_id).map(str::to_owned);
+        let trace_id = span.map(|span| span.trace_id().to_string()).or_else(told);
         let took_ms = took.as_secs_f64() * 1000.0;
         let response_bytes = sent.bytes;
         if slow {

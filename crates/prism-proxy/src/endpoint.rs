@@ -1,5 +1,6 @@
 //! The address of a backend, as the configuration writes it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -46,6 +47,17 @@ impl std::str::FromStr for Endpoint {
             Some(1..) if plain => Ok(Self::Tcp(authority)),
             Some(_) => Err(EXPECTED.to_owned()),
             None => Err(format!("there is no port from 1 to 65535; {EXPECTED}")),
+        }
+    }
+}
+
+impl Endpoint {
+    /// The host and port, or the socket's path, or the plugin's name.
+    pub(crate) fn server(&self) -> (Cow<'_, str>, Option<u16>) {
+        match self {
+            Self::Tcp(authority) => (authority.host().into(), authority.port_u16()),
+            Self::Unix(path) => (path.to_string_lossy(), None),
+            Self::Embedded(name) => (name.into(), None),
         }
     }
 }

@@ -28,6 +28,7 @@ use prism_runtime::connection::Handler;
 use prism_runtime::message::{self, Budget, Encoding, Message};
 use prism_runtime::pump::{Incoming, PumpError, Sent, pump};
 use prism_runtime::service::{self, Pieces, ServiceHandler};
+use prism_runtime::traces::Span;
 use tokio::time::{Instant, timeout_at};
 use tonic::Code;
 use tonic::body::Body;
@@ -100,7 +101,17 @@ impl Handler for Forwarder {
             Some(ongoing) => (Some(ongoing.namespace()), ongoing.request_bytes()),
             None => (None, 0),
         };
-        self.shared.access_log.note(&entry, namespace, begun.elapsed(), received, sent);
+        if let (Some(span), Some(namespace)) = (&mut responder.span, namespace) {
+            span.set_namespace(namespace);
+        }
+        self.shared.access_log.note(
+            &entry,
+            responder.span.as_deref(),
+            namespace,
+            begun.elapsed(),
+            received,
+            sent,
+        );
         match ongoing {
             Some(ongoing) => ongoing.end(sent),
             None => self.shared.unrouted.count(sent.code.unwrap_or(Code::Cancelled)),
@@ -269,6 +280,15 @@ enum Attempt {
     Unseen(h2::Error),
 }
 
+/// How a backend ended a call, as far as is known.
+fn ended_with(attempt: &Result<Attempt, Error>, responder: &Responder) -> Option<Code> {
+    match attempt {
+        Ok(Attempt::Done) => responder.sent().code,
+        Ok(Attempt::Unseen(_)) => Some(Code::Unavailable),
+        Err(error) => Some(error.reason.code()),
+    }
+}
+
 impl Exchange<'_> {
     async fn run(&self, body: RecvStream, responder: &mut Responder) -> Result<(), Error> {
         let Routed { route, method, .. } = self.routed;
@@ -287,7 +307,15 @@ impl Exchange<'_> {
             });
             let Some(place) = place.await else { return Ok(()) };
             let place = place.map_err(|why| unreachable(&why))?;
-            match self.attempt(place, &mut body, responder).await? {
+            let mut span = responder.span.as_deref().and_then(|span| {
+                let (server, port) = self.remote.endpoint.server();
+                span.sent_to(&server, port)
+            });
+            let attempt = self.attempt(place, &mut body, responder, span.as_ref()).await;
+            if let (Some(span), Some(code)) = (&mut span, ended_with(&attempt, responder)) {
+                span.set_code(code);
+            }
+            match attempt? {
                 Attempt::Done => return Ok(()),
                 Attempt::Unseen(_) if attempts_left > 0 && (body.is_some() || !method.client_streaming) => {
                     self.remote.retried();
@@ -298,7 +326,7 @@ impl Exchange<'_> {
     }
 
     /// The head as the backend gets it, with what is left of the deadline.
-    fn request(&self) -> Request<()> {
+    fn request(&self, span: Option<&Span>) -> Request<()> {
         let Routed { head, deadline, .. } = self.routed;
         let authority = match &self.remote.endpoint {
             Endpoint::Tcp(authority) => authority.clone(),
@@ -316,6 +344,9 @@ impl Exchange<'_> {
             let left = deadline.saturating_duration_since(Instant::now());
             request.headers_mut().insert(GRPC_TIMEOUT, call::timeout_value(left));
         }
+        if let Some(span) = span {
+            span.write(request.headers_mut());
+        }
         request
     }
 
@@ -324,19 +355,21 @@ impl Exchange<'_> {
         mut place: Place,
         body: &mut Option<RecvStream>,
         responder: &mut Responder,
+        span: Option<&Span>,
     ) -> Result<Attempt, Error> {
         let Routed { method, message, .. } = self.routed;
         if let Err(why) = poll_fn(|cx| place.send.poll_ready(cx)).await {
             place.retire();
             return Ok(Attempt::Unseen(why));
         }
-        let (response, mut to) = match place.send.send_request(self.request(), false) {
-            Ok(sent) => sent,
-            Err(why) => {
-                place.retire();
-                return Ok(Attempt::Unseen(why));
-            }
-        };
+        let (response, mut to) =
+            match place.send.send_request(self.request(span.or(responder.span.as_deref())), false) {
+                Ok(sent) => sent,
+                Err(why) => {
+                    place.retire();
+                    return Ok(Attempt::Unseen(why));
+                }
+            };
         let more = method.client_streaming;
         let pieces = message.pieces();
         for (index, piece) in pieces.iter().enumerate() {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, Parser, ValueEnum};
 
 use crate::listen::Address;
+use crate::traces::TraceArgs;
 
 /// Flags that every server has.
 #[derive(Args, Clone, Debug)]
@@ -46,6 +47,10 @@ pub struct ServerArgs {
     /// How to write logs, on standard error.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the about of the command")]
+    pub traces: TraceArgs,
 }
 
 /// Where the HTTP port listens, if at all.

@@ -21,6 +21,7 @@ use tonic::Status;
 
 use crate::message::Encoding;
 use crate::pump::{PumpError, Sent, pump};
+use crate::traces::Span;
 
 /// The header that carries a call's deadline.
 pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
@@ -43,11 +44,13 @@ pub struct Responder {
     stream: Option<SendStream<Bytes>>,
     ended: bool,
     sent: Sent,
+    /// The call in its trace; it ends with the answer.
+    pub span: Option<Box<Span>>,
 }
 
 impl Responder {
     pub(crate) fn new(respond: SendResponse<Bytes>) -> Self {
-        Self { respond, stream: None, ended: false, sent: Sent::default() }
+        Self { respond, stream: None, ended: false, sent: Sent::default(), span: None }
     }
 
     /// Sends the response's head; with `end` it is all there is.
@@ -121,6 +124,14 @@ impl Responder {
         match &mut self.stream {
             Some(stream) => stream.poll_reset(cx).map(drop),
             None => self.respond.poll_reset(cx).map(drop),
+        }
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        if let (Some(span), Some(code)) = (&mut self.span, self.sent.code) {
+            span.set_code(code);
         }
     }
 }

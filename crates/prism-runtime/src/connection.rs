@@ -15,6 +15,7 @@ use tonic::Status;
 
 use crate::call::{Call, Responder, refusal};
 use crate::metrics::ServerMetrics;
+use crate::traces::Tracer;
 
 /// A client has this long to say what it speaks.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -57,6 +58,8 @@ pub struct Shared {
     pub metrics: ServerMetrics,
     /// The most calls under way at once in the process.
     pub in_flight_max: i64,
+    /// Makes the spans of calls, if they are wanted.
+    pub tracer: Option<Tracer>,
 }
 
 /// Serves a connection until the client leaves, or until its last call ends after the drain began.
@@ -141,6 +144,9 @@ fn accept<H: Handler>(
     if let Some(response) = refusal(&head) {
         let _ = responder.send_head(response, true);
         return;
+    }
+    if let Some(tracer) = &shared.tracer {
+        responder.span = tracer.begin(&head);
     }
     let Some(in_flight) = InFlight::begin(shared) else {
         shared.metrics.calls_refused_total.inc();

@@ -5,6 +5,7 @@
 //! | [`args`] | flags that all servers share, and their environment variables |
 //! | [`exit`] | exit codes, and the one way `main` ends |
 //! | [`telemetry`] | logs |
+//! | [`traces`] | OpenTelemetry spans of the calls |
 //! | [`listen`] | addresses, TCP and Unix listeners |
 //! | [`server`] | start, ready, drain, stop |
 //! | [`workers`] | threads with a runtime each, and the acceptor that feeds them |
@@ -35,6 +36,7 @@ pub mod pump;
 pub mod server;
 pub mod service;
 pub mod telemetry;
+pub mod traces;
 pub mod workers;
 
 pub use call::Call;

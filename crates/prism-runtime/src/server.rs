@@ -21,6 +21,7 @@ use crate::health::Health;
 use crate::http;
 use crate::listen::{Address, Listener};
 use crate::metrics::ServerMetrics;
+use crate::traces::{TraceArgs, Traces};
 use crate::workers::Workers;
 
 /// A server that is about to start.
@@ -46,6 +47,8 @@ pub struct Server {
     pub health: Health,
     /// What `/metrics` shows.
     pub registry: Registry,
+    /// Which calls are traced, and where their spans go.
+    pub traces: TraceArgs,
     /// Further routes of the HTTP port.
     pub http_routes: Router,
 }
@@ -76,6 +79,7 @@ impl Server {
             drain: CancellationToken::new(),
             health,
             registry: Registry::default(),
+            traces: args.traces.clone(),
             http_routes: Router::new(),
         }
     }
@@ -95,10 +99,12 @@ impl Server {
         };
         let grpc_address = listener.local_address();
         let http_address = http_listener.as_ref().map(Listener::local_address);
+        let traces = Traces::start(self.name, &self.traces)?;
         let shared = Arc::new(Shared {
             drain: self.drain.clone(),
             metrics: ServerMetrics::registered(&mut self.registry),
             in_flight_max: i64::try_from(self.in_flight_max).unwrap_or(i64::MAX),
+            tracer: traces.as_ref().map(Traces::tracer),
         });
         let workers = Workers::start(self.workers, &shared, make_handler)?;
         self.health.set_serving(true).await;
@@ -123,6 +129,7 @@ impl Server {
             acceptor,
             http,
             stop_http,
+            traces,
         })
     }
 }
@@ -139,6 +146,7 @@ pub struct Running {
     acceptor: JoinHandle<Workers>,
     http: Option<JoinHandle<()>>,
     stop_http: CancellationToken,
+    traces: Option<Traces>,
 }
 
 impl Running {
@@ -177,6 +185,9 @@ impl Running {
         self.stop_http.cancel();
         if let Some(http) = self.http {
             let _ = http.await;
+        }
+        if let Some(traces) = self.traces {
+            traces.stop().await;
         }
     }
 

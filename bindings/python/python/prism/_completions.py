@@ -7,7 +7,7 @@ import select
 import threading
 import weakref
 from asyncio import CancelledError, get_running_loop
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 from prism import _native, errors
 
@@ -22,24 +22,40 @@ _Ts = TypeVarTuple("_Ts")
 os.register_at_fork(after_in_child=_native.forked)
 
 
-async def run(verb: Callable[[_native.Completions, *_Ts], _native._Ticket[T]], *arguments: *_Ts) -> T:
-    """Starts a native call and returns its result. Cancelling it resets the call's stream."""
-    loop: Any = get_running_loop()
-    try:
-        completions: Completions = loop._prism_completions
-    except AttributeError:
-        completions = loop._prism_completions = _attach(loop)
-    try:
-        ticket = verb(completions.native, *arguments)
-    except _native.Failure as failure:
-        raise _exception(failure) from None
-    future: Future[T] = loop.create_future()
-    completions.futures[ticket] = future
-    try:
-        return await future
-    except CancelledError:
-        completions.cancel(ticket)
-        raise
+class Calls:
+    """How the calls of a client are made. With traces, by `_traces.Traces` in its place."""
+
+    __slots__ = ()
+
+    async def run(self, verb: Callable[[_native.Completions, *_Ts], _native._Ticket[T]], *arguments: *_Ts) -> T:
+        """Starts a native call and returns its result. Cancelling it resets the call's stream."""
+        loop: Any = get_running_loop()
+        try:
+            completions: Completions = loop._prism_completions
+        except AttributeError:
+            completions = loop._prism_completions = _attach(loop)
+        try:
+            ticket = verb(completions.native, *arguments)
+        except _native.Failure as failure:
+            raise _exception(failure) from None
+        future: Future[T] = loop.create_future()
+        completions.futures[ticket] = future
+        try:
+            return await future
+        except CancelledError:
+            completions.cancel(ticket)
+            raise
+
+    def wait(self, verb: Callable[[None, *_Ts], T], *arguments: *_Ts) -> T:
+        """Makes a native call, waits, and returns its result."""
+        return call(verb, None, *arguments)
+
+    def scan(self, verb: Callable[[*_Ts], _native.Scan[T]], *arguments: *_Ts) -> _native.Scan[T]:
+        """Makes a native scan."""
+        return call(verb, *arguments)
+
+
+CALLS: Final = Calls()
 
 
 def call(native: Callable[[*_Ts], T], *arguments: *_Ts) -> T:

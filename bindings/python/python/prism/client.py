@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prism import _native
-from prism._completions import call
+from prism._completions import CALLS, call
 from prism._namespace import DEFAULT_NAMESPACE
 from prism.keyvalue import KeyValueAPI, SyncKeyValueAPI
 from prism.list import ListAPI, SyncListAPI
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
     from typing import Self
+
+    from prism._completions import Calls
 
 
 class PrismClient:
@@ -37,6 +39,7 @@ class PrismClient:
         token: str | None = None,
         metadata: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        traces: bool = False,
     ) -> None:
         """
         Args:
@@ -44,18 +47,22 @@ class PrismClient:
             token: Sent with each call as `authorization: Bearer TOKEN`.
             metadata: Sent with each call: lower-case names, values of visible ASCII.
             timeout: Seconds for a call that sets none itself. None: 2 s.
+            traces: Whether each call makes an OpenTelemetry span, by the tracer provider that the application has set.
+                Needs `opentelemetry-api`, which the extra `traces` installs.
 
         Raises:
+            ImportError: `traces` is asked for and `opentelemetry-api` is not there.
             InvalidArgumentError: An argument cannot be used.
         """
         self.proxy_address = proxy_address
         self._client = call(_native.Client, proxy_address, token, metadata, timeout)
-        self.keyvalue = KeyValueAPI(self._client, DEFAULT_NAMESPACE)
-        self.list = ListAPI(self._client, DEFAULT_NAMESPACE)
+        self._calls = _calls(proxy_address, traces)
+        self.keyvalue = KeyValueAPI(self._client, DEFAULT_NAMESPACE, self._calls)
+        self.list = ListAPI(self._client, DEFAULT_NAMESPACE, self._calls)
 
     def namespace(self, name: str) -> Namespace:
         """A handle whose calls go to the namespace `name`: 1 to 64 of `a-z 0-9 -`, starting with a letter."""
-        return Namespace(self._client, name)
+        return Namespace(self._client, name, self._calls)
 
     async def close(self) -> None:
         """Closes the client: further calls raise `ClientClosedError`. Calls under way are not cut off."""
@@ -78,10 +85,10 @@ class Namespace:
 
     __slots__ = ("keyvalue", "list", "name")
 
-    def __init__(self, client: _native.Client, name: str) -> None:
+    def __init__(self, client: _native.Client, name: str, calls: Calls) -> None:
         self.name = name
-        self.keyvalue = KeyValueAPI(client, name)
-        self.list = ListAPI(client, name)
+        self.keyvalue = KeyValueAPI(client, name, calls)
+        self.list = ListAPI(client, name, calls)
 
 
 class SyncPrismClient:
@@ -99,16 +106,18 @@ class SyncPrismClient:
         token: str | None = None,
         metadata: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        traces: bool = False,
     ) -> None:
         """As `PrismClient`."""
         self.proxy_address = proxy_address
         self._client = call(_native.Client, proxy_address, token, metadata, timeout)
-        self.keyvalue = SyncKeyValueAPI(self._client, DEFAULT_NAMESPACE)
-        self.list = SyncListAPI(self._client, DEFAULT_NAMESPACE)
+        self._calls = _calls(proxy_address, traces)
+        self.keyvalue = SyncKeyValueAPI(self._client, DEFAULT_NAMESPACE, self._calls)
+        self.list = SyncListAPI(self._client, DEFAULT_NAMESPACE, self._calls)
 
     def namespace(self, name: str) -> SyncNamespace:
         """A handle whose calls go to the namespace `name`: 1 to 64 of `a-z 0-9 -`, starting with a letter."""
-        return SyncNamespace(self._client, name)
+        return SyncNamespace(self._client, name, self._calls)
 
     def close(self) -> None:
         """Closes the client: further calls raise `ClientClosedError`. Calls under way are not cut off."""
@@ -131,7 +140,17 @@ class SyncNamespace:
 
     __slots__ = ("keyvalue", "list", "name")
 
-    def __init__(self, client: _native.Client, name: str) -> None:
+    def __init__(self, client: _native.Client, name: str, calls: Calls) -> None:
         self.name = name
-        self.keyvalue = SyncKeyValueAPI(client, name)
-        self.list = SyncListAPI(client, name)
+        self.keyvalue = SyncKeyValueAPI(client, name, calls)
+        self.list = SyncListAPI(client, name, calls)
+
+
+def _calls(proxy_address: str, traces: bool) -> Calls:
+    if not traces:
+        return CALLS
+    try:
+        from prism._traces import Traces
+    except ImportError as error:
+        raise ImportError("traces need opentelemetry-api: pip install 'opentelemetry-api>=1.20'") from error
+    return Traces(proxy_address)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from prism._completions import call, run
+from prism._completions import CALLS, call
 from prism._namespace import DEFAULT_NAMESPACE
 
 if TYPE_CHECKING:
     from prism import _native
+    from prism._completions import Calls
 
 T = TypeVar("T")
 
@@ -21,9 +22,10 @@ T = TypeVar("T")
 class KeyValueAPI:
     """Values by key."""
 
-    __slots__ = ("_client", "_namespace")
+    __slots__ = ("_calls", "_client", "_namespace")
 
-    def __init__(self, client: _native.Client, namespace: str) -> None:
+    def __init__(self, client: _native.Client, namespace: str, calls: Calls) -> None:
+        self._calls = calls
         self._client = client
         self._namespace = namespace
 
@@ -49,7 +51,7 @@ class KeyValueAPI:
             ResourceExhaustedError: The backend is full; what the key held before is kept.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        await run(self._client.set, key, value, namespace, ttl_seconds, timeout)
+        await self._calls.run(self._client.set, key, value, namespace, ttl_seconds, timeout)
 
     async def get(
         self,
@@ -64,7 +66,7 @@ class KeyValueAPI:
             KeyNotFoundError: There is no live key.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return await run(self._client.get, key, namespace, timeout)
+        return await self._calls.run(self._client.get, key, namespace, timeout)
 
     async def delete(
         self,
@@ -75,7 +77,7 @@ class KeyValueAPI:
     ) -> bool:
         """Removes `key`. Whether a live key was removed: a missing one is an answer, not an error."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return await run(self._client.delete, key, namespace, timeout)
+        return await self._calls.run(self._client.delete, key, namespace, timeout)
 
     async def exists(
         self,
@@ -86,7 +88,7 @@ class KeyValueAPI:
     ) -> bool:
         """Whether `key` is there and has not expired."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return await run(self._client.exists, key, namespace, timeout)
+        return await self._calls.run(self._client.exists, key, namespace, timeout)
 
     async def count(
         self,
@@ -97,7 +99,7 @@ class KeyValueAPI:
     ) -> int:
         """The number of live keys that begin with `prefix`; all keys where it is empty."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return await run(self._client.count, prefix, namespace, timeout)
+        return await self._calls.run(self._client.count, prefix, namespace, timeout)
 
     def scan(
         self,
@@ -121,7 +123,7 @@ class KeyValueAPI:
             timeout: Seconds for the whole scan. None: no limit, but an error when nothing comes for 60 s.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return Scan(call(self._client.scan, prefix, namespace, limit, start_after, timeout))
+        return Scan(self._calls.scan(self._client.scan, prefix, namespace, limit, start_after, timeout))
 
     def scan_keys(
         self,
@@ -134,15 +136,16 @@ class KeyValueAPI:
     ) -> Scan[str]:
         """As `scan`, without the values."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return Scan(call(self._client.scan_keys, prefix, namespace, limit, start_after, timeout))
+        return Scan(self._calls.scan(self._client.scan_keys, prefix, namespace, limit, start_after, timeout))
 
 
 class SyncKeyValueAPI:
     """`KeyValueAPI` for code without an event loop: the same names and keywords."""
 
-    __slots__ = ("_client", "_namespace")
+    __slots__ = ("_calls", "_client", "_namespace")
 
-    def __init__(self, client: _native.Client, namespace: str) -> None:
+    def __init__(self, client: _native.Client, namespace: str, calls: Calls) -> None:
+        self._calls = calls
         self._client = client
         self._namespace = namespace
 
@@ -168,7 +171,7 @@ class SyncKeyValueAPI:
             ResourceExhaustedError: The backend is full; what the key held before is kept.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        call(self._client.set, None, key, value, namespace, ttl_seconds, timeout)
+        self._calls.wait(self._client.set, key, value, namespace, ttl_seconds, timeout)
 
     def get(self, key: str, namespace: str = DEFAULT_NAMESPACE, *, timeout: float | None = None) -> bytes:
         """Returns the value of `key`.
@@ -177,17 +180,17 @@ class SyncKeyValueAPI:
             KeyNotFoundError: There is no live key.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return call(self._client.get, None, key, namespace, timeout)
+        return self._calls.wait(self._client.get, key, namespace, timeout)
 
     def delete(self, key: str, namespace: str = DEFAULT_NAMESPACE, *, timeout: float | None = None) -> bool:
         """Removes `key`. Whether a live key was removed: a missing one is an answer, not an error."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return call(self._client.delete, None, key, namespace, timeout)
+        return self._calls.wait(self._client.delete, key, namespace, timeout)
 
     def exists(self, key: str, namespace: str = DEFAULT_NAMESPACE, *, timeout: float | None = None) -> bool:
         """Whether `key` is there and has not expired."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return call(self._client.exists, None, key, namespace, timeout)
+        return self._calls.wait(self._client.exists, key, namespace, timeout)
 
     def count(
         self,
@@ -198,7 +201,7 @@ class SyncKeyValueAPI:
     ) -> int:
         """The number of live keys that begin with `prefix`; all keys where it is empty."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return call(self._client.count, None, prefix, namespace, timeout)
+        return self._calls.wait(self._client.count, prefix, namespace, timeout)
 
     def scan(
         self,
@@ -222,7 +225,7 @@ class SyncKeyValueAPI:
             timeout: Seconds for the whole scan. None: no limit, but an error when nothing comes for 60 s.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return SyncScan(call(self._client.scan, prefix, namespace, limit, start_after, timeout))
+        return SyncScan(self._calls.scan(self._client.scan, prefix, namespace, limit, start_after, timeout))
 
     def scan_keys(
         self,
@@ -235,7 +238,7 @@ class SyncKeyValueAPI:
     ) -> SyncScan[str]:
         """As `scan`, without the values."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return SyncScan(call(self._client.scan_keys, prefix, namespace, limit, start_after, timeout))
+        return SyncScan(self._calls.scan(self._client.scan_keys, prefix, namespace, limit, start_after, timeout))
 
 
 class Scan(AsyncIterator[T], Generic[T]):
@@ -254,7 +257,7 @@ class Scan(AsyncIterator[T], Generic[T]):
         for item in self._batch:
             return item
         while True:
-            await run(self._scan.fetch)
+            await CALLS.run(self._scan.fetch)
             batch = call(self._scan.take)
             if batch is None:
                 continue  # another task took it
@@ -285,7 +288,7 @@ class SyncScan(Iterator[T], Generic[T]):
         for item in self._batch:
             return item
         while True:
-            call(self._scan.fetch, None)
+            CALLS.wait(self._scan.fetch)
             batch = call(self._scan.take)
             if batch is None:
                 continue  # another thread took it

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prism._completions import call, run
 from prism._namespace import DEFAULT_NAMESPACE
 
 if TYPE_CHECKING:
     from prism import _native
+    from prism._completions import Calls
 
 
 class ListAPI:
     """Ordered lists of values."""
 
-    __slots__ = ("_client", "_namespace")
+    __slots__ = ("_calls", "_client", "_namespace")
 
-    def __init__(self, client: _native.Client, namespace: str) -> None:
+    def __init__(self, client: _native.Client, namespace: str, calls: Calls) -> None:
+        self._calls = calls
         self._client = client
         self._namespace = namespace
 
@@ -38,7 +39,7 @@ class ListAPI:
             ResourceExhaustedError: The backend is full; the list is unchanged.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return await run(self._client.push_left, list_key, value, namespace, timeout)
+        return await self._calls.run(self._client.push_left, list_key, value, namespace, timeout)
 
     async def push_right(
         self,
@@ -54,7 +55,7 @@ class ListAPI:
             ResourceExhaustedError: The backend is full; the list is unchanged.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return await run(self._client.push_right, list_key, value, namespace, timeout)
+        return await self._calls.run(self._client.push_right, list_key, value, namespace, timeout)
 
     async def pop_left(
         self,
@@ -65,7 +66,7 @@ class ListAPI:
     ) -> bytes | None:
         """Removes and returns the value at the left end (the head); None if the list is empty or missing."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return await run(self._client.pop_left, list_key, namespace, timeout)
+        return await self._calls.run(self._client.pop_left, list_key, namespace, timeout)
 
     async def pop_right(
         self,
@@ -76,7 +77,7 @@ class ListAPI:
     ) -> bytes | None:
         """Removes and returns the value at the right end (the tail); None if the list is empty or missing."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return await run(self._client.pop_right, list_key, namespace, timeout)
+        return await self._calls.run(self._client.pop_right, list_key, namespace, timeout)
 
     async def length(
         self,
@@ -87,15 +88,16 @@ class ListAPI:
     ) -> int:
         """The number of values in the list; 0 if it is missing."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return await run(self._client.length, list_key, namespace, timeout)
+        return await self._calls.run(self._client.length, list_key, namespace, timeout)
 
 
 class SyncListAPI:
     """`ListAPI` for code without an event loop: the same names and keywords."""
 
-    __slots__ = ("_client", "_namespace")
+    __slots__ = ("_calls", "_client", "_namespace")
 
-    def __init__(self, client: _native.Client, namespace: str) -> None:
+    def __init__(self, client: _native.Client, namespace: str, calls: Calls) -> None:
+        self._calls = calls
         self._client = client
         self._namespace = namespace
 
@@ -113,7 +115,7 @@ class SyncListAPI:
             ResourceExhaustedError: The backend is full; the list is unchanged.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return call(self._client.push_left, None, list_key, value, namespace, timeout)
+        return self._calls.wait(self._client.push_left, list_key, value, namespace, timeout)
 
     def push_right(
         self,
@@ -129,7 +131,7 @@ class SyncListAPI:
             ResourceExhaustedError: The backend is full; the list is unchanged.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return call(self._client.push_right, None, list_key, value, namespace, timeout)
+        return self._calls.wait(self._client.push_right, list_key, value, namespace, timeout)
 
     def pop_left(
         self,
@@ -140,7 +142,7 @@ class SyncListAPI:
     ) -> bytes | None:
         """Removes and returns the value at the left end (the head); None if the list is empty or missing."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return call(self._client.pop_left, None, list_key, namespace, timeout)
+        return self._calls.wait(self._client.pop_left, list_key, namespace, timeout)
 
     def pop_right(
         self,
@@ -151,7 +153,7 @@ class SyncListAPI:
     ) -> bytes | None:
         """Removes and returns the value at the right end (the tail); None if the list is empty or missing."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return call(self._client.pop_right, None, list_key, namespace, timeout)
+        return self._calls.wait(self._client.pop_right, list_key, namespace, timeout)
 
     def length(
         self,
@@ -162,4 +164,4 @@ class SyncListAPI:
     ) -> int:
         """The number of values in the list; 0 if it is missing."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return call(self._client.length, None, list_key, namespace, timeout)
+        return self._calls.wait(self._client.length, list_key, namespace, timeout)

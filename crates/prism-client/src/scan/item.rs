@@ -37,6 +37,7 @@ pub(crate) mod sealed {
     use super::*;
 
     pub trait Item: Sized + Send + 'static {
+        const PATH: &'static str;
         /// The name in errors.
         const OPERATION: &'static str;
         type Request: prost::Message + Clone + Unpin + 'static;
@@ -48,6 +49,7 @@ pub(crate) mod sealed {
             request: Request<Self::Request>,
         ) -> impl Future<Output = Result<Response<Streaming<Self::Response>>, Status>> + Send;
 
+        fn namespace(request: &Self::Request) -> &str;
         fn of(response: Self::Response) -> Self;
         fn key(&self) -> &str;
         fn limit(request: &mut Self::Request) -> &mut i32;
@@ -62,6 +64,7 @@ fn client(lease: Lease, origin: Uri) -> KeyValueScanInterfaceClient<Lease> {
 }
 
 impl sealed::Item for Entry {
+    const PATH: &'static str = "/prism.interfaces.keyvalue.KeyValueScanInterface/Scan";
     const OPERATION: &'static str = "keyvalue.scan";
     type Request = ScanRequest;
     type Response = ScanResponse;
@@ -72,6 +75,10 @@ impl sealed::Item for Entry {
         request: Request<ScanRequest>,
     ) -> Result<Response<Streaming<ScanResponse>>, Status> {
         client(lease, origin).scan(request).await
+    }
+
+    fn namespace(request: &ScanRequest) -> &str {
+        &request.namespace
     }
 
     fn of(response: ScanResponse) -> Self {
@@ -92,6 +99,7 @@ impl sealed::Item for Entry {
 }
 
 impl sealed::Item for String {
+    const PATH: &'static str = "/prism.interfaces.keyvalue.KeyValueScanInterface/ScanKeys";
     const OPERATION: &'static str = "keyvalue.scan_keys";
     type Request = ScanKeysRequest;
     type Response = KeyResponse;
@@ -102,6 +110,10 @@ impl sealed::Item for String {
         request: Request<ScanKeysRequest>,
     ) -> Result<Response<Streaming<KeyResponse>>, Status> {
         client(lease, origin).scan_keys(request).await
+    }
+
+    fn namespace(request: &ScanKeysRequest) -> &str {
+        &request.namespace
     }
 
     fn of(response: KeyResponse) -> Self {

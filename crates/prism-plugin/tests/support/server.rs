@@ -8,6 +8,7 @@ use prism_plugin::app::{self, App};
 use prism_plugin::{Capabilities, KeyValue as _, Plugin};
 use prism_runtime::Running;
 use prism_runtime::args::{LogFormat, ServerArgs};
+use prism_runtime::traces::TraceArgs;
 
 use crate::support::memory::Memory;
 
@@ -30,6 +31,7 @@ pub(crate) async fn start_at(listen: &str, memory: Memory, patterns: Patterns) -
         drain_timeout: Duration::from_secs(1),
         log: "off".to_owned(),
         log_format: LogFormat::Text,
+        traces: TraceArgs { otlp_endpoint: None, trace_ratio: 1.0 },
     };
     let capabilities: Capabilities = memory.capabilities();
     let memory = Arc::new(memory);

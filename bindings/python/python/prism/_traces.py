@@ -1,0 +1,159 @@
+"""OpenTelemetry spans of calls, by the tracer provider that the application has set.
+
+Names and attributes are those of https://opentelemetry.io/docs/specs/semconv/rpc/grpc/. Keys and values are in none.
+"""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
+
+from opentelemetry import trace
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from prism import _native
+from prism._completions import Calls
+from prism.errors import PrismError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from opentelemetry.trace import Span
+
+T = TypeVar("T")
+V = TypeVar("V")
+_Ts = TypeVarTuple("_Ts")
+
+_KEYVALUE = "prism.interfaces.keyvalue.KeyValueBasicInterface/"
+_SCAN = "prism.interfaces.keyvalue.KeyValueScanInterface/"
+_LIST = "prism.interfaces.list.ListBasicInterface/"
+
+# The gRPC method behind each native verb, and which of its arguments is the namespace.
+_METHODS = {
+    "set": (_KEYVALUE + "Set", 2),
+    "get": (_KEYVALUE + "Get", 1),
+    "delete": (_KEYVALUE + "Delete", 1),
+    "exists": (_KEYVALUE + "Exists", 1),
+    "count": (_SCAN + "Count", 1),
+    "scan": (_SCAN + "Scan", 1),
+    "scan_keys": (_SCAN + "ScanKeys", 1),
+    "push_left": (_LIST + "PushLeft", 2),
+    "push_right": (_LIST + "PushRight", 2),
+    "pop_left": (_LIST + "PopLeft", 1),
+    "pop_right": (_LIST + "PopRight", 1),
+    "length": (_LIST + "Length", 1),
+}
+
+
+class Traces(Calls):
+    """Makes the calls of one client, each with a span around it whose `traceparent` goes to the gateway."""
+
+    def __init__(self, proxy_address: str) -> None:
+        self._tracer = trace.get_tracer("prism-client")
+        self._propagator = TraceContextTextMapPropagator()
+        self._server = _server(proxy_address)
+
+    async def run(self, verb: Callable[[_native.Completions, *_Ts], _native._Ticket[T]], *arguments: *_Ts) -> T:
+        span, traced = self._begin(verb, arguments)
+        with _ends(span):
+            return await super().run(traced, *arguments)
+
+    def wait(self, verb: Callable[[None, *_Ts], T], *arguments: *_Ts) -> T:
+        span, traced = self._begin(verb, arguments)
+        with _ends(span):
+            return super().wait(traced, *arguments)
+
+    def scan(self, verb: Callable[[*_Ts], _native.Scan[T]], *arguments: *_Ts) -> _native.Scan[T]:
+        span, traced = self._begin(verb, arguments)
+        scan = _Scan(span)
+        try:
+            scan.native = super().scan(traced, *arguments)
+        except PrismError as error:
+            _end(span, error.code)
+            raise
+        return cast("_native.Scan[T]", scan)
+
+    def _begin(self, verb: V, arguments: tuple[Any, ...]) -> tuple[Span, V]:
+        native: Any = verb  # a bound method of `_native.Client`
+        name = native.__name__
+        method, namespace = _METHODS[name]
+        attributes = {
+            "rpc.system.name": "grpc",
+            "rpc.method": method,
+            "prism.namespace": str(arguments[namespace]),
+            **self._server,
+        }
+        span = self._tracer.start_span(method, kind=trace.SpanKind.CLIENT, attributes=attributes)
+        headers: dict[str, str] = {}
+        self._propagator.inject(headers, trace.set_span_in_context(span))
+        return span, getattr(native.__self__.with_metadata(headers), name)
+
+
+class _Scan:
+    """A native scan in a span, which ends with it. One that is closed or dropped before its end was cancelled."""
+
+    __slots__ = ("native", "span")
+
+    native: _native.Scan[Any]
+
+    def __init__(self, span: Span) -> None:
+        self.span = span
+
+    def fetch(self, completions: Any) -> Any:
+        return self.native.fetch(completions)
+
+    def take(self) -> list[Any] | None:
+        try:
+            batch = self.native.take()
+        except _native.Failure as failure:
+            _end(self.span, failure.args[0]["code"])
+            raise
+        if batch is not None and not batch:
+            _end(self.span, "OK")
+        return batch
+
+    def close(self) -> None:
+        self.native.close()
+        self.__del__()
+
+    def __del__(self) -> None:
+        _end(self.span, "CANCELLED")
+
+
+@contextmanager
+def _ends(span: Span) -> Iterator[None]:
+    """Ends the span of a call with the call."""
+    try:
+        yield
+    except PrismError as error:
+        _end(span, error.code)
+        raise
+    except CancelledError:
+        _end(span, "CANCELLED")
+        raise
+    except BaseException as error:
+        # An argument of a wrong type, or Ctrl-C: nothing that a server said.
+        span.set_attribute("error.type", type(error).__qualname__)
+        span.set_status(trace.StatusCode.ERROR)
+        span.end()
+        raise
+    _end(span, "OK")
+
+
+def _end(span: Span, code: str) -> None:
+    """Ends a span that has not ended yet."""
+    if span.is_recording():
+        span.set_attribute("rpc.response.status_code", code)
+        if code not in ("OK", "CANCELLED"):
+            span.set_attribute("error.type", code)
+            span.set_status(trace.StatusCode.ERROR)
+        span.end()
+
+
+def _server(proxy_address: str) -> dict[str, str | int]:
+    address = proxy_address.removeprefix("http://").rstrip("/")
+    if address.startswith("unix:"):
+        return {"server.address": address.removeprefix("unix:")}
+    host, _, port = address.rpartition(":")
+    return {"server.address": host.strip("[]"), "server.port": int(port)}
