@@ -13,6 +13,12 @@ impl Time {
     /// Later than every moment: the deadline of a key that does not expire.
     pub(crate) const NEVER: Self = Self(u64::MAX);
 
+    /// The last moment at which something may expire.
+    #[cfg(test)]
+    pub(crate) fn before(self) -> Self {
+        Self(self.0 - 1)
+    }
+
     pub(crate) fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(nanoseconds(duration)))
     }

@@ -1,72 +1,45 @@
 //! A key and its value as they are stored: one allocation, which the map and the index both point at.
 //!
-//! ```text
-//! ┌──────────┬────────┬──────────┬───────┬─────────┬─────┬───────┐
-//! │ refcount │ length │ deadline │ timer │ key_len │ key │ value │
-//! └──────────┴────────┴──────────┴───────┴─────────┴─────┴───────┘
-//!      8         8         8         4        2+2
-//! ```
-//!
-//! Pointers are 8 bytes, so the map and the index pay for a pointer each and nothing more: 1M keys of 16 bytes with
-//! values of 100 take 194 to 199 bytes a key in all. The price is that an overwrite, being a new allocation, swaps
-//! both pointers and so takes the index lock, for about half of the 1.4 µs that it takes among 1M keys. With the value
-//! behind a pointer of its own an overwrite would leave the index alone, but each key would take a second counter
-//! and length, the allocator's rounding twice (+ 16 bytes) and map slots of twice the size (+ 17): a sixth more
-//! memory for every key, to save a tenth of what a request costs in all. So one allocation it is.
+//! Pointers are 8 bytes, so the map and the index pay for a pointer each and nothing more, and what lies before the key
+//! is 10 bytes, or 24 if it expires: 1M keys of 16 bytes with values of 100 take 181 bytes a key in all. The price is
+//! that an overwrite, being a new allocation, swaps both pointers and so takes the index lock, for about half of the
+//! 1.4 µs that it takes among 1M keys. With the value behind a pointer of its own an overwrite would leave the index
+//! alone, but each key would take a second counter and length, the allocator's rounding twice (+ 16 bytes) and map
+//! slots of twice the size (+ 17), to save a tenth of what a request costs in all. So one allocation it is.
 //!
 //! Entries are compared, hashed and borrowed by their key alone.
+
+mod allocation;
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
-use std::iter;
-use std::mem::size_of;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use prism_plugin::types::Key;
-use triomphe::{Arc, ThinArc};
 
 use crate::clock::Time;
 use crate::memory::{INDEX_SLOT_BYTES, allocation_bytes};
+use allocation::Allocation;
 
 /// From this size on a read shares the entry's allocation instead of copying the value. Sharing allocates too
 /// (some 50 bytes for its owner) and writes to the entry's counter, which readers of a hot key would fight over;
 /// measured, it saves about 130 ns at 1 KiB and little below.
 const SHARED_VALUE_BYTES_MIN: usize = 1024;
 
-/// What triomphe puts before the header and the bytes: the reference count and the length.
-const ALLOCATION_OVERHEAD_BYTES: usize = 2 * size_of::<usize>();
-
-struct Header {
-    deadline: Time,
-    /// Which timer slot is this key's; means something only while the entry is stored and has a deadline.
-    /// Read and written only under the lock of the timers, which move slots around.
-    timer: AtomicU32,
-    key_len: u16,
-}
-
 /// A key, its value and its deadline. Immutable, shared, freed when the last holder lets go.
 #[derive(Clone)]
-pub(crate) struct Entry(ThinArc<Header, u8>);
+pub(crate) struct Entry(Allocation);
 
 impl Entry {
     /// Copies key and value: the value given may be a slice of a whole network buffer.
     pub(crate) fn new(key: &Key, value: &[u8], deadline: Time) -> Self {
-        let key = key.as_bytes();
-        let key_len = u16::try_from(key.len()).expect("a checked key is at most 4,096 bytes long");
-        let header = Header { deadline, timer: AtomicU32::new(0), key_len };
-        let mut entry = ThinArc::from_header_and_iter(header, iter::repeat_n(0, key.len() + value.len()));
-        entry.with_arc_mut(|entry| {
-            let bytes = Arc::get_mut(entry).expect("nobody else holds it yet").slice_mut();
-            bytes[..key.len()].copy_from_slice(key);
-            bytes[key.len()..].copy_from_slice(value);
-        });
-        Self(entry)
+        Self(Allocation::new(key.as_bytes(), value, deadline))
     }
 
     pub(crate) fn key(&self) -> &[u8] {
-        &self.0.slice[..self.key_len()]
+        self.0.key()
     }
 
     pub(crate) fn to_key(&self) -> Key {
@@ -75,50 +48,43 @@ impl Entry {
     }
 
     pub(crate) fn value_len(&self) -> usize {
-        self.0.slice.len() - self.key_len()
+        self.0.value_len()
     }
 
     /// The value to hand out: a copy if it is small, else a share of this allocation.
     pub(crate) fn to_value(&self) -> Bytes {
         if self.value_len() < SHARED_VALUE_BYTES_MIN {
-            Bytes::copy_from_slice(self.value())
+            Bytes::copy_from_slice(self.0.value())
         } else {
             Bytes::from_owner(SharedValue(self.clone()))
         }
     }
 
     pub(crate) fn deadline(&self) -> Time {
-        self.0.header.header.deadline
+        self.0.deadline()
     }
 
     pub(crate) fn expires(&self) -> bool {
-        self.deadline() != Time::NEVER
+        self.0.expires()
     }
 
     pub(crate) fn is_live(&self, now: Time) -> bool {
         now < self.deadline()
     }
 
+    /// Which timer slot is this key's. Means something only while the entry is stored, and has a deadline. Read and
+    /// written only under the lock of the timers, which move slots around.
     pub(crate) fn timer(&self) -> u32 {
-        self.0.header.header.timer.load(Relaxed)
+        self.0.timer().expect("only entries that expire have timers").load(Relaxed)
     }
 
     pub(crate) fn set_timer(&self, timer: u32) {
-        self.0.header.header.timer.store(timer, Relaxed);
+        self.0.timer().expect("only entries that expire have timers").store(timer, Relaxed);
     }
 
     /// What it is charged with: its allocation and its place in the index. Map slots are charged by the map.
     pub(crate) fn charged_bytes(&self) -> u64 {
-        allocation_bytes(ALLOCATION_OVERHEAD_BYTES + size_of::<Header>() + self.0.slice.len())
-            + INDEX_SLOT_BYTES
-    }
-
-    fn key_len(&self) -> usize {
-        usize::from(self.0.header.header.key_len)
-    }
-
-    fn value(&self) -> &[u8] {
-        &self.0.slice[self.key_len()..]
+        allocation_bytes(self.0.size()) + INDEX_SLOT_BYTES
     }
 }
 
@@ -127,7 +93,7 @@ struct SharedValue(Entry);
 
 impl AsRef<[u8]> for SharedValue {
     fn as_ref(&self) -> &[u8] {
-        self.0.value()
+        self.0.0.value()
     }
 }
 
@@ -185,9 +151,9 @@ mod tests {
     #[test]
     fn a_large_value_is_shared_and_a_small_one_copied() {
         let large = entry(&[7; SHARED_VALUE_BYTES_MIN]);
-        assert_eq!(large.to_value().as_ptr(), large.value().as_ptr());
+        assert_eq!(large.to_value().as_ptr(), large.0.value().as_ptr());
         let small = entry(&[7; SHARED_VALUE_BYTES_MIN - 1]);
-        assert_ne!(small.to_value().as_ptr(), small.value().as_ptr());
+        assert_ne!(small.to_value().as_ptr(), small.0.value().as_ptr());
     }
 
     #[test]
@@ -199,8 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pointer_is_thin_and_the_header_small() {
+    fn a_pointer_is_thin() {
         assert_eq!(size_of::<Option<Entry>>(), 8);
-        assert_eq!(size_of::<Header>(), 16);
     }
 }

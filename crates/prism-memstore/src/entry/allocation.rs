@@ -1,0 +1,230 @@
+//! The allocation behind an entry. All of the store's unsafe code is here.
+//!
+//! ```text
+//! ┌───────┬───────────┬─────────────────────┬───────┬──────────┬─────┬───────┐
+//! │ count │ value_len │ key_len and EXPIRES │ timer │ deadline │ key │ value │
+//! └───────┴───────────┴─────────────────────┴───────┴──────────┴─────┴───────┘
+//!     4         4           2 (+ 2)             4         8
+//! ```
+//!
+//! Timer and deadline, with two bytes to align them, are there only where the key expires; else the key follows at once,
+//! at 10. `triomphe::ThinArc` would take 32 bytes before the key of every entry: two `usize`s, and a header that cannot
+//! leave out what one entry does not need.
+
+#![expect(unsafe_code, reason = "no crate has a counted, thin slice with a head of less than 16 bytes")]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::mem::offset_of;
+use std::process::abort;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering::Acquire, Ordering::Relaxed, Ordering::Release, fence};
+
+use crate::clock::Time;
+
+/// What every allocation begins with.
+#[repr(C, align(8))]
+struct Head {
+    count: AtomicU32,
+    value_len: u32,
+    /// The key's length, 13 bits, and [`EXPIRES`].
+    key_len: u16,
+    // What follows is there only in an allocation that expires.
+    timer: AtomicU32,
+    deadline: Time,
+}
+
+/// Set in `key_len` where timer and deadline are there.
+const EXPIRES: u16 = 1 << 15;
+
+/// Where the key begins if there is neither timer nor deadline, and if there are.
+const BYTES_AT: usize = offset_of!(Head, key_len) + size_of::<u16>();
+const BYTES_AT_IF_EXPIRING: usize = size_of::<Head>();
+
+const _: () = assert!(BYTES_AT == 10 && offset_of!(Head, timer) == 12 && BYTES_AT_IF_EXPIRING == 24);
+
+/// More holders than this cannot be, since each has some memory of its own; so a count that passes it is broken.
+const COUNT_MAX: u32 = 1 << 31;
+
+/// A key, a value and a deadline that nobody changes. Counted, and freed when the last holder lets go.
+pub(super) struct Allocation(NonNull<Head>);
+
+// SAFETY: what is shared is never changed but for its two atomic numbers, and the count decides who frees it, as in `Arc`.
+unsafe impl Send for Allocation {}
+// SAFETY: as above.
+unsafe impl Sync for Allocation {}
+
+impl Allocation {
+    /// # Panics
+    /// The key is longer than 32,767 bytes, or the value than 4 GiB.
+    pub(super) fn new(key: &[u8], value: &[u8], deadline: Time) -> Self {
+        let expires = deadline != Time::NEVER;
+        let key_len = u16::try_from(key.len()).ok().filter(|len| len & EXPIRES == 0);
+        let key_len = key_len.expect("a checked key is at most 4,096 bytes long");
+        let value_len = u32::try_from(value.len()).expect("a value is shorter than the largest message");
+        let layout = layout(expires, key.len(), value.len());
+        // SAFETY: the layout has a size: that of the head at least.
+        let start = unsafe { alloc(layout) };
+        let Some(head) = NonNull::new(start.cast::<Head>()) else { handle_alloc_error(layout) };
+        // SAFETY: each write lies within the layout, which begins with the head's fields and ends with key and value; the
+        // two fields that only an expiring entry has room for are written only there. `start` is aligned for them, and
+        // nobody else knows of it yet. Key and value cannot overlap with memory that was just allocated.
+        unsafe {
+            (&raw mut (*head.as_ptr()).count).write(AtomicU32::new(1));
+            (&raw mut (*head.as_ptr()).value_len).write(value_len);
+            (&raw mut (*head.as_ptr()).key_len).write(key_len | if expires { EXPIRES } else { 0 });
+            if expires {
+                (&raw mut (*head.as_ptr()).timer).write(AtomicU32::new(0));
+                (&raw mut (*head.as_ptr()).deadline).write(deadline);
+            }
+            let bytes = start.add(bytes_at(expires));
+            bytes.copy_from_nonoverlapping(key.as_ptr(), key.len());
+            bytes.add(key.len()).copy_from_nonoverlapping(value.as_ptr(), value.len());
+        }
+        Self(head)
+    }
+
+    pub(super) fn key(&self) -> &[u8] {
+        // SAFETY: the key's bytes were written in `new`, are not changed, and live as long as this holder.
+        unsafe { std::slice::from_raw_parts(self.bytes(), self.key_len()) }
+    }
+
+    pub(super) fn value(&self) -> &[u8] {
+        // SAFETY: the value's bytes, behind the key's, were written in `new`, are not changed, and live as long as this
+        // holder.
+        unsafe { std::slice::from_raw_parts(self.bytes().add(self.key_len()), self.value_len()) }
+    }
+
+    pub(super) fn value_len(&self) -> usize {
+        // SAFETY: written in `new` and not changed.
+        let len = unsafe { (&raw const (*self.0.as_ptr()).value_len).read() };
+        len as usize
+    }
+
+    pub(super) fn expires(&self) -> bool {
+        self.key_len_field() & EXPIRES != 0
+    }
+
+    pub(super) fn deadline(&self) -> Time {
+        if !self.expires() {
+            return Time::NEVER;
+        }
+        // SAFETY: an allocation that expires has the field; written in `new` and not changed.
+        unsafe { (&raw const (*self.0.as_ptr()).deadline).read() }
+    }
+
+    /// A number for the holders to share; only an allocation that expires has one.
+    pub(super) fn timer(&self) -> Option<&AtomicU32> {
+        if !self.expires() {
+            return None;
+        }
+        // SAFETY: an allocation that expires has the field; it is atomic, so a shared reference is all that writers need.
+        Some(unsafe { &*(&raw const (*self.0.as_ptr()).timer) })
+    }
+
+    /// What the allocator was asked for.
+    pub(super) fn size(&self) -> usize {
+        self.layout().size()
+    }
+
+    fn layout(&self) -> Layout {
+        layout(self.expires(), self.key_len(), self.value_len())
+    }
+
+    fn key_len(&self) -> usize {
+        usize::from(self.key_len_field() & !EXPIRES)
+    }
+
+    fn key_len_field(&self) -> u16 {
+        // SAFETY: written in `new` and not changed.
+        unsafe { (&raw const (*self.0.as_ptr()).key_len).read() }
+    }
+
+    fn bytes(&self) -> *const u8 {
+        // SAFETY: within the allocation: the layout has room for what lies before the bytes.
+        unsafe { self.0.as_ptr().cast::<u8>().add(bytes_at(self.expires())) }
+    }
+
+    fn count(&self) -> &AtomicU32 {
+        // SAFETY: every allocation has the field, and it is atomic.
+        unsafe { &*(&raw const (*self.0.as_ptr()).count) }
+    }
+}
+
+impl Clone for Allocation {
+    fn clone(&self) -> Self {
+        if self.count().fetch_add(1, Relaxed) >= COUNT_MAX {
+            abort();
+        }
+        Self(self.0)
+    }
+}
+
+impl Drop for Allocation {
+    fn drop(&mut self) {
+        if self.count().fetch_sub(1, Release) != 1 {
+            return;
+        }
+        // What the other holders did happened before, as in `Arc`.
+        fence(Acquire);
+        let layout = self.layout();
+        // SAFETY: allocated in `new` with this layout, which its own lengths tell, and this was the last holder. No field
+        // needs a destructor.
+        unsafe { dealloc(self.0.as_ptr().cast(), layout) };
+    }
+}
+
+const fn bytes_at(expires: bool) -> usize {
+    if expires { BYTES_AT_IF_EXPIRING } else { BYTES_AT }
+}
+
+fn layout(expires: bool, key_len: usize, value_len: usize) -> Layout {
+    let size = bytes_at(expires) + key_len + value_len;
+    Layout::from_size_align(size, align_of::<Head>()).expect("the lengths are far below the largest size")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_the_head_takes_10_or_24_bytes() {
+        let deadline = Time::NEVER.before();
+        for key_len in [0, 1, 7, 4096] {
+            for value_len in [0, 1, 100, 1 << 20] {
+                let key = vec![b'k'; key_len];
+                let value: Vec<u8> = (0..value_len).map(|byte| byte as u8).collect();
+                for (given, head) in [(Time::NEVER, 10), (deadline, 24)] {
+                    let made = Allocation::new(&key, &value, given);
+                    assert_eq!((made.key(), made.value(), made.deadline()), (&key[..], &value[..], given));
+                    assert_eq!(made.size(), head + key_len + value_len);
+                    assert_eq!(made.timer().is_some(), made.expires());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_holder_frees_it_on_whichever_thread() {
+        let made = Allocation::new(b"key", b"value", Time::NEVER.before());
+        std::thread::scope(|scope| {
+            for number in 0..4 {
+                let held = made.clone();
+                scope.spawn(move || {
+                    for _ in 0..1000 {
+                        let again = held.clone();
+                        assert_eq!((again.key(), again.value()), (&b"key"[..], &b"value"[..]));
+                        again.timer().unwrap().store(number, Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!(made.count().load(Relaxed), 1);
+        assert!(made.timer().unwrap().load(Relaxed) < 4);
+    }
+
+    #[test]
+    #[should_panic(expected = "at most 4,096 bytes")]
+    fn a_key_whose_length_would_not_fit_is_refused() {
+        Allocation::new(&[0; 1 << 15], b"", Time::NEVER);
+    }
+}
