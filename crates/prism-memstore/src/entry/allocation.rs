@@ -118,7 +118,7 @@ impl Allocation {
             return None;
         }
         // SAFETY: an allocation that expires has the field; it is atomic, so a shared reference is all that writers need.
-        Some(unsafe { &*(&raw const (*self.0.as_ptr()).timer) })
+        Some(unsafe { &(*self.0.as_ptr()).timer })
     }
 
     /// What the allocator was asked for.
@@ -146,7 +146,7 @@ impl Allocation {
 
     fn count(&self) -> &AtomicU32 {
         // SAFETY: every allocation has the field, and it is atomic.
-        unsafe { &*(&raw const (*self.0.as_ptr()).count) }
+        unsafe { &(*self.0.as_ptr()).count }
     }
 }
 
