@@ -50,12 +50,15 @@ impl<U: Message + Default> TonicDecoder for Decoder<U> {
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
         U::decode(buffer).map(Some).map_err(|source| {
-            let mut status = Status::from(Error::new(
-                ErrorReason::MalformedRequest,
-                format!("the message cannot be decoded: {source}"),
-            ));
+            let mut status = Status::from(malformed(&source));
             status.set_source(std::sync::Arc::new(source));
             status
         })
     }
+}
+
+/// The failure of a call whose message cannot be decoded.
+#[must_use]
+pub fn malformed(source: &prost::DecodeError) -> Error {
+    Error::new(ErrorReason::MalformedRequest, format!("the message cannot be decoded: {source}"))
 }

@@ -214,6 +214,10 @@ impl Forwarder {
     ) -> Result<(), Error> {
         match &routed.route.backend {
             Backend::Embedded(served) => {
+                if let Some(unary) = served.service.unary(routed.head.uri.path()) {
+                    let message = routed.plain.map_or_else(|| routed.message.joined_payload(), Bytes::from);
+                    return service::send_unary(unary(message), responder).await;
+                }
                 let request = embedded_request(&routed, body);
                 Box::pin(service::send(&served.service, request, responder)).await;
                 Ok(())

@@ -5,8 +5,9 @@
 //!                └──────────fail / refuse──────────────▶ ended
 //! ```
 
+use std::convert::Infallible;
 use std::fmt::Display;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode, request};
-use http_body::Body;
+use http_body::{Body, Frame};
 use prism_proto::{Error, ErrorReason};
 use tonic::Status;
 
@@ -25,6 +26,11 @@ use crate::traces::Span;
 
 /// The header that carries a call's deadline.
 pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// The content type of every answer.
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// A call as it arrives.
 #[derive(Debug)]
@@ -87,6 +93,15 @@ impl Responder {
         Ok(())
     }
 
+    /// Sends an answer of one message, with its prefix. A client that does not take it is given up.
+    pub async fn send_message(&mut self, message: Bytes) {
+        let mut head = Response::new(());
+        head.headers_mut().insert(CONTENT_TYPE, GRPC);
+        if self.send_head(head, false).is_ok() {
+            let _ = self.send_body(pin!(OneMessage(Some(message)))).await;
+        }
+    }
+
     /// What has been sent of the answer.
     #[must_use]
     pub fn sent(&self) -> Sent {
@@ -136,10 +151,29 @@ impl Drop for Responder {
     }
 }
 
+/// The body of an answer of one message, and the trailers of its success.
+struct OneMessage(Option<Bytes>);
+
+impl Body for OneMessage {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let frame = self.0.take().map_or_else(
+            || Frame::trailers(HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_static("0"))])),
+            Frame::data,
+        );
+        Poll::Ready(Some(Ok(frame)))
+    }
+}
+
 fn trailers(status: &Status) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(4);
     if status.add_header(&mut headers).is_err() {
-        headers.insert("grpc-status", HeaderValue::from(status.code() as i32));
+        headers.insert(GRPC_STATUS, HeaderValue::from(status.code() as i32));
     }
     headers
 }
@@ -147,7 +181,7 @@ fn trailers(status: &Status) -> HeaderMap {
 fn trailers_only(status: &Status) -> Response<()> {
     let mut response = Response::new(());
     *response.headers_mut() = trailers(status);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response.headers_mut().insert(CONTENT_TYPE, GRPC);
     if status.code() == tonic::Code::Unimplemented {
         let accepted = HeaderValue::from_static(Encoding::ACCEPTED);
         response.headers_mut().insert("grpc-accept-encoding", accepted);

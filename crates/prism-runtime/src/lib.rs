@@ -14,6 +14,7 @@
 //! | [`message`] | the framing of gRPC messages |
 //! | [`pump`] | moving a body into a stream under flow control |
 //! | [`service`] | tonic services behind the calls: health, reflection, interfaces |
+//! | [`unary`] | unary methods, called without a service between |
 //! | [`health`] | whether the server takes calls |
 //! | [`http`] | `/metrics`, `/livez`, `/readyz`; a server of HTTP alone |
 //! | [`fetch`] | asking another process's HTTP port |
@@ -37,6 +38,7 @@ pub mod server;
 pub mod service;
 pub mod telemetry;
 pub mod traces;
+pub mod unary;
 pub mod workers;
 
 pub use call::Call;

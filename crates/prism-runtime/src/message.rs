@@ -50,6 +50,15 @@ impl Message {
         (PREFIX_BYTES + self.len) as u64
     }
 
+    /// The message's bytes without the prefix: those that came, if they came in one piece.
+    #[must_use]
+    pub fn joined_payload(&self) -> Bytes {
+        match &*self.pieces {
+            [whole] => whole.slice(PREFIX_BYTES..),
+            pieces => joined(pieces, PREFIX_BYTES + self.len).slice(PREFIX_BYTES..),
+        }
+    }
+
     /// The message's bytes without the prefix, piece by piece.
     pub fn payload(&self) -> impl Iterator<Item = &[u8]> {
         let mut skip = PREFIX_BYTES;

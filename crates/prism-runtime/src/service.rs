@@ -16,7 +16,6 @@ use http::{Request, Response, request};
 use http_body::{Body as _, Frame};
 use prism_proto::methods::{self, Method, Methods};
 use prism_proto::{Applied, Error, ErrorReason, INTERFACES_PREFIX, limits};
-use prost::Message as _;
 use rustc_hash::FxHashMap;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -26,8 +25,9 @@ use tower_service::Service;
 
 use crate::call::{self, Call, Responder};
 use crate::connection::Handler;
-use crate::message::{self, Budget, Encoding};
+use crate::message::{self, Budget, Encoding, Message};
 use crate::pump::Incoming;
+use crate::unary::{self, Interface};
 
 /// A service as tonic generates it: it is always ready, and its clone is that of an `Arc`.
 pub trait TonicService: NamedService + Clone + Send + Sync + 'static {
@@ -51,22 +51,34 @@ pub type Answer = BoxFuture<Response<Body>, Infallible>;
 /// Calls one service.
 type CallService = Box<dyn Fn(Request<Body>) -> Answer + Send + Sync>;
 
-/// Services as one: the seam between HTTP/2 streams and tonic, and between the proxy and a plugin in the same
-/// process. Cheap to clone.
+/// Services as one: the seam between HTTP/2 streams and what answers them, and between the proxy and a plugin in the
+/// same process. Cheap to clone.
 #[derive(Clone)]
-pub struct GrpcService(Arc<FxHashMap<&'static str, CallService>>);
+pub struct GrpcService(Arc<Parts>);
+
+#[derive(Default)]
+struct Parts {
+    services: FxHashMap<&'static str, CallService>,
+    unary: FxHashMap<String, unary::Call>,
+}
 
 impl fmt::Debug for GrpcService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.0.services.keys()).finish_non_exhaustive()
     }
 }
 
 impl GrpcService {
     fn call(&self, request: Request<Body>) -> Result<Answer, Error> {
         let path = request.uri().path();
-        let call = self.0.get(service_of(path)).ok_or_else(|| unknown_method(path))?;
+        let call = self.0.services.get(service_of(path)).ok_or_else(|| unknown_method(path))?;
         Ok(call(request))
+    }
+
+    /// What calls the method at `path` with the bytes of its message, if it is a unary method that can be called so.
+    #[must_use]
+    pub fn unary(&self, path: &str) -> Option<&unary::Call> {
+        self.0.unary.get(path)
     }
 }
 
@@ -81,13 +93,14 @@ const BUDGET_BYTES: usize = 64 * limits::MESSAGE_BYTES_MAX;
 /// Collects the services of a server.
 #[derive(Default)]
 pub struct Services {
-    services: FxHashMap<&'static str, CallService>,
+    parts: Parts,
+    names: Vec<&'static str>,
     descriptors: Vec<&'static [u8]>,
 }
 
 impl fmt::Debug for Services {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.services.keys()).finish()
+        f.debug_set().entries(&self.names).finish()
     }
 }
 
@@ -95,7 +108,21 @@ impl Services {
     /// Adds a service, in place of one of the same name, and the encoded file descriptor set that describes it.
     #[must_use]
     pub fn add<S: TonicService>(mut self, service: S, descriptors: &'static [u8]) -> Self {
-        self.services.insert(S::NAME, Box::new(move |request| service.begin(request)));
+        self.parts.services.insert(S::NAME, Box::new(move |request| service.begin(request)));
+        self.named(S::NAME, descriptors)
+    }
+
+    /// Adds an interface of unary methods, in place of one of the same name.
+    #[must_use]
+    pub fn add_unary<B>(mut self, interface: Interface<B>) -> Self {
+        self.parts.unary.extend(interface.methods);
+        self.named(interface.name, interface.descriptors)
+    }
+
+    fn named(mut self, name: &'static str, descriptors: &'static [u8]) -> Self {
+        if !self.names.contains(&name) {
+            self.names.push(name);
+        }
         if !self.descriptors.contains(&descriptors) {
             self.descriptors.push(descriptors);
         }
@@ -105,7 +132,7 @@ impl Services {
     /// The full names of the services added so far.
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {
-        self.services.keys().copied().collect()
+        self.names.clone()
     }
 
     /// Adds reflection, v1 and v1alpha, over everything added so far.
@@ -119,7 +146,7 @@ impl Services {
             for set in &self.descriptors {
                 builder = builder.register_encoded_file_descriptor_set(set);
             }
-            self.services.keys().fold(builder, |builder, name| builder.with_service_name(*name))
+            self.names.iter().fold(builder, |builder, name| builder.with_service_name(*name))
         };
         let v1 = builder().build_v1().expect("the descriptors were compiled in");
         let v1alpha = builder().build_v1alpha().expect("the descriptors were compiled in");
@@ -135,11 +162,12 @@ impl Services {
     pub fn build(self) -> Served {
         let mut methods = Methods::default();
         for set in &self.descriptors {
-            let set = prost_types::FileDescriptorSet::decode(*set).expect("the descriptors were compiled in");
+            let set = <prost_types::FileDescriptorSet as prost::Message>::decode(*set)
+                .expect("the descriptors were compiled in");
             methods.extend(methods::of_files(&set.file));
         }
-        methods.retain(|path, _| self.services.contains_key(service_of(path)));
-        Served { service: GrpcService(Arc::new(self.services)), methods }
+        methods.retain(|path, _| self.names.contains(&service_of(path)));
+        Served { service: GrpcService(Arc::new(self.parts)), methods }
     }
 }
 
@@ -185,8 +213,27 @@ impl ServiceHandler {
         let Some(method) = self.shared.methods.get(path) else { return Err(unknown_method(path)) };
         let is_interface = path.strip_prefix('/').is_some_and(|path| path.starts_with(INTERFACES_PREFIX));
         let encoding = Encoding::of(&head.headers)?;
+        if let Some(unary) = self.service.unary(path) {
+            let message = self.only_message(body).await?;
+            let plain = if message.compressed {
+                encoding.decompress(&message, limits::MESSAGE_BYTES_MAX)?.into()
+            } else {
+                message.joined_payload()
+            };
+            return send_unary(unary(plain), responder).await;
+        }
         let body = match method {
-            Method { client_streaming: false, .. } => self.only_message(&mut head, body, encoding).await?,
+            Method { client_streaming: false, .. } => {
+                let message = self.only_message(body).await?;
+                // What goes on is plain; and a client that may compress need not.
+                head.headers.remove("grpc-encoding");
+                if message.compressed {
+                    let plain = encoding.decompress(&message, limits::MESSAGE_BYTES_MAX)?;
+                    Body::new(Pieces::from(vec![message::framed(&plain)]))
+                } else {
+                    Body::new(Pieces::from(message.pieces().to_vec()))
+                }
+            }
             _ => Body::new(Incoming::new(body)),
         };
         let sent = send(&self.service, Request::from_parts(*head, body), responder);
@@ -203,23 +250,12 @@ impl ServiceHandler {
     }
 
     /// Reads the message of a method that takes just one.
-    async fn only_message(
-        &self,
-        head: &mut request::Parts,
-        mut body: RecvStream,
-        encoding: Encoding,
-    ) -> Result<Body, Error> {
-        let len_max = limits::MESSAGE_BYTES_MAX;
-        let message =
-            message::read_first(&mut body, len_max, &self.shared.budget).await?.ok_or_else(absent)?;
+    async fn only_message(&self, mut body: RecvStream) -> Result<Message, Error> {
+        let budget = &self.shared.budget;
+        let message = message::read_first(&mut body, limits::MESSAGE_BYTES_MAX, budget).await?;
+        let message = message.ok_or_else(absent)?;
         message::read_end(&message, &mut body).await?;
-        // What goes on is plain; and a client that may compress need not.
-        head.headers.remove("grpc-encoding");
-        if message.compressed {
-            let plain = encoding.decompress(&message, len_max)?;
-            return Ok(Body::new(Pieces::from(vec![message::framed(&plain)])));
-        }
-        Ok(Body::new(Pieces::from(message.pieces().to_vec())))
+        Ok(message)
     }
 }
 
@@ -238,6 +274,21 @@ impl Handler for ServiceHandler {
             responder.fail(&error.into());
         }
     }
+}
+
+/// Sends the answer of a unary method. A client that goes ends the call.
+///
+/// # Errors
+/// The method's; nothing has been sent then.
+pub async fn send_unary(mut called: unary::Answer, responder: &mut Responder) -> Result<(), Error> {
+    let answer = poll_fn(|cx| match called.as_mut().poll(cx) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending => responder.poll_gone(cx).map(|()| None),
+    });
+    if let Some(message) = answer.await {
+        responder.send_message(message?).await;
+    }
+    Ok(())
 }
 
 /// Calls a service and sends what it answers. A client that goes ends both.

@@ -1,21 +1,23 @@
 //! `prism.interfaces.capabilities` over a fixed set of promises.
 
-use prism_proto::interfaces::capabilities::capabilities_interface_server::CapabilitiesInterface;
+use std::sync::Arc;
+
+use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::capabilities::{GetCapabilitiesRequest, GetCapabilitiesResponse};
-use tonic::{Request, Response, Status, async_trait};
+use prism_runtime::unary::Interface;
 
-use crate::Capabilities;
 use crate::types::Namespace;
+use crate::{Capabilities, Error};
 
-pub(crate) struct CapabilitiesAdapter(pub(crate) Capabilities);
+pub(crate) fn interface(capabilities: Capabilities) -> Interface<Capabilities> {
+    let name = "prism.interfaces.capabilities.CapabilitiesInterface";
+    Interface::new(name, FILE_DESCRIPTOR_SET, Arc::new(capabilities)).method("GetCapabilities", get)
+}
 
-#[async_trait]
-impl CapabilitiesInterface for CapabilitiesAdapter {
-    async fn get_capabilities(
-        &self,
-        request: Request<GetCapabilitiesRequest>,
-    ) -> Result<Response<GetCapabilitiesResponse>, Status> {
-        Namespace::new(request.into_inner().namespace)?;
-        Ok(Response::new(self.0.into()))
-    }
+async fn get(
+    capabilities: Arc<Capabilities>,
+    request: GetCapabilitiesRequest,
+) -> Result<GetCapabilitiesResponse, Error> {
+    Namespace::new(request.namespace)?;
+    Ok((*capabilities).into())
 }

@@ -6,12 +6,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use prism_proto::interfaces::keyvalue::key_value_basic_interface_server::KeyValueBasicInterface;
+use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::keyvalue::key_value_scan_interface_server::KeyValueScanInterface;
 use prism_proto::interfaces::keyvalue::{
     CountRequest, CountResponse, DeleteRequest, DeleteResponse, ExistsRequest, ExistsResponse, GetRequest,
     GetResponse, KeyResponse, ScanKeysRequest, ScanRequest, ScanResponse, SetRequest, SetResponse,
 };
+use prism_runtime::unary::Interface;
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::error::{Error, ErrorReason};
@@ -19,39 +20,45 @@ use crate::keyvalue::{KeyValue, Pages, Range};
 use crate::types::{Key, Namespace, Ttl};
 use crate::validate;
 
-pub(crate) struct KeyValueAdapter<B>(pub(crate) Arc<B>);
-
-#[async_trait]
-impl<B: KeyValue> KeyValueBasicInterface for KeyValueAdapter<B> {
-    async fn set(&self, request: Request<SetRequest>) -> Result<Response<SetResponse>, Status> {
-        let SetRequest { namespace, key, value, ttl_seconds } = request.into_inner();
-        let namespace = Namespace::new(namespace)?;
-        let key = Key::new("key", key)?;
-        let value = validate::value(value)?;
-        let ttl = ttl_seconds.map(Ttl::from_secs).transpose()?;
-        self.0.set(namespace, key, value, ttl).await?;
-        Ok(Response::new(SetResponse { success: true }))
-    }
-
-    async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
-        let GetRequest { namespace, key } = request.into_inner();
-        let value = self.0.get(Namespace::new(namespace)?, Key::new("key", key)?).await?;
-        let value = value.ok_or_else(|| Error::new(ErrorReason::KeyNotFound, "there is no such key"))?;
-        Ok(Response::new(GetResponse { value }))
-    }
-
-    async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
-        let DeleteRequest { namespace, key } = request.into_inner();
-        let found = self.0.delete(Namespace::new(namespace)?, Key::new("key", key)?).await?;
-        Ok(Response::new(DeleteResponse { found }))
-    }
-
-    async fn exists(&self, request: Request<ExistsRequest>) -> Result<Response<ExistsResponse>, Status> {
-        let ExistsRequest { namespace, key } = request.into_inner();
-        let exists = self.0.exists(Namespace::new(namespace)?, Key::new("key", key)?).await?;
-        Ok(Response::new(ExistsResponse { exists }))
-    }
+pub(crate) fn interface<B: KeyValue>(backend: Arc<B>) -> Interface<B> {
+    Interface::new("prism.interfaces.keyvalue.KeyValueBasicInterface", FILE_DESCRIPTOR_SET, backend)
+        .method("Set", set)
+        .method("Get", get)
+        .method("Delete", delete)
+        .method("Exists", exists)
 }
+
+async fn set<B: KeyValue>(backend: Arc<B>, request: SetRequest) -> Result<SetResponse, Error> {
+    let SetRequest { namespace, key, value, ttl_seconds } = request;
+    let namespace = Namespace::new(namespace)?;
+    let key = Key::new("key", key)?;
+    let value = validate::value(value)?;
+    let ttl = ttl_seconds.map(Ttl::from_secs).transpose()?;
+    backend.set(namespace, key, value, ttl).await?;
+    Ok(SetResponse { success: true })
+}
+
+async fn get<B: KeyValue>(backend: Arc<B>, request: GetRequest) -> Result<GetResponse, Error> {
+    let GetRequest { namespace, key } = request;
+    let value = backend.get(Namespace::new(namespace)?, Key::new("key", key)?).await?;
+    let value = value.ok_or_else(|| Error::new(ErrorReason::KeyNotFound, "there is no such key"))?;
+    Ok(GetResponse { value })
+}
+
+async fn delete<B: KeyValue>(backend: Arc<B>, request: DeleteRequest) -> Result<DeleteResponse, Error> {
+    let DeleteRequest { namespace, key } = request;
+    let found = backend.delete(Namespace::new(namespace)?, Key::new("key", key)?).await?;
+    Ok(DeleteResponse { found })
+}
+
+async fn exists<B: KeyValue>(backend: Arc<B>, request: ExistsRequest) -> Result<ExistsResponse, Error> {
+    let ExistsRequest { namespace, key } = request;
+    let exists = backend.exists(Namespace::new(namespace)?, Key::new("key", key)?).await?;
+    Ok(ExistsResponse { exists })
+}
+
+/// What has streams, and is tonic's to serve.
+pub(crate) struct KeyValueAdapter<B>(pub(crate) Arc<B>);
 
 #[async_trait]
 impl<B: KeyValue> KeyValueScanInterface for KeyValueAdapter<B> {

@@ -2,27 +2,24 @@
 
 use std::sync::Arc;
 
-use prism_proto::interfaces::usage::usage_interface_server::UsageInterface;
+use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::usage::{GetUsageRequest, GetUsageResponse};
-use tonic::{Request, Response, Status, async_trait};
+use prism_runtime::unary::Interface;
 
-use crate::Usage;
 use crate::types::Namespace;
+use crate::{Error, Usage};
 
-pub(crate) struct UsageAdapter<B>(pub(crate) Arc<B>);
+pub(crate) fn interface<B: Usage>(backend: Arc<B>) -> Interface<B> {
+    Interface::new("prism.interfaces.usage.UsageInterface", FILE_DESCRIPTOR_SET, backend)
+        .method("GetUsage", get)
+}
 
-#[async_trait]
-impl<B: Usage> UsageInterface for UsageAdapter<B> {
-    async fn get_usage(
-        &self,
-        request: Request<GetUsageRequest>,
-    ) -> Result<Response<GetUsageResponse>, Status> {
-        let used = self.0.usage(Namespace::new(request.into_inner().namespace)?).await?;
-        Ok(Response::new(GetUsageResponse {
-            keys: used.keys,
-            lists: used.lists,
-            backend_bytes: used.backend_bytes,
-            backend_bytes_max: used.backend_bytes_max,
-        }))
-    }
+async fn get<B: Usage>(backend: Arc<B>, request: GetUsageRequest) -> Result<GetUsageResponse, Error> {
+    let used = backend.usage(Namespace::new(request.namespace)?).await?;
+    Ok(GetUsageResponse {
+        keys: used.keys,
+        lists: used.lists,
+        backend_bytes: used.backend_bytes,
+        backend_bytes_max: used.backend_bytes_max,
+    })
 }
