@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io::{self, Cursor};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -114,36 +115,60 @@ where
 {
     let mut drain = pin!(shared.drain.cancelled());
     let mut draining = false;
-    loop {
-        let accepted = poll_fn(|cx| {
+    let mut accepted = Vec::new();
+    poll_fn(|cx| {
+        loop {
             if !draining && drain.as_mut().poll(cx).is_ready() {
                 draining = true;
                 connection.graceful_shutdown();
             }
-            connection.poll_accept(cx)
-        });
-        match accepted.await {
-            Some(Ok((request, respond))) => accept(request, respond, &handler, &shared),
-            Some(Err(error)) => {
-                tracing::debug!(%error, "the connection failed");
-                return;
+            let polled = connection.poll_accept(cx);
+            if let Poll::Ready(Some(Ok((request, respond)))) = polled {
+                accepted.extend(accept(request, respond, &handler, &shared));
+                continue;
             }
-            None => return,
+            let has_begun = !accepted.is_empty();
+            accepted.drain(..).for_each(|call| begin(call, cx));
+            match polled {
+                Poll::Ready(Some(Err(error))) => {
+                    tracing::debug!(%error, "the connection failed");
+                    return Poll::Ready(());
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                // Around again: what has been answered is sent now.
+                Poll::Pending if has_begun => {}
+                Poll::Pending => return Poll::Pending,
+            }
         }
+    })
+    .await;
+}
+
+/// A call under way.
+type Handling = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Begins a call here and now, while what it needs of its connection is at hand in the processor's caches. Many end at
+/// once; one that has to wait becomes a task. One that panics is reset, and the connection goes on, as it would if the
+/// call were a task.
+fn begin(mut call: Handling, cx: &mut Context<'_>) {
+    let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));
+    if matches!(polled, Ok(Poll::Pending)) {
+        tokio::spawn(call);
     }
 }
 
+/// Makes a call of a request, unless it is answered at once.
 fn accept<H: Handler>(
     request: http::Request<h2::RecvStream>,
     respond: h2::server::SendResponse<bytes::Bytes>,
     handler: &Arc<H>,
     shared: &Arc<Shared>,
-) {
+) -> Option<Handling> {
     let (head, body) = request.into_parts();
     let mut responder = Responder::new(respond);
     if let Some(response) = refusal(&head) {
         let _ = responder.send_head(response, true);
-        return;
+        return None;
     }
     if let Some(tracer) = &shared.tracer {
         responder.span = tracer.begin(&head);
@@ -154,15 +179,14 @@ fn accept<H: Handler>(
             Error::new(ErrorReason::TooManyInFlight, "too many calls are under way at once; try again later")
                 .with("limit", shared.in_flight_max.to_string()),
         ));
-        return;
+        return None;
     };
     let call = Call { head: Box::new(head), body, responder };
     let handler = Arc::clone(handler);
-    // Boxed, since spawning moves a future several times, and this one is large.
-    tokio::spawn(Box::pin(async move {
+    Some(Box::pin(async move {
         handler.handle(call).await;
         drop(in_flight);
-    }));
+    }))
 }
 
 /// Counts a call while it is under way, however it ends.
@@ -229,5 +253,55 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Prefixed<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response, StatusCode};
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+
+    /// Panics at one path, answers at once at another, and at any else after a turn of the runtime.
+    struct Moody;
+
+    impl Handler for Moody {
+        async fn handle(&self, mut call: Call) {
+            match call.head.uri.path() {
+                "/panic" => panic!("as asked for"),
+                "/now" => {}
+                _ => tokio::task::yield_now().await,
+            }
+            call.responder.send_head(Response::new(()), true).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_panics_is_reset_and_the_others_are_answered() {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let shared = Shared {
+            drain: CancellationToken::new(),
+            metrics: ServerMetrics::registered(&mut Registry::default()),
+            in_flight_max: 2,
+            tracer: None,
+        };
+        let shared = Arc::new(shared);
+        tokio::spawn(serve(near, Arc::new(Moody), Arc::clone(&shared)));
+        let (mut send, connection) = h2::client::handshake(far).await.unwrap();
+        tokio::spawn(connection);
+        for _ in 0..3 {
+            let [now, panics, later] = ["/now", "/panic", "/later"].map(|path| {
+                let request = Request::post(format!("http://localhost{path}"));
+                let request = request.header("content-type", "application/grpc").body(()).unwrap();
+                send.send_request(request, true).unwrap().0
+            });
+            assert!(panics.await.unwrap_err().is_reset());
+            assert_eq!(
+                (now.await.unwrap().status(), later.await.unwrap().status()),
+                (StatusCode::OK, StatusCode::OK)
+            );
+        }
+        assert_eq!(shared.metrics.in_flight.get(), 0);
     }
 }
