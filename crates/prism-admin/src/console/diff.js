@@ -6,7 +6,7 @@ import { h } from "./dom.js";
 export function diff(text) {
   if (!text.trim()) return h("p", { class: "quiet" }, "No difference.");
   const tone = (line) => (line.startsWith("@@") || line.startsWith("---") || line.startsWith("+++") ? "where" : { "+": "added", "-": "removed" }[line[0]] ?? null);
-  return h("pre", { class: "diff", tabindex: 0, "aria-label": "Difference" },
+  return h("pre", { class: "diff", role: "group", tabindex: 0, "aria-label": "Difference" },
     text.replace(/\n$/, "").split("\n").map((line) => h("span", { class: tone(line) }, `${line}\n`)));
 }
 

@@ -41,7 +41,7 @@ class View {
           h("button", { type: "button", onclick: () => this.download() }, "Download"),
           this.may("write") ? [h("button", { type: "button", onclick: () => this.edit() }, "Edit"),
             h("button", { type: "button", class: "danger", onclick: () => this.remove() }, "Delete…")] : null)),
-      h("pre", { class: "value", tabindex: 0, "aria-label": "Value" }, content),
+      h("pre", { class: "value", role: "group", tabindex: 0, "aria-label": "Value" }, content),
       this.isWhole ? null : h("p", { class: "hint" }, `The first ${size(SHOWN_BYTES)} are shown. `,
         h("button", { type: "button", onclick: () => { this.isWhole = true; this.draw(); } }, "Show all")));
   }
