@@ -108,18 +108,23 @@ impl Services {
     /// Adds a service, in place of one of the same name, and the encoded file descriptor set that describes it.
     #[must_use]
     pub fn add<S: TonicService>(mut self, service: S, descriptors: &'static [u8]) -> Self {
+        self = self.named(S::NAME, descriptors);
         self.parts.services.insert(S::NAME, Box::new(move |request| service.begin(request)));
-        self.named(S::NAME, descriptors)
+        self
     }
 
     /// Adds an interface of unary methods, in place of one of the same name.
     #[must_use]
     pub fn add_unary<B>(mut self, interface: Interface<B>) -> Self {
+        self = self.named(interface.name, interface.descriptors);
         self.parts.unary.extend(interface.methods);
-        self.named(interface.name, interface.descriptors)
+        self
     }
 
+    /// Takes note of a service, and lets go of what answered for it before.
     fn named(mut self, name: &'static str, descriptors: &'static [u8]) -> Self {
+        self.parts.services.remove(name);
+        self.parts.unary.retain(|path, _| service_of(path) != name);
         if !self.names.contains(&name) {
             self.names.push(name);
         }
@@ -370,5 +375,35 @@ impl http_body::Body for Pieces {
 
     fn is_end_stream(&self) -> bool {
         self.pieces.len() == 0 && self.following.as_ref().is_none_or(http_body::Body::is_end_stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_health::pb::health_server::{Health, HealthServer};
+    use tonic_health::pb::{FILE_DESCRIPTOR_SET, HealthCheckRequest, HealthCheckResponse};
+
+    use super::*;
+
+    const NAME: &str = "grpc.health.v1.Health";
+    const CHECK: &str = "/grpc.health.v1.Health/Check";
+
+    fn unary() -> Interface<()> {
+        let check = |_: Arc<()>, _: HealthCheckRequest| async { Ok(HealthCheckResponse::default()) };
+        Interface::new(NAME, FILE_DESCRIPTOR_SET, Arc::new(())).method("Check", check)
+    }
+
+    fn tonics() -> HealthServer<impl Health> {
+        HealthServer::new(tonic_health::server::HealthService::from_health_reporter(Default::default()))
+    }
+
+    #[test]
+    fn the_service_that_was_added_last_answers_for_its_name() {
+        let last_tonics = Services::default().add_unary(unary()).add(tonics(), FILE_DESCRIPTOR_SET).build();
+        assert!(last_tonics.service.unary(CHECK).is_none());
+        assert!(last_tonics.service.0.services.contains_key(NAME));
+        let last_unary = Services::default().add(tonics(), FILE_DESCRIPTOR_SET).add_unary(unary()).build();
+        assert!(last_unary.service.unary(CHECK).is_some());
+        assert!(!last_unary.service.0.services.contains_key(NAME));
     }
 }

@@ -115,7 +115,7 @@ class _Scan:
 
     def close(self) -> None:
         self.native.close()
-        self.__del__()
+        _end(self.span, "CANCELLED")
 
     def __del__(self) -> None:
         _end(self.span, "CANCELLED")
