@@ -18,6 +18,10 @@ pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// framing, with room for fields to come.
 pub const VALUE_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 16 * 1024;
 
+/// The largest HTTP/2 frame that the ends written here take, in place of HTTP/2's own 16 KiB: each frame is written and
+/// read by itself, and this is a large value in one or two.
+pub const FRAME_BYTES_MAX: u32 = 64 * 1024;
+
 /// The longest time to live: 100 years of 365 days.
 pub const TTL_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 

@@ -23,7 +23,7 @@ use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, Request, Response, StatusCode, Version, request};
 use prism_proto::methods::Method;
 use prism_proto::{Error, INTERFACES_PREFIX, limits};
-use prism_runtime::call::{self, Call, GRPC_TIMEOUT, Responder};
+use prism_runtime::call::{self, Call, GRPC_ENCODING, GRPC_TIMEOUT, Responder};
 use prism_runtime::connection::Handler;
 use prism_runtime::message::{self, Budget, Encoding, Message};
 use prism_runtime::pump::{Incoming, PumpError, Sent, pump};
@@ -83,6 +83,9 @@ pub struct Forwarder {
 }
 
 impl Handler for Forwarder {
+    /// It waits for the backend.
+    const ENDS_AT_ONCE: bool = false;
+
     async fn handle(&self, call: Call) {
         let is_interface =
             |path: &str| path.strip_prefix('/').is_some_and(|path| path.starts_with(INTERFACES_PREFIX));
@@ -243,7 +246,7 @@ fn embedded_request(routed: &Routed, body: RecvStream) -> Request<Body> {
     };
     if !routed.method.client_streaming {
         // All there is, is plain; and a client that may compress need not.
-        request.headers_mut().remove("grpc-encoding");
+        request.headers_mut().remove(GRPC_ENCODING);
     }
     *request.body_mut() = if routed.method.client_streaming {
         let rest = routed.message.rest.clone();

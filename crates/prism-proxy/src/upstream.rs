@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
+use prism_proto::limits;
 use prism_runtime::listen::set_tcp_options;
 use rustc_hash::FxHashMap;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -344,6 +345,7 @@ impl Link {
     {
         let (send, driver) = Builder::new()
             .enable_push(false)
+            .max_frame_size(limits::FRAME_BYTES_MAX)
             .initial_window_size(self.kind.stream_window_bytes())
             .initial_connection_window_size(self.kind.connection_window_bytes())
             .initial_max_send_streams(self.kind.streams_max())

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use h2::server::{Builder, Connection};
-use prism_proto::{Error, ErrorReason};
+use prism_proto::{Error, ErrorReason, limits};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -46,6 +46,10 @@ const HTTP1_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/pla
 
 /// What a worker does with calls.
 pub trait Handler: Send + Sync + 'static {
+    /// Whether most calls end without waiting for anything. Such are begun within the connection's turn, while what they
+    /// need of it is at hand in the processor's caches; others are tasks from the start.
+    const ENDS_AT_ONCE: bool;
+
     /// Answers a call. Dropped when the client gives up or the server stops.
     fn handle(&self, call: Call) -> impl Future<Output = ()> + Send;
 }
@@ -98,6 +102,7 @@ async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Resu
     }
     let connection = Builder::new()
         .max_concurrent_streams(STREAMS_MAX)
+        .max_frame_size(limits::FRAME_BYTES_MAX)
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(HEADERS_BYTES_MAX)
@@ -128,7 +133,7 @@ where
                 continue;
             }
             let has_begun = !accepted.is_empty();
-            accepted.drain(..).for_each(|call| begin(call, cx));
+            accepted.drain(..).for_each(|call| begin::<H>(call, cx));
             match polled {
                 Poll::Ready(Some(Err(error))) => {
                     tracing::debug!(%error, "the connection failed");
@@ -147,14 +152,16 @@ where
 /// A call under way.
 type Handling = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Begins a call here and now, while what it needs of its connection is at hand in the processor's caches. Many end at
-/// once; one that has to wait becomes a task. One that panics is reset, and the connection goes on, as it would if the
-/// call were a task.
-fn begin(mut call: Handling, cx: &mut Context<'_>) {
-    let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));
-    if matches!(polled, Ok(Poll::Pending)) {
-        tokio::spawn(call);
+/// Begins a call: here and now if it may end at once, otherwise as a task. One that panics is reset, and the connection
+/// goes on, either way.
+fn begin<H: Handler>(mut call: Handling, cx: &mut Context<'_>) {
+    if H::ENDS_AT_ONCE {
+        let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));
+        if !matches!(polled, Ok(Poll::Pending)) {
+            return;
+        }
     }
+    tokio::spawn(call);
 }
 
 /// Makes a call of a request, unless it is answered at once.
@@ -264,9 +271,11 @@ mod tests {
     use super::*;
 
     /// Panics at one path, answers at once at another, and at any else after a turn of the runtime.
-    struct Moody;
+    struct Moody<const AT_ONCE: bool>;
 
-    impl Handler for Moody {
+    impl<const AT_ONCE: bool> Handler for Moody<AT_ONCE> {
+        const ENDS_AT_ONCE: bool = AT_ONCE;
+
         async fn handle(&self, mut call: Call) {
             match call.head.uri.path() {
                 "/panic" => panic!("as asked for"),
@@ -279,6 +288,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_panics_is_reset_and_the_others_are_answered() {
+        panicking_is_survived::<true>().await;
+        panicking_is_survived::<false>().await;
+    }
+
+    async fn panicking_is_survived<const AT_ONCE: bool>() {
         let (near, far) = tokio::io::duplex(64 * 1024);
         let shared = Shared {
             drain: CancellationToken::new(),
@@ -287,7 +301,7 @@ mod tests {
             tracer: None,
         };
         let shared = Arc::new(shared);
-        tokio::spawn(serve(near, Arc::new(Moody), Arc::clone(&shared)));
+        tokio::spawn(serve(near, Arc::new(Moody::<AT_ONCE>), Arc::clone(&shared)));
         let (mut send, connection) = h2::client::handshake(far).await.unwrap();
         tokio::spawn(connection);
         for _ in 0..3 {

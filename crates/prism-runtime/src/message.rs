@@ -15,6 +15,8 @@ use h2::RecvStream;
 use http::HeaderMap;
 use prism_proto::{Error, ErrorReason};
 
+use crate::call::GRPC_ENCODING;
+
 /// Flags and length.
 pub const PREFIX_BYTES: usize = 5;
 
@@ -184,7 +186,7 @@ impl Encoding {
     /// # Errors
     /// COMPRESSION_UNSUPPORTED.
     pub fn of(headers: &HeaderMap) -> Result<Self, Error> {
-        match headers.get("grpc-encoding").map(http::HeaderValue::as_bytes) {
+        match headers.get(GRPC_ENCODING).map(http::HeaderValue::as_bytes) {
             None | Some(b"identity") => Ok(Self::Identity),
             Some(b"gzip") => Ok(Self::Gzip),
             Some(_) => Err(Error::new(

@@ -12,6 +12,8 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use tonic::Code;
 
+use crate::call::GRPC_STATUS;
+
 /// How long a receiver may take nothing while there is something to send. One that stalls for longer is cut off:
 /// what it has not read holds memory here and windows behind.
 pub const STALL_MAX: Duration = Duration::from_secs(60);
@@ -45,7 +47,7 @@ pub struct Sent {
 impl Sent {
     /// Notes the status in the last headers of an answer. One without a status is `UNKNOWN` to a client, too.
     pub(crate) fn end(&mut self, last: &HeaderMap) {
-        let code = last.get("grpc-status").map(|value| Code::from_bytes(value.as_bytes()));
+        let code = last.get(GRPC_STATUS).map(|value| Code::from_bytes(value.as_bytes()));
         self.code = Some(code.unwrap_or(Code::Unknown));
     }
 }

@@ -23,7 +23,7 @@ use tonic::codegen::BoxFuture;
 use tonic::server::NamedService;
 use tower_service::Service;
 
-use crate::call::{self, Call, Responder};
+use crate::call::{self, Call, GRPC_ENCODING, Responder};
 use crate::connection::Handler;
 use crate::message::{self, Budget, Encoding, Message};
 use crate::pump::Incoming;
@@ -231,7 +231,7 @@ impl ServiceHandler {
             Method { client_streaming: false, .. } => {
                 let message = self.only_message(body).await?;
                 // What goes on is plain; and a client that may compress need not.
-                head.headers.remove("grpc-encoding");
+                head.headers.remove(GRPC_ENCODING);
                 if message.compressed {
                     let plain = encoding.decompress(&message, limits::MESSAGE_BYTES_MAX)?;
                     Body::new(Pieces::from(vec![message::framed(&plain)]))
@@ -265,6 +265,8 @@ impl ServiceHandler {
 }
 
 impl Handler for ServiceHandler {
+    const ENDS_AT_ONCE: bool = true;
+
     async fn handle(&self, call: Call) {
         let Call { head, body, mut responder } = call;
         let answered = match call::timeout(&head.headers) {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
+use prism_proto::limits;
 use prism_runtime::listen::set_tcp_options;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -126,6 +127,7 @@ where
     let connection_window_bytes = u32::try_from(streams).unwrap_or(1).saturating_mul(STREAM_WINDOW_BYTES);
     let (send, driver) = Builder::new()
         .enable_push(false)
+        .max_frame_size(limits::FRAME_BYTES_MAX)
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(connection_window_bytes)
         .initial_max_send_streams(streams)

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use prism_proto::limits;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, UnixStream, lookup_host};
@@ -98,6 +99,7 @@ impl Target {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (streams, connection) = h2::client::Builder::new()
+            .max_frame_size(limits::FRAME_BYTES_MAX)
             .initial_window_size(self.windows.stream)
             .initial_connection_window_size(self.windows.connection)
             .max_header_list_size(HEADERS_BYTES_MAX)
