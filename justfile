@@ -24,10 +24,9 @@ ci:
 fmt:
     cargo fmt --all
 
-# The project beside what else one could take: everything, or `just bench proxy|memstore|python|growth|report`.
+# The binary of a release beside what else one could take: everything, or `just bench proxy|memstore|python|growth|report`.
 bench *ARGS:
-    cargo build --release --workspace --bins
-    cargo run --release -p prism-bench --bin prism-bench -- {{ARGS}}
+    bash bench/run {{ARGS}}
 
 # Builds the Python client's wheel into target/wheels/, installs it into a fresh environment and runs the demo with it.
 wheel:

@@ -214,7 +214,7 @@ impl Drop for Process {
 /// A binary that lies beside this one.
 pub(crate) fn own_binary(name: &str) -> anyhow::Result<PathBuf> {
     let path = std::env::current_exe()?.with_file_name(name);
-    ensure!(path.exists(), "{} is missing: run cargo build --release --workspace --bins", path.display());
+    ensure!(path.exists(), "{} is missing: run the benchmark by bench/run, which builds it", path.display());
     Ok(path)
 }
 
