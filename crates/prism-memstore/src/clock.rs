@@ -6,12 +6,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A moment, in nanoseconds since the store was made. 64 bits hold 584 years; the longest time to live is 100.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Time(u64);
 
 impl Time {
     /// Later than every moment: the deadline of a key that does not expire.
     pub(crate) const NEVER: Self = Self(u64::MAX);
+
+    /// When the store was made.
+    #[cfg(test)]
+    pub(crate) const START: Self = Self(0);
 
     /// The last moment at which something may expire.
     #[cfg(test)]
@@ -22,8 +26,19 @@ impl Time {
     pub(crate) fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(nanoseconds(duration)))
     }
+
+    /// The nanoseconds from `earlier` until this moment; 0 if it is not earlier.
+    pub(crate) fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// This moment, or the next that is a multiple of `nanos`.
+    pub(crate) fn rounded_up(self, nanos: u64) -> Self {
+        Self(self.0.div_ceil(nanos).saturating_mul(nanos))
+    }
 }
 
+#[derive(Clone, Copy)]
 pub(crate) struct Clock {
     epoch: Instant,
 }

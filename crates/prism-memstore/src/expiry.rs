@@ -4,27 +4,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::time::DelayQueue;
 
+use crate::clock::Time;
 use crate::store::Shared;
-use crate::timers::BATCH;
 
-/// How long the task leaves new deadlines lying before it arms them, so that a stream of Sets wakes it ten times a
-/// second and not once a Set. The shortest time to live is 1 s, so nothing is freed later for it.
+/// How long the task leaves new timers lying before it arms them, so that a stream of Sets wakes it ten times a second
+/// and not once a Set. The shortest time to live is 1 s, so nothing is freed later for it.
 const ARM_EVERY: Duration = Duration::from_millis(100);
-
-/// A queue smaller than this is not worth shrinking.
-const SHRINK_MIN: usize = 1024;
 
 /// Frees expired keys while it [runs](Expiry::run). There is one for a store: see [`MemStore::expiry`].
 ///
 /// [`MemStore::expiry`]: crate::MemStore::expiry
 pub struct Expiry {
     store: Arc<Shared>,
-    queue: DelayQueue<u32>,
+    queue: DelayQueue<Time>,
 }
 
 impl Expiry {
@@ -60,55 +57,29 @@ impl Expiry {
                     more_told = self.arm();
                     arm_from = Instant::now() + ARM_EVERY;
                 }
-                fired = fired(&mut self.queue), if !self.queue.is_empty() => self.expire(fired),
+                Some(fired) = self.queue.next(), if !self.queue.is_empty() => {
+                    self.expire(fired.into_inner()).await;
+                }
             }
             yield_now().await;
-            self.shrink().await;
         }
     }
 
-    /// Arms timers for a batch of deadlines, and says whether there are more.
+    /// Sees to a batch of timers, and says whether there are more.
     fn arm(&mut self) -> bool {
         // The queue counts its range from when it last fired, so one that lay empty for years is out of it.
         if self.queue.is_empty() {
             self.queue = DelayQueue::new();
         }
-        self.store.timers.arm_told(&mut self.queue, &self.store.clock)
+        self.store.timers.see_to_changed(&mut self.queue)
     }
 
-    fn expire(&mut self, fired: Vec<u32>) {
-        let expired = self.store.timers.fired(&fired, &mut self.queue, &self.store.clock);
-        self.store.free(&expired);
-    }
-
-    /// Gives memory back after many keys expired. `DelayQueue::compact` would leave it slower and larger by a hash map
-    /// for good, so the timers move to a new queue instead.
-    async fn shrink(&mut self) {
-        let timers = &self.store.timers;
-        let sparse_queue =
-            self.queue.capacity() >= SHRINK_MIN && self.queue.len() < self.queue.capacity() / 4;
-        if !timers.is_worth_shrinking() && !sparse_queue {
-            return;
-        }
-        while timers.shrink(&self.store.memory) {
-            yield_now().await;
-        }
-        self.queue = DelayQueue::new();
-        let mut from = 0;
-        while let Some(next) = timers.fill(&mut self.queue, from, &self.store.clock) {
-            from = next;
+    /// Frees the expired ones of those keys that are due.
+    async fn expire(&self, due: Time) {
+        while let Some(expired) = self.store.timers.fired(due) {
+            self.store.free(&expired);
+            drop(expired);
             yield_now().await;
         }
     }
-}
-
-/// Waits for the next timer and takes those that fire with it. Nothing is lost if it is dropped while it waits.
-async fn fired(queue: &mut DelayQueue<u32>) -> Vec<u32> {
-    let mut fired: Vec<u32> = queue.next().await.map(|first| first.into_inner()).into_iter().collect();
-    while fired.len() < BATCH
-        && let Some(Some(next)) = queue.next().now_or_never()
-    {
-        fired.push(next.into_inner());
-    }
-    fired
 }

@@ -85,7 +85,7 @@ impl Keys {
         let (entry, ()) = self.map.remove_if(key, |entry, ()| {
             let remove = condition(entry);
             if remove {
-                timers.release(entry);
+                timers.release(entry, memory);
                 self.index.remove(key);
             }
             remove

@@ -52,7 +52,7 @@ pub struct Totals {
     pub lists: u64,
     /// Namespaces that hold keys or lists.
     pub namespaces: u64,
-    /// Timers of keys that expire, spare ones among them.
+    /// Timers of keys that expire. Keys that expire at about the same time share one.
     pub timers: u64,
 }
 
@@ -63,13 +63,14 @@ impl MemStore {
     /// evicted.
     #[must_use]
     pub fn new(memory_limit_bytes: Option<u64>) -> Self {
+        let clock = Clock::start();
         Self {
             shared: Arc::new(Shared {
-                clock: Clock::start(),
+                clock,
                 memory: Memory::new(memory_limit_bytes),
                 keys: Namespaces::new(),
                 lists: Namespaces::new(),
-                timers: Timers::default(),
+                timers: Timers::new(clock),
                 expiry_taken: AtomicBool::new(false),
                 searched: Mutex::new(None),
             }),
@@ -140,11 +141,11 @@ impl Shared {
         if !self.search_is_due() {
             return false;
         }
-        let mut from = 0;
-        while let Some((expired, next)) = self.timers.expired(from, self.clock.now()) {
+        let mut end = usize::MAX;
+        while let Some((expired, begin)) = self.timers.expired(end) {
             self.free(&expired);
             drop(expired);
-            from = next;
+            end = begin;
             yield_now().await;
         }
         true
@@ -189,7 +190,7 @@ mod tests {
             };
             set(Some(Ttl::from_secs(10).unwrap())).await.unwrap();
             tokio::time::advance(Duration::from_secs(10)).await;
-            let (expired, _) = store.shared.timers.expired(0, store.shared.clock.now()).unwrap();
+            let (expired, _) = store.shared.timers.expired(usize::MAX).unwrap();
             assert_eq!(expired.len(), 1);
             set(ttl).await.unwrap();
             store.shared.free(&expired);

@@ -1,21 +1,23 @@
-//! Which keys expire, and which of them the expiry task still has to hear about.
+//! When the keys that expire are freed.
 //!
-//! Every key with a deadline has a slot here, and a slot has at most one timer in the task's queue:
+//! Every key with a deadline has a slot here, and the slots whose keys are to be looked at together are a list; only
+//! the list has a timer in the expiry task's queue. So a timer costs nothing beside what shares it, and there are at
+//! most some ten thousand of them however many keys expire (see [`due`]).
 //!
 //! ```text
-//!          Set                 task                    timer fires early: later deadline
-//!  free ────────▶ told ──────────────────▶ armed ◀──────────────────────────────────────┐
-//!   ▲                ◀── Set with an earlier ──┘ │                                      │
-//!   │                    deadline than armed     └── timer fires ──▶ expired? ── no ────┘
-//!   └──────────── Delete, Set without a deadline, expiry ◀── yes ────────┘
+//!         first slot             task              timer fires: expired keys are freed, refreshed ones move to
+//!  none ─────────────▶ changed ────────▶ armed ──▶ later lists, and the list is gone
+//!   ▲                     │                │
+//!   └──── last slot gone ─┘                └── last slot gone ──▶ changed ── task ──▶ none
 //! ```
 //!
-//! A Set that moves a deadline back only changes the slot: the timer fires early and is armed again. A freed slot
-//! keeps its timer, and the next key to take the slot inherits it. So there are never more timers than keys that
-//! expired side by side, however often they are set, refreshed and deleted, and whether or not the task runs; what
-//! the task has to be told is a mark on a slot, so that queue is bounded too.
+//! A Set that moves a deadline back only changes the slot: it stays in its list, and moves on when the timer fires.
+//! One that moves it forward moves the slot at once. So there are never more slots than keys that expire, nor more
+//! timers than that, however often they are set, refreshed and deleted; what the task has to be told is a set of
+//! lists, so that is bounded too.
 
 mod chunks;
+mod due;
 mod table;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,16 +29,34 @@ use crate::clock::{Clock, Time};
 use crate::entry::Entry;
 use crate::keys::Keys;
 use crate::memory::{Full, Memory};
+use due::due;
 pub(crate) use table::Expiring;
 use table::{SLOT_BYTES, Table};
 
-/// The most slots or keys handled in one go, for the same reason as in a scan.
-pub(crate) const BATCH: usize = 256;
+/// The most slots or lists handled in one go, for the same reason as in a scan.
+const BATCH: usize = 256;
 
-#[derive(Default)]
 pub(crate) struct Timers {
+    clock: Clock,
     table: Mutex<Table>,
     told: Notify,
+}
+
+impl Timers {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { clock, table: Mutex::default(), told: Notify::new() }
+    }
+
+    /// A panic under the lock leaves at worst a timer that fires for nothing.
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, something: bool) {
+        if something {
+            self.told.notify_one();
+        }
+    }
 }
 
 /// For writers, under the key's map shard.
@@ -50,82 +70,65 @@ impl Timers {
         memory: &Memory,
     ) -> Result<(), Full> {
         let old = old.filter(|entry| entry.expires());
-        match old {
-            Some(old) if !new.expires() => self.release(old),
-            _ if !new.expires() => {}
-            _ => {
-                let mut table = self.lock();
-                let number = match old {
-                    Some(old) => old.timer(),
-                    None => table.take(memory)?,
-                };
-                let first = table.assign(number, keys, new);
-                drop(table);
-                if first {
-                    self.told.notify_one();
-                }
-            }
+        if !new.expires() {
+            old.into_iter().for_each(|old| self.release(old, memory));
+            return Ok(());
         }
+        let due = due(new.deadline(), self.clock.now());
+        let tell = match old {
+            Some(old) => self.lock().replace(old, new, due),
+            None => {
+                let room = memory.reserve(SLOT_BYTES)?;
+                let tell = self.lock().add((keys.clone(), new.clone()), due)?;
+                room.keep();
+                tell
+            }
+        };
+        self.tell(tell);
         Ok(())
     }
 
     /// `entry` is stored no longer.
-    pub(crate) fn release(&self, entry: &Entry) {
-        if entry.expires() && self.lock().release(entry.timer()) {
-            self.told.notify_one();
+    pub(crate) fn release(&self, entry: &Entry, memory: &Memory) {
+        if entry.expires() {
+            let tell = self.lock().remove(entry);
+            memory.release(SLOT_BYTES);
+            self.tell(tell);
         }
     }
 }
 
 /// For the expiry task, which owns the queue.
 impl Timers {
-    /// Waits until a writer had something to tell.
+    /// Waits until there is something to [see to](Self::see_to_changed).
     pub(crate) async fn told(&self) {
         self.told.notified().await;
     }
 
-    /// Arms timers for slots that writers marked, and says whether there are more.
-    pub(crate) fn arm_told(&self, queue: &mut DelayQueue<u32>, clock: &Clock) -> bool {
-        self.lock().arm_told(queue, clock)
+    /// Arms the timers of new lists and disarms those of lists that are gone, a batch of them; says whether there are
+    /// more.
+    pub(crate) fn see_to_changed(&self, queue: &mut DelayQueue<Time>) -> bool {
+        self.lock().see_to_changed(queue, &self.clock)
     }
 
-    /// Takes note that timers fired. Returns the keys that are expired; the others are armed again.
-    pub(crate) fn fired(&self, numbers: &[u32], queue: &mut DelayQueue<u32>, clock: &Clock) -> Vec<Expiring> {
-        self.lock().fired(numbers, queue, clock)
-    }
-
-    /// Whether most of the table is unused.
-    pub(crate) fn is_worth_shrinking(&self) -> bool {
-        self.lock().is_worth_shrinking()
-    }
-
-    /// Moves slots from the end of the table into free ones, a batch at a time; `false` when there are none left.
-    /// Their timers still go by the old numbers: the queue has to be [filled](Self::fill) anew.
-    pub(crate) fn shrink(&self, memory: &Memory) -> bool {
-        let (removed, more) = self.lock().shrink();
-        memory.release(removed as u64 * SLOT_BYTES);
-        more
-    }
-
-    /// Puts the timers of a batch of slots into a new queue; `None` at the end, else where to go on.
-    pub(crate) fn fill(&self, queue: &mut DelayQueue<u32>, from: usize, clock: &Clock) -> Option<usize> {
-        self.lock().fill(queue, from, clock)
+    /// Looks at a batch of a list whose timer fired: refreshed keys move on, and the expired ones come back, to be
+    /// freed. `None` when the list is gone; until then there is more.
+    pub(crate) fn fired(&self, due: Time) -> Option<Vec<Expiring>> {
+        let (expired, tell) = self.lock().fired(due, self.clock.now())?;
+        self.tell(tell);
+        Some(expired)
     }
 }
 
 impl Timers {
-    /// The expired keys among a batch of slots, and where to go on; `None` at the end.
-    pub(crate) fn expired(&self, from: usize, now: Time) -> Option<(Vec<Expiring>, usize)> {
-        self.lock().expired(from, now)
+    /// The expired keys among a batch of slots that ends before `end`, and where that begins; `None` at the beginning.
+    /// Going backwards it misses none: when a key is freed, the last slot takes its place.
+    pub(crate) fn expired(&self, end: usize) -> Option<(Vec<Expiring>, usize)> {
+        self.lock().expired(end, self.clock.now())
     }
 
-    /// The number of slots, and so the most timers there are.
+    /// The number of timers.
     pub(crate) fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    /// A panic under the lock leaves at worst a timer that fires for nothing.
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock().timers()
     }
 }

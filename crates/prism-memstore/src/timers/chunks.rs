@@ -1,7 +1,8 @@
 //! A vector that grows without moving what it holds: growth takes no longer the more there is, and leaves no
 //! outgrown buffers behind.
 
-const CHUNK: usize = 256;
+/// Smaller chunks would leave more of the allocator's pages unused.
+const CHUNK: usize = 512;
 
 pub(super) struct Chunks<T> {
     chunks: Vec<Vec<T>>,
@@ -36,17 +37,19 @@ impl<T> Chunks<T> {
         self.len -= 1;
         if self.len.is_multiple_of(CHUNK) {
             self.chunks.pop();
+            if self.chunks.len() < self.chunks.capacity() / 4 {
+                self.chunks.shrink_to_fit();
+            }
         }
         Some(item)
     }
 
-    /// The items from `from` to the end of its chunk.
-    pub(super) fn chunk_mut(&mut self, from: usize) -> &mut [T] {
-        self.chunks.get_mut(from / CHUNK).and_then(|chunk| chunk.get_mut(from % CHUNK..)).unwrap_or_default()
-    }
-
-    pub(super) fn shrink_to_fit(&mut self) {
-        self.chunks.shrink_to_fit();
+    /// Up to `len_max` items before `end`, all in one chunk, and the index of the first; `None` if there are none.
+    pub(super) fn batch_before(&self, end: usize, len_max: usize) -> Option<(&[T], usize)> {
+        let end = end.min(self.len);
+        let chunk = end.checked_sub(1)? / CHUNK;
+        let begin = (chunk * CHUNK).max(end.saturating_sub(len_max));
+        Some((&self.chunks[chunk][begin % CHUNK..end - chunk * CHUNK], begin))
     }
 }
 
@@ -76,16 +79,19 @@ mod tests {
     }
 
     #[test]
-    fn walking_by_chunks_visits_everything_once() {
+    fn walking_backwards_by_batches_visits_everything_once() {
         for len in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
             let mut chunks = Chunks::default();
             (0..len).for_each(|i| chunks.push(i));
-            let mut seen = Vec::new();
-            while !chunks.chunk_mut(seen.len()).is_empty() {
-                let chunk = chunks.chunk_mut(seen.len()).to_vec();
-                seen.extend(chunk);
+            for len_max in [1, 7, CHUNK / 2, CHUNK, 2 * CHUNK] {
+                let (mut seen, mut end) = (Vec::new(), usize::MAX);
+                while let Some((batch, begin)) = chunks.batch_before(end, len_max) {
+                    assert!(batch.len() <= len_max);
+                    seen.extend(batch.iter().rev().copied());
+                    end = begin;
+                }
+                assert_eq!(seen, (0..len).rev().collect::<Vec<_>>());
             }
-            assert_eq!(seen, (0..len).collect::<Vec<_>>());
         }
     }
 }

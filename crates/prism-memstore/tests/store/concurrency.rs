@@ -166,7 +166,7 @@ fn writers_on_many_threads_do_not_pass_the_limit() {
         }
     });
     let usage = store.store.totals();
-    assert_eq!((usage.keys, usage.bytes), (0, usage.timers * 152));
+    assert_eq!((usage.keys, usage.bytes), (0, 0));
 }
 
 /// Keys are set, refreshed and deleted with the shortest times to live on two threads, while the task frees them on a
@@ -218,5 +218,5 @@ fn the_task_and_writers_do_not_disturb_each_other() {
         stop.send(()).unwrap();
     });
     let usage = store.store.totals();
-    assert_eq!((usage.namespaces, usage.bytes), (0, usage.timers * 152));
+    assert_eq!((usage.namespaces, usage.bytes), (0, 0));
 }
