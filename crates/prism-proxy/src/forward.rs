@@ -40,7 +40,7 @@ use crate::limit::InFlight;
 use crate::namespace;
 use crate::route::{Backend, Remote, Route, RouteTable};
 use crate::traffic::{Ongoing, Unrouted};
-use crate::upstream::{Kind, Place, Upstreams};
+use crate::upstream::{Kind, Place, Unreachable, Upstreams};
 
 /// A client has this long to send the first message, which names the namespace, unless its own deadline is shorter.
 const FIRST_MESSAGE_MAX: Duration = Duration::from_secs(30);
@@ -86,38 +86,46 @@ impl Handler for Forwarder {
     /// It waits for the backend.
     const ENDS_AT_ONCE: bool = false;
 
-    async fn handle(&self, call: Call) {
-        let is_interface =
-            |path: &str| path.strip_prefix('/').is_some_and(|path| path.starts_with(INTERFACES_PREFIX));
-        if !is_interface(call.head.uri.path()) {
-            return Box::pin(self.own.handle(call)).await;
-        }
-        let Call { head, body, mut responder } = call;
-        let (begun, entry) = (Instant::now(), Entry::of(&head));
-        let mut ongoing = None;
-        if let Err(error) = self.forward(head, body, begun, &mut responder, &mut ongoing).await {
-            tracing::debug!(reason = %error.reason, %error, "a call failed");
-            responder.fail(&error.into());
-        }
-        let sent = responder.sent();
-        let (namespace, received) = match &ongoing {
-            Some(ongoing) => (Some(ongoing.namespace()), ongoing.request_bytes()),
-            None => (None, 0),
-        };
-        if let (Some(span), Some(namespace)) = (&mut responder.span, namespace) {
-            span.set_namespace(namespace);
-        }
-        self.shared.access_log.note(
-            &entry,
-            responder.span.as_deref(),
-            namespace,
-            begun.elapsed(),
-            received,
-            sent,
-        );
-        match ongoing {
-            Some(ongoing) => ongoing.end(sent),
-            None => self.shared.unrouted.count(sent.code.unwrap_or(Code::Cancelled)),
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` has room for its argument twice, in each call under way"
+    )]
+    fn handle(&self, mut call: Call) -> impl Future<Output = ()> + Send {
+        async move {
+            let is_interface =
+                |path: &str| path.strip_prefix('/').is_some_and(|path| path.starts_with(INTERFACES_PREFIX));
+            if !is_interface(call.head.uri.path()) {
+                return Box::pin(self.own.handle(call)).await;
+            }
+            let (begun, entry) = (Instant::now(), Entry::of(&call.head));
+            let mut ongoing = None;
+            let forwarded =
+                self.forward(call.head, call.body, begun, &mut call.responder, &mut ongoing).await;
+            let responder = &mut call.responder;
+            if let Err(error) = forwarded {
+                tracing::debug!(reason = %error.reason, %error, "a call failed");
+                responder.fail(&error.into());
+            }
+            let sent = responder.sent();
+            let (namespace, received) = match &ongoing {
+                Some(ongoing) => (Some(ongoing.namespace()), ongoing.request_bytes()),
+                None => (None, 0),
+            };
+            if let (Some(span), Some(namespace)) = (&mut responder.span, namespace) {
+                span.set_namespace(namespace);
+            }
+            self.shared.access_log.note(
+                &entry,
+                responder.span.as_deref(),
+                namespace,
+                begun.elapsed(),
+                received,
+                sent,
+            );
+            match ongoing {
+                Some(ongoing) => ongoing.end(sent),
+                None => self.shared.unrouted.count(sent.code.unwrap_or(Code::Cancelled)),
+            }
         }
     }
 }
@@ -307,18 +315,13 @@ impl Exchange<'_> {
             let unreachable = |why: &dyn Display| {
                 error::backend_unreachable(&route.settings.name, &self.remote.endpoint, &why.to_string())
             };
-            let mut placed = pin!(self.upstreams.place(self.remote, kind));
-            let place = poll_fn(|cx| match placed.as_mut().poll(cx) {
-                Poll::Ready(place) => Poll::Ready(Some(place)),
-                Poll::Pending => responder.poll_gone(cx).map(|()| None),
-            });
-            let Some(place) = place.await else { return Ok(()) };
+            let Some(place) = self.place(kind, responder).await else { return Ok(()) };
             let place = place.map_err(|why| unreachable(&why))?;
             let mut span = responder.span.as_deref().and_then(|span| {
                 let (server, port) = self.remote.endpoint.server();
                 span.sent_to(&server, port)
             });
-            let attempt = self.attempt(place, &mut body, responder, span.as_ref()).await;
+            let attempt = self.attempt(place, &mut body, responder, span.as_deref()).await;
             if let (Some(span), Some(code)) = (&mut span, ended_with(&attempt, responder)) {
                 span.set_code(code);
             }
@@ -330,6 +333,16 @@ impl Exchange<'_> {
                 Attempt::Unseen(why) => return Err(unreachable(&why)),
             }
         }
+    }
+
+    /// A place on a connection to the backend; `None` when the client is gone.
+    async fn place(&self, kind: Kind, responder: &mut Responder) -> Option<Result<Place, Unreachable>> {
+        let mut placed = pin!(self.upstreams.place(self.remote, kind));
+        poll_fn(|cx| match placed.as_mut().poll(cx) {
+            Poll::Ready(place) => Poll::Ready(Some(place)),
+            Poll::Pending => responder.poll_gone(cx).map(|()| None),
+        })
+        .await
     }
 
     /// The head as the backend gets it, with what is left of the deadline.
@@ -385,19 +398,28 @@ impl Exchange<'_> {
                 return self.judge(why, &place);
             }
         }
-        let download = self.relay(response, &place, responder);
         match body.take() {
-            Some(body) if more => {
-                let mut uploaded = Sent::default();
-                let upload = upload(message.rest.clone(), body, &mut to, &mut uploaded);
-                let attempt = Box::pin(both_ways(upload, download)).await;
-                if let Some(ongoing) = self.ongoing {
-                    ongoing.received(uploaded.bytes);
-                }
-                attempt
-            }
-            _ => download.await,
+            Some(body) if more => Box::pin(self.both_ways(body, to, response, &place, responder)).await,
+            _ => self.relay(response, &place, responder).await,
         }
+    }
+
+    /// Sends on what follows the first message while the answer comes.
+    async fn both_ways(
+        &self,
+        body: RecvStream,
+        mut to: SendStream<Bytes>,
+        response: ResponseFuture,
+        place: &Place,
+        responder: &mut Responder,
+    ) -> Result<Attempt, Error> {
+        let mut uploaded = Sent::default();
+        let upload = upload(self.routed.message.rest.clone(), body, &mut to, &mut uploaded);
+        let attempt = both_ways(upload, self.relay(response, place, responder)).await;
+        if let Some(ongoing) = self.ongoing {
+            ongoing.received(uploaded.bytes);
+        }
+        attempt
     }
 
     /// Passes the backend's answer on to the client.
@@ -411,24 +433,35 @@ impl Exchange<'_> {
             Poll::Ready(response) => Poll::Ready(Some(response)),
             Poll::Pending => responder.poll_gone(cx).map(|()| None),
         });
-        let response = match received.await {
+        let from = match received.await {
             None => return Ok(Attempt::Done),
             Some(Err(why)) => return self.judge(why, place),
-            Some(Ok(response)) => response,
+            Some(Ok(response)) => match self.relay_head(response, responder)? {
+                Some(from) => from,
+                None => return Ok(Attempt::Done),
+            },
         };
         let Self { remote, routed, .. } = self;
         let namespace = &routed.route.settings.name;
-        if response.status() != StatusCode::OK || !call::is_grpc(response.headers()) {
-            return Err(error::not_grpc(namespace, &remote.endpoint, response.status()));
-        }
-        let (head, from) = response.into_parts();
-        let end = from.is_end_stream();
-        if responder.send_head(Response::from_parts(head, ()), end).is_err() || end {
-            return Ok(Attempt::Done);
-        }
         let sent = responder.send_body(pin!(Incoming::new(from))).await;
         sent.map_err(|why| error::backend_lost(namespace, &remote.endpoint, &why))?;
         Ok(Attempt::Done)
+    }
+
+    /// Passes the answer's head on, and says what of it follows, if anything does.
+    fn relay_head(
+        &self,
+        response: Response<RecvStream>,
+        responder: &mut Responder,
+    ) -> Result<Option<RecvStream>, Error> {
+        let (head, from) = response.into_parts();
+        if head.status != StatusCode::OK || !call::is_grpc(&head.headers) {
+            let namespace = &self.routed.route.settings.name;
+            return Err(error::not_grpc(namespace, &self.remote.endpoint, head.status));
+        }
+        let end = from.is_end_stream();
+        let ended = responder.send_head(Response::from_parts(head, ()), end).is_err() || end;
+        Ok((!ended).then_some(from))
     }
 
     /// Whether a failed attempt may be repeated. A GOAWAY reaches a stream only if its number is above the last one

@@ -88,7 +88,10 @@ where
                 turn += data.len();
                 sent.bytes += data.len() as u64;
                 if !data.is_empty() || end {
-                    wait_for_room(stream, data.len()).await?;
+                    if !has_room(stream, data.len()) {
+                        // Boxed, since every call would have to have room for what few do.
+                        Box::pin(wait_for_room(stream)).await?;
+                    }
                     stream.send_data(data, end).map_err(|_| PumpError::Gone)?;
                 }
                 if end {
@@ -112,15 +115,14 @@ async fn give_way() {
     let _ = tokio::spawn(tokio::task::yield_now()).await;
 }
 
-/// Waits until the stream takes at least a part of `len` bytes; what it does not take yet, it holds.
-async fn wait_for_room<E: Display>(stream: &mut SendStream<Bytes>, len: usize) -> Result<(), PumpError<E>> {
-    if len == 0 {
-        return Ok(());
-    }
+/// Whether the stream takes at least a part of `len` bytes now; what it does not take yet, it holds.
+fn has_room(stream: &mut SendStream<Bytes>, len: usize) -> bool {
     stream.reserve_capacity(len);
-    if stream.capacity() > 0 {
-        return Ok(());
-    }
+    len == 0 || stream.capacity() > 0
+}
+
+/// Waits until the stream takes a part of what it was [asked to take](has_room).
+async fn wait_for_room<E: Display>(stream: &mut SendStream<Bytes>) -> Result<(), PumpError<E>> {
     let room = poll_fn(|cx| {
         if stream.poll_reset(cx).is_ready() {
             return Poll::Ready(Err(PumpError::Gone));

@@ -184,7 +184,7 @@ impl Span {
     /// The span of sending the call on to a server: a host and its port, or a socket's path. `None` in a trace that is
     /// not recorded.
     #[must_use]
-    pub fn sent_to(&self, server: &str, port: Option<u16>) -> Option<Self> {
+    pub fn sent_to(&self, server: &str, port: Option<u16>) -> Option<Box<Self>> {
         if !self.span.is_recording() {
             return None;
         }
@@ -192,7 +192,7 @@ impl Span {
         attributes.push(KeyValue::new("server.address", server.to_owned()));
         attributes.extend(port.map(|port| KeyValue::new("server.port", i64::from(port))));
         let parent = Context::new().with_remote_span_context(self.span.span_context().clone());
-        Some(self.tracer.span(SpanKind::Client, self.method.clone(), attributes, &parent))
+        Some(Box::new(self.tracer.span(SpanKind::Client, self.method.clone(), attributes, &parent)))
     }
 
     /// Makes this span the parent of what the next server does. A `tracestate` stays as it came.
