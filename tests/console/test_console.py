@@ -103,6 +103,26 @@ def test_a_value_is_shown_edited_and_deleted(page, stack):
     page.sees("pre.value", "000000f0  f0 f1 f2")
 
 
+def test_saving_a_value_changes_no_byte_that_nobody_touched(page, stack):
+    for key, value, kind in (("lines", b"one\r\ntwo\r", "hex"), ("mark", b"\xef\xbb\xbfone\n", "text")):
+        stack.set("default", key, value)
+        page.go(stack, f"namespaces/default/keys?key={key}")
+        page.press("Edit")
+        assert page.field("Written as").get_attribute("value") == kind, key
+        page.press("Save…")
+        page.press("Replace", "dialog")
+        page.sees("pre.value", "one")
+        assert stack.request("GET", f"/namespaces/default/value?key={key}") == (200, value)
+
+
+def test_json_is_shown_as_it_is_written(page, stack):
+    stack.set("default", "odd", b'{"b":9007199254740993,"b":1.0,"1":[],"0":["{,:\\"}",{"e":"\\u00e9"}]}')
+    page.go(stack, "namespaces/default/keys?key=odd")
+    assert page.sees("pre.value", "1.0").text.split("\n") == [
+        "{", '  "b": 9007199254740993,', '  "b": 1.0,', '  "1": [],', '  "0": [', '    "{,:\\"}",', "    {", '      "e": "\\u00e9"', "    }", "  ]", "}",
+    ]  # fmt: skip
+
+
 def test_a_list_is_pushed_to_and_popped_from(page, stack):
     page.go(stack, "namespaces/default/lists?key=jobs")
     page.sees(".length", "empty")

@@ -1,7 +1,7 @@
 // One value: shown as text, JSON or hex, changed, removed.
 
 import { isKind, namespacePath, send } from "./api.js";
-import { SHOWN_BYTES, hexDump, hexOf, jsonOf, kindOf, looseText, ofHex, textOf } from "./bytes.js";
+import { SHOWN_BYTES, editableTextOf, hexDump, hexOf, jsonOf, kindOf, looseText, ofHex } from "./bytes.js";
 import { confirm } from "./dialog.js";
 import { fill, h, id, notice, problem, show } from "./dom.js";
 import { bytes as size, count } from "./format.js";
@@ -53,10 +53,10 @@ class View {
   }
 
   edit() {
-    const isText = textOf(this.bytes) !== null;
+    const text = editableTextOf(this.bytes);
     const cancel = h("button", { type: "button", onclick: () => this.draw() }, "Cancel");
     fill(this.element, editor({
-      content: isText ? looseText(this.bytes) : hexOf(this.bytes), kind: isText ? "text" : "hex", extra: cancel,
+      content: text ?? hexOf(this.bytes), kind: text === null ? "hex" : "text", extra: cancel,
       verbs: { "Save…": async (bytes, ttl) => {
         if (await replace(this.name, this.key, this.bytes, bytes, ttl)) this.reload();
       } },
