@@ -196,6 +196,33 @@ def test_a_configuration_is_rolled_back(page, stack):
     page.sees("td .health.good", "in sync")
 
 
+def test_a_file_that_was_deleted_or_broken_is_restored(page, stack):
+    stack.create("orders")
+    stack.create("carts")
+    newest = stack.file.read_text()
+    page.go(stack, "revisions/3")
+    page.sees(".diff .added", "name: carts")
+    assert not any(one.text == "Roll back to this…" for one in page.all("button")), "it is in force"
+    for spoil in (stack.file.unlink, lambda: stack.file.write_text("namespaces: 5\n")):
+        spoil()
+        page.go(stack, "revisions/3")
+        page.press("Roll back to this…")
+        page.press("Roll back", "dialog")
+        page.sees(".done", "every proxy has it")
+        assert stack.file.read_text() == newest
+
+
+def test_a_roll_back_that_cannot_be_says_why(page, stack):
+    stack.create("orders")
+    stack.create("carts")
+    page.go(stack, "revisions/2")
+    page.sees(".diff .added", "name: orders")
+    for kept in stack.file.with_name("prism.yaml.revisions").iterdir():
+        kept.unlink()
+    page.press("Roll back to this…")
+    page.sees(".problem", "revision 2 is not kept")
+
+
 def test_a_namespace_is_removed_once_its_name_was_read(page, stack):
     stack.create("carts")
     page.go(stack, "namespaces/carts/settings")
