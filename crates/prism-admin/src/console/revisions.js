@@ -3,7 +3,7 @@
 import { get, send } from "./api.js";
 import { confirm } from "./dialog.js";
 import { diff, outcome } from "./diff.js";
-import { fill, h, id, notice, problem, show, table } from "./dom.js";
+import { busy, fill, h, id, notice, problem, show, table } from "./dom.js";
 import { bytes, hash, time } from "./format.js";
 
 /** The page of all. */
@@ -44,7 +44,7 @@ export async function revision(context) {
   return [
     h("nav", { class: "crumbs", "aria-label": "Breadcrumb" }, h("a", { href: "#/revisions" }, "Revisions"), " / "),
     h("div", { class: "title" }, h("h1", {}, `Revision ${number}`),
-      may("write") && !isInForce ? h("button", { type: "button", class: "danger", onclick: () => rollBack(number, told) }, "Roll back to this…") : null),
+      may("write") && !isInForce ? h("button", { type: "button", class: "danger", onclick: (event) => busy(event.currentTarget, () => rollBack(number, told)) }, "Roll back to this…") : null),
     h("p", {}, one.action, h("span", { class: "quiet" }, " by "), one.who, ", ", time(one.at)), told,
     h("div", { class: "row" }, h("div", { class: "field" }, h("label", { for: field }, "Compared with"), compare)),
     place,

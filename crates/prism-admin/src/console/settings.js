@@ -2,7 +2,7 @@
 
 import { isKind, namespacePath, send } from "./api.js";
 import { diff, outcome } from "./diff.js";
-import { fill, h, id, problem } from "./dom.js";
+import { busy, fill, h, id, problem } from "./dom.js";
 
 /** Every setting: where it is in the API, what it is, and its default and range, as CONFIGURATION.md has them. */
 const SETTINGS = [
@@ -107,10 +107,10 @@ export function settingsForm({ namespace, tag, name, saved, readOnly }) {
       refused(error);
     }
   };
-  const form = h("form", { class: "settings", novalidate: true, onsubmit: (event) => { event.preventDefault(); write(false); } },
+  const form = h("form", { class: "settings", novalidate: true, onsubmit: (event) => { event.preventDefault(); busy(form, () => write(false)); } },
     fields.map((field) => field.element), told,
     readOnly ? null : h("div", { class: "buttons" },
-      h("button", { type: "button", onclick: () => write(true) }, "Preview changes"),
+      h("button", { type: "button", onclick: () => busy(form, () => write(true)) }, "Preview changes"),
       h("button", { type: "submit", class: "primary" }, namespace ? "Save" : "Create")));
   if (readOnly) fields.forEach((field) => { field.input.disabled = true; });
   return form;
