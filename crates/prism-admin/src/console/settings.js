@@ -33,6 +33,7 @@ function put(namespace, pointer, value) {
 class Field {
   constructor(setting, value) {
     this.setting = setting;
+    this.isThere = value !== undefined;
     const [field, hint, wrong] = [id("field"), id("hint"), id("wrong")];
     const attributes = { id: field, "aria-describedby": `${hint} ${wrong}`, "data-pointer": setting.pointer, spellcheck: "false", autocomplete: "off" };
     if (setting.choices) this.input = h("select", attributes, setting.choices.map((choice) => h("option", { selected: choice === value }, choice)));
@@ -48,7 +49,7 @@ class Field {
   /** What is typed; undefined: nothing. A number that is none goes as it is, for the API to say so. */
   value() {
     const { number, lines, check } = this.setting;
-    if (check) return this.input.checked || undefined;
+    if (check) return this.input.checked || (this.isThere ? false : undefined);
     const text = this.input.value.trim();
     if (!text) return undefined;
     if (lines) return text.split("\n").map((line) => line.trim()).filter(Boolean);
