@@ -13,7 +13,7 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use prism_runtime::listen::Address;
@@ -102,12 +102,7 @@ impl Edge {
         if logs_in || reads && (OPEN.contains(&path) || path.starts_with(console::FOLDER)) {
             return Ok((caller("anybody"), Role::Read));
         }
-        let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let session = || self.sessions.token(headers);
-        let identity = match header.is_none().then(session).flatten() {
-            Some(token) => tokens.identify_hash(&token)?,
-            None => tokens.identify(header)?,
-        };
+        let identity = self.sessions.identify(tokens, headers)?;
         let logs_out = path == "/session" && *method == Method::DELETE;
         if !reads && !logs_out && identity.role < Role::Write {
             let detail = format!("the token {} may read; a token of the role write is needed", identity.name);

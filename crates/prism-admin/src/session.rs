@@ -12,14 +12,14 @@ use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::header::{COOKIE, SET_COOKIE};
+use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use http::{HeaderMap, Request, StatusCode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use crate::app::Admin;
-use crate::auth::{Role, TokenHash};
+use crate::auth::{Identity, Role, TokenHash, Tokens};
 use crate::error::{Kind, Problem};
 use crate::request::body;
 use crate::store::Caller;
@@ -71,9 +71,20 @@ impl Sessions {
         }
     }
 
+    /// Who the sender of a request is: the holder of the token in its headers, or else of the one of its session.
+    ///
+    /// # Errors
+    /// Nobody who is known, or no longer.
+    pub fn identify(&self, tokens: &Tokens, headers: &HeaderMap) -> Result<Identity, Problem> {
+        let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        match header.is_none().then(|| self.token(headers)).flatten() {
+            Some(token) => tokens.identify_hash(&token),
+            None => tokens.identify(header),
+        }
+    }
+
     /// The hash of the token that the request's session stands for, if it has one.
-    #[must_use]
-    pub fn token(&self, headers: &HeaderMap) -> Option<TokenHash> {
+    fn token(&self, headers: &HeaderMap) -> Option<TokenHash> {
         let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let session = sessions.get(&hash(id_of(headers)?))?;
         (session.begun.elapsed() < AGE_MAX).then_some(session.token)
