@@ -249,10 +249,32 @@ struct Events(BufReader<TcpStream>);
 
 impl Events {
     fn follow(admin: &Admin, namespaces: &str) -> Self {
+        Self::follow_as(admin, namespaces, "accept: text/event-stream")
+    }
+
+    fn follow_as(admin: &Admin, namespaces: &str, header: &str) -> Self {
         let mut stream = TcpStream::connect(admin.http()).unwrap();
         let path = format!("/traffic/events?namespaces={namespaces}");
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", admin.http()).unwrap();
+        let host = admin.http();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{header}\r\n\r\n")
+            .unwrap();
         Self(BufReader::new(stream))
+    }
+
+    /// The status of the answer that the events are.
+    fn status(&mut self) -> u16 {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        line.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Waits for the end, which comes with one of the next samples; what was sent until then.
+    fn rest(mut self) -> String {
+        let mut rest = String::new();
+        while self.0.read_line(&mut rest).unwrap() > 0 {
+            assert!(rest.matches("event: sample").count() < 3, "the events go on");
+        }
+        rest
     }
 
     /// The data of the next event of a kind.
@@ -320,6 +342,48 @@ fn figures_are_sent_as_they_are_taken_until_the_admin_stops() {
     events.0.read_to_end(&mut rest).unwrap();
     assert!(admin.wait().success());
     assert!(!admin.log().contains("cut off"), "whoever follows the figures holds up no stop");
+}
+
+#[test]
+fn figures_end_with_the_token_or_the_session_that_asked_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, [read, _, write]) = tokens(folder.path());
+    let stack = Stack::start(&["--token-file", &file]);
+    let json = ("content-type", "application/json");
+    let login = format!("{{\"token\":\"{read}\"}}");
+    let answer = send(stack.admin.http(), "POST", "/session", &[json], login.as_bytes());
+    let session = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let follow = |header: String| {
+        let mut events = Events::follow_as(&stack.admin, "", &header);
+        events.next("sample");
+        events
+    };
+    let of_session = follow(format!("cookie: {session}"));
+    let mut of_reader = follow(format!("authorization: Bearer {read}"));
+    let of_writer = follow(format!("authorization: Bearer {write}"));
+
+    assert_eq!(send(stack.admin.http(), "DELETE", "/session", &[("cookie", &session)], b"").status, 204);
+    of_session.rest();
+    let all = std::fs::read_to_string(&file).unwrap();
+    let kept: Vec<_> = all.lines().filter(|line| !line.starts_with("a-write")).collect();
+    std::fs::write(&file, kept.join("\n")).unwrap();
+    of_writer.rest();
+    of_reader.next("sample");
+}
+
+#[test]
+fn those_who_follow_leave_connections_to_others() {
+    let stack = Stack::start(&[]);
+    let follow = || Events::follow(&stack.admin, "");
+    let mut followers: Vec<_> = (0..64).map(|_| follow()).collect();
+    assert!(followers.iter_mut().all(|events| events.status() == 200));
+    let mut refused = follow();
+    assert_eq!(refused.status(), 429);
+    let told = refused.rest();
+    assert!(told.contains("urn:prism:problem:limited") && told.contains("64 follow the figures"), "{told}");
+    assert_eq!(stack.admin.ask("GET", "/namespaces").status, 200);
+    followers.pop();
+    while follow().status() == 429 {}
 }
 
 #[test]

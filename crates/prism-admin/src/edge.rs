@@ -13,7 +13,7 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use prism_runtime::listen::Address;
@@ -102,12 +102,7 @@ impl Edge {
         if logs_in || reads && (OPEN.contains(&path) || path.starts_with(console::FOLDER)) {
             return Ok((caller("anybody"), Role::Read));
         }
-        let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let session = || self.sessions.token(headers);
-        let identity = match header.is_none().then(session).flatten() {
-            Some(token) => tokens.identify_hash(&token)?,
-            None => tokens.identify(header)?,
-        };
+        let identity = self.sessions.identify(tokens, headers)?;
         let logs_out = path == "/session" && *method == Method::DELETE;
         if !reads && !logs_out && identity.role < Role::Write {
             let detail = format!("the token {} may read; a token of the role write is needed", identity.name);
@@ -144,7 +139,8 @@ fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     if elsewhere {
         return Err(Problem::new(
             Kind::CrossOrigin,
-            "a page from elsewhere may not write; use a client or this server's own page",
+            "a page from elsewhere may not write; use a client or this server's own page. If this is its own page and a \
+             proxy stands before the server, let it pass on the host header as it came",
         ));
     }
     Ok(())
@@ -250,7 +246,8 @@ mod tests {
             headers(&[("host", "a:1"), ("sec-fetch-site", "cross-site")]),
             headers(&[("host", "a:1"), ("sec-fetch-site", "same-site")]),
         ] {
-            assert!(check_origin(&bad).is_err(), "{bad:?}");
+            let refused = check_origin(&bad).unwrap_err();
+            assert!(refused.detail.contains("pass on the host header"), "{bad:?}");
         }
     }
 }

@@ -359,9 +359,11 @@ fn json(namespace: &Value) -> Result<serde_json::Value, Problem> {
     serde_json::to_value(namespace).map_err(|error| Problem::new(Kind::Internal, error.to_string()))
 }
 
-/// The strong tag of a namespace: of its settings, not of where and how they are written.
+/// The strong tag of a namespace: of its settings, not of where, how and in what order they are written.
 fn tag(namespace: &Value) -> String {
-    format!("\"{}\"", sha256(&serde_json::to_vec(namespace).unwrap_or_default()))
+    let mut settings = serde_json::to_value(namespace).unwrap_or_default();
+    settings.sort_all_objects();
+    format!("\"{}\"", sha256(settings.to_string().as_bytes()))
 }
 
 /// The strong tag of the file.
@@ -390,6 +392,14 @@ mod tests {
             let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
             assert_eq!(merged(value(target), &value(change)), value(result), "{target} with {change}");
         }
+    }
+
+    #[test]
+    fn a_tag_is_that_of_the_settings_in_whatever_order() {
+        let tag = |text: &str| tag(&serde_yaml::from_str(text).unwrap());
+        let one = tag("{name: a, pattern: list, plugin: {endpoint: 'b:1', x: 1}}");
+        assert_eq!(one, tag("{plugin: {x: 1, endpoint: 'b:1'}, pattern: list, name: a}"));
+        assert_ne!(one, tag("{name: a, pattern: list, plugin: {endpoint: 'b:1', x: 2}}"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Sessions of browsers: a token is handed in once, and a cookie that scripts cannot read stands for it. A session
 //! remembers only the token's hash, and holds while the token does. Sessions end with the process.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,14 +12,14 @@ use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::header::{COOKIE, SET_COOKIE};
+use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use http::{HeaderMap, Request, StatusCode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use crate::app::Admin;
-use crate::auth::{Role, TokenHash};
+use crate::auth::{Identity, Role, TokenHash, Tokens};
 use crate::error::{Kind, Problem};
 use crate::request::body;
 use crate::store::Caller;
@@ -28,7 +29,7 @@ const COOKIE_NAME: &str = "prism_session";
 /// A working day; then the token is asked for again.
 const AGE_MAX: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// More at once end the oldest.
+/// More at once end the oldest of the token that has the most, so that its holder ends nobody else's.
 const SESSIONS_MAX: usize = 1000;
 
 /// A token is some 50 bytes.
@@ -56,9 +57,9 @@ impl Sessions {
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, session| session.begun.elapsed() < AGE_MAX);
         if sessions.len() >= SESSIONS_MAX
-            && let Some(oldest) = sessions.iter().min_by_key(|(_, session)| session.begun).map(|(id, _)| *id)
+            && let Some(one_too_many) = one_too_many(&sessions)
         {
-            sessions.remove(&oldest);
+            sessions.remove(&one_too_many);
         }
         sessions.insert(hash(&id), Session { token, begun: Instant::now() });
         Ok(id)
@@ -70,13 +71,34 @@ impl Sessions {
         }
     }
 
+    /// Who the sender of a request is: the holder of the token in its headers, or else of the one of its session.
+    ///
+    /// # Errors
+    /// Nobody who is known, or no longer.
+    pub fn identify(&self, tokens: &Tokens, headers: &HeaderMap) -> Result<Identity, Problem> {
+        let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        match header.is_none().then(|| self.token(headers)).flatten() {
+            Some(token) => tokens.identify_hash(&token),
+            None => tokens.identify(header),
+        }
+    }
+
     /// The hash of the token that the request's session stands for, if it has one.
-    #[must_use]
-    pub fn token(&self, headers: &HeaderMap) -> Option<TokenHash> {
+    fn token(&self, headers: &HeaderMap) -> Option<TokenHash> {
         let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let session = sessions.get(&hash(id_of(headers)?))?;
         (session.begun.elapsed() < AGE_MAX).then_some(session.token)
     }
+}
+
+/// The oldest session of the token that has the most.
+fn one_too_many(sessions: &HashMap<TokenHash, Session>) -> Option<TokenHash> {
+    let mut counts = HashMap::<_, usize>::new();
+    for session in sessions.values() {
+        *counts.entry(session.token).or_default() += 1;
+    }
+    let rank = |session: &Session| (counts[&session.token], Reverse(session.begun));
+    sessions.iter().max_by_key(|(_, session)| rank(session)).map(|(id, _)| *id)
 }
 
 fn hash(id: &str) -> TokenHash {
@@ -177,13 +199,18 @@ mod tests {
     }
 
     #[test]
-    fn there_are_never_more_sessions_than_the_most() {
+    fn there_are_never_more_sessions_than_the_most_and_no_token_ends_those_of_others() {
         let sessions = Sessions::default();
         let first = sessions.begin([1; 32]).unwrap();
-        for _ in 0..SESSIONS_MAX {
-            sessions.begin([2; 32]).unwrap();
-        }
+        let many: Vec<_> = (0..SESSIONS_MAX).map(|_| sessions.begin([2; 32]).unwrap()).collect();
+        let late = sessions.begin([3; 32]).unwrap();
         assert_eq!(sessions.0.lock().unwrap().len(), SESSIONS_MAX);
-        assert_eq!(sessions.token(&with(&format!("prism_session={first}"))), None, "the oldest has ended");
+        let token = |id: &str| sessions.token(&with(&format!("prism_session={id}")));
+        assert_eq!([&first, &late].map(|id| token(id)), [Some([1; 32]), Some([3; 32])]);
+        assert_eq!(
+            [&many[0], &many[1], &many[2]].map(|id| token(id)),
+            [None, None, Some([2; 32])],
+            "the oldest of the token that has the most have ended"
+        );
     }
 }

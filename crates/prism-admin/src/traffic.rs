@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::proxies::Proxies;
@@ -31,6 +31,8 @@ pub struct Traffic {
     state: Arc<Mutex<State>>,
     /// Told after each point.
     ticks: watch::Sender<()>,
+    /// A permit for each of those who may follow.
+    followers: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +79,8 @@ struct Before {
 
 impl Default for Traffic {
     fn default() -> Self {
-        Self { state: Arc::default(), ticks: watch::Sender::new(()) }
+        let followers = Arc::new(Semaphore::new(events::FOLLOWERS_MAX));
+        Self { state: Arc::default(), ticks: watch::Sender::new(()), followers }
     }
 }
 

@@ -192,7 +192,7 @@ fn about_the_file(now: &Snapshot, new: &[u8]) -> Option<String> {
 /// The difference of two texts in the unified format; empty where there is none.
 #[must_use]
 pub fn diff(before: &str, after: &str) -> String {
-    /// Half of what a request may take; what is not compared by then is shown as replaced.
+    /// Little of the 30 s that a request may take; what is not compared by then is shown as replaced.
     const COMPARE_MAX: std::time::Duration = std::time::Duration::from_secs(2);
     let diff = TextDiff::configure().timeout(COMPARE_MAX).diff_lines(before, after);
     diff.unified_diff().context_radius(3).header("before", "after").to_string()

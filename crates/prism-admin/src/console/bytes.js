@@ -3,8 +3,12 @@
 /** What is shown at first; a value may have 4 MiB. */
 export const SHOWN_BYTES = 64 * 1024;
 
-const strict = new TextDecoder("utf-8", { fatal: true });
-const lenient = new TextDecoder();
+/** Indented deeper, 4 MiB of JSON could become more than the 512 MiB that a text may have: 2 Mi lines of 2 x 100 spaces. */
+const DEPTH_MAX = 100;
+
+// A byte order mark is three bytes of the value like any others.
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The text that some bytes are, or null: they are not UTF-8, or hold control characters. */
 export function textOf(bytes) {
@@ -17,20 +21,48 @@ export function textOf(bytes) {
   }
 }
 
+/** The text of some bytes that a field gives back as it was, or null: a field makes a line feed of each carriage return. */
+export function editableTextOf(bytes) {
+  const text = textOf(bytes);
+  return text === null || text.includes("\r") ? null : text;
+}
+
 /** How a value is best shown: "json", "text" or "hex". */
 export function kindOf(bytes) {
   const text = textOf(bytes);
   if (text === null) return "hex";
-  return /^\s*[[{]/.test(text) && jsonOf(text) !== null ? "json" : "text";
+  return /^\s*[[{]/.test(text) && isJson(text) ? "json" : "text";
 }
 
-/** JSON with its lines apart, or null: it is none. */
-export function jsonOf(text) {
+function isJson(text) {
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    JSON.parse(text);
+    return true;
   } catch {
-    return null;
+    return false;
   }
+}
+
+/** JSON with its lines apart, or null: it is none, or too deep. */
+export function jsonOf(text) {
+  return isJson(text) ? indented(text) : null;
+}
+
+/** The tokens of JSON as they are written: a value of JavaScript would round numbers and lose names that are there twice. */
+function indented(text) {
+  let [shown, depth, isOpened] = ["", 0, false];
+  const line = () => `\n${"  ".repeat(depth)}`;
+  for (const [token] of text.matchAll(/"(?:[^"\\]+|\\.)*"|[[\]{},:]|[^\s"[\]{},:]+/g)) {
+    const closes = token === "]" || token === "}";
+    if (closes) depth -= 1;
+    // What is empty stays on its line.
+    if (closes !== isOpened) shown += line();
+    isOpened = token === "[" || token === "{";
+    if (isOpened) depth += 1;
+    if (depth > DEPTH_MAX) return null;
+    shown += token === "," ? `,${line()}` : token === ":" ? ": " : token;
+  }
+  return shown;
 }
 
 /** The text of some bytes, whatever they are. */

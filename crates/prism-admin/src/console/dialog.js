@@ -32,6 +32,7 @@ export function confirm({ title, body, verb, act, danger = true }) {
       } catch (error) {
         fill(failed, problem(error));
         yes.disabled = false;
+        yes.focus();
       }
     });
     document.body.append(dialog);

@@ -21,9 +21,22 @@ function filled(element, attributes, children) {
   return element;
 }
 
-/** Puts children in the place of those that are there. */
+/**
+ * Puts children in the place of those that are there. The focus, if it was among them, goes to the one that is called the
+ * same, or else to the page: without it the keyboard would begin anew at the top.
+ */
 export function fill(element, ...children) {
+  const focused = element.contains(document.activeElement) ? document.activeElement : null;
+  const name = focused && nameOf(focused);
   element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  if (!focused || focused.isConnected) return;
+  const successor = name && [...element.querySelectorAll(focused.tagName)].find((one) => nameOf(one) === name);
+  (successor || document.getElementById("main")).focus({ preventScroll: true });
+}
+
+/** What an element is called. */
+function nameOf(element) {
+  return element.getAttribute("aria-label") ?? element.labels?.[0]?.textContent ?? element.textContent;
 }
 
 let count = 0;
@@ -71,5 +84,19 @@ export async function show(element, promise, draw) {
     if (error.name !== "AbortError") fill(element, problem(error));
   } finally {
     clearTimeout(slow);
+  }
+}
+
+/**
+ * Does something that an element began, unless it is doing it already: who clicks twice does it once. Its buttons are not
+ * disabled, for then they would lose the focus.
+ */
+export async function busy(element, act) {
+  if (element.getAttribute("aria-busy") === "true") return;
+  element.setAttribute("aria-busy", "true");
+  try {
+    await act();
+  } finally {
+    element.removeAttribute("aria-busy");
   }
 }

@@ -1,7 +1,7 @@
 // The keys of a namespace, in folders, page by page.
 
 import { get, namespacePath } from "./api.js";
-import { fill, h, problem, show } from "./dom.js";
+import { busy, fill, h, problem, show } from "./dom.js";
 import { count } from "./format.js";
 import { newValue, openValue } from "./value.js";
 
@@ -48,14 +48,13 @@ export function keys({ query, signal, may }, name) {
   const load = async (cursor) => {
     const page = await get(namespacePath(name, "/keys"), { query: { prefix, delimiter: ":", cursor, limit: PAGE }, signal });
     found.append(...page.folders.map((folder) => item(folder, true)), ...page.keys.map((key) => item(key, false)));
-    const more = h("button", { type: "button", onclick: async () => {
-      more.disabled = true;
+    const more = h("button", { type: "button", onclick: () => busy(more, async () => {
       try {
         await load(page.next_cursor);
       } catch (error) {
         fill(below, problem(error));
       }
-    } }, "Load more");
+    }) }, "Load more");
     fill(below,
       page.next_cursor ? more : null,
       page.truncated ? h("p", { class: "hint" }, "This backend is not ordered, so only a first page can be shown; there is more. A longer prefix narrows it down.")

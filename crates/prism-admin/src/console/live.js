@@ -8,6 +8,9 @@ export const POINTS = 180;
 /** After this long without a sample nothing is known any more. */
 const SILENCE_MS = 15_000;
 
+/** After a refusal it is asked again this much later: the time between two samples. */
+const RETRY_MS = 5_000;
+
 const FIGURES = ["requests_per_second", "errors_per_second", "p50_seconds", "p99_seconds"];
 
 /**
@@ -19,6 +22,7 @@ export function follow(names, signal, changed) {
   let source = null;
   let series = null;
   let silence = null;
+  let retry = null;
   const heard = () => {
     clearTimeout(silence);
     silence = setTimeout(() => series && changed({ series, sample: null }), SILENCE_MS);
@@ -46,12 +50,16 @@ export function follow(names, signal, changed) {
     changed({ series, sample });
   };
   const failed = () => {
-    // A refusal is final for the browser; the API says why, and 401 leads to the login.
-    if (source.readyState === EventSource.CLOSED) get("/namespaces", { query: { limit: 1 } }).catch(() => {});
+    // A refusal is final for the browser, and may be over soon; 401 leads to the login.
+    if (source.readyState === EventSource.CLOSED) {
+      get("/namespaces", { query: { limit: 1 } }).catch(() => {});
+      retry = setTimeout(open, RETRY_MS);
+    }
     if (series) changed({ series, sample: null });
   };
   const close = () => {
     clearTimeout(silence);
+    clearTimeout(retry);
     source?.close();
     source = null;
   };

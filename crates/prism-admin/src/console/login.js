@@ -1,20 +1,23 @@
 // The login: a token for a session.
 
 import { send } from "./api.js";
-import { fill, h, problem } from "./dom.js";
+import { busy, fill, h, problem } from "./dom.js";
 
 /** The form; `found` gets the session. */
 export function login(found) {
   const failed = h("div");
   const token = h("input", { id: "token", type: "password", autocomplete: "current-password", required: true, spellcheck: "false" });
-  const submit = async (event) => {
-    event.preventDefault();
+  const logIn = async () => {
     try {
       found(await (await send("POST", "/session", { json: { token: token.value } })).json());
     } catch (error) {
       fill(failed, problem(error));
       token.focus();
     }
+  };
+  const submit = (event) => {
+    event.preventDefault();
+    busy(event.currentTarget, logIn);
   };
   setTimeout(() => token.focus());
   return h("section", { class: "login" },

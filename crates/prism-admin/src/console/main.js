@@ -47,7 +47,8 @@ function theme(next) {
 
 function header(current) {
   const other = theme() === "dark" ? "light" : "dark";
-  const toggle = h("button", { type: "button", class: "plain", onclick: () => { theme(other); header(current); } }, other === "dark" ? "Dark" : "Light");
+  const toggle = h("button", { type: "button", class: "plain", onclick: () => change(other, current) }, other === "dark" ? "Dark" : "Light");
+  toggle.id = "theme";
   toggle.setAttribute("aria-label", `Use the ${other} theme`);
   const who = session?.login
     ? [h("span", { class: "who" }, `${session.who} (${session.role})`), h("button", { type: "button", class: "plain", onclick: logOut }, "Log out")]
@@ -57,6 +58,12 @@ function header(current) {
     session ? h("nav", { "aria-label": "Pages" }, LINKS.map(([path, name]) =>
       h("a", { href: `#/${path}`, "aria-current": path === current ? "page" : null }, name))) : null,
     h("div", { class: "user" }, who, h("a", { href: "/docs", class: "api" }, "API"), toggle));
+}
+
+function change(chosen, current) {
+  theme(chosen);
+  header(current);
+  document.getElementById("theme").focus();
 }
 
 async function logOut() {

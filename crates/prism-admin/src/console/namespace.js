@@ -21,14 +21,17 @@ export async function namespace(context) {
   const response = await send("GET", namespacePath(name), { signal });
   const [settings, tag] = [await response.json(), response.headers.get("etag")];
   const live = { state: h("span", {}, unknown("not known yet")), memory: h("div"), charts: totals(), facts: h("dl", { class: "facts" }) };
+  const head = h("div", { class: "title" });
+  const drawHead = (now) => fill(head, h("h1", {}, name), live.state,
+    h("span", { class: "tag" }, now.pattern), now.read_only ? h("span", { class: "tag" }, "read-only") : null,
+    h("code", { class: "endpoint" }, now.plugin.endpoint));
+  drawHead(settings);
   follow([name], signal, ({ series, sample }) => draw(live, series.namespaces[name], sample?.namespaces[name] ?? null));
-  const shown = { "": () => live.charts.element, keys: () => keys(context, name), lists: () => lists(context, name), settings: () => edit(context, name, settings, tag) }[tab];
+  const shown = { "": () => live.charts.element, keys: () => keys(context, name), lists: () => lists(context, name), settings: () => edit(context, name, settings, tag, drawHead) }[tab];
   if (!shown) throw Object.assign(new Error(), { title: "There is nothing here", detail: `A namespace has no page ${tab}.` });
   return [
     h("nav", { class: "crumbs", "aria-label": "Breadcrumb" }, h("a", { href: "#/" }, "Namespaces"), " / "),
-    h("div", { class: "title" }, h("h1", {}, name), live.state,
-      h("span", { class: "tag" }, settings.pattern), settings.read_only ? h("span", { class: "tag" }, "read-only") : null,
-      h("code", { class: "endpoint" }, settings.plugin.endpoint)),
+    head,
     live.memory,
     h("nav", { class: "tabs", "aria-label": `Parts of ${name}`, onkeydown: arrows }, TABS.map(([path, label]) =>
       h("a", { href: `#/namespaces/${name}${path ? `/${path}` : ""}`, "aria-current": path === tab ? "page" : null }, label))),
@@ -66,12 +69,13 @@ function draw(live, series, state) {
     fact("Memory of the whole backend", figure(state?.backend_bytes, (number) => `${bytes(number)}${limit}`, silent)));
 }
 
-function edit({ may }, name, settings, tag) {
+function edit({ may }, name, settings, tag, changed) {
   const place = h("div");
   const drawForm = (namespace, etag) => fill(place, settingsForm({
     namespace, tag: etag, name, readOnly: !may("write"),
     saved: (answer, newTag) => {
       notice(answer.applied ? "Saved; every proxy has it." : "Saved; not every proxy has it.");
+      changed(answer.namespace);
       const told = outcome(answer);
       drawForm(answer.namespace, newTag);
       place.querySelector(".told").append(told);

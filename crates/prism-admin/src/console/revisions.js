@@ -3,7 +3,7 @@
 import { get, send } from "./api.js";
 import { confirm } from "./dialog.js";
 import { diff, outcome } from "./diff.js";
-import { fill, h, id, notice, show, table } from "./dom.js";
+import { busy, fill, h, id, notice, problem, show, table } from "./dom.js";
 import { bytes, hash, time } from "./format.js";
 
 /** The page of all. */
@@ -26,7 +26,7 @@ export async function revisions({ title, signal }) {
 export async function revision(context) {
   const { parts: [number], title, signal, query, may } = context;
   title(`Revision ${number}`);
-  const { revisions: found } = await get("/config/revisions", { signal });
+  const [{ revisions: found }, { file }] = await Promise.all([get("/config/revisions", { signal }), get("/config/status", { signal })]);
   const one = found.find((revision) => String(revision.number) === number);
   if (!one) throw Object.assign(new Error(), { title: "This revision is not kept", detail: "The last 100 are." });
   const from = query.get("from") ?? "";
@@ -39,11 +39,12 @@ export async function revision(context) {
   } }, h("option", { value: "" }, "the one before"), found.filter((other) => other !== one)
     .map((other) => h("option", { value: other.number, selected: String(other.number) === from }, `revision ${other.number}: ${other.action}`)));
   const told = h("div");
-  const isNewest = found[0] === one;
+  // The newest one is a way back, too, if the file was deleted or broken since.
+  const isInForce = file.exists && file.sha256 === one.sha256;
   return [
     h("nav", { class: "crumbs", "aria-label": "Breadcrumb" }, h("a", { href: "#/revisions" }, "Revisions"), " / "),
     h("div", { class: "title" }, h("h1", {}, `Revision ${number}`),
-      may("write") && !isNewest ? h("button", { type: "button", class: "danger", onclick: () => rollBack(number, told) }, "Roll back to this…") : null),
+      may("write") && !isInForce ? h("button", { type: "button", class: "danger", onclick: (event) => busy(event.currentTarget, () => rollBack(number, told)) }, "Roll back to this…") : null),
     h("p", {}, one.action, h("span", { class: "quiet" }, " by "), one.who, ", ", time(one.at)), told,
     h("div", { class: "row" }, h("div", { class: "field" }, h("label", { for: field }, "Compared with"), compare)),
     place,
@@ -59,17 +60,21 @@ function whole(number, signal) {
 }
 
 async function rollBack(number, told) {
-  const tag = (await send("GET", "/namespaces", { query: { limit: 1 } }).catch(() => null))?.headers.get("etag");
   const path = `/config/rollback/${number}`;
-  const dry = await (await send("POST", path, { query: { dry_run: true } })).json();
-  let answer;
-  const done = await confirm({
-    title: `Roll back to revision ${number}?`,
-    body: [h("p", {}, "The configuration becomes what it was then, as a new revision. This is what changes:"), diff(dry.diff)],
-    verb: "Roll back",
-    act: async () => { answer = await (await send("POST", path, { headers: tag ? { "if-match": tag } : {} })).json(); },
-  });
-  if (!done) return;
-  notice("Rolled back.");
-  fill(told, outcome(answer));
+  try {
+    const tag = (await send("HEAD", "/config")).headers.get("etag");
+    const dry = await (await send("POST", path, { query: { dry_run: true } })).json();
+    let answer;
+    const done = await confirm({
+      title: `Roll back to revision ${number}?`,
+      body: [h("p", {}, "The configuration becomes what it was then, as a new revision. This is what changes:"), diff(dry.diff)],
+      verb: "Roll back",
+      act: async () => { answer = await (await send("POST", path, { headers: { "if-match": tag } })).json(); },
+    });
+    if (!done) return;
+    notice("Rolled back.");
+    fill(told, outcome(answer));
+  } catch (error) {
+    fill(told, problem(error));
+  }
 }

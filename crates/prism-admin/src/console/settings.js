@@ -2,7 +2,7 @@
 
 import { isKind, namespacePath, send } from "./api.js";
 import { diff, outcome } from "./diff.js";
-import { fill, h, id, problem } from "./dom.js";
+import { busy, fill, h, id, problem } from "./dom.js";
 
 /** Every setting: where it is in the API, what it is, and its default and range, as CONFIGURATION.md has them. */
 const SETTINGS = [
@@ -33,6 +33,7 @@ function put(namespace, pointer, value) {
 class Field {
   constructor(setting, value) {
     this.setting = setting;
+    this.isThere = value !== undefined;
     const [field, hint, wrong] = [id("field"), id("hint"), id("wrong")];
     const attributes = { id: field, "aria-describedby": `${hint} ${wrong}`, "data-pointer": setting.pointer, spellcheck: "false", autocomplete: "off" };
     if (setting.choices) this.input = h("select", attributes, setting.choices.map((choice) => h("option", { selected: choice === value }, choice)));
@@ -48,7 +49,7 @@ class Field {
   /** What is typed; undefined: nothing. A number that is none goes as it is, for the API to say so. */
   value() {
     const { number, lines, check } = this.setting;
-    if (check) return this.input.checked || undefined;
+    if (check) return this.input.checked || (this.isThere ? false : undefined);
     const text = this.input.value.trim();
     if (!text) return undefined;
     if (lines) return text.split("\n").map((line) => line.trim()).filter(Boolean);
@@ -107,10 +108,10 @@ export function settingsForm({ namespace, tag, name, saved, readOnly }) {
       refused(error);
     }
   };
-  const form = h("form", { class: "settings", novalidate: true, onsubmit: (event) => { event.preventDefault(); write(false); } },
+  const form = h("form", { class: "settings", novalidate: true, onsubmit: (event) => { event.preventDefault(); busy(form, () => write(false)); } },
     fields.map((field) => field.element), told,
     readOnly ? null : h("div", { class: "buttons" },
-      h("button", { type: "button", onclick: () => write(true) }, "Preview changes"),
+      h("button", { type: "button", onclick: () => busy(form, () => write(true)) }, "Preview changes"),
       h("button", { type: "submit", class: "primary" }, namespace ? "Save" : "Create")));
   if (readOnly) fields.forEach((field) => { field.input.disabled = true; });
   return form;

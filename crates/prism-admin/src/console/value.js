@@ -1,9 +1,9 @@
 // One value: shown as text, JSON or hex, changed, removed.
 
 import { isKind, namespacePath, send } from "./api.js";
-import { SHOWN_BYTES, hexDump, hexOf, jsonOf, kindOf, looseText, ofHex, textOf } from "./bytes.js";
+import { SHOWN_BYTES, editableTextOf, hexDump, hexOf, jsonOf, kindOf, looseText, ofHex } from "./bytes.js";
 import { confirm } from "./dialog.js";
-import { fill, h, id, notice, problem, show } from "./dom.js";
+import { busy, fill, h, id, notice, problem, show } from "./dom.js";
 import { bytes as size, count } from "./format.js";
 
 /** A key that is there. `gone` is called once it is deleted. */
@@ -53,10 +53,10 @@ class View {
   }
 
   edit() {
-    const isText = textOf(this.bytes) !== null;
+    const text = editableTextOf(this.bytes);
     const cancel = h("button", { type: "button", onclick: () => this.draw() }, "Cancel");
     fill(this.element, editor({
-      content: isText ? looseText(this.bytes) : hexOf(this.bytes), kind: isText ? "text" : "hex", extra: cancel,
+      content: text ?? hexOf(this.bytes), kind: text === null ? "hex" : "text", extra: cancel,
       verbs: { "Save…": async (bytes, ttl) => {
         if (await replace(this.name, this.key, this.bytes, bytes, ttl)) this.reload();
       } },
@@ -136,15 +136,18 @@ export function editor({ content, kind, verbs, extra = null, ttl = true }) {
   const text = h("textarea", { id: value, rows: ttl ? 10 : 4, spellcheck: "false" }, content);
   const choice = h("select", { id: as }, ["text", "hex"].map((one) => h("option", { value: one, selected: one === kind }, one)));
   const life = h("input", { id: seconds, inputmode: "numeric", autocomplete: "off" });
-  const submit = async (event) => {
-    event.preventDefault();
+  const act = async (verb) => {
     try {
       const bytes = choice.value === "hex" ? ofHex(text.value) : new TextEncoder().encode(text.value);
       fill(failed);
-      await verbs[event.submitter?.textContent ?? Object.keys(verbs)[0]](bytes, life.value.trim() || undefined);
+      await verbs[verb](bytes, life.value.trim() || undefined);
     } catch (error) {
       fill(failed, problem(error));
     }
+  };
+  const submit = (event) => {
+    event.preventDefault();
+    busy(event.currentTarget, () => act(event.submitter?.textContent ?? Object.keys(verbs)[0]));
   };
   return h("form", { class: "editor", onsubmit: submit },
     h("div", { class: "field" }, h("label", { for: value }, "Value"), text),

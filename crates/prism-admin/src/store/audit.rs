@@ -60,14 +60,27 @@ pub(super) fn append(path: &Path, entry: &AuditEntry) -> Result<impl Fn() + use<
     let failed = |error: io::Error| storage("write", path, &error);
     let mut line = serde_json::to_vec(entry).unwrap_or_default();
     line.push(b'\n');
-    let mut file = File::options().create(true).append(true).open(path).map_err(failed)?;
+    let mut file = File::options().create(true).read(true).append(true).open(path).map_err(failed)?;
     let before = file.metadata().map_err(failed)?.len();
+    if is_torn(&mut file, before).map_err(failed)? {
+        line.insert(0, b'\n');
+    }
     let written = file.write_all(&line).and_then(|()| file.sync_all());
     let undo = move || {
         let _ = file.set_len(before);
     };
     written.map_err(failed).inspect_err(|_| undo())?;
     Ok(undo)
+}
+
+/// Whether the last line was not written to its end; what is appended to it would be lost with it.
+fn is_torn(file: &mut File, len: u64) -> io::Result<bool> {
+    let mut last = [b'\n'];
+    if let Some(at) = len.checked_sub(1) {
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(&mut last)?;
+    }
+    Ok(last != [b'\n'])
 }
 
 /// The last `limit` lines that end at `end` bytes, or at the end of the file.
@@ -159,7 +172,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit");
         append(&path, &entry(1)).map(drop).unwrap();
-        std::fs::write(&path, [std::fs::read(&path).unwrap(), b"{torn\n".to_vec()].concat()).unwrap();
+        std::fs::write(&path, [std::fs::read(&path).unwrap(), b"{torn".to_vec()].concat()).unwrap();
         append(&path, &entry(2)).map(drop).unwrap();
         let page = read_back(&path, None, 10).unwrap();
         let numbers: Vec<_> = page.entries.iter().filter_map(|entry| entry.number).collect();

@@ -3,12 +3,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 use futures_util::future::join_all;
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use utoipa::IntoParams;
 
 use super::history::Series;
@@ -22,6 +25,9 @@ use crate::write::{blocking, endpoint_of};
 
 /// A page of the console shows half as many.
 const NAMESPACES_MAX: usize = 100;
+
+/// Those who may follow at once. Each holds one of the 256 connections of the port; three quarters are for all else.
+pub(super) const FOLLOWERS_MAX: usize = 64;
 
 /// The query of the events.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -96,11 +102,13 @@ impl Now {
 #[utoipa::path(get, path = "/traffic/events", tag = "traffic", params(EventsParams), responses(
     (status = 200, description = "`history`: the last 15 minutes, a column for each figure, null where it is unknown. \
         `sample`: the newest figures, which proxies answered, and what each backend says of its health and of what it \
-        holds.", body = String, content_type = "text/event-stream"),
+        holds. It ends once the token or session that asked is no longer known.",
+        body = String, content_type = "text/event-stream"),
 ))]
 pub async fn get(
     State(admin): State<Admin>,
     Params(params): Params<EventsParams>,
+    headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let names: Vec<_> = params.namespaces.split(',').filter(|name| !name.is_empty()).collect();
     if names.len() > NAMESPACES_MAX {
@@ -108,24 +116,47 @@ pub async fn get(
         return Err(Problem::new(Kind::Malformed, detail));
     }
     let names: Vec<_> = names.into_iter().map(str::to_owned).collect();
+    let permit = Arc::clone(&admin.traffic.followers).try_acquire_owned().map_err(|_| {
+        let detail =
+            format!("{FOLLOWERS_MAX} follow the figures, which is the most; try again when one has left");
+        Problem::new(Kind::Limited, detail)
+    })?;
     let past = event("history", &admin.traffic.past(&names));
-    let ticks = admin.traffic.ticks.subscribe();
-    let stopping = admin.stopping.clone();
-    let samples = futures_util::stream::unfold((true, ticks), move |(is_first, mut ticks)| {
-        let (admin, names) = (admin.clone(), names.clone());
-        async move {
-            if !is_first {
-                let ticked = admin.stopping.run_until_cancelled(ticks.changed()).await;
-                ticked.and_then(Result::ok)?;
-            }
-            ticks.mark_unchanged();
-            Some((event("sample", &sample(&admin, &names).await), (false, ticks)))
+    let (ticks, stopping) = (admin.traffic.ticks.subscribe(), admin.stopping.clone());
+    let follower = Follower { admin, names, headers, ticks, _permit: permit };
+    let samples = futures_util::stream::unfold((true, follower), async |(is_first, mut follower)| {
+        if !is_first {
+            follower.tick().await?;
         }
+        follower.ticks.mark_unchanged();
+        let sample = sample(&follower.admin, &follower.names).await;
+        Some((event("sample", &sample), (false, follower)))
     });
     let events = futures_util::stream::once(async { past });
     let events = futures_util::StreamExt::chain(events, samples);
     let events = futures_util::StreamExt::take_until(events, stopping.cancelled_owned());
     Ok(Sse::new(futures_util::StreamExt::map(events, Ok)).keep_alive(KeepAlive::default()))
+}
+
+/// Somebody who follows.
+struct Follower {
+    admin: Admin,
+    names: Vec<String>,
+    /// Those of the request: its token or session.
+    headers: HeaderMap,
+    ticks: watch::Receiver<()>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Follower {
+    /// Waits for the next point; `None`: the admin stops, or whoever asked is no longer known.
+    async fn tick(&mut self) -> Option<()> {
+        self.admin.stopping.run_until_cancelled(self.ticks.changed()).await?.ok()?;
+        match &self.admin.tokens {
+            Some(tokens) => self.admin.sessions.identify(tokens, &self.headers).ok().map(drop),
+            None => Some(()),
+        }
+    }
 }
 
 fn event(name: &str, data: &impl Serialize) -> Event {
