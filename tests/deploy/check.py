@@ -301,6 +301,8 @@ def units_of_systemd_are_sound(folder: str) -> None:
 
 
 def main() -> None:
+    # The strictest: what the containers mount is readable for their user all the same.
+    os.umask(0o077)
     with tempfile.TemporaryDirectory() as folder:
         stack = Stack(f"prism-deploy-test-{os.getpid()}", folder)
         try:
