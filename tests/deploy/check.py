@@ -216,6 +216,18 @@ def namespace_made_by_the_admin_works_through_the_proxy(stack: Stack) -> None:
         assert console.headers.get_content_type() == "text/html"
 
 
+def failed_change_of_the_proxy_keeps_data(stack: Stack) -> None:
+    with SyncPrismClient(stack.address("proxy", 8980)) as client:
+        client.keyvalue.set("kept", b"x")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        changed = {**stack.variables, "PRISM_PORT": str(taken.getsockname()[1])}
+        assert run("just", "up", "--no-build", check=False, env=changed).returncode != 0, "its port is taken"
+    stack.just("up", "--no-build")
+    with SyncPrismClient(stack.address("proxy", 8980)) as client:
+        assert client.keyvalue.get("kept") == b"x"
+
+
 def lost_backend_is_seen_and_healed(stack: Stack) -> None:
     memstore = stack.container("memstore")
     with SyncPrismClient(stack.address("proxy", 8980)) as client:
@@ -314,6 +326,7 @@ def main() -> None:
                 admin_wants_its_token,
                 namespace_made_by_the_admin_works_through_the_proxy,
                 starts_again_and_keeps_namespaces,
+                failed_change_of_the_proxy_keeps_data,
                 lost_backend_is_seen_and_healed,
                 stops_in_order_and_leaves_nothing,
             ):
