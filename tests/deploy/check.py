@@ -181,6 +181,7 @@ def containers_are_hardened(stack: Stack) -> None:
         assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"], service
         assert any(option.startswith("no-new-privileges") for option in host["SecurityOpt"]), service
         assert container["Config"]["StopTimeout"] > 10, "a drain takes up to 10 s"
+        assert {"Name": "nofile", "Soft": 16384, "Hard": 16384} in host["Ulimits"], "every connection takes a file"
         published = [at["HostIp"] for found in (host["PortBindings"] or {}).values() for at in found]
         assert set(published) <= {"127.0.0.1"}, (service, published)
         status = run("docker", "exec", stack.container(service), "sh", check=False)
