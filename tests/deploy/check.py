@@ -181,6 +181,7 @@ def containers_are_hardened(stack: Stack) -> None:
         assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"], service
         assert any(option.startswith("no-new-privileges") for option in host["SecurityOpt"]), service
         assert container["Config"]["StopTimeout"] > 10, "a drain takes up to 10 s"
+        assert {"Name": "nofile", "Soft": 16384, "Hard": 16384} in host["Ulimits"], "every connection takes a file"
         published = [at["HostIp"] for found in (host["PortBindings"] or {}).values() for at in found]
         assert set(published) <= {"127.0.0.1"}, (service, published)
         status = run("docker", "exec", stack.container(service), "sh", check=False)
@@ -214,6 +215,18 @@ def namespace_made_by_the_admin_works_through_the_proxy(stack: Stack) -> None:
     assert status == 200 and "4711" in json.dumps(answer), f"the console sees no data: {status} {answer}"
     with urllib.request.urlopen(f"http://{stack.address('admin', 8090)}/") as console:
         assert console.headers.get_content_type() == "text/html"
+
+
+def failed_change_of_the_proxy_keeps_data(stack: Stack) -> None:
+    with SyncPrismClient(stack.address("proxy", 8980)) as client:
+        client.keyvalue.set("kept", b"x")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        changed = {**stack.variables, "PRISM_PORT": str(taken.getsockname()[1])}
+        assert run("just", "up", "--no-build", check=False, env=changed).returncode != 0, "its port is taken"
+    stack.just("up", "--no-build")
+    with SyncPrismClient(stack.address("proxy", 8980)) as client:
+        assert client.keyvalue.get("kept") == b"x"
 
 
 def lost_backend_is_seen_and_healed(stack: Stack) -> None:
@@ -301,6 +314,8 @@ def units_of_systemd_are_sound(folder: str) -> None:
 
 
 def main() -> None:
+    # The strictest: what the containers mount is readable for their user all the same.
+    os.umask(0o077)
     with tempfile.TemporaryDirectory() as folder:
         stack = Stack(f"prism-deploy-test-{os.getpid()}", folder)
         try:
@@ -312,6 +327,7 @@ def main() -> None:
                 admin_wants_its_token,
                 namespace_made_by_the_admin_works_through_the_proxy,
                 starts_again_and_keeps_namespaces,
+                failed_change_of_the_proxy_keeps_data,
                 lost_backend_is_seen_and_healed,
                 stops_in_order_and_leaves_nothing,
             ):
