@@ -83,13 +83,14 @@ fn measure_in_place(
     load: &H2load,
 ) -> anyhow::Result<(Terms, Sample)> {
     let connections = || prism::metric(backend, "prism_connections_accepted_total");
+    let calls = || prism::metric(backend, "prism_calls_total");
     let accepted_before = connections()?;
     let mut watched = vec![&contender.process];
     if !std::ptr::eq(contender, backend) {
         watched.push(&backend.process);
     }
     let others = Others::begin()?;
-    let outcome = load.run(&contender.address, &watched)?;
+    let outcome = load.run(&contender.address, &watched, &calls)?;
     let mut sample = Sample::default()
         .with(Figure::RequestsPerSecond, outcome.requests_per_second)
         .with_latency(&outcome.latency)

@@ -1,8 +1,9 @@
 //! `h2load`, the neutral closed-loop generator for gRPC. It does not read gRPC's status, so an error shows as an answer
 //! of the wrong size: the bytes that came are compared with those that a right answer has.
 //!
-//! Rates, latencies and CPU times are those of a window that begins when the connections are up. The log tells which
-//! requests ended within it.
+//! Rates and CPU times are those of a window that begins when the connections are up; the store counts the calls within it.
+//! Latencies are those of a further run, for its log takes `h2load` as much time as a request: it is a write for each
+//! of them, and makes it send few at a time.
 
 mod log;
 mod summary;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, ensure};
 use hdrhistogram::Histogram;
 
-use super::Shape;
+use super::{Shape, histogram};
 use crate::call::Call;
 use crate::process::{Place, Process, cpu_of};
 use summary::Summary;
@@ -22,6 +23,8 @@ use summary::Summary;
 /// Connections are up after this time, and one more time for each of them.
 const CONNECT_MAX: Duration = Duration::from_millis(300);
 const CONNECT_ONE_MAX: Duration = Duration::from_micros(500);
+/// What is logged of latencies lasts no longer.
+const LOGGED_MAX: Duration = Duration::from_millis(500);
 /// The load goes on for so long behind the window.
 const TAIL: Duration = Duration::from_millis(50);
 
@@ -56,19 +59,23 @@ pub(crate) struct Outcome {
     pub(crate) load_cpu_us: f64,
 }
 
-/// A moment: the time, and CPU times so far.
+/// Counts the calls that have arrived behind a contender so far.
+pub(crate) type Calls<'a> = &'a dyn Fn() -> anyhow::Result<u64>;
+
+/// A moment: the time, and CPU times and calls so far.
 #[derive(Debug)]
 struct Mark {
     at: SystemTime,
     cpu: Vec<Duration>,
     load_cpu: Duration,
+    calls: u64,
 }
 
 impl Mark {
-    fn now(watched: &[&Process], load: Option<u32>) -> anyhow::Result<Self> {
+    fn now(watched: &[&Process], load: Option<u32>, calls: Calls<'_>) -> anyhow::Result<Self> {
         let cpu = watched.iter().map(|process| process.cpu()).collect::<anyhow::Result<_>>()?;
         let load_cpu = load.map_or(Ok(Duration::ZERO), cpu_of)?;
-        Ok(Self { at: SystemTime::now(), cpu, load_cpu })
+        Ok(Self { at: SystemTime::now(), cpu, load_cpu, calls: calls()? })
     }
 
     fn us(&self) -> anyhow::Result<u64> {
@@ -78,46 +85,69 @@ impl Mark {
 
 impl H2load {
     /// Runs it to its end, and watches the CPU time of servers meanwhile. Fails if any call did.
-    pub(crate) fn run(&self, address: &str, watched: &[&Process]) -> anyhow::Result<Outcome> {
-        let folder = tempfile::tempdir()?;
-        let path = folder.path().join("requests.log");
-        let mut command = self.command(address, folder.path())?;
-        command.arg(format!("--log-file={}", path.display()));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().context("h2load cannot be started")?;
-        let (begin, end, output) = self.watch(child, watched)?;
-        let output = said(&output)?;
-        let summary = Summary::parse(&output).with_context(|| format!("h2load printed:\n{output}"))?;
-        summary.check(&self.call, self.shape)?;
-
-        let log = std::fs::read_to_string(&path)?;
-        let (requests, latency) = log::within(&log, begin.us()?..=end.us()?)?;
+    pub(crate) fn run(
+        &self,
+        address: &str,
+        watched: &[&Process],
+        calls: Calls<'_>,
+    ) -> anyhow::Result<Outcome> {
+        let (begin, end) = self.measure(address, watched, calls, None)?;
+        let requests = end.calls.saturating_sub(begin.calls);
         let per_request = |begin: &Duration, end: &Duration| {
             end.saturating_sub(*begin).as_secs_f64() * 1e6 / requests.max(1) as f64
         };
         Ok(Outcome {
             requests,
             requests_per_second: requests as f64 / end.at.duration_since(begin.at)?.as_secs_f64(),
-            latency,
+            latency: self.latency(address)?,
             cpu_us: begin.cpu.iter().zip(&end.cpu).map(|(begin, end)| per_request(begin, end)).collect(),
             load_cpu_us: per_request(&begin.load_cpu, &end.load_cpu),
         })
     }
 
-    /// Waits for its end; the marks are those of its window.
-    fn watch(&self, child: Child, watched: &[&Process]) -> anyhow::Result<(Mark, Mark, Output)> {
-        let Until::Passed(time) = self.until else {
-            let begin = Mark::now(watched, None)?;
-            let output = child.wait_with_output()?;
-            return Ok((begin, Mark::now(watched, None)?, output));
-        };
+    /// The latencies of a run with a log; of one that ends after so many requests there are none.
+    fn latency(&self, address: &str) -> anyhow::Result<Histogram<u64>> {
+        let Until::Passed(time) = self.until else { return histogram() };
+        let logged = Self { until: Until::Passed(time.min(LOGGED_MAX)), ..self.clone() };
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("requests.log");
+        let (begin, end) = logged.measure(address, &[], &|| Ok(0), Some(&path))?;
+        log::within(&std::fs::read_to_string(&path)?, begin.us()?..=end.us()?)
+    }
+
+    /// Runs it to its end; the marks are those of its window.
+    fn measure(
+        &self,
+        address: &str,
+        watched: &[&Process],
+        calls: Calls<'_>,
+        log: Option<&Path>,
+    ) -> anyhow::Result<(Mark, Mark)> {
+        let folder = tempfile::tempdir()?;
+        let mut command = self.command(address, folder.path())?;
+        command.args(log.map(|path| format!("--log-file={}", path.display())));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().context("h2load cannot be started")?;
         let begun = Instant::now();
         let until = |moment: Duration| std::thread::sleep(moment.saturating_sub(begun.elapsed()));
-        until(self.connect_max());
-        let begin = Mark::now(watched, Some(child.id()))?;
-        until(self.connect_max() + time);
-        let end = Mark::now(watched, Some(child.id()))?;
-        Ok((begin, end, child.wait_with_output()?))
+        let (begin, end, output) = match self.until {
+            Until::Passed(time) => {
+                until(self.connect_max());
+                let begin = Mark::now(watched, Some(child.id()), calls)?;
+                until(self.connect_max() + time);
+                let end = Mark::now(watched, Some(child.id()), calls)?;
+                (begin, end, child.wait_with_output()?)
+            }
+            Until::Done(_) => {
+                let begin = Mark::now(watched, None, calls)?;
+                let output = child.wait_with_output()?;
+                (begin, Mark::now(watched, None, calls)?, output)
+            }
+        };
+        let output = said(&output)?;
+        let summary = Summary::parse(&output).with_context(|| format!("h2load printed:\n{output}"))?;
+        summary.check(&self.call, self.shape)?;
+        Ok((begin, end))
     }
 
     fn connect_max(&self) -> Duration {

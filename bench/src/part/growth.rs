@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::call::{Call, VALUE_BYTES};
-use crate::contender::{Contender, Setup, prism};
+use crate::contender::{Contender, Setup, haproxy, prism};
 use crate::contest::{self, Contest, Entry};
 use crate::load::Shape;
 use crate::load::h2load::{H2load, Until};
@@ -21,11 +21,13 @@ pub(crate) const WORKERS_ID: &str = "workers";
 pub(crate) const NAMESPACES: [usize; 3] = [1, 100, 10_000];
 /// Connections of its clients.
 pub(crate) const CONNECTIONS: [usize; 4] = [1, 64, 512, 2000];
+/// Those that HAProxy is measured with, too.
+pub(crate) const CONNECTIONS_COMPARED: [usize; 2] = [64, 2000];
 /// Its workers.
 pub(crate) const WORKERS: [usize; 2] = [1, 2];
 
 /// Programs that take part, and how they tell their version.
-const PROGRAMS: [(&str, &str); 1] = [("h2load", "--version")];
+const PROGRAMS: [(&str, &str); 2] = [("haproxy", "-v"), ("h2load", "--version")];
 
 /// Runs the part.
 pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Results> {
@@ -37,9 +39,10 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Results> {
         .map(|count| prism::proxy_with_namespaces(plan.contender(1, folder), &memstore.address, count))
         .into_iter()
         .collect::<anyhow::Result<Vec<_>>>()?;
+    let haproxy = haproxy::start(plan.contender(1, folder), &memstore.address)?;
     let contests = vec![
         namespaces_contest(plan, &namespaces, &memstore),
-        connections_contest(plan, &namespaces[0], &memstore),
+        connections_contest(plan, &namespaces[0], &haproxy, &memstore),
     ];
     let mut cases = contest::run(contests, plan.rounds).await?;
     cases.extend(workers(plan, folder).await?);
@@ -66,22 +69,39 @@ pub(crate) fn namespaces_label(count: usize) -> String {
     if count == 1 { "1 namespace".to_owned() } else { format!("{} namespaces", count_text(count)) }
 }
 
-/// One proxy with 1 to many clients, one call at a time each.
-fn connections_contest<'a>(plan: &Plan, proxy: &'a Contender, memstore: &'a Contender) -> Contest<'a> {
+/// One proxy with 1 to many clients, one call at a time each, and HAProxy with some of them.
+fn connections_contest<'a>(
+    plan: &Plan,
+    proxy: &'a Contender,
+    haproxy: &'a Contender,
+    memstore: &'a Contender,
+) -> Contest<'a> {
     let section = "Growing number of connections, one call at a time on each, one worker";
     let case = Case::new(section, "Get", CONNECTIONS_ID).against(&connections_label(CONNECTIONS[0]));
-    let entries = CONNECTIONS.map(|connections| {
+    let entry = |contender, connections: usize, label| {
         let (until, place) = (Until::Passed(plan.time), plan.rest_place(1));
         let shape = Shape { connections, streams: 1 };
         let load = H2load { call: Call::get(VALUE_BYTES), shape, until, place };
-        Entry { label: connections_label(connections), contender: proxy, backend: memstore, load }
-    });
-    Contest { case, entries: entries.into(), across_workers: false }
+        Entry { label, contender, backend: memstore, load }
+    };
+    let mut entries = Vec::new();
+    for connections in CONNECTIONS {
+        entries.push(entry(proxy, connections, connections_label(connections)));
+        if CONNECTIONS_COMPARED.contains(&connections) {
+            entries.push(entry(haproxy, connections, compared_label(connections)));
+        }
+    }
+    Contest { case, entries, across_workers: false }
 }
 
 /// The row of so many connections.
 pub(crate) fn connections_label(count: usize) -> String {
     if count == 1 { "1 connection".to_owned() } else { format!("{} connections", count_text(count)) }
+}
+
+/// The row of HAProxy with so many connections.
+pub(crate) fn compared_label(count: usize) -> String {
+    format!("{}, {}", haproxy::NAME, connections_label(count))
 }
 
 /// Proxies of one and two workers, none of them with a core of its own.

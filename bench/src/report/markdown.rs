@@ -72,9 +72,10 @@ fn method(part: Part, settings: &Settings) -> String {
     let kind = match part {
         Part::Proxy => {
             "All gateways stand before the same `prism-memstore`, in clear text, with connections kept. Shapes are \
-             connections × streams. `h2load` sends (closed loop), and its latencies are those that it logs for each \
-             request; `prism bench` sends at fixed moments (open loop), and latency counts from then; a request that could not be sent before the end counts as one that took the whole \
-             measurement."
+             connections × streams. `h2load` sends (closed loop); latencies are those that it logs in a further run of half a \
+             second, since the log of each request takes it as long as a request. `prism bench` sends at fixed moments (open \
+             loop), and latency counts from then; a request that could not be sent before the end counts as one that took \
+             the whole measurement."
         }
         Part::Memstore => {
             "Redis runs without persistence. `h2load` sends to the store, `redis-benchmark` to Redis, one request at a time \

@@ -195,7 +195,7 @@ impl<'a> Measured<'a> {
         const FLAT: f64 = 1.2;
         let cpu = |id: &str, of: &str, to: &str| self.ratio(id, Figure::CpuUs, of, to);
         let (one, many) = (growth::namespaces_label(1), growth::namespaces_label(10_000));
-        let (few, most) = (growth::connections_label(64), growth::connections_label(2000));
+        let [few, most] = growth::CONNECTIONS_COMPARED.map(growth::connections_label);
         let (single, double) = (growth::workers_label(1), growth::workers_label(2));
         let workers_id = format!("{}/{}", growth::WORKERS_ID, Shape::SHARED);
         vec![

@@ -88,9 +88,10 @@ async fn refresh(plan: &Plan, folder: &Path) -> anyhow::Result<Case> {
     let load =
         |requests| H2load { call: call.clone(), shape: Shape::SHARED, until: Until::Done(requests), place };
     // Connections and their buffers are there from here on.
-    load(10_000).run(&memstore.address, &[])?;
+    let calls = || prism::metric(&memstore, "prism_calls_total");
+    load(10_000).run(&memstore.address, &[], &calls)?;
     let before = memstore.process.rss_bytes()?;
-    let outcome = load(u64::try_from(plan.keys)?).run(&memstore.address, &[&memstore.process])?;
+    let outcome = load(u64::try_from(plan.keys)?).run(&memstore.address, &[&memstore.process], &calls)?;
     call.verify(&memstore.address).await?;
     let timers = prism::metric(&memstore, "prism_memstore_timers")?;
     ensure!(prism::metric(&memstore, "prism_memstore_keys")? == 1, "there is more than the one key");
