@@ -47,7 +47,7 @@ impl Timers {
         Self { clock, table: Mutex::default(), told: Notify::new() }
     }
 
-    /// A panic under the lock leaves at worst a timer that fires for nothing.
+    /// No caller's code runs under the lock, so nothing panics there unless the lists are broken already.
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
