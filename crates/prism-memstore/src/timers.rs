@@ -2,7 +2,7 @@
 //!
 //! Every key with a deadline has a slot here, and the slots whose keys are to be looked at together are a list; only
 //! the list has a timer in the expiry task's queue. So a timer costs nothing beside what shares it, and there are at
-//! most some ten thousand of them however many keys expire (see [`due`]).
+//! most some ten thousand of them however many keys expire (see [`due()`]).
 //!
 //! ```text
 //!         first slot             task              timer fires: expired keys are freed, refreshed ones move to
