@@ -21,10 +21,6 @@ pub const STALL_MAX: Duration = Duration::from_secs(60);
 /// A body gives way to the other work on its thread whenever it has sent so much: some hundred microseconds' worth.
 const TURN_BYTES: usize = 64 * 1024;
 
-/// The first bytes of a body, if they are no more than this, are sent without asking whether there is room: most answers are no
-/// longer, and one that is not taken holds no more here than its stream does.
-const AT_ONCE_BYTES: usize = 1024;
-
 /// Why a body did not arrive whole.
 #[derive(Debug, thiserror::Error)]
 pub enum PumpError<E: Display> {
@@ -87,16 +83,21 @@ where
             return stream.send_data(Bytes::new(), true).map_err(|_| PumpError::Gone);
         };
         match frame.into_data() {
-            Ok(data) if data.is_empty() => {}
             Ok(data) => {
-                let at_once = sent.bytes == 0 && data.len() <= AT_ONCE_BYTES;
+                let end = body.is_end_stream();
                 turn += data.len();
                 sent.bytes += data.len() as u64;
-                if !at_once && !has_room(stream, data.len()) {
-                    // Boxed, since every call would have to have room for what few do.
-                    Box::pin(wait_for_room(stream)).await?;
+                if !data.is_empty() || end {
+                    if !has_room(stream, data.len()) {
+                        // Boxed, since every call would have to have room for what few do.
+                        Box::pin(wait_for_room(stream)).await?;
+                    }
+                    stream.send_data(data, end).map_err(|_| PumpError::Gone)?;
                 }
-                stream.send_data(data, false).map_err(|_| PumpError::Gone)?;
+                if end {
+                    sent.end(&HeaderMap::new());
+                    return Ok(());
+                }
             }
             Err(frame) => {
                 let trailers = frame.into_trailers().unwrap_or_default();
@@ -117,7 +118,7 @@ async fn give_way() {
 /// Whether the stream takes at least a part of `len` bytes now; what it does not take yet, it holds.
 fn has_room(stream: &mut SendStream<Bytes>, len: usize) -> bool {
     stream.reserve_capacity(len);
-    stream.capacity() > 0
+    len == 0 || stream.capacity() > 0
 }
 
 /// Waits until the stream takes a part of what it was [asked to take](has_room).
