@@ -70,8 +70,7 @@ pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], b
         body.len()
     );
     let mut stream = std::net::TcpStream::connect(address).expect("somebody listens");
-    // A server may answer before it has read a body that it will not take.
-    let _ = stream.write_all(&[head.as_bytes(), body].concat());
+    stream.write_all(&[head.as_bytes(), body].concat()).expect("what is sent is read");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("it answers");
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a head and a body");

@@ -1,11 +1,12 @@
 //! What is read from a request, with problems in place of axum's own rejections: paths, queries, bodies, conditions.
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{FromRequestParts, Path, Query, RawPathParams};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, IF_MATCH, IF_NONE_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
@@ -18,6 +19,10 @@ pub const NAMESPACE_BYTES_MAX: usize = 64 << 10;
 
 /// The largest configuration: 10,000 namespaces with every setting are some 3 MiB.
 pub const CONFIG_BYTES_MAX: usize = 8 << 20;
+
+/// How much of a body that is too large is read all the same. Most clients send all before they look for an answer: a
+/// connection that is closed meanwhile takes it from them.
+const DISCARDED_BYTES_MAX: usize = 64 << 20;
 
 /// How many things a page has if nobody says.
 #[must_use]
@@ -152,23 +157,33 @@ pub async fn body(request: Request<Body>, types: &[&str], bytes_max: usize) -> R
     if !types.iter().any(|known| known.eq_ignore_ascii_case(essence)) {
         return Err(Problem::new(Kind::MediaType, format!("send the body as {}", types.join(" or "))));
     }
-    let length = request
-        .headers()
-        .get(http::header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse().ok());
-    let too_large = || Problem::new(Kind::TooLarge, format!("a body may have {bytes_max} bytes"));
-    if length.is_some_and(|length: usize| length > bytes_max) {
-        return Err(too_large());
-    }
-    match to_bytes(request.into_body(), bytes_max).await {
-        Ok(bytes) => Ok(bytes),
-        Err(error)
-            if std::error::Error::source(&error)
-                .is_some_and(|source| source.is::<http_body_util::LengthLimitError>()) =>
-        {
-            Err(too_large())
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let tells_too_much = length.is_some_and(|length: usize| length > bytes_max);
+    let waits = request.headers().contains_key(EXPECT);
+    let mut body = request.into_body();
+    if !tells_too_much {
+        match Limited::new(&mut body, bytes_max).collect().await {
+            Ok(whole) => return Ok(whole.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => {}
+            Err(error) => return Err(Problem::new(Kind::Malformed, format!("the body breaks off: {error}"))),
         }
-        Err(error) => Err(Problem::new(Kind::Malformed, format!("the body breaks off: {error}"))),
+    }
+    // One that waits to be asked for its body sends none.
+    if !(tells_too_much && waits) {
+        discard(body).await;
+    }
+    Err(Problem::new(Kind::TooLarge, format!("a body may have {bytes_max} bytes")))
+}
+
+/// Reads a body for nothing.
+async fn discard(mut body: Body) {
+    let mut left = DISCARDED_BYTES_MAX;
+    while let Some(Ok(frame)) = body.frame().await {
+        let len = frame.data_ref().map_or(0, Bytes::len);
+        match left.checked_sub(len) {
+            Some(less) => left = less,
+            None => return,
+        }
     }
 }
 
