@@ -264,6 +264,29 @@ fn an_interrupt_ends_it_early_with_its_figures() {
 }
 
 #[test]
+fn interrupts_end_it_although_the_server_is_silent() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let mut running = command("prism");
+    running
+        .args(["bench", &address, "--timeout", "1h", "-o", "json"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut running = running.spawn().unwrap();
+    let pid = i32::try_from(running.id()).ok().and_then(Pid::from_raw).unwrap();
+    // Once it has connected, it knows what to do with signals.
+    let (_connection, _) = silent.accept().unwrap();
+    let status = loop {
+        kill_process(pid, Signal::INT).unwrap();
+        if let Some(status) = running.try_wait().unwrap() {
+            break status;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(status.code(), Some(1));
+}
+
+#[test]
 fn what_cannot_be_run_is_wrong_usage_and_names_the_flag() {
     for (words, told) in [
         ("--connections 0", &["--connections", "1..=4096"][..]),

@@ -30,10 +30,12 @@ mod window;
 mod worker;
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
+use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
 use tonic::Code;
 
@@ -131,9 +133,17 @@ async fn measure(
     };
     let mut stopped = None;
     if plan.fill {
-        tokio::select! {
-            filled = data.fill(progress) => filled?,
-            () = interrupt.next() => stopped = Some(Instant::now()),
+        let stop = Notify::new();
+        let mut filling = pin!(data.fill(progress, stop.notified()));
+        loop {
+            tokio::select! {
+                filled = &mut filling => break filled?,
+                // What has been sent is waited for, until the next interrupt: a Set that arrives late outlives its removal.
+                () = interrupt.next() => match stopped.replace(Instant::now()) {
+                    None => stop.notify_one(),
+                    Some(_) => break,
+                },
+            }
         }
     }
     let mut workers = Workers::start(plan).await.map_err(unreached)?;

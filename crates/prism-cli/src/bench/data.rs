@@ -1,6 +1,7 @@
 //! The keys of a load in the store: put there before it begins, removed at its end.
 
 use std::cell::Cell;
+use std::future::pending;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use prism_client::{Client, Error, KeyValue, List};
@@ -30,12 +31,12 @@ impl<'a> Data<'a> {
         Ok(Self { plan, keyvalue: namespace.keyvalue(), list: namespace.list(), touched: Cell::new(false) })
     }
 
-    /// Stores every key that the load will use, and one value in every list.
-    pub(super) async fn fill(&self, progress: &Progress) -> Result<(), Failure> {
+    /// Stores every key that the load will use, and one value in every list; begins with no further one after `stop`.
+    pub(super) async fn fill(&self, progress: &Progress, stop: impl Future) -> Result<(), Failure> {
         let content = &self.plan.content;
         let (of_values, of_lists) = (self.has_values(), self.has_lists());
         progress.phase("filling", content.keys.count);
-        self.for_each_key(progress, |key| async move {
+        self.for_each_key(progress, stop, |key| async move {
             if of_values {
                 let mut set = self.keyvalue.set(key.as_str(), content.value.clone());
                 if let Some(seconds) = content.ttl_seconds {
@@ -68,7 +69,7 @@ impl<'a> Data<'a> {
             return Ok(());
         }
         progress.phase("removing", self.plan.content.keys.count);
-        let removed = self.for_each_key(progress, |key| async move {
+        let removed = self.for_each_key(progress, pending::<()>(), |key| async move {
             if of_values {
                 self.keyvalue.delete(key.as_str()).await?;
             }
@@ -95,10 +96,12 @@ impl<'a> Data<'a> {
     async fn for_each_key<F: Future<Output = Result<(), Error>>>(
         &self,
         progress: &Progress,
+        stop: impl Future,
         work: impl Fn(String) -> F,
     ) -> Result<(), Error> {
         let keys = &self.plan.content.keys;
         stream::iter(0..keys.count)
+            .take_until(stop)
             .map(|number| work(keys.name(number)))
             .buffer_unordered(CALLS_AT_ONCE)
             .try_for_each(|()| async {
