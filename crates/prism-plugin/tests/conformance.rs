@@ -19,7 +19,7 @@ const CONCURRENCY: usize = 12;
 
 /// Cases of one run at once, and the keys of its big scan: enough for a scan that ends after 256.
 fn quick() -> Options {
-    Options { concurrency: 24, scan_keys: 260, case_timeout: Duration::from_secs(20), ..Options::default() }
+    Options { concurrency: 24, scan_keys: 260, case_timeout: Duration::from_secs(120), ..Options::default() }
 }
 
 /// What a case comes to with a correct plugin that is ordered.
