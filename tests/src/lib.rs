@@ -1,7 +1,7 @@
 //! What the tests of the whole stack share: building and starting the real binaries ([`process`]), raw HTTP/2 for
 //! requests that no client would send ([`raw`]), plain HTTP ([`http`]), an admin ([`admin`]), a collector of traces ([`collector`]),
-//! the interface of the test plugin ([`echo`]), a call of it that stays under way ([`open`]), and a connection that
-//! breaks off ([`relay`]).
+//! the interface of the test plugin ([`echo`]), a call of it that stays under way ([`open`]), a connection that breaks
+//! off ([`relay`]), and an address where nobody listens ([`dead`]).
 
 pub mod admin;
 pub mod collector;
@@ -9,6 +9,7 @@ pub mod dev;
 pub mod http;
 pub mod open;
 pub mod process;
+pub mod dead;
 pub mod raw;
 pub mod relay;
 

@@ -6,6 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 
+use prism_e2e::dead::DeadAddress;
 use prism_e2e::dev::{Dev, Ran};
 use prism_e2e::process::{Process, command};
 use serde_json::json;
@@ -46,7 +47,7 @@ fn a_server_that_takes_calls_ends_with_0() {
 #[test]
 fn a_server_that_takes_no_calls_ends_with_1() {
     let address = not_serving().to_string();
-    for wait in [&[][..], &["--wait", "150ms"]] {
+    for wait in [&[][..], &["--wait", "2s"]] {
         let checked = Ran::prism([&["health", &address], wait].concat());
         assert_eq!((checked.code, &checked.out[..]), (1, &b"NOT_SERVING\n"[..]), "{checked:?}");
     }
@@ -59,19 +60,14 @@ fn a_page_tells_health_over_http() {
         let page = |path: &str| format!("http://{}{path}", dev.address(server));
         let told = Ran::prism(["health", &page("/readyz"), "-o", "json"]).json();
         assert_eq!(told, [json!({"address": page("/readyz"), "service": "", "status": "SERVING"})]);
-        let missing = Ran::prism(["health", &page("/nothing"), "--wait", "150ms"]);
+        let missing = Ran::prism(["health", &page("/nothing"), "--wait", "2s"]);
         assert!(missing.code == 1 && missing.err.contains("/nothing answers 404"), "{missing:?}");
         let usage = Ran::prism(["health", &page("/readyz"), "--service", "prism.Nothing"]);
         assert_eq!(usage.code, 2, "{usage:?}");
     }
-    let nobody = Ran::prism(["health", &page_of_nobody()]);
+    let dead = DeadAddress::new();
+    let nobody = Ran::prism(["health", &format!("http://{}/readyz", dead.address())]);
     assert!(nobody.code == 4 && nobody.err.contains("/readyz"), "{nobody:?}");
-}
-
-/// A page on a port that was free a moment ago.
-fn page_of_nobody() -> String {
-    let freed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    format!("http://{freed}/readyz")
 }
 
 #[test]

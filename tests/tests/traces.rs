@@ -9,6 +9,7 @@ use prism_client::{Client, ErrorKind};
 use prism_e2e::collector::{Collector, Span, SpanKind};
 use prism_e2e::process::{Process, Proxy, config};
 
+use prism_e2e::dead::DeadAddress;
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 const GET: &str = "prism.interfaces.keyvalue.KeyValueBasicInterface/Get";
@@ -165,10 +166,8 @@ async fn the_access_log_names_the_trace_that_the_proxy_began() {
 
 #[tokio::test]
 async fn calls_go_on_and_a_stop_is_clean_without_a_collector() {
-    let collector = Collector::start().await;
-    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = format!("http://{}", closed.local_addr().unwrap());
-    drop((collector, closed));
+    let dead = DeadAddress::new();
+    let nobody = format!("http://{}", dead.address());
     let mut store = Process::start("prism-memstore", ["--listen", "127.0.0.1:0", "--otlp-endpoint", &nobody]);
     let proxy = Proxy::start(&[("default", store.grpc())]);
     Client::new(proxy.grpc()).unwrap().keyvalue().set("key", "value").await.unwrap();
