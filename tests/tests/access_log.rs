@@ -33,10 +33,14 @@ fn stack(flags: &[&str]) -> Stack {
 
 impl Stack {
     /// Stops the proxy and returns the lines about calls that it has logged.
-    fn lines(mut self) -> Vec<Value> {
+    async fn lines(mut self) -> Vec<Value> {
         self.proxy.signal(rustix::process::Signal::TERM);
-        assert!(self.proxy.wait().success());
-        let log = self.proxy.log();
+        // The client's part in the drain runs on this thread.
+        let stopped = tokio::task::spawn_blocking(move || {
+            assert!(self.proxy.wait().success());
+            self
+        });
+        let log = stopped.await.unwrap().proxy.log();
         let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         lines.filter(|line| line["target"] == "prism_proxy::access").collect()
     }
@@ -50,7 +54,7 @@ async fn each_call_has_a_line_without_its_key_or_value() {
     keyvalue.get("a-missing-key").await.unwrap_err();
     stack.client.namespace("unknown").keyvalue().get("key").await.unwrap_err();
 
-    let lines = stack.lines();
+    let lines = stack.lines().await;
     let expected = [
         ("prism.interfaces.keyvalue.KeyValueBasicInterface/Set", Some("default"), "OK"),
         ("prism.interfaces.keyvalue.KeyValueBasicInterface/Get", Some("default"), "NOT_FOUND"),
@@ -72,7 +76,7 @@ async fn each_call_has_a_line_without_its_key_or_value() {
 async fn a_slow_call_is_logged_whatever_is_asked_for() {
     let all_are_slow = stack(&["--slow", "0s"]);
     all_are_slow.client.keyvalue().set("key", "value").await.unwrap();
-    let lines = all_are_slow.lines();
+    let lines = all_are_slow.lines().await;
     assert_eq!(lines.len(), 1, "{lines:#?}");
     assert_eq!((&lines[0]["message"], &lines[0]["level"]), (&"slow call".into(), &"WARN".into()));
 
@@ -81,7 +85,7 @@ async fn a_slow_call_is_logged_whatever_is_asked_for() {
         let begun = Instant::now();
         quiet.client.keyvalue().set("key", "value").await.unwrap();
         if begun.elapsed() < Duration::from_secs(1) || !flags.is_empty() {
-            assert_eq!(quiet.lines(), Vec::<Value>::new());
+            assert_eq!(quiet.lines().await, Vec::<Value>::new());
         }
     }
 }
