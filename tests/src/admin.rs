@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::dev::Ran;
+use crate::dev::{Ran, patience};
 use crate::http::{self, Answer};
 use crate::process::{Process, Proxy, command};
 
@@ -146,7 +146,7 @@ impl Gateway {
     #[must_use]
     pub fn prism(&self, words: &[&str]) -> Command {
         let mut prism = command("prism");
-        prism.args(words).env("PRISM_ADMIN", format!("http://{}", self.http()));
+        prism.args(words).args(patience(words)).env("PRISM_ADMIN", format!("http://{}", self.http()));
         prism.env("PRISM_ADDRESS", self.proxy.grpc());
         prism
     }

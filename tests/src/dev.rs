@@ -71,7 +71,7 @@ impl Dev {
     #[must_use]
     pub fn prism(&self, words: &[&str]) -> Command {
         let mut prism = command("prism");
-        prism.args(words).env("PRISM_ADDRESS", self.address("grpc"));
+        prism.args(words).args(patience(words)).env("PRISM_ADDRESS", self.address("grpc"));
         prism.env("PRISM_ADMIN", format!("http://{}", self.address("admin")));
         prism
     }
@@ -84,6 +84,13 @@ impl Dev {
     pub fn run(&self, words: &[&str]) -> Ran {
         Ran::of(&mut self.prism(words), b"")
     }
+}
+
+/// What gives a data command more time than its calls have by themselves, unless it says how much: a busy machine is no
+/// failure.
+pub(crate) fn patience(words: &[&str]) -> &'static [&'static str] {
+    let has_calls = matches!(words.first(), Some(&("kv" | "list" | "import" | "export" | "bench")));
+    if has_calls && !words.contains(&"--timeout") { &["--timeout", "1min"] } else { &[] }
 }
 
 /// How a command ended, and what it said.

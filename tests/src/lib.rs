@@ -1,17 +1,31 @@
 //! What the tests of the whole stack share: building and starting the real binaries ([`process`]), raw HTTP/2 for
 //! requests that no client would send ([`raw`]), plain HTTP ([`http`]), an admin ([`admin`]), a collector of traces ([`collector`]),
 //! the interface of the test plugin ([`echo`]), a call of it that stays under way ([`open`]), a connection that breaks
-//! off ([`relay`]), and an address where nobody listens ([`dead`]).
+//! off ([`relay`]), an address where nobody listens ([`dead`]), and a client that waits ([`client`]).
+
+use std::time::Duration;
+
+use prism_client::Client;
 
 pub mod admin;
 pub mod collector;
+pub mod dead;
 pub mod dev;
 pub mod http;
 pub mod open;
 pub mod process;
-pub mod dead;
 pub mod raw;
 pub mod relay;
+
+/// A client for calls that must not fail: a busy machine is no failure.
+///
+/// # Panics
+/// The address is none.
+#[must_use]
+pub fn client(address: &str) -> Client {
+    let client = Client::builder(address).timeout(Duration::from_secs(60)).build();
+    client.expect("the address is valid")
+}
 
 /// The interface of the `echo-plugin` binary.
 #[expect(missing_docs, clippy::allow_attributes_without_reason, reason = "generated")]

@@ -27,7 +27,8 @@ fn stack(flags: &[&str]) -> Stack {
         ["--listen", "127.0.0.1:0", "--http-listen", "off", "--log-format", "json", "--config", file];
     let proxy = Process::start("prism-proxy", common.iter().chain(flags));
     let traceparent = format!("00-{TRACE}-00f067aa0ba902b7-01");
-    let client = Client::builder(proxy.grpc()).metadata("traceparent", traceparent).build().unwrap();
+    let client = Client::builder(proxy.grpc()).timeout(Duration::from_secs(60));
+    let client = client.metadata("traceparent", traceparent).build().unwrap();
     Stack { _store: store, proxy, client, _folder: folder }
 }
 

@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use prism_client::Client;
 use prism_e2e::admin::{Gateway, namespace};
+use prism_e2e::client;
 use prism_e2e::http::{self, Answer};
 use prism_e2e::open::Open;
 use prism_e2e::process::Process;
@@ -27,7 +27,7 @@ async fn send(gateway: &Gateway, method: &'static str, path: &str, body: &str) -
 async fn a_namespace_serves_once_its_creation_is_answered() {
     let store = memstore();
     let gateway = Gateway::start(&[("first", store.grpc())], &[]);
-    let client = Client::new(gateway.proxy.grpc()).unwrap();
+    let client = client(gateway.proxy.grpc());
     for number in 0..20 {
         let name = format!("n{number}");
         let keyvalue = client.namespace(name.as_str()).keyvalue();
@@ -47,7 +47,7 @@ async fn a_namespace_serves_once_its_creation_is_answered() {
 async fn what_the_proxy_refuses_is_told_and_changes_nothing() {
     let store = memstore();
     let gateway = Gateway::start(&[("first", store.grpc())], &[]);
-    let client = Client::new(gateway.proxy.grpc()).unwrap();
+    let client = client(gateway.proxy.grpc());
     let first = client.namespace("first").keyvalue();
     first.set("a", "x").await.unwrap();
     let in_force = gateway.proxy.status("").await["revision"].clone();
@@ -82,7 +82,7 @@ async fn what_the_proxy_refuses_is_told_and_changes_nothing() {
 async fn a_removed_namespace_is_drained_and_comes_back() {
     let (store, echo) = (memstore(), Process::start("echo-plugin", ["--listen", "127.0.0.1:0"]));
     let gateway = Gateway::start(&[("echo", echo.grpc()), ("first", store.grpc())], &[]);
-    let client = Client::new(gateway.proxy.grpc()).unwrap();
+    let client = client(gateway.proxy.grpc());
     client.namespace("first").keyvalue().set("a", "x").await.unwrap();
     let mut open = Open::begin(&gateway.proxy, "echo").await;
 

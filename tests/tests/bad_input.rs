@@ -5,7 +5,7 @@
 
 use std::io::Write as _;
 
-use prism_client::Client;
+use prism_e2e::client;
 use prism_e2e::http;
 use prism_e2e::process::{Process, Proxy};
 use prism_e2e::raw::{Answer, Connection};
@@ -55,7 +55,7 @@ async fn all_refuse(
     let stack = Stack::start();
     let mut errors = Vec::new();
     for address in stack.addresses() {
-        let client = Client::new(address).unwrap();
+        let client = client(address);
         client.keyvalue().set("kept", "before").await.unwrap();
         let connection = Connection::open(address).await;
         errors.push(refused(connection.call(path, &[], pieces).await, code, reason).await);
@@ -300,6 +300,6 @@ async fn gzip_is_read_and_so_is_what_a_compressing_client_leaves_plain() {
             let answer = connection.call(SET, &[("grpc-encoding", "gzip")], &[message]).await;
             assert_eq!(answer.status().unwrap().code(), Code::Ok, "{answer:?}");
         }
-        assert_eq!(Client::new(address).unwrap().keyvalue().get("k").await.unwrap(), "v");
+        assert_eq!(client(address).keyvalue().get("k").await.unwrap(), "v");
     }
 }

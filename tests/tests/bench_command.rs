@@ -183,6 +183,8 @@ fn plugins_are_reached_directly_and_over_unix_sockets() {
         "0s",
         "--value-bytes",
         "70000",
+        "--timeout",
+        "1min",
         "-o",
         "json",
     ]);
@@ -224,7 +226,8 @@ fn failed_calls_are_counted_by_their_code() {
 fn a_server_that_is_not_there_ends_with_4() {
     let folder = tempfile::tempdir().unwrap();
     let nowhere = format!("unix:{}", folder.path().join("nowhere").display());
-    for words in [&["bench", &nowhere, "-o", "json"][..], &["bench", &nowhere, "--no-fill", "-o", "json"]] {
+    let common = ["bench", &nowhere, "--timeout", "1min", "-o", "json"];
+    for words in [&common[..], &[&common[..], &["--no-fill"]].concat()] {
         let failed = Ran::prism(words);
         let error = failed.error();
         assert_eq!(

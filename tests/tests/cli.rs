@@ -35,8 +35,8 @@ fn keyvalue_commands_speak_json() {
     let run = |words: &[&str]| dev.run(&[words, &["-o", "json"]].concat()).json();
     assert_eq!(run(&["kv", "set", "a", "x"]), [json!({"key": "a", "value_bytes": 1, "ttl_seconds": null})]);
     assert_eq!(
-        run(&["kv", "set", "b", "", "--ttl", "1500ms"]),
-        [json!({"key": "b", "value_bytes": 0, "ttl_seconds": 2})]
+        run(&["kv", "set", "b", "", "--ttl", "3599500ms"]),
+        [json!({"key": "b", "value_bytes": 0, "ttl_seconds": 3600})]
     );
     assert_eq!(run(&["kv", "get", "a"]), [json!({"key": "a", "value_bytes": 1, "value_base64": "eA=="})]);
     assert_eq!(run(&["kv", "exists", "a"]), [json!({"key": "a", "exists": true})]);
@@ -197,11 +197,12 @@ fn a_server_that_is_not_there_ends_with_4() {
     let folder = tempfile::tempdir().unwrap();
     let nowhere = format!("unix:{}", folder.path().join("nowhere").display());
     for words in [&["kv", "get", "a"][..], &["kv", "scan"], &["list", "length", "a"]] {
-        let failed = Ran::prism([words, &["--address", &nowhere]].concat());
+        let words = [words, &["--address", &nowhere, "--timeout", "1min"]].concat();
+        let failed = Ran::prism(&words);
         assert_eq!(failed.code, 4, "{failed:?}");
         assert!(failed.err.contains(&nowhere) && failed.err.contains("prism dev"), "{failed:?}");
 
-        let failed = Ran::prism([words, &["--address", &nowhere, "-o", "json"]].concat());
+        let failed = Ran::prism([&words[..], &["-o", "json"]].concat());
         let error = failed.error();
         assert_eq!(
             (failed.code, &error["kind"], &error["retryable"]),

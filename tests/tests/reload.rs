@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use prism_client::Client;
+use prism_e2e::client;
 use prism_e2e::echo::echo_interface_client::EchoInterfaceClient;
 use prism_e2e::http;
 use prism_e2e::open::Open;
@@ -24,7 +25,7 @@ fn memstore() -> Process {
 async fn named(name: &'static str) -> Process {
     let store = memstore();
     for namespace in ["moving", "fixed"] {
-        Client::new(store.grpc()).unwrap().namespace(namespace).keyvalue().set("name", name).await.unwrap();
+        client(store.grpc()).namespace(namespace).keyvalue().set("name", name).await.unwrap();
     }
     store
 }
@@ -42,7 +43,7 @@ fn outcome(status: &Value) -> &str {
 async fn namespaces_come_change_and_go() {
     let (a, b) = (named("a").await, named("b").await);
     let proxy = Proxy::start(&[("fixed", a.grpc())]);
-    let client = Client::new(proxy.grpc()).unwrap();
+    let client = client(proxy.grpc());
     assert_eq!(name(&client, "moving").await, Err(Some(ErrorReason::NamespaceNotFound)));
 
     for (store, expected) in [(&a, "a"), (&b, "b")] {
@@ -66,7 +67,7 @@ async fn a_call_under_way_outlives_its_namespace() {
     let status = proxy.take(config(&[("fixed", store.grpc())])).await;
     assert_eq!(status["namespaces"], 1);
     open.is_alive().await;
-    let client = Client::new(proxy.grpc()).unwrap();
+    let client = client(proxy.grpc());
     assert_eq!(name(&client, "echo").await, Err(Some(ErrorReason::NamespaceNotFound)));
     open.is_alive().await;
 }
@@ -76,7 +77,7 @@ async fn a_bad_file_changes_nothing_and_says_why() {
     let store = named("a").await;
     let good = config(&[("fixed", store.grpc())]);
     let proxy = Proxy::with_config(&good);
-    let client = Client::new(proxy.grpc()).unwrap();
+    let client = client(proxy.grpc());
     let in_force = proxy.status("").await["revision"].clone();
 
     let two = format!("{good}  - name: Bad\n    pattern: list\n    plugin: {{ endpoint: nowhere }}\n");
@@ -142,7 +143,7 @@ async fn a_folder_that_is_swapped_by_a_link_is_seen() {
     let file = at("prism.yaml").display().to_string();
     let flags = ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--config", &file];
     let proxy = Process::start("prism-proxy", flags);
-    let client = Client::new(proxy.grpc()).unwrap();
+    let client = client(proxy.grpc());
     assert_eq!(name(&client, "moving").await.unwrap(), "a");
 
     symlink("..2", at("..next")).unwrap();
@@ -174,7 +175,7 @@ async fn the_default_file_is_taken_when_it_appears() {
     assert_eq!(status["path"], *file.to_str().unwrap());
 
     std::fs::write(&file, config(&[("moving", store.grpc())])).unwrap();
-    let client = Client::new(proxy.grpc()).unwrap();
+    let client = client(proxy.grpc());
     while name(&client, "moving").await.is_err() {}
 }
 
@@ -193,7 +194,7 @@ async fn keys_that_only_a_start_reads_are_named() {
 async fn the_status_shows_backends_and_what_they_lack() {
     let (echo, store) = (Process::start("echo-plugin", ["--listen", "127.0.0.1:0"]), named("a").await);
     let proxy = Proxy::start(&[("fixed", store.grpc()), ("echo", echo.grpc()), ("dead", "127.0.0.1:1")]);
-    let client = Client::new(proxy.grpc()).unwrap();
+    let client = client(proxy.grpc());
     let state = |status: &Value, endpoint: &str| {
         let backends = status["backends"].as_array().unwrap().clone();
         backends.into_iter().find(|backend| backend["endpoint"] == *endpoint).unwrap()
@@ -223,7 +224,7 @@ async fn limits_of_a_namespace_hold_and_change() {
         format!("{}    {setting}\n", config(&[(namespace, endpoint)]))
     };
     let proxy = Proxy::with_config(&with("fixed", store.grpc(), "read_only: true"));
-    let client = Client::new(proxy.grpc()).unwrap();
+    let client = client(proxy.grpc());
     let fixed = client.namespace("fixed").keyvalue();
     assert_eq!(fixed.set("name", "b").await.unwrap_err().reason(), Some(ErrorReason::ReadOnly));
     assert_eq!(fixed.delete("name").await.unwrap_err().reason(), Some(ErrorReason::ReadOnly));
@@ -262,7 +263,7 @@ async fn a_thousand_reloads_under_load_fail_no_call() {
     };
     let proxy = Proxy::with_config(&version(0));
     let mut streams = [Open::begin(&proxy, "echo").await, Open::begin(&proxy, "echo").await];
-    let client = Client::new(proxy.grpc()).unwrap();
+    let client = client(proxy.grpc());
     let (done, answered) = (AtomicBool::new(false), AtomicU64::new(0));
     let load = |namespace: &'static str| {
         let (client, done, answered) = (&client, &done, &answered);

@@ -3,13 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use prism_client::{Client, ErrorKind};
+use prism_e2e::client;
 use prism_e2e::collector::{Collector, Span, SpanKind};
+use prism_e2e::dead::DeadAddress;
 use prism_e2e::process::{Process, Proxy, config};
 
-use prism_e2e::dead::DeadAddress;
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 const GET: &str = "prism.interfaces.keyvalue.KeyValueBasicInterface/Get";
@@ -34,7 +36,8 @@ impl Stack {
     /// A client whose calls belong to a trace that is recorded, or is not.
     fn client(&self, flags: &str) -> Client {
         let traceparent = format!("00-{TRACE}-{CALLER}-{flags}");
-        Client::builder(self.proxy.grpc()).metadata("traceparent", traceparent).build().unwrap()
+        let client = Client::builder(self.proxy.grpc()).timeout(Duration::from_secs(60));
+        client.metadata("traceparent", traceparent).build().unwrap()
     }
 
     /// Stops the servers, which sends what they have, and returns the spans.
@@ -95,14 +98,14 @@ async fn a_call_is_traced_from_its_caller_to_the_plugin() {
 #[tokio::test]
 async fn the_ratio_decides_for_callers_without_a_trace_and_for_the_plugin_behind() {
     let always = Stack::start(&[]).await;
-    let keyvalue = Client::new(always.proxy.grpc()).unwrap().keyvalue();
+    let keyvalue = client(always.proxy.grpc()).keyvalue();
     keyvalue.set("key", "value").await.unwrap();
     let spans = always.stop().await;
     let proxy = child(&spans, "prism-proxy", SpanKind::Server, "");
     assert!(spans.len() == 3 && spans.iter().all(|span| span.trace_id == proxy.trace_id), "{spans:#?}");
 
     let never = Stack::start(&["--trace-ratio", "0"]).await;
-    let keyvalue = Client::new(never.proxy.grpc()).unwrap().keyvalue();
+    let keyvalue = client(never.proxy.grpc()).keyvalue();
     keyvalue.set("key", "value").await.unwrap();
     assert_eq!(
         never.stop().await.len(),
@@ -151,7 +154,7 @@ async fn stack_stopped_without_store(mut stack: Stack) -> Vec<Span> {
 #[tokio::test]
 async fn the_access_log_names_the_trace_that_the_proxy_began() {
     let mut stack = Stack::start(&["--access-log", "--log-format", "json"]).await;
-    Client::new(stack.proxy.grpc()).unwrap().keyvalue().set("key", "value").await.unwrap();
+    client(stack.proxy.grpc()).keyvalue().set("key", "value").await.unwrap();
     stack.proxy.process.signal(rustix::process::Signal::TERM);
     let (stack, log) = tokio::task::spawn_blocking(move || {
         stack.proxy.process.wait();
@@ -170,7 +173,7 @@ async fn calls_go_on_and_a_stop_is_clean_without_a_collector() {
     let nobody = format!("http://{}", dead.address());
     let mut store = Process::start("prism-memstore", ["--listen", "127.0.0.1:0", "--otlp-endpoint", &nobody]);
     let proxy = Proxy::start(&[("default", store.grpc())]);
-    Client::new(proxy.grpc()).unwrap().keyvalue().set("key", "value").await.unwrap();
+    client(proxy.grpc()).keyvalue().set("key", "value").await.unwrap();
     store.signal(rustix::process::Signal::TERM);
     let (status, log) = tokio::task::spawn_blocking(move || (store.wait(), store.log())).await.unwrap();
     assert!(status.success(), "{log}");
@@ -189,7 +192,8 @@ static OWN: LazyLock<InMemorySpanExporter> = LazyLock::new(|| {
 async fn the_client_makes_a_span_for_each_operation() {
     LazyLock::force(&OWN);
     let stack = Stack::start(&["--trace-ratio", "0"]).await;
-    let keyvalue = Client::builder(stack.proxy.grpc()).traces(true).build().unwrap().keyvalue();
+    let client = Client::builder(stack.proxy.grpc()).timeout(Duration::from_secs(60)).traces(true);
+    let keyvalue = client.build().unwrap().keyvalue();
     keyvalue.set("key", "value").await.unwrap();
     keyvalue.get("missing").await.unwrap_err();
     let mut scan = keyvalue.scan("");
