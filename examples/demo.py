@@ -75,10 +75,12 @@ async def show_keyvalue(client: PrismClient) -> None:
 
 
 async def show_expiry(client: PrismClient, session: str) -> None:
-    print("\n4. Set a key that lives for 1 second ...")
-    await client.keyvalue.set(session, b"temporary", ttl_seconds=1)
+    print("\n4. Set a key that lives for 1 hour ...")
+    await client.keyvalue.set(session, b"temporary", ttl_seconds=3600)
     check("whether session:123 exists", await client.keyvalue.exists(session), True)
     print("   ✓ session:123 exists: True")
+    print("   Setting it again, to live for 1 second ...")
+    await client.keyvalue.set(session, b"temporary", ttl_seconds=1)
     print("   Waiting for it to expire ...")
     begun = time.monotonic()
     while await client.keyvalue.exists(session):

@@ -112,10 +112,12 @@ async fn show_keyvalue(keyvalue: &KeyValue, names: &Names) -> Shown {
 }
 
 async fn show_expiry(keyvalue: &KeyValue, session: &str) -> Shown {
-    println!("\n4. Set a key that lives for 1 second ...");
-    keyvalue.set(session, "temporary").ttl(Duration::from_secs(1)).await?;
+    println!("\n4. Set a key that lives for 1 hour ...");
+    keyvalue.set(session, "temporary").ttl(Duration::from_secs(3600)).await?;
     check("whether session:123 exists", &keyvalue.exists(session).await?, &true)?;
     println!("   ✓ session:123 exists: true");
+    println!("   Setting it again, to live for 1 second ...");
+    keyvalue.set(session, "temporary").ttl(Duration::from_secs(1)).await?;
     println!("   Waiting for it to expire ...");
     let begun = Instant::now();
     while keyvalue.exists(session).await? {
