@@ -124,9 +124,11 @@ async def test_a_cancelled_task_resets_its_call(silent: SilentGateway) -> None:
 
 async def test_an_asyncio_timeout_resets_its_call(silent: SilentGateway) -> None:
     async with PrismClient(silent.address) as client:
+        task = asyncio.create_task(client.list.push_left("k", b"v", timeout=60))
+        assert await asyncio.to_thread(eventually, lambda: silent.asked() == 1)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await client.list.push_left("k", b"v", timeout=60)
+                await task
         assert await asyncio.to_thread(eventually, lambda: silent.reset() == 1)
 
 
