@@ -13,6 +13,9 @@ from prism import PrismClient, SyncPrismClient
 
 from silent_gateway import SilentGateway
 
+# Seconds for calls that must not fail: a busy machine is no failure.
+TIMEOUT = 60
+
 
 @pytest.fixture(scope="session")
 def address() -> str:
@@ -21,13 +24,13 @@ def address() -> str:
 
 @pytest.fixture
 async def client(address: str) -> AsyncIterator[PrismClient]:
-    async with PrismClient(address) as client:
+    async with PrismClient(address, timeout=TIMEOUT) as client:
         yield client
 
 
 @pytest.fixture
 def sync_client(address: str) -> Iterator[SyncPrismClient]:
-    with SyncPrismClient(address) as client:
+    with SyncPrismClient(address, timeout=TIMEOUT) as client:
         yield client
 
 
@@ -36,7 +39,7 @@ def key(address: str) -> Iterator[str]:
     """A prefix that no other run uses. Keys that begin with it are removed afterwards, and the list of that name."""
     prefix = f"test-{uuid.uuid4()}:"
     yield prefix
-    with SyncPrismClient(address) as client:
+    with SyncPrismClient(address, timeout=TIMEOUT) as client:
         for left in client.keyvalue.scan_keys(prefix):
             client.keyvalue.delete(left)
         while client.list.pop_left(prefix) is not None:
@@ -77,7 +80,7 @@ def python(address: str) -> Run:
     return run
 
 
-def eventually(holds: Callable[[], bool], within_seconds: float = 10.0) -> bool:
+def eventually(holds: Callable[[], bool], within_seconds: float = 60.0) -> bool:
     """Whether `holds` becomes true in time."""
     give_up = time.monotonic() + within_seconds
     while not holds():

@@ -109,14 +109,16 @@ async def test_silence_is_a_timeout_error(silent: SilentGateway) -> None:
 
 
 async def test_a_gateway_that_is_down_is_a_connection_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        address = f"127.0.0.1:{unused.getsockname()[1]}"
-    async with PrismClient(address) as client:
-        with pytest.raises(ConnectionError) as raised:
-            await client.list.push_left("k", b"v")
-        assert isinstance(raised.value, UnavailableError)
-        assert raised.value.retryable is True, "it was never sent"
-        assert address in str(raised.value)
+    with socket.socket() as bound:
+        # Nobody else takes the port, and nobody listens there.
+        bound.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{bound.getsockname()[1]}"
+        async with PrismClient(address, timeout=60) as client:
+            with pytest.raises(ConnectionError) as raised:
+                await client.list.push_left("k", b"v")
+    assert isinstance(raised.value, UnavailableError)
+    assert raised.value.retryable is True, "it was never sent"
+    assert address in str(raised.value)
 
 
 async def test_a_closed_client_says_so(address: str) -> None:

@@ -11,7 +11,7 @@ import uvloop
 from prism import PrismClient, SyncPrismClient
 from prism.errors import ClientClosedError, UnavailableError
 
-from conftest import eventually
+from conftest import TIMEOUT, eventually
 from silent_gateway import SilentGateway
 
 
@@ -22,7 +22,7 @@ def descriptors() -> int:
 
 
 def test_loops_one_after_another_with_one_client(address: str, key: str) -> None:
-    client = PrismClient(address)
+    client = PrismClient(address, timeout=TIMEOUT)
 
     async def use(number: int) -> None:
         await client.keyvalue.set(key, str(number).encode())
@@ -37,7 +37,7 @@ def test_loops_one_after_another_with_one_client(address: str, key: str) -> None
 
 def test_loops_one_after_another_with_new_clients(address: str, key: str) -> None:
     async def use() -> None:
-        async with PrismClient(address) as client:
+        async with PrismClient(address, timeout=TIMEOUT) as client:
             await client.keyvalue.set(key, b"v")
 
     asyncio.run(use())
@@ -48,7 +48,7 @@ def test_loops_one_after_another_with_new_clients(address: str, key: str) -> Non
 
 
 def test_many_loops_at_once_share_a_client(address: str, key: str) -> None:
-    client = PrismClient(address)
+    client = PrismClient(address, timeout=TIMEOUT)
     failures: list[BaseException] = []
 
     async def use(name: str) -> None:
@@ -100,7 +100,7 @@ class NoReaderLoop(asyncio.SelectorEventLoop):
 @pytest.mark.parametrize("factory", [asyncio.SelectorEventLoop, uvloop.new_event_loop, NoReaderLoop])
 def test_every_sort_of_loop(address: str, key: str, factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
     async def use() -> None:
-        async with PrismClient(address) as client:
+        async with PrismClient(address, timeout=TIMEOUT) as client:
             await client.keyvalue.set(key, b"v")
             for _ in range(3):
                 assert await asyncio.gather(*(client.keyvalue.get(key) for _ in range(100))) == [b"v"] * 100
@@ -229,7 +229,7 @@ def test_a_loop_closed_with_calls_pending_is_collected(silent: SilentGateway) ->
 async def test_clients_are_collected_with_their_connections(address: str, key: str) -> None:
     open_before = descriptors()
     for _ in range(20):
-        client = PrismClient(address)
+        client = PrismClient(address, timeout=TIMEOUT)
         await client.keyvalue.set(key, b"v")
         del client
     gc.collect()
@@ -237,7 +237,7 @@ async def test_clients_are_collected_with_their_connections(address: str, key: s
 
 
 async def test_calls_under_way_outlive_close(address: str, key: str) -> None:
-    client = PrismClient(address)
+    client = PrismClient(address, timeout=TIMEOUT)
     await client.keyvalue.set(key, b"v")
     under_way = [asyncio.ensure_future(client.keyvalue.get(key)) for _ in range(10)]
     await asyncio.sleep(0)
