@@ -32,6 +32,13 @@ impl Method {
     }
 }
 
+/// The service in a path, `/package.Service/Method`, by its full name.
+#[must_use]
+pub fn service_of(path: &str) -> &str {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.split_once('/').map_or(path, |(service, _)| service)
+}
+
 /// Methods by their path, `/package.Service/Method`. The hash is fast and not keyed: what clients ask for is looked up
 /// and never inserted.
 pub type Methods = FxHashMap<String, Method>;
@@ -66,6 +73,15 @@ pub fn of_files(files: &[FileDescriptorProto]) -> Methods {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_names_a_service() {
+        for (path, service) in
+            [("/a.B/Get", "a.B"), ("/a.B", "a.B"), ("a.B/Get", "a.B"), ("//Get", ""), ("", "")]
+        {
+            assert_eq!(service_of(path), service, "{path:?}");
+        }
+    }
 
     #[test]
     fn the_descriptors_list_every_method_with_its_kind() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use http::header::HeaderValue;
-use http::uri::PathAndQuery;
+use http::request;
 use prism_proto::error::code_name;
 use prism_runtime::pump::Sent;
 use prism_runtime::traces::{Span, TRACEPARENT};
@@ -47,24 +47,11 @@ impl std::str::FromStr for Slow {
     }
 }
 
-/// What a line says of a call besides its end.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    path: Option<PathAndQuery>,
-    traceparent: Option<HeaderValue>,
-}
-
-impl Entry {
-    pub(crate) fn of(head: &http::request::Parts) -> Self {
-        Self { path: head.uri.path_and_query().cloned(), traceparent: head.headers.get(TRACEPARENT).cloned() }
-    }
-}
-
 impl AccessLog {
     /// Logs a call that has ended, if it is one to be logged. Without a namespace it ended before that was known.
     pub(crate) fn note(
         &self,
-        entry: &Entry,
+        head: &request::Parts,
         span: Option<&Span>,
         namespace: Option<&str>,
         took: Duration,
@@ -75,9 +62,9 @@ impl AccessLog {
         if !slow && !self.access_log {
             return;
         }
-        let method = entry.path.as_ref().map_or("", |path| path.path().trim_start_matches('/'));
+        let method = head.uri.path().trim_start_matches('/');
         let code = code_name(sent.code.unwrap_or(Code::Cancelled));
-        let told = || entry.traceparent.as_ref().and_then(trace_id).map(str::to_owned);
+        let told = || head.headers.get(TRACEPARENT).and_then(trace_id).map(str::to_owned);
         let trace_id = span.map(|span| span.trace_id().to_string()).or_else(told);
         let took_ms = took.as_secs_f64() * 1000.0;
         let response_bytes = sent.bytes;

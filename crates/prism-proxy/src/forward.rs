@@ -21,7 +21,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::header::{AUTHORIZATION, HeaderName};
 use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, Request, Response, StatusCode, Version, request};
-use prism_proto::methods::Method;
+use prism_proto::methods::{self, Method};
 use prism_proto::{Error, INTERFACES_PREFIX, limits};
 use prism_runtime::call::{self, Call, GRPC_ENCODING, GRPC_TIMEOUT, Responder};
 use prism_runtime::connection::Handler;
@@ -33,7 +33,7 @@ use tokio::time::{Instant, timeout_at};
 use tonic::Code;
 use tonic::body::Body;
 
-use crate::access::{AccessLog, Entry};
+use crate::access::AccessLog;
 use crate::endpoint::Endpoint;
 use crate::error;
 use crate::limit::InFlight;
@@ -90,18 +90,17 @@ impl Handler for Forwarder {
         clippy::manual_async_fn,
         reason = "an `async fn` has room for its argument twice, in each call under way"
     )]
-    fn handle(&self, mut call: Call) -> impl Future<Output = ()> + Send {
+    fn handle(&self, call: Call) -> impl Future<Output = ()> + Send {
         async move {
             let is_interface =
                 |path: &str| path.strip_prefix('/').is_some_and(|path| path.starts_with(INTERFACES_PREFIX));
             if !is_interface(call.head.uri.path()) {
                 return Box::pin(self.own.handle(call)).await;
             }
-            let (begun, entry) = (Instant::now(), Entry::of(&call.head));
+            let Call { head, body, mut responder } = call;
+            let begun = Instant::now();
             let mut ongoing = None;
-            let forwarded =
-                self.forward(call.head, call.body, begun, &mut call.responder, &mut ongoing).await;
-            let responder = &mut call.responder;
+            let forwarded = self.forward(&head, body, begun, &mut responder, &mut ongoing).await;
             if let Err(error) = forwarded {
                 tracing::debug!(reason = %error.reason, %error, "a call failed");
                 responder.fail(&error.into());
@@ -115,7 +114,7 @@ impl Handler for Forwarder {
                 span.set_namespace(namespace);
             }
             self.shared.access_log.note(
-                &entry,
+                &head,
                 responder.span.as_deref(),
                 namespace,
                 begun.elapsed(),
@@ -131,10 +130,10 @@ impl Handler for Forwarder {
 }
 
 /// A call whose route is known.
-struct Routed {
+struct Routed<'a> {
     route: Arc<Route>,
     method: Method,
-    head: Box<request::Parts>,
+    head: &'a request::Parts,
     message: Message,
     /// The message's bytes where they came compressed.
     plain: Option<Vec<u8>>,
@@ -153,7 +152,7 @@ impl Forwarder {
 
     async fn forward(
         &self,
-        head: Box<request::Parts>,
+        head: &request::Parts,
         mut body: RecvStream,
         arrived: Instant,
         responder: &mut Responder,
@@ -176,13 +175,13 @@ impl Forwarder {
     }
 
     /// Reads the first message, or all there is of a method that takes just one, and finds its route.
-    async fn route(
+    async fn route<'a>(
         &self,
-        head: Box<request::Parts>,
+        head: &'a request::Parts,
         body: &mut RecvStream,
         arrived: Instant,
         ongoing: &mut Option<Ongoing>,
-    ) -> Result<Box<Routed>, Error> {
+    ) -> Result<Box<Routed<'a>>, Error> {
         let encoding = Encoding::of(&head.headers)?;
         let message = message::read_first(body, limits::MESSAGE_BYTES_MAX, &self.shared.budget).await?;
         let message = message.ok_or_else(service::absent)?;
@@ -207,7 +206,7 @@ impl Forwarder {
         if len > max {
             return Err(message::too_large(len, max).with("namespace", &route.settings.name));
         }
-        route.check_interface(path.trim_start_matches('/').split('/').next().unwrap_or_default())?;
+        route.check_interface(methods::service_of(path))?;
         let method = method?;
         let in_flight = route.admit(method, arrived.into_std())?;
         if !method.client_streaming {
@@ -218,7 +217,7 @@ impl Forwarder {
 
     async fn send(
         &self,
-        routed: Box<Routed>,
+        routed: Box<Routed<'_>>,
         body: RecvStream,
         responder: &mut Responder,
         ongoing: Option<&Ongoing>,
@@ -243,7 +242,7 @@ impl Forwarder {
 }
 
 /// The call as a plugin in this process gets it.
-fn embedded_request(routed: &Routed, body: RecvStream) -> Request<Body> {
+fn embedded_request(routed: &Routed<'_>, body: RecvStream) -> Request<Body> {
     let mut request = Request::new(Body::empty());
     *request.uri_mut() = routed.head.uri.clone();
     *request.method_mut() = routed.head.method.clone();
@@ -283,7 +282,7 @@ fn passed_on(headers: &HeaderMap) -> HeaderMap {
 struct Exchange<'a> {
     upstreams: &'a Upstreams,
     remote: &'a Arc<Remote>,
-    routed: &'a Routed,
+    routed: &'a Routed<'a>,
     ongoing: Option<&'a Ongoing>,
 }
 

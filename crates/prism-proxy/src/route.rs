@@ -326,12 +326,10 @@ impl Route {
     }
 
     fn not_embedded(&self, served: &Served, path: &str) -> Error {
-        let interface_of = |path: &str| path.trim_start_matches('/').split('/').next().map(str::to_owned);
-        let interface = interface_of(path);
-        if served.methods.keys().any(|served| interface_of(served) == interface) {
+        let interface = methods::service_of(path);
+        if served.methods.keys().any(|served| methods::service_of(served) == interface) {
             return service::unknown_method(path);
         }
-        let interface = interface.unwrap_or_default();
-        error::interface_not_served(&self.settings.name, &interface, "the embedded plugin does not have it")
+        error::interface_not_served(&self.settings.name, interface, "the embedded plugin does not have it")
     }
 }

@@ -71,7 +71,7 @@ impl fmt::Debug for GrpcService {
 impl GrpcService {
     fn call(&self, request: Request<Body>) -> Result<Answer, Error> {
         let path = request.uri().path();
-        let call = self.0.services.get(service_of(path)).ok_or_else(|| unknown_method(path))?;
+        let call = self.0.services.get(methods::service_of(path)).ok_or_else(|| unknown_method(path))?;
         Ok(call(request))
     }
 
@@ -80,11 +80,6 @@ impl GrpcService {
     pub fn unary(&self, path: &str) -> Option<&unary::Call> {
         self.0.unary.get(path)
     }
-}
-
-/// The service in a path, `/package.Service/Method`.
-fn service_of(path: &str) -> &str {
-    path.trim_start_matches('/').split('/').next().unwrap_or_default()
 }
 
 /// Bytes of incomplete requests that a plugin holds at once: 64 of the largest.
@@ -124,7 +119,7 @@ impl Services {
     /// Takes note of a service, and lets go of what answered for it before.
     fn named(mut self, name: &'static str, descriptors: &'static [u8]) -> Self {
         self.parts.services.remove(name);
-        self.parts.unary.retain(|path, _| service_of(path) != name);
+        self.parts.unary.retain(|path, _| methods::service_of(path) != name);
         if !self.names.contains(&name) {
             self.names.push(name);
         }
@@ -171,7 +166,7 @@ impl Services {
                 .expect("the descriptors were compiled in");
             methods.extend(methods::of_files(&set.file));
         }
-        methods.retain(|path, _| self.names.contains(&service_of(path)));
+        methods.retain(|path, _| self.names.contains(&methods::service_of(path)));
         Served { service: GrpcService(Arc::new(self.parts)), methods }
     }
 }

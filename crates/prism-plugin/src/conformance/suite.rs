@@ -6,6 +6,7 @@ use futures_util::stream::{self, StreamExt as _};
 use prism_proto::ErrorReason;
 use prism_proto::interfaces::capabilities::GetCapabilitiesRequest;
 use prism_proto::interfaces::capabilities::capabilities_interface_client::CapabilitiesInterfaceClient;
+use prism_proto::methods::service_of;
 use prost::Message as _;
 use tonic::Code;
 use tonic::transport::Channel;
@@ -157,7 +158,7 @@ impl Suite {
 
     /// Whether an interface is served: reflection lists it, or its first method is not UNIMPLEMENTED.
     async fn is_served(&self, method: &Method) -> Result<bool, SuiteError> {
-        let service = method.path.trim_start_matches('/').split('/').next().unwrap_or_default();
+        let service = service_of(method.path);
         if self.listed.iter().flatten().any(|listed| listed == service) {
             return Ok(true);
         }

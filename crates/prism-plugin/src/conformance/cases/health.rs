@@ -6,6 +6,7 @@ use prism_proto::interfaces::capabilities::GetCapabilitiesRequest;
 use prism_proto::interfaces::capabilities::capabilities_interface_client::CapabilitiesInterfaceClient;
 use prism_proto::interfaces::usage::GetUsageRequest;
 use prism_proto::interfaces::usage::usage_interface_client::UsageInterfaceClient;
+use prism_proto::methods::service_of;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -56,7 +57,7 @@ fn interfaces(t: &Trial<'_>) -> Vec<&'static str> {
     [(served.keyvalue, KEYVALUE), (served.scan, SCAN), (served.list, LIST)]
         .into_iter()
         .filter(|(served, _)| *served)
-        .filter_map(|(_, methods)| methods[0].path.trim_start_matches('/').split('/').next())
+        .map(|(_, methods)| service_of(methods[0].path))
         .collect()
 }
 
