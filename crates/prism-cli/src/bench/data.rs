@@ -1,9 +1,10 @@
 //! The keys of a load in the store: put there before it begins, removed at its end.
 
 use std::cell::Cell;
-use std::future::pending;
+use std::future::{pending, ready};
+use std::pin::pin;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use prism_client::{Client, Error, KeyValue, List};
 
 use super::kind::Kind;
@@ -100,14 +101,57 @@ impl<'a> Data<'a> {
         work: impl Fn(String) -> F,
     ) -> Result<(), Error> {
         let keys = &self.plan.content.keys;
-        stream::iter(0..keys.count)
-            .take_until(stop)
-            .map(|number| work(keys.name(number)))
-            .buffer_unordered(CALLS_AT_ONCE)
-            .try_for_each(|()| async {
-                progress.step();
-                Ok(())
-            })
-            .await
+        let calls = stream::iter(0..keys.count).take_until(stop).map(|number| work(keys.name(number)));
+        all_that_begin(calls, || progress.step()).await
+    }
+}
+
+/// Runs some calls, and begins none after one that fails. Those under way are waited for even then: a Set that arrives
+/// late outlives its removal.
+async fn all_that_begin<F: Future<Output = Result<(), E>>, E>(
+    calls: impl Stream<Item = F>,
+    step: impl Fn(),
+) -> Result<(), E> {
+    let is_well = Cell::new(true);
+    let mut ended = pin!(calls.take_while(|_| ready(is_well.get())).buffer_unordered(CALLS_AT_ONCE));
+    let mut outcome = Ok(());
+    while let Some(end) = ended.next().await {
+        match end {
+            Ok(()) => step(),
+            Err(error) if is_well.replace(false) => outcome = Err(error),
+            Err(_) => {}
+        }
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn calls_beside_one_that_fails_are_waited_for_and_none_is_begun() {
+        let (answer, answered) = oneshot::channel();
+        let (begun, ended) = (Cell::new(0), Cell::new(0));
+        let mut answered = Some(answered);
+        let calls = stream::iter(0..1000).map(|number| {
+            let answered = answered.take_if(|_| number == 0);
+            let begun = &begun;
+            async move {
+                begun.set(begun.get() + 1);
+                match answered {
+                    Some(answered) => answered.await.map_err(|_| "no answer"),
+                    None => Err("refused"),
+                }
+            }
+        });
+        let mut all = pin!(all_that_begin(calls, || ended.set(ended.get() + 1)));
+        assert!(futures_util::poll!(all.as_mut()).is_pending());
+        answer.send(()).unwrap();
+        assert_eq!(all.await, Err("refused"));
+        assert_eq!(ended.get(), 1, "the call under way has ended");
+        assert!(begun.get() <= CALLS_AT_ONCE, "{} were begun", begun.get());
     }
 }
