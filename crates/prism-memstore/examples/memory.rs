@@ -1,5 +1,5 @@
 //! Fills a store and prints what the account says against what the process grew by.
-//! `cargo run --release -p prism-memstore --example memory [keys|expiring|namespaces|list] [count] [value bytes]`
+//! `cargo run --release -p prism-memstore --example memory [keys|expiring|spread|namespaces|list] [count] [value bytes]`
 
 use std::fs;
 use std::time::Duration;
@@ -21,7 +21,12 @@ async fn main() {
     let mut numbers = arguments.map(|argument| argument.parse().expect("a number"));
     let count: u64 = numbers.next().unwrap_or(1_000_000);
     let value = Bytes::from(vec![7; numbers.next().unwrap_or(100) as usize]);
-    let ttl = (what == "expiring").then(|| Ttl::from_secs(3600).expect("a time to live"));
+    // From 10 minutes to a day makes hundreds of lists of timers, where an hour makes a few.
+    let ttl = |i: u64| match what.as_str() {
+        "expiring" => Some(Ttl::from_secs(3600).expect("a time to live")),
+        "spread" => Some(Ttl::from_secs(600 + i as i64 % 86_400).expect("a time to live")),
+        _ => None,
+    };
     let namespace = Namespace::new(String::new()).expect("the default namespace");
     // A multiplication by an odd number visits every key once, in no order.
     let key = |i: u64| Key::stored(format!("{:016x}", i.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
@@ -32,7 +37,9 @@ async fn main() {
     for i in 0..count {
         let (namespace, value) = (namespace.clone(), value.clone());
         match what.as_str() {
-            "keys" | "expiring" => store.set(namespace, key(i), value, ttl).await.expect("no limit"),
+            "keys" | "expiring" | "spread" => {
+                store.set(namespace, key(i), value, ttl(i)).await.expect("no limit");
+            }
             "namespaces" => {
                 let namespace = Namespace::new(format!("n{i}")).expect("a valid name");
                 store.set(namespace, key(i), value, None).await.expect("no limit");
