@@ -14,7 +14,6 @@ impl Time {
     pub(crate) const NEVER: Self = Self(u64::MAX);
 
     /// When the store was made.
-    #[cfg(test)]
     pub(crate) const START: Self = Self(0);
 
     /// The last moment at which something may expire.

@@ -72,20 +72,30 @@ impl Entry {
         now < self.deadline()
     }
 
-    /// Which timer slot is this key's. Means something only while the entry is stored, and has a deadline. Read and
+    /// Where this key's timer slot is. Means something only while the entry is stored, and has a deadline. Read and
     /// written only under the lock of the timers, which move slots around.
-    pub(crate) fn timer(&self) -> u32 {
-        self.0.timer().expect("only entries that expire have timers").load(Relaxed)
+    pub(crate) fn position(&self) -> Position {
+        let (list, index) = self.0.position().expect("only entries that expire have timers");
+        Position { list: list.load(Relaxed), index: index.load(Relaxed) }
     }
 
-    pub(crate) fn set_timer(&self, timer: u32) {
-        self.0.timer().expect("only entries that expire have timers").store(timer, Relaxed);
+    pub(crate) fn set_position(&self, position: Position) {
+        let (list, index) = self.0.position().expect("only entries that expire have timers");
+        list.store(position.list, Relaxed);
+        index.store(position.index, Relaxed);
     }
 
     /// What it is charged with: its allocation and its place in the index. Map slots are charged by the map.
     pub(crate) fn charged_bytes(&self) -> u64 {
         allocation_bytes(self.0.size()) + INDEX_SLOT_BYTES
     }
+}
+
+/// Which timer slot: the number of its list, and which one of that list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) list: u16,
+    pub(crate) index: u32,
 }
 
 /// Keeps an entry while its value is on the way to a client.

@@ -15,7 +15,7 @@ use crate::keys::Keys;
 use crate::list::Lists;
 use crate::memory::{Full, Memory};
 use crate::namespaces::{Namespaces, Space as _};
-use crate::timers::{Expiring, Timers};
+use crate::timers::{Expiring, Timers, Walk};
 
 /// The least time between two searches for expired keys by writers that found the store full: a search looks at
 /// every deadline, and where the expiry task runs it has little to find.
@@ -141,11 +141,10 @@ impl Shared {
         if !self.search_is_due() {
             return false;
         }
-        let mut end = usize::MAX;
-        while let Some((expired, begin)) = self.timers.expired(end) {
+        let mut walk = Walk::start();
+        while let Some(expired) = self.timers.expired(&mut walk) {
             self.free(&expired);
             drop(expired);
-            end = begin;
             yield_now().await;
         }
         true
@@ -190,7 +189,7 @@ mod tests {
             };
             set(Some(Ttl::from_secs(10).unwrap())).await.unwrap();
             tokio::time::advance(Duration::from_secs(10)).await;
-            let (expired, _) = store.shared.timers.expired(usize::MAX).unwrap();
+            let expired = store.shared.timers.expired(&mut Walk::start()).unwrap();
             assert_eq!(expired.len(), 1);
             set(ttl).await.unwrap();
             store.shared.free(&expired);

@@ -1,7 +1,7 @@
 //! When the keys that expire are freed.
 //!
-//! Every key with a deadline has a slot here, and the slots whose keys are to be looked at together are a list; only
-//! the list has a timer in the expiry task's queue. So a timer costs nothing beside what shares it, and there are at
+//! Every key with a deadline has a slot here, in the list of those whose keys are to be looked at together; only the list
+//! has a timer in the expiry task's queue. The key's entry says which slot is its own. So a timer costs nothing beside what shares it, and there are at
 //! most some ten thousand of them however many keys expire (see [`due()`]).
 //!
 //! ```text
@@ -18,6 +18,7 @@
 
 mod chunks;
 mod due;
+mod lists;
 mod table;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +31,8 @@ use crate::entry::Entry;
 use crate::keys::Keys;
 use crate::memory::{Full, Memory};
 use due::due;
-pub(crate) use table::Expiring;
+pub(crate) use lists::Expiring;
+pub(crate) use table::Walk;
 use table::{SLOT_BYTES, Table};
 
 /// The most slots or lists handled in one go, for the same reason as in a scan.
@@ -52,10 +54,16 @@ impl Timers {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, something: bool) {
-        if something {
+    /// Changes the table, and tells the task if that leaves it something to see to: it has been told if there was
+    /// something before.
+    fn change<R>(&self, change: impl FnOnce(&mut Table) -> R) -> R {
+        let mut table = self.lock();
+        let was_told = table.has_changed();
+        let changed = change(&mut table);
+        if !was_told && table.has_changed() {
             self.told.notify_one();
         }
+        changed
     }
 }
 
@@ -75,25 +83,22 @@ impl Timers {
             return Ok(());
         }
         let due = due(new.deadline(), self.clock.now());
-        let tell = match old {
-            Some(old) => self.lock().replace(old, new, due),
+        match old {
+            Some(old) => self.change(|table| table.replace(old, new, due)),
             None => {
                 let room = memory.reserve(SLOT_BYTES)?;
-                let tell = self.lock().add((keys.clone(), new.clone()), due)?;
+                self.change(|table| table.add((keys.clone(), new.clone()), due))?;
                 room.keep();
-                tell
             }
-        };
-        self.tell(tell);
+        }
         Ok(())
     }
 
     /// `entry` is stored no longer.
     pub(crate) fn release(&self, entry: &Entry, memory: &Memory) {
         if entry.expires() {
-            let tell = self.lock().remove(entry);
+            self.change(|table| table.remove(entry));
             memory.release(SLOT_BYTES);
-            self.tell(tell);
         }
     }
 }
@@ -114,17 +119,15 @@ impl Timers {
     /// Looks at a batch of a list whose timer fired: refreshed keys move on, and the expired ones come back, to be
     /// freed. `None` when the list is gone; until then there is more.
     pub(crate) fn fired(&self, due: Time) -> Option<Vec<Expiring>> {
-        let (expired, tell) = self.lock().fired(due, self.clock.now())?;
-        self.tell(tell);
-        Some(expired)
+        let now = self.clock.now();
+        self.change(|table| table.fired(due, now))
     }
 }
 
 impl Timers {
-    /// The expired keys among a batch of slots that ends before `end`, and where that begins; `None` at the beginning.
-    /// Going backwards it misses none: when a key is freed, the last slot takes its place.
-    pub(crate) fn expired(&self, end: usize) -> Option<(Vec<Expiring>, usize)> {
-        self.lock().expired(end, self.clock.now())
+    /// The expired keys among the next batch of a walk over all slots; `None` at its end.
+    pub(crate) fn expired(&self, walk: &mut Walk) -> Option<Vec<Expiring>> {
+        self.lock().expired(walk, self.clock.now())
     }
 
     /// The number of timers.

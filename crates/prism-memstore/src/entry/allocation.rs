@@ -1,14 +1,14 @@
 //! The allocation behind an entry. All of the store's unsafe code is here.
 //!
 //! ```text
-//! ┌───────┬───────────┬─────────────────────┬───────┬──────────┬─────┬───────┐
-//! │ count │ value_len │ key_len and EXPIRES │ timer │ deadline │ key │ value │
-//! └───────┴───────────┴─────────────────────┴───────┴──────────┴─────┴───────┘
-//!     4         4           2 (+ 2)             4         8
+//! ┌───────┬───────────┬─────────────────────┬──────┬───────┬──────────┬─────┬───────┐
+//! │ count │ value_len │ key_len and EXPIRES │ list │ index │ deadline │ key │ value │
+//! └───────┴───────────┴─────────────────────┴──────┴───────┴──────────┴─────┴───────┘
+//!     4         4                2             2       4        8
 //! ```
 //!
-//! Timer and deadline, with two bytes to align them, are there only where the key expires; else the key follows at once,
-//! at 10. `triomphe::ThinArc` would take 32 bytes before the key of every entry: two `usize`s, and a header that cannot
+//! List and index, which say where its timer slot is, and deadline are there only where the key expires; else the key
+//! follows at once, at 10. `triomphe::ThinArc` would take 32 bytes before the key of every entry: two `usize`s, and a header that cannot
 //! leave out what one entry does not need.
 
 #![expect(unsafe_code, reason = "no crate has a counted, thin slice with a head of less than 16 bytes")]
@@ -17,7 +17,9 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::mem::offset_of;
 use std::process::abort;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, Ordering::Acquire, Ordering::Relaxed, Ordering::Release, fence};
+use std::sync::atomic::{
+    AtomicU16, AtomicU32, Ordering::Acquire, Ordering::Relaxed, Ordering::Release, fence,
+};
 
 use crate::clock::Time;
 
@@ -29,18 +31,19 @@ struct Head {
     /// The key's length, 13 bits, and [`EXPIRES`].
     key_len: u16,
     // What follows is there only in an allocation that expires.
-    timer: AtomicU32,
+    list: AtomicU16,
+    index: AtomicU32,
     deadline: Time,
 }
 
-/// Set in `key_len` where timer and deadline are there.
+/// Set in `key_len` where list, index and deadline are there.
 const EXPIRES: u16 = 1 << 15;
 
-/// Where the key begins if there is neither timer nor deadline, and if there are.
+/// Where the key begins if the allocation does not expire, and if it does.
 const BYTES_AT: usize = offset_of!(Head, key_len) + size_of::<u16>();
 const BYTES_AT_IF_EXPIRING: usize = size_of::<Head>();
 
-const _: () = assert!(BYTES_AT == 10 && offset_of!(Head, timer) == 12 && BYTES_AT_IF_EXPIRING == 24);
+const _: () = assert!(BYTES_AT == 10 && offset_of!(Head, list) == BYTES_AT && BYTES_AT_IF_EXPIRING == 24);
 
 /// More holders than this cannot be, since each has some memory of its own; so a count that passes it is broken.
 const COUNT_MAX: u32 = 1 << 31;
@@ -48,7 +51,7 @@ const COUNT_MAX: u32 = 1 << 31;
 /// A key, a value and a deadline that nobody changes. Counted, and freed when the last holder lets go.
 pub(super) struct Allocation(NonNull<Head>);
 
-// SAFETY: what is shared is never changed but for its two atomic numbers, and the count decides who frees it, as in `Arc`.
+// SAFETY: what is shared is never changed but for its atomic numbers, and the count decides who frees it, as in `Arc`.
 unsafe impl Send for Allocation {}
 // SAFETY: as above.
 unsafe impl Sync for Allocation {}
@@ -66,14 +69,15 @@ impl Allocation {
         let start = unsafe { alloc(layout) };
         let Some(head) = NonNull::new(start.cast::<Head>()) else { handle_alloc_error(layout) };
         // SAFETY: each write lies within the layout, which begins with the head's fields and ends with key and value; the
-        // two fields that only an expiring entry has room for are written only there. `start` is aligned for them, and
+        // three fields that only an expiring entry has room for are written only there. `start` is aligned for them, and
         // nobody else knows of it yet. Key and value cannot overlap with memory that was just allocated.
         unsafe {
             (&raw mut (*head.as_ptr()).count).write(AtomicU32::new(1));
             (&raw mut (*head.as_ptr()).value_len).write(value_len);
             (&raw mut (*head.as_ptr()).key_len).write(key_len | if expires { EXPIRES } else { 0 });
             if expires {
-                (&raw mut (*head.as_ptr()).timer).write(AtomicU32::new(0));
+                (&raw mut (*head.as_ptr()).list).write(AtomicU16::new(0));
+                (&raw mut (*head.as_ptr()).index).write(AtomicU32::new(0));
                 (&raw mut (*head.as_ptr()).deadline).write(deadline);
             }
             let bytes = start.add(bytes_at(expires));
@@ -112,13 +116,14 @@ impl Allocation {
         unsafe { (&raw const (*self.0.as_ptr()).deadline).read() }
     }
 
-    /// A number for the holders to share; only an allocation that expires has one.
-    pub(super) fn timer(&self) -> Option<&AtomicU32> {
+    /// Two numbers for the holders to share, list and index; only an allocation that expires has them.
+    pub(super) fn position(&self) -> Option<(&AtomicU16, &AtomicU32)> {
         if !self.expires() {
             return None;
         }
-        // SAFETY: an allocation that expires has the field; it is atomic, so a shared reference is all that writers need.
-        Some(unsafe { &(*self.0.as_ptr()).timer })
+        // SAFETY: an allocation that expires has both fields; they are atomic, so shared references are all that writers
+        // need.
+        Some(unsafe { (&(*self.0.as_ptr()).list, &(*self.0.as_ptr()).index) })
     }
 
     /// What the allocator was asked for.
@@ -197,7 +202,7 @@ mod tests {
                     let made = Allocation::new(&key, &value, given);
                     assert_eq!((made.key(), made.value(), made.deadline()), (&key[..], &value[..], given));
                     assert_eq!(made.size(), head + key_len + value_len);
-                    assert_eq!(made.timer().is_some(), made.expires());
+                    assert_eq!(made.position().is_some(), made.expires());
                 }
             }
         }
@@ -213,13 +218,20 @@ mod tests {
                     for _ in 0..1000 {
                         let again = held.clone();
                         assert_eq!((again.key(), again.value()), (&b"key"[..], &b"value"[..]));
-                        again.timer().unwrap().store(number, Relaxed);
+                        let (list, index) = again.position().unwrap();
+                        list.store(number, Relaxed);
+                        index.store(number.into(), Relaxed);
                     }
                 });
             }
         });
         assert_eq!(made.count().load(Relaxed), 1);
-        assert!(made.timer().unwrap().load(Relaxed) < 4);
+        let (list, index) = made.position().unwrap();
+        assert!(list.load(Relaxed) < 4 && index.load(Relaxed) < 4);
+        assert_eq!(
+            (made.key(), made.value(), made.deadline()),
+            (&b"key"[..], &b"value"[..], Time::NEVER.before())
+        );
     }
 
     #[test]

@@ -17,8 +17,8 @@ const AHEAD_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// The moment to look at a key with this deadline: a multiple of a power of two, up to 1/256 of the time until then.
 ///
 /// That bounds the timers: those that lie between 256 and 512 steps ahead, or less, are at most 512 of each step, and
-/// from 2^27 ns to 2^46 ns (365 days / 256) there are 20 steps: 10,240 timers, of some 180 bytes each. Too little to be
-/// charged.
+/// from 2^27 ns to 2^46 ns (365 days / 256) there are 20 steps: 10,240 timers, of some 280 bytes each with their lists. Too
+/// little to be charged.
 pub(super) fn due(deadline: Time, now: Time) -> Time {
     let ahead = deadline.nanos_since(now).min(AHEAD_MAX.as_nanos() as u64);
     let step = 1 << (ahead / LATE_PART).max(LATE_NANOS).ilog2();

@@ -1,206 +1,201 @@
-//! The slots behind [`Timers`](super::Timers), which holds the lock, and the lists that they make up.
+//! The slots behind [`Timers`](super::Timers), which holds the lock: how they come into lists, move on and leave.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
-use tokio_util::time::{DelayQueue, delay_queue};
+use tokio_util::time::DelayQueue;
 
 use super::BATCH;
-use super::chunks::Chunks;
 use super::due::due;
+use super::lists::{Expiring, Lists};
 use crate::clock::{Clock, Time};
-use crate::entry::Entry;
-use crate::keys::Keys;
+use crate::entry::{Entry, Position};
 use crate::memory::Full;
 
-/// What a slot takes: itself (32), and its part of what the allocator leaves, which fits 31 chunks of 16 KiB into pages of
-/// 512 KiB. Lists and timers are so few that they are not charged.
-pub(super) const SLOT_BYTES: u64 = size_of::<Slot>() as u64 * 32 / 31;
+/// What a slot takes: itself (16), and an eighth for the room that its list has to grow and for what the allocator
+/// leaves. That is 32/31 in a long list, since 31 chunks of 16 KiB fit into pages of 512 KiB. A list of less than a chunk
+/// grows by a quarter to an eighth, so half of that is unused on average. Lists and timers are so few that they are not
+/// charged.
+pub(super) const SLOT_BYTES: u64 = size_of::<Expiring>() as u64 * 9 / 8;
 
-/// No slot.
-const NONE: u32 = u32::MAX;
-
-/// A stored entry that expires, and where it is stored.
-pub(crate) type Expiring = (Arc<Keys>, Entry);
+/// From this number of lists on writers make no more. The task keeps them to the 10,240 that are ahead (see [`due()`]), so
+/// this many are there only if it does not run, or began late. Once it runs it makes at most those 10,240 beside them
+/// before they are behind and fire in their turn: 43,008 in all, of the 65,536 that have numbers.
+const LISTS_MAX: usize = 1 << 15;
 
 #[derive(Default)]
 pub(super) struct Table {
-    /// Without gaps: the last slot takes the place of one that is removed.
-    slots: Chunks<Slot>,
-    /// By the moment that their slots are due.
-    lists: BTreeMap<Time, List>,
+    lists: Lists,
     /// Lists that the task has to see to.
     changed: BTreeSet<Time>,
+    /// How many slots there are, so that whichever list they are in, its indices have room in four bytes.
+    slots: u32,
 }
 
-struct Slot {
-    key: Expiring,
+/// How far a walk over all slots has come. It goes from list to list by when they are due, and in each backwards, so that
+/// it misses none when keys are freed on the way: the list's last slot, which takes a place, was walked over.
+pub(crate) struct Walk {
     due: Time,
-    previous: u32,
-    next: u32,
+    end: usize,
 }
 
-struct List {
-    first: u32,
-    /// Its timer in the task's queue, until that fires.
-    timer: Option<delay_queue::Key>,
+impl Walk {
+    pub(crate) fn start() -> Self {
+        Self::from(Time::START)
+    }
+
+    fn from(due: Time) -> Self {
+        Self { due, end: usize::MAX }
+    }
 }
 
-/// For writers. Each says whether the task has to be told.
+/// For writers.
 impl Table {
-    pub(super) fn add(&mut self, key: Expiring, due: Time) -> Result<bool, Full> {
-        let number = u32::try_from(self.slots.len()).ok().filter(|number| *number != NONE).ok_or(Full)?;
-        key.1.set_timer(number);
-        self.slots.push(Slot { key, due, previous: NONE, next: NONE });
-        Ok(self.link(number, due))
+    pub(super) fn add(&mut self, key: Expiring, due: Time) -> Result<(), Full> {
+        self.slots = self.slots.checked_add(1).ok_or(Full)?;
+        let list = self.list_for_writer(due);
+        self.put(key, list);
+        Ok(())
     }
 
     /// Gives the slot of an entry to the one that takes its place.
-    pub(super) fn replace(&mut self, old: &Entry, new: &Entry, due: Time) -> bool {
-        let number = old.timer();
-        new.set_timer(number);
-        let slot = self.slot(number);
-        slot.key.1 = new.clone();
-        due < slot.due && self.relink(number, due)
+    pub(super) fn replace(&mut self, old: &Entry, new: &Entry, due: Time) {
+        let position = old.position();
+        new.set_position(position);
+        self.slot(position).1 = new.clone();
+        if due < self.lists.get_mut(position.list).due {
+            let key = self.take(position);
+            let list = self.list_for_writer(due);
+            self.put(key, list);
+        }
     }
 
-    pub(super) fn remove(&mut self, entry: &Entry) -> bool {
-        let number = entry.timer();
-        let tell = self.unlink(number);
-        let last = self.slots.pop().expect("there is a slot to remove");
-        let last_number = self.slots.len() as u32;
-        if number != last_number {
-            last.key.1.set_timer(number);
-            match last.previous {
-                NONE => self.list(last.due).first = number,
-                previous => self.slot(previous).next = number,
-            }
-            if last.next != NONE {
-                self.slot(last.next).previous = number;
-            }
-            *self.slot(number) = last;
-        }
-        tell
+    pub(super) fn remove(&mut self, entry: &Entry) {
+        self.take(entry.position());
+        self.slots -= 1;
+    }
+
+    /// The list of a moment. While there are too many it is an earlier one, so that the key is looked at early, and moves
+    /// on then: most of that many are behind, so there is an earlier one.
+    fn list_for_writer(&mut self, due: Time) -> u16 {
+        let joined = if self.lists.len() < LISTS_MAX { None } else { self.lists.number_by(due) };
+        joined.unwrap_or_else(|| self.list(due))
     }
 }
 
 /// For the task.
 impl Table {
+    /// Whether there is something for it to see to.
+    pub(super) fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     pub(super) fn see_to_changed(&mut self, queue: &mut DelayQueue<Time>, clock: &Clock) -> bool {
         for _ in 0..BATCH {
             let Some(due) = self.changed.pop_first() else { return false };
-            let list = self.list(due);
+            let number = self.lists.number(due).expect("a list is there while it has slots, or a timer");
+            let list = self.lists.get_mut(number);
             match list.timer {
                 None => list.timer = Some(queue.insert_at(due, clock.instant(due))),
-                Some(timer) if list.first == NONE => {
+                Some(timer) if list.slots.is_empty() => {
                     queue.remove(&timer);
-                    self.lists.remove(&due);
+                    self.lists.remove(number);
                 }
                 Some(_) => {}
             }
         }
-        !self.changed.is_empty()
+        self.has_changed()
     }
 
     /// Looks at a batch of a list, `None` if it is gone: the expired ones, which stay in it until they are freed, while
-    /// refreshed ones move on; and whether the task has to be told.
-    pub(super) fn fired(&mut self, at: Time, now: Time) -> Option<(Vec<Expiring>, bool)> {
-        let list = self.lists.get_mut(&at)?;
+    /// refreshed ones move on. One that is set meanwhile and not freed has a live entry at the next look.
+    pub(super) fn fired(&mut self, at: Time, now: Time) -> Option<Vec<Expiring>> {
+        let number = self.lists.number(at)?;
+        let list = self.lists.get_mut(number);
         list.timer = None;
-        let mut next = list.first;
-        if next == NONE {
-            self.lists.remove(&at);
-            self.changed.remove(&at);
+        let end = list.slots.len();
+        if list.slots.is_empty() {
+            self.forget(number);
             return None;
         }
-        let (mut expired, mut tell) = (Vec::new(), false);
-        for _ in 0..BATCH {
-            if next == NONE {
-                break;
-            }
-            let (number, slot) = (next, self.slot(next));
-            next = slot.next;
-            let entry = &slot.key.1;
-            if entry.is_live(now) {
-                let due = due(entry.deadline(), now);
-                tell |= self.relink(number, due);
+        let mut expired = Vec::new();
+        // Backwards: the last slot, which takes the place of one that moves on, was looked at.
+        for index in (end.saturating_sub(BATCH)..end).rev() {
+            let position = Position { list: number, index: index as u32 };
+            let key = self.slot(position);
+            if key.1.is_live(now) {
+                let due = due(key.1.deadline(), now);
+                let key = self.take(position);
+                let list = self.list(due);
+                self.put(key, list);
             } else {
-                expired.push(slot.key.clone());
+                expired.push(key.clone());
             }
         }
-        Some((expired, tell))
+        Some(expired)
     }
 }
 
 impl Table {
-    pub(super) fn expired(&mut self, end: usize, now: Time) -> Option<(Vec<Expiring>, usize)> {
-        let (batch, begin) = self.slots.batch_before(end, BATCH)?;
-        let keys = batch.iter().map(|slot| &slot.key);
-        Some((keys.filter(|(_, entry)| !entry.is_live(now)).cloned().collect(), begin))
+    pub(super) fn expired(&self, walk: &mut Walk, now: Time) -> Option<Vec<Expiring>> {
+        let list = self.lists.first_from(walk.due)?;
+        let end = if list.due == walk.due { walk.end } else { usize::MAX };
+        let (batch, begin) = list.slots.batch_before(end, BATCH).unwrap_or_default();
+        *walk = match begin {
+            0 => Walk::from(list.due.plus(Duration::from_nanos(1))),
+            _ => Walk { due: list.due, end: begin },
+        };
+        Some(batch.iter().filter(|(_, entry)| !entry.is_live(now)).cloned().collect())
     }
 
     pub(super) fn timers(&self) -> usize {
         self.lists.len()
     }
 
-    fn relink(&mut self, number: u32, due: Time) -> bool {
-        let tell = self.unlink(number);
-        self.slot(number).due = due;
-        self.link(number, due) || tell
+    /// The list of a moment, which is made if need be.
+    fn list(&mut self, due: Time) -> u16 {
+        self.lists.number(due).unwrap_or_else(|| {
+            self.changed.insert(due);
+            self.lists.make(due)
+        })
     }
 
-    /// Puts a slot that is in no list first in one.
-    fn link(&mut self, number: u32, due: Time) -> bool {
-        let mut is_new = false;
-        let list = self.lists.entry(due).or_insert_with(|| {
-            is_new = true;
-            List { first: NONE, timer: None }
-        });
-        let next = std::mem::replace(&mut list.first, number);
-        if next != NONE {
-            self.slot(next).previous = number;
-        }
-        let slot = self.slot(number);
-        (slot.previous, slot.next) = (NONE, next);
-        is_new && self.change(due)
+    fn slot(&mut self, position: Position) -> &mut Expiring {
+        let slots = &mut self.lists.get_mut(position.list).slots;
+        slots.get_mut(position.index as usize).expect("the position is that of a slot in use")
     }
 
-    /// Takes a slot out of its list.
-    fn unlink(&mut self, number: u32) -> bool {
-        let Slot { due, previous, next, .. } = *self.slot(number);
-        if next != NONE {
-            self.slot(next).previous = previous;
+    fn put(&mut self, key: Expiring, list: u16) {
+        let slots = &mut self.lists.get_mut(list).slots;
+        key.1.set_position(Position { list, index: slots.len() as u32 });
+        slots.push(key);
+    }
+
+    fn take(&mut self, position: Position) -> Expiring {
+        let list = self.lists.get_mut(position.list);
+        let last = list.slots.pop().expect("there is a slot to take");
+        let (due, has_timer, is_empty) = (list.due, list.timer.is_some(), list.slots.is_empty());
+        let key = if list.slots.len() == position.index as usize {
+            last
+        } else {
+            last.1.set_position(position);
+            std::mem::replace(self.slot(position), last)
+        };
+        if is_empty && has_timer {
+            self.changed.insert(due);
+        } else if is_empty {
+            // Either the task does not know of it yet, or it has fired.
+            self.forget(position.list);
         }
-        if previous != NONE {
-            self.slot(previous).next = next;
-            return false;
-        }
-        let list = self.list(due);
-        list.first = next;
-        if next != NONE {
-            return false;
-        }
-        if list.timer.is_some() {
-            return self.change(due);
-        }
-        // Either the task does not know of it yet, or it has fired.
-        self.lists.remove(&due);
+        key
+    }
+
+    /// Removes a list without slots and timer.
+    fn forget(&mut self, number: u16) {
+        let due = self.lists.remove(number);
         self.changed.remove(&due);
-        false
-    }
-
-    /// Notes what the task has to see to; it has been told if there was something before.
-    fn change(&mut self, due: Time) -> bool {
-        let is_first = self.changed.is_empty();
-        self.changed.insert(due);
-        is_first
-    }
-
-    fn slot(&mut self, number: u32) -> &mut Slot {
-        self.slots.get_mut(number as usize).expect("the number is that of a slot in use")
-    }
-
-    fn list(&mut self, due: Time) -> &mut List {
-        self.lists.get_mut(&due).expect("a list is there while it has slots, or a timer")
     }
 }
+
+#[cfg(test)]
+mod tests;
