@@ -18,10 +18,12 @@ use crate::memory::Full;
 /// charged.
 pub(super) const SLOT_BYTES: u64 = size_of::<Expiring>() as u64 * 9 / 8;
 
-/// From this number of lists on writers make no more. The task keeps them to the 10,240 that are ahead (see [`due()`]), so
-/// this many are there only if it does not run, or began late. Once it runs it makes at most those 10,240 beside them
-/// before they are behind and fire in their turn: 43,008 in all, of the 65,536 that have numbers.
-const LISTS_MAX: usize = 1 << 15;
+/// As many lists as have numbers of two bytes.
+const LISTS_MAX: usize = 1 << 16;
+
+/// Writers leave half of the numbers to the task. While it runs there are few lists but the 10,240 that are ahead (see
+/// [`due()`]); so writers come to this bound only where it does not, or began late, and then it has room to move keys on.
+const LISTS_OF_WRITERS_MAX: usize = LISTS_MAX / 2;
 
 #[derive(Default)]
 pub(super) struct Table {
@@ -53,8 +55,7 @@ impl Walk {
 impl Table {
     pub(super) fn add(&mut self, key: Expiring, due: Time) -> Result<(), Full> {
         self.slots = self.slots.checked_add(1).ok_or(Full)?;
-        let list = self.list_for_writer(due);
-        self.put(key, list);
+        self.put(key, due, LISTS_OF_WRITERS_MAX);
         Ok(())
     }
 
@@ -65,21 +66,13 @@ impl Table {
         self.slot(position).1 = new.clone();
         if due < self.lists.get_mut(position.list).due {
             let key = self.take(position);
-            let list = self.list_for_writer(due);
-            self.put(key, list);
+            self.put(key, due, LISTS_OF_WRITERS_MAX);
         }
     }
 
     pub(super) fn remove(&mut self, entry: &Entry) {
         self.take(entry.position());
         self.slots -= 1;
-    }
-
-    /// The list of a moment. While there are too many it is an earlier one, so that the key is looked at early, and moves
-    /// on then: most of that many are behind, so there is an earlier one.
-    fn list_for_writer(&mut self, due: Time) -> u16 {
-        let joined = if self.lists.len() < LISTS_MAX { None } else { self.lists.number_by(due) };
-        joined.unwrap_or_else(|| self.list(due))
     }
 }
 
@@ -126,8 +119,7 @@ impl Table {
             if key.1.is_live(now) {
                 let due = due(key.1.deadline(), now);
                 let key = self.take(position);
-                let list = self.list(due);
-                self.put(key, list);
+                self.put(key, due, LISTS_MAX);
             } else {
                 expired.push(key.clone());
             }
@@ -152,23 +144,22 @@ impl Table {
         self.lists.len()
     }
 
-    /// The list of a moment, which is made if need be.
-    fn list(&mut self, due: Time) -> u16 {
-        self.lists.number(due).unwrap_or_else(|| {
+    /// Puts a slot into the list of a moment, which is made if need be. Once there are `lists_max` it is an earlier one, so
+    /// that the key is looked at early, and moves on then: most of that many are behind, so there is an earlier one.
+    fn put(&mut self, key: Expiring, due: Time, lists_max: usize) {
+        let joined = if self.lists.len() < lists_max { None } else { self.lists.number_by(due) };
+        let number = joined.or_else(|| self.lists.number(due)).unwrap_or_else(|| {
             self.changed.insert(due);
             self.lists.make(due)
-        })
+        });
+        let slots = &mut self.lists.get_mut(number).slots;
+        key.1.set_position(Position { list: number, index: slots.len() as u32 });
+        slots.push(key);
     }
 
     fn slot(&mut self, position: Position) -> &mut Expiring {
         let slots = &mut self.lists.get_mut(position.list).slots;
         slots.get_mut(position.index as usize).expect("the position is that of a slot in use")
-    }
-
-    fn put(&mut self, key: Expiring, list: u16) {
-        let slots = &mut self.lists.get_mut(list).slots;
-        key.1.set_position(Position { list, index: slots.len() as u32 });
-        slots.push(key);
     }
 
     fn take(&mut self, position: Position) -> Expiring {

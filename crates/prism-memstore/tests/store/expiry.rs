@@ -211,6 +211,27 @@ async fn deleting_keys_takes_their_timers_too() {
     assert_eq!((store.bytes(), store.store.totals().timers), (0, 0));
 }
 
+/// For so long that there would be more than the 65,536 that have numbers.
+#[tokio::test(start_paused = true)]
+async fn timers_are_bounded_while_the_task_does_not_run_and_it_frees_their_keys_later() {
+    let store = Store::new();
+    for i in 0..70_000 {
+        store.set(&format!("key-{i}"), "v", Some(10)).await;
+        tokio::time::advance(Duration::from_millis(140)).await;
+    }
+    for i in 69_000..70_000 {
+        store.set(&format!("key-{i}"), "v", Some(1000 + i % 100)).await;
+    }
+    assert_eq!(store.store.totals().timers, 1 << 15);
+    let store = store.expiring();
+    rest().await;
+    let totals = store.store.totals();
+    assert_eq!(totals.keys, 1000);
+    assert!(totals.timers < 100, "{} timers", totals.timers);
+    tokio::time::sleep(Duration::from_secs(1100 + late_max(1100))).await;
+    assert_eq!((store.bytes(), store.store.totals().timers), (0, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_task_ends_with_its_signal() {
     let store = Store::new();

@@ -160,25 +160,32 @@ async fn every_entry_knows_its_slot_and_is_looked_at_in_time_whatever_happens() 
 }
 
 #[test]
-fn lists_are_bounded_where_the_task_does_not_run_and_their_keys_move_on_once_it_does() {
+fn lists_are_bounded_and_keys_that_joined_an_earlier_one_move_on() {
     let at = |step: usize| Time::START.plus(Duration::from_nanos((step as u64) << 27));
     let (mut table, keys) = (Table::default(), keys());
-    let count = LISTS_MAX + 1000;
-    for step in 1..=count {
+    let by_writers = LISTS_OF_WRITERS_MAX + 1000;
+    for step in 1..=by_writers {
         table.add((keys.clone(), entry(step, at(step))), at(step)).unwrap();
     }
-    assert_eq!(table.timers(), LISTS_MAX);
+    assert_eq!(table.timers(), LISTS_OF_WRITERS_MAX);
 
     // Forward, to a moment that has no list.
-    let (old, _) = table.lists.first_from(at(LISTS_MAX)).unwrap().slots.batch_before(1, 1).unwrap();
+    let (old, _) =
+        table.lists.first_from(at(LISTS_OF_WRITERS_MAX)).unwrap().slots.batch_before(1, 1).unwrap();
     let (old, new) = (old[0].1.clone(), entry(0, at(1000)));
     table.replace(&old, &new, at(1000).plus(Duration::from_nanos(1)));
     assert_eq!(table.lists.get_mut(new.position().list).due, at(1000));
 
+    let count = by_writers + LISTS_MAX;
+    for step in by_writers + 1..=count {
+        table.put((keys.clone(), entry(step, at(step))), at(step), LISTS_MAX);
+        table.slots += 1;
+    }
+    assert_eq!(table.timers(), LISTS_MAX);
+
     let mut freed = 0;
     while let Some(due) = table.lists.first_from(Time::START).map(|list| list.due) {
         while let Some(expired) = table.fired(due, due) {
-            assert!(table.timers() <= LISTS_MAX + 1000);
             for (_, entry) in expired {
                 assert!(!entry.is_live(due));
                 table.remove(&entry);
@@ -186,7 +193,7 @@ fn lists_are_bounded_where_the_task_does_not_run_and_their_keys_move_on_once_it_
             }
         }
     }
-    assert_eq!(freed, count);
+    assert_eq!((freed, table.slots), (count, 0));
     assert!(!table.has_changed());
 }
 
