@@ -1,8 +1,8 @@
 //! When the keys that expire are freed.
 //!
 //! Every key with a deadline has a slot here, in the list of those whose keys are to be looked at together; only the list
-//! has a timer in the expiry task's queue. The key's entry says which slot is its own. So a timer costs nothing beside what shares it, and there are at
-//! most some ten thousand of them however many keys expire (see [`due()`]).
+//! has a timer in the expiry task's queue. The key's entry says which slot is its own. So a timer costs nothing beside
+//! what shares it, and there are at most some ten thousand of them however many keys expire (see [`due()`]).
 //!
 //! ```text
 //!         first slot             task              timer fires: expired keys are freed, refreshed ones move to

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! List and index, which say where its timer slot is, and deadline are there only where the key expires; else the key
-//! follows at once, at 10. `triomphe::ThinArc` would take 32 bytes before the key of every entry: two `usize`s, and a header that cannot
-//! leave out what one entry does not need.
+//! follows at once, at 10. `triomphe::ThinArc` would take 32 bytes before the key of every entry: two `usize`s, and a
+//! header that cannot leave out what one entry does not need.
 
 #![expect(unsafe_code, reason = "no crate has a counted, thin slice with a head of less than 16 bytes")]
 
