@@ -43,10 +43,10 @@ pub(crate) struct Walk {
 
 impl Walk {
     pub(crate) fn start() -> Self {
-        Self::from(Time::START)
+        Self::at(Time::START)
     }
 
-    fn from(due: Time) -> Self {
+    fn at(due: Time) -> Self {
         Self { due, end: usize::MAX }
     }
 }
@@ -134,7 +134,7 @@ impl Table {
         let end = if list.due == walk.due { walk.end } else { usize::MAX };
         let (batch, begin) = list.slots.batch_before(end, BATCH).unwrap_or_default();
         *walk = match begin {
-            0 => Walk::from(list.due.plus(Duration::from_nanos(1))),
+            0 => Walk::at(list.due.plus(Duration::from_nanos(1))),
             _ => Walk { due: list.due, end: begin },
         };
         Some(batch.iter().filter(|(_, entry)| !entry.is_live(now)).cloned().collect())
