@@ -122,27 +122,28 @@ where
     let mut draining = false;
     let mut accepted = Vec::new();
     poll_fn(|cx| {
+        if !draining && drain.as_mut().poll(cx).is_ready() {
+            draining = true;
+            connection.graceful_shutdown();
+        }
         loop {
-            if !draining && drain.as_mut().poll(cx).is_ready() {
-                draining = true;
-                connection.graceful_shutdown();
-            }
-            let polled = connection.poll_accept(cx);
-            if let Poll::Ready(Some(Ok((request, respond)))) = polled {
-                accepted.extend(accept(request, respond, &handler, &shared));
-                continue;
-            }
-            let has_begun = !accepted.is_empty();
-            accepted.drain(..).for_each(|call| begin::<H>(call, cx));
-            match polled {
+            match connection.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    let call = accept(request, respond, &handler, &shared);
+                    if H::ENDS_AT_ONCE {
+                        accepted.extend(call);
+                    } else if let Some(call) = call {
+                        tokio::spawn(call);
+                    }
+                }
                 Poll::Ready(Some(Err(error))) => {
                     tracing::debug!(%error, "the connection failed");
                     return Poll::Ready(());
                 }
-                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Pending if accepted.is_empty() => return Poll::Pending,
                 // Around again: what has been answered is sent now.
-                Poll::Pending if has_begun => {}
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => accepted.drain(..).for_each(|call| begin(call, cx)),
             }
         }
     })
@@ -152,16 +153,13 @@ where
 /// A call under way.
 type Handling = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Begins a call: here and now if it may end at once, otherwise as a task. One that panics is reset, and the connection
-/// goes on, either way.
-fn begin<H: Handler>(mut call: Handling, cx: &mut Context<'_>) {
-    if H::ENDS_AT_ONCE {
-        let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));
-        if !matches!(polled, Ok(Poll::Pending)) {
-            return;
-        }
+/// Begins a call here and now, and makes a task of one that has to wait. One that panics is reset, as is one that panics
+/// as a task, and the connection goes on.
+fn begin(mut call: Handling, cx: &mut Context<'_>) {
+    let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));
+    if matches!(polled, Ok(Poll::Pending)) {
+        tokio::spawn(call);
     }
-    tokio::spawn(call);
 }
 
 /// Makes a call of a request, unless it is answered at once.
