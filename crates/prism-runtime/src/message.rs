@@ -16,6 +16,7 @@ use http::HeaderMap;
 use prism_proto::{Error, ErrorReason};
 
 use crate::call::GRPC_ENCODING;
+use crate::pump::Room;
 
 /// Flags and length.
 pub const PREFIX_BYTES: usize = 5;
@@ -85,12 +86,13 @@ pub async fn read_first(
     let mut message = Message::default();
     let mut received = 0;
     let mut wanted = None;
+    let mut room = Room::default();
     while let Some(Ok(piece)) = poll_fn(|cx| body.poll_data(cx)).await {
         if piece.is_empty() {
             continue;
         }
         // The client may send on: what is held is bounded by `len_max` and the budget, not by the window.
-        let _ = body.flow_control().release_capacity(piece.len());
+        room.taken(piece.len(), body);
         received += piece.len();
         message.pieces.push(piece);
         if wanted.is_none() && received >= PREFIX_BYTES {

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::future::poll_fn;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -135,10 +136,33 @@ async fn wait_for_room<E: Display>(stream: &mut SendStream<Bytes>) -> Result<(),
     tokio::time::timeout(STALL_MAX, room).await.map_err(|_| PumpError::Stalled)?
 }
 
-/// The receiving half of an HTTP/2 stream as a body; each frame makes room for the next when it is taken.
+/// What has been taken from a stream and makes room for more. As long as it is little, the sender is not told: most calls
+/// have just one small message each way, and h2 gives what is left back with the stream.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    owed: usize,
+}
+
+impl Room {
+    /// A stream may owe so much twice, for its first message and for what follows. With the most streams, that is half of
+    /// the window of a client's connection; a backend's has room for the windows of all its streams.
+    const OWED_BYTES_MAX: usize = 2 * 1024;
+
+    /// Notes that bytes were taken from the stream.
+    pub(crate) fn taken(&mut self, bytes: usize, stream: &mut RecvStream) {
+        self.owed += bytes;
+        if self.owed > Self::OWED_BYTES_MAX {
+            // Fails only if more is given back than was taken.
+            let _ = stream.flow_control().release_capacity(mem::take(&mut self.owed));
+        }
+    }
+}
+
+/// The receiving half of an HTTP/2 stream as a body; what is taken makes room for more.
 #[derive(Debug)]
 pub struct Incoming {
     stream: RecvStream,
+    room: Room,
     data_ended: bool,
 }
 
@@ -146,7 +170,7 @@ impl Incoming {
     /// Wraps a stream.
     #[must_use]
     pub fn new(stream: RecvStream) -> Self {
-        Self { stream, data_ended: false }
+        Self { stream, room: Room::default(), data_ended: false }
     }
 }
 
@@ -158,18 +182,19 @@ impl Body for Incoming {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        if !self.data_ended {
-            match self.stream.poll_data(cx) {
+        let this = &mut *self;
+        if !this.data_ended {
+            match this.stream.poll_data(cx) {
                 Poll::Ready(Some(Ok(data))) => {
-                    let _ = self.stream.flow_control().release_capacity(data.len());
+                    this.room.taken(data.len(), &mut this.stream);
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
-                Poll::Ready(None) => self.data_ended = true,
+                Poll::Ready(None) => this.data_ended = true,
                 Poll::Pending => return Poll::Pending,
             }
         }
-        self.stream
+        this.stream
             .poll_trailers(cx)
             .map(|trailers| trailers.map(|found| found.map(Frame::trailers)).transpose())
     }
@@ -250,5 +275,36 @@ mod tests {
         }
         let bytes_each = frames.load(Ordering::Relaxed) * FRAME.len() / rounds;
         assert!(bytes_each <= 2 * TURN_BYTES, "{bytes_each} bytes were sent before a socket was read");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn small_pieces_make_room_for_more_than_the_window() {
+        const PIECE: &[u8] = &[7; 1000];
+        const PIECES: usize = 1000;
+        let (near, far) = tokio::io::duplex(1024 * 1024);
+        tokio::spawn(async move {
+            let (mut send, connection) = h2::client::handshake(far).await.unwrap();
+            tokio::spawn(connection);
+            let (response, mut stream) =
+                send.send_request(Request::post("http://localhost/").body(()).unwrap(), false).unwrap();
+            for piece in 1..=PIECES {
+                stream.send_data(Bytes::from_static(PIECE), piece == PIECES).unwrap();
+            }
+            response.await
+        });
+        let mut connection = h2::server::handshake(near).await.unwrap();
+        let (request, _respond) = connection.accept().await.unwrap().unwrap();
+        tokio::spawn(async move { while connection.accept().await.is_some() {} });
+
+        let mut body = pin!(Incoming::new(request.into_body()));
+        let mut received = 0;
+        let all = async {
+            while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+                received += frame.unwrap().into_data().map_or(0, |data| data.len());
+            }
+        };
+        // The clock goes on by itself when everybody waits.
+        let ended = tokio::time::timeout(STALL_MAX, all).await;
+        assert_eq!((ended.is_ok(), received), (true, PIECE.len() * PIECES));
     }
 }
