@@ -105,7 +105,7 @@ impl Handler for Forwarder {
                 tracing::debug!(reason = %error.reason, %error, "a call failed");
                 responder.fail(&error.into());
             }
-            let sent = responder.sent();
+            let (sent, took) = (responder.sent(), begun.elapsed());
             let (namespace, received) = match &ongoing {
                 Some(ongoing) => (Some(ongoing.namespace()), ongoing.request_bytes()),
                 None => (None, 0),
@@ -113,16 +113,9 @@ impl Handler for Forwarder {
             if let (Some(span), Some(namespace)) = (&mut responder.span, namespace) {
                 span.set_namespace(namespace);
             }
-            self.shared.access_log.note(
-                &head,
-                responder.span.as_deref(),
-                namespace,
-                begun.elapsed(),
-                received,
-                sent,
-            );
+            self.shared.access_log.note(&head, responder.span.as_deref(), namespace, took, received, sent);
             match ongoing {
-                Some(ongoing) => ongoing.end(sent),
+                Some(ongoing) => ongoing.end(took, sent),
                 None => self.shared.unrouted.count(sent.code.unwrap_or(Code::Cancelled)),
             }
         }

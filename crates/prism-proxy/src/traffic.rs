@@ -86,7 +86,7 @@ pub struct Ongoing {
     figures: Arc<Figures>,
     begun: Instant,
     request_bytes: AtomicU64,
-    sent: Sent,
+    ended: Option<(Duration, Sent)>,
 }
 
 impl Traffic {
@@ -108,7 +108,7 @@ impl Traffic {
             figures: self.figures(method.map_or(OTHER, |path| path.trim_start_matches('/'))),
             begun,
             request_bytes: AtomicU64::new(0),
-            sent: Sent::default(),
+            ended: None,
         }
     }
 
@@ -181,23 +181,23 @@ impl Ongoing {
         &self.traffic.namespace
     }
 
-    /// The call has ended, and this was its answer.
-    pub fn end(mut self, sent: Sent) {
-        self.sent = sent;
+    /// The call has ended after so long, and this was its answer.
+    pub fn end(mut self, took: Duration, sent: Sent) {
+        self.ended = Some((took, sent));
     }
 }
 
 impl Drop for Ongoing {
     fn drop(&mut self) {
-        let took = self.begun.elapsed();
+        let (took, sent) = self.ended.unwrap_or_else(|| (self.begun.elapsed(), Sent::default()));
         let bucket = LATENCY_BOUNDS.partition_point(|bound| *bound < took);
-        let code = self.sent.code.unwrap_or(Code::Cancelled);
+        let code = sent.code.unwrap_or(Code::Cancelled);
         let add = |counter: &AtomicU64, count: u64| counter.fetch_add(count, Ordering::Relaxed);
         add(&self.figures.codes[code as usize], 1);
         add(&self.figures.latency[bucket], 1);
         add(&self.figures.nanos, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         add(&self.figures.request_bytes, *self.request_bytes.get_mut());
-        add(&self.figures.response_bytes, self.sent.bytes);
+        add(&self.figures.response_bytes, sent.bytes);
         self.traffic.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -266,7 +266,7 @@ mod tests {
         let call = traffic.begin(Some("/a.B/Get"), Instant::now());
         call.received(7);
         assert_eq!((traffic.in_flight(), totals(&traffic, "a.B/Get").requests()), (1, 0));
-        call.end(Sent { bytes: 30, code: Some(Code::NotFound) });
+        call.end(Duration::ZERO, Sent { bytes: 30, code: Some(Code::NotFound) });
         let counted = totals(&traffic, "a.B/Get");
         assert_eq!(counted.codes().collect::<Vec<_>>(), [("NOT_FOUND", 1)]);
         assert_eq!((counted.requests(), counted.request_bytes, counted.response_bytes), (1, 7, 30));
@@ -293,7 +293,7 @@ mod tests {
         let traffic = Traffic::of("orders");
         for number in 0..METHODS_MAX + 10 {
             let call = traffic.begin(Some(&format!("/a.B/M{number}")), Instant::now());
-            call.end(Sent { bytes: 0, code: Some(Code::Ok) });
+            call.end(Duration::ZERO, Sent { bytes: 0, code: Some(Code::Ok) });
         }
         assert_eq!(totals(&traffic, OTHER).requests(), 10);
         assert_eq!(totals(&traffic, "a.B/M0").requests(), 1);
