@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: prism_runtime::allocator::Allocator = prism_runtime::allocator::Allocator;
 
 fn main() -> ExitCode {
     prism_cli::run()

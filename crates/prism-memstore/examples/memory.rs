@@ -12,7 +12,7 @@ use prism_plugin::list::End;
 use prism_plugin::types::{Key, Namespace, Ttl};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: prism_runtime::allocator::Allocator = prism_runtime::allocator::Allocator;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {

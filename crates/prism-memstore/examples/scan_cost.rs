@@ -11,7 +11,7 @@ use prism_plugin::keyvalue::Range;
 use prism_plugin::types::{Key, Namespace, Ttl};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: prism_runtime::allocator::Allocator = prism_runtime::allocator::Allocator;
 
 const ROUNDS: u32 = 1000;
 

@@ -8,7 +8,7 @@ use prism_proxy::app::{self, Args, NAME};
 use prism_runtime::{args, exit, server};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: prism_runtime::allocator::Allocator = prism_runtime::allocator::Allocator;
 
 fn main() -> ExitCode {
     let args = args::parse::<Args>(NAME, &app::DEFAULTS);

@@ -2,6 +2,7 @@
 //!
 //! | module | owns |
 //! |---|---|
+//! | [`allocator`] | the allocator of all binaries |
 //! | [`args`] | flags that all servers share, and their environment variables |
 //! | [`exit`] | exit codes, and the one way `main` ends |
 //! | [`telemetry`] | logs |
@@ -23,6 +24,7 @@
 //! A connection lives on one worker, and so does everything it touches. That is where most of the speed comes from:
 //! waking another thread was the largest single cost of a forwarded call.
 
+pub mod allocator;
 pub mod args;
 pub mod call;
 pub mod connection;
