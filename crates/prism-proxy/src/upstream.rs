@@ -211,6 +211,14 @@ struct Connection {
     closed: AtomicBool,
 }
 
+impl Connection {
+    /// Whether the backend and we allow a call more on it.
+    fn has_room(&self, kind: Kind) -> bool {
+        let streams = self.streams.load(Ordering::Relaxed);
+        streams < kind.streams_max() && streams < self.send.current_max_send_streams()
+    }
+}
+
 impl Link {
     /// A connection with room; `None`: wait for a change.
     fn pick(&self) -> Result<Option<Arc<Connection>>, Unreachable> {
@@ -224,15 +232,18 @@ impl Link {
             }
             State::Up { connections, growing } => {
                 connections.retain(|connection| !connection.closed.load(Ordering::Relaxed));
+                let has_room = |connection: &&Arc<Connection>| connection.has_room(self.kind);
                 let streams = |connection: &&Arc<Connection>| connection.streams.load(Ordering::Relaxed);
-                match connections.iter().min_by_key(streams) {
+                // The oldest with room: the more calls share a connection, the more go with each system call. What a burst
+                // has added is used again by the next one.
+                match connections.iter().find(has_room).or_else(|| connections.iter().min_by_key(streams)) {
                     None => {
                         self.begin_connecting(&mut state);
                         Ok(None)
                     }
                     Some(connection) => {
-                        let full = streams(&connection) >= self.kind.streams_max();
-                        if full && !std::mem::replace(growing, true) {
+                        let may_grow = connections.len() < self.kind.connections_max();
+                        if may_grow && !has_room(&connection) && !std::mem::replace(growing, true) {
                             self.spawn(Self::grow);
                         }
                         Ok(Some(Arc::clone(connection)))
