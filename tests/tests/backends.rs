@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use h2::server::SendResponse;
+use http::Response;
 use prism_client::ErrorKind;
 use prism_e2e::client;
 use prism_e2e::dead::DeadAddress;
@@ -13,6 +15,8 @@ use prism_proto::interfaces::keyvalue::GetRequest;
 use prism_proto::{Applied, ErrorReason};
 use prism_runtime::message::framed;
 use prost::Message as _;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tonic::Code;
 
 const ECHO: &str = "/prism.interfaces.echo.EchoInterface/Unary";
@@ -101,4 +105,95 @@ async fn a_call_in_flight_when_its_backend_dies_may_have_been_applied() {
     let (code, error) = answer.refusal();
     assert_eq!((code, error.reason), (Code::Unavailable, ErrorReason::BackendLost));
     assert_eq!(error.fact("applied"), Some(Applied::Maybe.as_str()));
+}
+
+/// What comes to a backend that allows two calls at once on a connection.
+enum Seen {
+    /// A connection, by its number.
+    Connection(usize),
+    /// A Get on one, to be answered.
+    Get(usize, SendResponse<Bytes>),
+}
+
+fn answer(respond: &mut SendResponse<Bytes>, code: Code) {
+    let head =
+        Response::builder().header("content-type", "application/grpc").header("grpc-status", code as i32);
+    let head = head.body(()).expect("the headers are valid");
+    respond.send_response(head, true).expect("the proxy waits for it");
+}
+
+async fn narrow_backend() -> (String, mpsc::UnboundedReceiver<Seen>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let (seen, all_seen) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        for number in 0.. {
+            let (stream, _) = listener.accept().await.expect("the listener is open");
+            let seen = seen.clone();
+            tokio::spawn(async move {
+                let mut http2 = h2::server::Builder::new();
+                http2.max_concurrent_streams(2);
+                let mut connection = http2.handshake(stream).await.expect("the proxy speaks HTTP/2");
+                let _ = seen.send(Seen::Connection(number));
+                while let Some(Ok((request, mut respond))) = connection.accept().await {
+                    if request.uri().path() == GET {
+                        let _ = seen.send(Seen::Get(number, respond));
+                    } else {
+                        answer(&mut respond, Code::Unimplemented);
+                    }
+                }
+            });
+        }
+    });
+    (address, all_seen)
+}
+
+#[tokio::test]
+async fn a_connection_is_filled_before_another_is_used() {
+    let (backend, mut seen) = narrow_backend().await;
+    let proxy = Proxy::start(&[("default", &backend)]);
+    let keyvalue = client(proxy.grpc()).keyvalue();
+    let get = || {
+        let keyvalue = keyvalue.clone();
+        tokio::spawn(async move { keyvalue.get("k").await.unwrap_err().kind() })
+    };
+    let mut next =
+        async || tokio::time::timeout(Duration::from_secs(60), seen.recv()).await.unwrap().unwrap();
+
+    // The backend's limit comes before its first answer.
+    let first = get();
+    assert!(matches!(next().await, Seen::Connection(0)));
+    let Seen::Get(0, mut respond) = next().await else { panic!("the first call is on the first connection") };
+    answer(&mut respond, Code::NotFound);
+    assert_eq!(first.await.unwrap(), ErrorKind::NotFound);
+
+    // One call more than it allows waits there, and has another connection made.
+    let calls = [get(), get(), get()];
+    let (mut connections, mut held) = (1, Vec::new());
+    while (connections, held.len()) != (2, 2) {
+        match next().await {
+            Seen::Connection(number) => connections = number + 1,
+            Seen::Get(number, respond) => {
+                assert_eq!(number, 0);
+                held.push(respond);
+            }
+        }
+    }
+    held.iter_mut().for_each(|respond| answer(respond, Code::NotFound));
+    let Seen::Get(0, mut respond) = next().await else { panic!("the last call is on the first connection") };
+    answer(&mut respond, Code::NotFound);
+    for call in calls {
+        assert_eq!(call.await.unwrap(), ErrorKind::NotFound);
+    }
+
+    // With both to choose from, two calls at once share the first.
+    let (calls, mut held) = ([get(), get()], Vec::new());
+    while held.len() < calls.len() {
+        let Seen::Get(0, respond) = next().await else { panic!("the first connection has room") };
+        held.push(respond);
+    }
+    held.iter_mut().for_each(|respond| answer(respond, Code::NotFound));
+    for call in calls {
+        assert_eq!(call.await.unwrap(), ErrorKind::NotFound);
+    }
 }
