@@ -266,10 +266,11 @@ mod tests {
         let call = traffic.begin(Some("/a.B/Get"), Instant::now());
         call.received(7);
         assert_eq!((traffic.in_flight(), totals(&traffic, "a.B/Get").requests()), (1, 0));
-        call.end(Duration::ZERO, Sent { bytes: 30, code: Some(Code::NotFound) });
+        call.end(Duration::from_millis(3), Sent { bytes: 30, code: Some(Code::NotFound) });
         let counted = totals(&traffic, "a.B/Get");
         assert_eq!(counted.codes().collect::<Vec<_>>(), [("NOT_FOUND", 1)]);
         assert_eq!((counted.requests(), counted.request_bytes, counted.response_bytes), (1, 7, 30));
+        assert_eq!(counted.took, Duration::from_millis(3));
         assert_eq!(traffic.in_flight(), 0);
     }
 

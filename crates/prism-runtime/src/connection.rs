@@ -16,6 +16,7 @@ use tonic::Status;
 
 use crate::call::{Call, Responder, refusal};
 use crate::metrics::ServerMetrics;
+use crate::pump::Room;
 use crate::traces::Tracer;
 
 /// A client has this long to say what it speaks.
@@ -30,6 +31,10 @@ const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// What a client may send ahead on the whole connection.
 const CONNECTION_WINDOW_BYTES: u32 = 8 * STREAM_WINDOW_BYTES;
+
+// As much again is left for those who send on.
+const _: () =
+    assert!(2 * Room::OWED_BYTES_MAX * STREAMS_MAX as usize <= CONNECTION_WINDOW_BYTES as usize / 2);
 
 /// The most bytes of headers in one call; gRPC's own default is 8 KiB.
 const HEADERS_BYTES_MAX: u32 = 32 * 1024;
@@ -140,6 +145,7 @@ where
                     tracing::debug!(%error, "the connection failed");
                     return Poll::Ready(());
                 }
+                // What has not begun goes with it: nobody waits for the answer.
                 Poll::Ready(None) => return Poll::Ready(()),
                 Poll::Pending if accepted.is_empty() => return Poll::Pending,
                 // Around again: what has been answered is sent now.

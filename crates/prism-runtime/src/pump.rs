@@ -144,9 +144,9 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// A stream may owe so much twice, for its first message and for what follows. With the most streams, that is half of
-    /// the window of a client's connection; a backend's has room for the windows of all its streams.
-    const OWED_BYTES_MAX: usize = 2 * 1024;
+    /// A stream may owe so much twice, for its first message and for what follows. Its window must be larger, and its
+    /// connection's so that all streams together leave room in it.
+    pub(crate) const OWED_BYTES_MAX: usize = 2 * 1024;
 
     /// Notes that bytes were taken from the stream.
     pub(crate) fn taken(&mut self, bytes: usize, stream: &mut RecvStream) {
@@ -158,7 +158,8 @@ impl Room {
     }
 }
 
-/// The receiving half of an HTTP/2 stream as a body; what is taken makes room for more.
+/// The receiving half of an HTTP/2 stream as a body; what is taken makes room for more, by 2 KiB and more. The stream's
+/// window must be larger than that; HTTP/2's default is 64 KiB.
 #[derive(Debug)]
 pub struct Incoming {
     stream: RecvStream,
