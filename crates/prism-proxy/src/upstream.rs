@@ -232,23 +232,21 @@ impl Link {
             }
             State::Up { connections, growing } => {
                 connections.retain(|connection| !connection.closed.load(Ordering::Relaxed));
-                let has_room = |connection: &&Arc<Connection>| connection.has_room(self.kind);
-                let streams = |connection: &&Arc<Connection>| connection.streams.load(Ordering::Relaxed);
                 // The oldest with room: the more calls share a connection, the more go with each system call. What a burst
                 // has added is used again by the next one.
-                match connections.iter().find(has_room).or_else(|| connections.iter().min_by_key(streams)) {
-                    None => {
-                        self.begin_connecting(&mut state);
-                        Ok(None)
-                    }
-                    Some(connection) => {
-                        let may_grow = connections.len() < self.kind.connections_max();
-                        if may_grow && !has_room(&connection) && !std::mem::replace(growing, true) {
-                            self.spawn(Self::grow);
-                        }
-                        Ok(Some(Arc::clone(connection)))
-                    }
+                if let Some(connection) = connections.iter().find(|connection| connection.has_room(self.kind))
+                {
+                    return Ok(Some(Arc::clone(connection)));
                 }
+                let streams = |connection: &&Arc<Connection>| connection.streams.load(Ordering::Relaxed);
+                let Some(connection) = connections.iter().min_by_key(streams) else {
+                    self.begin_connecting(&mut state);
+                    return Ok(None);
+                };
+                if connections.len() < self.kind.connections_max() && !std::mem::replace(growing, true) {
+                    self.spawn(Self::grow);
+                }
+                Ok(Some(Arc::clone(connection)))
             }
         }
     }

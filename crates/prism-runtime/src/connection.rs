@@ -141,11 +141,11 @@ where
                         tokio::spawn(call);
                     }
                 }
+                // What has not begun goes with the connection: nobody waits for the answer.
                 Poll::Ready(Some(Err(error))) => {
                     tracing::debug!(%error, "the connection failed");
                     return Poll::Ready(());
                 }
-                // What has not begun goes with it: nobody waits for the answer.
                 Poll::Ready(None) => return Poll::Ready(()),
                 Poll::Pending if accepted.is_empty() => return Poll::Pending,
                 // Around again: what has been answered is sent now.
