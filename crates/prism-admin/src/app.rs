@@ -1,50 +1,21 @@
 //! The wiring of an admin: flags become a store and routes, the routes a server.
 
-use std::sync::Arc;
-
 use axum::Router;
 use prism_runtime::exit::ServerError;
 use prism_runtime::http::HttpServer;
 use prism_runtime::server::Signals;
 use prism_runtime::telemetry;
 use prometheus_client::registry::Registry;
-use tokio_util::sync::CancellationToken;
 
-use crate::auth::{self, Tokens};
+use crate::api::openapi;
+use crate::auth;
 use crate::config::{Args, Command, Settings};
 use crate::console;
 use crate::edge::{self, Edge};
-use crate::gateway::Gateway;
-use crate::openapi;
-use crate::policy::Policy;
-use crate::proxies::Proxies;
-use crate::session::Sessions;
-use crate::store::Store;
-use crate::traffic::Traffic;
+use crate::state::Admin;
 
 /// The binary's name.
 pub const NAME: &str = "prism-admin";
-
-/// What the endpoints share.
-#[derive(Clone, Debug)]
-pub struct Admin {
-    /// The file.
-    pub store: Arc<Store>,
-    /// The proxies that read it.
-    pub proxies: Proxies,
-    /// Where backends may be.
-    pub policy: Policy,
-    /// Where keys and values come from.
-    pub gateway: Gateway,
-    /// What the proxies carried lately.
-    pub traffic: Traffic,
-    /// The tokens, if any are asked for.
-    pub tokens: Option<Tokens>,
-    /// Who is logged in.
-    pub sessions: Sessions,
-    /// Cancelled when the server drains, so that streams end.
-    pub stopping: CancellationToken,
-}
 
 /// Runs an admin until the process is told to stop, or makes a token.
 ///
@@ -72,16 +43,7 @@ pub async fn run(args: Args) -> Result<(), ServerError> {
 /// # Errors
 /// The address cannot be bound.
 pub async fn start(settings: Settings) -> Result<HttpServer, ServerError> {
-    let admin = Admin {
-        store: Arc::new(Store::new(settings.proxy_config.clone())),
-        proxies: Proxies::new(settings.proxies.clone()),
-        policy: settings.policy.clone(),
-        gateway: Gateway::new(&settings.gateway)?,
-        traffic: Traffic::default(),
-        tokens: settings.tokens.clone(),
-        sessions: Sessions::default(),
-        stopping: CancellationToken::new(),
-    };
+    let admin = Admin::new(&settings)?;
     let mut registry = Registry::default();
     let edge = Edge::new(&settings, admin.sessions.clone(), &mut registry);
     let watched = (admin.traffic.clone(), admin.proxies.clone(), admin.stopping.clone());

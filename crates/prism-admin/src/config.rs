@@ -10,7 +10,7 @@ use prism_runtime::exit::ServerError;
 use prism_runtime::listen::Address;
 
 use crate::auth::{Role, Tokens, token_name};
-use crate::policy::Policy;
+use crate::file::policy::Policy;
 use crate::proxies::ProxyUrl;
 
 /// What the flags mean when they are not given.

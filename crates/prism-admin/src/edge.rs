@@ -25,8 +25,8 @@ use crate::auth::{Role, Tokens};
 use crate::config::Settings;
 use crate::console;
 use crate::error::{Kind, Problem};
-use crate::session::Sessions;
-use crate::store::Caller;
+use crate::file::store::Caller;
+use crate::sessions::Sessions;
 
 /// The header that names a request in the logs and the audit log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

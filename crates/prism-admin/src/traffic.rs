@@ -1,7 +1,6 @@
 //! What the proxies carry, over the last 15 minutes: each proxy's `/traffic` is asked every 5 s, and what has been added
 //! since the answer before becomes a point. A proxy that does not answer leaves a gap and not a zero.
 
-pub mod events;
 mod history;
 mod point;
 
@@ -11,11 +10,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::proxies::Proxies;
 use history::History;
+pub(crate) use history::Series;
+pub(crate) use point::Point;
 use point::{Added, Counts};
 
 /// Time between two points. Scrapes of this kind are usually 15 s apart; eyes on a page want more.
@@ -24,6 +25,9 @@ pub const INTERVAL: Duration = Duration::from_secs(5);
 /// Points that are kept: 15 min / 5 s. Of a namespace only those with calls are, at 32 bytes each in a queue that doubles:
 /// 10,000 busy ones take 10,000 × 256 × 32 = 82 MB.
 pub(crate) const POINTS: usize = 180;
+
+/// Those who may follow at once. Each holds one of the 256 connections of the port; three quarters are for all else.
+pub(crate) const FOLLOWERS_MAX: usize = 64;
 
 /// The figures. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -35,14 +39,15 @@ pub struct Traffic {
     followers: Arc<Semaphore>,
 }
 
+/// The newest figures, and those before.
 #[derive(Debug, Default)]
-struct State {
-    history: History,
+pub(crate) struct State {
+    pub(crate) history: History,
     /// Each proxy, and why it did not answer.
-    proxies: Vec<(String, Option<String>)>,
-    in_flight: HashMap<String, i64>,
+    pub(crate) proxies: Vec<(String, Option<String>)>,
+    pub(crate) in_flight: HashMap<String, i64>,
     /// What the proxies say of the backends, by endpoint; the worst where they differ.
-    backends: HashMap<String, Seen>,
+    pub(crate) backends: HashMap<String, Seen>,
 }
 
 /// What the proxies report of a backend.
@@ -79,14 +84,24 @@ struct Before {
 
 impl Default for Traffic {
     fn default() -> Self {
-        let followers = Arc::new(Semaphore::new(events::FOLLOWERS_MAX));
+        let followers = Arc::new(Semaphore::new(FOLLOWERS_MAX));
         Self { state: Arc::default(), ticks: watch::Sender::new(()), followers }
     }
 }
 
 impl Traffic {
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A permit to follow; `None`: too many do.
+    pub(crate) fn follow(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.followers).try_acquire_owned().ok()
+    }
+
+    /// What is told after each point.
+    pub(crate) fn ticks(&self) -> watch::Receiver<()> {
+        self.ticks.subscribe()
     }
 
     /// Asks the proxies, again and again, until told to stop.

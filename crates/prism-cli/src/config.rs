@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use clap::{Args, Subcommand};
 use http::Method;
+use prism_admin::api::request::CONFIG_BYTES_MAX;
 use prism_admin::error::FieldError;
-use prism_admin::request::CONFIG_BYTES_MAX;
 use serde::Serialize;
 use serde_json::Value;
 use tonic::Code;
@@ -143,7 +143,7 @@ struct Validated {
 }
 
 fn validate(file: &Path, output: Output) -> Result<Exit, Failure> {
-    let checked = prism_admin::check::namespaces(&read(file)?);
+    let checked = prism_admin::file::check::namespaces(&read(file)?);
     let file = file.display().to_string();
     let (exit, validated) = match checked {
         Ok(found) => (

@@ -9,7 +9,7 @@ use super::point::{Added, Point};
 
 /// The points. Of a namespace only those with calls are kept; where the proxies answered, the others are zero.
 #[derive(Debug, Default)]
-pub(super) struct History {
+pub(crate) struct History {
     /// How many points there have been.
     count: u64,
     /// When, in Unix seconds, and all namespaces together; `None`: no proxy answered.
@@ -19,7 +19,7 @@ pub(super) struct History {
 
 /// Points as columns; `None` is unknown.
 #[derive(Debug, Default, PartialEq, Serialize)]
-pub(super) struct Series {
+pub(crate) struct Series {
     requests_per_second: Vec<Option<f32>>,
     errors_per_second: Vec<Option<f32>>,
     p50_seconds: Vec<Option<f32>>,
@@ -50,15 +50,15 @@ impl History {
         self.count - self.total.len() as u64
     }
 
-    pub(super) fn at(&self) -> Vec<u64> {
+    pub(crate) fn at(&self) -> Vec<u64> {
         self.total.iter().map(|(at, _)| *at).collect()
     }
 
-    pub(super) fn total(&self) -> Series {
+    pub(crate) fn total(&self) -> Series {
         self.total.iter().map(|(_, point)| *point).collect()
     }
 
-    pub(super) fn of(&self, namespace: &str) -> Series {
+    pub(crate) fn of(&self, namespace: &str) -> Series {
         let mut with_calls = self.namespaces.get(namespace).into_iter().flatten().peekable();
         let points = (self.first()..).zip(&self.total).map(|(number, (_, total))| {
             let point = with_calls.next_if(|(with_calls, _)| *with_calls == number).map(|(_, point)| *point);
@@ -68,12 +68,12 @@ impl History {
     }
 
     /// The newest point: when, and of all namespaces; `None` before the first.
-    pub(super) fn newest(&self) -> Option<(u64, Option<Point>)> {
+    pub(crate) fn newest(&self) -> Option<(u64, Option<Point>)> {
         self.total.back().copied()
     }
 
     /// The newest point of a namespace.
-    pub(super) fn newest_of(&self, namespace: &str) -> Option<Point> {
+    pub(crate) fn newest_of(&self, namespace: &str) -> Option<Point> {
         let (_, total) = self.total.back()?;
         let point = self.namespaces.get(namespace).and_then(|points| points.back());
         let point = point.filter(|(number, _)| number + 1 == self.count).map(|(_, point)| *point);

@@ -19,11 +19,11 @@ pub(super) struct Counts {
 
 /// One point of a series. Times are those of calls that ended; `None` where none did.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(super) struct Point {
-    pub(super) requests_per_second: f32,
-    pub(super) errors_per_second: f32,
-    pub(super) p50_seconds: Option<f32>,
-    pub(super) p99_seconds: Option<f32>,
+pub(crate) struct Point {
+    pub(crate) requests_per_second: f32,
+    pub(crate) errors_per_second: f32,
+    pub(crate) p50_seconds: Option<f32>,
+    pub(crate) p99_seconds: Option<f32>,
 }
 
 /// What has been added since the answers before, over all proxies.
@@ -43,7 +43,7 @@ struct Sum {
 }
 
 impl Counts {
-    pub(super) fn of(namespace: &Namespace) -> Self {
+    pub(crate) fn of(namespace: &Namespace) -> Self {
         let errors = namespace.codes.iter().filter(|(code, _)| !NO_ERRORS.contains(&code.as_str()));
         Self { errors: errors.map(|(_, count)| count).sum(), latency: namespace.latency.clone() }
     }

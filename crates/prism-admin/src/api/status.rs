@@ -5,9 +5,8 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::Admin;
 use crate::error::Problem;
-use crate::write::blocking;
+use crate::state::Admin;
 
 /// The file, and what the proxies report of it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,7 +54,7 @@ pub struct Proxy {
     (status = 200, description = "The state, good or bad.", body = Status),
 ))]
 pub async fn get(State(admin): State<Admin>) -> Result<Json<Status>, Problem> {
-    let now = blocking(&admin, |store| store.read()).await?;
+    let now = admin.blocking(|store| store.read()).await?;
     let proxies: Vec<_> = admin
         .proxies
         .statuses()
@@ -98,6 +97,6 @@ pub struct Health {
     (status = 200, description = "It answers.", body = Health),
 ))]
 pub async fn health(State(admin): State<Admin>) -> Json<Health> {
-    let usable = blocking(&admin, |store| store.read()?.usable().map(drop)).await.is_ok();
+    let usable = admin.blocking(|store| store.read()?.usable().map(drop)).await.is_ok();
     Json(Health { status: if usable { "ok" } else { "degraded" } })
 }

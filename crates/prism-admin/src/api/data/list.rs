@@ -8,13 +8,12 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{MayRead, note, told, value_of};
-use crate::app::Admin;
-use crate::data::value::KeyParams;
+use super::{KeyParams, MayRead, note, told, value_of};
+use crate::api::request::{Param, Params};
 use crate::error::Problem;
+use crate::file::store::Caller;
 use crate::gateway::problem;
-use crate::request::{Param, Params};
-use crate::store::Caller;
+use crate::state::Admin;
 
 /// An end of a list.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]

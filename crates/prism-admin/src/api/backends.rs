@@ -25,11 +25,11 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tower::service_fn;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::app::Admin;
+use super::request::{Params, check_limit};
 use crate::error::Problem;
-use crate::policy::{Policy, Unresolved, resolve};
-use crate::request::{Params, check_limit};
-use crate::write::{blocking, endpoint_of};
+use crate::file::entry::{endpoint_of, name_of};
+use crate::file::policy::{Policy, Unresolved, resolve};
+use crate::state::Admin;
 
 /// How long one backend may take for all of its answers.
 const PROBE_MAX: Duration = Duration::from_secs(2);
@@ -57,7 +57,7 @@ pub struct Backends {
 #[into_params(parameter_in = Query)]
 pub struct BackendParams {
     /// The most backends to ask.
-    #[serde(default = "crate::request::limit_default")]
+    #[serde(default = "crate::api::request::limit_default")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: usize,
     /// Only those behind this endpoint: the `next_cursor` of the page before.
@@ -124,13 +124,16 @@ pub async fn list(
     Params(params): Params<BackendParams>,
 ) -> Result<Json<Backends>, Problem> {
     check_limit(params.limit)?;
-    let now = blocking(&admin, |store| store.read()).await?;
+    let now = admin.blocking(|store| store.read()).await?;
     let mut serves: BTreeMap<String, (Endpoint, Vec<String>)> = BTreeMap::new();
     for namespace in now.usable()?.1 {
         if let Some((_, endpoint)) = endpoint_of(namespace, "") {
-            let name = namespace.get("name").and_then(serde_yaml::Value::as_str).unwrap_or_default();
             let shown = endpoint.to_string();
-            serves.entry(shown).or_insert_with(|| (endpoint, Vec::new())).1.push(name.to_owned());
+            serves
+                .entry(shown)
+                .or_insert_with(|| (endpoint, Vec::new()))
+                .1
+                .push(name_of(namespace).to_owned());
         }
     }
     let total = serves.len();

@@ -4,23 +4,23 @@ use std::sync::Arc;
 
 use prism_proxy::endpoint::Endpoint;
 use serde::Serialize;
-use serde_yaml::Value;
 use similar::TextDiff;
 use utoipa::ToSchema;
 
-use crate::app::Admin;
-use crate::check;
-use crate::error::{Kind, Problem};
+use super::request::Terms;
+use crate::error::Problem;
+use crate::file::check;
+use crate::file::entry::endpoint_of;
+use crate::file::store::{self, Snapshot, Written};
 use crate::proxies::Applied;
-use crate::request::Terms;
-use crate::store::{self, Snapshot, Written};
+use crate::state::Admin;
 
 /// What a write did.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Answer {
     /// The namespace as it is now; none after a removal and for the file as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<crate::namespaces::Namespace>)]
+    #[schema(value_type = Option<crate::api::namespace::Namespace>)]
     pub namespace: Option<serde_json::Value>,
     /// Whether the file is another than before; of a dry run, whether it would be.
     pub changed: bool,
@@ -66,21 +66,6 @@ pub struct Order {
     pub endpoints: Vec<(String, Endpoint)>,
 }
 
-/// The endpoint that a namespace names, if it can be read, by its pointer below `base`.
-#[must_use]
-pub fn endpoint_of(namespace: &Value, base: &str) -> Option<(String, Endpoint)> {
-    let text = namespace.get("plugin")?.get("endpoint")?.as_str()?;
-    Some((format!("{base}/plugin/endpoint"), text.parse().ok()?))
-}
-
-/// The endpoints that the namespaces of a whole file name, as far as it can be read.
-#[must_use]
-pub fn endpoints_of_file(bytes: &[u8]) -> Vec<(String, Endpoint)> {
-    let namespaces = check::namespaces(bytes).unwrap_or_default();
-    let endpoint = |(index, namespace)| endpoint_of(namespace, &format!("/namespaces/{index}"));
-    namespaces.iter().enumerate().filter_map(endpoint).collect()
-}
-
 /// Does it. `decide` sees the file while nobody else writes.
 ///
 /// # Errors
@@ -91,7 +76,7 @@ pub async fn write(
     decide: impl FnOnce(&Snapshot, &Terms) -> Result<Decision, Problem> + Send + 'static,
 ) -> Result<Answer, Problem> {
     let dry_run = order.dry_run;
-    let now = blocking(admin, |store| store.read()).await?;
+    let now = admin.blocking(|store| store.read()).await?;
     // What is in the file already was not handed in now.
     let known: Vec<_> = now.usable().map_or_else(
         |_| Vec::new(),
@@ -115,17 +100,19 @@ pub async fn write(
         Ok((bytes, told))
     };
     if dry_run {
-        return blocking(admin, move |store| {
-            let now = store.read()?;
-            let (bytes, told) = decided(&now)?;
-            Ok(told.dry(&now, bytes))
-        })
-        .await;
+        return admin
+            .blocking(move |store| {
+                let now = store.read()?;
+                let (bytes, told) = decided(&now)?;
+                Ok(told.dry(&now, bytes))
+            })
+            .await;
     }
-    let written = blocking(admin, move |store| {
-        store.change(&request, |now| decided(now).map(|(bytes, told)| (Some(bytes), told)))
-    })
-    .await?;
+    let written = admin
+        .blocking(move |store| {
+            store.change(&request, |now| decided(now).map(|(bytes, told)| (Some(bytes), told)))
+        })
+        .await?;
     let proxies = match written.revision {
         Some(_) => admin.proxies.wait_for(written.after.sha256()).await,
         None => Vec::new(),
@@ -196,17 +183,4 @@ pub fn diff(before: &str, after: &str) -> String {
     const COMPARE_MAX: std::time::Duration = std::time::Duration::from_secs(2);
     let diff = TextDiff::configure().timeout(COMPARE_MAX).diff_lines(before, after);
     diff.unified_diff().context_radius(3).header("before", "after").to_string()
-}
-
-/// Runs what blocks where blocking is allowed.
-///
-/// # Errors
-/// The work's own.
-pub async fn blocking<T: Send + 'static>(
-    admin: &Admin,
-    work: impl FnOnce(&store::Store) -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
-    let store = Arc::clone(&admin.store);
-    let done = tokio::task::spawn_blocking(move || work(&store)).await;
-    done.unwrap_or_else(|error| Err(Problem::new(Kind::Internal, format!("the work broke off: {error}"))))
 }

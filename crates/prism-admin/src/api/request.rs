@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
 use crate::error::{Kind, Problem};
-use crate::store::Caller;
+use crate::file::store::Caller;
 
 /// The largest namespace: its settings are some hundred bytes.
 pub const NAMESPACE_BYTES_MAX: usize = 64 << 10;

@@ -6,34 +6,22 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Json;
-use axum::body::Body;
-use axum::extract::{Extension, State};
-use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
-use http::{HeaderMap, Request, StatusCode};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use utoipa::ToSchema;
 
-use crate::app::Admin;
-use crate::auth::{Identity, Role, TokenHash, Tokens};
+use crate::auth::{Identity, TokenHash, Tokens};
 use crate::error::{Kind, Problem};
-use crate::request::body;
-use crate::store::Caller;
 
 const COOKIE_NAME: &str = "prism_session";
 
 /// A working day; then the token is asked for again.
-const AGE_MAX: Duration = Duration::from_secs(12 * 60 * 60);
+pub(crate) const AGE_MAX: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// More at once end the oldest of the token that has the most, so that its holder ends nobody else's.
 const SESSIONS_MAX: usize = 1000;
-
-/// A token is some 50 bytes.
-const LOGIN_BYTES_MAX: usize = 4 << 10;
 
 /// The sessions. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +38,7 @@ impl Sessions {
     ///
     /// # Errors
     /// There is no randomness.
-    fn begin(&self, token: TokenHash) -> Result<String, Problem> {
+    pub(crate) fn begin(&self, token: TokenHash) -> Result<String, Problem> {
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|error| Problem::new(Kind::Internal, error.to_string()))?;
         let id = URL_SAFE_NO_PAD.encode(random);
@@ -65,7 +53,7 @@ impl Sessions {
         Ok(id)
     }
 
-    fn end(&self, headers: &HeaderMap) {
+    pub(crate) fn end(&self, headers: &HeaderMap) {
         if let Some(id) = id_of(headers) {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash(id));
         }
@@ -113,68 +101,9 @@ fn id_of(headers: &HeaderMap) -> Option<&str> {
 
 /// `SameSite=Strict`: no page from elsewhere makes a request with it. Not `Secure`: there is no TLS here, and browsers
 /// keep cookies that ask for it from plain HTTP.
-fn cookie(id: &str, age: Duration) -> [(http::HeaderName, String); 1] {
+pub(crate) fn cookie(id: &str, age: Duration) -> [(http::HeaderName, String); 1] {
     let age = age.as_secs();
     [(SET_COOKIE, format!("{COOKIE_NAME}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}"))]
-}
-
-/// A token.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Login {
-    /// As `prism-admin token` printed it.
-    token: String,
-}
-
-/// Who the requests of a browser come from.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Whoami {
-    /// The name of the token; `local` without tokens.
-    who: String,
-    /// What they may do.
-    role: Role,
-    /// Whether there are tokens, and so something to log out of.
-    login: bool,
-}
-
-/// Tell who sends the request.
-#[utoipa::path(get, path = "/session", tag = "session", responses((status = 200, description = "Somebody.", body = Whoami)))]
-pub async fn get(
-    State(admin): State<Admin>,
-    Extension(caller): Extension<Caller>,
-    Extension(role): Extension<Role>,
-) -> Json<Whoami> {
-    Json(Whoami { who: caller.who, role, login: admin.tokens.is_some() })
-}
-
-/// Log in: hand in a token for a cookie.
-#[utoipa::path(post, path = "/session", tag = "session", request_body(content = Login), responses(
-    (status = 200, description = "Logged in; the cookie `prism_session` stands for the token.", body = Whoami,
-        headers(("set-cookie" = Option<String>, description = "The session; none without tokens."))),
-))]
-pub async fn post(State(admin): State<Admin>, request: Request<Body>) -> Result<Response, Problem> {
-    let bytes = body(request, &["application/json"], LOGIN_BYTES_MAX).await?;
-    let login: Login = serde_json::from_slice(&bytes)
-        .map_err(|error| Problem::new(Kind::Malformed, format!("expected {{\"token\": …}}: {error}")))?;
-    let Some(tokens) = &admin.tokens else {
-        let local = Whoami { who: "local".to_owned(), role: Role::Write, login: false };
-        return Ok(Json(local).into_response());
-    };
-    let hash = TokenHash::from(Sha256::digest(login.token.trim().as_bytes()));
-    let identity = tokens.identify_hash(&hash)?;
-    let id = admin.sessions.begin(hash)?;
-    Ok((cookie(&id, AGE_MAX), Json(Whoami { who: identity.name, role: identity.role, login: true }))
-        .into_response())
-}
-
-/// Log out.
-#[utoipa::path(delete, path = "/session", tag = "session", responses(
-    (status = 204, description = "The session has ended.",
-        headers(("set-cookie" = String, description = "Takes the cookie away."))),
-))]
-pub async fn delete(State(admin): State<Admin>, headers: HeaderMap) -> impl IntoResponse {
-    admin.sessions.end(&headers);
-    (StatusCode::NO_CONTENT, cookie("", Duration::ZERO))
 }
 
 #[cfg(test)]

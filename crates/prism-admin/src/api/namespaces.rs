@@ -7,75 +7,28 @@ use axum::response::IntoResponse;
 use http::header::LOCATION;
 use http::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_yaml::{Mapping, Value};
+use serde_yaml::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::app::Admin;
-use crate::check;
-use crate::edit::{self, Change};
+use super::namespace::{Namespace, json, merged, named, read, tag};
+use super::request::{Param, Params, Terms, WriteParams, check_limit, tag_header};
+use super::write::{Answer, Decision, Order, write};
 use crate::error::{Kind, Problem};
-use crate::request::{NAMESPACE_BYTES_MAX, Param, Params, Terms, WriteParams, body, check_limit, tag_header};
-use crate::store::{Snapshot, sha256};
-use crate::write::{Answer, Decision, Order, blocking, endpoint_of, write};
+use crate::file::check;
+use crate::file::edit::{self, Change};
+use crate::file::entry::{endpoint_of, name_of};
+use crate::file::store::Snapshot;
+use crate::state::Admin;
 
 const JSON: &[&str] = &["application/json"];
 const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json"];
-
-/// What a namespace is called, which backend serves it, and its limits. What is not given has its default.
-//
-// This describes the API; what is sent and stored is read by the proxy's own rules.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Namespace {
-    /// 1 to 64 of `a-z 0-9 -`, starting with a letter.
-    #[schema(pattern = "^[a-z][a-z0-9-]{0,63}$", example = "orders")]
-    name: String,
-    /// What the backend must offer at least.
-    pattern: Pattern,
-    plugin: Plugin,
-    /// The only interfaces served, by full name, that of the pattern among them; without it all that the backend has.
-    interfaces: Option<Vec<String>>,
-    /// How long a unary call without a deadline of its own may take: 1ms to 1h; default 30s.
-    #[schema(example = "30s")]
-    timeout: Option<String>,
-    /// The largest message that a client may send, in bytes; default 4194304.
-    #[schema(minimum = 1024, maximum = 4194304)]
-    max_message_bytes: Option<u64>,
-    /// Calls under way at once at each proxy; default: no limit.
-    #[schema(minimum = 1, maximum = 4294967295u32)]
-    max_in_flight: Option<u64>,
-    /// Calls that may begin in a second at each proxy, a second's worth of them at once; default: no limit.
-    #[schema(minimum = 1, maximum = 4294967295u32)]
-    requests_per_second: Option<u64>,
-    /// Whether only methods without side effects are served; default false.
-    read_only: Option<bool>,
-}
-
-/// A data pattern.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Pattern {
-    /// Values by key.
-    KeyValue,
-    /// Ordered lists.
-    List,
-}
-
-/// The backend.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Plugin {
-    /// `HOST:PORT`, `http://HOST:PORT`, `unix:PATH` or `embedded:NAME`.
-    #[schema(example = "localhost:50051")]
-    endpoint: String,
-}
 
 /// The query of the list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
     /// The most namespaces to return.
-    #[serde(default = "crate::request::limit_default")]
+    #[serde(default = "crate::api::request::limit_default")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: usize,
     /// Only those behind this name: the `next_cursor` of the page before.
@@ -110,7 +63,7 @@ pub async fn list(
     Params(params): Params<ListParams>,
 ) -> Result<impl IntoResponse, Problem> {
     check_limit(params.limit)?;
-    let now = blocking(&admin, |store| store.read()).await?;
+    let now = admin.blocking(|store| store.read()).await?;
     let (_, namespaces) = now.usable()?;
     let matching = |namespace: &&Value| {
         let endpoint =
@@ -135,7 +88,7 @@ pub async fn list(
         sha256: now.sha256().to_owned(),
         built_in: now.bytes_in_file().is_none(),
     };
-    Ok((tag_header(&file_tag(&now)), Json(page)))
+    Ok((tag_header(&now.tag()), Json(page)))
 }
 
 /// Create a namespace.
@@ -186,7 +139,7 @@ pub async fn get(
     State(admin): State<Admin>,
     Param(name): Param<String>,
 ) -> Result<impl IntoResponse, Problem> {
-    let now = blocking(&admin, |store| store.read()).await?;
+    let now = admin.blocking(|store| store.read()).await?;
     let (_, namespace) = find(&now, &name)?.ok_or_else(|| missing(&name))?;
     Ok((tag_header(&tag(namespace)), Json(json(namespace)?)))
 }
@@ -290,55 +243,6 @@ fn told(answer: Answer, namespace: &Value) -> Result<Answer, Problem> {
     Ok(Answer { namespace: Some(json(namespace)?), ..answer })
 }
 
-/// A body that is a JSON object, its keys in the order in which they were sent.
-async fn read(request: Request<Body>, types: &[&str]) -> Result<Value, Problem> {
-    let bytes = body(request, types, NAMESPACE_BYTES_MAX).await?;
-    let value = serde_json::from_slice::<Value>(&bytes)
-        .map_err(|error| Problem::new(Kind::Malformed, format!("the body is not JSON: {error}")))?;
-    match value {
-        Value::Mapping(_) => Ok(value),
-        _ => Err(Problem::field("", "expected an object with the settings of a namespace")),
-    }
-}
-
-/// The namespace with the name of its path, which it may leave out.
-fn named(namespace: Value, name: &str) -> Result<Value, Problem> {
-    let Value::Mapping(settings) = namespace else { return Ok(namespace) };
-    match settings.get("name") {
-        Some(given) if given != name => Err(Problem::field(
-            "/name",
-            "another name than in the path; a namespace is renamed by creating another",
-        )),
-        Some(_) => Ok(Value::Mapping(settings)),
-        None => {
-            let first = (Value::from("name"), Value::from(name));
-            Ok(Value::Mapping(Mapping::from_iter([first].into_iter().chain(settings))))
-        }
-    }
-}
-
-/// RFC 7396.
-fn merged(target: Value, change: &Value) -> Value {
-    let Value::Mapping(change) = change else { return change.clone() };
-    let mut target = match target {
-        Value::Mapping(target) => target,
-        _ => Mapping::new(),
-    };
-    for (key, value) in change {
-        if value.is_null() {
-            target.shift_remove(key);
-        } else {
-            let old = target.get(key).cloned().unwrap_or_default();
-            target.insert(key.clone(), merged(old, value));
-        }
-    }
-    Value::Mapping(target)
-}
-
-fn name_of(namespace: &Value) -> &str {
-    namespace.get("name").and_then(Value::as_str).unwrap_or_default()
-}
-
 fn find<'a>(now: &'a Snapshot, name: &str) -> Result<Option<(usize, &'a Value)>, Problem> {
     let (_, namespaces) = now.usable()?;
     Ok(namespaces.iter().enumerate().find(|(_, namespace)| name_of(namespace) == name))
@@ -353,65 +257,4 @@ fn edited(now: &Snapshot, change: &Change) -> Result<Decision, Problem> {
     let (text, _) = now.usable()?;
     let edited = edit::edit(text, change).map_err(|why| Problem::new(Kind::FileUnusable, why))?;
     Ok(Decision { bytes: edited.text.into_bytes(), warnings: edited.warnings })
-}
-
-fn json(namespace: &Value) -> Result<serde_json::Value, Problem> {
-    serde_json::to_value(namespace).map_err(|error| Problem::new(Kind::Internal, error.to_string()))
-}
-
-/// The strong tag of a namespace: of its settings, not of where, how and in what order they are written.
-fn tag(namespace: &Value) -> String {
-    let mut settings = serde_json::to_value(namespace).unwrap_or_default();
-    settings.sort_all_objects();
-    format!("\"{}\"", sha256(settings.to_string().as_bytes()))
-}
-
-/// The strong tag of the file.
-#[must_use]
-pub fn file_tag(now: &Snapshot) -> String {
-    format!("\"{}\"", now.sha256())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_merge_patch_is_that_of_the_rfc() {
-        // Appendix A of RFC 7396, those on objects.
-        for (target, change, result) in [
-            (r#"{"a":"b"}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
-            (r#"{"a":"b"}"#, r#"{"b":"c"}"#, r#"{"a":"b","b":"c"}"#),
-            (r#"{"a":"b"}"#, r#"{"a":null}"#, "{}"),
-            (r#"{"a":"b","b":"c"}"#, r#"{"a":null}"#, r#"{"b":"c"}"#),
-            (r#"{"a":["b"]}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
-            (r#"{"a":{"b":"c"}}"#, r#"{"a":{"b":"d","c":null}}"#, r#"{"a":{"b":"d"}}"#),
-            (r#"{"a":"foo"}"#, r#"{"b":{"ccc":null}}"#, r#"{"a":"foo","b":{}}"#),
-            ("{}", r#"{"a":{"bb":{"ccc":null}}}"#, r#"{"a":{"bb":{}}}"#),
-        ] {
-            let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-            assert_eq!(merged(value(target), &value(change)), value(result), "{target} with {change}");
-        }
-    }
-
-    #[test]
-    fn a_tag_is_that_of_the_settings_in_whatever_order() {
-        let tag = |text: &str| tag(&serde_yaml::from_str(text).unwrap());
-        let one = tag("{name: a, pattern: list, plugin: {endpoint: 'b:1', x: 1}}");
-        assert_eq!(one, tag("{plugin: {x: 1, endpoint: 'b:1'}, pattern: list, name: a}"));
-        assert_ne!(one, tag("{name: a, pattern: list, plugin: {endpoint: 'b:1', x: 2}}"));
-    }
-
-    #[test]
-    fn a_name_comes_from_the_path_and_may_not_contradict_it() {
-        let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-        assert_eq!(
-            named(value(r#"{"pattern":"list"}"#), "a").unwrap(),
-            value(r#"{"name":"a","pattern":"list"}"#)
-        );
-        assert!(named(value(r#"{"name":"a"}"#), "a").is_ok());
-        for other in [r#"{"name":"b"}"#, r#"{"name":null}"#, r#"{"name":5}"#] {
-            assert_eq!(named(value(other), "a").unwrap_err().errors[0].pointer, "/name");
-        }
-    }
 }

@@ -12,15 +12,24 @@ use bytes::Bytes;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::request::Parts;
 use prism_proto::limits::VALUE_BYTES_MAX;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
-use crate::app::Admin;
+use super::request::body;
 use crate::auth::Role;
 use crate::error::{Kind, Problem};
-use crate::request::body;
-use crate::store::Caller;
-use crate::write::blocking;
+use crate::file::store::Caller;
+use crate::state::Admin;
 
 const BYTES: &str = "application/octet-stream";
+
+/// The query of a value.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct KeyParams {
+    /// 1 to 4,096 bytes of UTF-8.
+    key: String,
+}
 
 /// Proof that the sender may see keys and values.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +52,7 @@ impl<S: Send + Sync> FromRequestParts<S> for MayRead {
 /// Notes a change of data in the audit log, before it is made.
 async fn note(admin: &Admin, caller: Caller, action: String, key: &str) -> Result<(), Problem> {
     let key = key.to_owned();
-    blocking(admin, move |store| store.note(&caller, &action, &key)).await
+    admin.blocking(move |store| store.note(&caller, &action, &key)).await
 }
 
 /// The body of a value.

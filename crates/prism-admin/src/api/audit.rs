@@ -5,19 +5,18 @@ use axum::extract::{Extension, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::app::Admin;
+use super::request::{Params, check_limit};
 use crate::auth::Role;
 use crate::error::Problem;
-use crate::request::{Params, check_limit};
-use crate::store::AuditEntry;
-use crate::write::blocking;
+use crate::file::store::AuditEntry;
+use crate::state::Admin;
 
 /// The query of the audit log.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AuditParams {
     /// The most entries to return.
-    #[serde(default = "crate::request::limit_default")]
+    #[serde(default = "crate::api::request::limit_default")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: usize,
     /// Only those before this: the `next_cursor` of the page before.
@@ -46,7 +45,7 @@ pub async fn list(
     Extension(role): Extension<Role>,
 ) -> Result<Json<Audit>, Problem> {
     check_limit(params.limit)?;
-    let page = blocking(&admin, move |store| store.audit(params.cursor, params.limit)).await?;
+    let page = admin.blocking(move |store| store.audit(params.cursor, params.limit)).await?;
     let mut entries = page.entries;
     if role < Role::Data {
         entries.iter_mut().for_each(|entry| entry.key = None);

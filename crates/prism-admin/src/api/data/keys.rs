@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::MayRead;
-use crate::app::Admin;
+use crate::api::request::{Param, Params, check_limit};
 use crate::error::{Kind, Problem};
 use crate::gateway::problem;
-use crate::request::{Param, Params, check_limit};
+use crate::state::Admin;
 
 /// Keys of one scan. More would be read for nothing where they are all in one folder; fewer would be too many scans.
 const SCAN_KEYS: i32 = 256;
@@ -37,7 +37,7 @@ pub struct BrowseParams {
     /// Only what comes behind this: the `next_cursor` of the page before.
     cursor: Option<String>,
     /// The most keys and folders to return.
-    #[serde(default = "crate::request::limit_default")]
+    #[serde(default = "crate::api::request::limit_default")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: usize,
 }

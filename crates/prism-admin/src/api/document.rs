@@ -7,11 +7,11 @@ use axum::response::IntoResponse;
 use http::Request;
 use http::header::{CONTENT_TYPE, HeaderName};
 
-use crate::app::Admin;
+use super::request::{CONFIG_BYTES_MAX, Params, Terms, WriteParams, body, tag_header};
+use super::write::{Answer, Decision, Order, write};
 use crate::error::Problem;
-use crate::namespaces::file_tag;
-use crate::request::{CONFIG_BYTES_MAX, Params, Terms, WriteParams, body, tag_header};
-use crate::write::{Answer, Decision, Order, blocking, endpoints_of_file, write};
+use crate::file::entry::endpoints_of_file;
+use crate::state::Admin;
 
 /// The content type of the file (RFC 9512), and what it was called before.
 const YAML: &[&str] = &["application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"];
@@ -25,8 +25,8 @@ pub(crate) const YAML_HEADER: (HeaderName, &str) = (CONTENT_TYPE, "application/y
         headers(("etag" = String, description = "Of the file: its SHA-256."))),
 ))]
 pub async fn get(State(admin): State<Admin>) -> Result<impl IntoResponse, Problem> {
-    let now = blocking(&admin, |store| store.read()).await?;
-    Ok(([YAML_HEADER], tag_header(&file_tag(&now)), now.bytes().to_vec()))
+    let now = admin.blocking(|store| store.read()).await?;
+    Ok(([YAML_HEADER], tag_header(&now.tag()), now.bytes().to_vec()))
 }
 
 /// Replace the configuration file, byte for byte.
@@ -44,10 +44,10 @@ pub async fn put(
 ) -> Result<impl IntoResponse, Problem> {
     let bytes = body(request, YAML, CONFIG_BYTES_MAX).await?.to_vec();
     let handed = bytes.clone();
-    let endpoints = blocking(&admin, move |_| Ok(endpoints_of_file(&handed))).await?;
+    let endpoints = admin.blocking(move |_| Ok(endpoints_of_file(&handed))).await?;
     let order = Order { terms, dry_run: params.dry_run, action: "put config".to_owned(), endpoints };
     let answer = write(&admin, order, |now, terms| {
-        terms.check("the file", Some(&file_tag(now)))?;
+        terms.check("the file", Some(&now.tag()))?;
         Ok(Decision { bytes, warnings: Vec::new() })
     })
     .await?;

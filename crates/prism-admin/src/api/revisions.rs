@@ -7,13 +7,13 @@ use http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::app::Admin;
-use crate::document::YAML_HEADER;
+use super::document::YAML_HEADER;
+use super::request::{Param, Params, Terms, WriteParams, tag_header};
+use super::write::{self, Answer, Decision, Order, write};
 use crate::error::{Kind, Problem};
-use crate::namespaces::file_tag;
-use crate::request::{Param, Params, Terms, WriteParams, tag_header};
-use crate::store::{Revision, Store, sha256};
-use crate::write::{self, Answer, Decision, Order, blocking, endpoints_of_file, write};
+use crate::file::entry::endpoints_of_file;
+use crate::file::store::{Revision, Store, sha256};
+use crate::state::Admin;
 
 /// The revisions that are kept.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,7 +36,7 @@ pub struct DiffParams {
     (status = 200, description = "The newest first.", body = Revisions),
 ))]
 pub async fn list(State(admin): State<Admin>) -> Result<Json<Revisions>, Problem> {
-    let mut revisions = blocking(&admin, Store::revisions).await?;
+    let mut revisions = admin.blocking(Store::revisions).await?;
     revisions.reverse();
     Ok(Json(Revisions { revisions }))
 }
@@ -51,7 +51,7 @@ pub async fn get(
     State(admin): State<Admin>,
     Param(number): Param<u64>,
 ) -> Result<impl IntoResponse, Problem> {
-    let bytes = blocking(&admin, move |store| bytes_of(store, number)).await?;
+    let bytes = admin.blocking(move |store| bytes_of(store, number)).await?;
     Ok(([YAML_HEADER], tag_header(&format!("\"{}\"", sha256(&bytes))), bytes))
 }
 
@@ -66,7 +66,7 @@ pub async fn diff(
     Param(number): Param<u64>,
     Params(params): Params<DiffParams>,
 ) -> Result<impl IntoResponse, Problem> {
-    let difference = blocking(&admin, move |store| {
+    let difference = admin.blocking(move |store| {
         let to = bytes_of(store, number)?;
         let from = match params.from {
             Some(from) => bytes_of(store, from)?,
@@ -90,12 +90,13 @@ pub async fn rollback(
     Params(params): Params<WriteParams>,
     terms: Terms,
 ) -> Result<impl IntoResponse, Problem> {
-    let (bytes, endpoints) = blocking(&admin, move |store| {
-        let bytes = bytes_of(store, number)?;
-        let endpoints = endpoints_of_file(&bytes);
-        Ok((bytes, endpoints))
-    })
-    .await?;
+    let (bytes, endpoints) = admin
+        .blocking(move |store| {
+            let bytes = bytes_of(store, number)?;
+            let endpoints = endpoints_of_file(&bytes);
+            Ok((bytes, endpoints))
+        })
+        .await?;
     let order = Order {
         terms,
         dry_run: params.dry_run,
@@ -103,7 +104,7 @@ pub async fn rollback(
         endpoints,
     };
     let answer = write(&admin, order, |now, terms| {
-        terms.check("the file", Some(&file_tag(now)))?;
+        terms.check("the file", Some(&now.tag()))?;
         Ok(Decision { bytes, warnings: Vec::new() })
     })
     .await?;

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_yaml::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::check;
 use crate::error::{Kind, Problem};
+use crate::file::check;
 
 /// What a proxy serves while there is no file, as a file: what the admin shows and edits until it has written one.
 const BUILT_IN: &str = "\
@@ -67,6 +67,12 @@ impl Snapshot {
     #[must_use]
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// Its strong tag.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        format!("\"{}\"", self.sha256)
     }
 
     /// The text and the namespaces in it.

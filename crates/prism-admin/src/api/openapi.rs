@@ -13,11 +13,10 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::Admin;
-use crate::data::{keys, list, value};
+use super::data::{keys, list, value};
+use super::{audit, backends, document, namespaces, revisions, session, status, traffic};
 use crate::error::Kind;
-use crate::traffic::events;
-use crate::{audit, backends, document, namespaces, revisions, session, status};
+use crate::state::Admin;
 
 /// Without tokens none is asked for.
 const DESCRIPTION: &str = "\
@@ -78,7 +77,7 @@ pub fn routes(admin: Admin) -> Router {
         .routes(routes!(keys::count))
         .routes(routes!(value::get, value::put, value::delete))
         .routes(routes!(list::get, list::push, list::pop))
-        .routes(routes!(events::get))
+        .routes(routes!(traffic::get))
         .routes(routes!(audit::list))
         .routes(routes!(session::get, session::post, session::delete))
         .routes(routes!(status::health))

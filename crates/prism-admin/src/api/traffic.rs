@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -14,20 +13,15 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use utoipa::IntoParams;
 
-use super::history::Series;
-use super::point::Point;
-use super::{INTERVAL, Seen, Traffic};
-use crate::app::Admin;
+use super::request::Params;
 use crate::error::{Kind, Problem};
+use crate::file::entry::{endpoint_of, name_of};
 use crate::gateway::{Health, Told};
-use crate::request::Params;
-use crate::write::{blocking, endpoint_of};
+use crate::state::Admin;
+use crate::traffic::{FOLLOWERS_MAX, INTERVAL, Point, Seen, Series, Traffic};
 
 /// A page of the console shows half as many.
 const NAMESPACES_MAX: usize = 100;
-
-/// Those who may follow at once. Each holds one of the 256 connections of the port; three quarters are for all else.
-pub(super) const FOLLOWERS_MAX: usize = 64;
 
 /// The query of the events.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -116,13 +110,13 @@ pub async fn get(
         return Err(Problem::new(Kind::Malformed, detail));
     }
     let names: Vec<_> = names.into_iter().map(str::to_owned).collect();
-    let permit = Arc::clone(&admin.traffic.followers).try_acquire_owned().map_err(|_| {
+    let permit = admin.traffic.follow().ok_or_else(|| {
         let detail =
             format!("{FOLLOWERS_MAX} follow the figures, which is the most; try again when one has left");
         Problem::new(Kind::Limited, detail)
     })?;
-    let past = event("history", &admin.traffic.past(&names));
-    let (ticks, stopping) = (admin.traffic.ticks.subscribe(), admin.stopping.clone());
+    let past = event("history", &past(&admin.traffic, &names));
+    let (ticks, stopping) = (admin.traffic.ticks(), admin.stopping.clone());
     let follower = Follower { admin, names, headers, ticks, _permit: permit };
     let samples = futures_util::stream::unfold((true, follower), async |(is_first, mut follower)| {
         if !is_first {
@@ -163,15 +157,13 @@ fn event(name: &str, data: &impl Serialize) -> Event {
     Event::default().event(name).data(serde_json::to_string(data).unwrap_or_default())
 }
 
-impl Traffic {
-    fn past(&self, names: &[String]) -> Past {
-        let history = &self.state().history;
-        Past {
-            interval_seconds: INTERVAL.as_secs(),
-            at: history.at(),
-            total: history.total(),
-            namespaces: names.iter().map(|name| (name.clone(), history.of(name))).collect(),
-        }
+fn past(traffic: &Traffic, names: &[String]) -> Past {
+    let history = &traffic.state().history;
+    Past {
+        interval_seconds: INTERVAL.as_secs(),
+        at: history.at(),
+        total: history.total(),
+        namespaces: names.iter().map(|name| (name.clone(), history.of(name))).collect(),
     }
 }
 
@@ -201,11 +193,10 @@ async fn sample(admin: &Admin, names: &[String]) -> Sample {
 /// The endpoints of namespaces, as far as the file can be used.
 async fn endpoints(admin: &Admin, names: &[String]) -> HashMap<String, String> {
     let names = names.to_owned();
-    let endpoints = blocking(admin, move |store| {
+    let endpoints = admin.blocking(move |store| {
         let now = store.read()?;
         let of = |namespace: &serde_yaml::Value| {
-            let name = namespace.get("name")?.as_str()?;
-            let name = names.iter().find(|wanted| *wanted == name)?;
+            let name = names.iter().find(|wanted| *wanted == name_of(namespace))?;
             Some((name.clone(), endpoint_of(namespace, "")?.1.to_string()))
         };
         Ok(now.usable()?.1.iter().filter_map(of).collect())

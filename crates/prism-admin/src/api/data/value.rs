@@ -8,20 +8,12 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{MayRead, note, told, value_of};
-use crate::app::Admin;
+use super::{KeyParams, MayRead, note, told, value_of};
+use crate::api::request::{Param, Params};
 use crate::error::Problem;
+use crate::file::store::Caller;
 use crate::gateway::problem;
-use crate::request::{Param, Params};
-use crate::store::Caller;
-
-/// The query of a value.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct KeyParams {
-    /// 1 to 4,096 bytes of UTF-8.
-    pub(super) key: String,
-}
+use crate::state::Admin;
 
 /// The query of a value that is written.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -1,7 +1,7 @@
 use super::*;
 
 /// The configuration file of RFC-026, as it stands there.
-const RFC: &str = include_str!("../tests/rfc-026.yaml");
+const RFC: &str = include_str!("../../tests/rfc-026.yaml");
 
 /// Comments in every place.
 const COMMENTED: &str = "\

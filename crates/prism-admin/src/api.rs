@@ -1,0 +1,15 @@
+//! The HTTP API: one file a path, named as the path. `openapi` puts them together.
+
+pub mod audit;
+pub mod backends;
+pub mod data;
+pub mod document;
+pub mod namespace;
+pub mod namespaces;
+pub mod openapi;
+pub mod request;
+pub mod revisions;
+pub mod session;
+pub mod status;
+pub mod traffic;
+pub mod write;

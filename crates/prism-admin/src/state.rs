@@ -1,0 +1,69 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+
+use prism_runtime::exit::ServerError;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Tokens;
+use crate::config::Settings;
+use crate::error::{Kind, Problem};
+use crate::file::policy::Policy;
+use crate::file::store::Store;
+use crate::gateway::Gateway;
+use crate::proxies::Proxies;
+use crate::sessions::Sessions;
+use crate::traffic::Traffic;
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// The file.
+    pub store: Arc<Store>,
+    /// The proxies that read it.
+    pub proxies: Proxies,
+    /// Where backends may be.
+    pub policy: Policy,
+    /// Where keys and values come from.
+    pub gateway: Gateway,
+    /// What the proxies carried lately.
+    pub traffic: Traffic,
+    /// The tokens, if any are asked for.
+    pub tokens: Option<Tokens>,
+    /// Who is logged in.
+    pub sessions: Sessions,
+    /// Cancelled when the server drains, so that streams end.
+    pub stopping: CancellationToken,
+}
+
+impl Admin {
+    /// The state of an admin with these settings.
+    ///
+    /// # Errors
+    /// The gateway's address cannot be understood.
+    pub fn new(settings: &Settings) -> Result<Self, ServerError> {
+        Ok(Self {
+            store: Arc::new(Store::new(settings.proxy_config.clone())),
+            proxies: Proxies::new(settings.proxies.clone()),
+            policy: settings.policy.clone(),
+            gateway: Gateway::new(&settings.gateway)?,
+            traffic: Traffic::default(),
+            tokens: settings.tokens.clone(),
+            sessions: Sessions::default(),
+            stopping: CancellationToken::new(),
+        })
+    }
+
+    /// Runs what blocks where blocking is allowed.
+    ///
+    /// # Errors
+    /// The work's own.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let store = Arc::clone(&self.store);
+        let done = tokio::task::spawn_blocking(move || work(&store)).await;
+        done.unwrap_or_else(|error| Err(Problem::new(Kind::Internal, format!("the work broke off: {error}"))))
+    }
+}
