@@ -84,7 +84,7 @@ impl Command {
             Self::Health(health) => health.run(),
             Self::Conformance(conformance) => conformance.run(),
             Self::Bench(bench) => bench.run(),
-            Self::Completions(completions) => completions.run(),
+            Self::Completions(completions) => completions.run(command()),
         }
     }
 }

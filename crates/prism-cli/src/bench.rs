@@ -18,6 +18,7 @@ mod keys;
 mod kind;
 mod link;
 mod message;
+mod micros;
 mod mix;
 mod options;
 mod pace;

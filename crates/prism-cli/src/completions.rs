@@ -5,7 +5,6 @@ use std::io::Write as _;
 use clap::Args;
 use clap_complete::Shell;
 
-use crate::args;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -24,10 +23,11 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(self) -> Result<Exit, Failure> {
+    /// `grammar`: the whole command line's.
+    pub(crate) fn run(self, mut grammar: clap::Command) -> Result<Exit, Failure> {
         // Through a buffer, for the generator panics where the reader has gone.
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut args::command(), "prism", &mut script);
+        clap_complete::generate(self.shell, &mut grammar, "prism", &mut script);
         std::io::stdout().write_all(&script)?;
         Ok(Exit::Success)
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use hdrhistogram::Histogram;
 
-use super::table::time;
+use super::micros::time;
 
 /// The upper ends of the buckets of a decade, in tenths: steps of 20 to 33 %.
 const STEPS: [u64; 10] = [10, 12, 15, 20, 25, 30, 40, 50, 60, 80];
