@@ -17,6 +17,7 @@
 //! | [`contest`] | closed-loop measurements in turns |
 //! | [`fill`] | stores of many keys |
 //! | [`part`] | what is measured, by part |
+//! | [`plan`] | how parts are run |
 //! | [`results`] | the figures, as they lie in the JSON files |
 //! | [`report`] | the page, its plots and the targets, from the JSON files alone |
 
@@ -27,6 +28,7 @@ mod fill;
 mod load;
 mod machine;
 mod part;
+mod plan;
 mod process;
 mod report;
 mod requirement;
@@ -40,7 +42,8 @@ use anyhow::{Context as _, ensure};
 use clap::{Parser, ValueEnum};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::part::{Part, Plan, growth, memstore, proxy, python};
+use crate::part::{Part, growth, memstore, proxy, python};
+use crate::plan::Plan;
 
 /// Measures Prism beside what a user would pick instead, and writes JSON, a page and plots. Fails if any call does.
 #[derive(Debug, Parser)]

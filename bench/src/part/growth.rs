@@ -8,7 +8,8 @@ use crate::contest::{self, Contest, Entry};
 use crate::load::Shape;
 use crate::load::h2load::{H2load, Until};
 use crate::machine::Machine;
-use crate::part::{Part, Plan};
+use crate::part::Part;
+use crate::plan::Plan;
 use crate::process::Place;
 use crate::results::{Case, Results, count as count_text};
 

@@ -9,7 +9,8 @@ pub(crate) mod scan;
 pub(crate) mod ttl;
 
 use crate::machine::Machine;
-use crate::part::{Part, Plan};
+use crate::part::Part;
+use crate::plan::Plan;
 use crate::results::Results;
 
 /// Programs that take part, and how they tell their version.

@@ -12,7 +12,8 @@ use crate::fill::fill;
 use crate::load::Shape;
 use crate::load::h2load::{H2load, Until};
 use crate::machine::Machine;
-use crate::part::{Part, Plan};
+use crate::part::Part;
+use crate::plan::Plan;
 use crate::results::{Case, Results};
 
 /// The memstore without a gateway, in results.

@@ -11,7 +11,8 @@ use crate::contender::{Contender, Setup, prism, redis};
 use crate::contest::progress;
 use crate::load::histogram;
 use crate::machine::Machine;
-use crate::part::{Part, Plan};
+use crate::part::Part;
+use crate::plan::Plan;
 use crate::process::{Others, Place, cores};
 use crate::results::{Case, Figure, Results, Sample};
 

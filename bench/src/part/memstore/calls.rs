@@ -10,7 +10,7 @@ use crate::contest::{self, progress};
 use crate::load::Shape;
 use crate::load::h2load::{H2load, Until};
 use crate::load::redis_benchmark::RedisBenchmark;
-use crate::part::Plan;
+use crate::plan::Plan;
 use crate::process::Others;
 use crate::results::{Case, Figure, Sample, Terms};
 

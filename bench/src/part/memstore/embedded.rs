@@ -7,7 +7,7 @@ use crate::contender::prism;
 use crate::contest::{self, Contest, Entry};
 use crate::load::Shape;
 use crate::load::h2load::{H2load, Until};
-use crate::part::Plan;
+use crate::plan::Plan;
 use crate::results::Case;
 
 /// The proxy with the store within, in results.

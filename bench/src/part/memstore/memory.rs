@@ -9,7 +9,7 @@ use crate::call::{KEY_BYTES, VALUE_BYTES, key, value_text};
 use crate::contender::{Contender, Setup, prism, redis};
 use crate::contest::progress;
 use crate::fill::fill;
-use crate::part::Plan;
+use crate::plan::Plan;
 use crate::process::{Place, cores};
 use crate::results::{Case, Figure, Sample, count};
 

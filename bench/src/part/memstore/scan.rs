@@ -9,7 +9,7 @@ use prism_client::Client;
 use crate::contender::{Contender, prism};
 use crate::contest::progress;
 use crate::fill::fill;
-use crate::part::Plan;
+use crate::plan::Plan;
 use crate::results::{Case, Figure, Sample, Spread, count};
 
 /// The name of the case.

@@ -11,7 +11,7 @@ use crate::contest::{self, Contest, Entry, progress};
 use crate::load::Shape;
 use crate::load::h2load::{H2load, Until};
 use crate::load::prism_bench::PrismBench;
-use crate::part::Plan;
+use crate::plan::Plan;
 use crate::process::Others;
 use crate::results::{Case, Figure, Sample, count};
 

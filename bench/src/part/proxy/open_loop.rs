@@ -7,7 +7,7 @@ use crate::contender::prism;
 use crate::contest::progress;
 use crate::load::Shape;
 use crate::load::prism_bench::PrismBench;
-use crate::part::Plan;
+use crate::plan::Plan;
 use crate::process::Others;
 use crate::results::{Case, Figure, Sample, Spread, Terms, grouped};
 

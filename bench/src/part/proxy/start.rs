@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::contender::prism;
 use crate::contest::progress;
-use crate::part::Plan;
+use crate::plan::Plan;
 use crate::results::{Case, Figure, Sample};
 
 /// The name of the case.

@@ -1,0 +1,52 @@
+//! How parts are run: rounds, times, and where each process runs.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::contender::Setup;
+use crate::process::{Place, cores};
+use crate::results::Settings;
+
+/// How parts are run.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) rounds: usize,
+    /// What one measurement takes.
+    pub(crate) time: Duration,
+    pub(crate) pin: bool,
+    /// The keys of a large store.
+    pub(crate) keys: usize,
+    pub(crate) python: PathBuf,
+}
+
+impl Plan {
+    /// As results tell it.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings { rounds: self.rounds, seconds: self.time.as_secs_f64(), pinned: self.pinned() }
+    }
+
+    /// Whether a contender with one worker gets a core of its own.
+    fn pinned(&self) -> bool {
+        self.pin && cores() > 1
+    }
+
+    /// Where a contender with so many workers runs.
+    pub(crate) fn contender_place(&self, workers: usize) -> Place {
+        if workers == 1 && self.pinned() { Place::FirstCore } else { Place::Anywhere }
+    }
+
+    /// Where everything else runs meanwhile.
+    pub(crate) fn rest_place(&self, workers: usize) -> Place {
+        if workers == 1 && self.pinned() { Place::OtherCores } else { Place::Anywhere }
+    }
+
+    /// For a contender with so many workers.
+    pub(crate) fn contender<'a>(&self, workers: usize, folder: &'a Path) -> Setup<'a> {
+        Setup { workers, place: self.contender_place(workers), folder }
+    }
+
+    /// For what stands behind contenders with so many workers.
+    pub(crate) fn backend<'a>(&self, workers: usize, folder: &'a Path) -> Setup<'a> {
+        Setup { workers, place: self.rest_place(workers), folder }
+    }
+}
