@@ -85,6 +85,17 @@ fn what_was_seen_is_what_is_changed() {
 #[test]
 fn a_dry_run_tells_and_does_not_write() {
     let admin = Admin::start(Some(RFC));
+    let files = || {
+        let folders = [admin.folder().to_owned(), admin.folder().join("prism.yaml.revisions")];
+        let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+        let mut files: Vec<_> = entries
+            .map(|entry| entry.unwrap())
+            .map(|entry| (entry.path(), entry.metadata().unwrap().modified().unwrap()))
+            .collect();
+        files.sort();
+        files
+    };
+    let before = files();
     let dry = admin.json("POST", "/namespaces?dry_run=true", &namespace("orders", "b:1"));
     let told = dry.json();
     assert_eq!(
@@ -98,7 +109,7 @@ fn a_dry_run_tells_and_does_not_write() {
     assert_eq!(admin.json("POST", "/namespaces?dry_run=true", &namespace("default", "b:1")).status, 409);
     assert_eq!(admin.json("POST", "/namespaces?dry_run=maybe", &namespace("orders", "b:1")).status, 400);
     assert_eq!(admin.yaml("/config?dry_run=true", b"namespaces: {").status, 422);
-    assert!(!admin.folder().join("prism.yaml.lock").exists(), "nothing was written");
+    assert_eq!(files(), before, "nothing was written");
 }
 
 #[test]
@@ -262,6 +273,46 @@ fn two_admins_lose_nothing_of_each_other() {
         }
     });
     assert_eq!(admin.ask("GET", "/namespaces").json()["total"], 21);
+}
+
+#[test]
+fn many_writers_of_a_long_file_all_succeed_in_turn() {
+    let mut text = "namespaces:\n".to_owned();
+    for number in 0..1000 {
+        text +=
+            &format!("  - name: old{number} # ours\n    pattern: list\n    plugin: {{endpoint: 'a:1'}}\n");
+    }
+    let admin = Admin::start(Some(&text));
+    std::thread::scope(|scope| {
+        for number in 0..50 {
+            let address = admin.http();
+            scope.spawn(move || {
+                let (headers, body) =
+                    ([("content-type", "application/json")], namespace(&format!("n{number}"), "b:1"));
+                let created = send(address, "POST", "/namespaces", &headers, body.as_bytes());
+                assert_eq!(created.status, 201, "{created:?}");
+            });
+        }
+    });
+    assert!(admin.text().starts_with(&text), "what was there stays as it was");
+    assert_eq!(admin.ask("GET", "/namespaces?limit=1").json()["total"], 1050);
+    let revisions = admin.ask("GET", "/config/revisions").json();
+    let numbers = revisions["revisions"].as_array().unwrap().iter().map(|it| it["number"].as_u64().unwrap());
+    assert!(numbers.eq((1..=51).rev()), "{revisions}");
+}
+
+#[test]
+fn a_file_that_was_there_before_the_admin_is_known_when_it_goes() {
+    let admin = Admin::start(Some(RFC));
+    std::fs::remove_file(admin.file()).unwrap();
+    let refused = admin.json("POST", "/namespaces", &namespace("a", "b:1"));
+    assert_eq!(
+        (refused.status, refused.json()["type"].as_str()),
+        (409, Some("urn:prism:problem:file-unusable"))
+    );
+    assert!(!admin.file().exists());
+    assert_eq!(admin.ask("POST", "/config/rollback/1").status, 200);
+    assert_eq!(admin.text(), RFC);
 }
 
 #[test]

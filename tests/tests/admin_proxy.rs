@@ -8,6 +8,7 @@ use prism_e2e::http::{self, Answer};
 use prism_e2e::open::Open;
 use prism_e2e::process::Process;
 use prism_proto::ErrorReason;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 fn memstore() -> Process {
@@ -104,4 +105,28 @@ async fn a_removed_namespace_is_drained_and_comes_back() {
     assert_eq!((&back["applied"], &back["revision"]), (&json!(true), &json!(4)), "{back}");
     assert_eq!(client.namespace("first").keyvalue().get("a").await.unwrap(), "x", "its data is still there");
     Open::begin(&gateway.proxy, "echo").await.ends_well().await;
+}
+
+#[test]
+fn a_newer_revision_that_came_after_the_change_is_the_change() {
+    let mut gateway = Gateway::start(&[("first", "a:1")], &[]);
+    gateway.proxy.process.signal(Signal::STOP);
+    let (address, file) = (gateway.http().to_owned(), gateway.proxy.folder().join("prism.yaml"));
+    let create = |number: usize| {
+        let (name, headers) = (format!("n{number}"), [("content-type", "application/json")]);
+        http::send(&address, "POST", "/namespaces", &headers, namespace(&name, "a:1").as_bytes())
+    };
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..20).map(|number| scope.spawn(move || create(number))).collect();
+        // The proxy sees none but the last.
+        while std::fs::read_to_string(&file).unwrap().matches("name: n").count() < 20 {
+            std::thread::yield_now();
+        }
+        gateway.proxy.process.signal(Signal::CONT);
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+    });
+    for answer in answers {
+        let told = answer.json();
+        assert_eq!((answer.status, &told["applied"]), (201, &json!(true)), "{told}");
+    }
 }

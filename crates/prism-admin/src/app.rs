@@ -12,6 +12,7 @@ use crate::auth;
 use crate::config::{Args, Command, Settings};
 use crate::console;
 use crate::edge::{self, Edge};
+use crate::file::store::Store;
 use crate::state::Admin;
 
 /// The binary's name.
@@ -44,6 +45,10 @@ pub async fn run(args: Args) -> Result<(), ServerError> {
 /// The address cannot be bound.
 pub async fn start(settings: Settings) -> Result<HttpServer, ServerError> {
     let admin = Admin::new(&settings)?;
+    // A folder that cannot be written can still be read.
+    if let Err(problem) = admin.blocking(Store::open).await {
+        tracing::warn!(why = problem.detail, "the file as it is cannot be made a revision");
+    }
     let mut registry = Registry::default();
     let edge = Edge::new(&settings, admin.sessions.clone(), &mut registry);
     let watched = (admin.traffic.clone(), admin.proxies.clone(), admin.stopping.clone());

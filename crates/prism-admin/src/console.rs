@@ -11,7 +11,7 @@ use http::header::{
 use http::{HeaderMap, StatusCode};
 
 use crate::error::{Kind, Problem};
-use crate::file::store::sha256;
+use crate::file::snapshot::sha256;
 
 /// Where the files are; anybody may read them.
 pub const FOLDER: &str = "/console/";

@@ -1,7 +1,10 @@
 //! The configuration file: what it may hold, and the only code that writes it.
 
 pub mod check;
+pub mod diff;
 pub mod edit;
 pub mod entry;
 pub mod policy;
+pub mod snapshot;
 pub mod store;
+mod yaml;

@@ -14,6 +14,9 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use utoipa::ToSchema;
 
+use crate::error::Problem;
+use crate::file::store::Age;
+
 /// How long a write waits for the proxies: a watcher sees a change at once, and its poll every few seconds.
 const APPLY_MAX: Duration = Duration::from_secs(5);
 
@@ -52,7 +55,7 @@ pub struct Applied {
     /// Its HTTP port.
     #[schema(example = "http://127.0.0.1:8981")]
     pub url: String,
-    /// Whether it reports the revision.
+    /// Whether it reports the revision, or one that came after it.
     pub applied: bool,
     /// Why not, and what to do.
     #[schema(required = true)]
@@ -107,17 +110,31 @@ impl Proxies {
             .map_err(|error| FetchError::Lost(format!("its {path} cannot be read: {error}")))
     }
 
-    /// Waits until each proxy has the revision in force or has refused it, at most 5 s.
-    pub async fn wait_for(&self, revision: &str) -> Vec<Applied> {
+    /// Waits until each proxy has the revision in force, or one that came after it, or has refused it; at most 5 s. `age`
+    /// tells how what a proxy has in force lies to the revision.
+    pub async fn wait_for<F>(&self, revision: &str, age: impl Fn(String) -> F) -> Vec<Applied>
+    where
+        F: Future<Output = Result<Age, Problem>>,
+    {
         let deadline = Instant::now() + APPLY_MAX;
+        let age = &age;
         join_all(self.urls.iter().map(|url| async move {
-            let error = self.wait_for_one(url, revision, deadline).await.err();
+            let error = self.wait_for_one(url, revision, age, deadline).await.err();
             Applied { url: url.to_string(), applied: error.is_none(), error }
         }))
         .await
     }
 
-    async fn wait_for_one(&self, url: &ProxyUrl, revision: &str, deadline: Instant) -> Result<(), String> {
+    async fn wait_for_one<F>(
+        &self,
+        url: &ProxyUrl,
+        revision: &str,
+        age: impl Fn(String) -> F,
+        deadline: Instant,
+    ) -> Result<(), String>
+    where
+        F: Future<Output = Result<Age, Problem>>,
+    {
         loop {
             let why = match self.status(url).await {
                 // Nobody is there; whoever comes reads the file at its start.
@@ -125,11 +142,18 @@ impl Proxies {
                     return Err(format!("{error}; a proxy reads the file when it starts"));
                 }
                 Err(error) => error.to_string(),
-                Ok(status) => match verdict(&status, revision) {
-                    Verdict::Applied => return Ok(()),
-                    Verdict::Never(why) => return Err(why),
-                    Verdict::NotYet(why) => why,
-                },
+                Ok(status) => {
+                    let known = match in_force(&status).filter(|it| *it != revision) {
+                        // What cannot be looked up now may be with the next answer.
+                        Some(other) => age(other.to_owned()).await.unwrap_or(Age::Unknown),
+                        None => Age::Unknown,
+                    };
+                    match verdict(&status, revision, known) {
+                        Verdict::Applied => return Ok(()),
+                        Verdict::Never(why) => return Err(why),
+                        Verdict::NotYet(why) => why,
+                    }
+                }
             };
             if Instant::now() + ASK_EVERY >= deadline {
                 return Err(format!("not within {} s: {why}", APPLY_MAX.as_secs()));
@@ -137,6 +161,10 @@ impl Proxies {
             sleep(ASK_EVERY).await;
         }
     }
+}
+
+fn in_force(status: &Value) -> Option<&str> {
+    status["revision"].as_str()
 }
 
 /// What a status says about a revision.
@@ -147,21 +175,23 @@ enum Verdict {
     NotYet(String),
 }
 
-fn verdict(status: &Value, revision: &str) -> Verdict {
+/// `age`: of what is in force, if that is another revision.
+fn verdict(status: &Value, revision: &str, age: Age) -> Verdict {
     let attempt = &status["last_attempt"];
-    if status["revision"] == revision {
-        Verdict::Applied
-    } else if attempt["revision"] == revision && attempt["outcome"] == "refused" {
-        let why = attempt["error"].as_str().unwrap_or("it does not say why");
-        Verdict::Never(format!("refused; the configuration before stays in force: {why}"))
-    } else if status["path"].is_null() {
-        Verdict::Never("it watches no file; start it with --config and the admin's file".to_owned())
-    } else {
-        let path = status["path"].as_str().unwrap_or_default();
-        Verdict::NotYet(format!(
-            "it has another revision in force; it watches {path}: is that the admin's file?"
-        ))
+    if in_force(status) == Some(revision) || age == Age::Later {
+        return Verdict::Applied;
     }
+    if attempt["revision"] == revision && attempt["outcome"] == "refused" {
+        let why = attempt["error"].as_str().unwrap_or("it does not say why");
+        return Verdict::Never(format!("refused; the configuration before stays in force: {why}"));
+    }
+    let Some(path) = status["path"].as_str() else {
+        return Verdict::Never("it watches no file; start it with --config and the admin's file".to_owned());
+    };
+    Verdict::NotYet(match age {
+        Age::Earlier(number) => format!("it has revision {number} in force still; it watches {path}"),
+        _ => format!("it has another revision in force; it watches {path}: is that the admin's file?"),
+    })
 }
 
 #[cfg(test)]
@@ -183,13 +213,20 @@ mod tests {
     #[test]
     fn a_status_says_whether_a_revision_is_in_force() {
         let status = |revision: Value, attempt: Value| json!({"path": "/a", "revision": revision, "last_attempt": attempt});
-        assert_eq!(verdict(&status(json!("new"), Value::Null), "new"), Verdict::Applied);
+        let of = |status: Value, age| verdict(&status, "new", age);
+        assert_eq!(of(status(json!("new"), Value::Null), Age::Unknown), Verdict::Applied);
+        assert_eq!(of(status(json!("newer"), Value::Null), Age::Later), Verdict::Applied);
         let refused = json!({"revision": "new", "outcome": "refused", "error": "no such plugin"});
-        let Verdict::Never(why) = verdict(&status(json!("old"), refused), "new") else {
+        let Verdict::Never(why) = of(status(json!("old"), refused), Age::Earlier(1)) else {
             panic!("it was refused")
         };
         assert!(why.contains("no such plugin"), "{why}");
-        assert!(matches!(verdict(&status(json!("old"), Value::Null), "new"), Verdict::NotYet(_)));
-        assert!(matches!(verdict(&json!({"path": null, "revision": null}), "new"), Verdict::Never(_)));
+        let says = |age| match of(status(json!("old"), Value::Null), age) {
+            Verdict::NotYet(why) => why,
+            other => panic!("{other:?}"),
+        };
+        assert!(says(Age::Earlier(3)).contains("revision 3 in force still"), "{}", says(Age::Earlier(3)));
+        assert!(says(Age::Unknown).contains("is that the admin's file?"), "{}", says(Age::Unknown));
+        assert!(matches!(of(json!({"path": null, "revision": null}), Age::Unknown), Verdict::Never(_)));
     }
 }

@@ -27,7 +27,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::request::{Params, check_limit};
 use crate::error::Problem;
-use crate::file::entry::{endpoint_of, name_of};
 use crate::file::policy::{Policy, Unresolved, resolve};
 use crate::state::Admin;
 
@@ -126,14 +125,10 @@ pub async fn list(
     check_limit(params.limit)?;
     let now = admin.blocking(|store| store.read()).await?;
     let mut serves: BTreeMap<String, (Endpoint, Vec<String>)> = BTreeMap::new();
-    for namespace in now.usable()?.1 {
-        if let Some((_, endpoint)) = endpoint_of(namespace, "") {
+    for entry in now.entries()? {
+        if let Some(endpoint) = entry.endpoint.clone() {
             let shown = endpoint.to_string();
-            serves
-                .entry(shown)
-                .or_insert_with(|| (endpoint, Vec::new()))
-                .1
-                .push(name_of(namespace).to_owned());
+            serves.entry(shown).or_insert_with(|| (endpoint, Vec::new())).1.push(entry.name.clone());
         }
     }
     let total = serves.len();

@@ -10,7 +10,7 @@ use http::header::{CONTENT_TYPE, HeaderName};
 use super::request::{CONFIG_BYTES_MAX, Params, Terms, WriteParams, body, tag_header};
 use super::write::{Answer, Decision, Order, write};
 use crate::error::Problem;
-use crate::file::entry::endpoints_of_file;
+use crate::file::snapshot::Snapshot;
 use crate::state::Admin;
 
 /// The content type of the file (RFC 9512), and what it was called before.
@@ -43,12 +43,17 @@ pub async fn put(
     request: Request<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     let bytes = body(request, YAML, CONFIG_BYTES_MAX).await?.to_vec();
-    let handed = bytes.clone();
-    let endpoints = admin.blocking(move |_| Ok(endpoints_of_file(&handed))).await?;
+    let (new, endpoints) = admin
+        .blocking(move |_| {
+            let new = Snapshot::of(bytes).map_err(Problem::invalid)?;
+            let endpoints = new.endpoints();
+            Ok((new, endpoints))
+        })
+        .await?;
     let order = Order { terms, dry_run: params.dry_run, action: "put config".to_owned(), endpoints };
     let answer = write(&admin, order, |now, terms| {
         terms.check("the file", Some(&now.tag()))?;
-        Ok(Decision { bytes, warnings: Vec::new() })
+        Ok(Decision { new, warnings: Vec::new() })
     })
     .await?;
     let tag = format!("\"{}\"", answer.sha256);

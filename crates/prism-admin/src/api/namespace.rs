@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::request::{NAMESPACE_BYTES_MAX, body};
 use crate::error::{Kind, Problem};
-use crate::file::store::sha256;
+use crate::file::snapshot::sha256;
 
 /// What a namespace is called, which backend serves it, and its limits. What is not given has its default.
 //

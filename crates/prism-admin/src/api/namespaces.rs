@@ -1,5 +1,7 @@
 //! `/namespaces`: listing, reading, creating, replacing, changing and removing them.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -15,9 +17,9 @@ use super::request::{Param, Params, Terms, WriteParams, check_limit, tag_header}
 use super::write::{Answer, Decision, Order, write};
 use crate::error::{Kind, Problem};
 use crate::file::check;
-use crate::file::edit::{self, Change};
-use crate::file::entry::{endpoint_of, name_of};
-use crate::file::store::Snapshot;
+use crate::file::edit::Change;
+use crate::file::entry::{Entry, endpoint_of};
+use crate::file::snapshot::Snapshot;
 use crate::state::Admin;
 
 const JSON: &[&str] = &["application/json"];
@@ -64,25 +66,21 @@ pub async fn list(
 ) -> Result<impl IntoResponse, Problem> {
     check_limit(params.limit)?;
     let now = admin.blocking(|store| store.read()).await?;
-    let (_, namespaces) = now.usable()?;
-    let matching = |namespace: &&Value| {
+    let matching = |entry: &&Arc<Entry>| {
         let endpoint =
-            namespace.get("plugin").and_then(|plugin| plugin.get("endpoint")).and_then(Value::as_str);
-        params
-            .q
-            .as_deref()
-            .is_none_or(|q| name_of(namespace).contains(q) || endpoint.is_some_and(|e| e.contains(q)))
+            entry.value.get("plugin").and_then(|plugin| plugin.get("endpoint")).and_then(Value::as_str);
+        params.q.as_deref().is_none_or(|q| entry.name.contains(q) || endpoint.is_some_and(|e| e.contains(q)))
     };
-    let mut found: Vec<_> = namespaces.iter().filter(matching).collect();
-    found.sort_unstable_by_key(|namespace| name_of(namespace));
+    let mut found: Vec<_> = now.entries()?.iter().filter(matching).collect();
+    found.sort_unstable_by_key(|entry| &entry.name);
     let total = found.len();
     let behind = params.cursor.as_deref().unwrap_or_default();
-    let mut page: Vec<_> = found.into_iter().filter(|namespace| name_of(namespace) > behind).collect();
+    let mut page: Vec<_> = found.into_iter().filter(|entry| entry.name.as_str() > behind).collect();
     let more = page.len() > params.limit;
     page.truncate(params.limit);
-    let next_cursor = page.last().filter(|_| more).map(|last| name_of(last).to_owned());
+    let next_cursor = page.last().filter(|_| more).map(|last| last.name.clone());
     let page = Page {
-        namespaces: page.into_iter().map(json).collect::<Result<_, _>>()?,
+        namespaces: page.into_iter().map(|entry| json(&entry.value)).collect::<Result<_, _>>()?,
         next_cursor,
         total,
         sha256: now.sha256().to_owned(),
@@ -108,7 +106,7 @@ pub async fn create(
 ) -> Result<impl IntoResponse, Problem> {
     let new = read(request, JSON).await?;
     check::namespace(&new).map_err(Problem::invalid)?;
-    let name = name_of(&new).to_owned();
+    let name = new.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
     let order = order(terms, params, format!("create namespace {name}"), &new);
     let adding = (name.clone(), new.clone());
     let answer = write(&admin, order, move |now, terms| {
@@ -118,7 +116,7 @@ pub async fn create(
             let detail = format!("there is a namespace {name}; PUT replaces it, PATCH changes it");
             return Err(Problem::new(Kind::Exists, detail));
         }
-        edited(now, &Change::Append(new))
+        edited(now, Change::Append(new))
     })
     .await?;
     let status = if params.dry_run { StatusCode::OK } else { StatusCode::CREATED };
@@ -164,13 +162,13 @@ pub async fn put(
     let new = named(read(request, JSON).await?, &name)?;
     check::namespace(&new).map_err(Problem::invalid)?;
     let order = order(terms, params, format!("put namespace {name}"), &new);
-    let (wanted, created) = (new.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
-    let creates = std::sync::Arc::clone(&created);
+    let (wanted, created) = (new.clone(), Arc::new(std::sync::atomic::AtomicBool::new(false)));
+    let creates = Arc::clone(&created);
     let answer = write(&admin, order, move |now, terms| {
         let old = find(now, &name)?;
         terms.check(&name, old.map(|(_, old)| tag(old)).as_deref())?;
         creates.store(old.is_none(), std::sync::atomic::Ordering::Relaxed);
-        edited(now, &old.map_or(Change::Append(wanted.clone()), |(index, _)| Change::Replace(index, wanted)))
+        edited(now, old.map_or(Change::Append(wanted.clone()), |(index, _)| Change::Replace(index, wanted)))
     })
     .await?;
     let created = created.load(std::sync::atomic::Ordering::Relaxed) && !params.dry_run;
@@ -194,8 +192,8 @@ pub async fn patch(
 ) -> Result<impl IntoResponse, Problem> {
     let change = read(request, MERGE_PATCH).await?;
     let order = order(terms, params, format!("patch namespace {name}"), &change);
-    let result = std::sync::Arc::new(std::sync::Mutex::new(Value::Null));
-    let note = std::sync::Arc::clone(&result);
+    let result = Arc::new(std::sync::Mutex::new(Value::Null));
+    let note = Arc::clone(&result);
     let answer = write(&admin, order, move |now, terms| {
         let old = find(now, &name)?;
         terms.check(&name, old.map(|(_, old)| tag(old)).as_deref())?;
@@ -203,7 +201,7 @@ pub async fn patch(
         let new = named(merged(old.clone(), &change), &name)?;
         check::namespace(&new).map_err(Problem::invalid)?;
         new.clone_into(&mut note.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        edited(now, &Change::Replace(index, new))
+        edited(now, Change::Replace(index, new))
     })
     .await?;
     let new = result.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
@@ -226,7 +224,7 @@ pub async fn delete(
         let old = find(now, &name)?;
         terms.check(&name, old.map(|(_, old)| tag(old)).as_deref())?;
         let (index, _) = old.ok_or_else(|| missing(&name))?;
-        let mut decision = edited(now, &Change::Remove(index))?;
+        let mut decision = edited(now, Change::Remove(index))?;
         let kept =
             format!("the data of {name} stays in its backend; a namespace of that name shows it again");
         decision.warnings.push(kept);
@@ -236,7 +234,15 @@ pub async fn delete(
 }
 
 fn order(terms: Terms, params: WriteParams, action: String, named: &Value) -> Order {
-    Order { terms, dry_run: params.dry_run, action, endpoints: endpoint_of(named, "").into_iter().collect() }
+    Order {
+        terms,
+        dry_run: params.dry_run,
+        action,
+        endpoints: endpoint_of(named)
+            .map(|endpoint| ("/plugin/endpoint".to_owned(), endpoint))
+            .into_iter()
+            .collect(),
+    }
 }
 
 fn told(answer: Answer, namespace: &Value) -> Result<Answer, Problem> {
@@ -244,8 +250,8 @@ fn told(answer: Answer, namespace: &Value) -> Result<Answer, Problem> {
 }
 
 fn find<'a>(now: &'a Snapshot, name: &str) -> Result<Option<(usize, &'a Value)>, Problem> {
-    let (_, namespaces) = now.usable()?;
-    Ok(namespaces.iter().enumerate().find(|(_, namespace)| name_of(namespace) == name))
+    let mut entries = now.entries()?.iter().enumerate();
+    Ok(entries.find(|(_, entry)| entry.name == name).map(|(index, entry)| (index, &entry.value)))
 }
 
 fn missing(name: &str) -> Problem {
@@ -253,8 +259,7 @@ fn missing(name: &str) -> Problem {
     Problem::new(Kind::NotFound, format!("there is no namespace {shown}; POST /namespaces creates one"))
 }
 
-fn edited(now: &Snapshot, change: &Change) -> Result<Decision, Problem> {
-    let (text, _) = now.usable()?;
-    let edited = edit::edit(text, change).map_err(|why| Problem::new(Kind::FileUnusable, why))?;
-    Ok(Decision { bytes: edited.text.into_bytes(), warnings: edited.warnings })
+fn edited(now: &Snapshot, change: Change) -> Result<Decision, Problem> {
+    let (new, warnings) = now.edited(change)?;
+    Ok(Decision { new, warnings })
 }

@@ -9,10 +9,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::document::YAML_HEADER;
 use super::request::{Param, Params, Terms, WriteParams, tag_header};
-use super::write::{self, Answer, Decision, Order, write};
+use super::write::{Answer, Decision, Order, write};
 use crate::error::{Kind, Problem};
-use crate::file::entry::endpoints_of_file;
-use crate::file::store::{Revision, Store, sha256};
+use crate::file::diff;
+use crate::file::snapshot::{Snapshot, sha256};
+use crate::file::store::{Revision, Store};
 use crate::state::Admin;
 
 /// The revisions that are kept.
@@ -72,7 +73,7 @@ pub async fn diff(
             Some(from) => bytes_of(store, from)?,
             None => store.revision_bytes(number.saturating_sub(1))?.unwrap_or_default(),
         };
-        Ok(write::diff(&String::from_utf8_lossy(&from), &String::from_utf8_lossy(&to)))
+        Ok(diff::unified(&String::from_utf8_lossy(&from), &String::from_utf8_lossy(&to)))
     });
     Ok(([(CONTENT_TYPE, "text/x-diff; charset=utf-8")], difference.await?))
 }
@@ -90,11 +91,11 @@ pub async fn rollback(
     Params(params): Params<WriteParams>,
     terms: Terms,
 ) -> Result<impl IntoResponse, Problem> {
-    let (bytes, endpoints) = admin
+    let (new, endpoints) = admin
         .blocking(move |store| {
-            let bytes = bytes_of(store, number)?;
-            let endpoints = endpoints_of_file(&bytes);
-            Ok((bytes, endpoints))
+            let new = Snapshot::of(bytes_of(store, number)?).map_err(Problem::invalid)?;
+            let endpoints = new.endpoints();
+            Ok((new, endpoints))
         })
         .await?;
     let order = Order {
@@ -105,7 +106,7 @@ pub async fn rollback(
     };
     let answer = write(&admin, order, |now, terms| {
         terms.check("the file", Some(&now.tag()))?;
-        Ok(Decision { bytes, warnings: Vec::new() })
+        Ok(Decision { new, warnings: Vec::new() })
     })
     .await?;
     let tag = format!("\"{}\"", answer.sha256);

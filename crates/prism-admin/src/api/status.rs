@@ -73,12 +73,12 @@ pub async fn get(State(admin): State<Admin>) -> Result<Json<Status>, Problem> {
             Proxy { url: url.to_string(), in_sync, error, status }
         })
         .collect();
-    let usable = now.usable();
+    let usable = now.entries();
     let file = File {
         path: admin.store.path().display().to_string(),
         exists: now.bytes_in_file().is_some(),
         sha256: now.sha256().to_owned(),
-        namespaces: usable.as_ref().ok().map(|(_, namespaces)| namespaces.len()),
+        namespaces: usable.as_ref().ok().map(|entries| entries.len()),
         error: usable.err().map(|problem| problem.detail),
     };
     Ok(Json(Status { file, in_sync: proxies.iter().all(|proxy| proxy.in_sync), proxies }))
@@ -97,6 +97,6 @@ pub struct Health {
     (status = 200, description = "It answers.", body = Health),
 ))]
 pub async fn health(State(admin): State<Admin>) -> Json<Health> {
-    let usable = admin.blocking(|store| store.read()?.usable().map(drop)).await.is_ok();
+    let usable = admin.blocking(|store| store.read()?.entries().map(drop)).await.is_ok();
     Json(Health { status: if usable { "ok" } else { "degraded" } })
 }

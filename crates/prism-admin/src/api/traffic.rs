@@ -1,8 +1,9 @@
 //! `/traffic/events`: the figures as server-sent events, first those of the last 15 minutes, then each as it is taken,
 //! with what the backends of the named namespaces say of themselves.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -15,7 +16,7 @@ use utoipa::IntoParams;
 
 use super::request::Params;
 use crate::error::{Kind, Problem};
-use crate::file::entry::{endpoint_of, name_of};
+use crate::file::entry::Entry;
 use crate::gateway::{Health, Told};
 use crate::state::Admin;
 use crate::traffic::{FOLLOWERS_MAX, INTERVAL, Point, Seen, Series, Traffic};
@@ -195,11 +196,12 @@ async fn endpoints(admin: &Admin, names: &[String]) -> HashMap<String, String> {
     let names = names.to_owned();
     let endpoints = admin.blocking(move |store| {
         let now = store.read()?;
-        let of = |namespace: &serde_yaml::Value| {
-            let name = names.iter().find(|wanted| *wanted == name_of(namespace))?;
-            Some((name.clone(), endpoint_of(namespace, "")?.1.to_string()))
+        let wanted: HashSet<_> = names.iter().map(String::as_str).collect();
+        let of = |entry: &Arc<Entry>| {
+            let name = Some(&entry.name).filter(|name| wanted.contains(name.as_str()))?;
+            Some((name.clone(), entry.endpoint.as_ref()?.to_string()))
         };
-        Ok(now.usable()?.1.iter().filter_map(of).collect())
+        Ok(now.entries()?.iter().filter_map(of).collect())
     });
     endpoints.await.unwrap_or_default()
 }

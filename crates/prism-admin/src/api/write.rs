@@ -1,17 +1,18 @@
 //! One write's way: check what is handed in, decide and store under the lock, wait for the proxies, answer.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use prism_proto::limits::NAMESPACE_DEFAULT;
 use prism_proxy::endpoint::Endpoint;
 use serde::Serialize;
-use similar::TextDiff;
 use utoipa::ToSchema;
 
 use super::request::Terms;
 use crate::error::Problem;
-use crate::file::check;
-use crate::file::entry::endpoint_of;
-use crate::file::store::{self, Snapshot, Written};
+use crate::file::diff;
+use crate::file::snapshot::Snapshot;
+use crate::file::store::{self, Written};
 use crate::proxies::Applied;
 use crate::state::Admin;
 
@@ -31,7 +32,7 @@ pub struct Answer {
     pub revision: Option<u64>,
     /// SHA-256 of the file, in hex, which is what proxies report as the revision; of a dry run, what it would be.
     pub sha256: String,
-    /// Whether every proxy reports the revision. False for a dry run.
+    /// Whether every proxy reports this revision or one that came after it. False for a dry run.
     pub applied: bool,
     /// Each proxy; none for a dry run.
     pub proxies: Vec<Applied>,
@@ -47,8 +48,8 @@ pub struct Answer {
 /// What a decision makes of the file.
 #[derive(Debug)]
 pub struct Decision {
-    /// The new bytes.
-    pub bytes: Vec<u8>,
+    /// The new file.
+    pub new: Snapshot,
     /// What could not be kept, and what else to know.
     pub warnings: Vec<String>,
 }
@@ -78,12 +79,9 @@ pub async fn write(
     let dry_run = order.dry_run;
     let now = admin.blocking(|store| store.read()).await?;
     // What is in the file already was not handed in now.
-    let known: Vec<_> = now.usable().map_or_else(
-        |_| Vec::new(),
-        |(_, namespaces)| namespaces.iter().filter_map(|n| endpoint_of(n, "")).collect(),
-    );
-    let new: Vec<_> =
-        order.endpoints.into_iter().filter(|(_, new)| !known.iter().any(|(_, old)| old == new)).collect();
+    let entries = now.entries().unwrap_or_default();
+    let known: HashSet<_> = entries.iter().filter_map(|entry| entry.endpoint.as_ref()).collect();
+    let new: Vec<_> = order.endpoints.into_iter().filter(|(_, new)| !known.contains(new)).collect();
     let refusals = admin.policy.refusals(&new).await;
     if !refusals.is_empty() {
         return Err(Problem::invalid(refusals));
@@ -91,30 +89,32 @@ pub async fn write(
     let request = store::Request { caller: order.terms.caller.clone(), action: order.action };
     let terms = order.terms;
     let decided = move |now: &Snapshot| {
-        let Decision { bytes, mut warnings } = decide(now, &terms)?;
-        check::namespaces(&bytes).map_err(Problem::invalid)?;
-        warnings.extend(about_the_file(now, &bytes));
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let before = now.bytes_in_file().map_or_else(String::new, text);
-        let told = Told { warnings, diff: diff(&before, &text(&bytes)) };
-        Ok((bytes, told))
+        let Decision { new, mut warnings } = decide(now, &terms)?;
+        warnings.extend(about_the_file(now, &new));
+        let text = |bytes| String::from_utf8_lossy(bytes);
+        let before = now.bytes_in_file().map(text).unwrap_or_default();
+        let told = Told { warnings, diff: diff::unified(&before, &text(new.bytes())) };
+        Ok((new, told))
     };
     if dry_run {
         return admin
             .blocking(move |store| {
                 let now = store.read()?;
-                let (bytes, told) = decided(&now)?;
-                Ok(told.dry(&now, bytes))
+                let (new, told) = decided(&now)?;
+                Ok(told.dry(&now, &new))
             })
             .await;
     }
     let written = admin
         .blocking(move |store| {
-            store.change(&request, |now| decided(now).map(|(bytes, told)| (Some(bytes), told)))
+            store.change(&request, |now| decided(now).map(|(new, told)| (Some(new), told)))
         })
         .await?;
     let proxies = match written.revision {
-        Some(_) => admin.proxies.wait_for(written.after.sha256()).await,
+        Some(number) => {
+            let age = |sha256: String| admin.blocking(move |store| store.age(&sha256, number));
+            admin.proxies.wait_for(written.after.sha256(), age).await
+        }
         None => Vec::new(),
     };
     Ok(answer(written, proxies))
@@ -126,18 +126,18 @@ struct Told {
 }
 
 impl Told {
-    fn dry(self, now: &Snapshot, bytes: Vec<u8>) -> Answer {
+    fn dry(self, now: &Snapshot, new: &Snapshot) -> Answer {
         Answer {
             namespace: None,
-            changed: now.bytes_in_file() != Some(&bytes),
+            changed: now.bytes_in_file() != new.bytes_in_file(),
             dry_run: true,
             revision: None,
-            sha256: store::sha256(&bytes),
+            sha256: new.sha256().to_owned(),
             applied: false,
             proxies: Vec::new(),
             warnings: self.warnings,
             diff: self.diff,
-            config: Some(String::from_utf8_lossy(&bytes).into_owned()),
+            config: Some(String::from_utf8_lossy(new.bytes()).into_owned()),
         }
     }
 }
@@ -158,13 +158,11 @@ fn answer(written: Written<Told>, proxies: Vec<Applied>) -> Answer {
 }
 
 /// What the first file changes: proxies without one serve the built-in namespace.
-fn about_the_file(now: &Snapshot, new: &[u8]) -> Option<String> {
-    if now.bytes_in_file().is_some() || now.usable().is_err() {
+fn about_the_file(now: &Snapshot, new: &Snapshot) -> Option<String> {
+    if now.bytes_in_file().is_some() || now.entries().is_err() {
         return None;
     }
-    let namespaces = check::namespaces(new).unwrap_or_default();
-    let keeps_default =
-        namespaces.iter().any(|namespace| namespace.get("name").is_some_and(|name| name == "default"));
+    let keeps_default = new.entries().unwrap_or_default().iter().any(|entry| entry.name == NAMESPACE_DEFAULT);
     Some(if keeps_default {
         "there was no file: it now holds the namespace default, which proxies without a file serve from \
          localhost:50051, too"
@@ -174,13 +172,4 @@ fn about_the_file(now: &Snapshot, new: &[u8]) -> Option<String> {
          is served no more"
             .to_owned()
     })
-}
-
-/// The difference of two texts in the unified format; empty where there is none.
-#[must_use]
-pub fn diff(before: &str, after: &str) -> String {
-    /// Little of the 30 s that a request may take; what is not compared by then is shown as replaced.
-    const COMPARE_MAX: std::time::Duration = std::time::Duration::from_secs(2);
-    let diff = TextDiff::configure().timeout(COMPARE_MAX).diff_lines(before, after);
-    diff.unified_diff().context_radius(3).header("before", "after").to_string()
 }

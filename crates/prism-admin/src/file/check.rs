@@ -1,9 +1,10 @@
 //! Every mistake of a configuration, by the proxy's own rules. The proxy stops at the first wrong type; here that field
 //! is taken out of the way and the rest looked at, so that one answer names all.
 
-use prism_proxy::config::{self, Config, ConfigError};
+use prism_proxy::config::{self, Config, ConfigError, FILE_BYTES_MAX};
 use serde_yaml::{Mapping, Value};
 
+use super::yaml::take_namespaces;
 use crate::error::FieldError;
 
 /// The most wrong types that are told.
@@ -12,21 +13,48 @@ const TYPES_MAX: usize = 50;
 /// Of a larger file only the first wrong type is told: each further one takes another look at all of it.
 const RETRIED_BYTES_MAX: usize = 256 << 10;
 
+/// A configuration that breaks no rule, as it is written.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The file, null in place of the list of namespaces.
+    pub rest: Value,
+    /// The namespaces.
+    pub namespaces: Vec<Value>,
+}
+
+/// Checks a configuration.
+///
+/// # Errors
+/// Every mistake, with pointers into the file.
+pub fn file(bytes: &[u8]) -> Result<Checked, Vec<FieldError>> {
+    let text = text(bytes)?;
+    match (Config::parse("the file", bytes), serde_yaml::from_str::<Value>(text)) {
+        (Ok(_), Ok(mut rest)) => Ok(Checked { namespaces: take_namespaces(&mut rest), rest }),
+        (Err(error), Ok(value)) => Err(every(value, error, bytes.len())),
+        (Err(error), Err(_)) => Err(told(&error)),
+        (Ok(_), Err(error)) => Err(vec![FieldError { pointer: String::new(), detail: error.to_string() }]),
+    }
+}
+
 /// The namespaces of a configuration, as they are written.
 ///
 /// # Errors
 /// Every mistake, with pointers into the file.
 pub fn namespaces(bytes: &[u8]) -> Result<Vec<Value>, Vec<FieldError>> {
-    let text = config::text("the file", bytes).map_err(|error| told(&error))?;
-    let value = serde_yaml::from_str::<Value>(text);
-    match (Config::parse("the file", bytes), value) {
-        (Ok(_), Ok(value)) => {
-            Ok(value.get("namespaces").and_then(Value::as_sequence).cloned().unwrap_or_default())
-        }
-        (Err(error), Ok(value)) => Err(every(value, error, bytes.len())),
-        (Err(error), Err(_)) => Err(told(&error)),
-        (Ok(_), Err(error)) => Err(vec![FieldError { pointer: String::new(), detail: error.to_string() }]),
+    file(bytes).map(|checked| checked.namespaces)
+}
+
+/// Checks what can be seen of a text without parsing it: what a proxy would not even parse.
+///
+/// # Errors
+/// What is wrong.
+pub fn text(bytes: &[u8]) -> Result<&str, Vec<FieldError>> {
+    if bytes.len() > FILE_BYTES_MAX {
+        let detail =
+            format!("the file would have {} bytes; a proxy reads at most {FILE_BYTES_MAX}", bytes.len());
+        return Err(vec![FieldError { pointer: String::new(), detail }]);
     }
+    config::text("the file", bytes).map_err(|error| told(&error))
 }
 
 /// Checks one namespace by itself.

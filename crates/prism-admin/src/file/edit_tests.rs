@@ -1,4 +1,8 @@
+use serde_yaml::Value;
+use yamlpath::Document;
+
 use super::*;
+use crate::file::yaml::namespaces;
 
 /// The configuration file of RFC-026, as it stands there.
 const RFC: &str = include_str!("../../tests/rfc-026.yaml");
@@ -157,7 +161,7 @@ fn a_file_of_ten_thousand_namespaces_keeps_its_comments() {
         format!("# top\nnamespaces: # all\n{many}{some}server:\n  listen_address: a:1\n")
     };
     let long = file(&["x", "y"]);
-    assert!(Document::new(&long).is_err(), "else this way is not needed");
+    assert!(Document::new(&long).is_err(), "the whole text is more than the grammar takes");
 
     let Edited { text, warnings } = edited(&long, Change::Append(third()));
     assert_eq!(text, long.replace("server:\n", &format!("{THIRD}server:\n")));
@@ -171,5 +175,100 @@ fn a_file_of_ten_thousand_namespaces_keeps_its_comments() {
 
     let Edited { text, warnings } = edited(&long, Change::Remove(10_000));
     assert_eq!(text, file(&["y"]));
-    assert_eq!(warnings, ["2 lines lost their comment"]);
+    assert_eq!(
+        warnings,
+        ["the comment on line 50003 is not kept: # our x", "the comment on line 50005 is not kept: # where"]
+    );
+}
+
+/// Texts that are cut, and texts that look as if they could be.
+const TRICKY: &[(bool, &str)] = &[
+    (true, COMMENTED),
+    (true, "namespaces:\n- name: a\n- name: b\n  timeout: 1s\n"),
+    (
+        true,
+        "namespaces:\n\n  # of a\n  # and more\n\n  # of a\n  - name: a\n\n    # deep\n# shallow\n    timeout: 1s\n  - name: b\n# end\n",
+    ),
+    (true, "namespaces:\n  -\n    name: a\n  - {name: b, x: [1,\n      2]}\nserver: {}\n"),
+    (true, "--- # one\nnamespaces:\n  - name: a\n    x: &own 5\n    y: *own\n  - name: b\n...\n"),
+    (true, "namespaces:\n  - name: a\n    x: |\n      # text\n      - text\n    y: 1\n  - name: b\n"),
+    (true, "namespaces:\n  - name: a\n    x: 'it''s\n      so'\n  - name: b\n    x: \"[{\"\n"),
+    // A quoted text goes on where a namespace seems to begin.
+    (false, "namespaces:\n  - name: a\n    x: \"one\n  - name: two\"\n  - name: b\n"),
+    (false, "namespaces:\n  - name: a\n    x: [1,\n  2]\n"),
+    // The key seems to stand in a text.
+    (false, "x: \"\nnamespaces:\n  - name: z\n\"\nnamespaces:\n  - name: a\n"),
+    // Anchors tie namespaces to each other, to the head and to the tail.
+    (false, "namespaces:\n  - name: a\n    x: &x 5\n  - name: b\n    x: *x\n"),
+    (false, "y: &x 5\nnamespaces:\n  - name: a\n    x: *x\n"),
+    (false, "namespaces:\n  - name: a\n    x: &x 5\ny: *x\n"),
+    // What is behind the last line that seems to be content belongs to it.
+    (false, "namespaces:\n  - name: a\n    x: |+\n      text\n\n\n  - name: b\n"),
+    (false, "namespaces:\n  - name: a\n    x: |\n      text\n      # text\n  - name: b\n"),
+    (false, "namespaces: [{name: a}]\n"),
+    (false, "namespaces:\n  [{name: a}]\n"),
+    (false, "namespaces: []\n"),
+    (false, "? namespaces\n: - name: a\n"),
+];
+
+fn layout_of(text: &str) -> Option<Layout> {
+    let mut rest = parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let list = take_namespaces(&mut rest);
+    Layout::of(text, &rest, list.iter())
+}
+
+#[test]
+fn a_text_is_cut_only_where_its_pieces_stand_for_themselves() {
+    for (is_cut, text) in TRICKY {
+        for text in [(*text).to_owned(), text.replace('\n', "\r\n")] {
+            assert_eq!(layout_of(&text).is_some(), *is_cut, "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_spliced_text_stands_for_what_is_wanted_and_its_cut_is_the_one_that_would_be_found() {
+    let values = [
+        third(),
+        value("{name: a, x: \"one\\ntwo\\n\", y: {z: [1, {q: '# no'}]}}"),
+        value("{name: a, x: \"- name: b\\n...\\n---\\n\", timeout: 1s}"),
+        value("{name: b}"),
+    ];
+    for (is_cut, text) in TRICKY {
+        let count = namespaces(&parse(text).unwrap()).len();
+        let each = |value: &Value| {
+            let replace = (0..count).map(|index| Change::Replace(index, value.clone()));
+            replace.chain([Change::Append(value.clone())]).collect::<Vec<_>>()
+        };
+        let changes = values.iter().flat_map(each).chain((0..count).map(Change::Remove));
+        for change in changes {
+            let wanted = change.applied(&parse(text).unwrap()).unwrap();
+            assert_eq!(parse(&edited(text, change.clone()).text).unwrap(), wanted, "{change:?} of {text}");
+            let Some(spliced) = layout_of(text).and_then(|layout| layout.splice(text, &change)) else {
+                assert!(
+                    !is_cut || count == 1 || matches!(change, Change::Replace(..)),
+                    "{change:?} of {text}"
+                );
+                continue;
+            };
+            assert_eq!(parse(&spliced.text).unwrap(), wanted, "{change:?} of {text}");
+            assert_eq!(layout_of(&spliced.text), Some(spliced.layout), "{change:?} of {text}");
+            if let Some(alone) = spliced.alone {
+                assert_eq!(namespaces(&parse(&alone).unwrap()).len(), 1, "{alone}");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_what_changed_gets_another_line_end() {
+    let one = COMMENTED.replacen("pattern: keyvalue\n", "pattern: keyvalue\r\n", 1);
+    let changed = value("{name: a, pattern: keyvalue, plugin: {endpoint: 'z:9'}, timeout: 5s}");
+    // Cut, and as a whole where an anchor forbids the cut.
+    for text in [one.clone(), one.replace("\"x:1\"", "&x \"x:1\"").replace("'y:1'", "*x")] {
+        let Edited { text: after, .. } = edited(&text, Change::Append(third()));
+        assert_eq!(after, text.replace("# end\n", &format!("{THIRD}# end\n")));
+    }
+    let Edited { text: after, .. } = edited(&one, Change::Replace(0, changed));
+    assert_eq!(after, one.replace("\"x:1\"", "z:9"));
 }

@@ -1,27 +1,31 @@
-//! What an entry of the list of namespaces says, as far as it can be read.
+//! An entry of the list of namespaces, read once.
 
 use prism_proxy::endpoint::Endpoint;
 use serde_yaml::Value;
 
-use super::check;
-
-/// The name; empty if there is none.
-#[must_use]
-pub fn name_of(namespace: &Value) -> &str {
-    namespace.get("name").and_then(Value::as_str).unwrap_or_default()
+/// An entry of the list of namespaces.
+#[derive(Debug)]
+pub struct Entry {
+    /// As it is written.
+    pub value: Value,
+    /// The name; empty if there is none.
+    pub name: String,
+    /// Where its backend is, if that can be read.
+    pub endpoint: Option<Endpoint>,
 }
 
-/// The endpoint that a namespace names, if it can be read, by its pointer below `base`.
-#[must_use]
-pub fn endpoint_of(namespace: &Value, base: &str) -> Option<(String, Endpoint)> {
-    let text = namespace.get("plugin")?.get("endpoint")?.as_str()?;
-    Some((format!("{base}/plugin/endpoint"), text.parse().ok()?))
+impl Entry {
+    /// Reads an entry.
+    #[must_use]
+    pub fn new(value: Value) -> Self {
+        let name = value.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let endpoint = endpoint_of(&value);
+        Self { value, name, endpoint }
+    }
 }
 
-/// The endpoints that the namespaces of a whole file name, as far as it can be read.
+/// The endpoint that a namespace names, if it can be read.
 #[must_use]
-pub fn endpoints_of_file(bytes: &[u8]) -> Vec<(String, Endpoint)> {
-    let namespaces = check::namespaces(bytes).unwrap_or_default();
-    let endpoint = |(index, namespace)| endpoint_of(namespace, &format!("/namespaces/{index}"));
-    namespaces.iter().enumerate().filter_map(endpoint).collect()
+pub fn endpoint_of(namespace: &Value) -> Option<Endpoint> {
+    namespace.get("plugin")?.get("endpoint")?.as_str()?.parse().ok()
 }

@@ -6,14 +6,16 @@
 //! | `prism.yaml.audit.jsonl` | one line a change, for good |
 //! | `prism.yaml.lock` | the lock (flock) that a writer holds |
 //!
-//! A write goes: lock, read, note a change made by hand, decide, store the revision, append to the audit log, swap the
-//! file in. A step that fails undoes those before it, so an error means that nothing has changed.
+//! A write goes: queue, lock, read, note a change made by hand, decide, store the revision as pending, append to the audit
+//! log, swap the file in, keep the revision. A step that fails undoes those before it, so an error means that nothing has
+//! changed. A process that is killed leaves a pending revision, which the next one to hold the lock settles.
 
 mod audit;
 mod durable;
 mod lock;
+mod place;
+mod recovery;
 mod revisions;
-mod snapshot;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,12 +24,12 @@ use std::time::SystemTime;
 
 pub use audit::{AuditEntry, AuditPage};
 pub use revisions::Revision;
-pub use snapshot::Snapshot;
-pub(crate) use snapshot::sha256;
 
+use super::snapshot::Snapshot;
 use crate::error::{Kind, Problem};
 use durable::Swapped;
 use lock::Lock;
+use place::{beside, folder_of, storage};
 use revisions::Revisions;
 
 /// Who asks for a change.
@@ -67,6 +69,25 @@ pub struct Store {
     file: PathBuf,
     revisions: Revisions,
     latest: Mutex<Option<Arc<Snapshot>>>,
+    /// Where writers of this process wait, first come, first served.
+    queue: tokio::sync::Mutex<()>,
+}
+
+/// A writer's turn, until it is dropped. The lock goes before the place in the queue.
+struct Turn<'a> {
+    _lock: Lock,
+    _queue: tokio::sync::MutexGuard<'a, ()>,
+}
+
+/// How a state of the file lies to a revision in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// It came after.
+    Later,
+    /// It is that of this revision, which came before.
+    Earlier(u64),
+    /// It is none that is kept.
+    Unknown,
 }
 
 impl Store {
@@ -74,13 +95,40 @@ impl Store {
     #[must_use]
     pub fn new(file: PathBuf) -> Self {
         let revisions = Revisions::new(beside(&file, "revisions"));
-        Self { file, revisions, latest: Mutex::default() }
+        Self { file, revisions, latest: Mutex::default(), queue: tokio::sync::Mutex::default() }
     }
 
     /// The file's path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.file
+    }
+
+    /// Makes the file a revision if it is none, so that it is known should it go, and settles what a process left behind
+    /// that was killed.
+    ///
+    /// # Errors
+    /// What lies beside the file cannot be written.
+    pub fn open(&self) -> Result<(), Problem> {
+        let is_new = self.read()?.bytes_in_file().is_none();
+        if is_new && self.revisions.numbers().pending.is_empty() {
+            return Ok(());
+        }
+        let _turn = self.turn()?;
+        durable::sweep(&self.file);
+        self.note_hand_edit(&*self.read()?).map(drop)
+    }
+
+    fn turn(&self) -> Result<Turn<'_>, Problem> {
+        let queue = self.queue.blocking_lock();
+        // A folder that is not there has neither lock nor file; it is made by the first write.
+        let folder = folder_of(&self.file);
+        std::fs::create_dir_all(folder).map_err(|error| storage("make", folder, &error))?;
+        Ok(Turn { _lock: Lock::take(&beside(&self.file, "lock"))?, _queue: queue })
+    }
+
+    fn audit_path(&self) -> PathBuf {
+        beside(&self.file, "audit.jsonl")
     }
 
     /// The file as it is now.
@@ -97,48 +145,46 @@ impl Store {
         if let Some(known) = latest.as_ref().filter(|known| known.is_of(bytes.as_deref())) {
             return Ok(Arc::clone(known));
         }
-        let is_new = bytes.is_none() && self.revisions.numbers().is_empty();
-        let snapshot = Arc::new(Snapshot::new(&self.file, bytes, is_new));
+        let is_new = bytes.is_none() && self.revisions.numbers().last().is_none();
+        let snapshot = Arc::new(Snapshot::read(&self.file, bytes, is_new));
         *latest = Some(Arc::clone(&snapshot));
         Ok(snapshot)
     }
 
-    /// Decides on new bytes for the file, seeing it as it is while nobody else writes, and puts them in force. `None`
-    /// leaves the file as it is.
+    /// Decides on a new state of the file, seeing it as it is while nobody else writes, and puts it in force. `None` leaves
+    /// the file as it is.
     ///
     /// # Errors
     /// What `decide` says, or the file or what lies beside it cannot be written; then nothing has changed.
     pub fn change<T>(
         &self,
         request: &Request,
-        decide: impl FnOnce(&Snapshot) -> Result<(Option<Vec<u8>>, T), Problem>,
+        decide: impl FnOnce(&Snapshot) -> Result<(Option<Snapshot>, T), Problem>,
     ) -> Result<Written<T>, Problem> {
-        // A folder that is not there has neither lock nor file; it is made by the first write.
-        let folder = folder_of(&self.file);
-        std::fs::create_dir_all(folder).map_err(|error| storage("make", folder, &error))?;
-        let _lock = Lock::take(&beside(&self.file, "lock"))?;
+        let _turn = self.turn()?;
         let before = self.read()?;
         let number = self.note_hand_edit(&before)?;
-        let (bytes, outcome) = decide(&before)?;
-        let Some(bytes) = bytes.filter(|bytes| !before.is_of(Some(bytes))) else {
+        let (after, outcome) = decide(&before)?;
+        let Some(after) = after.filter(|after| !before.is_of(after.bytes_in_file())) else {
             return Ok(Written { outcome, after: Arc::clone(&before), before, revision: number });
         };
-        let revision = self.write(request, &before, &bytes)?;
-        Ok(Written { outcome, before, after: self.read()?, revision: Some(revision) })
+        let after = Arc::new(after);
+        let revision = self.write(request, &before, &after)?;
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&after));
+        Ok(Written { outcome, before, after, revision: Some(revision) })
     }
 
-    fn write(&self, request: &Request, before: &Snapshot, bytes: &[u8]) -> Result<u64, Problem> {
-        let revision =
-            self.revision(&request.caller.who, &request.action, bytes, Some(&request.caller.request_id));
-        let undo_revision = self.revisions.add(&revision, bytes)?;
-        let audit_path = beside(&self.file, "audit.jsonl");
-        let undo_audit =
-            audit::append(&audit_path, &line(&revision, before.sha256())).inspect_err(|_| undo_revision())?;
+    fn write(&self, request: &Request, before: &Snapshot, after: &Snapshot) -> Result<u64, Problem> {
+        let Request { caller, action } = request;
+        let revision = self.revision(&caller.who, action, after, Some(&caller.request_id));
+        let undo_revision = self.revisions.add(&revision, after.bytes())?;
+        let line = AuditEntry::of(&revision, Some(before.sha256()));
+        let undo_audit = audit::append(&self.audit_path(), &line).inspect_err(|_| undo_revision())?;
         let undo = || {
             undo_audit();
             undo_revision();
         };
-        let swapped = durable::swap(&self.file, before.bytes_in_file(), bytes);
+        let swapped = durable::swap(&self.file, before.bytes_in_file(), after.bytes());
         match swapped.map_err(|error| storage("replace", &self.file, &error)).inspect_err(|_| undo())? {
             Swapped::Done => {}
             Swapped::Changed => {
@@ -151,24 +197,27 @@ impl Store {
                 return Err(Problem::new(Kind::ChangedMeanwhile, detail));
             }
         }
+        self.revisions.keep(revision.number);
         self.revisions.prune();
         Ok(revision.number)
     }
 
     /// Makes a change by hand a revision of its own, so that what follows does not hide it. The number of the revision
-    /// in force.
+    /// in force. The caller holds the lock.
     fn note_hand_edit(&self, now: &Snapshot) -> Result<Option<u64>, Problem> {
+        let path = self.audit_path();
+        recovery::settle(&self.revisions, &path, now, &time_now())?;
         let Some(bytes) = now.bytes_in_file() else { return Ok(None) };
-        let last = self.revisions.list().pop();
-        match last {
+        match self.last() {
             Some(last) if last.sha256 == now.sha256() => Ok(Some(last.number)),
             last => {
                 let action = if last.is_some() { "edited by hand" } else { "found" };
-                let revision = self.revision("unknown", action, bytes, None);
+                let revision = self.revision("unknown", action, now, None);
                 let undo = self.revisions.add(&revision, bytes)?;
                 let previous = last.as_ref().map_or("", |last| &last.sha256);
-                let noted = audit::append(&beside(&self.file, "audit.jsonl"), &line(&revision, previous));
+                let noted = audit::append(&path, &AuditEntry::of(&revision, Some(previous)));
                 noted.map(drop).inspect_err(|_| undo())?;
+                self.revisions.keep(revision.number);
                 self.revisions.prune();
                 Ok(Some(revision.number))
             }
@@ -180,12 +229,10 @@ impl Store {
     /// # Errors
     /// The log cannot be written.
     pub fn note(&self, caller: &Caller, action: &str, key: &str) -> Result<(), Problem> {
-        let folder = folder_of(&self.file);
-        std::fs::create_dir_all(folder).map_err(|error| storage("make", folder, &error))?;
-        let _lock = Lock::take(&beside(&self.file, "lock"))?;
+        let _turn = self.turn()?;
         let entry = AuditEntry {
             number: None,
-            at: now(),
+            at: time_now(),
             who: caller.who.clone(),
             action: action.to_owned(),
             sha256: None,
@@ -194,7 +241,7 @@ impl Store {
             request_id: Some(caller.request_id.clone()),
             key: Some(key.to_owned()),
         };
-        audit::append(&beside(&self.file, "audit.jsonl"), &entry).map(drop)
+        audit::append(&self.audit_path(), &entry).map(drop)
     }
 
     /// Some lines of the audit log, from `cursor` backwards.
@@ -202,19 +249,43 @@ impl Store {
     /// # Errors
     /// It cannot be read.
     pub fn audit(&self, cursor: Option<u64>, limit: usize) -> Result<AuditPage, Problem> {
-        audit::read_back(&beside(&self.file, "audit.jsonl"), cursor, limit)
+        audit::read_back(&self.audit_path(), cursor, limit)
     }
 
-    fn revision(&self, who: &str, action: &str, bytes: &[u8], request_id: Option<&str>) -> Revision {
+    /// The newest revision.
+    fn last(&self) -> Option<Revision> {
+        self.revisions.numbers().last().and_then(|number| self.revisions.get(number))
+    }
+
+    fn revision(&self, who: &str, action: &str, after: &Snapshot, request_id: Option<&str>) -> Revision {
         Revision {
-            number: self.revisions.numbers().last().map_or(1, |last| last + 1),
-            at: now(),
+            number: self.revisions.numbers().next(),
+            at: time_now(),
             who: who.to_owned(),
             action: action.to_owned(),
-            sha256: snapshot::sha256(bytes),
-            bytes: bytes.len() as u64,
+            sha256: after.sha256().to_owned(),
+            bytes: after.bytes().len() as u64,
             request_id: request_id.map(str::to_owned),
         }
+    }
+
+    /// Whether what has this hash came before or after a revision.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn age(&self, sha256: &str, number: u64) -> Result<Age, Problem> {
+        let kept = self.revisions.numbers().kept;
+        let (before, after) = kept.split_at(kept.partition_point(|known| *known <= number));
+        let is_it = |number: &&u64| self.revisions.get(**number).is_some_and(|known| known.sha256 == sha256);
+        if after.iter().rev().any(|number| is_it(&number)) {
+            return Ok(Age::Later);
+        }
+        if let Some(number) = before.iter().rev().find(is_it) {
+            return Ok(Age::Earlier(*number));
+        }
+        // A change by hand that is no revision yet.
+        let is_in_force = self.read()?.sha256() == sha256;
+        Ok(if is_in_force { Age::Later } else { Age::Unknown })
     }
 
     /// The revisions that are kept, the oldest first, after a change by hand has been noted, if it could be.
@@ -223,11 +294,8 @@ impl Store {
     /// The file cannot be read.
     pub fn revisions(&self) -> Result<Vec<Revision>, Problem> {
         let now = self.read()?;
-        if now.bytes_in_file().is_some()
-            && self.revisions.list().last().is_none_or(|last| last.sha256 != now.sha256())
-        {
-            let noted =
-                Lock::take(&beside(&self.file, "lock")).and_then(|_lock| self.note_hand_edit(&*self.read()?));
+        if now.bytes_in_file().is_some() && self.last().is_none_or(|last| last.sha256 != now.sha256()) {
+            let noted = self.turn().and_then(|_turn| self.note_hand_edit(&*self.read()?));
             if let Err(problem) = noted {
                 tracing::warn!(why = problem.detail, "a change by hand cannot be made a revision");
             }
@@ -244,62 +312,8 @@ impl Store {
     }
 }
 
-fn now() -> String {
+fn time_now() -> String {
     humantime::format_rfc3339_millis(SystemTime::now()).to_string()
-}
-
-/// What the audit log says of a revision.
-fn line(revision: &Revision, previous_sha256: &str) -> AuditEntry {
-    let Revision { number, at, who, action, sha256, bytes, request_id } = revision.clone();
-    AuditEntry {
-        number: Some(number),
-        at,
-        who,
-        action,
-        sha256: Some(sha256),
-        bytes: Some(bytes),
-        previous_sha256: Some(previous_sha256.to_owned()),
-        request_id,
-        key: None,
-    }
-}
-
-/// `prism.yaml` and `lock` become `prism.yaml.lock`.
-fn beside(file: &Path, suffix: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".");
-    name.push(suffix);
-    name.into()
-}
-
-fn folder_of(file: &Path) -> &Path {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// What the system said, and what to do about it.
-fn storage(verb: &str, path: &Path, error: &io::Error) -> Problem {
-    let (kind, advice) = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            (Kind::StorageFull, "free space there and try again")
-        }
-        io::ErrorKind::ReadOnlyFilesystem => (
-            Kind::Storage,
-            "its file system is read-only: mount it writable, or name another file with --proxy-config",
-        ),
-        io::ErrorKind::PermissionDenied => {
-            (Kind::Storage, "let the admin's user read and write the file's folder and what is in it")
-        }
-        io::ErrorKind::ResourceBusy => (
-            Kind::Storage,
-            "the file is a mount of its own, which cannot be replaced: mount the folder that holds it instead",
-        ),
-        _ => (Kind::Storage, "see to the file's folder and try again"),
-    };
-    let path = path.display();
-    Problem::new(kind, format!("cannot {verb} {path}: {error}; nothing was changed; {advice}"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use super::*;
+use crate::file::snapshot::sha256;
 
 struct Folder {
     folder: tempfile::TempDir,
@@ -21,7 +22,7 @@ impl Folder {
     }
 
     fn put(&self, text: &str) -> Result<Written<()>, Problem> {
-        self.store.change(&request("put"), |_| Ok((Some(text.into()), ())))
+        self.store.change(&request("put"), |_| Ok((Some(file(text)), ())))
     }
 
     fn text(&self) -> String {
@@ -52,6 +53,11 @@ impl Folder {
     }
 }
 
+/// A file of this text, whatever rules it breaks.
+fn file(text: &str) -> Snapshot {
+    Snapshot::read(Path::new("prism.yaml"), Some(text.into()), false)
+}
+
 fn request(action: &str) -> Request {
     let caller = Caller { who: "tester".to_owned(), request_id: "r-1".to_owned() };
     Request { caller, action: action.to_owned() }
@@ -70,7 +76,7 @@ fn a_write_is_a_revision_and_a_line_in_the_audit_log() {
     assert_eq!(folder.store.revision_bytes(3).unwrap(), None);
     let audit = folder.audit();
     assert_eq!(audit.len(), 2);
-    let sha = |text: &str| snapshot::sha256(text.as_bytes());
+    let sha = |text: &str| sha256(text.as_bytes());
     for (field, expected) in [
         ("who", "tester"),
         ("action", "put"),
@@ -107,7 +113,7 @@ fn a_change_at_the_same_moment_is_kept_and_the_write_refused() {
                 Some(text) => std::fs::write(folder.store.path(), text).unwrap(),
                 None => std::fs::remove_file(folder.store.path()).unwrap(),
             }
-            Ok((Some(b"# 2\n".to_vec()), ()))
+            Ok((Some(file("# 2\n")), ()))
         });
         assert_eq!(refused.unwrap_err().status, 409);
         assert_eq!(std::fs::read_to_string(folder.store.path()).ok().as_deref(), by_hand);
@@ -119,7 +125,7 @@ fn a_change_at_the_same_moment_is_kept_and_the_write_refused() {
     let folder = Folder::new();
     let refused = folder.store.change(&request("put"), |_| {
         std::fs::write(folder.store.path(), "# first\n").unwrap();
-        Ok((Some(b"# 2\n".to_vec()), ()))
+        Ok((Some(file("# 2\n")), ()))
     });
     assert_eq!((refused.unwrap_err().status, folder.text().as_str()), (409, "# first\n"));
 }
@@ -129,7 +135,7 @@ fn a_refusal_changes_nothing() {
     let folder = Folder::with("# 1\n");
     folder.store.revisions().unwrap();
     let before = folder.all();
-    let refused = folder.store.change(&request("put"), |_| -> Result<(Option<Vec<u8>>, ()), _> {
+    let refused = folder.store.change(&request("put"), |_| -> Result<(Option<Snapshot>, ()), _> {
         Err(Problem::new(Kind::Exists, "it is there"))
     });
     assert_eq!((refused.unwrap_err().status, folder.all()), (409, before));
@@ -166,10 +172,10 @@ fn mode_owner_and_links_stay() {
 fn without_a_file_the_built_in_namespace_is_shown_until_one_was_there() {
     let folder = Folder::new();
     let now = folder.store.read().unwrap();
-    assert_eq!((now.bytes_in_file(), now.usable().unwrap().1.len()), (None, 1));
+    assert_eq!((now.bytes_in_file(), now.entries().unwrap().len()), (None, 1));
     folder.put("namespaces: []\n").unwrap();
     std::fs::remove_file(folder.store.path()).unwrap();
-    let problem = folder.store.read().unwrap().usable().unwrap_err();
+    let problem = folder.store.read().unwrap().entries().unwrap_err();
     assert!(problem.status == 409 && problem.detail.contains("deleted"), "{problem:?}");
 }
 
@@ -177,7 +183,7 @@ fn without_a_file_the_built_in_namespace_is_shown_until_one_was_there() {
 fn a_file_that_breaks_rules_is_kept_and_cannot_be_edited() {
     for garbled in ["namespaces: {\n", "colour: red\n", "namespaces: [{name: A}]\n"] {
         let folder = Folder::with(garbled);
-        let problem = folder.store.read().unwrap().usable().unwrap_err();
+        let problem = folder.store.read().unwrap().entries().unwrap_err();
         assert!(problem.status == 409 && problem.detail.contains("PUT /config"), "{problem:?}");
         assert_eq!(folder.text(), garbled);
     }
@@ -195,7 +201,7 @@ fn writers_follow_each_other() {
                 for _ in 0..10 {
                     let counted = store.change(&request("count"), |now| {
                         let count: u32 = std::str::from_utf8(now.bytes()).unwrap().parse().unwrap();
-                        Ok((Some((count + 1).to_string().into_bytes()), ()))
+                        Ok((Some(file(&(count + 1).to_string())), ()))
                     });
                     counted.unwrap();
                 }
@@ -203,4 +209,120 @@ fn writers_follow_each_other() {
         }
     });
     assert_eq!((folder.text().as_str(), folder.actions().len()), ("40", 41));
+}
+
+/// What a process leaves behind that is killed during a write of this text, before the line in the audit log, before the
+/// swap, or before the revision is kept.
+fn killed(folder: &Folder, text: &str, before: &str) -> u64 {
+    let (store, now, after) = (&folder.store, folder.store.read().unwrap(), file(text));
+    let revision = store.revision("tester", "put", &after, Some("r-1"));
+    store.revisions.add(&revision, text.as_bytes()).map(drop).unwrap();
+    if before != "line" {
+        let line = AuditEntry::of(&revision, Some(now.sha256()));
+        audit::append(&store.audit_path(), &line).map(drop).unwrap();
+    }
+    if before == "keep" {
+        durable::swap(store.path(), now.bytes_in_file(), text.as_bytes()).unwrap();
+    }
+    std::fs::write(folder.folder.path().join(".prism-prism.yaml-aB3dE6.tmp"), text).unwrap();
+    revision.number
+}
+
+#[test]
+fn a_write_that_was_killed_before_the_swap_never_was_in_force() {
+    for before in ["line", "swap"] {
+        let folder = Folder::with("# 1\n");
+        folder.store.revisions().unwrap();
+        let number = killed(&folder, "# 2\n", before);
+        let store = Store::new(folder.store.path().to_owned());
+        assert_eq!(store.revision_bytes(number).unwrap(), None, "it cannot be rolled back to");
+        store.open().unwrap();
+        assert_eq!((folder.text().as_str(), folder.actions()), ("# 1\n", vec![(1, "found".to_owned())]));
+        let last = folder.audit().pop().unwrap();
+        let action = last["action"].as_str().unwrap();
+        assert!(action.contains("revision 2 (put) never came into force"), "{action}");
+        assert_eq!((&last["who"], &last["sha256"]), (&"prism-admin".into(), &sha256(b"# 1\n").into()));
+        assert!(!folder.all().iter().any(|(path, _)| path.extension() == Some("tmp".as_ref())), "no rubbish");
+        // Its number is not given again: the audit log has it.
+        folder.put("# 3\n").unwrap();
+        assert_eq!(folder.actions(), [(1, "found".to_owned()), (3, "put".to_owned())]);
+    }
+}
+
+#[test]
+fn a_write_that_was_killed_behind_the_swap_is_a_revision() {
+    let folder = Folder::with("# 1\n");
+    folder.store.revisions().unwrap();
+    killed(&folder, "# 2\n", "keep");
+    let lines = folder.audit().len();
+    Store::new(folder.store.path().to_owned()).open().unwrap();
+    assert_eq!(folder.actions(), [(1, "found".to_owned()), (2, "put".to_owned())]);
+    assert_eq!((folder.text().as_str(), folder.audit().len()), ("# 2\n", lines), "there is nothing to add");
+}
+
+#[test]
+fn the_first_write_of_all_that_was_killed_leaves_no_file_that_was_deleted() {
+    let folder = Folder::new();
+    killed(&folder, "# 1\n", "swap");
+    let store = Store::new(folder.store.path().to_owned());
+    store.open().unwrap();
+    assert_eq!(store.read().unwrap().entries().unwrap().len(), 1, "the built-in namespace");
+    assert!(folder.audit().pop().unwrap()["action"].as_str().unwrap().contains("never came into force"));
+}
+
+#[test]
+fn a_write_that_was_killed_and_a_change_by_hand_are_told_as_what_is_known() {
+    let folder = Folder::with("# 1\n");
+    folder.store.revisions().unwrap();
+    killed(&folder, "# 2\n", "keep");
+    std::fs::write(folder.store.path(), "# by hand\n").unwrap();
+    Store::new(folder.store.path().to_owned()).open().unwrap();
+    assert_eq!(folder.actions(), [(1, "found".to_owned()), (3, "edited by hand".to_owned())]);
+    let lines = folder.audit();
+    let action = lines[lines.len() - 2]["action"].as_str().unwrap();
+    assert!(action.contains("may have been in force for a moment"), "{action}");
+}
+
+#[test]
+fn a_file_that_was_there_at_the_start_is_known_when_it_goes() {
+    let folder = Folder::with("namespaces: []\n");
+    folder.store.open().unwrap();
+    std::fs::remove_file(folder.store.path()).unwrap();
+    let problem = folder.store.read().unwrap().entries().unwrap_err();
+    assert!(problem.status == 409 && problem.detail.contains("deleted"), "{problem:?}");
+    assert_eq!(folder.store.revision_bytes(1).unwrap().unwrap(), b"namespaces: []\n");
+    let none = Folder::new();
+    none.store.open().unwrap();
+    assert!(none.all().is_empty(), "without a file there is nothing to note");
+}
+
+#[test]
+fn what_came_after_a_revision_is_later_and_what_was_before_earlier() {
+    let folder = Folder::with("# 1\n");
+    let number = folder.put("# 2\n").unwrap().revision.unwrap();
+    folder.put("# 3\n").unwrap();
+    let age = |text: &str| folder.store.age(&sha256(text.as_bytes()), number).unwrap();
+    assert_eq!((age("# 1\n"), age("# 3\n"), age("# 4\n")), (Age::Earlier(1), Age::Later, Age::Unknown));
+    std::fs::write(folder.store.path(), "# 4\n").unwrap();
+    assert_eq!(age("# 4\n"), Age::Later, "a change by hand that is no revision yet");
+}
+
+#[test]
+fn writers_of_one_process_queue_and_no_lock_runs_out() {
+    let folder = Folder::with("0");
+    let store = &folder.store;
+    std::thread::scope(|scope| {
+        for _ in 0..50 {
+            scope.spawn(|| {
+                let counted = store.change(&request("count"), |now| {
+                    let count: u32 = std::str::from_utf8(now.bytes()).unwrap().parse().unwrap();
+                    // 50 of them take longer than the lock is waited for.
+                    std::thread::sleep(std::time::Duration::from_millis(120));
+                    Ok((Some(file(&(count + 1).to_string())), ()))
+                });
+                counted.unwrap();
+            });
+        }
+    });
+    assert_eq!(folder.text(), "50");
 }

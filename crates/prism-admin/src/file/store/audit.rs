@@ -8,7 +8,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::storage;
+use super::place::storage;
+use super::revisions::Revision;
 use crate::error::Problem;
 
 /// What is read at a time, from the end backwards.
@@ -23,7 +24,7 @@ pub struct AuditEntry {
     /// When (RFC 3339, UTC).
     #[schema(format = DateTime)]
     pub at: String,
-    /// The name of the token; `local` without tokens; `unknown` for a change by hand.
+    /// The name of the token; `local` without tokens; `unknown` for a change by hand; `prism-admin` for what it found.
     pub who: String,
     /// What was done, such as `create namespace orders` or `set a key in orders`.
     pub action: String,
@@ -42,6 +43,24 @@ pub struct AuditEntry {
     /// The key or list whose value was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+}
+
+impl AuditEntry {
+    /// What the log says of a revision. `previous_sha256`: of the file before it, where that is known.
+    pub(super) fn of(revision: &Revision, previous_sha256: Option<&str>) -> Self {
+        let Revision { number, at, who, action, sha256, bytes, request_id } = revision.clone();
+        Self {
+            number: Some(number),
+            at,
+            who,
+            action,
+            sha256: Some(sha256),
+            bytes: Some(bytes),
+            previous_sha256: previous_sha256.map(str::to_owned),
+            request_id,
+            key: None,
+        }
+    }
 }
 
 /// Some lines.

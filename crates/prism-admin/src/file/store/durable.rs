@@ -1,6 +1,7 @@
 //! Replacing a file so that a reader sees the old bytes or the new ones, a power cut keeps one of them, and a change
 //! that somebody makes at the same moment is not overwritten.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -10,7 +11,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
-use super::folder_of;
+use super::place::folder_of;
 
 /// How a swap ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,16 +65,41 @@ pub(super) fn swap(file: &Path, expected: Option<&[u8]>, new: &[u8]) -> io::Resu
     Ok(Swapped::Done)
 }
 
-/// Writes a file that is nobody else's: a revision.
+/// Writes a file that is nobody else's, a revision, and flushes it, but not yet its name.
 pub(super) fn create(file: &Path, bytes: &[u8]) -> io::Result<()> {
     written(file, bytes)?.persist(file).map_err(|error| error.error)?;
-    sync_folder(file)
+    Ok(())
+}
+
+const TEMPORARY_SUFFIX: &str = ".tmp";
+
+fn temporary_prefix(file: &Path) -> OsString {
+    let mut prefix = OsString::from(".prism-");
+    prefix.push(file.file_name().unwrap_or_default());
+    prefix.push("-");
+    prefix
+}
+
+/// Removes the temporary files of processes that were killed. The caller holds the lock, so nobody uses them.
+pub(super) fn sweep(file: &Path) {
+    let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let prefix = temporary_prefix(&file);
+    for entry in fs::read_dir(folder_of(&file)).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let rest = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
+        let random = rest.and_then(|rest| rest.strip_suffix(TEMPORARY_SUFFIX.as_bytes()));
+        // Six letters and digits by tempfile: `a.yaml` must not sweep what is of `a.yaml-b`.
+        if random.is_some_and(|random| random.len() == 6 && random.iter().all(u8::is_ascii_alphanumeric)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// A temporary file in the folder of `file`, flushed to disk, with the mode and owner of `file` or mode 0644.
 fn written(file: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
-    let mut temporary =
-        tempfile::Builder::new().prefix(".prism-").suffix(".tmp").tempfile_in(folder_of(file))?;
+    let prefix = temporary_prefix(file);
+    let mut builder = tempfile::Builder::new();
+    let mut temporary = builder.prefix(&prefix).suffix(TEMPORARY_SUFFIX).tempfile_in(folder_of(file))?;
     temporary.write_all(bytes)?;
     let mode = match fs::metadata(file) {
         Ok(metadata) => {
@@ -97,6 +123,7 @@ fn read(file: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-fn sync_folder(file: &Path) -> io::Result<()> {
+/// Flushes the name of a file.
+pub(super) fn sync_folder(file: &Path) -> io::Result<()> {
     File::open(folder_of(file))?.sync_all()
 }

@@ -1,44 +1,99 @@
-//! The lock that a writer holds, so that the writes of two admins follow each other.
+//! The lock that a writer holds, so that the writes of two processes follow each other. Writers of one process queue
+//! before it, so whoever waits here waits for another process.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::storage;
+use super::place::storage;
 use crate::error::{Kind, Problem};
 
 /// A write takes milliseconds; a lock that is held for longer is stuck.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Held until dropped, or until the process ends, however it ends.
+/// Held until dropped, or until the process ends, however it ends. Meanwhile the file has the process's id in it.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "the lock lasts as long as its file is open")] File);
+pub(super) struct Lock(File);
 
 impl Lock {
     pub(super) fn take(path: &Path) -> Result<Self, Problem> {
-        let opened = File::options().create(true).truncate(false).write(true).open(path);
-        let file = opened.map_err(|error| storage("open", path, &error))?;
-        let deadline = Instant::now() + WAIT_MAX;
+        Self::take_within(path, WAIT_MAX)
+    }
+
+    fn take_within(path: &Path, wait_max: Duration) -> Result<Self, Problem> {
+        let opened = File::options().create(true).truncate(false).read(true).write(true).open(path);
+        let mut file = opened.map_err(|error| storage("open", path, &error))?;
+        let deadline = Instant::now() + wait_max;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Self(file)),
+                Ok(()) => {
+                    let mut lock = Self(file);
+                    // Only the message of those who wait in vain is poorer without it.
+                    let _ = lock.sign();
+                    return Ok(lock);
+                }
                 Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < deadline => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 Err(Errno::WOULDBLOCK) => {
                     let detail = format!(
-                        "another process has held {} for {} s; nothing was changed; find it with fuser and try again",
+                        "{} has held {} for {} s; nothing was changed; see to that process and try again",
+                        holder(&mut file),
                         path.display(),
-                        WAIT_MAX.as_secs()
+                        wait_max.as_secs()
                     );
                     return Err(Problem::new(Kind::Storage, detail));
                 }
                 Err(error) => return Err(storage("lock", path, &io::Error::from(error))),
             }
         }
+    }
+
+    fn sign(&mut self) -> io::Result<()> {
+        self.0.set_len(0)?;
+        self.0.rewind()?;
+        writeln!(self.0, "{}", std::process::id())
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Else whoever holds it next without signing it would be taken for this process.
+        let _ = self.0.set_len(0);
+    }
+}
+
+/// Who holds the lock, by what is written in it.
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    // A pid has at most 7 digits on Linux; what is longer is none.
+    let read = file.rewind().and_then(|()| file.take(32).read_to_string(&mut text));
+    match text.trim().parse::<u32>() {
+        Ok(pid) if read.is_ok() => format!("process {pid}"),
+        _ => "another process, which fuser finds,".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_in_vain_is_told_who_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let refused = || Lock::take_within(&path, Duration::ZERO).unwrap_err().detail;
+        let held = Lock::take(&path).unwrap();
+        assert!(refused().starts_with(&format!("process {} has held", std::process::id())), "{}", refused());
+        drop(held);
+        let foreign = File::options().write(true).open(&path).unwrap();
+        flock(&foreign, FlockOperation::LockExclusive).unwrap();
+        assert!(refused().starts_with("another process"), "{}", refused());
+        drop(foreign);
+        Lock::take_within(&path, Duration::ZERO).unwrap();
     }
 }

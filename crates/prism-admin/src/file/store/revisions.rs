@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{durable, storage};
+use super::durable;
+use super::place::storage;
 use crate::error::Problem;
 
 /// How many are kept.
@@ -35,9 +36,32 @@ pub struct Revision {
     pub request_id: Option<String>,
 }
 
-/// The folder.
+/// The folder. A revision begins as `.pending`, before it is in force, and becomes `.json` once it is. One that a process
+/// left behind which was killed in between becomes `.abandoned`, so that its number is not given again.
 #[derive(Debug)]
 pub(super) struct Revisions(PathBuf);
+
+/// The numbers in the folder.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    /// Those that are kept, ascending.
+    pub(super) kept: Vec<u64>,
+    /// Those of which nobody knows yet whether they are in force.
+    pub(super) pending: Vec<u64>,
+    abandoned: Vec<u64>,
+}
+
+impl Numbers {
+    pub(super) fn last(&self) -> Option<u64> {
+        self.kept.last().copied()
+    }
+
+    /// One that was never given.
+    pub(super) fn next(&self) -> u64 {
+        let given = self.kept.iter().chain(&self.pending).chain(&self.abandoned);
+        given.max().map_or(1, |last| last + 1)
+    }
+}
 
 impl Revisions {
     pub(super) fn new(folder: PathBuf) -> Self {
@@ -48,27 +72,48 @@ impl Revisions {
         self.0.join(format!("{number:06}.{kind}"))
     }
 
-    /// The numbers that are kept, ascending.
-    pub(super) fn numbers(&self) -> Vec<u64> {
-        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
-        let number = |name: String| name.strip_suffix(".json").and_then(|number| number.parse().ok());
-        let mut numbers: Vec<_> =
-            entries.filter_map(|entry| number(entry.file_name().to_string_lossy().into_owned())).collect();
-        numbers.sort_unstable();
+    pub(super) fn numbers(&self) -> Numbers {
+        let mut numbers = Numbers::default();
+        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let Some((number, kind)) = name.to_str().and_then(|name| name.split_once('.')) else { continue };
+            let Ok(number) = number.parse() else { continue };
+            match kind {
+                "json" => numbers.kept.push(number),
+                "pending" => numbers.pending.push(number),
+                "abandoned" => numbers.abandoned.push(number),
+                _ => {}
+            }
+        }
+        numbers.kept.sort_unstable();
         numbers
     }
 
     /// What is known of each, the oldest first.
     pub(super) fn list(&self) -> Vec<Revision> {
-        let read = |number| {
-            let bytes = fs::read(self.path(number, "json")).ok()?;
-            serde_json::from_slice(&bytes).ok()
-        };
-        self.numbers().into_iter().filter_map(read).collect()
+        self.numbers().kept.into_iter().filter_map(|number| self.get(number)).collect()
+    }
+
+    /// What is known of one that is kept.
+    pub(super) fn get(&self, number: u64) -> Option<Revision> {
+        self.about(number, "json")
+    }
+
+    /// What is known of one that is pending.
+    pub(super) fn pending(&self, number: u64) -> Option<Revision> {
+        self.about(number, "pending")
+    }
+
+    fn about(&self, number: u64, kind: &str) -> Option<Revision> {
+        serde_json::from_slice(&fs::read(self.path(number, kind)).ok()?).ok()
     }
 
     pub(super) fn bytes(&self, number: u64) -> Result<Option<Vec<u8>>, Problem> {
         let path = self.path(number, "yaml");
+        // One that is not in force yet is none.
+        if !self.path(number, "json").exists() {
+            return Ok(None);
+        }
         match fs::read(&path) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -76,10 +121,10 @@ impl Revisions {
         }
     }
 
-    /// Stores one; what it returns takes it back.
+    /// Stores one that is not in force yet; what it returns takes it back.
     pub(super) fn add(&self, revision: &Revision, bytes: &[u8]) -> Result<impl Fn() + use<>, Problem> {
         fs::create_dir_all(&self.0).map_err(|error| storage("make", &self.0, &error))?;
-        let (text, about) = (self.path(revision.number, "yaml"), self.path(revision.number, "json"));
+        let (text, about) = (self.path(revision.number, "yaml"), self.path(revision.number, "pending"));
         let undo = {
             let (text, about) = (text.clone(), about.clone());
             move || {
@@ -90,18 +135,40 @@ impl Revisions {
         let json = serde_json::to_vec(revision).unwrap_or_default();
         let stored = durable::create(&text, bytes).map_err(|error| storage("write", &text, &error));
         let stored = stored
-            .and_then(|()| durable::create(&about, &json).map_err(|error| storage("write", &about, &error)));
+            .and_then(|()| durable::create(&about, &json).map_err(|error| storage("write", &about, &error)))
+            .and_then(|()| durable::sync_folder(&about).map_err(|error| storage("flush", &self.0, &error)));
         stored.inspect_err(|_| undo())?;
         Ok(undo)
+    }
+
+    /// Keeps a pending one, which is in force. If that fails, the next writer finds it pending and does it.
+    pub(super) fn keep(&self, number: u64) {
+        let (from, to) = (self.path(number, "pending"), self.path(number, "json"));
+        if let Err(error) = fs::rename(&from, &to) {
+            tracing::warn!(path = %to.display(), %error, "a revision in force cannot be listed yet");
+        }
+    }
+
+    /// Gives up a pending one.
+    pub(super) fn abandon(&self, number: u64) -> Result<(), Problem> {
+        let (from, to) = (self.path(number, "pending"), self.path(number, "abandoned"));
+        fs::rename(&from, &to).map_err(|error| storage("rename", &from, &error))?;
+        let _ = fs::remove_file(self.path(number, "yaml"));
+        Ok(())
     }
 
     /// Removes the oldest ones beyond those that are kept.
     pub(super) fn prune(&self) {
         let numbers = self.numbers();
-        for number in &numbers[..numbers.len().saturating_sub(KEPT_MAX)] {
-            // One that stays is tried again with the next write.
+        let (old, kept) = numbers.kept.split_at(numbers.kept.len().saturating_sub(KEPT_MAX));
+        let first = kept.first().copied().unwrap_or_default();
+        // What stays is tried again with the next write.
+        for number in old {
             let _ = fs::remove_file(self.path(*number, "json"));
             let _ = fs::remove_file(self.path(*number, "yaml"));
+        }
+        for number in numbers.abandoned.iter().filter(|number| **number < first) {
+            let _ = fs::remove_file(self.path(*number, "abandoned"));
         }
     }
 }

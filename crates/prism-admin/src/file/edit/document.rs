@@ -1,0 +1,165 @@
+//! Ways to make a change by the syntax tree of the whole text, which `yamlpath` finds and `yamlpatch` changes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde_yaml::{Mapping, Value};
+use yamlpatch::{Op, Patch, apply_yaml_patches, find_content_end};
+use yamlpath::{Component, Document, Route};
+
+use super::change::Change;
+use crate::file::yaml::{NAMESPACES, block, namespaces, parse};
+
+/// The text with the change made in the least invasive way that gives exactly what is wanted; `None`: there is none.
+///
+/// # Errors
+/// The text has more lines than the grammar counts, 32,767, or is no YAML mapping.
+pub(super) fn edited(text: &str, change: &Change) -> Result<Option<String>, String> {
+    let wanted = change.applied(&parse(text)?)?;
+    let document = Document::new(text).map_err(|error| error.to_string())?;
+    let ways = [patch, rewrite].into_iter();
+    Ok(ways.filter_map(|way| attempt(&wanted, || way(&document, &wanted, change))).next())
+}
+
+/// The text that a way makes, if it stands for what is wanted. The crates below slice texts by spans; a panic there is
+/// one more way of not being able to.
+fn attempt(wanted: &Value, way: impl FnOnce() -> Option<String>) -> Option<String> {
+    let text = catch_unwind(AssertUnwindSafe(way)).ok()??;
+    (parse(&text).as_ref() == Ok(wanted)).then_some(text)
+}
+
+fn list_route() -> Route<'static> {
+    Route::default().with_key(NAMESPACES)
+}
+
+fn item_route(index: usize) -> Route<'static> {
+    list_route().with_keys([Component::Index(index)])
+}
+
+/// Changes single keys, or the lines of one namespace.
+fn patch(document: &Document, wanted: &Value, change: &Change) -> Option<String> {
+    match change {
+        Change::Append(value) => append(document, value),
+        Change::Remove(index) => remove(document, *index, namespaces(wanted).is_empty()),
+        Change::Replace(index, Value::Mapping(new)) => {
+            let old = parse(document.source()).ok()?;
+            let mut patches = Vec::new();
+            differences(&item_route(*index), namespaces(&old).get(*index)?.as_mapping()?, new, &mut patches);
+            if patches.is_empty() {
+                return Some(document.source().to_owned());
+            }
+            Some(apply_yaml_patches(document, &patches).ok()?.source().to_owned())
+        }
+        Change::Replace(..) => None,
+    }
+}
+
+fn append(document: &Document, value: &Value) -> Option<String> {
+    let text = document.source();
+    let Ok(list) = document.query_exact(&list_route()) else {
+        return Some(format!("{text}{NAMESPACES}:\n  - {}\n", block(value, 4)?));
+    };
+    let (start, end) = list?.location.byte_span;
+    let mut edited = text.to_owned();
+    if &text[start..end] == "[]" {
+        let start = text[..start].trim_end_matches(' ').len();
+        edited.replace_range(start..end, &format!("\n  - {}", block(value, 4)?));
+    } else {
+        let count = namespaces(&parse(text).ok()?).len();
+        let last = Item::of(document, count.checked_sub(1)?)?;
+        let dash = " ".repeat(last.dash_column);
+        edited.insert_str(last.end, &format!("{dash}- {}\n", block(value, last.dash_column + 2)?));
+    }
+    Some(edited)
+}
+
+fn remove(document: &Document, index: usize, is_last: bool) -> Option<String> {
+    let item = Item::of(document, index)?;
+    let mut edited = document.source().to_owned();
+    edited.replace_range(item.start..item.end, "");
+    if is_last {
+        let key = document.query_key_only(&list_route()).ok()?.location.byte_span.1;
+        let colon = key + edited[key..].find(':')?;
+        edited.insert_str(colon + 1, " []");
+    }
+    Some(edited)
+}
+
+/// The lines of an item of a list in block style, with the comments right above it.
+struct Item {
+    start: usize,
+    /// Behind the end of its last line.
+    end: usize,
+    dash_column: usize,
+}
+
+impl Item {
+    fn of(document: &Document, index: usize) -> Option<Self> {
+        let text = document.source();
+        let feature = document.query_exact(&item_route(index)).ok()??;
+        let content = feature.location.byte_span.0;
+        let line = line_start(text, content);
+        let dash_column = text[line..content].rfind('-')?;
+        if !text[line..line + dash_column].trim().is_empty() {
+            return None;
+        }
+        let mut start = line;
+        while start > 0 {
+            let above = line_start(text, start - 1);
+            let comment = text[above..start].trim_start_matches(' ');
+            if !comment.starts_with('#') || text[above..start].len() - comment.len() != dash_column {
+                break;
+            }
+            start = above;
+        }
+        let last = find_content_end(&feature, document).max(content + 1);
+        let end = text[last - 1..].find('\n').map(|newline| last + newline)?;
+        Some(Self { start, end, dash_column })
+    }
+}
+
+fn line_start(text: &str, at: usize) -> usize {
+    text[..at].rfind('\n').map_or(0, |newline| newline + 1)
+}
+
+fn differences(route: &Route<'static>, old: &Mapping, new: &Mapping, patches: &mut Vec<Patch<'static>>) {
+    for (key, before) in old {
+        let Some(name) = key.as_str() else { continue };
+        let route = route.with_key(name.to_owned());
+        match (before, new.get(key)) {
+            (_, None) => patches.push(Patch { route, operation: Op::Remove }),
+            (before, Some(after)) if before == after => {}
+            (Value::Mapping(before), Some(Value::Mapping(after)))
+                if !before.is_empty() && !after.is_empty() =>
+            {
+                differences(&route, before, after, patches);
+            }
+            (_, Some(after)) => patches.push(Patch { route, operation: Op::Replace(after.clone()) }),
+        }
+    }
+    for (key, value) in new {
+        if let (Some(name), None) = (key.as_str(), old.get(key)) {
+            let operation = Op::Add { key: name.to_owned(), value: value.clone() };
+            patches.push(Patch { route: route.clone(), operation });
+        }
+    }
+}
+
+/// Writes a list in flow style, or one namespace, anew at its place.
+fn rewrite(document: &Document, wanted: &Value, change: &Change) -> Option<String> {
+    let mut edited = document.source().to_owned();
+    let (start, end) = document.query_exact(&list_route()).ok()??.location.byte_span;
+    if edited.as_bytes().get(start) == Some(&b'[') {
+        edited.replace_range(start..end, &serde_json::to_string(namespaces(wanted)).ok()?);
+        return Some(edited);
+    }
+    let Change::Replace(index, value) = change else { return None };
+    let (start, end) = document.query_exact(&item_route(*index)).ok()??.location.byte_span;
+    let value = if edited.as_bytes().get(start) == Some(&b'{') {
+        serde_json::to_string(value).ok()?
+    } else {
+        block(value, start - line_start(&edited, start))?
+    };
+    let end = start + edited[start..end].trim_end().len();
+    edited.replace_range(start..end, &value);
+    Some(edited)
+}

@@ -1,0 +1,288 @@
+//! The file at one moment: its bytes, what they hold, or why they cannot be used.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use prism_proxy::config::{Config, FILE_BYTES_MAX};
+use prism_proxy::endpoint::Endpoint;
+use serde_yaml::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::check::{self, Checked};
+use super::edit::{self, Change, Layout, Spliced};
+use super::entry::Entry;
+use crate::error::{FieldError, Kind, Problem};
+
+/// What a proxy serves while there is no file, as a file: what the admin shows and edits until it has written one.
+const BUILT_IN: &str = "\
+namespaces:
+  - name: default
+    pattern: keyvalue
+    plugin:
+      endpoint: localhost:50051
+";
+
+/// The file at one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// `None`: there is no file.
+    in_file: Option<Vec<u8>>,
+    sha256: String,
+    content: Result<Content, String>,
+}
+
+/// What a file holds that breaks no rule.
+#[derive(Debug)]
+struct Content {
+    /// The file, null in place of the list.
+    rest: Arc<Value>,
+    /// The list.
+    entries: Vec<Arc<Entry>>,
+    /// Where they stand in the text, once somebody asked; `None`: it cannot be cut.
+    layout: OnceLock<Option<Layout>>,
+}
+
+impl Content {
+    fn new(checked: Checked) -> Self {
+        let entries = checked.namespaces.into_iter().map(|value| Arc::new(Entry::new(value))).collect();
+        Self { rest: Arc::new(checked.rest), entries, layout: OnceLock::new() }
+    }
+
+    fn layout(&self, text: &str) -> Option<&Layout> {
+        let cut = || Layout::of(text, &self.rest, self.entries.iter().map(|entry| &entry.value));
+        self.layout.get_or_init(cut).as_ref()
+    }
+}
+
+/// The SHA-256 of bytes, in hex.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
+impl Snapshot {
+    /// The file as it was read. `is_new`: there is no file, and never was.
+    pub(super) fn read(path: &Path, in_file: Option<Vec<u8>>, is_new: bool) -> Self {
+        let shown = in_file.as_deref().unwrap_or(BUILT_IN.as_bytes());
+        let content = if in_file.is_none() && !is_new {
+            Err(format!("{} was deleted; proxies serve on what they have", path.display()))
+        } else {
+            check::file(shown).map(Content::new).map_err(|errors| {
+                let told: Vec<_> =
+                    errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
+                format!("{} breaks rules: {}", path.display(), told.join("; "))
+            })
+        };
+        Self { sha256: sha256(shown), in_file, content }
+    }
+
+    /// A file to be, which breaks no rule.
+    ///
+    /// # Errors
+    /// Every mistake, with pointers into the file.
+    pub fn of(bytes: Vec<u8>) -> Result<Self, Vec<FieldError>> {
+        let content = Content::new(check::file(&bytes)?);
+        Ok(Self { sha256: sha256(&bytes), in_file: Some(bytes), content: Ok(content) })
+    }
+
+    /// Whether these are the bytes in the file; `None`: whether there is no file.
+    pub(super) fn is_of(&self, bytes: Option<&[u8]>) -> bool {
+        self.in_file.as_deref() == bytes
+    }
+
+    /// The bytes in the file; `None`: there is none.
+    #[must_use]
+    pub fn bytes_in_file(&self) -> Option<&[u8]> {
+        self.in_file.as_deref()
+    }
+
+    /// The file's bytes; without a file, what a proxy then serves, written as one.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.in_file.as_deref().unwrap_or(BUILT_IN.as_bytes())
+    }
+
+    /// The SHA-256 of [`Snapshot::bytes`], in hex: what a proxy calls the revision.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Its strong tag.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        format!("\"{}\"", self.sha256)
+    }
+
+    /// The namespaces.
+    ///
+    /// # Errors
+    /// The file breaks rules, or was deleted: it has to be replaced as a whole before anything in it can be edited.
+    pub fn entries(&self) -> Result<&[Arc<Entry>], Problem> {
+        self.usable().map(|(_, content)| content.entries.as_slice())
+    }
+
+    /// The endpoints that the namespaces name, by their pointers.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<(String, Endpoint)> {
+        let entries = self.content.as_ref().map_or(&[][..], |content| &content.entries);
+        let pointed = |(index, entry): (usize, &Arc<Entry>)| {
+            Some((format!("/namespaces/{index}/plugin/endpoint"), entry.endpoint.clone()?))
+        };
+        entries.iter().enumerate().filter_map(pointed).collect()
+    }
+
+    fn usable(&self) -> Result<(&str, &Content), Problem> {
+        let unusable = |why: &str| {
+            let advice = "put it right by hand, by PUT /config, or by POST /config/rollback/{number}";
+            Problem::new(Kind::FileUnusable, format!("{why}; {advice}"))
+        };
+        match (&self.content, std::str::from_utf8(self.bytes())) {
+            (Ok(content), Ok(text)) => Ok((text, content)),
+            (Err(why), _) => Err(unusable(why)),
+            (_, Err(_)) => Err(unusable("the file is not UTF-8 text")),
+        }
+    }
+
+    /// The file after a change, and what could not be kept.
+    ///
+    /// # Errors
+    /// The file as it is cannot be edited, or would break rules.
+    pub fn edited(&self, change: Change) -> Result<(Self, Vec<String>), Problem> {
+        let (text, content) = self.usable()?;
+        let spliced = content.layout(text).and_then(|layout| layout.splice(text, &change));
+        if let Some(edited) = spliced.and_then(|spliced| content.spliced(change.clone(), spliced)) {
+            return Ok(edited);
+        }
+        let edited = edit::edit(text, &change).map_err(|why| Problem::new(Kind::FileUnusable, why))?;
+        let new = Self::of(edited.text.into_bytes()).map_err(Problem::invalid)?;
+        Ok((new, edited.warnings))
+    }
+}
+
+impl Content {
+    /// What the file holds after one piece was changed; `None`: it may break rules, and has to be looked at as a whole.
+    ///
+    /// Of the proxy's rules three are about more than one namespace: a name stands once, brackets are not nested too deep,
+    /// which are counted through the text, and the file is not too long. All others are checked on the text as a proxy would
+    /// read it with no other namespaces than the changed one.
+    fn spliced(&self, change: Change, spliced: Spliced) -> Option<(Snapshot, Vec<String>)> {
+        let Spliced { text, layout, alone, brackets_changed, warnings } = spliced;
+        if let Some(alone) = alone {
+            Config::parse("the file", alone.as_bytes()).ok()?;
+        }
+        let bytes = text.into_bytes();
+        if brackets_changed || bytes.len() > FILE_BYTES_MAX {
+            check::text(&bytes).ok()?;
+        }
+        let mut entries = self.entries.clone();
+        let is_name_new = |new: &Entry| entries.iter().all(|known| known.name != new.name);
+        match change {
+            Change::Append(value) => {
+                let new = Entry::new(value);
+                is_name_new(&new).then_some(())?;
+                entries.push(Arc::new(new));
+            }
+            Change::Replace(index, value) => {
+                let new = Entry::new(value);
+                (entries.get(index)?.name == new.name || is_name_new(&new)).then_some(())?;
+                entries[index] = Arc::new(new);
+            }
+            Change::Remove(index) => drop(entries.remove(index)),
+        }
+        let content = Content { rest: Arc::clone(&self.rest), entries, layout: OnceLock::from(Some(layout)) };
+        Some((Snapshot { sha256: sha256(&bytes), in_file: Some(bytes), content: Ok(content) }, warnings))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "# ours\nserver:\n  listen_address: a:1\nnamespaces:\n  # first\n  - name: a # the a\n    pattern: list\n    plugin: {endpoint: 'x:1'}\n  - name: b\n    pattern: list\n    plugin:\n      endpoint: 'y:1'\n";
+
+    fn of(text: &str) -> Snapshot {
+        Snapshot::of(text.into()).unwrap()
+    }
+
+    fn named(name: &str, endpoint: &str) -> Value {
+        serde_yaml::from_str(&format!("{{name: {name}, pattern: list, plugin: {{endpoint: '{endpoint}'}}}}"))
+            .unwrap()
+    }
+
+    /// Edits, and looks whether what is known of the result is what the whole text says.
+    fn edited(now: &Snapshot, change: Change) -> Result<Snapshot, Problem> {
+        let (new, _) = now.edited(change)?;
+        let whole = Snapshot::of(new.bytes().to_vec()).unwrap();
+        let values = |file: &Snapshot| -> Vec<_> {
+            file.entries()
+                .unwrap()
+                .iter()
+                .map(|entry| (entry.name.clone(), entry.value.clone(), entry.endpoint.clone()))
+                .collect()
+        };
+        assert_eq!((values(&new), new.sha256()), (values(&whole), whole.sha256()));
+        let (text, content) = new.usable().unwrap();
+        assert_eq!(content.rest, whole.usable().unwrap().1.rest);
+        assert_eq!(content.layout(text), whole.usable().unwrap().1.layout(text));
+        Ok(new)
+    }
+
+    #[test]
+    fn what_is_known_after_edits_is_what_the_text_says() {
+        let mut now = of(FILE);
+        for change in [
+            Change::Append(named("c", "z:1")),
+            Change::Replace(1, named("b", "z:9")),
+            Change::Replace(0, named("d", "unix:/[x")),
+            Change::Remove(1),
+            Change::Append(named("b", "embedded:m")),
+            Change::Remove(0),
+            Change::Remove(0),
+            Change::Remove(0),
+            Change::Append(named("a", "x:1")),
+            Change::Append(named("b", "x:1")),
+        ] {
+            now = edited(&now, change).unwrap();
+        }
+        assert!(now.bytes().starts_with(b"# ours\nserver:\n"));
+    }
+
+    #[test]
+    fn an_edit_breaks_no_rule_that_the_whole_file_would() {
+        let now = of(FILE);
+        for (change, pointer) in [
+            (Change::Append(named("a", "x:1")), "/namespaces/2/name"),
+            (Change::Replace(1, named("a", "x:1")), "/namespaces/1/name"),
+            (Change::Replace(1, named("B", "x:1")), "/namespaces/1/name"),
+            (Change::Append(named("c", "nowhere")), "/namespaces/2/plugin/endpoint"),
+            (
+                Change::Append(serde_yaml::from_str("{name: c, pattern: list}").unwrap()),
+                "/namespaces/2/plugin",
+            ),
+            (Change::Replace(0, serde_yaml::from_str("{colour: red}").unwrap()), "/namespaces/0/colour"),
+        ] {
+            let refused = now.edited(change.clone()).map(drop).unwrap_err();
+            let pointers: Vec<_> = refused.errors.iter().map(|error| error.pointer.as_str()).collect();
+            assert!(refused.status == 422 && pointers.contains(&pointer), "{change:?}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn brackets_that_no_proxy_would_read_are_counted_through_the_file() {
+        let mut now = of(FILE);
+        let refused = (0..200).find_map(|number| {
+            match edited(&now, Change::Append(named(&format!("n{number}"), "unix:/["))) {
+                Ok(new) => {
+                    now = new;
+                    None
+                }
+                Err(problem) => Some((number, problem)),
+            }
+        });
+        let (number, problem) = refused.unwrap();
+        assert!(number > 90 && problem.detail.contains("nested too deep"), "{number}: {problem:?}");
+        assert!(edited(&now, Change::Replace(0, named("a", "unix:/[["))).is_err());
+        edited(&now, Change::Remove(1)).unwrap();
+    }
+}
