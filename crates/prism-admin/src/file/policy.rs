@@ -4,6 +4,7 @@
 //! mapped into IPv6, or as one number. Names are resolved when they are handed in, for at most [`RESOLVE_MAX`], and again
 //! before each probe. What a name means to a proxy later is for its own network to guard.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -20,13 +21,12 @@ pub const RESOLVE_MAX: Duration = Duration::from_secs(2);
 /// Names resolved at once.
 const RESOLVING_MAX: usize = 16;
 
-/// The metadata services that are not link-local: AWS over IPv6, Alibaba, Oracle, Azure.
-const METADATA: [IpAddr; 4] = [
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
-    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
-    IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
-    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
-];
+/// The metadata services over IPv4 that are not link-local: Alibaba, Oracle, Azure.
+const METADATA_V4: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192), Ipv4Addr::new(168, 63, 129, 16)];
+
+/// The first 32 bits of those over IPv6: AWS (metadata, credentials of pods, names, time) and Google.
+const METADATA_V6: [[u16; 2]; 2] = [[0xfd00, 0xec2], [0xfd20, 0xce]];
 
 /// Names of metadata services, refused even where they do not resolve.
 const METADATA_NAMES: [&str; 4] = ["metadata.google.internal", "metadata.goog", "metadata", "instance-data"];
@@ -99,9 +99,11 @@ impl Policy {
         if !path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
             return Err(format!("{}, by an absolute path without ..", refused()));
         }
-        // What is there may be reached through links; what is not there yet is judged by the nearest folder that is.
+        // What is there may be reached through links; what is not there yet is judged by the nearest folder that is. A link
+        // whose target is not there yet is there: nobody knows where its target will be.
         let root = root.canonicalize().map_err(|error| format!("{}: {error}", refused()))?;
-        let there = path.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
+        let is_there = |path: &&Path| !matches!(path.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
+        let there = path.ancestors().find(is_there).and_then(|there| there.canonicalize().ok());
         if there.is_some_and(|there| there.starts_with(&root)) { Ok(()) } else { Err(refused()) }
     }
 }
@@ -151,27 +153,43 @@ fn literal(host: &str) -> Option<IpAddr> {
 }
 
 fn check_address(address: IpAddr) -> Result<(), String> {
-    let plain = match address {
-        IpAddr::V6(v6) => embedded_v4(v6).map_or(address, IpAddr::V4),
-        v4 => v4,
+    let (is_metadata, is_link_local) = match address {
+        IpAddr::V4(v4) => (METADATA_V4.contains(&v4), v4.is_link_local()),
+        IpAddr::V6(v6) => {
+            let inner = embedded_v4(v6);
+            let [first, second, ..] = v6.segments();
+            (
+                METADATA_V6.contains(&[first, second]) || inner.iter().any(|v4| METADATA_V4.contains(v4)),
+                v6.is_unicast_link_local() || inner.iter().any(Ipv4Addr::is_link_local),
+            )
+        }
     };
-    let link_local = match plain {
-        IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
-    };
-    if METADATA.contains(&plain) {
-        return Err(format!("{address} is a metadata service, which is no backend"));
+    match (is_metadata, is_link_local) {
+        (true, _) => Err(format!("{address} is a metadata service, which is no backend")),
+        (_, true) => Err(format!("{address} is link-local, which is no backend")),
+        _ => Ok(()),
     }
-    if link_local { Err(format!("{address} is link-local, which is no backend")) } else { Ok(()) }
 }
 
-/// The IPv4 address within a mapped (`::ffff:0:0/96`) or translated (NAT64, `64:ff9b::/96`) one.
-fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+/// The IPv4 addresses that an IPv6 address may be translated to, or be a tunnel to.
+fn embedded_v4(address: Ipv6Addr) -> Vec<Ipv4Addr> {
+    let bytes = address.octets();
+    let at = |places: [usize; 4]| Ipv4Addr::from(places.map(|place| bytes[place]));
+    let last = at([12, 13, 14, 15]);
     match address.segments() {
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
-            Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
+        // Compatible (`::/96`), mapped (`::ffff:0:0/96`), translated (`::ffff:0:0:0/96`), NAT64 (`64:ff9b::/96`).
+        [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
+            vec![last]
         }
-        _ => address.to_ipv4_mapped(),
+        // NAT64 of one's own (RFC 8215): the network chooses where it stands (RFC 6052), with byte 8 left out.
+        [0x64, 0xff9b, 1, ..] => vec![at([6, 7, 9, 10]), at([7, 9, 10, 11]), at([9, 10, 11, 12]), last],
+        // 6to4.
+        [0x2002, ..] => vec![at([2, 3, 4, 5])],
+        // Teredo: the server, and the client with its bits turned over.
+        [0x2001, 0, ..] => vec![at([4, 5, 6, 7]), Ipv4Addr::from_bits(!last.to_bits())],
+        // ISATAP, below any prefix.
+        [_, _, _, _, 0 | 0x200, 0x5efe, ..] => vec![last],
+        _ => Vec::new(),
     }
 }
 
@@ -197,6 +215,23 @@ mod tests {
             "[::ffff:169.254.169.254]",
             "[::ffff:a9fe:a9fe]",
             "[64:ff9b::a9fe:a9fe]",
+            "[::a9fe:a9fe]",
+            "[::169.254.169.254]",
+            "[::ffff:0:a9fe:a9fe]",
+            "[64:ff9b:1::a9fe:a9fe]",
+            "[64:ff9b:1:a9fe:a9:fe00::]",
+            "[64:ff9b:1:fea9:fe:a9fe::]",
+            "[64:ff9b:1:0:a9:fea9:fe00:0]",
+            "[2002:a9fe:a9fe::]",
+            "[2002:a9fe:a9fe::1]",
+            "[2001:0:a9fe:a9fe::]",
+            "[2001::5601:5601]",
+            "[2001:db8::5efe:a9fe:a9fe]",
+            "[2001:db8::200:5efe:a9fe:a9fe]",
+            "[::ffff:100.100.100.200]",
+            "[2002:a83f:8110::1]",
+            "[fd00:ec2::23]",
+            "[fd20:ce::254]",
             "[fe80::1]",
             "[fd00:ec2::254]",
             "100.100.100.200",
@@ -213,6 +248,10 @@ mod tests {
             "localhost:50051",
             "127.0.0.1:1",
             "[::1]:1",
+            "[::ffff:10.0.0.1]:1",
+            "[64:ff9b::a00:1]:1",
+            "[2002:a00:1::1]:1",
+            "[fd00:1::254]:1",
             "10.0.0.1:1",
             "redis.internal:1",
             "1.example:1",
@@ -228,12 +267,24 @@ mod tests {
         let root = folder.path().join("root");
         std::fs::create_dir(&root).unwrap();
         std::os::unix::fs::symlink("/", root.join("out")).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("nothing"), root.join("dangling")).unwrap();
+        std::os::unix::fs::symlink(root.join("within"), root.join("dangling-within")).unwrap();
+        std::os::unix::fs::symlink("loop", root.join("loop")).unwrap();
         let policy = Policy { unix_root: Some(root.clone()) };
         let check = |path: &Path| policy.check(&Endpoint::Unix(path.to_owned()));
         assert_eq!(check(&root.join("a/b.sock")), Ok(()));
-        for outside in
-            [&root.join("../x"), &root.join("out/run/x"), Path::new("/run/x"), Path::new("x"), folder.path()]
-        {
+        for outside in [
+            &root.join("../x"),
+            &root.join("out/run/x"),
+            &root.join("dangling"),
+            &root.join("dangling/x"),
+            &root.join("dangling-within"),
+            &root.join("loop"),
+            &root.join("loop/x"),
+            Path::new("/run/x"),
+            Path::new("x"),
+            folder.path(),
+        ] {
             assert!(check(outside).is_err(), "{}", outside.display());
         }
         assert!(refused("unix:/run/x"), "without a folder there may be none");
