@@ -1,5 +1,6 @@
 //! What the proxies carry, over the last 15 minutes: each proxy's `/traffic` is asked every 5 s, and what has been added
-//! since the answer before becomes a point. A proxy that does not answer leaves a gap and not a zero.
+//! since the answer before becomes a point. A proxy that does not answer leaves a gap and not a zero: where
+//! only some answer, figures are theirs, and nothing is unknown and not zero.
 
 mod history;
 mod point;
@@ -135,7 +136,10 @@ impl Traffic {
                     before.insert(url.clone(), Before::of(page));
                     None
                 }
-                Err(error) => Some(error.to_string()),
+                Err(error) => {
+                    added.is_partial = true;
+                    Some(error.to_string())
+                }
             };
             told.push((url, error));
         }

@@ -7,14 +7,23 @@ use serde::Serialize;
 use super::POINTS;
 use super::point::{Added, Point};
 
-/// The points. Of a namespace only those with calls are kept; where the proxies answered, the others are zero.
+/// The points. Of a namespace only those with calls are kept; where all proxies answered, the others are zero.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     /// How many points there have been.
     count: u64,
-    /// When, in Unix seconds, and all namespaces together; `None`: no proxy answered.
-    total: VecDeque<(u64, Option<Point>)>,
+    moments: VecDeque<Moment>,
     namespaces: HashMap<String, VecDeque<(u64, Point)>>,
+}
+
+/// When a point was taken, and what of all namespaces together.
+#[derive(Debug)]
+struct Moment {
+    /// In Unix seconds.
+    at: u64,
+    total: Option<Point>,
+    /// What a namespace carried of which no proxy told anything; `None`: a proxy did not answer.
+    others: Option<Point>,
 }
 
 /// Points as columns; `None` is unknown.
@@ -28,13 +37,15 @@ pub(crate) struct Series {
 
 impl History {
     pub(super) fn push(&mut self, at: u64, added: Added) {
-        self.total.push_back((at, added.is_known.then(|| added.total())));
+        let others = (added.is_known && !added.is_partial).then_some(Point::NO_CALLS);
+        let total = Some(added.total()).filter(|total| total.requests_per_second > 0.0).or(others);
+        self.moments.push_back(Moment { at, total, others });
         for (name, point) in added.points() {
             self.namespaces.entry(name.clone()).or_default().push_back((self.count, point));
         }
         self.count += 1;
-        if self.total.len() > POINTS {
-            self.total.pop_front();
+        if self.moments.len() > POINTS {
+            self.moments.pop_front();
         }
         let first = self.first();
         self.namespaces.retain(|_, points| {
@@ -47,37 +58,37 @@ impl History {
 
     /// The number of the oldest point.
     fn first(&self) -> u64 {
-        self.count - self.total.len() as u64
+        self.count - self.moments.len() as u64
     }
 
     pub(crate) fn at(&self) -> Vec<u64> {
-        self.total.iter().map(|(at, _)| *at).collect()
+        self.moments.iter().map(|moment| moment.at).collect()
     }
 
     pub(crate) fn total(&self) -> Series {
-        self.total.iter().map(|(_, point)| *point).collect()
+        self.moments.iter().map(|moment| moment.total).collect()
     }
 
     pub(crate) fn of(&self, namespace: &str) -> Series {
         let mut with_calls = self.namespaces.get(namespace).into_iter().flatten().peekable();
-        let points = (self.first()..).zip(&self.total).map(|(number, (_, total))| {
+        let points = (self.first()..).zip(&self.moments).map(|(number, moment)| {
             let point = with_calls.next_if(|(with_calls, _)| *with_calls == number).map(|(_, point)| *point);
-            total.map(|_| point.unwrap_or(Point::NO_CALLS))
+            point.or(moment.others)
         });
         points.collect()
     }
 
     /// The newest point: when, and of all namespaces; `None` before the first.
     pub(crate) fn newest(&self) -> Option<(u64, Option<Point>)> {
-        self.total.back().copied()
+        self.moments.back().map(|moment| (moment.at, moment.total))
     }
 
     /// The newest point of a namespace.
     pub(crate) fn newest_of(&self, namespace: &str) -> Option<Point> {
-        let (_, total) = self.total.back()?;
+        let newest = self.moments.back()?;
         let point = self.namespaces.get(namespace).and_then(|points| points.back());
         let point = point.filter(|(number, _)| number + 1 == self.count).map(|(_, point)| *point);
-        total.map(|_| point.unwrap_or(Point::NO_CALLS))
+        point.or(newest.others)
     }
 }
 
@@ -125,6 +136,33 @@ mod tests {
         assert_eq!(history.at(), [1, 2, 3]);
         assert_eq!(history.newest_of("orders"), Some(Point::NO_CALLS));
         assert_eq!(history.of("orders").p50_seconds[2], None);
+    }
+
+    #[test]
+    fn what_a_silent_proxy_carries_is_unknown() {
+        let mut history = History::default();
+        let mut partial = added(3);
+        partial.is_partial = true;
+        history.push(1, partial);
+        assert!(history.newest_of("orders").unwrap().requests_per_second > 0.0, "the others tell of it");
+        assert!(history.newest().unwrap().1.is_some());
+        assert_eq!((history.newest_of("idle"), history.of("idle").requests_per_second), (None, vec![None]));
+        let mut partial = added(0);
+        partial.is_partial = true;
+        history.push(2, partial);
+        assert_eq!((history.newest_of("orders"), history.newest()), (None, Some((2, None))));
+    }
+
+    #[test]
+    fn a_proxy_that_has_just_been_found_is_unknown() {
+        let page = serde_json::from_value(serde_json::json!({
+            "started_at": 0, "latency_bounds_seconds": [1.0], "namespaces": [],
+        }));
+        let mut first = added(0);
+        first.add(None, &page.unwrap());
+        let mut history = History::default();
+        history.push(1, first);
+        assert_eq!(history.newest_of("orders"), None);
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub(crate) struct Point {
 pub(super) struct Added {
     /// Whether any proxy answered that had answered before.
     pub(super) is_known: bool,
+    /// Whether any proxy is not in it: what it carried is unknown.
+    pub(super) is_partial: bool,
     bounds: Vec<f64>,
     namespaces: HashMap<String, Sum>,
 }
@@ -65,7 +67,10 @@ impl Counts {
 impl Added {
     /// Adds what one proxy has counted since its answer before. From its first answer nothing can be told.
     pub(super) fn add(&mut self, before: Option<&Before>, page: &Page) {
-        let Some(before) = before else { return };
+        let Some(before) = before else {
+            self.is_partial = true;
+            return;
+        };
         if self.bounds.is_empty() {
             self.bounds.clone_from(&page.latency_bounds_seconds);
         }
