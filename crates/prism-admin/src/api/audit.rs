@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::request::{Params, check_limit};
 use crate::auth::Role;
-use crate::error::Problem;
+use crate::error::{Kind, Problem};
 use crate::file::store::AuditEntry;
 use crate::state::Admin;
 
@@ -20,6 +20,7 @@ pub struct AuditParams {
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: usize,
     /// Only those before this: the `next_cursor` of the page before.
+    #[param(minimum = 0, maximum = 9223372036854775807i64)]
     cursor: Option<u64>,
 }
 
@@ -45,6 +46,10 @@ pub async fn list(
     Extension(role): Extension<Role>,
 ) -> Result<Json<Audit>, Problem> {
     check_limit(params.limit)?;
+    if params.cursor.is_some_and(|cursor| i64::try_from(cursor).is_err()) {
+        let detail = format!("cursor: expected the next_cursor of a page, 0 to {}", i64::MAX);
+        return Err(Problem::new(Kind::Malformed, detail));
+    }
     let page = admin.blocking(move |store| store.audit(params.cursor, params.limit)).await?;
     let mut entries = page.entries;
     if role < Role::Data {

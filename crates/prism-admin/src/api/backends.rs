@@ -168,11 +168,16 @@ pub async fn list(
         namespaces,
         health: probed.health,
         interfaces: probed.interfaces,
-        latency_ms: probed.latency.map(|latency| latency.as_secs_f64() * 1e3),
+        latency_ms: probed.latency.map(milliseconds),
         error: probed.error,
     };
     let backends = probed.into_iter().map(backend).collect();
     Ok(Json(Backends { backends, next_cursor, total }))
+}
+
+/// Milliseconds with as many digits as a clock is right by.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
 struct Probed {
@@ -292,4 +297,15 @@ async fn ask_interfaces(channel: Channel) -> Option<Vec<String>> {
 /// What an error chain ends with, which says the most.
 fn cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_latency_has_no_more_digits_than_it_is_right_by() {
+        assert_eq!(milliseconds(Duration::from_nanos(1_999_867_366)).to_string(), "1999.867");
+        assert_eq!(milliseconds(Duration::from_nanos(499)).to_string(), "0");
+    }
 }

@@ -7,7 +7,7 @@ use serde_yaml::{Mapping, Value};
 use utoipa::ToSchema;
 
 use super::request::{NAMESPACE_BYTES_MAX, body};
-use crate::error::{Kind, Problem};
+use crate::error::{FieldError, Kind, Problem};
 use crate::file::snapshot::sha256;
 
 /// What a namespace is called, which backend serves it, and its limits. What is not given has its default.
@@ -40,6 +40,10 @@ pub struct Namespace {
     read_only: Option<bool>,
 }
 
+/// The settings that may be left out.
+const OPTIONAL: [&str; 6] =
+    ["interfaces", "timeout", "max_message_bytes", "max_in_flight", "requests_per_second", "read_only"];
+
 /// A data pattern.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -57,6 +61,24 @@ pub struct Plugin {
     /// `HOST:PORT`, `http://HOST:PORT`, `unix:PATH` or `embedded:NAME`.
     #[schema(example = "localhost:50051")]
     endpoint: String,
+}
+
+/// A whole namespace: null stands for a setting that is not given, which has its default then.
+pub(super) async fn read_whole(request: Request<Body>, types: &[&str]) -> Result<Value, Problem> {
+    let mut value = read(request, types).await?;
+    if let Value::Mapping(settings) = &mut value {
+        settings.retain(|name, value| !(value.is_null() && OPTIONAL.iter().any(|known| name == known)));
+        // In YAML a null where text is expected is the text null.
+        let nulls =
+            settings.iter().filter(|(_, value)| value.is_null()).filter_map(|(name, _)| name.as_str());
+        let null =
+            |name| FieldError { pointer: format!("/{name}"), detail: "null is no value for it".to_owned() };
+        let errors: Vec<_> = nulls.map(null).collect();
+        if !errors.is_empty() {
+            return Err(Problem::invalid(errors));
+        }
+    }
+    Ok(value)
 }
 
 /// A body that is a JSON object, its keys in the order in which they were sent.

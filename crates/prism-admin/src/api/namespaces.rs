@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_yaml::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::namespace::{Namespace, json, merged, named, read, tag};
+use super::namespace::{Namespace, json, merged, named, read, read_whole, tag};
 use super::request::{Param, Params, Terms, WriteParams, check_limit, tag_header};
 use super::write::{Answer, Decision, Order, write};
 use crate::error::{Kind, Problem};
@@ -104,7 +104,7 @@ pub async fn create(
     terms: Terms,
     request: Request<Body>,
 ) -> Result<impl IntoResponse, Problem> {
-    let new = read(request, JSON).await?;
+    let new = read_whole(request, JSON).await?;
     check::namespace(&new).map_err(Problem::invalid)?;
     let name = new.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
     let order = order(terms, params, format!("create namespace {name}"), &new);
@@ -159,7 +159,7 @@ pub async fn put(
     terms: Terms,
     request: Request<Body>,
 ) -> Result<impl IntoResponse, Problem> {
-    let new = named(read(request, JSON).await?, &name)?;
+    let new = named(read_whole(request, JSON).await?, &name)?;
     check::namespace(&new).map_err(Problem::invalid)?;
     let order = order(terms, params, format!("put namespace {name}"), &new);
     let (wanted, created) = (new.clone(), Arc::new(std::sync::atomic::AtomicBool::new(false)));

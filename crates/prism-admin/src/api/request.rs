@@ -5,7 +5,7 @@ use axum::extract::{FromRequestParts, Path, Query, RawPathParams};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, IF_MATCH, IF_NONE_MATCH};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -59,20 +59,46 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Param<T
     }
 }
 
-/// The parameters of the query.
+/// The parameters of the query. A read passes over those that it does not know; a write does not: what was meant by one,
+/// such as `dry-run`, is not what would be done.
 #[derive(Debug)]
 pub struct Params<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+impl<T: DeserializeOwned + IntoParams, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        if !parts.method.is_safe() {
+            check_known::<T>(&parts.uri)?;
+        }
         let query = Query::<T>::try_from_uri(&parts.uri);
         query
             .map(|Query(value)| Self(value))
             .map_err(|error| Problem::new(Kind::Malformed, error.body_text()))
     }
 }
+
+/// Checks that a query has no parameters but those of the description.
+fn check_known<T: IntoParams>(uri: &Uri) -> Result<(), Problem> {
+    let known: Vec<_> = T::into_params(|| None).into_iter().map(|parameter| parameter.name).collect();
+    let given = Query::<Vec<(String, String)>>::try_from_uri(uri);
+    let Query(given) = given.map_err(|error| Problem::new(Kind::Malformed, error.body_text()))?;
+    let Some((unknown, _)) = given.into_iter().find(|(name, _)| known.iter().all(|known| known != name))
+    else {
+        return Ok(());
+    };
+    let expected =
+        if known.is_empty() { "expected none".to_owned() } else { format!("expected {}", known.join(", ")) };
+    let shown: String = unknown.chars().take(64).collect();
+    Err(Problem::new(
+        Kind::Malformed,
+        format!("there is no parameter {shown:?} here; {expected}; nothing was changed"),
+    ))
+}
+
+/// The query of what takes none.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct NoParams {}
 
 /// The query of every write.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
@@ -123,7 +149,7 @@ impl Terms {
     pub fn check(&self, what: &str, tag: Option<&str>) -> Result<(), Problem> {
         let listed = |list: &str| match (list.trim(), tag) {
             ("*", tag) => tag.is_some(),
-            (list, Some(tag)) => list.split(',').any(|one| one.trim() == tag),
+            (list, Some(tag)) => list.split(',').any(|one| strong(one.trim()) == tag),
             (_, None) => false,
         };
         let now = tag.map_or_else(|| "it is not there".to_owned(), |tag| format!("its etag is now {tag}"));
@@ -139,6 +165,13 @@ impl Terms {
         }
         Ok(())
     }
+}
+
+/// A tag without the mark of a weak one. A proxy that compresses an answer makes its tag weak; ours are hashes of what
+/// they stand for, so nothing else has the same one.
+#[must_use]
+pub fn strong(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
 }
 
 /// A tag as the header has it.
@@ -192,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn conditions_are_judged_by_strong_tags() {
+    fn conditions_are_judged_by_tags_that_a_proxy_may_have_made_weak() {
         let terms = |if_match: Option<&str>, if_none_match: Option<&str>| Terms {
             caller: Caller { who: String::new(), request_id: String::new() },
             if_match: if_match.map(str::to_owned),
@@ -202,7 +235,9 @@ mod tests {
         assert!(holds(None, None, None) && holds(None, None, Some("\"a\"")));
         assert!(holds(Some("*"), None, Some("\"a\"")) && !holds(Some("*"), None, None));
         assert!(holds(Some("\"b\", \"a\""), None, Some("\"a\"")));
-        assert!(!holds(Some("\"b\""), None, Some("\"a\"")) && !holds(Some("W/\"a\""), None, Some("\"a\"")));
+        assert!(holds(Some("\"b\", W/\"a\""), None, Some("\"a\"")));
+        assert!(!holds(Some("\"b\""), None, Some("\"a\"")) && !holds(Some("W/\"b\""), None, Some("\"a\"")));
+        assert!(!holds(None, Some("W/\"a\""), Some("\"a\"")) && holds(None, Some("W/\"b\""), Some("\"a\"")));
         assert!(holds(None, Some("*"), None) && !holds(None, Some("*"), Some("\"a\"")));
     }
 }

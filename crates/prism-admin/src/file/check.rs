@@ -101,6 +101,7 @@ fn told(error: &ConfigError) -> Vec<FieldError> {
     match error {
         ConfigError::Read { why, .. } => vec![FieldError { pointer: String::new(), detail: why.clone() }],
         ConfigError::Parse { field, why, .. } => {
+            let why = &in_words(why);
             // A missing field is told at what it is missing in.
             let missing = why.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
             let missing = missing.map_or_else(String::new, |name| format!("/{name}"));
@@ -111,6 +112,18 @@ fn told(error: &ConfigError) -> Vec<FieldError> {
             .map(|mistake| FieldError { pointer: pointer(&mistake.field), detail: mistake.why.clone() })
             .collect(),
     }
+}
+
+/// What the parser says in the words of the file, not in those of the code that reads it.
+fn in_words(why: &str) -> String {
+    const WORDS: [(&str, &str); 5] = [
+        ("unit value", "null"),
+        ("struct File", "a mapping with the key namespaces"),
+        ("struct ServerSection", "a mapping such as {listen_address: HOST:PORT}"),
+        ("struct NamespaceSection", "a namespace: a mapping with the keys name, pattern and plugin"),
+        ("struct PluginSection", "a mapping such as {endpoint: HOST:PORT}"),
+    ];
+    WORDS.iter().fold(why.to_owned(), |why, (code, word)| why.replace(code, word))
 }
 
 /// `namespaces[0].plugin` as `/namespaces/0/plugin`.
@@ -192,6 +205,27 @@ mod tests {
         }
         let pointers: Vec<_> = wrong("{}").into_iter().map(|(pointer, _)| pointer).collect();
         assert_eq!(pointers, ["/name", "/pattern", "/plugin"]);
+    }
+
+    #[test]
+    fn what_was_expected_is_told_in_words() {
+        let detail = |text: &str| namespaces(text.as_bytes()).unwrap_err()[0].detail.clone();
+        assert_eq!(detail("null"), "invalid type: null, expected a mapping with the key namespaces");
+        for text in [
+            "null",
+            "5",
+            "[]",
+            "server: 5\nnamespaces: []",
+            "namespaces: [5]",
+            "namespaces: [{plugin: 5}]",
+            "namespaces: 5",
+        ] {
+            let detail = detail(text);
+            assert!(
+                !detail.contains("struct") && !detail.contains("Section") && !detail.contains("unit"),
+                "{detail}"
+            );
+        }
     }
 
     #[test]

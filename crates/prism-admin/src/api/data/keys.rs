@@ -35,6 +35,7 @@ pub struct BrowseParams {
     #[param(max_length = 64)]
     delimiter: Option<String>,
     /// Only what comes behind this: the `next_cursor` of the page before.
+    #[param(min_length = 1, max_length = 4096)]
     cursor: Option<String>,
     /// The most keys and folders to return.
     #[serde(default = "crate::api::request::limit_default")]
@@ -86,6 +87,10 @@ pub async fn list(
     check_limit(params.limit)?;
     if params.delimiter.as_ref().is_some_and(|delimiter| !(1..=64).contains(&delimiter.len())) {
         return Err(Problem::new(Kind::Malformed, "delimiter: expected 1 to 64 bytes"));
+    }
+    if params.cursor.as_ref().is_some_and(|cursor| !(1..=KEY_BYTES_MAX).contains(&cursor.len())) {
+        let detail = format!("cursor: expected the next_cursor of a page, 1 to {KEY_BYTES_MAX} bytes");
+        return Err(Problem::new(Kind::Malformed, detail));
     }
     let namespace = admin.gateway.namespace(&name);
     let ordered = match namespace.capabilities().await {
