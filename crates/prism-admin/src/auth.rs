@@ -23,6 +23,11 @@ use utoipa::ToSchema;
 
 use crate::error::{Kind, Problem};
 
+/// Whether an `authorization` header is for us, and not for a proxy before us.
+pub(crate) fn is_bearer(header: &str) -> bool {
+    header.split_ascii_whitespace().next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"))
+}
+
 /// What a token allows; each role allows what those before it do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema, ValueEnum)]
 #[serde(rename_all = "lowercase")]

@@ -12,9 +12,10 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use sha2::{Digest as _, Sha256};
 
-use crate::auth::{Identity, TokenHash, Tokens};
+use crate::auth::{self, Identity, TokenHash, Tokens};
 use crate::error::{Kind, Problem};
 
+/// What the cookie's name begins with.
 const COOKIE_NAME: &str = "prism_session";
 
 /// A working day; then the token is asked for again.
@@ -24,8 +25,17 @@ pub(crate) const AGE_MAX: Duration = Duration::from_secs(12 * 60 * 60);
 const SESSIONS_MAX: usize = 1000;
 
 /// The sessions. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Sessions(Arc<Mutex<HashMap<TokenHash, Session>>>);
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    sessions: Arc<Mutex<HashMap<TokenHash, Session>>>,
+    cookie: Arc<str>,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self { sessions: Arc::default(), cookie: COOKIE_NAME.into() }
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Session {
@@ -34,6 +44,25 @@ struct Session {
 }
 
 impl Sessions {
+    /// No sessions yet, of the admin that these words tell from others. Browsers keep cookies by host and not by port: two
+    /// admins on one host, or behind one proxy, must not use one name.
+    #[must_use]
+    pub fn of_instance(words: &[&str]) -> Self {
+        let hash = Sha256::digest(words.join("\n").as_bytes());
+        let name =
+            hash.iter().take(4).fold(format!("{COOKIE_NAME}_"), |name, byte| format!("{name}{byte:02x}"));
+        Self { cookie: name.into(), ..Self::default() }
+    }
+
+    /// The value of the header that gives a browser its cookie, or takes it away.
+    ///
+    /// `SameSite=Strict`: no page from elsewhere makes a request with it. Not `Secure`: there is no TLS here, and browsers
+    /// keep cookies that ask for it from plain HTTP.
+    pub(crate) fn cookie(&self, id: &str, age: Duration) -> [(http::HeaderName, String); 1] {
+        let (name, age) = (&self.cookie, age.as_secs());
+        [(SET_COOKIE, format!("{name}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}"))]
+    }
+
     /// Begins a session for the holder of a token; its id, which is kept nowhere.
     ///
     /// # Errors
@@ -42,7 +71,7 @@ impl Sessions {
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|error| Problem::new(Kind::Internal, error.to_string()))?;
         let id = URL_SAFE_NO_PAD.encode(random);
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, session| session.begun.elapsed() < AGE_MAX);
         if sessions.len() >= SESSIONS_MAX
             && let Some(one_too_many) = one_too_many(&sessions)
@@ -54,27 +83,36 @@ impl Sessions {
     }
 
     pub(crate) fn end(&self, headers: &HeaderMap) {
-        if let Some(id) = id_of(headers) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash(id));
+        if let Some(id) = self.id_of(headers) {
+            self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash(id));
         }
     }
 
-    /// Who the sender of a request is: the holder of the token in its headers, or else of the one of its session.
+    /// Who the sender of a request is: the holder of the token in its headers, or else of the one of its session. Another
+    /// scheme than Bearer is for a proxy before us, which passes it on.
     ///
     /// # Errors
     /// Nobody who is known, or no longer.
     pub fn identify(&self, tokens: &Tokens, headers: &HeaderMap) -> Result<Identity, Problem> {
         let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        match header.is_none().then(|| self.token(headers)).flatten() {
+        let is_ours = header.is_some_and(auth::is_bearer);
+        match (!is_ours).then(|| self.token(headers)).flatten() {
             Some(token) => tokens.identify_hash(&token),
             None => tokens.identify(header),
         }
     }
 
+    fn id_of<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        let cookies = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+        let mut pairs =
+            cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(name, _)| *name == &*self.cookie).map(|(_, id)| id)
+    }
+
     /// The hash of the token that the request's session stands for, if it has one.
     fn token(&self, headers: &HeaderMap) -> Option<TokenHash> {
-        let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = sessions.get(&hash(id_of(headers)?))?;
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = sessions.get(&hash(self.id_of(headers)?))?;
         (session.begun.elapsed() < AGE_MAX).then_some(session.token)
     }
 }
@@ -91,19 +129,6 @@ fn one_too_many(sessions: &HashMap<TokenHash, Session>) -> Option<TokenHash> {
 
 fn hash(id: &str) -> TokenHash {
     Sha256::digest(id.as_bytes()).into()
-}
-
-fn id_of(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, id)| id)
-}
-
-/// `SameSite=Strict`: no page from elsewhere makes a request with it. Not `Secure`: there is no TLS here, and browsers
-/// keep cookies that ask for it from plain HTTP.
-pub(crate) fn cookie(id: &str, age: Duration) -> [(http::HeaderName, String); 1] {
-    let age = age.as_secs();
-    [(SET_COOKIE, format!("{COOKIE_NAME}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}"))]
 }
 
 #[cfg(test)]
@@ -128,12 +153,51 @@ mod tests {
     }
 
     #[test]
+    fn admins_on_one_host_have_cookies_of_their_own() {
+        let (one, other) = (Sessions::of_instance(&["a:1", "x"]), Sessions::of_instance(&["a:2", "x"]));
+        let cookie = |sessions: &Sessions, token| {
+            let id = sessions.begin(token).unwrap();
+            let [(_, set)] = sessions.cookie(&id, AGE_MAX);
+            set.split(';').next().unwrap().to_owned()
+        };
+        let both = with(&format!("{}; {}", cookie(&one, [1; 32]), cookie(&other, [2; 32])));
+        assert_eq!((one.token(&both), other.token(&both)), (Some([1; 32]), Some([2; 32])));
+    }
+
+    #[test]
+    fn a_session_holds_beside_what_another_scheme_tells_a_proxy() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tokens");
+        let token = auth::issue(&file, "ci", auth::Role::Write).unwrap();
+        let tokens = Tokens::new(file);
+        let sessions = Sessions::default();
+        let id = sessions.begin(Sha256::digest(token.as_bytes()).into()).unwrap();
+        let who = |authorization: &str, cookie: &str| {
+            let mut headers = with(cookie);
+            headers.insert(AUTHORIZATION, authorization.parse().unwrap());
+            sessions
+                .identify(&tokens, &headers)
+                .map(|identity| identity.name)
+                .map_err(|problem| problem.status)
+        };
+        let cookie = format!("prism_session={id}");
+        for other in ["Basic eDp5", "Digest x", "Negotiate"] {
+            assert_eq!(who(other, &cookie), Ok("ci".to_owned()), "{other}");
+            assert_eq!(who(other, ""), Err(401), "{other}");
+        }
+        assert_eq!(who(&format!("bearer {token}"), ""), Ok("ci".to_owned()));
+        for wrong in ["Bearer wrong", "Bearer", "bearer "] {
+            assert_eq!(who(wrong, &cookie), Err(401), "a token that is shown decides");
+        }
+    }
+
+    #[test]
     fn there_are_never_more_sessions_than_the_most_and_no_token_ends_those_of_others() {
         let sessions = Sessions::default();
         let first = sessions.begin([1; 32]).unwrap();
         let many: Vec<_> = (0..SESSIONS_MAX).map(|_| sessions.begin([2; 32]).unwrap()).collect();
         let late = sessions.begin([3; 32]).unwrap();
-        assert_eq!(sessions.0.lock().unwrap().len(), SESSIONS_MAX);
+        assert_eq!(sessions.sessions.lock().unwrap().len(), SESSIONS_MAX);
         let token = |id: &str| sessions.token(&with(&format!("prism_session={id}")));
         assert_eq!([&first, &late].map(|id| token(id)), [Some([1; 32]), Some([3; 32])]);
         assert_eq!(

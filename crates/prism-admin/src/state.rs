@@ -49,7 +49,7 @@ impl Admin {
             gateway: Gateway::new(&settings.gateway)?,
             traffic: Traffic::default(),
             tokens: settings.tokens.clone(),
-            sessions: Sessions::default(),
+            sessions: sessions(settings),
             stopping: CancellationToken::new(),
         })
     }
@@ -66,4 +66,15 @@ impl Admin {
         let done = tokio::task::spawn_blocking(move || work(&store)).await;
         done.unwrap_or_else(|error| Err(Problem::new(Kind::Internal, format!("the work broke off: {error}"))))
     }
+}
+
+/// What tells this admin from others that a browser sees on the same host: where it listens, its file, and its machine.
+fn sessions(settings: &Settings) -> Sessions {
+    let file = std::path::absolute(&settings.proxy_config).unwrap_or_else(|_| settings.proxy_config.clone());
+    let machine = rustix::system::uname();
+    Sessions::of_instance(&[
+        &settings.listen.to_string(),
+        &file.to_string_lossy(),
+        &machine.nodename().to_string_lossy(),
+    ])
 }

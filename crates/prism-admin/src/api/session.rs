@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use super::request::body;
+use super::request::{NoParams, Params, body};
 use crate::auth::{Role, TokenHash};
 use crate::error::{Kind, Problem};
 use crate::file::store::Caller;
-use crate::sessions::{AGE_MAX, cookie};
+use crate::sessions::AGE_MAX;
 use crate::state::Admin;
 
 /// A token is some 50 bytes.
@@ -52,10 +52,14 @@ pub async fn get(
 
 /// Log in: hand in a token for a cookie.
 #[utoipa::path(post, path = "/session", tag = "session", request_body(content = Login), responses(
-    (status = 200, description = "Logged in; the cookie `prism_session` stands for the token.", body = Whoami,
+    (status = 200, description = "Logged in; a cookie stands for the token.", body = Whoami,
         headers(("set-cookie" = Option<String>, description = "The session; none without tokens."))),
 ))]
-pub async fn post(State(admin): State<Admin>, request: Request<Body>) -> Result<Response, Problem> {
+pub async fn post(
+    State(admin): State<Admin>,
+    _: Params<NoParams>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
     let bytes = body(request, &["application/json"], LOGIN_BYTES_MAX).await?;
     let login: Login = serde_json::from_slice(&bytes)
         .map_err(|error| Problem::new(Kind::Malformed, format!("expected {{\"token\": …}}: {error}")))?;
@@ -66,7 +70,10 @@ pub async fn post(State(admin): State<Admin>, request: Request<Body>) -> Result<
     let hash = TokenHash::from(Sha256::digest(login.token.trim().as_bytes()));
     let identity = tokens.identify_hash(&hash)?;
     let id = admin.sessions.begin(hash)?;
-    Ok((cookie(&id, AGE_MAX), Json(Whoami { who: identity.name, role: identity.role, login: true }))
+    Ok((
+        admin.sessions.cookie(&id, AGE_MAX),
+        Json(Whoami { who: identity.name, role: identity.role, login: true }),
+    )
         .into_response())
 }
 
@@ -75,7 +82,11 @@ pub async fn post(State(admin): State<Admin>, request: Request<Body>) -> Result<
     (status = 204, description = "The session has ended.",
         headers(("set-cookie" = String, description = "Takes the cookie away."))),
 ))]
-pub async fn delete(State(admin): State<Admin>, headers: HeaderMap) -> impl IntoResponse {
+pub async fn delete(
+    State(admin): State<Admin>,
+    _: Params<NoParams>,
+    headers: HeaderMap,
+) -> impl IntoResponse {
     admin.sessions.end(&headers);
-    (StatusCode::NO_CONTENT, cookie("", Duration::ZERO))
+    (StatusCode::NO_CONTENT, admin.sessions.cookie("", Duration::ZERO))
 }
