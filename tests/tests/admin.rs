@@ -50,6 +50,9 @@ fn what_was_seen_is_what_is_changed() {
     let patch = |tag: &str, body: &str| {
         send(admin.http(), "PATCH", "/namespaces/default", &[json, ("if-match", tag)], body.as_bytes())
     };
+    // A proxy that compresses answers makes their tags weak.
+    assert_eq!(patch(&format!("W/{tag}"), r#"{"timeout":"4s"}"#).status, 200);
+    let tag = admin.ask("GET", "/namespaces/default").header("etag").unwrap().to_owned();
     assert_eq!(patch(&tag, r#"{"timeout":"5s"}"#).status, 200);
     let late = patch(&tag, r#"{"timeout":"6s"}"#);
     assert_eq!(
@@ -110,6 +113,68 @@ fn a_dry_run_tells_and_does_not_write() {
     assert_eq!(admin.json("POST", "/namespaces?dry_run=maybe", &namespace("orders", "b:1")).status, 400);
     assert_eq!(admin.yaml("/config?dry_run=true", b"namespaces: {").status, 422);
     assert_eq!(files(), before, "nothing was written");
+}
+
+#[test]
+fn a_write_with_a_parameter_that_is_not_known_is_not_done() {
+    let admin = Admin::start(Some(RFC));
+    for (method, path, content_type, body) in [
+        ("DELETE", "/namespaces/default?dry-run=true", "", ""),
+        ("DELETE", "/namespaces/default?dry_run=true&force=1", "", ""),
+        ("PATCH", "/namespaces/default?dryrun", "application/json", "{\"timeout\":\"5s\"}"),
+        ("PUT", "/config?dry-run=true", "application/yaml", "namespaces: []\n"),
+        ("POST", "/config/rollback/1?if-match=x", "", ""),
+        ("PUT", "/namespaces/default/value?key=k&ttl=60", "application/octet-stream", "v"),
+        ("DELETE", "/namespaces/default/value?key=k&dry_run=true", "", ""),
+        ("POST", "/namespaces/default/list/pop?key=k&end=left&count=2", "", ""),
+        ("DELETE", "/namespaces/default/list?key=k&end=left&count=2", "", ""),
+        ("DELETE", "/session?all=true", "", ""),
+    ] {
+        let answer = send(admin.http(), method, path, &[("content-type", content_type)], body.as_bytes());
+        let told = answer.text();
+        assert!(
+            answer.status == 400 && told.contains("there is no parameter"),
+            "{method} {path}: {answer:?}"
+        );
+    }
+    assert_eq!(admin.text(), RFC);
+    let typed = admin.ask("DELETE", "/namespaces/default?dry-run=true").json();
+    let detail = typed["detail"].as_str().unwrap();
+    assert!(detail.contains("\"dry-run\"") && detail.contains("expected dry_run"), "{detail}");
+    assert_eq!(admin.ask("GET", "/namespaces?nocache=1").status, 200, "a read does what it would without");
+}
+
+#[test]
+fn null_stands_for_what_is_not_given() {
+    let admin = Admin::start(Some(RFC));
+    let nulls = r#""interfaces":null,"timeout":null,"max_message_bytes":null,"max_in_flight":null,
+        "requests_per_second":null,"read_only":null"#;
+    let plain = json!({"name": "a", "pattern": "list", "plugin": {"endpoint": "b:1"}});
+    let body = plain.to_string().replacen('{', &format!("{{{nulls},"), 1);
+    for (method, path, status) in [("POST", "/namespaces", 201), ("PUT", "/namespaces/a", 200)] {
+        let answer = admin.json(method, path, &body);
+        assert_eq!((answer.status, &answer.json()["namespace"]), (status, &plain), "{answer:?}");
+    }
+    assert!(!admin.text().contains("null"), "{}", admin.text());
+    let nameless = admin.json("POST", "/namespaces", &body.replace("\"a\"", "null"));
+    assert_eq!((nameless.status, nameless.json()["errors"][0]["pointer"].as_str()), (422, Some("/name")));
+    let file = admin.yaml("/config", b"null");
+    let told = "invalid type: null, expected a mapping with the key namespaces";
+    assert_eq!((file.status, file.json()["detail"].as_str()), (422, Some(told)));
+}
+
+#[test]
+fn a_cursor_that_is_none_is_refused() {
+    let admin = Admin::start(Some(RFC));
+    let status = |path: &str| admin.ask("GET", path).status;
+    assert_eq!(status(&format!("/audit?cursor={}", i64::MAX)), 200);
+    for cursor in ["9223372036854775808", "18446744073709551615", "-1", "x"] {
+        assert_eq!(status(&format!("/audit?cursor={cursor}")), 400, "{cursor}");
+    }
+    for cursor in [String::new(), "k".repeat(4097)] {
+        let answer = admin.ask("GET", &format!("/namespaces/default/keys?cursor={cursor}"));
+        assert!(answer.status == 400 && answer.text().contains("cursor: expected"), "{answer:?}");
+    }
 }
 
 #[test]
@@ -413,6 +478,8 @@ fn the_api_is_described_in_full() {
     ] {
         assert!(paths.contains_key(path), "{path} is missing");
     }
+    assert_eq!(paths["/namespaces/{name}/list"]["delete"]["deprecated"], true);
+    assert_eq!(paths["/namespaces/{name}/list/pop"]["post"].get("deprecated"), None);
     let page = admin.ask("GET", "/docs");
     assert!(page.text().contains("/config/rollback/{number}"), "{page:?}");
     for loads in ["src=", "<link", "<script", "url(", "@import"] {

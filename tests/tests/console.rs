@@ -147,7 +147,7 @@ fn a_value_goes_in_and_out_byte_for_byte_and_never_as_a_page() {
         (push("right", b"1").json(), push("left", b"0").json()),
         (json!({"length": 1}), json!({"length": 2}))
     );
-    assert_eq!(stack.admin.ask("DELETE", &format!("{list}right")).body, b"1");
+    assert_eq!(stack.admin.ask("POST", "/namespaces/default/list/pop?key=q&end=right").body, b"1");
     assert_eq!(stack.admin.ask("GET", "/namespaces/default/list?key=q").json(), json!({"length": 1}));
     assert_eq!(stack.admin.ask("DELETE", &format!("{list}left")).body, b"0");
     assert_eq!(stack.admin.ask("DELETE", &format!("{list}left")).status, 204);
@@ -187,7 +187,8 @@ fn each_role_does_what_it_may_and_no_more() {
         assert_eq!([&read, &data, &write].map(|token| ask(token, "GET", path)), [403, 200, 200], "{path}");
     }
     let push = "/namespaces/default/list?key=l&end=left";
-    for (method, path) in [("POST", push), ("DELETE", push), ("DELETE", value)] {
+    let pop = "/namespaces/default/list/pop?key=l&end=left";
+    for (method, path) in [("POST", push), ("POST", pop), ("DELETE", push), ("DELETE", value)] {
         assert_eq!([&read, &data].map(|token| ask(token, method, path)), [403, 403], "{method} {path}");
     }
     let audit = |token: &str| {
@@ -225,6 +226,15 @@ fn a_session_stands_for_its_token_and_ends_with_it() {
         json!({"who": "a-write", "role": "write", "login": true})
     );
 
+    let for_a_proxy = ("authorization", "Basic dXNlcjpwYXNz");
+    assert_eq!(send(http, "GET", "/session", &[cookie, for_a_proxy], b"").json()["who"], "a-write");
+    assert_eq!(send(http, "GET", "/session", &[for_a_proxy], b"").status, 401);
+    let other = Stack::start(&["--token-file", &file]);
+    let body = format!("{{\"token\":\"{write}\"}}");
+    let elsewhere = send(other.admin.http(), "POST", "/session", &[json], body.as_bytes());
+    let name = |cookie: &str| cookie.split('=').next().unwrap().to_owned();
+    assert_ne!(name(&session), name(elsewhere.header("set-cookie").unwrap()), "a browser sends both to both");
+
     let value = "/namespaces/default/value?key=k";
     assert_eq!(send(http, "PUT", value, &[cookie, BYTES], b"v").status, 204);
     let elsewhere = send(http, "PUT", value, &[cookie, BYTES, ("origin", "http://evil.example")], b"v");
@@ -242,6 +252,17 @@ fn a_session_stands_for_its_token_and_ends_with_it() {
         401,
         "the token is gone, and so is its session"
     );
+}
+
+#[test]
+fn a_proxy_is_asked_not_to_collect_the_events() {
+    let stack = Stack::start(&[]);
+    let mut events = Events::follow(&stack.admin, "default");
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(events.0.read_line(&mut head).unwrap() > 0, "{head}");
+    }
+    assert!(head.contains("x-accel-buffering: no\r\n"), "{head}");
 }
 
 /// The events of the admin, as they come.
@@ -400,13 +421,14 @@ fn the_audit_log_is_read_page_by_page() {
             .as_array()
             .unwrap()
             .iter()
-            .map(|entry| entry["key"].as_str().unwrap().to_owned())
+            .map(|entry| entry["key"].as_str().or(entry["action"].as_str()).unwrap().to_owned())
             .collect()
     };
     assert_eq!(keys(&first), ["k4", "k3", "k2"]);
     let second = stack.admin.ask("GET", &format!("/audit?limit=3&cursor={}", first["next_cursor"])).json();
     assert_eq!(
         (keys(&second), &second["next_cursor"]),
-        (vec!["k1".to_owned(), "k0".to_owned()], &Value::Null)
+        (vec!["k1".to_owned(), "k0".to_owned(), "found".to_owned()], &Value::Null),
+        "the file that was there at the start is the first entry"
     );
 }

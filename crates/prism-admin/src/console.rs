@@ -10,6 +10,7 @@ use http::header::{
 };
 use http::{HeaderMap, StatusCode};
 
+use crate::api::request::strong;
 use crate::error::{Kind, Problem};
 use crate::file::snapshot::sha256;
 
@@ -75,7 +76,10 @@ fn answer(name: &str, headers: &HeaderMap) -> Response {
         _ => "image/svg+xml",
     };
     let tag = format!("\"{}\"", sha256(text.as_bytes()));
-    let known = headers.get(IF_NONE_MATCH).is_some_and(|given| given.as_bytes() == tag.as_bytes());
+    let known = headers
+        .get(IF_NONE_MATCH)
+        .and_then(|given| given.to_str().ok())
+        .is_some_and(|given| strong(given) == tag);
     // Another binary has other files, so browsers ask each time; that nothing has changed costs no body.
     let about = [
         (CACHE_CONTROL, "no-cache".to_owned()),
@@ -102,8 +106,9 @@ mod tests {
         let served: BTreeSet<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
         assert_eq!(served, there);
         for (name, text) in FILES {
+            let folders = ["./", FOLDER, FOLDER.trim_start_matches('/')];
             for named in text.split(['"', '\'']).filter_map(|part| {
-                part.strip_prefix("./").or_else(|| part.strip_prefix(FOLDER)).filter(|_| !part.contains('\n'))
+                folders.iter().find_map(|folder| part.strip_prefix(folder)).filter(|_| !part.contains('\n'))
             }) {
                 assert!(served.contains(named), "{name} names {named}");
             }
@@ -111,10 +116,24 @@ mod tests {
     }
 
     #[test]
+    fn the_page_names_nothing_by_an_address_that_a_proxy_with_a_path_before_it_would_not_have() {
+        let (_, page) = FILES.iter().find(|(name, _)| *name == INDEX).unwrap();
+        assert!(!page.contains("=\"/") && page.contains("src=\"console/main.js\""), "{page}");
+        let absolute =
+            ["fetch(\"/", "fetch(`/", "EventSource(\"/", "EventSource(`/", "src: \"/", "href: \"/"];
+        for (name, text) in FILES {
+            assert!(!absolute.iter().any(|it| text.contains(it)), "{name}");
+        }
+    }
+
+    #[test]
     fn a_file_that_the_browser_has_is_not_sent_again() {
         let first = answer(INDEX, &HeaderMap::new());
         let tag = first.headers()[ETAG].clone();
-        let again = answer(INDEX, &HeaderMap::from_iter([(IF_NONE_MATCH, tag)]));
-        assert_eq!((first.status(), again.status()), (StatusCode::OK, StatusCode::NOT_MODIFIED));
+        let weak = format!("W/{}", tag.to_str().unwrap()).parse().unwrap();
+        for tag in [tag, weak] {
+            let again = answer(INDEX, &HeaderMap::from_iter([(IF_NONE_MATCH, tag)]));
+            assert_eq!((first.status(), again.status()), (StatusCode::OK, StatusCode::NOT_MODIFIED));
+        }
     }
 }

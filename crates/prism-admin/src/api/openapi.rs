@@ -62,6 +62,7 @@ fn own_document() {}
 fn docs() {}
 
 /// The routes, those of the description among them.
+#[expect(deprecated, reason = "clients of older versions use what is deprecated")]
 pub fn routes(admin: Admin) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(namespaces::list, namespaces::create))
@@ -76,7 +77,8 @@ pub fn routes(admin: Admin) -> Router {
         .routes(routes!(keys::list))
         .routes(routes!(keys::count))
         .routes(routes!(value::get, value::put, value::delete))
-        .routes(routes!(list::get, list::push, list::pop))
+        .routes(routes!(list::get, list::push, list::pop_by_delete))
+        .routes(routes!(list::pop))
         .routes(routes!(traffic::get))
         .routes(routes!(audit::list))
         .routes(routes!(session::get, session::post, session::delete))
@@ -164,7 +166,7 @@ fn page(document: &Value) -> String {
     let mut html = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><title>prism-admin</title><style>{STYLE}</style><h1>prism-admin {}</h1><p>{}</p>\
-         <p><a href=\"/openapi.json\">openapi.json</a></p>",
+         <p><a href=\"openapi.json\">openapi.json</a></p>",
         text(&document["info"]["version"]),
         text(&document["info"]["description"])
     );

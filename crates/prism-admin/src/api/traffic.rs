@@ -6,10 +6,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::Stream;
 use futures_util::future::join_all;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use utoipa::IntoParams;
@@ -104,7 +104,7 @@ pub async fn get(
     State(admin): State<Admin>,
     Params(params): Params<EventsParams>,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let names: Vec<_> = params.namespaces.split(',').filter(|name| !name.is_empty()).collect();
     if names.len() > NAMESPACES_MAX {
         let detail = format!("namespaces: {} are named; at most {NAMESPACES_MAX}", names.len());
@@ -130,7 +130,10 @@ pub async fn get(
     let events = futures_util::stream::once(async { past });
     let events = futures_util::StreamExt::chain(events, samples);
     let events = futures_util::StreamExt::take_until(events, stopping.cancelled_owned());
-    Ok(Sse::new(futures_util::StreamExt::map(events, Ok)).keep_alive(KeepAlive::default()))
+    let events = futures_util::StreamExt::map(events, Ok::<_, Infallible>);
+    // nginx would collect the events until its buffer is full.
+    let unbuffered = [(HeaderName::from_static("x-accel-buffering"), "no")];
+    Ok((unbuffered, Sse::new(events).keep_alive(KeepAlive::default())))
 }
 
 /// Somebody who follows.

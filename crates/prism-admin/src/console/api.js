@@ -1,5 +1,8 @@
 // Requests to the API; a failure is an Error with what the API told of it.
 
+/** Where the API begins: what stands before this file's own path, which is more than "/" behind some proxies. */
+const ROOT = new URL("../", import.meta.url);
+
 let loggedOut = () => {};
 
 /** What to do when the API no longer knows us. */
@@ -7,10 +10,16 @@ export function onLoggedOut(act) {
   loggedOut = act;
 }
 
+/** The address of a path of the API. */
+export function address(path, query = {}) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const url = new URL(path.slice(1), ROOT);
+  url.search = new URLSearchParams(given);
+  return url.href;
+}
+
 /** Sends a request; the Response. Throws what the API told if it is no success. */
 export async function send(method, path, { query = {}, json, bytes, headers = {}, signal } = {}) {
-  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  const search = new URLSearchParams(given).toString();
   const init = { method, signal, headers: { ...headers } };
   if (json !== undefined) {
     init.headers["content-type"] = method === "PATCH" ? "application/merge-patch+json" : "application/json";
@@ -22,7 +31,7 @@ export async function send(method, path, { query = {}, json, bytes, headers = {}
   }
   let response;
   try {
-    response = await fetch(search ? `${path}?${search}` : path, init);
+    response = await fetch(address(path, query), init);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw Object.assign(new Error(), { title: "The admin does not answer", detail: `Is prism-admin still running? (${error.message})` });

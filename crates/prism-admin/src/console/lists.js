@@ -43,7 +43,7 @@ function oneList(name, key, may) {
       title: `Pop from the ${end} of this list?`,
       body: [h("p", {}, `Its ${end === "left" ? "first" : "last"} value is removed from `, h("strong", {}, name), " and shown once:"), h("pre", { class: "named" }, key)],
       verb: `Pop ${end}`,
-      act: async () => { response = await send("DELETE", path, { query: { key, end } }); },
+      act: async () => { response = await send("POST", `${path}/pop`, { query: { key, end } }); },
     });
     if (!done) return;
     look();

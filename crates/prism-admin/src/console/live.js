@@ -1,6 +1,6 @@
 // The figures as they are sent: the last 15 minutes first, then a sample every few seconds.
 
-import { get } from "./api.js";
+import { address, get } from "./api.js";
 
 /** How many samples are 15 minutes. */
 export const POINTS = 180;
@@ -67,7 +67,7 @@ export function follow(names, signal, changed) {
   const open = () => {
     close();
     if (document.hidden) return;
-    source = new EventSource(`/traffic/events?namespaces=${names.map(encodeURIComponent).join(",")}`);
+    source = new EventSource(address("/traffic/events", { namespaces: names.join(",") }));
     source.addEventListener("history", began);
     source.addEventListener("sample", sampled);
     source.addEventListener("error", failed);

@@ -1,6 +1,6 @@
 // The console: who is here, where they are, and the page that belongs there.
 
-import { get, onLoggedOut, send } from "./api.js";
+import { address, get, onLoggedOut, send } from "./api.js";
 import { fill, h, problem } from "./dom.js";
 import { audit } from "./audit.js";
 import { backends } from "./backends.js";
@@ -54,10 +54,10 @@ function header(current) {
     ? [h("span", { class: "who" }, `${session.who} (${session.role})`), h("button", { type: "button", class: "plain", onclick: logOut }, "Log out")]
     : [];
   fill(document.getElementById("header"),
-    h("a", { class: "brand", href: "#/" }, h("img", { src: "/console/icon.svg", alt: "", width: 24, height: 24 }), "Prism"),
+    h("a", { class: "brand", href: "#/" }, h("img", { src: address("/console/icon.svg"), alt: "", width: 24, height: 24 }), "Prism"),
     session ? h("nav", { "aria-label": "Pages" }, LINKS.map(([path, name]) =>
       h("a", { href: `#/${path}`, "aria-current": path === current ? "page" : null }, name))) : null,
-    h("div", { class: "user" }, who, h("a", { href: "/docs", class: "api" }, "API"), toggle));
+    h("div", { class: "user" }, who, h("a", { href: address("/docs"), class: "api" }, "API"), toggle));
 }
 
 function change(chosen, current) {

@@ -86,8 +86,8 @@ pub async fn push(
     length.map(|length| Json(Length { length })).map_err(|error| problem(&error))
 }
 
-/// Pop a value.
-#[utoipa::path(delete, path = "/namespaces/{name}/list", tag = "data", params(("name" = String, Path), EndParams),
+/// Pop a value. Not DELETE: proxies and HTTP libraries may send that again by themselves, and a second value would go.
+#[utoipa::path(post, path = "/namespaces/{name}/list/pop", tag = "data", params(("name" = String, Path), EndParams),
     responses((status = 200, description = "The value.", body = String, content_type = "application/octet-stream"),
     (status = 204, description = "The list is empty.")))]
 pub async fn pop(
@@ -104,4 +104,18 @@ pub async fn pop(
     };
     let value = value.map_err(|error| problem(&error))?;
     Ok(value.map_or_else(|| StatusCode::NO_CONTENT.into_response(), told))
+}
+
+/// Pop a value, as before `POST /namespaces/{name}/list/pop`. A proxy or an HTTP library that sends it again pops again.
+#[utoipa::path(delete, path = "/namespaces/{name}/list", tag = "data", params(("name" = String, Path), EndParams),
+    responses((status = 200, description = "The value.", body = String, content_type = "application/octet-stream"),
+    (status = 204, description = "The list is empty.")))]
+#[deprecated]
+pub async fn pop_by_delete(
+    admin: State<Admin>,
+    name: Param<String>,
+    params: Params<EndParams>,
+    caller: Extension<Caller>,
+) -> Result<Response, Problem> {
+    pop(admin, name, params, caller).await
 }
