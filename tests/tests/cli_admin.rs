@@ -253,7 +253,7 @@ fn an_admin_that_is_not_there_is_told() {
         &["namespaces", "ls"][..],
         &["namespaces", "delete", "a"],
         &["config", "status"],
-        &["config", "apply", file.to_str().unwrap()],
+        &["config", "apply", file.to_str().unwrap(), "--overwrite"],
     ] {
         let words = [words, &["--admin", NO_PROXY]].concat();
         let text = Ran::prism(&words);
@@ -364,14 +364,19 @@ fn a_file_is_compared_applied_followed_and_rolled_back() {
     assert_eq!(gateway.text(), old);
     assert_eq!(gateway.run_json(&["config", "diff", path]).json()[0]["changed"], true);
 
+    let tag = diff.text().trim_end().rsplit(' ').next().unwrap().to_owned();
+    assert!(
+        diff.text().ends_with(&format!("nothing was written\napply it with --if-match {tag}\n")),
+        "{diff:?}"
+    );
     assert_eq!(
-        gateway.run(&["config", "apply", path]).text(),
+        gateway.run(&["config", "apply", path, "--if-match", &tag]).text(),
         format!("written as revision 2\n{}", gateway.applied())
     );
     assert_eq!(gateway.text(), new);
     assert_eq!(gateway.run(&["kv", "count", "-n", "second"]).text(), "0\n");
     assert_eq!(gateway.run(&["config", "diff", path]).text(), "no difference\n");
-    let again = &gateway.run_json(&["config", "apply", path]).json()[0];
+    let again = &gateway.run_json(&["config", "apply", path, "--overwrite"]).json()[0];
     assert_eq!((&again["changed"], &again["revision"]), (&json!(false), &json!(2)));
 
     let status = gateway.run(&["config", "status"]);
@@ -403,17 +408,60 @@ fn a_file_is_compared_applied_followed_and_rolled_back() {
     assert_eq!((&back["revision"], &back["applied"]), (&json!(4), &json!(true)));
 
     std::fs::write(&file, "namespaces:\n  - {name: A, pattern: list, plugin: {endpoint: 'a:1'}}\n").unwrap();
-    for verb in ["diff", "apply"] {
-        let wrong = gateway.run_json(&["config", verb, path]);
+    for words in [&["config", "diff", path][..], &["config", "apply", path, "--overwrite"]] {
+        let wrong = gateway.run_json(words);
         assert_eq!(refused(&wrong), is(1, "invalid_argument", "/namespaces/0/name"));
     }
     // More than an admin reads.
     std::fs::write(&file, vec![b'#'; 9 << 20]).unwrap();
-    let large = gateway.run_json(&["config", "apply", path]);
+    let large = gateway.run_json(&["config", "apply", path, "--overwrite"]);
     assert_eq!(refused(&large), is(1, "invalid_argument", "null"), "{large:?}");
-    let missing = gateway.run(&["config", "apply", "/nowhere/new.yaml"]);
+    let missing = gateway.run(&["config", "apply", "/nowhere/new.yaml", "--overwrite"]);
     assert!(missing.code == 1 && missing.err.contains("/nowhere/new.yaml"), "{missing:?}");
     assert_eq!(gateway.text(), new);
+}
+
+#[test]
+fn a_file_is_applied_to_what_was_looked_at_and_to_nothing_else() {
+    let store = memstore();
+    let gateway = Gateway::start(&[("first", store.grpc())], &[]);
+    let file = gateway.proxy.folder().join("new.yaml");
+    let path = file.to_str().unwrap();
+
+    let got = gateway.run(&["config", "get"]);
+    let text = String::from_utf8(got.out).unwrap();
+    assert_eq!((got.code, &text), (0, &gateway.text()));
+    let tag = got.err.strip_prefix("tag ").and_then(|rest| rest.strip_suffix('\n')).unwrap().to_owned();
+    let told = gateway.run_json(&["config", "get"]);
+    assert_eq!((told.json(), told.err.as_str()), (vec![json!({"text": gateway.text(), "tag": tag})], ""));
+    std::fs::write(&file, format!("# ours\n{text}")).unwrap();
+    let diff = &gateway.run_json(&["config", "diff", path]).json()[0];
+    assert_eq!(diff["previous_sha256"], tag.as_str());
+
+    let colleague = ["namespaces", "create", "theirs", "--pattern", "keyvalue", "--endpoint", store.grpc()];
+    assert_eq!(gateway.run(&colleague).code, 0);
+    let before = gateway.text();
+    assert_eq!(gateway.run(&["config", "apply", path]).code, 2, "nobody said what the file was based on");
+    let late = gateway.run(&["config", "apply", path, "--if-match", &tag]);
+    assert!(late.code == 1 && late.err.contains("if-match does not hold"), "{late:?}");
+    let late = gateway.run_json(&["config", "rollback", "1", "--if-match", &tag]);
+    assert_eq!(refused(&late), is(1, "failed_precondition", "null"));
+    for wrong in [
+        &["config", "apply", path, "--if-match", "abc"][..],
+        &["config", "apply", path, "--if-match", &tag, "--overwrite"],
+        &["config", "rollback", "1", "--if-match", ""],
+    ] {
+        assert_eq!(gateway.run(wrong).code, 2, "{wrong:?}");
+    }
+    assert_eq!(gateway.text(), before, "what the colleague did is there still");
+
+    let now = gateway.run_json(&["config", "get"]).json()[0]["tag"].as_str().unwrap().to_owned();
+    let quoted = format!("\"{now}\"");
+    assert_eq!(gateway.run(&["config", "apply", path, "--if-match", &quoted]).code, 0);
+    assert!(gateway.text().starts_with("# ours\n") && !gateway.text().contains("theirs"));
+    std::fs::write(&file, before).unwrap();
+    assert_eq!(gateway.run(&["config", "apply", path, "--overwrite"]).code, 0);
+    assert!(gateway.text().contains("theirs"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use http::{HeaderValue, Method, Request, StatusCode};
 use prism_runtime::fetch::{FetchError, Fetcher};
 use serde::Serialize;
@@ -64,21 +64,25 @@ pub(crate) fn segment(name: &str) -> String {
 impl AdminArgs {
     /// Asks without a body.
     pub(crate) async fn ask(&self, method: Method, path: &str) -> Result<Bytes, Failure> {
-        self.send(method, path, "", Bytes::new()).await
+        self.send(method, path, "", Bytes::new(), None).await
     }
 
-    /// Asks; the body of an answer that is a success.
+    /// Asks, on the condition that what is written to has this tag; the body of an answer that is a success.
     pub(crate) async fn send(
         &self,
         method: Method,
         path: &str,
         kind: &str,
         body: Bytes,
+        if_match: Option<&str>,
     ) -> Result<Bytes, Failure> {
         let is_write = method != Method::GET;
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.admin));
         if !kind.is_empty() {
             request = request.header(CONTENT_TYPE, kind);
+        }
+        if let Some(tag) = if_match {
+            request = request.header(IF_MATCH, format!("\"{tag}\""));
         }
         if let Some(token) = &self.token {
             let value = HeaderValue::try_from(format!("Bearer {token}"));
@@ -105,7 +109,19 @@ impl AdminArgs {
         kind: &str,
         body: Bytes,
     ) -> Result<Written, Failure> {
-        let answer = self.send(method, path, kind, body).await?;
+        self.write_if(method, path, kind, body, None).await
+    }
+
+    /// Asks for a write to what has this tag.
+    pub(crate) async fn write_if(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: Bytes,
+        if_match: Option<&str>,
+    ) -> Result<Written, Failure> {
+        let answer = self.send(method, path, kind, body, if_match).await?;
         self.json(&answer).map(Written)
     }
 
@@ -179,6 +195,11 @@ fn other_server(message: String) -> Failure {
 pub(crate) struct Written(Value);
 
 impl Written {
+    /// The tag of the file before, if this changes it.
+    pub(crate) fn tag_before(&self) -> Option<&str> {
+        self.0["previous_sha256"].as_str().filter(|_| self.0["changed"] == true)
+    }
+
     /// Prints it. It failed if a proxy does not have it.
     pub(crate) fn print(&self, output: Output) -> Result<Exit, Failure> {
         output.print(self)?;

@@ -8,11 +8,12 @@ use clap::{Args, Subcommand};
 use http::Method;
 use prism_admin::api::request::CONFIG_BYTES_MAX;
 use prism_admin::error::FieldError;
+use prism_admin::file::snapshot::sha256;
 use serde::Serialize;
 use serde_json::Value;
 use tonic::Code;
 
-use crate::admin::{AdminArgs, YAML, table};
+use crate::admin::{AdminArgs, Written, YAML, table};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Format, Output, OutputArgs};
@@ -20,8 +21,10 @@ use crate::runtime;
 
 const AFTER_HELP: &str = "\
 Examples:
-  prism config validate prism.yaml
-  prism config diff new.yaml && prism config apply new.yaml
+  prism config get >new.yaml                      # the tag is told on standard error
+  prism config validate new.yaml
+  prism config diff new.yaml                      # ends with the tag of what it was compared with
+  prism config apply new.yaml --if-match TAG
   prism config status
   prism config revisions
   prism config revisions 7 --diff
@@ -46,16 +49,15 @@ enum Verb {
         /// The file.
         file: PathBuf,
     },
-    /// Show what applying a file would change.
+    /// Print the file in force, byte for byte, and its tag on standard error.
+    Get,
+    /// Show what applying a file would change, and the tag of what it was compared with.
     Diff {
         /// The file.
         file: PathBuf,
     },
     /// Put a file in force, byte for byte.
-    Apply {
-        /// The file.
-        file: PathBuf,
-    },
+    Apply(Apply),
     /// Tell whether the proxies follow the file; ends with 1 if one does not.
     Status,
     /// List the revisions, or show one.
@@ -73,7 +75,41 @@ enum Verb {
         /// Shows what would change, and changes nothing.
         #[arg(long)]
         dry_run: bool,
+        /// Only if the file in force has this tag still.
+        #[arg(long, value_name = "TAG", value_parser = tag)]
+        if_match: Option<String>,
     },
+}
+
+#[derive(Args, Debug)]
+struct Apply {
+    /// The file.
+    file: PathBuf,
+    #[command(flatten)]
+    base: Base,
+}
+
+/// What is replaced: whoever applies a file undoes what others changed since it was made, unless they say on what it is
+/// based, or that they mean it.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+struct Base {
+    /// Only if the file in force has this tag still, as `config get` and `config diff` told it.
+    #[arg(long, value_name = "TAG", value_parser = tag)]
+    if_match: Option<String>,
+    /// Whatever is in force, and whoever changed it since.
+    #[arg(long)]
+    overwrite: bool,
+}
+
+/// The tag of a file: its SHA-256 in hex, with or without the quotes of an etag.
+fn tag(text: &str) -> Result<String, String> {
+    let plain = text.strip_prefix("W/").unwrap_or(text).trim_matches('"');
+    if plain.len() == 64 && plain.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(plain.to_ascii_lowercase())
+    } else {
+        Err("expected a tag as `config get` and `config diff` tell it: 64 hex digits".to_owned())
+    }
 }
 
 impl Config {
@@ -87,8 +123,23 @@ impl Config {
         runtime::block_on(async {
             match self.verb {
                 Verb::Validate { file } => validate(&file, output),
-                Verb::Diff { file } => put(admin, "/config?dry_run=true", &file, output).await,
-                Verb::Apply { file } => put(admin, "/config", &file, output).await,
+                Verb::Get => {
+                    let text = admin.ask(Method::GET, "/config").await?;
+                    let file = File { tag: sha256(&text), text };
+                    output.print(&file)?;
+                    if self.output.output == Format::Text {
+                        eprintln!("tag {}", file.tag);
+                    }
+                    Ok(Exit::Success)
+                }
+                Verb::Diff { file } => {
+                    let diff = Diff(put(admin, "/config?dry_run=true", &file, None).await?);
+                    output.print(&diff)?;
+                    Ok(Exit::Success)
+                }
+                Verb::Apply(Apply { file, base }) => {
+                    put(admin, "/config", &file, base.if_match.as_deref()).await?.print(output)
+                }
                 Verb::Status => {
                     let status = Status(admin.get("/config/status").await?);
                     let good = status.0["in_sync"] == true && status.0["file"]["error"].is_null();
@@ -104,10 +155,11 @@ impl Config {
                     output.print(&Raw { text: admin.ask(Method::GET, &path).await? })?;
                     Ok(Exit::Success)
                 }
-                Verb::Rollback { number, dry_run } => {
+                Verb::Rollback { number, dry_run, if_match } => {
                     let dry_run = if dry_run { "?dry_run=true" } else { "" };
                     let path = format!("/config/rollback/{number}{dry_run}");
-                    admin.write(Method::POST, &path, "", Bytes::new()).await?.print(output)
+                    let tag = if_match.as_deref();
+                    admin.write_if(Method::POST, &path, "", Bytes::new(), tag).await?.print(output)
                 }
             }
         })
@@ -118,7 +170,7 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(file).map_err(|error| Failure::file(&file.display().to_string(), &error))
 }
 
-async fn put(admin: &AdminArgs, path: &str, file: &Path, output: Output) -> Result<Exit, Failure> {
+async fn put(admin: &AdminArgs, path: &str, file: &Path, if_match: Option<&str>) -> Result<Written, Failure> {
     let bytes = read(file)?;
     // The admin refuses it before it has read all, and the answer could be lost.
     if bytes.len() > CONFIG_BYTES_MAX {
@@ -131,7 +183,36 @@ async fn put(admin: &AdminArgs, path: &str, file: &Path, output: Output) -> Resu
             retryable: false,
         });
     }
-    admin.write(Method::PUT, path, YAML, bytes.into()).await?.print(output)
+    admin.write_if(Method::PUT, path, YAML, bytes.into(), if_match).await
+}
+
+/// What applying a file would change.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Diff(Written);
+
+impl Answer for Diff {
+    fn text(&self, out: &mut dyn Write, terminal: bool) -> io::Result<()> {
+        self.0.text(out, terminal)?;
+        match self.0.tag_before() {
+            Some(tag) => writeln!(out, "apply it with --if-match {tag}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The file in force.
+#[derive(Serialize)]
+struct File {
+    #[serde(serialize_with = "lossy")]
+    text: Bytes,
+    tag: String,
+}
+
+impl Answer for File {
+    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        out.write_all(&self.text)
+    }
 }
 
 #[derive(Serialize)]

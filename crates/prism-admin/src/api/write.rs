@@ -32,6 +32,8 @@ pub struct Answer {
     pub revision: Option<u64>,
     /// SHA-256 of the file, in hex, which is what proxies report as the revision; of a dry run, what it would be.
     pub sha256: String,
+    /// SHA-256 of the file before, in hex; in quotes it is the etag that it had.
+    pub previous_sha256: String,
     /// Whether every proxy reports this revision or one that came after it. False for a dry run.
     pub applied: bool,
     /// Each proxy; none for a dry run.
@@ -133,6 +135,7 @@ impl Told {
             dry_run: true,
             revision: None,
             sha256: new.sha256().to_owned(),
+            previous_sha256: now.sha256().to_owned(),
             applied: false,
             proxies: Vec::new(),
             warnings: self.warnings,
@@ -149,6 +152,7 @@ fn answer(written: Written<Told>, proxies: Vec<Applied>) -> Answer {
         dry_run: false,
         revision: written.revision,
         sha256: written.after.sha256().to_owned(),
+        previous_sha256: written.before.sha256().to_owned(),
         applied: !proxies.is_empty() && proxies.iter().all(|proxy| proxy.applied),
         proxies,
         warnings: written.outcome.warnings,
