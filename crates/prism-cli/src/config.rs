@@ -1,5 +1,7 @@
 //! `prism config`: the gateway's configuration file as a whole, through its admin.
 
+mod status;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Format, Output, OutputArgs};
 use crate::runtime;
+use status::Status;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -280,39 +283,5 @@ impl Answer for Revisions {
             rows.push(vec![revision["number"].to_string(), text("at"), text("who"), text("action")]);
         }
         table(out, &rows)
-    }
-}
-
-#[derive(Serialize)]
-#[serde(transparent)]
-struct Status(Value);
-
-impl Answer for Status {
-    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let file = &self.0["file"];
-        let state = match (file["exists"] == true, file["error"].as_str()) {
-            (_, Some(error)) => error.to_owned(),
-            (false, None) => "not there yet".to_owned(),
-            (true, None) => format!("{:.12}, namespaces: {}", text(&file["sha256"]), file["namespaces"]),
-        };
-        writeln!(out, "{}: {state}", text(&file["path"]))?;
-        for proxy in self.0["proxies"].as_array().into_iter().flatten() {
-            let attempt = &proxy["status"]["last_attempt"];
-            let state = match (proxy["in_sync"] == true, proxy["error"].as_str(), attempt["error"].as_str()) {
-                (true, ..) => "in sync".to_owned(),
-                (false, Some(error), _) => format!("no answer: {error}"),
-                (false, None, Some(error)) => format!("REFUSED, the one before stays in force: {error}"),
-                (false, None, None) => format!("has another: {:.12}", text(&proxy["status"]["revision"])),
-            };
-            writeln!(out, "  {}  {state}", text(&proxy["url"]))?;
-            for key in proxy["status"]["restart_required"].as_array().into_iter().flatten() {
-                writeln!(out, "    restart it for {}", text(&key["field"]))?;
-            }
-            for problem in proxy["status"]["problems"].as_array().into_iter().flatten() {
-                writeln!(out, "    namespace {}: {}", text(&problem["namespace"]), text(&problem["error"]))?;
-            }
-        }
-        Ok(())
     }
 }

@@ -11,6 +11,7 @@
 //! changed. A process that is killed leaves a pending revision, which the next one to hold the lock settles.
 
 mod audit;
+mod change;
 mod durable;
 mod lock;
 mod place;
@@ -23,6 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 pub use audit::{AuditEntry, AuditPage};
+pub use change::{Age, Caller, Request, Written};
 pub use revisions::Revision;
 
 use super::snapshot::Snapshot;
@@ -31,37 +33,6 @@ use durable::Swapped;
 use lock::Lock;
 use place::{beside, folder_of, storage};
 use revisions::Revisions;
-
-/// Who asks for a change.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// The name of the token, or `local` without tokens.
-    pub who: String,
-    /// The request's id.
-    pub request_id: String,
-}
-
-/// A change that was asked for.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// Who asks.
-    pub caller: Caller,
-    /// What is done, such as `create namespace orders`.
-    pub action: String,
-}
-
-/// What a change left behind.
-#[derive(Clone, Debug)]
-pub struct Written<T> {
-    /// What the deciding function said.
-    pub outcome: T,
-    /// The file before.
-    pub before: Arc<Snapshot>,
-    /// The file now.
-    pub after: Arc<Snapshot>,
-    /// The number of the revision in force, if the file has one.
-    pub revision: Option<u64>,
-}
 
 /// The file. Its methods block: call them where blocking is allowed.
 #[derive(Debug)]
@@ -77,17 +48,6 @@ pub struct Store {
 struct Turn<'a> {
     _lock: Lock,
     _queue: tokio::sync::MutexGuard<'a, ()>,
-}
-
-/// How a state of the file lies to a revision in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Age {
-    /// It came after.
-    Later,
-    /// It is that of this revision, which came before.
-    Earlier(u64),
-    /// It is none that is kept.
-    Unknown,
 }
 
 impl Store {

@@ -1,0 +1,161 @@
+//! One backend asked for its health, its interfaces and how long it takes to answer.
+
+use std::io;
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use prism_proto::INTERFACES_PREFIX;
+use prism_proxy::endpoint::Endpoint;
+use prism_runtime::listen::set_tcp_options;
+use serde::Serialize;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, timeout_at};
+use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+use tower::service_fn;
+use utoipa::ToSchema;
+
+use crate::file::policy::{Policy, Unresolved, resolve};
+
+/// The health of a backend.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BackendHealth {
+    /// It takes calls.
+    Serving,
+    /// It takes no calls.
+    NotServing,
+    /// It is there and does not tell its health.
+    Unknown,
+    /// It was not reached.
+    Unreachable,
+    /// It was not asked: it is in the proxy's process, must not be reached from here, or there was no time left.
+    NotAsked,
+}
+
+/// What it says, or why it says nothing.
+pub(super) struct Probed {
+    pub(super) health: BackendHealth,
+    pub(super) interfaces: Option<Vec<String>>,
+    pub(super) latency: Option<Duration>,
+    pub(super) error: Option<String>,
+}
+
+impl Probed {
+    fn failed(health: BackendHealth, error: impl ToString) -> Self {
+        Self { health, interfaces: None, latency: None, error: Some(error.to_string()) }
+    }
+}
+
+/// Asks a backend, if that is allowed and there is time.
+pub(super) async fn probe(policy: &Policy, endpoint: &Endpoint, until: Instant) -> Probed {
+    if matches!(endpoint, Endpoint::Embedded(_)) {
+        return Probed::failed(
+            BackendHealth::NotAsked,
+            "it is a part of the proxy's process; see what the proxies report",
+        );
+    }
+    if let Err(why) = policy.check(endpoint) {
+        return Probed::failed(BackendHealth::NotAsked, why);
+    }
+    if Instant::now() >= until {
+        return Probed::failed(BackendHealth::NotAsked, "there was no time left; ask again");
+    }
+    let asked = async {
+        let channel = match connect(endpoint).await {
+            Ok(channel) => channel,
+            Err(Refused::ByPolicy(why)) => return Probed::failed(BackendHealth::NotAsked, why),
+            Err(Refused::ByBackend(why)) => return Probed::failed(BackendHealth::Unreachable, why),
+        };
+        let (health, latency, error) = ask_health(channel.clone()).await;
+        let interfaces = timeout_at(until, ask_interfaces(channel)).await.ok().flatten();
+        Probed { health, interfaces, latency, error }
+    };
+    timeout_at(until, asked)
+        .await
+        .unwrap_or_else(|_| Probed::failed(BackendHealth::Unreachable, "it does not answer in time"))
+}
+
+enum Refused {
+    ByPolicy(String),
+    ByBackend(String),
+}
+
+/// Connects to what a name resolves to now, after judging it, so that no later answer of the resolver is used.
+async fn connect(endpoint: &Endpoint) -> Result<Channel, Refused> {
+    let refused = |error: tonic::transport::Error| Refused::ByBackend(cause(&error));
+    match endpoint {
+        Endpoint::Unix(path) => {
+            let path = path.clone();
+            let connector = service_fn(move |_| {
+                let path = path.clone();
+                async move { UnixStream::connect(path).await.map(TokioIo::new) }
+            });
+            let target = tonic::transport::Endpoint::from_static("http://localhost");
+            target.connect_with_connector(connector).await.map_err(refused)
+        }
+        Endpoint::Tcp(authority) => {
+            let addresses = resolve(authority.as_str()).await.map_err(|error| match error {
+                Unresolved::Refused(why) => Refused::ByPolicy(why),
+                Unresolved::Unknown(error) => Refused::ByBackend(error.to_string()),
+            })?;
+            let connector = service_fn(move |_| {
+                let addresses = addresses.clone();
+                async move {
+                    let stream = TcpStream::connect(addresses.as_slice()).await?;
+                    set_tcp_options(&stream)?;
+                    Ok::<_, io::Error>(TokioIo::new(stream))
+                }
+            });
+            let target =
+                tonic::transport::Endpoint::from_shared(format!("http://{authority}")).map_err(refused)?;
+            target.connect_with_connector(connector).await.map_err(refused)
+        }
+        Endpoint::Embedded(_) => Err(Refused::ByPolicy("it has no address".to_owned())),
+    }
+}
+
+async fn ask_health(channel: Channel) -> (BackendHealth, Option<Duration>, Option<String>) {
+    let begun = std::time::Instant::now();
+    let answer = HealthClient::new(channel).check(HealthCheckRequest { service: String::new() }).await;
+    match answer {
+        Ok(answer) => {
+            let health = match answer.into_inner().status() {
+                ServingStatus::Serving => BackendHealth::Serving,
+                ServingStatus::NotServing => BackendHealth::NotServing,
+                ServingStatus::Unknown | ServingStatus::ServiceUnknown => BackendHealth::Unknown,
+            };
+            (health, Some(begun.elapsed()), None)
+        }
+        Err(status) if status.code() == tonic::Code::Unimplemented => {
+            (BackendHealth::Unknown, Some(begun.elapsed()), None)
+        }
+        Err(status) => (BackendHealth::Unknown, None, Some(status.message().to_owned())),
+    }
+}
+
+async fn ask_interfaces(channel: Channel) -> Option<Vec<String>> {
+    let question = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let questions = futures_util::stream::once(async { question });
+    let answers = ServerReflectionClient::new(channel).server_reflection_info(questions).await;
+    let answer = answers.ok()?.into_inner().message().await.ok()??;
+    let MessageResponse::ListServicesResponse(list) = answer.message_response? else { return None };
+    let names = list.service.into_iter().map(|service| service.name);
+    let mut interfaces: Vec<_> = names.filter(|name| name.starts_with(INTERFACES_PREFIX)).collect();
+    interfaces.sort_unstable();
+    Some(interfaces)
+}
+
+/// What an error chain ends with, which says the most.
+fn cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), cause)
+}
