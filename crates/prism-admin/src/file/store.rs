@@ -18,6 +18,7 @@ mod place;
 mod recovery;
 mod revisions;
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,12 +35,16 @@ use lock::Lock;
 use place::{beside, folder_of, storage};
 use revisions::Revisions;
 
+/// States of the file that are remembered. A reader may have read the one before while the next is written.
+const KNOWN_MAX: usize = 4;
+
 /// The file. Its methods block: call them where blocking is allowed.
 #[derive(Debug)]
 pub struct Store {
     file: PathBuf,
     revisions: Revisions,
-    latest: Mutex<Option<Arc<Snapshot>>>,
+    /// The newest states of the file, the newest last.
+    known: Mutex<VecDeque<Arc<Snapshot>>>,
     /// Where writers of this process wait, first come, first served.
     queue: tokio::sync::Mutex<()>,
 }
@@ -55,7 +60,7 @@ impl Store {
     #[must_use]
     pub fn new(file: PathBuf) -> Self {
         let revisions = Revisions::new(beside(&file, "revisions"));
-        Self { file, revisions, latest: Mutex::default(), queue: tokio::sync::Mutex::default() }
+        Self { file, revisions, known: Mutex::default(), queue: tokio::sync::Mutex::default() }
     }
 
     /// The file's path.
@@ -101,13 +106,13 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(storage("read", &self.file, &error)),
         };
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = latest.as_ref().filter(|known| known.is_of(bytes.as_deref())) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.iter().rev().find(|known| known.is_of(bytes.as_deref())) {
             return Ok(Arc::clone(known));
         }
         let is_new = bytes.is_none() && self.revisions.numbers().last().is_none();
         let snapshot = Arc::new(Snapshot::read(&self.file, bytes, is_new));
-        *latest = Some(Arc::clone(&snapshot));
+        remember(&mut known, &snapshot);
         Ok(snapshot)
     }
 
@@ -129,8 +134,9 @@ impl Store {
             return Ok(Written { outcome, after: Arc::clone(&before), before, revision: number });
         };
         let after = Arc::new(after);
+        // Before it is in force: whoever reads the file meanwhile need not parse what is known.
+        remember(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner), &after);
         let revision = self.write(request, &before, &after)?;
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&after));
         Ok(Written { outcome, before, after, revision: Some(revision) })
     }
 
@@ -269,6 +275,14 @@ impl Store {
     /// They cannot be read.
     pub fn revision_bytes(&self, number: u64) -> Result<Option<Vec<u8>>, Problem> {
         self.revisions.bytes(number)
+    }
+}
+
+fn remember(known: &mut VecDeque<Arc<Snapshot>>, snapshot: &Arc<Snapshot>) {
+    // No file is another thing before the first one than behind the last one.
+    if snapshot.bytes_in_file().is_some() {
+        known.push_back(Arc::clone(snapshot));
+        known.drain(..known.len().saturating_sub(KNOWN_MAX));
     }
 }
 

@@ -326,3 +326,17 @@ fn writers_of_one_process_queue_and_no_lock_runs_out() {
     });
     assert_eq!(folder.text(), "50");
 }
+
+#[test]
+fn what_is_known_of_the_file_is_not_found_out_again() {
+    let folder = Folder::with("namespaces: []\n");
+    let written = folder.put("namespaces: [] # 2\n").unwrap();
+    let read = || folder.store.read().unwrap();
+    assert!(Arc::ptr_eq(&read(), &written.after));
+    std::fs::write(folder.store.path(), written.before.bytes()).unwrap();
+    assert!(Arc::ptr_eq(&read(), &written.before), "as one sees it who read before the write");
+    for number in 3..20 {
+        folder.put(&format!("namespaces: [] # {number}\n")).unwrap();
+    }
+    assert_eq!(folder.store.known.lock().unwrap().len(), KNOWN_MAX);
+}
