@@ -181,15 +181,19 @@ fn verdict(status: &Value, revision: &str, age: Age) -> Verdict {
     if in_force(status) == Some(revision) || age == Age::Later {
         return Verdict::Applied;
     }
-    if attempt["revision"] == revision && attempt["outcome"] == "refused" {
-        let why = attempt["error"].as_str().unwrap_or("it does not say why");
+    let refused =
+        (attempt["outcome"] == "refused").then(|| attempt["error"].as_str().unwrap_or("it does not say why"));
+    if let Some(why) = refused.filter(|_| attempt["revision"] == revision) {
         return Verdict::Never(format!("refused; the configuration before stays in force: {why}"));
     }
     let Some(path) = status["path"].as_str() else {
         return Verdict::Never("it watches no file; start it with --config and the admin's file".to_owned());
     };
     Verdict::NotYet(match age {
-        Age::Earlier(number) => format!("it has revision {number} in force still; it watches {path}"),
+        Age::Earlier(number) => {
+            let refused = refused.map_or_else(String::new, |why| format!(", and refused another: {why}"));
+            format!("it has revision {number} in force still{refused}; it watches {path}")
+        }
         _ => format!("it has another revision in force; it watches {path}: is that the admin's file?"),
     })
 }
@@ -226,6 +230,11 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert!(says(Age::Earlier(3)).contains("revision 3 in force still"), "{}", says(Age::Earlier(3)));
+        let refused = json!({"revision": "newer", "outcome": "refused", "error": "no such plugin"});
+        let Verdict::NotYet(why) = of(status(json!("old"), refused), Age::Earlier(3)) else {
+            panic!("what was refused came after it")
+        };
+        assert!(why.contains("refused another: no such plugin"), "{why}");
         assert!(says(Age::Unknown).contains("is that the admin's file?"), "{}", says(Age::Unknown));
         assert!(matches!(of(json!({"path": null, "revision": null}), Age::Unknown), Verdict::Never(_)));
     }

@@ -2,7 +2,7 @@
 //!
 //! | beside `prism.yaml` | holds |
 //! |---|---|
-//! | `prism.yaml.revisions/` | the last 100 revisions: `000007.yaml`, the bytes, and `000007.json`, who, when and what |
+//! | `prism.yaml.revisions/` | the last 100 revisions: `000007.yaml`, the bytes, and `000007.json`, who, when and what; the latter is `000007.pending` until the bytes are in force |
 //! | `prism.yaml.audit.jsonl` | one line a change, for good |
 //! | `prism.yaml.lock` | the lock (flock) that a writer holds |
 //!
