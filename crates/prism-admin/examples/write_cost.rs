@@ -64,10 +64,7 @@ fn main() {
                 let (new, _) = now.edited(change(round))?;
                 edits.push(begun.elapsed());
                 let begun = Instant::now();
-                let _ = diff::unified(
-                    &String::from_utf8_lossy(now.bytes()),
-                    &String::from_utf8_lossy(new.bytes()),
-                );
+                let _ = diff::unified(&now.text(), &new.text());
                 diffs.push(begun.elapsed());
                 Ok((Some(new), ()))
             });

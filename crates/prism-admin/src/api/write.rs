@@ -93,9 +93,8 @@ pub async fn write(
     let decided = move |now: &Snapshot| {
         let Decision { new, mut warnings } = decide(now, &terms)?;
         warnings.extend(about_the_file(now, &new));
-        let text = |bytes| String::from_utf8_lossy(bytes);
-        let before = now.bytes_in_file().map(text).unwrap_or_default();
-        let told = Told { warnings, diff: diff::unified(&before, &text(new.bytes())) };
+        let before = now.bytes_in_file().map(|_| now.text()).unwrap_or_default();
+        let told = Told { warnings, diff: diff::unified(&before, &new.text()) };
         Ok((new, told))
     };
     if dry_run {
@@ -140,7 +139,7 @@ impl Told {
             proxies: Vec::new(),
             warnings: self.warnings,
             diff: self.diff,
-            config: Some(String::from_utf8_lossy(new.bytes()).into_owned()),
+            config: Some(new.text().into_owned()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The file at one moment: its bytes, what they hold, or why they cannot be used.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -100,6 +101,13 @@ impl Snapshot {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.in_file.as_deref().unwrap_or(BUILT_IN.as_bytes())
+    }
+
+    /// The bytes as text; what is none is replaced.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        // The lossy reading takes several times as long, which only a file by hand needs.
+        str::from_utf8(self.bytes()).map_or_else(|_| String::from_utf8_lossy(self.bytes()), Cow::Borrowed)
     }
 
     /// The SHA-256 of [`Snapshot::bytes`], in hex: what a proxy calls the revision.
