@@ -18,7 +18,12 @@ impl Entry {
     /// Reads an entry.
     #[must_use]
     pub fn new(value: Value) -> Self {
-        let name = value.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let name = match value.get("name") {
+            // Where text is expected, the proxy reads a null as it is written, and no other way of writing it is a name.
+            Some(Value::Null) => "null",
+            name => name.and_then(Value::as_str).unwrap_or_default(),
+        };
+        let name = name.to_owned();
         let endpoint = endpoint_of(&value);
         Self { value, name, endpoint }
     }

@@ -257,6 +257,18 @@ mod tests {
     }
 
     #[test]
+    fn namespaces_have_the_names_that_a_proxy_reads() {
+        let one = |name: &str| format!("  - {{name: {name}, pattern: list, plugin: {{endpoint: 'x:1'}}}}\n");
+        let text =
+            format!("namespaces:\n{}", ["null", "a", "'b'", "\"c\"", "no", "true-1"].map(one).concat());
+        let read = Config::parse("the file", text.as_bytes()).unwrap().namespaces;
+        let names: Vec<_> = read.into_iter().map(|namespace| namespace.name).collect();
+        let now = of(&text);
+        assert!(now.entries().unwrap().iter().map(|entry| &entry.name).eq(&names), "{names:?}");
+        assert!(now.edited(Change::Append(named("'null'", "x:1"))).is_err(), "the name is there");
+    }
+
+    #[test]
     fn an_edit_breaks_no_rule_that_the_whole_file_would() {
         let now = of(FILE);
         for (change, pointer) in [
