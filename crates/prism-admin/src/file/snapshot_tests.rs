@@ -1,0 +1,96 @@
+use super::*;
+
+const FILE: &str = "# ours\nserver:\n  listen_address: a:1\nnamespaces:\n  # first\n  - name: a # the a\n    pattern: list\n    plugin: {endpoint: 'x:1'}\n  - name: b\n    pattern: list\n    plugin:\n      endpoint: 'y:1'\n";
+
+fn of(text: &str) -> Snapshot {
+    Snapshot::of(text.into()).unwrap()
+}
+
+fn named(name: &str, endpoint: &str) -> Value {
+    serde_yaml::from_str(&format!("{{name: {name}, pattern: list, plugin: {{endpoint: '{endpoint}'}}}}"))
+        .unwrap()
+}
+
+/// Edits, and looks whether what is known of the result is what the whole text says.
+fn edited(now: &Snapshot, change: Change) -> Result<Snapshot, Problem> {
+    let (new, _) = now.edited(change)?;
+    let whole = Snapshot::of(new.bytes().to_vec()).unwrap();
+    let values = |file: &Snapshot| -> Vec<_> {
+        file.entries()
+            .unwrap()
+            .iter()
+            .map(|entry| (entry.name.clone(), entry.value.clone(), entry.endpoint.clone()))
+            .collect()
+    };
+    assert_eq!((values(&new), new.sha256()), (values(&whole), whole.sha256()));
+    let (text, content) = new.usable().unwrap();
+    assert_eq!(content.rest, whole.usable().unwrap().1.rest);
+    assert_eq!(content.layout(text), whole.usable().unwrap().1.layout(text));
+    Ok(new)
+}
+
+#[test]
+fn what_is_known_after_edits_is_what_the_text_says() {
+    let mut now = of(FILE);
+    for change in [
+        Change::Append(named("c", "z:1")),
+        Change::Replace(1, named("b", "z:9")),
+        Change::Replace(0, named("d", "unix:/[x")),
+        Change::Remove(1),
+        Change::Append(named("b", "embedded:m")),
+        Change::Remove(0),
+        Change::Remove(0),
+        Change::Remove(0),
+        Change::Append(named("a", "x:1")),
+        Change::Append(named("b", "x:1")),
+    ] {
+        now = edited(&now, change).unwrap();
+    }
+    assert!(now.bytes().starts_with(b"# ours\nserver:\n"));
+}
+
+#[test]
+fn namespaces_have_the_names_that_a_proxy_reads() {
+    let one = |name: &str| format!("  - {{name: {name}, pattern: list, plugin: {{endpoint: 'x:1'}}}}\n");
+    let text = format!("namespaces:\n{}", ["null", "a", "'b'", "\"c\"", "no", "true-1"].map(one).concat());
+    let read = Config::parse("the file", text.as_bytes()).unwrap().namespaces;
+    let names: Vec<_> = read.into_iter().map(|namespace| namespace.name).collect();
+    let now = of(&text);
+    assert!(now.entries().unwrap().iter().map(|entry| &entry.name).eq(&names), "{names:?}");
+    assert!(now.edited(Change::Append(named("'null'", "x:1"))).is_err(), "the name is there");
+}
+
+#[test]
+fn an_edit_breaks_no_rule_that_the_whole_file_would() {
+    let now = of(FILE);
+    for (change, pointer) in [
+        (Change::Append(named("a", "x:1")), "/namespaces/2/name"),
+        (Change::Replace(1, named("a", "x:1")), "/namespaces/1/name"),
+        (Change::Replace(1, named("B", "x:1")), "/namespaces/1/name"),
+        (Change::Append(named("c", "nowhere")), "/namespaces/2/plugin/endpoint"),
+        (Change::Append(serde_yaml::from_str("{name: c, pattern: list}").unwrap()), "/namespaces/2/plugin"),
+        (Change::Replace(0, serde_yaml::from_str("{colour: red}").unwrap()), "/namespaces/0/colour"),
+    ] {
+        let refused = now.edited(change.clone()).map(drop).unwrap_err();
+        let pointers: Vec<_> = refused.errors.iter().map(|error| error.pointer.as_str()).collect();
+        assert!(refused.status == 422 && pointers.contains(&pointer), "{change:?}: {refused:?}");
+    }
+}
+
+#[test]
+fn brackets_that_no_proxy_would_read_are_counted_through_the_file() {
+    let mut now = of(FILE);
+    let refused = (0..200).find_map(|number| {
+        match edited(&now, Change::Append(named(&format!("n{number}"), "unix:/["))) {
+            Ok(new) => {
+                now = new;
+                None
+            }
+            Err(problem) => Some((number, problem)),
+        }
+    });
+    let (number, problem) = refused.unwrap();
+    assert!(number > 90 && problem.detail.contains("nested too deep"), "{number}: {problem:?}");
+    assert!(edited(&now, Change::Replace(0, named("a", "unix:/[["))).is_err());
+    edited(&now, Change::Remove(1)).unwrap();
+}
