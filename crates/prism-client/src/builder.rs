@@ -1,14 +1,14 @@
-//! The settings of a client, each with its default and limits, checked by [`Builder::build`].
+//! The settings of a client, each with its default and limits, checked when it is built.
 
 use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 
 use crate::address::Address;
-use crate::client::{Client, Shared};
 use crate::deadline::Timers;
 use crate::error::Error;
 use crate::metadata;
+use crate::shared::Shared;
 use crate::trace::Traces;
 use crate::transport::{Pool, STREAMS_PER_CONNECTION, Target, Windows};
 
@@ -17,7 +17,7 @@ const AGENT: &str = concat!("prism-client/", env!("CARGO_PKG_VERSION"));
 /// The most connections of one kind. More would only cost the gateway memory: two keep a core busy.
 const CONNECTIONS_MAX: usize = 64;
 
-/// Settings for a [`Client`].
+/// Settings for a [`Client`](crate::Client).
 ///
 /// ```
 /// # fn main() -> Result<(), prism_client::Error> {
@@ -128,17 +128,13 @@ impl Builder {
         self
     }
 
-    /// Makes the client. Does no I/O.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidArgument` if the address, the token, the metadata or a number cannot be used.
-    pub fn build(self) -> Result<Client, Error> {
+    /// What the client that [`build`](Self::build) makes, and its handles, stand on.
+    pub(crate) fn shared(self) -> Result<Shared, Error> {
         self.check_numbers()?;
         let address = Address::parse(&self.address)?;
         let target = |windows| Target { address: address.clone(), windows, timeout: self.connect_timeout };
         let scans_max = self.scan_connections * STREAMS_PER_CONNECTION;
-        Ok(Client::from_shared(Shared {
+        Ok(Shared {
             unary: Pool::new(target(Windows::UNARY), self.connections, self.in_flight_max),
             scans: Pool::new(target(Windows::SCANS), self.scan_connections, scans_max),
             timers: Timers::default(),
@@ -148,7 +144,7 @@ impl Builder {
             stall_timeout: self.stall_timeout,
             attempts_max: self.attempts_max,
             traces: self.traces.then(|| Traces::of(&address)),
-        }))
+        })
     }
 
     fn check_numbers(&self) -> Result<(), Error> {

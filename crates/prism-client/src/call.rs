@@ -10,12 +10,12 @@ use prism_proto::interfaces::keyvalue::SetRequest;
 use prism_proto::limits::MESSAGE_BYTES_MAX;
 use prost::Message as _;
 
-use crate::client::Shared;
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::metadata::Own;
 use crate::method::{Method, Set, has_no_side_effects};
 use crate::retry::Retry;
+use crate::shared::Shared;
 
 /// A unary call that is made when awaited, or by [`send`](Call::send).
 ///

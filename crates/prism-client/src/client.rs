@@ -2,26 +2,18 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::Uri;
 use prism_proto::interfaces::capabilities::GetCapabilitiesRequest;
 use prism_proto::interfaces::usage::GetUsageRequest;
-use tonic::Request;
-use tonic::metadata::MetadataMap;
+use prism_proto::limits::NAMESPACE_DEFAULT;
 
 use crate::builder::Builder;
 use crate::call::Call;
-use crate::deadline::Timers;
 use crate::error::Error;
 use crate::keyvalue::KeyValue;
 use crate::list::List;
-use crate::metadata::Own;
 use crate::method::{Capabilities, Usage};
-use crate::trace::Traces;
-use crate::transport::{NoConnection, Pool};
-
-use prism_proto::limits::NAMESPACE_DEFAULT;
+use crate::shared::Shared;
 
 /// A client of one gateway. Cloning is cheap and shares the connections.
 ///
@@ -29,20 +21,6 @@ use prism_proto::limits::NAMESPACE_DEFAULT;
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
-}
-
-/// What every handle of a client shares.
-pub(crate) struct Shared {
-    pub(crate) unary: Pool,
-    pub(crate) scans: Pool,
-    pub(crate) timers: Timers,
-    pub(crate) origin: Uri,
-    pub(crate) metadata: MetadataMap,
-    pub(crate) timeout: Duration,
-    pub(crate) stall_timeout: Duration,
-    pub(crate) attempts_max: u32,
-    /// Makes the spans of calls, if they are wanted.
-    pub(crate) traces: Option<Traces>,
 }
 
 impl Client {
@@ -59,10 +37,6 @@ impl Client {
     /// Settings for a client of the gateway at `address`.
     pub fn builder(address: &str) -> Builder {
         Builder::new(address)
-    }
-
-    pub(crate) fn from_shared(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared) }
     }
 
     /// A handle on the namespace called `name`: 1 to 64 of `a-z 0-9 -`, starting with a letter. Whether it exists
@@ -89,6 +63,17 @@ impl Client {
     pub fn close(&self) {
         self.shared.unary.close();
         self.shared.scans.close();
+    }
+}
+
+impl Builder {
+    /// Makes the client. Does no I/O.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if the address, the token, the metadata or a number cannot be used.
+    pub fn build(self) -> Result<Client, Error> {
+        Ok(Client { shared: Arc::new(self.shared()?) })
     }
 }
 
@@ -138,24 +123,5 @@ impl Namespace {
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Namespace").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    /// A request that carries the client's metadata and the call's own.
-    pub(crate) fn request<T>(&self, message: T, own: &Own) -> Result<Request<T>, Error> {
-        let mut request = Request::new(message);
-        *request.metadata_mut() = own.over(&self.metadata)?;
-        Ok(request)
-    }
-}
-
-impl NoConnection {
-    /// The error of the call that wanted the connection.
-    pub(crate) fn of(self, operation: &'static str) -> Error {
-        match self {
-            Self::Failed { error, retry_delay } => Error::connect(operation, retry_delay, Arc::new(error)),
-            Self::Closed => Error::closed(operation),
-        }
     }
 }

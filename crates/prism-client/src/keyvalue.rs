@@ -9,9 +9,9 @@ use prism_proto::interfaces::keyvalue::{
 };
 
 use crate::call::Call;
-use crate::client::Shared;
 use crate::method::{Count, Delete, Exists, Get, Set};
 use crate::scan::{Entry, Scan};
+use crate::shared::Shared;
 
 /// Values by key in one namespace.
 ///

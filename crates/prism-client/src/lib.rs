@@ -67,6 +67,7 @@ mod metadata;
 pub mod method;
 mod retry;
 mod scan;
+mod shared;
 mod trace;
 mod transport;
 

@@ -9,8 +9,8 @@ use prism_proto::interfaces::list::{
 };
 
 use crate::call::Call;
-use crate::client::Shared;
 use crate::method::{Length, PopLeft, PopRight, PushLeft, PushRight};
+use crate::shared::Shared;
 
 /// Ordered lists of values in one namespace, pushed and popped at either end.
 ///

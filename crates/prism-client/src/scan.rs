@@ -22,11 +22,11 @@ use prism_proto::limits::MESSAGE_BYTES_MAX;
 use prost::Message as _;
 use tonic::Streaming;
 
-use crate::client::Shared;
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::metadata::Own;
 use crate::retry::Retry;
+use crate::shared::Shared;
 use crate::trace::Trace;
 
 pub use item::{Entry, ScanItem};

@@ -1,0 +1,46 @@
+//! What every handle of a client shares: the connections, the timers and the settings of its calls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+use tonic::Request;
+use tonic::metadata::MetadataMap;
+
+use crate::deadline::Timers;
+use crate::error::Error;
+use crate::metadata::Own;
+use crate::trace::Traces;
+use crate::transport::{NoConnection, Pool};
+
+pub(crate) struct Shared {
+    pub(crate) unary: Pool,
+    pub(crate) scans: Pool,
+    pub(crate) timers: Timers,
+    pub(crate) origin: Uri,
+    pub(crate) metadata: MetadataMap,
+    pub(crate) timeout: Duration,
+    pub(crate) stall_timeout: Duration,
+    pub(crate) attempts_max: u32,
+    /// Makes the spans of calls, if they are wanted.
+    pub(crate) traces: Option<Traces>,
+}
+
+impl Shared {
+    /// A request that carries the client's metadata and the call's own.
+    pub(crate) fn request<T>(&self, message: T, own: &Own) -> Result<Request<T>, Error> {
+        let mut request = Request::new(message);
+        *request.metadata_mut() = own.over(&self.metadata)?;
+        Ok(request)
+    }
+}
+
+impl NoConnection {
+    /// The error of the call that wanted the connection.
+    pub(crate) fn of(self, operation: &'static str) -> Error {
+        match self {
+            Self::Failed { error, retry_delay } => Error::connect(operation, retry_delay, Arc::new(error)),
+            Self::Closed => Error::closed(operation),
+        }
+    }
+}
