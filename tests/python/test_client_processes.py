@@ -13,9 +13,11 @@ from conftest import Run, eventually
 from silent_gateway import SilentGateway
 
 FORK = """
-import asyncio, gc, os, sys
+import asyncio, ctypes, gc, os, sys
 from prism import PrismClient, SyncPrismClient
 address, key = os.environ["PRISM_ADDRESS"], sys.argv[1]
+# C's own runs no hook of os.register_at_fork, as a server that forks in C does not.
+fork = ctypes.PyDLL(None).fork if "in C" in sys.argv else os.fork
 client, sync_client = PrismClient(address, timeout=60), SyncPrismClient(address, timeout=60)
 
 async def use(value):
@@ -28,10 +30,12 @@ assert sync_client.keyvalue.get(key) == b"parent"
 begun = sync_client.keyvalue.scan(key)
 assert next(begun) == (key, b"parent")
 for _ in range(3):
-    child = os.fork()
+    child = fork()
     if child == 0:
         try:
             assert sync_client.keyvalue.get(key) == b"parent"
+            with SyncPrismClient(address, timeout=60) as own:
+                assert own.keyvalue.get(key) == b"parent"
             asyncio.run(use(b"child"))
             sync_client.keyvalue.set(key, b"parent")
             for forgotten in (client, sync_client):
@@ -112,10 +116,60 @@ if __name__ == "__main__":
 
 
 # Python 3.12 and later warn about any fork of a process with threads, which is what is tested here.
-@pytest.mark.parametrize("program", [FORK, FORK_UNDER_LOAD, MULTIPROCESSING])
-def test_a_forked_child_connects_anew(python: Run, key: str, program: str) -> None:
-    ran = python("import warnings; warnings.simplefilter('ignore')\n" + program, key)
+@pytest.mark.parametrize(
+    "program", [(FORK,), (FORK, "in C"), (FORK_UNDER_LOAD,), (MULTIPROCESSING,)], ids=["once", "in C", "load", "pool"]
+)
+def test_a_forked_child_connects_anew(python: Run, key: str, program: tuple[str, ...]) -> None:
+    text, *how = program
+    ran = python("import warnings; warnings.simplefilter('ignore')\n" + text, key, *how)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "done\n", "")
+
+
+# What belongs to the parent is refused in the child: a loop, a scan, and a call that a signal's handler interrupts.
+FORK_AND_GO_ON = """
+import asyncio, os, signal, sys, threading
+from prism import SyncPrismClient, PrismClient
+client, beside = SyncPrismClient(sys.argv[1]), PrismClient(sys.argv[1])
+loop = asyncio.new_event_loop()
+
+async def call():
+    await asyncio.wait([asyncio.ensure_future(beside.keyvalue.get("k", timeout=600))], timeout=0)
+
+loop.run_until_complete(call())
+
+def handler(signum, frame):
+    global child
+    child = os.fork()
+    if child != 0:
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        raise KeyboardInterrupt
+    signal.alarm(60)  # ends a child that hangs
+
+signal.signal(signal.SIGUSR1, handler)
+print("waiting", flush=True)
+try:
+    client.keyvalue.get("k", timeout=600)
+except KeyboardInterrupt:
+    sys.exit(0)
+except RuntimeError as error:
+    assert child == 0 and "after a fork" in str(error), error
+try:
+    loop.run_until_complete(beside.keyvalue.get("k", timeout=600))
+except RuntimeError as error:
+    assert "after a fork" in str(error), error
+    os._exit(3)
+"""
+
+
+def test_a_forked_child_is_told_what_it_cannot_use(silent: SilentGateway) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORK_AND_GO_ON, silent.address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        assert eventually(lambda: silent.asked() == 2)
+        process.send_signal(signal.SIGUSR1)
+        assert process.stdout.readline() == "3\n"
+        assert process.wait(60) == 0
 
 
 # A shell that starts tests in the background has them ignore SIGINT.
@@ -173,6 +227,40 @@ def test_a_sync_call_lets_other_threads_run(silent: SilentGateway) -> None:
         assert eventually(lambda: silent.asked() == 1)
         output, _ = process.communicate("begin\n")
     assert (process.returncode, output) == (0, "interrupted\n")
+
+
+# As the README has it.
+GEVENT = """
+from gevent import monkey
+monkey.patch_all()
+import gevent, gevent.hub, sys
+from prism import PrismError, SyncPrismClient
+from prism.errors import UnavailableError
+gevent.hub.Hub.NOT_ERROR += (PrismError,)
+client = SyncPrismClient(sys.argv[1])
+
+def push():
+    try:
+        gevent.get_hub().threadpool.apply(client.list.push_left, ("k", b"v"), {"timeout": 600})
+    except UnavailableError as error:
+        print(error.code)
+
+calls = [gevent.spawn(push) for _ in range(5)]
+gevent.sleep(0)
+print("the hub turns", flush=True)
+gevent.joinall(calls)
+"""
+
+
+def test_greenlets_call_at_once_by_gevents_thread_pool(silent: SilentGateway) -> None:
+    command = [sys.executable, "-c", GEVENT, silent.address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "the hub turns\n"
+        assert eventually(lambda: silent.asked() == 5)
+        silent.hang_up()
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output, errors) == (0, "UNAVAILABLE\n" * 5, "")
 
 
 # Lets threads change places at every chance, also while the interpreter ends.

@@ -24,8 +24,12 @@ use queue::{Queue, Report};
 
 /// The calls of one event loop that are under way, each known by its ticket.
 #[pyclass(frozen, module = "prism._native")]
-pub(crate) struct Completions {
-    queue: Local<Arc<Queue>>,
+pub(crate) struct Completions(Local<Loop>);
+
+/// What one event loop, and so one process, needs for its calls.
+struct Loop {
+    runtime: Runtime,
+    queue: Arc<Queue>,
     calls: Mutex<Calls>,
 }
 
@@ -33,13 +37,13 @@ pub(crate) struct Completions {
 struct Calls {
     last_ticket: u64,
     pending: HashMap<u64, Pending>,
-    held: Local<Held>,
+    held: Held,
 }
 
 /// A call whose result has not come.
 struct Pending {
     about: About,
-    work: Local<AbortHandle>,
+    work: AbortHandle,
 }
 
 /// A ticket, and what the call returned, or else the exception that says how it failed.
@@ -49,28 +53,27 @@ type Result<'py> = (u64, Option<Bound<'py, PyAny>>, Option<Py<PyBaseException>>)
 impl Completions {
     #[new]
     fn new() -> PyResult<Self> {
-        Ok(Self { queue: Local::new(Arc::new(Queue::new()?)), calls: Mutex::default() })
+        let (runtime, queue) = (Runtime::of_this_process()?, Arc::new(Queue::new()?));
+        Ok(Self(Local::new(Loop { runtime, queue, calls: Mutex::default() })))
     }
 
     /// Becomes readable when there are results to take.
     fn fileno(&self) -> PyResult<RawFd> {
-        Ok(self.queue()?.watched.fd())
+        Ok(self.of_this_process()?.queue.watched.fd())
     }
 
     /// The results that have come. After more than one, calls are held until `release`.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Vec<Result<'py>>> {
-        let Some(queue) = self.queue.get() else { return Ok(Vec::new()) };
+        let Some(Loop { queue, calls, .. }) = self.0.get() else { return Ok(Vec::new()) };
         queue.watched.clear();
-        let mut calls = self.calls();
+        let mut calls = lock(calls);
         let finished: Vec<_> = queue
             .take()
             .into_iter()
             .filter_map(|(ticket, outcome)| Some((ticket, calls.pending.remove(&ticket)?.about, outcome)))
             .collect();
-        if finished.len() > 1
-            && let Some(held) = calls.held.get_mut()
-        {
-            held.hold();
+        if finished.len() > 1 {
+            calls.held.hold();
         }
         drop(calls);
         let result = |(ticket, about, outcome): (u64, About, Outcome)| match outcome.into_python(py, &about) {
@@ -81,17 +84,17 @@ impl Completions {
     }
 
     /// Starts the calls that were held while the tasks of a burst ran.
-    fn release(&self) -> PyResult<()> {
-        if let Some(held) = self.calls().held.get_mut() {
-            held.release(&Runtime::of_this_process()?);
+    fn release(&self) {
+        if let Some(Loop { runtime, calls, .. }) = self.0.get() {
+            lock(calls).held.release(runtime);
         }
-        Ok(())
     }
 
     /// Gives up the call with this ticket: its stream is reset. A write may still have been applied.
     fn cancel(&self, ticket: u64) {
-        let pending = self.calls().pending.remove(&ticket);
-        if let Some(work) = pending.as_ref().and_then(|pending| pending.work.get()) {
+        let Some(Loop { calls, .. }) = self.0.get() else { return };
+        let pending = lock(calls).pending.remove(&ticket);
+        if let Some(Pending { work, .. }) = pending {
             work.abort();
         }
     }
@@ -104,25 +107,23 @@ impl Completions {
         about: About,
         work: impl Future<Output = Outcome> + Send + 'static,
     ) -> PyResult<u64> {
-        let (queue, runtime) = (self.queue()?.clone(), Runtime::of_this_process()?);
-        let mut calls = self.calls();
+        let Loop { runtime, queue, calls } = self.of_this_process()?;
+        let mut calls = lock(calls);
         calls.last_ticket += 1;
         let ticket = calls.last_ticket;
-        let (work, abort) = abortable(Report::to(queue, ticket).of(work));
-        calls.pending.insert(ticket, Pending { about, work: Local::new(abort) });
-        if let Some(held) = calls.held.get_mut() {
-            held.add(Box::pin(work.map(drop)), &runtime);
-        }
+        let (work, abort) = abortable(Report::to(queue.clone(), ticket).of(work));
+        calls.pending.insert(ticket, Pending { about, work: abort });
+        calls.held.add(Box::pin(work.map(drop)), runtime);
         Ok(ticket)
     }
 
-    fn queue(&self) -> PyResult<&Arc<Queue>> {
-        self.queue.get().ok_or_else(|| {
+    fn of_this_process(&self) -> PyResult<&Loop> {
+        self.0.get().ok_or_else(|| {
             PyRuntimeError::new_err("this event loop is the parent process's; use a new one after a fork")
         })
     }
+}
 
-    fn calls(&self) -> MutexGuard<'_, Calls> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(calls: &Mutex<Calls>) -> MutexGuard<'_, Calls> {
+    calls.lock().unwrap_or_else(PoisonError::into_inner)
 }

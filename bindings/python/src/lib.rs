@@ -39,7 +39,5 @@ mod _native {
     #[pymodule_export]
     use crate::failure::Failure;
     #[pymodule_export]
-    use crate::runtime::forked;
-    #[pymodule_export]
     use crate::scan::Scan;
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::abortable;
 use pyo3::IntoPyObjectExt as _;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::completions::Completions;
 use crate::failure::About;
 use crate::outcome::Outcome;
-use crate::runtime::{Runtime, Work};
+use crate::runtime::{Local, Runtime, Work};
 
 /// How long a waiting thread may be deaf to signals: Ctrl-C is answered within this time.
 const SIGNALS_EVERY: Duration = Duration::from_millis(50);
@@ -38,6 +39,7 @@ fn wait(py: Python<'_>, work: impl Future<Output = Outcome> + Send + 'static) ->
     });
     let work: Work = Box::pin(work.map(drop));
     Runtime::of_this_process()?.spawn([work]);
+    let process = Local::new(());
     loop {
         let (channel, received) = py.detach(move || {
             let received = outcome.recv_timeout(SIGNALS_EVERY);
@@ -51,6 +53,12 @@ fn wait(py: Python<'_>, work: impl Future<Output = Outcome> + Send + 'static) ->
         if let Err(interrupt) = py.check_signals() {
             abort.abort();
             return Err(interrupt);
+        }
+        // A signal's handler may fork: nobody would ever answer the child.
+        if process.get().is_none() {
+            return Err(PyRuntimeError::new_err(
+                "this call is the parent process's; make a new one after a fork",
+            ));
         }
     }
 }

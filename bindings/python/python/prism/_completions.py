@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import select
 import threading
 import weakref
-from asyncio import CancelledError, get_running_loop
+from asyncio import get_running_loop
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 from prism import _native, errors
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _Ts = TypeVarTuple("_Ts")
-
-# A forked child must not touch what belongs to the parent's background thread.
-os.register_at_fork(after_in_child=_native.forked)
 
 
 class Calls:
@@ -42,7 +38,7 @@ class Calls:
         completions.futures[ticket] = future
         try:
             return await future
-        except CancelledError:
+        except BaseException:  # cancelled, or the coroutine is closed
             completions.cancel(ticket)
             raise
 

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeAlias, TypeVar, final, overload
 
 _BytesLike: TypeAlias = bytes | bytearray | memoryview
 
-__all__ = ["Client", "Completions", "Failure", "Scan", "forked"]
+__all__ = ["Client", "Completions", "Failure", "Scan"]
 
 _T = TypeVar("_T")
 
@@ -14,8 +14,6 @@ _T = TypeVar("_T")
 class _Ticket(int, Generic[_T]): ...
 
 class Failure(Exception): ...
-
-def forked() -> None: ...
 
 @final
 class Completions:
