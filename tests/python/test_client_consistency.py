@@ -1,6 +1,7 @@
 """The two clients are twins, the stubs are true, and the promised signatures hold."""
 
 import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -77,12 +78,20 @@ def test_calls_are_coroutines(address: str) -> None:
 
 
 def run(*command: str) -> None:
-    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)
+    # Pyright looks for packages where the first `python` of the path finds them.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path}
+    command = (sys.executable, "-m", *command)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_stubs_are_true() -> None:
     run("mypy.stubtest", "prism", "--allowlist", str(Path(__file__).parent / "stubtest_allowlist.txt"))
+
+
+def test_every_public_name_has_a_type() -> None:
+    run("pyright", "--verifytypes", "prism")
 
 
 def test_a_strict_type_checker_accepts_the_package_and_its_use(tmp_path: Path) -> None:
@@ -105,9 +114,15 @@ def test_a_strict_type_checker_accepts_the_package_and_its_use(tmp_path: Path) -
         "        length: int = client.list.push_left('l', b'v')\n"
         "        return list(client.keyvalue.scan_keys())\n"
     )
-    run("mypy", "--strict", str(sample))
+    submodule = tmp_path / "submodule.py"
+    submodule.write_text("import prism\n\nraised: type[KeyError] = prism.errors.KeyNotFoundError\n")
+    for checked in (sample, submodule):
+        run("mypy", "--strict", str(checked))
+        run("pyright", str(checked))
     run("mypy", "--strict", "-p", "prism")
     wrong = tmp_path / "wrong.py"
     wrong.write_text("from prism import SyncPrismClient\nSyncPrismClient('a:1').keyvalue.set('k', 'text')\n")
     with pytest.raises(AssertionError, match="arg-type"):
         run("mypy", "--strict", str(wrong))
+    with pytest.raises(AssertionError, match="reportArgumentType"):
+        run("pyright", str(wrong))

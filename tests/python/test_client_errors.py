@@ -4,6 +4,7 @@ import asyncio
 import pickle
 import socket
 from collections.abc import Awaitable, Callable
+from types import MappingProxyType
 
 import prism.errors
 import pytest
@@ -17,6 +18,7 @@ from prism.errors import (
     UnavailableError,
 )
 
+from conftest import TIMEOUT
 from silent_gateway import SilentGateway
 
 
@@ -77,20 +79,35 @@ async def test_a_wrong_type_is_a_type_error_that_names_the_argument(client: Pris
         keyvalue.scan(limit="1")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^proxy_address must be str"):
         PrismClient(8980)  # type: ignore[arg-type]
+    for metadata in ("x-team", ["x-team"], 1):
+        with pytest.raises(TypeError, match=r"^metadata must be a mapping, not "):
+            PrismClient("localhost:8980", metadata=metadata)  # type: ignore[arg-type]
+    for pair in ({1: "orders"}, {"x-team": b"orders"}):
+        with pytest.raises(TypeError, match=r"^a (name|value) in metadata must be str, not "):
+            PrismClient("localhost:8980", metadata=pair)  # type: ignore[arg-type]
 
 
 async def test_what_cannot_be_sent_is_refused(client: PrismClient) -> None:
     for timeout in (-1.0, float("nan")):
-        with pytest.raises(InvalidArgumentError):
+        with pytest.raises(InvalidArgumentError) as wrong:
             await client.keyvalue.get("k", timeout=timeout)
-    with pytest.raises(InvalidArgumentError):
+        assert (wrong.value.code, wrong.value.field) == ("INVALID_ARGUMENT", "timeout")
+    with pytest.raises(InvalidArgumentError) as wrong:
         await client.keyvalue.get("\udc80")
+    assert (wrong.value.code, wrong.value.field) == ("INVALID_ARGUMENT", "key")
     for unusable in ("no port", "localhost", "https://localhost:8980", ""):
         with pytest.raises(InvalidArgumentError):
             PrismClient(unusable)
     with pytest.raises(InvalidArgumentError) as refused:
         PrismClient("localhost:8980", token="s3cret\n")
     assert "s3cret" not in str(refused.value)
+
+
+async def test_metadata_is_any_mapping(address: str, key: str) -> None:
+    async with PrismClient(address, metadata=MappingProxyType({"x-team": "orders"}), timeout=TIMEOUT) as client:
+        await client.keyvalue.set(key, b"v")
+    with pytest.raises(InvalidArgumentError, match="X Team"):
+        PrismClient(address, metadata=MappingProxyType({"X Team": "orders"}))
 
 
 async def test_an_endless_timeout_is_allowed(client: PrismClient, key: str) -> None:

@@ -112,7 +112,7 @@ def test_every_sort_of_loop(address: str, key: str, factory: Callable[[], asynci
 
 async def test_a_cancelled_task_resets_its_call(silent: SilentGateway) -> None:
     async with PrismClient(silent.address) as client:
-        tasks = [asyncio.create_task(client.keyvalue.get("k", timeout=60)) for _ in range(20)]
+        tasks = [asyncio.create_task(client.keyvalue.get("k", timeout=600)) for _ in range(20)]
         assert await asyncio.to_thread(eventually, lambda: silent.asked() == 20)
         assert silent.reset() == 0
         for task in tasks:
@@ -124,11 +124,20 @@ async def test_a_cancelled_task_resets_its_call(silent: SilentGateway) -> None:
 
 async def test_an_asyncio_timeout_resets_its_call(silent: SilentGateway) -> None:
     async with PrismClient(silent.address) as client:
-        task = asyncio.create_task(client.list.push_left("k", b"v", timeout=60))
+        task = asyncio.create_task(client.list.push_left("k", b"v", timeout=600))
         assert await asyncio.to_thread(eventually, lambda: silent.asked() == 1)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await task
+        assert await asyncio.to_thread(eventually, lambda: silent.reset() == 1)
+
+
+async def test_a_closed_coroutine_resets_its_call(silent: SilentGateway) -> None:
+    async with PrismClient(silent.address) as client:
+        call = client.list.push_left("k", b"v", timeout=600)
+        call.send(None)
+        assert await asyncio.to_thread(eventually, lambda: silent.asked() == 1)
+        call.close()
         assert await asyncio.to_thread(eventually, lambda: silent.reset() == 1)
 
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyMapping, PyString};
 
 use crate::failure;
 
@@ -23,10 +23,19 @@ pub(crate) fn string<'a, 'py>(
 pub(crate) fn text(object: &Bound<'_, PyAny>, name: &str) -> PyResult<String> {
     match string(object, name)?.to_str() {
         Ok(text) => Ok(text.to_owned()),
-        Err(_) => {
-            Err(failure::argument(object.py(), &format!("{name} holds a lone surrogate, which UTF-8 cannot")))
-        }
+        Err(_) => Err(failure::argument(object.py(), name, "holds a lone surrogate, which UTF-8 cannot")),
     }
+}
+
+/// The names and values of an optional mapping of `str` to `str`.
+pub(crate) fn metadata(object: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<(String, String)>> {
+    let Some(object) = object else { return Ok(Vec::new()) };
+    let mapping: &Bound<'_, PyMapping> = object.cast().map_err(|_| wrong(object, "metadata", "a mapping"))?;
+    let pair = |pair: Bound<'_, PyAny>| {
+        let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract()?;
+        Ok((text(&name, "a name in metadata")?, text(&value, "a value in metadata")?))
+    };
+    mapping.items()?.iter().map(pair).collect()
 }
 
 /// The bytes of a bytes-like `value`, copied: it may change while the call is under way.
@@ -53,7 +62,7 @@ pub(crate) fn timeout(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Dura
     let Some(object) = object else { return Ok(None) };
     let seconds: f64 = object.extract().map_err(|_| wrong(object, "timeout", "float or None"))?;
     if seconds.is_nan() || seconds < 0.0 {
-        return Err(failure::argument(object.py(), "timeout must be 0 or more seconds"));
+        return Err(failure::argument(object.py(), "timeout", "must be 0 or more seconds"));
     }
     Ok(Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)))
 }

@@ -46,14 +46,14 @@ impl Client {
         py: Python<'_>,
         proxy_address: Argument<'_, '_>,
         token: Option<Argument<'_, '_>>,
-        metadata: Option<HashMap<String, String>>,
+        metadata: Option<Argument<'_, '_>>,
         timeout: Option<Argument<'_, '_>>,
     ) -> PyResult<Self> {
         let mut settings = prism_client::Client::builder(&text(proxy_address, "proxy_address")?);
         if let Some(token) = token {
             settings = settings.token(text(token, "token")?);
         }
-        for (name, value) in metadata.unwrap_or_default() {
+        for (name, value) in arguments::metadata(metadata)? {
             settings = settings.metadata(name, value);
         }
         if let Some(timeout) = arguments::timeout(timeout)? {

@@ -55,20 +55,22 @@ pub(crate) fn setting(py: Python<'_>, error: &Error) -> PyErr {
 }
 
 /// The same for an argument that has the right type but cannot be sent.
-pub(crate) fn argument(py: Python<'_>, message: &str) -> PyErr {
-    facts(py, "InvalidArgumentError", message).map_or_else(|broken| broken, failure)
+pub(crate) fn argument(py: Python<'_>, name: &str, rule: &str) -> PyErr {
+    let facts = facts(py, ErrorKind::InvalidArgument, "INVALID_ARGUMENT", &format!("{name} {rule}"));
+    let facts = facts.and_then(|facts| facts.set_item("field", name).map(|()| facts));
+    facts.map_or_else(|broken| broken, failure)
 }
 
 /// The same for a call that ended without an outcome.
 pub(crate) fn lost(py: Python<'_>, about: &About) -> PyErr {
-    let facts = facts(py, "InternalError", "the call ended without an answer: a bug of the client");
+    let message = "the call ended without an answer: a bug of the client";
+    let facts = facts(py, ErrorKind::Internal, "INTERNAL", message);
     let facts = facts.and_then(|facts| facts.set_item("namespace", &about.namespace).map(|()| facts));
     facts.map_or_else(|broken| broken, failure)
 }
 
 fn facts_of<'py>(py: Python<'py>, error: &Error, about: Option<&About>) -> PyResult<Bound<'py, PyDict>> {
-    let facts = facts(py, class(error.kind()), &error.to_string())?;
-    facts.set_item("code", error.code_name())?;
+    let facts = facts(py, error.kind(), error.code_name(), &error.to_string())?;
     facts.set_item("reason", error.reason().map(|reason| reason.as_str_name()))?;
     facts.set_item("operation", error.operation())?;
     facts.set_item("retryable", error.is_retryable())?;
@@ -82,9 +84,10 @@ fn facts_of<'py>(py: Python<'py>, error: &Error, about: Option<&About>) -> PyRes
     Ok(facts)
 }
 
-fn facts<'py>(py: Python<'py>, class: &str, message: &str) -> PyResult<Bound<'py, PyDict>> {
+fn facts<'py>(py: Python<'py>, kind: ErrorKind, code: &str, message: &str) -> PyResult<Bound<'py, PyDict>> {
     let facts = PyDict::new(py);
-    facts.set_item("error", class)?;
+    facts.set_item("error", class(kind))?;
+    facts.set_item("code", code)?;
     facts.set_item("message", message)?;
     Ok(facts)
 }

@@ -7,6 +7,7 @@ async with PrismClient("localhost:8980") as client:
     value = await client.keyvalue.get("user:1")
 """
 
+from prism import errors
 from prism.client import Namespace, PrismClient, SyncNamespace, SyncPrismClient
 from prism.errors import PrismError
 from prism.keyvalue import KeyValueAPI, Scan, SyncKeyValueAPI, SyncScan
@@ -24,4 +25,5 @@ __all__ = [
     "SyncNamespace",
     "SyncPrismClient",
     "SyncScan",
+    "errors",
 ]

@@ -129,7 +129,7 @@ def _ends(span: Span) -> Iterator[None]:
     except PrismError as error:
         _end(span, error.code)
         raise
-    except CancelledError:
+    except (CancelledError, GeneratorExit):
         _end(span, "CANCELLED")
         raise
     except BaseException as error:

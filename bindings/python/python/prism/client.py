@@ -85,6 +85,13 @@ class Namespace:
 
     __slots__ = ("keyvalue", "list", "name")
 
+    name: str
+    """The name that was given."""
+    keyvalue: KeyValueAPI
+    """Values by key."""
+    list: ListAPI
+    """Ordered lists."""
+
     def __init__(self, client: _native.Client, name: str, calls: Calls) -> None:
         self.name = name
         self.keyvalue = KeyValueAPI(client, name, calls)
@@ -139,6 +146,13 @@ class SyncNamespace:
     """One namespace of a `SyncPrismClient`."""
 
     __slots__ = ("keyvalue", "list", "name")
+
+    name: str
+    """The name that was given."""
+    keyvalue: SyncKeyValueAPI
+    """Values by key."""
+    list: SyncListAPI
+    """Ordered lists."""
 
     def __init__(self, client: _native.Client, name: str, calls: Calls) -> None:
         self.name = name
