@@ -1,6 +1,6 @@
 //! The command line as a whole: the commands, their help and the variables of `prism dev`.
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::bench::Bench;
 use crate::completions::Completions;
@@ -96,14 +96,14 @@ pub(crate) fn command() -> clap::Command {
 
 /// Parses the process's arguments. Wrong usage, `--help` and `--version` end the process, as clap does.
 pub(crate) fn parse() -> Command {
-    let mut command = command();
-    let parsed = command.try_get_matches_from_mut(std::env::args_os());
-    let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
-    parsed.unwrap_or_else(|error| error.format(&mut command).exit()).command
+    let parsed = prism_runtime::args::parse_words::<Cli>(command(), std::env::args_os());
+    parsed.unwrap_or_else(|error| error.exit()).command
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::FromArgMatches as _;
+
     use super::*;
 
     fn parsed(words: &str) -> Result<Command, clap::Error> {

@@ -1,8 +1,6 @@
-//! The flags that all servers share, and the rule that turns every flag into an environment variable.
-//!
-//! Precedence: flag, then variable, then configuration file, then default. The variable of `--drain-timeout` of
-//! `prism-memstore` is `PRISM_MEMSTORE_DRAIN_TIMEOUT`. Unknown `PRISM_*` variables are ignored: Kubernetes injects
-//! some.
+//! The flags that all servers share. Precedence: flag, then variable, then configuration file, then default.
+
+mod variables;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -12,6 +10,8 @@ use clap::{Args, Parser, ValueEnum};
 
 use crate::listen::Address;
 use crate::traces::TraceArgs;
+
+pub use variables::{parse_words, with_variables};
 
 /// Flags that every server has.
 #[derive(Args, Clone, Debug)]
@@ -112,28 +112,7 @@ fn parse_from<A: Parser>(
     words: impl IntoIterator<Item = OsString>,
 ) -> Result<A, clap::Error> {
     let command = A::command().name(name).version(env!("CARGO_PKG_VERSION"));
-    let mut command = with_variables(command, name, defaults);
-    let matches = command.try_get_matches_from_mut(words)?;
-    A::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
-}
-
-/// Gives every flag of `command` its variable, and the help the service's own defaults, as [`parse`] does: for a
-/// command that is a part of another's command line.
-#[must_use]
-pub fn with_variables(command: clap::Command, name: &str, defaults: &[(&str, &str)]) -> clap::Command {
-    command.mut_args(|arg| match arg.get_long() {
-        Some("help" | "version") | None => arg,
-        Some(flag) => {
-            let variable = format!("{name}_{flag}").replace('-', "_").to_uppercase();
-            let default = defaults.iter().find(|(known, _)| *known == flag);
-            match (default, arg.get_help().cloned()) {
-                (Some((_, default)), Some(help)) => {
-                    arg.env(variable).help(format!("{help} [default: {default}]"))
-                }
-                _ => arg.env(variable),
-            }
-        }
-    })
+    parse_words(with_variables(command, name, defaults), words)
 }
 
 #[cfg(test)]
