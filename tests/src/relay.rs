@@ -1,4 +1,4 @@
-//! Connections that break off at a known place.
+//! Connections that break off, or stand still, at a known place.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -11,6 +11,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// No address is free.
 #[must_use]
 pub fn cut_after(target: &str, bytes: usize) -> String {
+    start(target, bytes, |_| ())
+}
+
+/// The same, but from then on nothing comes back, and no connection ends.
+///
+/// # Panics
+/// No address is free.
+#[must_use]
+pub fn silent_after(target: &str, bytes: usize) -> String {
+    start(target, bytes, |client| {
+        // Until the client has gone.
+        while client.read(&mut [0]).is_ok_and(|read| read > 0) {}
+    })
+}
+
+/// Passes on, and does this with a client's connection before it is cut.
+fn start(target: &str, bytes: usize, at_the_end: fn(&mut TcpStream)) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("an address is free");
     let address = listener.local_addr().expect("it is bound").to_string();
     let (target, left) = (target.to_owned(), Arc::new(Mutex::new(bytes)));
@@ -18,13 +35,13 @@ pub fn cut_after(target: &str, bytes: usize) -> String {
         for client in listener.incoming().map_while(Result::ok) {
             let server = TcpStream::connect(&target).expect("the target listens");
             let left = Arc::clone(&left);
-            std::thread::spawn(move || pass(client, server, &left));
+            std::thread::spawn(move || pass(client, server, &left, at_the_end));
         }
     });
     address
 }
 
-fn pass(mut client: TcpStream, mut server: TcpStream, left: &Mutex<usize>) {
+fn pass(mut client: TcpStream, mut server: TcpStream, left: &Mutex<usize>, at_the_end: fn(&mut TcpStream)) {
     let mut from_client = client.try_clone().expect("a socket can be shared");
     let mut to_server = server.try_clone().expect("a socket can be shared");
     std::thread::spawn(move || std::io::copy(&mut from_client, &mut to_server));
@@ -37,6 +54,7 @@ fn pass(mut client: TcpStream, mut server: TcpStream, left: &Mutex<usize>) {
             break;
         }
     }
+    at_the_end(&mut client);
     let _ = client.shutdown(Shutdown::Both);
     let _ = server.shutdown(Shutdown::Both);
 }

@@ -55,6 +55,29 @@ fn keyvalue_commands_speak_json() {
 }
 
 #[test]
+fn an_empty_value_must_be_asked_for() {
+    let dev = Dev::start();
+    for words in [&["kv", "set", "a"][..], &["list", "push-left", "a"]] {
+        let refused = dev.run(words);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(refused.err.contains("standard input is empty") && refused.err.contains("''"), "{refused:?}");
+        let error = dev.run(&[words, &["-o", "json"]].concat()).error();
+        assert_eq!(error["kind"], "usage");
+    }
+    assert_eq!(dev.run(&["kv", "exists", "a"]).code, 3, "nothing was stored");
+    assert_eq!(dev.run(&["list", "length", "a"]).text(), "0\n");
+    for (words, stored) in [
+        (&["kv", "set", "a", "-"][..], "OK\n"),
+        (&["kv", "set", "b", ""], "OK\n"),
+        (&["kv", "set", "c", "--file", "/dev/null"], "OK\n"),
+        (&["list", "push-left", "a", "-"], "1\n"),
+    ] {
+        assert_eq!(dev.run(words).text(), stored);
+    }
+    assert_eq!(dev.run(&["kv", "scan"]).text(), "a\t\nb\t\nc\t\n");
+}
+
+#[test]
 fn list_commands_speak_to_people() {
     let dev = Dev::start();
     assert_eq!(dev.run(&["list", "push-right", "jobs", "b"]).text(), "1\n");

@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::Write as _;
 use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
 
 use prism_e2e::admin::Gateway;
 use prism_e2e::dev::Ran;
-use prism_e2e::process::Process;
+use prism_e2e::process::{self, Process};
 use prism_e2e::relay;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 /// A gateway with the namespaces `from` and `to` in one store.
@@ -37,7 +40,7 @@ impl Copy {
     }
 
     fn set(&self, key: &str, value: &[u8]) {
-        let words = ["kv", "set", key, "-n", "from"];
+        let words = ["kv", "set", key, "-", "-n", "from"];
         assert_eq!(Ran::of(&mut self.gateway.prism(&words), value).text(), "OK\n");
     }
 
@@ -155,6 +158,98 @@ fn an_import_that_broke_off_goes_on_behind_the_key_that_it_tells() {
     assert_eq!(copy.run(&["export", "to"]).text(), copy.lines(200));
     let nowhere = copy.run(&["import", "to", &all, "--start-after", "nowhere"]);
     assert!(nowhere.code == 1 && nowhere.err.contains("no line with the key \"nowhere\""), "{nowhere:?}");
+}
+
+/// Starts an import of what is written to it, and returns once these lines are stored.
+fn importing(copy: &Copy, lines: &str) -> Child {
+    let mut import = copy.gateway.prism(&["import", "to", "-", "-o", "json"]);
+    let mut import =
+        import.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    import.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
+    while copy.run(&["kv", "count", "-n", "to"]).text() != format!("{}\n", lines.lines().count()) {}
+    import
+}
+
+fn interrupt(process: &Child) {
+    let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+}
+
+/// What a command that was interrupted says on standard error.
+fn error(ended: &Output) -> Value {
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let object: Value = serde_json::from_slice(&ended.stderr).unwrap();
+    object["error"].clone()
+}
+
+#[test]
+fn an_interrupt_tells_where_an_import_goes_on() {
+    let copy = Copy::start();
+    let mut import = importing(&copy, &copy.lines(3));
+    // It stays open, and nobody waits for it.
+    let _stdin = import.stdin.take();
+    interrupt(&import);
+    let error = error(&import.wait_with_output().unwrap());
+    assert_eq!((&error["message"], &error["code"]), (&json!("interrupted"), &json!("CANCELLED")), "{error}");
+    assert_eq!(error["start_after"], "k002");
+    assert_eq!(error["hint"], "3 keys were stored; go on with --start-after \"k002\"");
+}
+
+#[test]
+fn an_interrupt_leaves_an_export_that_can_be_resumed() {
+    let copy = Copy::start();
+    let all = copy.path("all.jsonl");
+    std::fs::write(&all, copy.lines(200)).unwrap();
+    assert_eq!(copy.run(&["import", "from", &all]).text(), "stored 200 keys in from\n");
+    let (part, relay) = (copy.path("part.jsonl"), relay::silent_after(copy.gateway.proxy.grpc(), 60_000));
+    let words = ["export", "from", "--output-file", &part, "-o", "json", "--address", &relay];
+    let export = copy.gateway.prism(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while std::fs::metadata(&part).map_or(0, |file| file.len()) == 0 {}
+    interrupt(&export);
+    let error = error(&export.wait_with_output().unwrap());
+    assert!(error["hint"].as_str().unwrap().contains("--resume"), "{error}");
+    assert_eq!(copy.run(&["export", "from", "--output-file", &part, "--resume"]).code, 0);
+    assert_eq!(std::fs::read_to_string(&part).unwrap(), copy.lines(200));
+}
+
+#[test]
+fn lines_with_the_same_key_are_stored_in_their_order() {
+    let copy = Copy::start();
+    let file = copy.path("same.jsonl");
+    // The large value is still on its way when the small one would overtake it.
+    let line = |value: &str| format!("{{\"key\":\"k\",\"value_base64\":\"{value}\"}}\n");
+    let large = "AAAA".repeat(1_000_000);
+    for newest in ["eA==", "eQ=="] {
+        let other = copy.lines(20);
+        std::fs::write(&file, format!("{other}{}{}{other}", line(&large), line(newest))).unwrap();
+        assert_eq!(copy.run(&["import", "to", &file]).text(), "stored 42 keys in to\n");
+        let got = copy.run_json(&["kv", "get", "k", "-n", "to"]).json();
+        assert!(got[0]["value_base64"] == newest, "the line before it won");
+    }
+}
+
+#[test]
+fn the_key_to_go_on_behind_is_a_word_of_a_shell_and_a_field() {
+    let copy = Copy::start();
+    let file = copy.path("hostile.jsonl");
+    for key in ["`id`", "$(id)", "it's", "--resume", "tab\t\u{1b}[2J"] {
+        let good = format!("{}\n", json!({"key": key, "value_base64": "eA=="}));
+        std::fs::write(&file, format!("{good}garbled\n")).unwrap();
+        let error = copy.run_json(&["import", "to", &file]).error();
+        assert_eq!(error["start_after"], key);
+        let hint = error["hint"].as_str().unwrap();
+        assert!(hint.starts_with("1 key was stored; go on with --start-after "), "{hint}");
+        assert!(!hint.contains(char::is_control), "{hint:?}");
+
+        // As it is pasted.
+        std::fs::write(&file, format!("{good}{good}")).unwrap();
+        let words = hint.rsplit_once("--start-after").unwrap().1;
+        let prism = process::binary("prism").display();
+        let address = copy.gateway.proxy.grpc();
+        let pasted = format!("{prism} import to {file} --address {address} --start-after{words}");
+        let resumed = Ran::of(Command::new("bash").arg("-c").arg(&pasted), b"");
+        assert_eq!(resumed.text(), "stored 1 key in to\n", "{pasted}");
+    }
 }
 
 #[test]

@@ -13,7 +13,6 @@ mod call;
 mod data;
 mod figures;
 mod histogram;
-mod interrupt;
 mod keys;
 mod kind;
 mod link;
@@ -42,7 +41,6 @@ use tonic::Code;
 
 use self::data::Data;
 use self::figures::Figures;
-use self::interrupt::Interrupt;
 use self::options::{DataArgs, LoadArgs};
 use self::plan::Plan;
 use self::progress::Progress;
@@ -52,6 +50,7 @@ use self::worker::Workers;
 use crate::connect::address;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::output::{Format, Output, OutputArgs};
 use crate::runtime;
 

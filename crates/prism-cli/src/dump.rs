@@ -24,6 +24,16 @@ fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::E
     STANDARD.decode(text).map(Bytes::from).map_err(serde::de::Error::custom)
 }
 
+/// So many keys.
+pub(crate) fn keys(count: u64) -> String {
+    if count == 1 { "1 key".to_owned() } else { format!("{count} keys") }
+}
+
+/// The same, of which something is said: "2 keys were".
+pub(crate) fn keys_were(count: u64) -> String {
+    format!("{} {}", keys(count), if count == 1 { "was" } else { "were" })
+}
+
 /// A bar on standard error while a person watches.
 #[derive(Debug)]
 pub(crate) struct Bar(Option<ProgressBar>);

@@ -3,15 +3,17 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 
 use clap::Args;
 use prism_client::{Entry, ErrorReason};
 use serde::Serialize;
 
 use crate::connect::GatewayArgs;
-use crate::dump::{Bar, Line};
+use crate::dump::{Bar, Line, keys, keys_were};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt::{self, Interrupt};
 use crate::output::{Answer, Format, Output, OutputArgs, write_json};
 use crate::runtime;
 
@@ -59,7 +61,7 @@ impl Export {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let Some(path) = &self.output_file else {
             let mut out = BufWriter::new(io::stdout().lock());
-            runtime::block_on(self.copy(&mut out, None, |_| {}))?;
+            runtime::block_on(self.copy(&mut out, None, None, |_| {}))?;
             return Ok(Exit::Success);
         };
         let name = path.display().to_string();
@@ -67,14 +69,14 @@ impl Export {
         let (file, last) = if self.resume { reopen(path).map_err(failed)? } else { (create(path)?, None) };
         let mut out = BufWriter::new(file);
         let mut keys = 0;
-        let mut copied = runtime::block_on(self.copy(&mut out, last.clone(), |_| keys += 1));
+        let mut copied = self.copy_to_file(&mut out, last.clone(), &mut keys);
         if last.is_some() && is_unordered(&copied) {
             eprintln!("prism: this backend does not scan in order: exporting from the start");
             let mut file = out.into_inner().map_err(|error| failed(error.into_error()))?;
             file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
             out = BufWriter::new(file);
             keys = 0;
-            copied = runtime::block_on(self.copy(&mut out, None, |_| keys += 1));
+            copied = self.copy_to_file(&mut out, None, &mut keys);
         }
         out.flush().map_err(failed)?;
         out.get_ref().sync_all().map_err(failed)?;
@@ -85,19 +87,34 @@ impl Export {
                 return Err(failure);
             }
             let hint = format!(
-                "{keys} keys were written to {name}; the same command with --resume goes on behind them"
+                "{} written to {name}; the same command with --resume goes on behind {}",
+                keys_were(keys),
+                if keys == 1 { "it" } else { "them" }
             );
-            return Err(Failure::Partial { failure: Box::new(failure), hint });
+            return Err(Failure::Partial { failure: Box::new(failure), hint, start_after: None });
         }
         Output::new(self.format()).print(&Exported { namespace: self.namespace, keys, file: name })?;
         Ok(Exit::Success)
     }
 
-    /// Writes all that is behind a key, and tells of each key.
+    fn copy_to_file(
+        &self,
+        out: &mut BufWriter<File>,
+        start_after: Option<String>,
+        keys: &mut u64,
+    ) -> Result<(), Failure> {
+        runtime::block_on(async {
+            let mut interrupt = Interrupt::take()?;
+            self.copy(out, start_after, Some(&mut interrupt), |_| *keys += 1).await
+        })
+    }
+
+    /// Writes all that is behind a key, until the end or an interrupt, and tells of each key.
     async fn copy(
         &self,
         out: &mut impl Write,
         start_after: Option<String>,
+        interrupt: Option<&mut Interrupt>,
         mut tell: impl FnMut(&str),
     ) -> Result<(), Failure> {
         let keyvalue = self.gateway.namespace(&self.namespace)?.keyvalue();
@@ -107,12 +124,22 @@ impl Export {
         if let Some(key) = start_after {
             scan = scan.start_after(key);
         }
-        while let Some(entry) = scan.next().await {
+        let mut interrupted = pin!(async {
+            match interrupt {
+                Some(interrupt) => interrupt.next().await,
+                None => std::future::pending().await,
+            }
+        });
+        loop {
+            let entry = tokio::select! {
+                entry = scan.next() => entry.transpose().map_err(Failure::from),
+                () = &mut interrupted => Err(interrupt::interrupted()),
+            };
             let Entry { key, value } = match entry {
-                Ok(entry) => entry,
-                Err(error) => {
+                Ok(Some(entry)) => entry,
+                ended => {
                     out.flush()?;
-                    return Err(error.into());
+                    return ended.map(drop);
                 }
             };
             let line = Line { key, value_base64: value };
@@ -120,7 +147,6 @@ impl Export {
             tell(&line.key);
             bar.step(1);
         }
-        Ok(out.flush()?)
     }
 }
 
@@ -196,7 +222,7 @@ fn last_line(file: &mut File, end: u64) -> io::Result<(u64, Vec<u8>)> {
 
 impl Answer for Exported {
     fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
-        writeln!(out, "wrote {} keys of {} to {}", self.keys, self.namespace, self.file)
+        writeln!(out, "wrote {} of {} to {}", keys(self.keys), self.namespace, self.file)
     }
 }
 

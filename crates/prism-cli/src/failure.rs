@@ -27,7 +27,7 @@ pub(crate) enum Failure {
     /// An admin did not do what was asked, or was not reached.
     Admin { exit: Exit, code: Code, message: String, field: Option<String>, retryable: bool },
     /// A copy broke off: why, and how to go on.
-    Partial { failure: Box<Failure>, hint: String },
+    Partial { failure: Box<Failure>, hint: String, start_after: Option<String> },
     /// A file cannot be read or written.
     File(String),
     /// The answer could not be printed.
@@ -70,6 +70,8 @@ struct Told<'a> {
     limit: Option<u64>,
     size: Option<u64>,
     hint: Option<&'a str>,
+    /// What an import that broke off goes on behind.
+    start_after: Option<&'a str>,
 }
 
 impl Failure {
@@ -140,6 +142,7 @@ impl Failure {
             limit: None,
             size: None,
             hint: None,
+            start_after: None,
         };
         match self {
             Self::Call(error) => of_call(error),
@@ -167,7 +170,9 @@ impl Failure {
                 field: field.as_deref(),
                 ..told
             },
-            Self::Partial { failure, hint } => Told { hint: Some(hint), ..failure.told() },
+            Self::Partial { failure, hint, start_after } => {
+                Told { hint: Some(hint), start_after: start_after.as_deref(), ..failure.told() }
+            }
             Self::Server(_) | Self::File(_) | Self::Output(_) => told,
         }
     }
@@ -199,6 +204,7 @@ fn of_call(error: &Error) -> Told<'_> {
         limit: error.limit(),
         size: error.size(),
         hint: hint(error),
+        start_after: None,
     }
 }
 
@@ -270,7 +276,7 @@ mod tests {
         assert_eq!(told["reason"], serde_json::Value::Null);
         assert_eq!(told["operation"], "client");
         assert_eq!(told["retryable"], false);
-        for field in ["message", "field", "limit", "size", "hint"] {
+        for field in ["message", "field", "limit", "size", "hint", "start_after"] {
             assert!(told.contains_key(field), "{field} is missing");
         }
     }

@@ -1,19 +1,25 @@
 //! `prism import`: stores the keys and values of an export in a namespace.
 
+mod lines;
+
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use futures_util::StreamExt as _;
+use futures_util::TryFutureExt as _;
+use futures_util::stream::{FuturesOrdered, StreamExt as _};
 use serde::Serialize;
+use tokio::sync::mpsc::Receiver;
 
 use crate::connect::GatewayArgs;
-use crate::dump::{Bar, Line};
+use crate::dump::{Bar, Line, keys, keys_were};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt::{Interrupt, interrupted};
 use crate::output::{Answer, Format, Output, OutputArgs};
-use crate::runtime;
+use crate::{runtime, shell};
 
 /// Calls under way at once.
 const CALLS_MAX: usize = 16;
@@ -37,7 +43,7 @@ pub(crate) struct Import {
     file: PathBuf,
 
     /// Goes on behind the line with this key: what an import that failed tells.
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     start_after: Option<String>,
 
     #[command(flatten)]
@@ -52,6 +58,13 @@ struct Imported {
     keys: u64,
 }
 
+/// What is stored so far, with all before it.
+#[derive(Default)]
+struct Stored {
+    keys: u64,
+    last: Option<String>,
+}
+
 impl Import {
     pub(crate) fn format(&self) -> Format {
         self.output.output
@@ -59,105 +72,89 @@ impl Import {
 
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let name = self.file.display().to_string();
-        let mut keys = 0;
-        let mut last = None;
-        let stored = if name == "-" {
-            let lines = self.lines("standard input", io::stdin().lock());
-            runtime::block_on(self.store(lines, &Bar::new("importing", 0), &mut keys, &mut last))
+        let (lines, bar) = if name == "-" {
+            (self.lines("standard input", io::stdin()), Bar::new("importing", 0))
         } else {
             let failed = |error: io::Error| Failure::file(&name, &error);
             let file = File::open(&self.file).map_err(failed)?;
             let bar = Bar::new("importing", file.metadata().map_err(failed)?.len());
-            let lines = self.lines(&name, BufReader::new(file));
-            runtime::block_on(self.store(lines, &bar, &mut keys, &mut last))
+            (self.lines(&name, file), bar)
         };
-        stored.map_err(|failure| match &last {
-            None => failure,
-            Some(last) => Failure::Partial {
-                failure: Box::new(failure),
-                hint: format!("{keys} keys were stored; go on with --start-after {last:?}"),
-            },
-        })?;
-        Output::new(self.format()).print(&Imported { namespace: self.namespace, keys })?;
+        let mut stored = Stored::default();
+        if let Err(failure) = runtime::block_on(self.store(lines, &bar, &mut stored)) {
+            drop(bar);
+            return Err(stored.told_with(failure));
+        }
+        drop(bar);
+        Output::new(self.format()).print(&Imported { namespace: self.namespace, keys: stored.keys })?;
         Ok(Exit::Success)
     }
 
-    /// The lines behind the one to start after, each with its length in bytes.
-    fn lines(
-        &self,
-        name: &str,
-        mut from: impl BufRead,
-    ) -> impl Iterator<Item = Result<(Line, u64), Failure>> {
-        let name = name.to_owned();
-        let mut number = 0;
-        let mut behind = self.start_after.clone();
-        let mut next = move || -> Result<Option<(Line, u64)>, Failure> {
-            loop {
-                let mut text = Vec::new();
-                number += 1;
-                let bytes =
-                    from.read_until(b'\n', &mut text).map_err(|error| Failure::file(&name, &error))?;
-                if bytes == 0 {
-                    return match &behind {
-                        Some(key) => {
-                            Err(Failure::File(format!("{name}: there is no line with the key {key:?}")))
-                        }
-                        None => Ok(None),
-                    };
-                }
-                let line: Line = serde_json::from_slice(&text).map_err(|error| {
-                    // The parser counts lines within this one.
-                    let error = error.to_string();
-                    let why = error.rsplit_once(" at line ").map_or(error.as_str(), |(why, _)| why);
-                    Failure::File(format!(
-                        "{name}:{number}: {why}; expected {{\"key\":TEXT,\"value_base64\":BASE64}}"
-                    ))
-                })?;
-                match &behind {
-                    None => return Ok(Some((line, bytes as u64))),
-                    Some(key) if *key == line.key => behind = None,
-                    Some(_) => {}
-                }
-            }
-        };
-        let mut ended = false;
-        std::iter::from_fn(move || {
-            let line = (!ended).then(&mut next)?.transpose();
-            ended = !matches!(line, Some(Ok(_)));
-            line
-        })
+    fn lines(&self, name: &str, from: impl Read + Send + 'static) -> Receiver<lines::Next> {
+        lines::read(name.to_owned(), self.start_after.clone(), from, CALLS_MAX)
     }
 
-    /// Stores them, several at once. What is counted, and the last key told, is stored with all before it.
+    /// Stores them, several at once, those of one key in their order. The first interrupt waits for what has been sent,
+    /// so that what is told is true.
     async fn store(
         &self,
-        lines: impl Iterator<Item = Result<(Line, u64), Failure>>,
+        mut lines: Receiver<lines::Next>,
         bar: &Bar,
-        keys: &mut u64,
-        last: &mut Option<String>,
+        stored: &mut Stored,
     ) -> Result<(), Failure> {
         let keyvalue = self.gateway.namespace(&self.namespace)?.keyvalue();
-        let calls = lines.map(|line| {
-            let keyvalue = keyvalue.clone();
-            async move {
-                let (Line { key, value_base64 }, bytes) = line?;
-                keyvalue.set(key.as_str(), value_base64).await?;
-                Ok::<_, Failure>((key, bytes))
+        let mut interrupt = Interrupt::take()?;
+        let mut calls = FuturesOrdered::new();
+        // The keys of the calls, in their order.
+        let mut in_flight: VecDeque<String> = VecDeque::with_capacity(CALLS_MAX);
+        let mut next: Option<(Line, u64)> = None;
+        let mut end = None;
+        let mut is_interrupted = false;
+        loop {
+            if let Some((line, bytes)) = next.take_if(|(line, _)| !in_flight.contains(&line.key)) {
+                let call = keyvalue.set(line.key.as_str(), line.value_base64).send();
+                calls.push_back(call.map_ok(move |()| bytes));
+                in_flight.push_back(line.key);
             }
-        });
-        let mut stored = futures_util::stream::iter(calls).buffered(CALLS_MAX);
-        while let Some(done) = stored.next().await {
-            let (key, bytes) = done?;
-            *keys += 1;
-            *last = Some(key);
-            bar.step(bytes);
+            let wants_line = end.is_none() && next.is_none() && calls.len() < CALLS_MAX;
+            tokio::select! {
+                () = interrupt.next() => {
+                    if std::mem::replace(&mut is_interrupted, true) {
+                        return Err(interrupted());
+                    }
+                    next = None;
+                    end.get_or_insert(Err(interrupted()));
+                }
+                Some(done) = calls.next() => {
+                    bar.step(done?);
+                    stored.keys += 1;
+                    stored.last = in_flight.pop_front();
+                }
+                line = lines.recv(), if wants_line => match line {
+                    Some(Ok(line)) => next = Some(line),
+                    Some(Err(failure)) => end = Some(Err(failure)),
+                    None => end = Some(Ok(())),
+                },
+            }
+            if let Some(end) = end.take_if(|_| calls.is_empty()) {
+                return end;
+            }
         }
-        Ok(())
+    }
+}
+
+impl Stored {
+    /// A failure, and how to go on.
+    fn told_with(self, failure: Failure) -> Failure {
+        let Some(last) = self.last else { return failure };
+        let stored = keys_were(self.keys);
+        let hint = format!("{stored} stored; go on with --start-after {}", shell::quoted(&last));
+        Failure::Partial { failure: Box::new(failure), hint, start_after: Some(last) }
     }
 }
 
 impl Answer for Imported {
     fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
-        writeln!(out, "stored {} keys in {}", self.keys, self.namespace)
+        writeln!(out, "stored {} in {}", keys(self.keys), self.namespace)
     }
 }

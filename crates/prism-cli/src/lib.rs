@@ -16,9 +16,10 @@
 //! | `admin` | the options that name an admin, and what it answers |
 //! | `value` | where a value comes from |
 //! | `runtime` | the thread that calls run on |
+//! | `interrupt` | Ctrl-C |
 //! | `time` | times as they are typed |
 //! | `output` | answers as text or JSON |
-//! | `escape` | bytes made printable |
+//! | `escape`, `shell` | bytes made printable, words made for a shell |
 //! | `exit` | exit codes |
 //! | `failure` | what went wrong, and what to do next |
 //!
@@ -42,11 +43,13 @@ mod export;
 mod failure;
 mod health;
 mod import;
+mod interrupt;
 mod kv;
 mod list;
 mod namespaces;
 mod output;
 mod runtime;
+mod shell;
 mod time;
 mod value;
 

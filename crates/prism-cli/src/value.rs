@@ -15,7 +15,7 @@ use crate::failure::Failure;
 /// The options of a command that stores a value.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ValueArgs {
-    /// The value; `-`, or none, reads standard input.
+    /// The value; `-`, or none, reads standard input. Without `-` that must not be empty.
     #[arg(allow_negative_numbers = true)]
     value: Option<OsString>,
 
@@ -34,13 +34,24 @@ impl ValueArgs {
                 read_bounded(file, &name)
             }
             Self { value: Some(value), .. } if value != "-" => Ok(value.into_vec().into()),
+            Self { value: Some(_), .. } => read_bounded(io::stdin().lock(), "standard input"),
             Self { value: None, .. } if io::stdin().is_terminal() => Err(Failure::Usage(
                 "there is no value: give it as an argument, with --file FILE, or on standard input"
                     .to_owned(),
             )),
-            Self { .. } => read_bounded(io::stdin().lock(), "standard input"),
+            Self { value: None, .. } => unless_empty(read_bounded(io::stdin().lock(), "standard input")?),
         }
     }
+}
+
+/// Refuses an empty value that nobody asked for: a program that failed before it wrote into the pipe, or no input at all.
+fn unless_empty(value: Bytes) -> Result<Bytes, Failure> {
+    if value.is_empty() {
+        return Err(Failure::Usage(
+            "standard input is empty: to store an empty value, give '' or - in its place".to_owned(),
+        ));
+    }
+    Ok(value)
 }
 
 /// Reads to the end, or until no message could hold it: input may be endless.

@@ -1,19 +1,21 @@
-//! Ctrl-C: the first ends the load, the second its tidying up.
+//! Ctrl-C: the first ends what a command does, the second its tidying up.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tonic::Code;
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// SIGINT and SIGTERM.
 #[derive(Debug)]
-pub(super) struct Interrupt {
+pub(crate) struct Interrupt {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Interrupt {
     /// Takes the signals from now on. Must be called within a tokio runtime.
-    pub(super) fn take() -> Result<Self, Failure> {
+    pub(crate) fn take() -> Result<Self, Failure> {
         let take = |kind| {
             signal(kind).map_err(|error| Failure::File(format!("the system gives no signals: {error}")))
         };
@@ -24,10 +26,15 @@ impl Interrupt {
     ///
     /// # Cancel safety
     /// No signal is lost.
-    pub(super) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
     }
+}
+
+/// What a command that was interrupted ends with.
+pub(crate) fn interrupted() -> Failure {
+    Failure::Refused { exit: Exit::Failed, code: Code::Cancelled, message: "interrupted".to_owned() }
 }
