@@ -2,14 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../crates/prism-client/tests/fake/mod.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the client's, of which a part is used")]
+mod fake;
+
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use fake::{Fake, Fault};
 use prism_e2e::admin::Gateway;
 use prism_e2e::dev::Ran;
-use prism_e2e::process::{self, Process};
+use prism_e2e::process::{Process, Proxy, binary, command};
 use prism_e2e::relay;
+use prism_proto::{Applied, ErrorReason};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -139,6 +145,47 @@ fn an_export_that_broke_off_goes_on_behind_its_last_key() {
     assert_eq!(std::fs::read_to_string(&part).unwrap(), copy.lines(200));
 }
 
+/// A backend with ten keys, which is lost after three of a scan and starts anew.
+async fn started_anew() -> Fake {
+    let fake = Fake::start().await;
+    let keyvalue = prism_e2e::client(&fake.address()).keyvalue();
+    for key in 0..10 {
+        keyvalue.set(format!("k{key}"), "v").await.unwrap();
+    }
+    let lost =
+        prism_proto::Error::unavailable(ErrorReason::BackendLost, Applied::Maybe, "the backend was lost");
+    // An export counts before it scans.
+    fake.fail([3, 3].map(|count| Fault::After(count, lost.clone().into())));
+    fake.state.epochs.lock().unwrap().extend([Some("first"), Some("second")]);
+    fake
+}
+
+#[tokio::test]
+async fn an_export_from_a_backend_that_started_anew_is_not_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("part.jsonl").display().to_string();
+    for to in [&[format!("--output-file={file}")][..], &[]] {
+        let fake = started_anew().await;
+        let (address, to) = (fake.address(), to.to_owned());
+        let export = tokio::task::spawn_blocking(move || {
+            let proxy = Proxy::start(&[("default", &address)]);
+            Ran::of(
+                command("prism")
+                    .args(["export", "default", "-o", "json", "--address", proxy.grpc()])
+                    .args(to),
+                b"",
+            )
+        });
+        let ran = export.await.unwrap();
+        let error = ran.error();
+        assert_eq!((ran.code, &error["kind"]), (1, &json!("aborted")), "{error}");
+        assert_eq!((&error["code"], &error["reason"]), (&json!("ABORTED"), &json!("SCAN_INTERRUPTED")));
+        assert!(error["hint"].as_str().unwrap().contains("again"), "{error}");
+        assert!(!error["hint"].as_str().unwrap().contains("--resume"), "{error}");
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 3);
+}
+
 #[test]
 fn an_import_that_broke_off_goes_on_behind_the_key_that_it_tells() {
     let copy = Copy::start();
@@ -244,7 +291,7 @@ fn the_key_to_go_on_behind_is_a_word_of_a_shell_and_a_field() {
         // As it is pasted.
         std::fs::write(&file, format!("{good}{good}")).unwrap();
         let words = hint.rsplit_once("--start-after").unwrap().1;
-        let prism = process::binary("prism").display();
+        let prism = binary("prism").display();
         let address = copy.gateway.proxy.grpc();
         let pasted = format!("{prism} import to {file} --address {address} --start-after{words}");
         let resumed = Ran::of(Command::new("bash").arg("-c").arg(&pasted), b"");

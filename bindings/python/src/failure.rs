@@ -38,6 +38,7 @@ fn class(kind: ErrorKind) -> &'static str {
         ErrorKind::Unauthenticated => "UnauthenticatedError",
         ErrorKind::PermissionDenied => "PermissionDeniedError",
         ErrorKind::Unimplemented => "UnimplementedError",
+        ErrorKind::Aborted => "AbortedError",
         ErrorKind::Cancelled => "CallCancelledError",
         ErrorKind::Closed => "ClientClosedError",
         ErrorKind::Internal => "InternalError",

@@ -116,6 +116,7 @@ pub fn problem(error: &Error) -> Problem {
         ErrorKind::Unavailable
         | ErrorKind::Unauthenticated
         | ErrorKind::PermissionDenied
+        | ErrorKind::Aborted
         | ErrorKind::Cancelled
         | ErrorKind::Closed
         | ErrorKind::Internal => Kind::Gateway,

@@ -86,11 +86,14 @@ impl Export {
                 std::fs::remove_file(path).map_err(failed)?;
                 return Err(failure);
             }
-            let hint = format!(
-                "{} written to {name}; the same command with --resume goes on behind {}",
-                keys_were(keys),
-                if keys == 1 { "it" } else { "them" }
-            );
+            let written = keys_were(keys);
+            let hint = if reason(&failure) == Some(ErrorReason::ScanInterrupted) {
+                // Going on behind the last key would hide that keys before it may be missing.
+                format!("{written} written to {name}: remove it and export again")
+            } else {
+                let behind = if keys == 1 { "it" } else { "them" };
+                format!("{written} written to {name}; the same command with --resume goes on behind {behind}")
+            };
             return Err(Failure::Partial { failure: Box::new(failure), hint, start_after: None });
         }
         Output::new(self.format()).print(&Exported { namespace: self.namespace, keys, file: name })?;
@@ -151,7 +154,11 @@ impl Export {
 }
 
 fn is_unordered(copied: &Result<(), Failure>) -> bool {
-    matches!(copied, Err(Failure::Call(error)) if error.reason() == Some(ErrorReason::CursorUnsupported))
+    copied.as_ref().is_err_and(|failure| reason(failure) == Some(ErrorReason::CursorUnsupported))
+}
+
+fn reason(failure: &Failure) -> Option<ErrorReason> {
+    if let Failure::Call(error) = failure { error.reason() } else { None }
 }
 
 fn create(path: &Path) -> Result<File, Failure> {

@@ -218,6 +218,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         (_, Some(ErrorReason::CursorUnsupported)) => {
             Some("this backend does not scan in order: scan without --start-after")
         }
+        (_, Some(ErrorReason::ScanInterrupted)) => Some("begin the scan again"),
         (ErrorKind::Unavailable, None) if error.is_retryable() => Some(
             "is the gateway running? start one with `prism dev`, or name another with --address or PRISM_ADDRESS",
         ),
@@ -249,6 +250,7 @@ fn kind_name(kind: ErrorKind) -> &'static str {
         ErrorKind::Unauthenticated => "unauthenticated",
         ErrorKind::PermissionDenied => "permission_denied",
         ErrorKind::Unimplemented => "unimplemented",
+        ErrorKind::Aborted => "aborted",
         ErrorKind::Cancelled => "cancelled",
         ErrorKind::Closed => "closed",
         ErrorKind::Internal => "internal",

@@ -88,11 +88,15 @@ impl Error {
 
     /// Whether the same call may succeed later and cannot be applied twice by repeating it.
     ///
-    /// The client has already repeated such calls, except those refused for a rate or for too many calls in flight.
+    /// The client has already repeated such calls, except those refused for a rate or for too many calls in flight, and
+    /// scans that have to begin anew.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        let refused = matches!(self.reason(), Some(ErrorReason::RateLimit | ErrorReason::TooManyInFlight));
-        refused || self.repeats_safely(self.0.no_side_effects)
+        let is_left_to_the_caller = matches!(
+            self.reason(),
+            Some(ErrorReason::RateLimit | ErrorReason::TooManyInFlight | ErrorReason::ScanInterrupted)
+        );
+        is_left_to_the_caller || self.repeats_safely(self.0.no_side_effects)
     }
 
     /// How long the other side asks to wait before the next attempt.
@@ -192,6 +196,14 @@ impl Error {
         error
     }
 
+    /// A scan met other data behind its cursor than it had begun with.
+    pub(crate) fn scan_interrupted(operation: &'static str) -> Self {
+        let message = "the backend started anew during the scan, so what was read is not all there was";
+        let mut error = Self::new(Code::Aborted, operation, message);
+        error.0.reason = Some(ErrorReason::ScanInterrupted);
+        error
+    }
+
     /// The client is closed.
     pub(crate) fn closed(operation: &'static str) -> Self {
         let mut error = Self::new(Code::Cancelled, operation, "the client is closed");
@@ -274,6 +286,7 @@ mod tests {
             (Code::FailedPrecondition, ErrorKind::FailedPrecondition),
             (Code::Unavailable, ErrorKind::Unavailable),
             (Code::ResourceExhausted, ErrorKind::ResourceExhausted),
+            (Code::Aborted, ErrorKind::Aborted),
             (Code::OutOfRange, ErrorKind::Internal),
             (Code::Unknown, ErrorKind::Internal),
         ] {

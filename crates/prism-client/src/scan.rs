@@ -3,7 +3,7 @@
 //! ```text
 //!   New ──polled──▶ Opening ──ok──▶ Open ──end──▶ Done
 //!                      ▲              │
-//!                      └──lost: start_after = last key──┘      any other failure ──▶ Done
+//!                      └──lost: start_after = last key──┘      any other failure, or another epoch ──▶ Done
 //! ```
 
 mod item;
@@ -17,10 +17,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_core::Stream;
-use prism_proto::ErrorReason;
 use prism_proto::limits::MESSAGE_BYTES_MAX;
+use prism_proto::{EPOCH_HEADER, ErrorReason};
 use prost::Message as _;
-use tonic::Streaming;
+use tonic::metadata::AsciiMetadataValue;
+use tonic::{Response, Streaming};
 
 use crate::deadline::Deadline;
 use crate::error::Error;
@@ -36,7 +37,9 @@ use stall::Stall;
 /// ([`scan_keys`](crate::KeyValue::scan_keys)). Starts when first polled; options are set before.
 ///
 /// When the connection is lost midway, the scan goes on behind the last key that it delivered, with what is left of
-/// the limit, if the backend is ordered; if not, the error is returned. It ends after an error.
+/// the limit, if the backend is ordered; if not, the error is returned. If the backend lost its data meanwhile, and says so
+/// by the response header `prism-epoch`, the scan ends with `Aborted` / `SCAN_INTERRUPTED`: only one that ends without an
+/// error is complete. It ends after an error.
 ///
 /// # Errors
 ///
@@ -63,6 +66,8 @@ pub struct Scan<E: ScanItem> {
     recovering: Option<Error>,
     delivered: i64,
     last_key: String,
+    /// The name of the data that the scan began with, if the backend has one.
+    epoch: Option<AsciiMetadataValue>,
     /// Every key so far was greater than the one before.
     ascending: bool,
 }
@@ -75,7 +80,7 @@ enum State<E: ScanItem> {
 }
 
 type Opening<E> = Pin<Box<dyn Future<Output = Result<Opened<E>, Error>> + Send>>;
-type Opened<E> = Streaming<<E as item::sealed::Item>::Response>;
+type Opened<E> = Response<Streaming<<E as item::sealed::Item>::Response>>;
 
 impl<E: ScanItem> Scan<E> {
     pub(crate) fn new(shared: &Arc<Shared>, request: E::Request) -> Self {
@@ -92,6 +97,7 @@ impl<E: ScanItem> Scan<E> {
             recovering: None,
             delivered: 0,
             last_key: String::new(),
+            epoch: None,
             ascending: true,
         }
     }
@@ -140,7 +146,12 @@ impl<E: ScanItem> Scan<E> {
                     self.state = State::Opening(self.open(Duration::ZERO));
                 }
                 State::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
-                    Ok(stream) => self.state = State::Open(Box::new(stream)),
+                    Ok(response) => {
+                        if !self.has_epoch_of(&response) {
+                            return Poll::Ready(Step::Failed(Error::scan_interrupted(E::OPERATION)));
+                        }
+                        self.state = State::Open(Box::new(response.into_inner()));
+                    }
                     Err(error) => return Poll::Ready(Step::Failed(error)),
                 },
                 State::Open(stream) => {
@@ -179,11 +190,18 @@ impl<E: ScanItem> Scan<E> {
             if let Some(deadline) = deadline {
                 request.set_timeout(deadline.left());
             }
-            match E::send(lease, shared.origin.clone(), request).await {
-                Ok(response) => Ok(response.into_inner()),
-                Err(status) => Err(Error::from_status(E::OPERATION, &status)),
-            }
+            let sent = E::send(lease, shared.origin.clone(), request).await;
+            sent.map_err(|status| Error::from_status(E::OPERATION, &status))
         })
+    }
+
+    /// Whether the stream reads the data that the scan began with. Before the first entry nothing has been read of any.
+    fn has_epoch_of(&mut self, response: &Opened<E>) -> bool {
+        let epoch = response.metadata().get(EPOCH_HEADER);
+        if self.delivered == 0 {
+            self.epoch = epoch.cloned();
+        }
+        self.epoch.as_ref() == epoch
     }
 
     /// Notes what a later cursor needs; an error if the server went back behind the cursor instead.

@@ -43,6 +43,37 @@ async fn a_lost_scan_goes_on_behind_the_last_key_within_its_limit() {
 }
 
 #[tokio::test]
+async fn a_scan_that_goes_on_in_other_data_is_interrupted() {
+    for (first, second) in [(Some("a"), Some("b")), (Some("a"), None), (None, Some("b"))] {
+        let (fake, client) = ten_keys().await;
+        fake.fail([Fault::After(3, lost())]);
+        fake.state.epochs.lock().unwrap().extend([first, second]);
+        let results: Vec<_> = client.keyvalue().scan("k").collect().await;
+        assert_eq!(results.len(), 4, "three entries, one error, and then the end");
+        let error = results[3].as_ref().unwrap_err();
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::Aborted, Some(ErrorReason::ScanInterrupted)));
+        assert_eq!((error.code_name(), error.is_retryable()), ("ABORTED", true));
+    }
+}
+
+#[tokio::test]
+async fn a_scan_that_goes_on_in_its_data_is_complete() {
+    let (fake, client) = ten_keys().await;
+    fake.fail([Fault::After(3, lost()), Fault::Status(lost()), Fault::After(2, lost())]);
+    // The one that fails at once sends none.
+    fake.state.epochs.lock().unwrap().extend([Some("a"); 3]);
+    assert_eq!(client.keyvalue().scan("k").map(Result::unwrap).count().await, 10);
+}
+
+#[tokio::test]
+async fn a_scan_that_had_read_nothing_begins_in_whatever_data_there_is() {
+    let (fake, client) = ten_keys().await;
+    fake.fail([Fault::After(0, lost())]);
+    fake.state.epochs.lock().unwrap().extend([Some("a"), Some("b")]);
+    assert_eq!(client.keyvalue().scan("k").map(Result::unwrap).count().await, 10);
+}
+
+#[tokio::test]
 async fn a_scan_that_lost_only_its_ending_is_complete() {
     let (fake, client) = ten_keys().await;
     fake.fail([Fault::After(4, lost())]);

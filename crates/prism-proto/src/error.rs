@@ -51,6 +51,7 @@ impl ErrorReason {
             Self::TokenInvalid => Code::Unauthenticated,
             Self::PermissionDenied => Code::PermissionDenied,
             Self::Internal => Code::Internal,
+            Self::ScanInterrupted => Code::Aborted,
             Self::Unspecified => Code::Unknown,
         }
     }
@@ -205,6 +206,7 @@ mod tests {
             (Code::Unauthenticated, "TOKEN_INVALID"),
             (Code::PermissionDenied, "PERMISSION_DENIED"),
             (Code::Internal, "INTERNAL"),
+            (Code::Aborted, "SCAN_INTERRUPTED"),
             (Code::Unknown, "ERROR_REASON_UNSPECIFIED"),
         ];
         let mut seen = 0;

@@ -5,6 +5,7 @@ failure, the attribute `reason` tells more: a name of the closed list in `proto/
 """
 
 __all__ = [
+    "AbortedError",
     "CallCancelledError",
     "ClientClosedError",
     "DeadlineExceededError",
@@ -113,6 +114,10 @@ class PermissionDeniedError(PrismError, PermissionError):
 
 class UnimplementedError(PrismError, NotImplementedError):
     """The backend does not offer what was asked for."""
+
+
+class AbortedError(PrismError):
+    """What was begun cannot be completed, and may be begun anew: a scan whose backend lost its data midway."""
 
 
 class CallCancelledError(PrismError):

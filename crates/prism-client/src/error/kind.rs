@@ -26,6 +26,8 @@ pub enum ErrorKind {
     PermissionDenied,
     /// The backend does not offer what was asked for.
     Unimplemented,
+    /// What was begun cannot be completed, and may be begun anew: a scan whose backend lost its data midway.
+    Aborted,
     /// The other side cancelled the call. A write may still have been applied.
     Cancelled,
     /// The client was closed before the call.
@@ -52,10 +54,10 @@ impl ErrorKind {
             Code::PermissionDenied => Self::PermissionDenied,
             Code::Unimplemented => Self::Unimplemented,
             Code::Cancelled => Self::Cancelled,
+            Code::Aborted => Self::Aborted,
             Code::Ok
             | Code::Unknown
             | Code::AlreadyExists
-            | Code::Aborted
             | Code::OutOfRange
             | Code::Internal
             | Code::DataLoss => Self::Internal,

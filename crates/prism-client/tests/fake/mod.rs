@@ -59,6 +59,8 @@ pub struct State {
     pub calls: Mutex<Vec<String>>,
     pub metadata: Mutex<MetadataMap>,
     pub scans: Mutex<Vec<ScanRequest>>,
+    /// What the next scans send as `prism-epoch`, one each.
+    pub epochs: Mutex<VecDeque<Option<&'static str>>>,
     /// Calls whose future was dropped before it was done.
     pub dropped: AtomicUsize,
     pub connections: AtomicUsize,
@@ -219,6 +221,13 @@ impl State {
         }
     }
 
+    fn with_epoch<T>(&self, mut response: Response<T>) -> Response<T> {
+        if let Some(Some(epoch)) = self.epochs.lock().unwrap().pop_front() {
+            response.metadata_mut().insert("prism-epoch", epoch.parse().unwrap());
+        }
+        response
+    }
+
     fn pop(&self, at: (String, String), take: fn(&mut VecDeque<Bytes>) -> Option<Bytes>) -> (Bytes, bool) {
         let value = self.lists.lock().unwrap().get_mut(&at).and_then(take);
         let found = value.is_some();
@@ -305,6 +314,7 @@ impl KeyValueScanInterface for State {
             Ok(stream)
         })
         .await
+        .map(|response| self.with_epoch(response))
     }
 
     async fn scan_keys(
@@ -324,6 +334,7 @@ impl KeyValueScanInterface for State {
             Ok(stream)
         })
         .await
+        .map(|response| self.with_epoch(response))
     }
 
     async fn count(&self, request: Request<CountRequest>) -> Result<Response<CountResponse>, Status> {
