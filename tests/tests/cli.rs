@@ -78,6 +78,19 @@ fn an_empty_value_must_be_asked_for() {
 }
 
 #[test]
+fn one_of_a_thing_is_told_as_one() {
+    let dev = Dev::start();
+    assert_eq!(dev.run(&["kv", "set", "a", "x"]).text(), "OK\n");
+    let file = dev.folder().join("file").display().to_string();
+    let got = dev.run(&["kv", "get", "a", "--output-file", &file]);
+    assert_eq!(got.text(), format!("wrote 1 byte to {file}\n"));
+    let export = dev.folder().join("export").display().to_string();
+    let exported = dev.run(&["export", "default", "--output-file", &export]);
+    assert_eq!(exported.text(), format!("wrote 1 key of default to {export}\n"));
+    assert_eq!(dev.run(&["import", "default", &export]).text(), "stored 1 key in default\n");
+}
+
+#[test]
 fn list_commands_speak_to_people() {
     let dev = Dev::start();
     assert_eq!(dev.run(&["list", "push-right", "jobs", "b"]).text(), "1\n");

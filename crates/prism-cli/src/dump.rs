@@ -8,7 +8,7 @@ use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::output::base64;
+use crate::output::{base64, counted};
 
 /// One line.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,14 +24,9 @@ fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::E
     STANDARD.decode(text).map(Bytes::from).map_err(serde::de::Error::custom)
 }
 
-/// So many keys.
-pub(crate) fn keys(count: u64) -> String {
-    if count == 1 { "1 key".to_owned() } else { format!("{count} keys") }
-}
-
-/// The same, of which something is said: "2 keys were".
+/// So many keys, of which something is said: "2 keys were".
 pub(crate) fn keys_were(count: u64) -> String {
-    format!("{} {}", keys(count), if count == 1 { "was" } else { "were" })
+    format!("{} {}", counted(count, "key"), if count == 1 { "was" } else { "were" })
 }
 
 /// A bar on standard error while a person watches.

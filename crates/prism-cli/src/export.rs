@@ -10,11 +10,11 @@ use prism_client::{Entry, ErrorReason};
 use serde::Serialize;
 
 use crate::connect::GatewayArgs;
-use crate::dump::{Bar, Line, keys, keys_were};
+use crate::dump::{Bar, Line, keys_were};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::{self, Interrupt};
-use crate::output::{Answer, Format, Output, OutputArgs, write_json};
+use crate::output::{Answer, Format, Output, OutputArgs, counted, write_json};
 use crate::runtime;
 
 const AFTER_HELP: &str = "\
@@ -229,7 +229,7 @@ fn last_line(file: &mut File, end: u64) -> io::Result<(u64, Vec<u8>)> {
 
 impl Answer for Exported {
     fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
-        writeln!(out, "wrote {} of {} to {}", keys(self.keys), self.namespace, self.file)
+        writeln!(out, "wrote {} of {} to {}", counted(self.keys, "key"), self.namespace, self.file)
     }
 }
 

@@ -218,7 +218,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         (_, Some(ErrorReason::CursorUnsupported)) => {
             Some("this backend does not scan in order: scan without --start-after")
         }
-        (_, Some(ErrorReason::ScanInterrupted)) => Some("begin the scan again"),
+        (_, Some(ErrorReason::ScanInterrupted)) => Some("start the scan over"),
         (ErrorKind::Unavailable, None) if error.is_retryable() => Some(
             "is the gateway running? start one with `prism dev`, or name another with --address or PRISM_ADDRESS",
         ),

@@ -14,11 +14,11 @@ use serde::Serialize;
 use tokio::sync::mpsc::Receiver;
 
 use crate::connect::GatewayArgs;
-use crate::dump::{Bar, Line, keys, keys_were};
+use crate::dump::{Bar, Line, keys_were};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::{Interrupt, interrupted};
-use crate::output::{Answer, Format, Output, OutputArgs};
+use crate::output::{Answer, Format, Output, OutputArgs, counted};
 use crate::{runtime, shell};
 
 /// Calls under way at once.
@@ -155,6 +155,6 @@ impl Stored {
 
 impl Answer for Imported {
     fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
-        writeln!(out, "stored {} in {}", keys(self.keys), self.namespace)
+        writeln!(out, "stored {} in {}", counted(self.keys, "key"), self.namespace)
     }
 }

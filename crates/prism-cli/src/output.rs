@@ -79,6 +79,11 @@ pub(crate) fn write_json(out: &mut impl Write, object: &impl Serialize) -> io::R
     out.write_all(b"\n")
 }
 
+/// A number of things: "1 key", "2 keys".
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Writes a value as it is; on a terminal the line is ended, so that the prompt does not stick to it.
 pub(crate) fn write_raw(out: &mut dyn Write, value: &[u8], terminal: bool) -> io::Result<()> {
     out.write_all(value)?;

@@ -89,7 +89,7 @@ impl Error {
     /// Whether the same call may succeed later and cannot be applied twice by repeating it.
     ///
     /// The client has already repeated such calls, except those refused for a rate or for too many calls in flight, and
-    /// scans that have to begin anew.
+    /// scans that have to start over.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         let is_left_to_the_caller = matches!(
@@ -198,7 +198,8 @@ impl Error {
 
     /// A scan met other data behind its cursor than it had begun with.
     pub(crate) fn scan_interrupted(operation: &'static str) -> Self {
-        let message = "the backend started anew during the scan, so what was read is not all there was";
+        let message = "the scan cannot be completed: since it began the backend has lost its data, or the namespace has \
+                       moved to another backend";
         let mut error = Self::new(Code::Aborted, operation, message);
         error.0.reason = Some(ErrorReason::ScanInterrupted);
         error

@@ -37,9 +37,9 @@ use stall::Stall;
 /// ([`scan_keys`](crate::KeyValue::scan_keys)). Starts when first polled; options are set before.
 ///
 /// When the connection is lost midway, the scan goes on behind the last key that it delivered, with what is left of
-/// the limit, if the backend is ordered; if not, the error is returned. If the backend lost its data meanwhile, and says so
-/// by the response header `prism-epoch`, the scan ends with `Aborted` / `SCAN_INTERRUPTED`: only one that ends without an
-/// error is complete. It ends after an error.
+/// the limit, if the backend is ordered; if not, the error is returned. If the response header `prism-epoch` shows that the
+/// backend lost its data meanwhile, the scan ends with `Aborted` / `SCAN_INTERRUPTED`. It ends after an error; only a scan
+/// that ends without one is complete.
 ///
 /// # Errors
 ///
@@ -66,7 +66,7 @@ pub struct Scan<E: ScanItem> {
     recovering: Option<Error>,
     delivered: i64,
     last_key: String,
-    /// The name of the data that the scan began with, if the backend has one.
+    /// Identifies the data that the scan began with, if the backend says so.
     epoch: Option<AsciiMetadataValue>,
     /// Every key so far was greater than the one before.
     ascending: bool,

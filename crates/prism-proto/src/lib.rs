@@ -39,7 +39,7 @@ pub mod interfaces {
 /// The encoded `google.protobuf.FileDescriptorSet` of every proto of this crate, for reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));
 
-/// The response header of a scan that names the data it reads: another value after the data was lost.
+/// The response header of a scan that identifies the data it reads: its value changes when the data is lost.
 pub const EPOCH_HEADER: &str = "prism-epoch";
 
 /// The package prefix of the interfaces that the proxy forwards.

@@ -117,7 +117,7 @@ class UnimplementedError(PrismError, NotImplementedError):
 
 
 class AbortedError(PrismError):
-    """What was begun cannot be completed, and may be begun anew: a scan whose backend lost its data midway."""
+    """The operation cannot be completed and may be started over: a scan whose backend lost its data midway."""
 
 
 class CallCancelledError(PrismError):

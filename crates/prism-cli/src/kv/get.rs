@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Answer, Output, base64, write_raw};
+use crate::output::{Answer, Output, base64, counted, write_raw};
 
 /// Read a value: its bytes as they are, a line end added on a terminal only.
 #[derive(Args, Debug)]
@@ -62,6 +62,6 @@ impl Answer for Value<'_> {
 
 impl Answer for Written<'_> {
     fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
-        writeln!(out, "wrote {} bytes to {}", self.value_bytes, self.file)
+        writeln!(out, "wrote {} to {}", counted(self.value_bytes as u64, "byte"), self.file)
     }
 }

@@ -26,7 +26,7 @@ pub enum ErrorKind {
     PermissionDenied,
     /// The backend does not offer what was asked for.
     Unimplemented,
-    /// What was begun cannot be completed, and may be begun anew: a scan whose backend lost its data midway.
+    /// The operation cannot be completed and may be started over: a scan whose backend lost its data midway.
     Aborted,
     /// The other side cancelled the call. A write may still have been applied.
     Cancelled,

@@ -63,7 +63,8 @@ fn value(arg: &Arg) -> Option<OsString> {
 
 /// The same argument, which no longer reads its variable. Its help names it all the same, as clap does.
 fn without_variable(arg: Arg) -> Arg {
-    let variable = arg.get_env().unwrap_or_default().display().to_string();
+    let Some(variable) = arg.get_env() else { return arg };
+    let variable = variable.display().to_string();
     let sign = if arg.is_hide_env_values_set() { "" } else { "=" };
     let help = format!("{} [env: {variable}{sign}]", arg.get_help().cloned().unwrap_or_default());
     arg.env(Resettable::Reset).help(help)
