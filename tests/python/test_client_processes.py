@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -227,6 +228,18 @@ def test_a_sync_call_lets_other_threads_run(silent: SilentGateway) -> None:
         assert eventually(lambda: silent.asked() == 1)
         output, _ = process.communicate("begin\n")
     assert (process.returncode, output) == (0, "interrupted\n")
+
+
+README = Path(__file__).parents[2] / "bindings" / "python" / "README.md"
+
+
+def test_the_example_of_the_readme_runs(python: Run, address: str) -> None:
+    example = README.read_text().split("```python\n")[1].split("```")[0]
+    assert "localhost:8980" in example
+    # A busy machine is no failure.
+    ran = python(example.replace("localhost:8980", address).replace("timeout=0.5", "timeout=60"))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines() == ["b'alice'", "user:1 b'alice'", "b'first'", "missing KEY_NOT_FOUND"]
 
 
 # As the README has it.
