@@ -1,5 +1,5 @@
 """A gateway that takes calls and leaves them unanswered, and tells which streams were reset. It speaks just enough
-HTTP/2 for that; a scan gets its headers and one entry first."""
+HTTP/2 for that; a scan gets its headers and one entry first, and each connection sees data of its own epoch."""
 
 import contextlib
 import socket
@@ -22,8 +22,9 @@ def _entry(key: bytes, value: bytes) -> bytes:
     return struct.pack(">BI", 0, len(message)) + message
 
 
-# `:status: 200` and `content-type: application/grpc`, in HPACK.
-_ANSWER_HEADERS = b"\x88\x00\x0ccontent-type\x10application/grpc"
+def _answer_headers(epoch: int) -> bytes:
+    """`:status: 200`, `content-type: application/grpc` and `prism-epoch`, in HPACK."""
+    return b"\x88\x00\x0ccontent-type\x10application/grpc\x00\x0bprism-epoch\x01%d" % (epoch % 10)
 
 
 class SilentGateway:
@@ -93,7 +94,7 @@ class SilentGateway:
                 connected.sendall(_frame(SETTINGS, 1, 0))
             if kind == HEADERS:
                 if self.begin_scans:
-                    connected.sendall(_frame(HEADERS, 4, stream, _ANSWER_HEADERS))
+                    connected.sendall(_frame(HEADERS, 4, stream, _answer_headers(connection)))
                     connected.sendall(_frame(DATA, 0, stream, _entry(b"first", b"1")))
                 with self._lock:
                     self._asked.append((connection, stream))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 import uvloop
 from prism import PrismClient, SyncPrismClient
-from prism.errors import ClientClosedError, UnavailableError
+from prism.errors import AbortedError, ClientClosedError, UnavailableError
 
 from conftest import TIMEOUT, eventually
 from silent_gateway import SilentGateway
@@ -155,6 +155,18 @@ async def test_breaking_out_of_a_scan_resets_it(silent: SilentGateway) -> None:
         assert await asyncio.to_thread(eventually, lambda: silent.reset() == 2)
         with pytest.raises(StopAsyncIteration):
             await anext(scan)
+
+
+async def test_a_scan_that_resumes_in_other_data_is_aborted(silent: SilentGateway) -> None:
+    silent.begin_scans = True
+    async with PrismClient(silent.address) as client:
+        scan = client.keyvalue.scan("p")
+        assert await anext(scan) == ("first", b"1")
+        silent.hang_up()
+        with pytest.raises(AbortedError) as raised:
+            await anext(scan)
+        assert (raised.value.code, raised.value.reason) == ("ABORTED", "SCAN_INTERRUPTED")
+        assert raised.value.retryable is True, "it may be started over"
 
 
 async def test_a_scan_survives_giving_up_on_its_next_entry(silent: SilentGateway) -> None:
