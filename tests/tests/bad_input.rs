@@ -9,9 +9,9 @@ use prism_e2e::client;
 use prism_e2e::http;
 use prism_e2e::process::{Process, Proxy};
 use prism_e2e::raw::{Answer, Connection};
+use prism_grpc::message::framed;
 use prism_proto::interfaces::keyvalue::{ScanRequest, SetRequest};
 use prism_proto::{ErrorReason, limits};
-use prism_runtime::message::framed;
 use prost::Message;
 use tonic::Code;
 

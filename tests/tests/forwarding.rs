@@ -38,7 +38,7 @@ fn request(payload: &str) -> EchoRequest {
 }
 
 fn framed(request: &EchoRequest) -> Bytes {
-    prism_runtime::message::framed(&request.encode_to_vec())
+    prism_grpc::message::framed(&request.encode_to_vec())
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use axum::Router;
 use prism_runtime::exit::ServerError;
 use prism_runtime::http::HttpServer;
-use prism_runtime::server::Signals;
+use prism_runtime::signals::Signals;
 use prism_runtime::telemetry;
 use prometheus_client::registry::Registry;
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as _, Parser, Subcommand};
+use prism_net::listen::Address;
 use prism_runtime::args::{LogFormat, drain_timeout};
 use prism_runtime::exit::ServerError;
-use prism_runtime::listen::Address;
 
 use crate::auth::{Role, Tokens, token_name};
 use crate::file::policy::Policy;

@@ -94,7 +94,7 @@ impl Dev {
         let output = Output::new(if self.json { Format::Json } else { Format::Text });
         server::block_on(async {
             telemetry::init(&self.server.log, self.server.log_format)?;
-            let signals = server::Signals::take()?;
+            let signals = prism_runtime::signals::Signals::take()?;
             let (plugin, expiry) = prism_memstore::app::embedded(self.memory_limit);
             let embedded = EmbeddedPlugins::from([(PLUGIN, Arc::new(plugin))]);
             let has_admin = self.has_admin()?;

@@ -3,10 +3,10 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use prism_grpc::service::Served;
 use prism_plugin::app::{self, App};
 use prism_plugin::{KeyValue as _, Plugin};
 use prism_runtime::exit::ServerError;
-use prism_runtime::service::Served;
 use prometheus_client::registry::Registry;
 
 use crate::MemStore;

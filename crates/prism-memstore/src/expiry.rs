@@ -2,6 +2,7 @@
 //! back.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -10,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::time::DelayQueue;
 
 use crate::clock::Time;
-use crate::store::Shared;
+use crate::store::{MemStore, Shared};
 
 /// How long the task leaves new timers lying before it arms them, so that a stream of Sets wakes it ten times a second
 /// and not once a Set. The shortest time to live is 1 s, so nothing is freed later for it.
@@ -24,11 +25,20 @@ pub struct Expiry {
     queue: DelayQueue<Time>,
 }
 
-impl Expiry {
-    pub(crate) fn new(store: Arc<Shared>) -> Self {
-        Self { store, queue: DelayQueue::new() }
+impl MemStore {
+    /// The task that frees this store's expired keys, to be [run](Expiry::run) by one owner.
+    ///
+    /// # Panics
+    /// If it was taken before.
+    #[must_use = "expired keys are freed late unless it runs"]
+    pub fn expiry(&self) -> Expiry {
+        let taken = self.shared.expiry_taken.swap(true, Relaxed);
+        assert!(!taken, "a store has one expiry task");
+        Expiry { store: self.shared.clone(), queue: DelayQueue::new() }
     }
+}
 
+impl Expiry {
     /// Runs until `shutdown` completes. Needs a tokio runtime with its timer enabled.
     ///
     /// While it does not run, keys expire all the same, but their memory is freed only when they are written to or

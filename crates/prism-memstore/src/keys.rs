@@ -46,7 +46,12 @@ impl Keys {
     }
 
     /// Stores an entry. When full, what the key held before is kept.
-    pub(crate) fn put(self: &Arc<Self>, entry: Entry, memory: &Memory, timers: &Timers) -> Result<(), Full> {
+    pub(crate) fn put(
+        self: &Arc<Self>,
+        entry: Entry,
+        memory: &Memory,
+        timers: &Timers<Self>,
+    ) -> Result<(), Full> {
         match self.map.entry(entry.clone()) {
             Place::Vacant(place) => {
                 let room = memory.reserve(entry.charged_bytes())?;
@@ -80,7 +85,7 @@ impl Keys {
         key: &[u8],
         condition: impl FnOnce(&Entry) -> bool,
         memory: &Memory,
-        timers: &Timers,
+        timers: &Timers<Self>,
     ) -> Option<Entry> {
         let (entry, ()) = self.map.remove_if(key, |entry, ()| {
             let remove = condition(entry);
@@ -97,7 +102,7 @@ impl Keys {
     }
 
     /// Frees the entry with this key if it is expired; the key may have been set anew meanwhile.
-    pub(crate) fn expire(&self, key: &[u8], now: Time, memory: &Memory, timers: &Timers) {
+    pub(crate) fn expire(&self, key: &[u8], now: Time, memory: &Memory, timers: &Timers<Self>) {
         self.remove_if(key, |entry| !entry.is_live(now), memory, timers);
     }
 }

@@ -8,6 +8,7 @@
 //! | `store` | the handle: what the halves share, and the figures for metrics |
 //! | `keyvalue`, `list` | the traits, one half each |
 //! | `namespaces` | which namespaces exist |
+//! | `lists` | one namespace's lists |
 //! | `keys` | one namespace's keys: the map and its order kept in step |
 //! | `entry` | a key and its value in one allocation |
 //! | `index` | the keys in byte order |
@@ -25,6 +26,7 @@ mod index;
 mod keys;
 mod keyvalue;
 mod list;
+mod lists;
 mod memory;
 mod metrics;
 mod namespaces;

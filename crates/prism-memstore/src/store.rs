@@ -1,6 +1,6 @@
 //! The store as its users hold it: a handle that is cheap to clone, over what both halves share.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,9 +10,8 @@ use prism_plugin::{Error, ErrorReason};
 use tokio::task::yield_now;
 
 use crate::clock::{Clock, Time};
-use crate::expiry::Expiry;
 use crate::keys::Keys;
-use crate::list::Lists;
+use crate::lists::Lists;
 use crate::memory::{Full, Memory};
 use crate::namespaces::{Namespaces, Space as _};
 use crate::timers::{Expiring, Timers, Walk};
@@ -33,8 +32,9 @@ pub(crate) struct Shared {
     pub(crate) memory: Memory,
     pub(crate) keys: Namespaces<Keys>,
     pub(crate) lists: Namespaces<Lists>,
-    pub(crate) timers: Timers,
-    expiry_taken: AtomicBool,
+    pub(crate) timers: Timers<Keys>,
+    /// Whether the one task that frees expired keys has been taken.
+    pub(crate) expiry_taken: AtomicBool,
     searched: Mutex<Option<Time>>,
 }
 
@@ -77,17 +77,6 @@ impl MemStore {
         }
     }
 
-    /// The task that frees this store's expired keys, to be [run](Expiry::run) by one owner.
-    ///
-    /// # Panics
-    /// If it was taken before.
-    #[must_use = "expired keys are freed late unless it runs"]
-    pub fn expiry(&self) -> Expiry {
-        let taken = self.shared.expiry_taken.swap(true, Relaxed);
-        assert!(!taken, "a store has one expiry task");
-        Expiry::new(self.shared.clone())
-    }
-
     /// What the store holds now. Costs a visit of every namespace.
     #[must_use]
     pub fn totals(&self) -> Totals {
@@ -126,7 +115,7 @@ impl Usage for MemStore {
 
 impl Shared {
     /// Frees the entries that are expired by now, and the namespaces that held nothing else.
-    pub(crate) fn free(&self, expired: &[Expiring]) {
+    pub(crate) fn free(&self, expired: &[Expiring<Keys>]) {
         let now = self.clock.now();
         for (keys, entry) in expired {
             keys.expire(entry.key(), now, &self.memory, &self.timers);

@@ -28,35 +28,32 @@ use tokio_util::time::DelayQueue;
 
 use crate::clock::{Clock, Time};
 use crate::entry::Entry;
-use crate::keys::Keys;
 use crate::memory::{Full, Memory};
 use due::due;
 pub(crate) use lists::Expiring;
 pub(crate) use table::Walk;
 use table::{SLOT_BYTES, Table};
 
-/// The most slots or lists handled in one go, for the same reason as in a scan.
-const BATCH: usize = 256;
-
-pub(crate) struct Timers {
+/// The timers of entries that are stored in any number of `S`.
+pub(crate) struct Timers<S> {
     clock: Clock,
-    table: Mutex<Table>,
+    table: Mutex<Table<S>>,
     told: Notify,
 }
 
-impl Timers {
+impl<S> Timers<S> {
     pub(crate) fn new(clock: Clock) -> Self {
         Self { clock, table: Mutex::default(), told: Notify::new() }
     }
 
     /// No caller's code runs under the lock, so nothing panics there unless the lists are broken already.
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, Table<S>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the table, and tells the task if that leaves it something to see to: it has been told if there was
     /// something before.
-    fn change<R>(&self, change: impl FnOnce(&mut Table) -> R) -> R {
+    fn change<R>(&self, change: impl FnOnce(&mut Table<S>) -> R) -> R {
         let mut table = self.lock();
         let was_told = table.has_changed();
         let changed = change(&mut table);
@@ -68,11 +65,11 @@ impl Timers {
 }
 
 /// For writers, under the key's map shard.
-impl Timers {
+impl<S> Timers<S> {
     /// `new` takes the place of `old` among the stored entries.
     pub(crate) fn follow(
         &self,
-        keys: &Arc<Keys>,
+        keys: &Arc<S>,
         old: Option<&Entry>,
         new: &Entry,
         memory: &Memory,
@@ -104,7 +101,7 @@ impl Timers {
 }
 
 /// For the expiry task, which owns the queue.
-impl Timers {
+impl<S> Timers<S> {
     /// Waits until there is something to [see to](Self::see_to_changed).
     pub(crate) async fn told(&self) {
         self.told.notified().await;
@@ -118,15 +115,15 @@ impl Timers {
 
     /// Looks at a batch of a list whose timer fired: refreshed keys move on, and the expired ones come back, to be
     /// freed. `None` when the list is gone; until then there is more.
-    pub(crate) fn fired(&self, due: Time) -> Option<Vec<Expiring>> {
+    pub(crate) fn fired(&self, due: Time) -> Option<Vec<Expiring<S>>> {
         let now = self.clock.now();
         self.change(|table| table.fired(due, now))
     }
 }
 
-impl Timers {
+impl<S> Timers<S> {
     /// The expired keys among the next batch of a walk over all slots; `None` at its end.
-    pub(crate) fn expired(&self, walk: &mut Walk) -> Option<Vec<Expiring>> {
+    pub(crate) fn expired(&self, walk: &mut Walk) -> Option<Vec<Expiring<S>>> {
         self.lock().expired(walk, self.clock.now())
     }
 

@@ -2,16 +2,16 @@
 
 use std::future::Future;
 
+use prism_grpc::service::ServiceHandler;
+use prism_net::listen::Address;
 use prism_runtime::args::{HttpListen, ServerArgs};
 use prism_runtime::exit::ServerError;
 use prism_runtime::health::Health;
-use prism_runtime::listen::Address;
-use prism_runtime::server::Signals;
-use prism_runtime::service::ServiceHandler;
-use prism_runtime::{Running, Server, telemetry};
+use prism_runtime::signals::Signals;
+use prism_runtime::{Running, Server, reflection, telemetry};
 use prometheus_client::registry::Registry;
 
-use crate::Plugin;
+use crate::plugin::Plugin;
 
 /// What is particular to one plugin's process.
 pub struct App<'a> {
@@ -50,7 +50,8 @@ pub async fn start(app: App<'_>) -> Result<Running, ServerError> {
     let listen: Address = app.listen.parse().map_err(ServerError::failed)?;
     let mut server = Server::new(app.name, app.args, listen, HttpListen::Off, health.clone());
     server.registry = app.registry;
-    let services = services.add(health.service(), tonic_health::pb::FILE_DESCRIPTOR_SET).with_reflection();
+    let services = services.add(health.service(), tonic_health::pb::FILE_DESCRIPTOR_SET);
+    let services = reflection::add_to(services);
     let handler = ServiceHandler::new(services, server.drain.clone());
     server.start(move || handler.clone()).await
 }

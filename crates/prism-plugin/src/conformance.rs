@@ -18,7 +18,8 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | `suite` | what is known of the endpoint, and the run |
+//! | `suite` | the run |
+//! | `target` | the endpoint, and what is known of it |
 //! | `report` | how cases ended |
 //! | `cases` | the rules, one file a subject |
 //! | `trial` | one case under way: its keys, warnings and clean-up |
@@ -35,8 +36,10 @@ mod history;
 mod raw;
 mod report;
 mod suite;
+mod target;
 mod trial;
 
 pub use cases::{Case, cases};
 pub use report::{CaseReport, Outcome, Report};
-pub use suite::{Options, SuiteError, run};
+pub use suite::run;
+pub use target::{Options, SuiteError};

@@ -5,8 +5,9 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_core::Stream;
 
+use crate::capabilities::Capabilities;
+use crate::error::Error;
 use crate::types::{Key, Namespace, Ttl};
-use crate::{Capabilities, Error};
 
 /// Pages of a scan, each one or more items in the order they are sent. A page is what the backend reads at a
 /// time: some hundred items, so that the scan runs in bounded memory and fills its frames.

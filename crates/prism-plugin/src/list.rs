@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::Error;
+use crate::error::Error;
 use crate::types::{Key, Namespace};
 
 /// One of the two ends of a list.

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use prism_grpc::service::{Served, Services, TonicService};
 use prism_proto::interfaces::keyvalue::key_value_scan_interface_server::KeyValueScanInterfaceServer;
 use prism_proto::{FILE_DESCRIPTOR_SET, limits};
-use prism_runtime::service::{Served, Services, TonicService};
 
 use crate::adapter::{self, keyvalue::KeyValueAdapter};
-use crate::{Capabilities, KeyValue, List, Usage};
+use crate::capabilities::Capabilities;
+use crate::keyvalue::KeyValue;
+use crate::list::List;
+use crate::usage::Usage;
 
 /// The services of one plugin, for a server of its own ([`crate::app::run`]) or for a process that embeds it
 /// ([`Plugin::embedded`]).

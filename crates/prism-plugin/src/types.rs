@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use prism_proto::limits;
 
-use crate::Error;
+use crate::error::Error;
 use crate::validate;
 
 /// A namespace name: 1 to 64 of `a-z 0-9 -`, starting with a letter.

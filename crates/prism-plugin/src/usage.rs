@@ -1,6 +1,6 @@
 //! What a backend holds, for operators to see.
 
-use crate::Error;
+use crate::error::Error;
 use crate::types::Namespace;
 
 /// What a namespace holds, and the backend as a whole. What the backend does not count is `None`.

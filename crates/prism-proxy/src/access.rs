@@ -8,9 +8,10 @@ use std::time::Duration;
 use clap::Args;
 use http::header::HeaderValue;
 use http::request;
+use prism_grpc::head::TRACEPARENT;
+use prism_grpc::pump::Sent;
+use prism_grpc::span::Span;
 use prism_proto::error::code_name;
-use prism_runtime::pump::Sent;
-use prism_runtime::traces::{Span, TRACEPARENT};
 use tonic::Code;
 
 /// Which calls are logged.
@@ -52,7 +53,7 @@ impl AccessLog {
     pub(crate) fn note(
         &self,
         head: &request::Parts,
-        span: Option<&Span>,
+        span: Option<&dyn Span>,
         namespace: Option<&str>,
         took: Duration,
         request_bytes: u64,
@@ -65,7 +66,7 @@ impl AccessLog {
         let method = head.uri.path().trim_start_matches('/');
         let code = code_name(sent.code.unwrap_or(Code::Cancelled));
         let told = || head.headers.get(TRACEPARENT).and_then(trace_id).map(str::to_owned);
-        let trace_id = span.map(|span| span.trace_id().to_string()).or_else(told);
+        let trace_id = span.map(|span| format!("{:032x}", span.trace_id())).or_else(told);
         let took_ms = took.as_secs_f64() * 1000.0;
         let response_bytes = sent.bytes;
         if slow {

@@ -5,19 +5,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
+use prism_grpc::service::{ServiceHandler, Services};
 use prism_runtime::args::{HttpListen, ServerArgs};
 use prism_runtime::exit::ServerError;
 use prism_runtime::health::Health;
-use prism_runtime::server::Signals;
-use prism_runtime::service::{ServiceHandler, Services};
-use prism_runtime::{Running, Server, telemetry};
+use prism_runtime::signals::Signals;
+use prism_runtime::{Running, Server, reflection, telemetry};
 
 use crate::access::AccessLog;
 use crate::config::{self, ConfigError};
-use crate::forward::{Forwarder, Shared};
+use crate::forward::Forwarder;
 use crate::metrics::ProxyCollector;
 use crate::reload::{Reloader, Source};
 use crate::route::{EmbeddedPlugins, RouteTable};
+use crate::shared::Shared;
 use crate::status;
 use crate::traffic::page;
 
@@ -101,8 +102,8 @@ pub async fn start(
     let http_listen = config.http_listen.clone().map_or_else(|| default(HTTP_LISTEN_DEFAULT), Ok)?;
     let mut server = Server::new(NAME, args, listen, HttpListen::At(http_listen), health.clone());
 
-    let services =
-        Services::default().add(health.service(), tonic_health::pb::FILE_DESCRIPTOR_SET).with_reflection();
+    let services = Services::default().add(health.service(), tonic_health::pb::FILE_DESCRIPTOR_SET);
+    let services = reflection::add_to(services);
     let own = ServiceHandler::new(services, server.drain.clone());
     let shared = Shared::new(table, access_log);
     let (reloader, status) = Reloader::new(source, &config, embedded, &shared)?;

@@ -14,19 +14,15 @@
 //! types is checked in one run, and each mistake told with its path and what was expected.
 
 mod file;
+mod settings;
 
 use std::io::Read as _;
-use std::num::NonZeroU32;
 use std::path::Path;
-use std::time::Duration;
 
-use prism_proto::limits;
-use prism_runtime::listen::Address;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use self::file::{File, Mistakes, TIMEOUT_DEFAULT};
-use crate::endpoint::Endpoint;
+use self::file::{File, Mistakes};
+pub use self::settings::{Config, Mistake, Namespace, Pattern};
 
 /// The file that is read when none is named.
 pub const DEFAULT_PATH: &str = "prism.yaml";
@@ -36,63 +32,6 @@ pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The deepest nesting of brackets. The parser takes time with the square of it, and a file needs three.
 const BRACKETS_MAX: usize = 100;
-
-/// The configuration of a proxy, checked.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where to serve gRPC; `None` leaves the default.
-    pub listen: Option<Address>,
-    /// Where to serve HTTP; `None` leaves the default.
-    pub http_listen: Option<Address>,
-    /// The namespaces, each name once.
-    pub namespaces: Vec<Namespace>,
-    /// SHA-256 of the file's bytes, in hex; `None` without a file.
-    pub revision: Option<String>,
-}
-
-/// One namespace, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Namespace {
-    /// Its name.
-    pub name: String,
-    /// What the plugin must offer at least.
-    pub pattern: Pattern,
-    /// Where the plugin is.
-    pub endpoint: Endpoint,
-    /// The only interfaces served, by full name; `None`: all that the plugin has.
-    pub interfaces: Option<Vec<String>>,
-    /// How long a unary call without a deadline of its own may take.
-    pub timeout: Duration,
-    /// The largest message that a client may send.
-    pub message_bytes_max: usize,
-    /// The most calls under way at once; `None`: only what the process allows.
-    pub in_flight_max: Option<NonZeroU32>,
-    /// The most calls that may begin in a second; `None`: any number.
-    pub requests_per_second: Option<NonZeroU32>,
-    /// Whether only calls without side effects are served.
-    pub read_only: bool,
-}
-
-/// A data pattern, and the interfaces it stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pattern {
-    /// Values by key.
-    KeyValue,
-    /// Ordered lists.
-    List,
-}
-
-impl Pattern {
-    /// The full name of the interface that a plugin must have to offer this pattern.
-    #[must_use]
-    pub fn interface(self) -> &'static str {
-        match self {
-            Self::KeyValue => "prism.interfaces.keyvalue.KeyValueBasicInterface",
-            Self::List => "prism.interfaces.list.ListBasicInterface",
-        }
-    }
-}
 
 /// Why a configuration cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -141,17 +80,6 @@ impl ConfigError {
     }
 }
 
-/// A broken rule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Mistake {
-    /// Where, such as `namespaces[0].name`; empty for the whole file.
-    pub field: String,
-    /// What is wrong and what was expected.
-    pub why: String,
-    /// The line, from 1, where the parser tells it.
-    pub line: Option<usize>,
-}
-
 fn place(line: Option<usize>, field: &str) -> String {
     let line = line.map_or_else(String::new, |line| format!(":{line}"));
     match field {
@@ -170,30 +98,6 @@ fn list(mistakes: &[Mistake]) -> String {
 }
 
 impl Config {
-    /// What a proxy serves without a file: namespace `default` from `localhost:50051`.
-    #[must_use]
-    pub fn without_file() -> Self {
-        let authority = http::uri::Authority::from_static("localhost:50051");
-        Self::single(Endpoint::Tcp(authority))
-    }
-
-    /// Namespace `default` and nothing else.
-    #[must_use]
-    pub fn single(endpoint: Endpoint) -> Self {
-        let namespace = Namespace {
-            name: limits::NAMESPACE_DEFAULT.to_owned(),
-            pattern: Pattern::KeyValue,
-            endpoint,
-            interfaces: None,
-            timeout: TIMEOUT_DEFAULT,
-            message_bytes_max: limits::MESSAGE_BYTES_MAX,
-            in_flight_max: None,
-            requests_per_second: None,
-            read_only: false,
-        };
-        Self { listen: None, http_listen: None, namespaces: vec![namespace], revision: None }
-    }
-
     /// Reads and checks a file.
     ///
     /// # Errors

@@ -1,3 +1,6 @@
+use prism_proto::limits;
+
+use super::settings::TIMEOUT_DEFAULT;
 use super::*;
 
 const RFC: &str = r#"

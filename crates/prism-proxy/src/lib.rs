@@ -12,9 +12,9 @@
 //! | [`traffic`] | what a namespace's calls come to, and `/traffic` |
 //! | `metrics` | the proxy's part of `/metrics` |
 //! | [`namespace`] | finding the namespace in a message's bytes |
+//! | [`shared`] | what the workers share |
 //! | [`forward`] | one call's way through |
-//! | [`upstream`] | connections to backends |
-//! | [`discovery`] | what a backend's reflection tells |
+//! | [`upstream`] | connections to backends, and asking their reflection |
 //! | [`error`] | the refusals that are the proxy's own |
 //! | [`app`] | wiring: flags, table, server |
 //!
@@ -24,7 +24,6 @@
 pub mod access;
 pub mod app;
 pub mod config;
-pub mod discovery;
 pub mod endpoint;
 pub mod error;
 pub mod forward;
@@ -33,6 +32,7 @@ mod metrics;
 pub mod namespace;
 pub mod reload;
 pub mod route;
+pub mod shared;
 pub mod status;
 pub mod traffic;
 pub mod upstream;

@@ -22,8 +22,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
 use crate::config::{self, Config, ConfigError};
-use crate::forward::Shared;
 use crate::route::{EmbeddedPlugins, RouteTable};
+use crate::shared::Shared;
 use crate::status::{Attempt, Outcome, RestartRequired, Status, Time};
 
 /// How often the file is looked at though no event came.

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::config::Mistake;
-use crate::forward::Shared;
 use crate::route::{Backend, RemoteState};
+use crate::shared::Shared;
 
 /// The path of the page.
 pub const PATH: &str = "/config/status";

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use prism_grpc::pump::Sent;
 use prism_proto::error::code_name;
-use prism_runtime::pump::Sent;
 use rustc_hash::FxHashMap;
 use tonic::Code;
 

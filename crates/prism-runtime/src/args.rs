@@ -7,8 +7,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
+use prism_net::listen::Address;
 
-use crate::listen::Address;
 use crate::traces::TraceArgs;
 
 pub use variables::{parse_words, with_variables};

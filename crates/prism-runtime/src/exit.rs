@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
+use prism_net::listen::Address;
+
 /// Why a server could not start or run on. Each has its exit code, so that scripts and supervisors can tell them
 /// apart; 2, wrong usage, is clap's own.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +41,11 @@ impl ServerError {
     /// A failure while running.
     pub fn failed(error: impl Display) -> Self {
         Self::Failed(error.to_string())
+    }
+
+    /// An address that cannot be bound.
+    pub fn address(address: &Address) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Address { address: address.to_string(), source }
     }
 
     /// The exit code.

@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use prism_net::listen::{Address, Listener, Socket, Stream};
 use prometheus_client::registry::Registry;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
@@ -16,9 +17,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::exit::ServerError;
 use crate::health::Health;
-use crate::listen::{Address, Listener, Socket, Stream};
 use crate::metrics;
-use crate::server::Signals;
+use crate::signals::Signals;
 
 /// A client has this long to send a request's head.
 const HEAD_MAX: Duration = Duration::from_secs(10);
@@ -141,7 +141,7 @@ impl HttpServer {
         registry: Registry,
         make_router: impl FnOnce(Router) -> Router,
     ) -> Result<Self, ServerError> {
-        let listener = Listener::bind(listen).await?;
+        let listener = Listener::bind(listen).await.map_err(ServerError::address(listen))?;
         let address = listener.local_address();
         let health = Health::new(&[]).await;
         let router = make_router(routes(registry, health.clone()));

@@ -2,52 +2,57 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::Ordering;
 
+use prism_grpc::counters::Counters;
 use procfs::ProcResult;
 use procfs::process::{LimitValue, Process};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-/// What a server counts about its connections and calls. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct ServerMetrics {
-    /// Connections open now.
-    pub connections: Gauge<i64, AtomicI64>,
-    /// Connections accepted since the start.
-    pub connections_total: Counter<u64, AtomicU64>,
-    /// Calls under way now.
-    pub in_flight: Gauge<i64, AtomicI64>,
-    /// Calls begun since the start.
-    pub calls_total: Counter<u64, AtomicU64>,
-    /// Calls refused because too many were under way.
-    pub calls_refused_total: Counter<u64, AtomicU64>,
+/// Shows what the workers count.
+#[derive(Debug)]
+struct CountersCollector(Arc<Counters>);
+
+impl Collector for CountersCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let counters = &*self.0;
+        let gauges = [
+            ("prism_connections", "Connections open now", &counters.connections),
+            ("prism_calls_in_flight", "Calls under way now", &counters.in_flight),
+        ];
+        for (name, help, value) in gauges {
+            let mut gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            gauge.encode_gauge(&value.load(Ordering::Relaxed))?;
+        }
+        let totals = [
+            (
+                "prism_connections_accepted",
+                "Connections accepted since the start",
+                &counters.connections_total,
+            ),
+            ("prism_calls", "Calls begun since the start", &counters.calls_total),
+            (
+                "prism_calls_refused",
+                "Calls refused because too many were under way",
+                &counters.calls_refused_total,
+            ),
+        ];
+        for (name, help, value) in totals {
+            let mut counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            counter.encode_counter::<NoLabelSet, _, f64>(&value.load(Ordering::Relaxed), None)?;
+        }
+        Ok(())
+    }
 }
 
-impl ServerMetrics {
-    /// Adds these figures to a registry.
-    #[must_use]
-    pub fn registered(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        registry.register("prism_connections", "Connections open now", metrics.connections.clone());
-        registry.register(
-            "prism_connections_accepted",
-            "Connections accepted since the start",
-            metrics.connections_total.clone(),
-        );
-        registry.register("prism_calls_in_flight", "Calls under way now", metrics.in_flight.clone());
-        registry.register("prism_calls", "Calls begun since the start", metrics.calls_total.clone());
-        registry.register(
-            "prism_calls_refused",
-            "Calls refused because too many were under way",
-            metrics.calls_refused_total.clone(),
-        );
-        metrics
-    }
+/// The counters of a server's workers, which the registry shows from now on.
+pub(crate) fn counters(registry: &mut Registry) -> Arc<Counters> {
+    let counters = Arc::<Counters>::default();
+    registry.register_collector(Box::new(CountersCollector(Arc::clone(&counters))));
+    counters
 }
 
 /// Shows what the kernel says of this process, under the names that Prometheus' own clients use:

@@ -9,20 +9,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use prism_grpc::connection::{Handler, Shared};
+use prism_grpc::span::Tracer;
+use prism_grpc::workers::Workers;
+use prism_net::listen::{Address, Listener};
 use prometheus_client::registry::Registry;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{HttpListen, ServerArgs};
-use crate::connection::{Handler, Shared};
 use crate::exit::ServerError;
 use crate::health::Health;
-use crate::http;
-use crate::listen::{Address, Listener};
-use crate::metrics::ServerMetrics;
+use crate::signals::Signals;
 use crate::traces::{TraceArgs, Traces};
-use crate::workers::Workers;
+use crate::{http, metrics};
 
 /// A server that is about to start.
 #[derive(Debug)]
@@ -92,9 +92,9 @@ impl Server {
         mut self,
         make_handler: impl Fn() -> H + Send + Sync + 'static,
     ) -> Result<Running, ServerError> {
-        let listener = Listener::bind(&self.listen).await?;
+        let listener = Listener::bind(&self.listen).await.map_err(ServerError::address(&self.listen))?;
         let http_listener = match &self.http_listen {
-            Some(address) => Some(Listener::bind(address).await?),
+            Some(address) => Some(Listener::bind(address).await.map_err(ServerError::address(address))?),
             None => None,
         };
         let grpc_address = listener.local_address();
@@ -102,11 +102,11 @@ impl Server {
         let traces = Traces::start(self.name, &self.traces)?;
         let shared = Arc::new(Shared {
             drain: self.drain.clone(),
-            metrics: ServerMetrics::registered(&mut self.registry),
+            counters: metrics::counters(&mut self.registry),
             in_flight_max: i64::try_from(self.in_flight_max).unwrap_or(i64::MAX),
-            tracer: traces.as_ref().map(Traces::tracer),
+            tracer: traces.as_ref().map(|traces| -> Arc<dyn Tracer> { Arc::new(traces.tracer()) }),
         });
-        let workers = Workers::start(self.workers, &shared, make_handler)?;
+        let workers = Workers::start(self.workers, &shared, make_handler).map_err(ServerError::failed)?;
         self.health.set_serving(true).await;
 
         let stop_http = CancellationToken::new();
@@ -215,33 +215,6 @@ impl Running {
         tokio::select! {
             stopped = serve => stopped,
             () = background => Ok(()),
-        }
-    }
-}
-
-/// The signals that tell a process to stop: SIGTERM and SIGINT. Taken before anything says that the server is ready, so
-/// that none is lost.
-#[derive(Debug)]
-pub struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    /// Takes the signals of this process from now on. Must be called within a tokio runtime.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub fn take() -> Result<Self, ServerError> {
-        let take = |kind| signal(kind).map_err(ServerError::failed);
-        Ok(Self { terminate: take(SignalKind::terminate())?, interrupt: take(SignalKind::interrupt())? })
-    }
-
-    /// Waits for the next of them; its name.
-    pub(crate) async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
         }
     }
 }

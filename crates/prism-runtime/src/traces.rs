@@ -13,21 +13,20 @@ use http::uri::Scheme;
 use http::{HeaderMap, Uri, request};
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
 use opentelemetry::trace::{
-    Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, TraceId, Tracer as _, TracerProvider as _,
+    Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider, Span as SdkSpan};
+use prism_grpc::head::TRACEPARENT;
+use prism_grpc::span;
 use prism_proto::INTERFACES_PREFIX;
 use prism_proto::error::code_name;
 use tonic::Code;
 
 use crate::exit::ServerError;
-
-/// The header of W3C Trace Context, <https://www.w3.org/TR/trace-context/>: `00-TRACE_ID-SPAN_ID-FLAGS`.
-pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The longest path that is a span's name; a client may send some 32 KiB.
 const NAME_BYTES_MAX: usize = 256;
@@ -121,11 +120,10 @@ fn resource(name: &'static str) -> Resource {
 
 /// Makes the spans of a server.
 #[derive(Clone, Debug)]
-pub struct Tracer(SdkTracer);
+pub(crate) struct Tracer(SdkTracer);
 
-impl Tracer {
-    /// The span of a call that has come; `None` if it is to be left as it is.
-    pub(crate) fn begin(&self, head: &request::Parts) -> Option<Box<Span>> {
+impl span::Tracer for Tracer {
+    fn begin(&self, head: &request::Parts) -> Option<Box<dyn span::Span>> {
         let path = head.uri.path().strip_prefix('/')?;
         if !path.starts_with(INTERFACES_PREFIX) {
             return None;
@@ -139,7 +137,9 @@ impl Tracer {
         let method = if path.len() <= NAME_BYTES_MAX { path.to_owned() } else { OTHER.to_owned() };
         Some(Box::new(self.span(SpanKind::Server, method, Vec::new(), &caller)))
     }
+}
 
+impl Tracer {
     fn span(&self, kind: SpanKind, method: String, mut attributes: Vec<KeyValue>, parent: &Context) -> Span {
         attributes.push(KeyValue::new("rpc.system.name", "grpc"));
         attributes.push(KeyValue::new("rpc.method", method.clone()));
@@ -149,8 +149,8 @@ impl Tracer {
     }
 }
 
-/// A call, as a trace shows it, here or at the next server. Ends when it is dropped.
-pub struct Span {
+/// A call, as a trace shows it.
+struct Span {
     span: SdkSpan,
     kind: SpanKind,
     method: String,
@@ -167,24 +167,18 @@ impl fmt::Debug for Span {
     }
 }
 
-impl Span {
-    /// The trace that the call belongs to, as 32 hexadecimal digits.
-    #[must_use]
-    pub fn trace_id(&self) -> TraceId {
-        self.span.span_context().trace_id()
+impl span::Span for Span {
+    fn trace_id(&self) -> u128 {
+        u128::from_be_bytes(self.span.span_context().trace_id().to_bytes())
     }
 
-    /// Says which namespace the call is about.
-    pub fn set_namespace(&mut self, namespace: &str) {
+    fn set_namespace(&mut self, namespace: &str) {
         if self.span.is_recording() {
             self.span.set_attribute(KeyValue::new("prism.namespace", namespace.to_owned()));
         }
     }
 
-    /// The span of sending the call on to a server: a host and its port, or a socket's path. `None` in a trace that is
-    /// not recorded.
-    #[must_use]
-    pub fn sent_to(&self, server: &str, port: Option<u16>) -> Option<Box<Self>> {
+    fn sent_to(&self, server: &str, port: Option<u16>) -> Option<Box<dyn span::Span>> {
         if !self.span.is_recording() {
             return None;
         }
@@ -195,13 +189,11 @@ impl Span {
         Some(Box::new(self.tracer.span(SpanKind::Client, self.method.clone(), attributes, &parent)))
     }
 
-    /// Makes this span the parent of what the next server does. A `tracestate` stays as it came.
-    pub fn write(&self, headers: &mut HeaderMap) {
+    fn write(&self, headers: &mut HeaderMap) {
         headers.insert(TRACEPARENT, traceparent(self.span.span_context()));
     }
 
-    /// Says how the call ended; one that never does was cancelled.
-    pub fn set_code(&mut self, code: Code) {
+    fn set_code(&mut self, code: Code) {
         self.code = Some(code);
     }
 }
@@ -258,7 +250,8 @@ impl Extractor for Headers<'_> {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry::{SpanId, TraceFlags};
+    use opentelemetry::{SpanId, TraceFlags, TraceId};
+    use prism_grpc::span::Tracer as _;
 
     use super::*;
 
@@ -303,7 +296,7 @@ mod tests {
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
         let sampled = format!("00-{trace}-00f067aa0ba902b7-01");
         let span = tracer(0.0).begin(&head(Some(&sampled))).unwrap();
-        assert_eq!(span.trace_id().to_string(), trace);
+        assert_eq!(format!("{:032x}", span.trace_id()), trace);
         let unsampled = format!("00-{trace}-00f067aa0ba902b7-00");
         assert!(tracer(1.0).begin(&head(Some(&unsampled))).is_none(), "its header passes as it is");
     }
@@ -321,7 +314,7 @@ mod tests {
     fn a_traceparent_that_is_none_begins_a_trace() {
         for wrong in ["", "00", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "ff-x-y-z"] {
             let span = tracer(1.0).begin(&head(Some(wrong))).unwrap();
-            assert_ne!(span.trace_id(), TraceId::INVALID, "{wrong}");
+            assert_ne!(span.trace_id(), 0, "{wrong}");
         }
     }
 

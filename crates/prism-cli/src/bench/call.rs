@@ -7,7 +7,7 @@ use h2::client::SendRequest;
 use h2::{Reason, RecvStream};
 use http::header::{CONTENT_TYPE, HeaderValue, TE};
 use http::{HeaderMap, Request, StatusCode, response};
-use prism_runtime::call::{GRPC_TIMEOUT, timeout_value};
+use prism_grpc::head::{GRPC_TIMEOUT, timeout_value};
 use tonic::Code;
 
 use super::kind::Kind;

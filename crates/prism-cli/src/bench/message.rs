@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use prism_runtime::message::PREFIX_BYTES;
+use prism_grpc::message::PREFIX_BYTES;
 use prost::encoding::{WireType, encode_key, encode_varint};
 
 use super::keys::Keys;

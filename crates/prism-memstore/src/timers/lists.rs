@@ -8,34 +8,38 @@ use tokio_util::time::delay_queue;
 use super::chunks::Chunks;
 use crate::clock::Time;
 use crate::entry::Entry;
-use crate::keys::Keys;
 
 /// What a slot holds: a stored entry that expires, and where it is stored.
-pub(crate) type Expiring = (Arc<Keys>, Entry);
+pub(crate) type Expiring<S> = (Arc<S>, Entry);
 
-pub(super) struct List {
+pub(super) struct List<S> {
     pub(super) due: Time,
     /// Without gaps: the last slot takes the place of one that is removed.
-    pub(super) slots: Chunks<Expiring>,
+    pub(super) slots: Chunks<Expiring<S>>,
     /// Its timer in the task's queue, until that fires.
     pub(super) timer: Option<delay_queue::Key>,
 }
 
 /// Entries hold the number of their list, which stays the same, and has room in two bytes.
-#[derive(Default)]
-pub(super) struct Lists {
+pub(super) struct Lists<S> {
     /// Where a list is gone, one without slots is left.
-    numbered: Vec<List>,
+    numbered: Vec<List<S>>,
     free: Vec<u16>,
     by_due: BTreeMap<Time, u16>,
 }
 
-impl Lists {
+impl<S> Default for Lists<S> {
+    fn default() -> Self {
+        Self { numbered: Vec::new(), free: Vec::new(), by_due: BTreeMap::new() }
+    }
+}
+
+impl<S> Lists<S> {
     pub(super) fn len(&self) -> usize {
         self.by_due.len()
     }
 
-    pub(super) fn get_mut(&mut self, number: u16) -> &mut List {
+    pub(super) fn get_mut(&mut self, number: u16) -> &mut List<S> {
         &mut self.numbered[usize::from(number)]
     }
 
@@ -49,7 +53,7 @@ impl Lists {
     }
 
     /// The earliest list that is not due before then.
-    pub(super) fn first_from(&self, due: Time) -> Option<&List> {
+    pub(super) fn first_from(&self, due: Time) -> Option<&List<S>> {
         self.by_due.range(due..).next().map(|(_, number)| &self.numbered[usize::from(*number)])
     }
 
@@ -82,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_number_is_given_out_again_once_its_list_is_gone() {
-        let mut lists = Lists::default();
+        let mut lists = Lists::<()>::default();
         let at = |nanos| Time::START.plus(std::time::Duration::from_nanos(nanos));
         for nanos in 0..100_000 {
             let number = lists.make(at(nanos));

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio_util::time::DelayQueue;
 
-use super::BATCH;
 use super::due::due;
 use super::lists::{Expiring, Lists};
 use crate::clock::{Clock, Time};
@@ -16,7 +15,10 @@ use crate::memory::Full;
 /// leaves. That is 32/31 in a long list, since 31 chunks of 16 KiB fit into pages of 512 KiB. A list of less than a chunk
 /// grows by a quarter to an eighth, so half of that is unused on average. Lists and timers are so few that they are not
 /// charged.
-pub(super) const SLOT_BYTES: u64 = size_of::<Expiring>() as u64 * 9 / 8;
+pub(super) const SLOT_BYTES: u64 = size_of::<Expiring<()>>() as u64 * 9 / 8;
+
+/// The most slots or lists handled in one go, for the same reason as in a scan.
+pub(super) const BATCH: usize = 256;
 
 /// As many lists as have numbers of two bytes.
 const LISTS_MAX: usize = 1 << 16;
@@ -25,9 +27,8 @@ const LISTS_MAX: usize = 1 << 16;
 /// [`due()`]); so writers come to this bound only where it does not, or began late, and then it has room to move keys on.
 const LISTS_OF_WRITERS_MAX: usize = LISTS_MAX / 2;
 
-#[derive(Default)]
-pub(super) struct Table {
-    lists: Lists,
+pub(super) struct Table<S> {
+    lists: Lists<S>,
     /// Lists that the task has to see to.
     changed: BTreeSet<Time>,
     /// How many slots there are, so that whichever list they are in, its indices have room in four bytes.
@@ -52,8 +53,14 @@ impl Walk {
 }
 
 /// For writers.
-impl Table {
-    pub(super) fn add(&mut self, key: Expiring, due: Time) -> Result<(), Full> {
+impl<S> Default for Table<S> {
+    fn default() -> Self {
+        Self { lists: Lists::default(), changed: BTreeSet::new(), slots: 0 }
+    }
+}
+
+impl<S> Table<S> {
+    pub(super) fn add(&mut self, key: Expiring<S>, due: Time) -> Result<(), Full> {
         self.slots = self.slots.checked_add(1).ok_or(Full)?;
         self.put(key, due, LISTS_OF_WRITERS_MAX);
         Ok(())
@@ -77,7 +84,7 @@ impl Table {
 }
 
 /// For the task.
-impl Table {
+impl<S> Table<S> {
     /// Whether there is something for it to see to.
     pub(super) fn has_changed(&self) -> bool {
         !self.changed.is_empty()
@@ -102,7 +109,7 @@ impl Table {
 
     /// Looks at a batch of a list, `None` if it is gone: the expired ones, which stay in it until they are freed, while
     /// refreshed ones move on. One that is set meanwhile and not freed has a live entry at the next look.
-    pub(super) fn fired(&mut self, at: Time, now: Time) -> Option<Vec<Expiring>> {
+    pub(super) fn fired(&mut self, at: Time, now: Time) -> Option<Vec<Expiring<S>>> {
         let number = self.lists.number(at)?;
         let list = self.lists.get_mut(number);
         list.timer = None;
@@ -128,8 +135,8 @@ impl Table {
     }
 }
 
-impl Table {
-    pub(super) fn expired(&self, walk: &mut Walk, now: Time) -> Option<Vec<Expiring>> {
+impl<S> Table<S> {
+    pub(super) fn expired(&self, walk: &mut Walk, now: Time) -> Option<Vec<Expiring<S>>> {
         let list = self.lists.first_from(walk.due)?;
         let end = if list.due == walk.due { walk.end } else { usize::MAX };
         let (batch, begin) = list.slots.batch_before(end, BATCH).unwrap_or_default();
@@ -146,7 +153,7 @@ impl Table {
 
     /// Puts a slot into the list of a moment, which is made if need be. Once there are `lists_max` it is an earlier one, so
     /// that the key is looked at early, and moves on then: most of that many are behind, so there is an earlier one.
-    fn put(&mut self, key: Expiring, due: Time, lists_max: usize) {
+    fn put(&mut self, key: Expiring<S>, due: Time, lists_max: usize) {
         let joined = if self.lists.len() < lists_max { None } else { self.lists.number_by(due) };
         let number = joined.or_else(|| self.lists.number(due)).unwrap_or_else(|| {
             self.changed.insert(due);
@@ -157,12 +164,12 @@ impl Table {
         slots.push(key);
     }
 
-    fn slot(&mut self, position: Position) -> &mut Expiring {
+    fn slot(&mut self, position: Position) -> &mut Expiring<S> {
         let slots = &mut self.lists.get_mut(position.list).slots;
         slots.get_mut(position.index as usize).expect("the position is that of a slot in use")
     }
 
-    fn take(&mut self, position: Position) -> Expiring {
+    fn take(&mut self, position: Position) -> Expiring<S> {
         let list = self.lists.get_mut(position.list);
         let last = list.slots.pop().expect("there is a slot to take");
         let (due, has_timer, is_empty) = (list.due, list.timer.is_some(), list.slots.is_empty());

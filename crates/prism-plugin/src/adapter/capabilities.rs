@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use prism_grpc::unary::Interface;
 use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::capabilities::{GetCapabilitiesRequest, GetCapabilitiesResponse};
-use prism_runtime::unary::Interface;
 
+use crate::capabilities::Capabilities;
+use crate::error::Error;
 use crate::types::Namespace;
-use crate::{Capabilities, Error};
 
 pub(crate) fn interface(capabilities: Capabilities) -> Interface<Capabilities> {
     let name = "prism.interfaces.capabilities.CapabilitiesInterface";

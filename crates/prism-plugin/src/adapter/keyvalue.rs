@@ -6,13 +6,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
+use prism_grpc::unary::Interface;
 use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::keyvalue::key_value_scan_interface_server::KeyValueScanInterface;
 use prism_proto::interfaces::keyvalue::{
     CountRequest, CountResponse, DeleteRequest, DeleteResponse, ExistsRequest, ExistsResponse, GetRequest,
     GetResponse, KeyResponse, ScanKeysRequest, ScanRequest, ScanResponse, SetRequest, SetResponse,
 };
-use prism_runtime::unary::Interface;
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::error::{Error, ErrorReason};

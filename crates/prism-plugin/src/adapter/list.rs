@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use prism_grpc::unary::Interface;
 use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::list::{
     LengthRequest, LengthResponse, PopLeftRequest, PopLeftResponse, PopRightRequest, PopRightResponse,
     PushLeftRequest, PushLeftResponse, PushRightRequest, PushRightResponse,
 };
-use prism_runtime::unary::Interface;
 
-use crate::Error;
+use crate::error::Error;
 use crate::list::{End, List};
 use crate::types::{Key, Namespace};
 use crate::validate;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use prism_grpc::unary::Interface;
 use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::usage::{GetUsageRequest, GetUsageResponse};
-use prism_runtime::unary::Interface;
 
+use crate::error::Error;
 use crate::types::Namespace;
-use crate::{Error, Usage};
+use crate::usage::Usage;
 
 pub(crate) fn interface<B: Usage>(backend: Arc<B>) -> Interface<B> {
     Interface::new("prism.interfaces.usage.UsageInterface", FILE_DESCRIPTOR_SET, backend)

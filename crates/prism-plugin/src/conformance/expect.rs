@@ -2,6 +2,7 @@
 
 use std::fmt::{Debug, Display};
 
+use prism_proto::{Error, ErrorReason};
 use tonic::{Code, Status};
 
 /// Characters of an answer that a sentence shows.
@@ -66,6 +67,11 @@ fn shown<T: Debug + ?Sized>(value: &T) -> String {
         Some((cut, _)) => format!("{}… ({} characters)", &text[..cut], text.chars().count()),
         None => text,
     }
+}
+
+/// Prism's reason in a status.
+pub(super) fn reason(status: &Status) -> Option<ErrorReason> {
+    Error::from_status(status).map(|error| error.reason)
 }
 
 #[cfg(test)]

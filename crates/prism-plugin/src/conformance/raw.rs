@@ -7,7 +7,7 @@ use h2::client::{ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request, response};
-use prism_runtime::message::{PREFIX_BYTES, framed};
+use prism_grpc::message::{PREFIX_BYTES, framed};
 use prost::Message;
 use tonic::Status;
 

@@ -11,9 +11,9 @@ use prism_proto::{Error, ErrorReason};
 use tonic::{Code, Status};
 
 use super::calls::{Client, KEYVALUE, LIST, Method, SCAN, call_method};
-use super::expect::{Stop, Verdict, answered, code_name, describe, failed};
+use super::expect::{Stop, Verdict, answered, code_name, describe, failed, reason};
 use super::raw::{Raw, RawAnswer, RawCall};
-use super::suite::Suite;
+use super::target::Target;
 use crate::list::End;
 
 /// How long after its time a key may still be seen: clocks of the suite and the backend have their granularity.
@@ -23,9 +23,9 @@ const EXPIRY_GRACE: Duration = Duration::from_millis(250);
 const CLEAN_UP_CONCURRENCY: usize = 32;
 const CLEAN_UP_MAX: Duration = Duration::from_secs(20);
 
-/// One case under way. It is a [`Client`] of the suite's namespace and connection.
+/// One case under way. It is a [`Client`] of the target's namespace and connection.
 pub(super) struct Trial<'a> {
-    pub(super) suite: &'a Suite,
+    pub(super) target: &'a Target,
     client: Client,
     prefix: String,
     notes: Mutex<Notes>,
@@ -48,11 +48,16 @@ impl Deref for Trial<'_> {
 }
 
 impl<'a> Trial<'a> {
-    pub(super) fn new(suite: &'a Suite, case: &str) -> Self {
-        let namespace = suite.options.namespace.clone();
-        let client = Client { channel: suite.channel.clone(), namespace: namespace.clone() };
+    pub(super) fn new(target: &'a Target, case: &str) -> Self {
+        let namespace = target.options.namespace.clone();
+        let client = Client { channel: target.channel.clone(), namespace: namespace.clone() };
         let notes = Notes { namespaces: BTreeSet::from([namespace]), ..Notes::default() };
-        Self { suite, client, prefix: format!("conformance-{}/{case}/", suite.id), notes: Mutex::new(notes) }
+        Self {
+            target,
+            client,
+            prefix: format!("conformance-{}/{case}/", target.id),
+            notes: Mutex::new(notes),
+        }
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -112,7 +117,7 @@ impl<'a> Trial<'a> {
 
     /// The methods of the interfaces that are served.
     pub(super) fn methods(&self) -> impl Iterator<Item = &'static Method> {
-        let served = &self.suite.served;
+        let served = &self.target.served;
         [(served.keyvalue, KEYVALUE), (served.scan, SCAN), (served.list, LIST)]
             .into_iter()
             .flat_map(|(served, methods)| if served { methods } else { &[] })
@@ -136,7 +141,7 @@ impl<'a> Trial<'a> {
 
     /// A client with a connection of its own; `window_bytes` bounds what a stream may send ahead.
     pub(super) fn connected_anew(&self, window_bytes: Option<u32>) -> Verdict<Client> {
-        match self.suite.endpoint.channel(window_bytes) {
+        match self.target.endpoint.channel(window_bytes) {
             Ok(channel) => Ok(Client { channel, namespace: self.client.namespace.clone() }),
             Err(error) => failed(format!("a further connection: {error}")),
         }
@@ -144,7 +149,7 @@ impl<'a> Trial<'a> {
 
     /// A bare connection.
     pub(super) async fn raw_connection(&self) -> Verdict<Raw> {
-        let raw = Raw::connect(&self.suite.endpoint).await;
+        let raw = Raw::connect(&self.target.endpoint).await;
         raw.or_else(|error| failed(format!("a further connection was not accepted: {error}")))
     }
 
@@ -228,11 +233,11 @@ impl<'a> Trial<'a> {
         let clean_up = async {
             for namespace in namespaces {
                 let client = &self.client.in_namespace(&namespace);
-                if self.suite.served.keyvalue {
+                if self.target.served.keyvalue {
                     let deletes: Vec<_> = keys.iter().map(|key| client.try_delete(key)).collect();
                     stream::iter(deletes).buffer_unordered(CLEAN_UP_CONCURRENCY).for_each(|_| async {}).await;
                 }
-                if self.suite.served.list {
+                if self.target.served.list {
                     for list in &lists {
                         while let Ok(Some(_)) = client.try_pop(End::Left, list).await {}
                     }
@@ -241,9 +246,4 @@ impl<'a> Trial<'a> {
         };
         let _ = tokio::time::timeout(CLEAN_UP_MAX, clean_up).await;
     }
-}
-
-/// Prism's reason in a status.
-pub(super) fn reason(status: &Status) -> Option<ErrorReason> {
-    Error::from_status(status).map(|error| error.reason)
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, request};
+use prism_grpc::message::{PREFIX_BYTES, framed};
 use prism_plugin::{Error, ErrorReason};
 use prism_proto::interfaces::capabilities::GetCapabilitiesRequest;
 use prism_proto::interfaces::keyvalue::{
@@ -10,7 +11,6 @@ use prism_proto::interfaces::keyvalue::{
 use prism_proto::interfaces::list::PushLeftRequest;
 use prism_proto::interfaces::usage::GetUsageRequest;
 use prism_proto::limits::{KEY_BYTES_MAX, TTL_MAX, VALUE_BYTES_MAX};
-use prism_runtime::message::{PREFIX_BYTES, framed};
 use prost::Message;
 use tonic::Status;
 use tonic_health::pb::health_check_response::ServingStatus;

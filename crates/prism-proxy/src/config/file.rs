@@ -5,15 +5,13 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use prism_net::listen::Address;
 use prism_proto::limits;
-use prism_runtime::listen::Address;
 use serde::Deserialize;
 
-use super::{Config, Mistake, Namespace, Pattern};
+use super::settings::{Config, Mistake, Namespace, Pattern, TIMEOUT_DEFAULT};
 use crate::endpoint::Endpoint;
 
-/// 30 s: longer than any client should wait, short enough that a hung backend does not hold calls for good.
-pub(super) const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 const TIMEOUT_MIN: Duration = Duration::from_millis(1);
 const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
 

@@ -13,7 +13,7 @@ use prism_proto::tells_of_the_backend;
 use serde::Serialize;
 
 use super::{LATENCY_BOUNDS, Totals};
-use crate::forward::Shared;
+use crate::shared::Shared;
 use crate::status::Time;
 
 /// The path of the page.

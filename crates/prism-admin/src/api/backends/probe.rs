@@ -4,9 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use prism_net::listen::set_tcp_options;
 use prism_proto::INTERFACES_PREFIX;
 use prism_proxy::endpoint::Endpoint;
-use prism_runtime::listen::set_tcp_options;
 use serde::Serialize;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};

@@ -22,7 +22,7 @@ fn keys() -> Arc<Keys> {
 
 /// A table, the entries that it should have by their keys, and for each the moment by which it has to be looked at.
 struct Model {
-    table: Table,
+    table: Table<Keys>,
     entries: HashMap<Vec<u8>, (Entry, Time)>,
     keys: Arc<Keys>,
     clock: Clock,
@@ -52,7 +52,7 @@ impl Model {
     }
 
     /// Frees what came back, as the store does, but for some that are set anew before it comes to that.
-    fn free(&mut self, expired: &[Expiring]) {
+    fn free(&mut self, expired: &[Expiring<Keys>]) {
         assert!(expired.len() <= BATCH);
         for (_, entry) in expired {
             let (stored, _) = &self.entries[entry.key()];
@@ -118,9 +118,9 @@ impl Model {
         assert!(self.table.changed.iter().all(|due| self.table.lists.number(*due).is_some()));
     }
 
-    fn lists(&self) -> impl Iterator<Item = &List> {
+    fn lists(&self) -> impl Iterator<Item = &List<Keys>> {
         let first_from = |due| self.table.lists.first_from(due);
-        let next = move |list: &&List| first_from(list.due.plus(Duration::from_nanos(1)));
+        let next = move |list: &&List<Keys>| first_from(list.due.plus(Duration::from_nanos(1)));
         std::iter::successors(first_from(Time::START), next)
     }
 
@@ -219,5 +219,5 @@ fn a_walk_goes_on_behind_a_list_that_is_gone() {
 
 #[test]
 fn a_slot_takes_16_bytes() {
-    assert_eq!((size_of::<Expiring>(), SLOT_BYTES), (16, 18));
+    assert_eq!((size_of::<Expiring<Keys>>(), SLOT_BYTES), (16, 18));
 }

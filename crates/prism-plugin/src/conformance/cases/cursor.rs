@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason;
+use prism_grpc::message::framed;
 use prism_proto::ErrorReason::{CursorUnsupported, KeyInvalid};
 use prism_proto::interfaces::keyvalue::ScanRequest;
 use prism_proto::limits::KEY_BYTES_MAX;
-use prism_runtime::message::framed;
 use prost::Message as _;
 
 use super::table;

@@ -53,7 +53,7 @@ fn no_health<T>() -> Verdict<T> {
 
 /// The served interfaces by their full names.
 fn interfaces(t: &Trial<'_>) -> Vec<&'static str> {
-    let served = &t.suite.served;
+    let served = &t.target.served;
     [(served.keyvalue, KEYVALUE), (served.scan, SCAN), (served.list, LIST)]
         .into_iter()
         .filter(|(served, _)| *served)
@@ -117,11 +117,11 @@ async fn watch_begins_with_the_status(t: &Trial<'_>) -> Verdict {
 /// Whether reflection shows a plugin: a gateway's shows only its own services.
 fn lists_interfaces(t: &Trial<'_>) -> bool {
     let is_pattern = |name: &String| name.starts_with("prism.interfaces.");
-    t.suite.listed.iter().flatten().any(is_pattern)
+    t.target.listed.iter().flatten().any(is_pattern)
 }
 
 async fn lists_what_is_served(t: &Trial<'_>) -> Verdict {
-    let Some(listed) = &t.suite.listed else {
+    let Some(listed) = &t.target.listed else {
         return Err(Stop::NotApplicable("reflection is not served".to_owned()));
     };
     if !lists_interfaces(t) {

@@ -77,7 +77,7 @@ async fn any_valid_name_is_accepted(t: &Trial<'_>) -> Verdict {
 async fn empty_means_default(t: &Trial<'_>) -> Verdict {
     let (empty, default) = (t.elsewhere(""), t.elsewhere(NAMESPACE_DEFAULT));
     t.known(t.send(t.read_method(), NAMESPACE_DEFAULT, &t.key("probe")).await)?;
-    if t.suite.served.keyvalue {
+    if t.target.served.keyvalue {
         let key = t.key("k");
         empty.set(&key, "set in the empty namespace").await?;
         let got = default.get(&key).await?;
@@ -87,7 +87,7 @@ async fn empty_means_default(t: &Trial<'_>) -> Verdict {
             &Some("set in the empty namespace".into()),
         )?;
     }
-    if t.suite.served.list {
+    if t.target.served.list {
         let list = t.list("l");
         default.push(End::Right, &list, "v").await?;
         same(
@@ -120,7 +120,7 @@ async fn scans_are_isolated(t: &Trial<'_>) -> Verdict {
         let scanned = t.scan(which, t.all()).await?;
         same(format!("{which} beside another namespace's key"), &scanned, &vec![here.clone()])?;
     }
-    if t.suite.promised.exact_count {
+    if t.target.promised.exact_count {
         same("Count beside another namespace's key", &t.count(t.prefix()).await?, &1)?;
     }
     Ok(())

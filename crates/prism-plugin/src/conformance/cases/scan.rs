@@ -149,7 +149,7 @@ async fn negative_limit_is_refused(t: &Trial<'_>) -> Verdict {
 }
 
 async fn many_keys_arrive_whole(t: &Trial<'_>) -> Verdict {
-    let keys: Vec<_> = (0..t.suite.options.scan_keys).map(|n| t.key(&format!("k{n:06}"))).collect();
+    let keys: Vec<_> = (0..t.target.options.scan_keys).map(|n| t.key(&format!("k{n:06}"))).collect();
     t.set_all(&keys, &Bytes::from_static(b"v")).await?;
     for which in Which::BOTH {
         let mut scanned = sorted(t.scan(which, t.all()).await?);

@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use prism_grpc::message::framed;
 use prism_proto::ErrorReason::{InterfaceNotServed, MalformedRequest, MethodUnknown};
-use prism_runtime::message::framed;
 use prost::Message as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::Code;
 
 use super::table;
 use crate::conformance::calls::Named;
+use crate::conformance::expect::reason;
 use crate::conformance::expect::{Verdict, code_name, describe, failed, holds, same};
 use crate::conformance::raw::RawCall;
-use crate::conformance::trial::{Trial, reason};
+use crate::conformance::trial::Trial;
 
 table! {
     "wire/unknown-method-is-unimplemented",
@@ -107,7 +108,7 @@ const TURNED_AWAY_MAX: Duration = Duration::from_secs(10);
 
 async fn http1_is_turned_away(t: &Trial<'_>) -> Verdict {
     let exchange = async {
-        let mut stream = t.suite.endpoint.connect().await?;
+        let mut stream = t.target.endpoint.connect().await?;
         stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await?;
         let mut answer = vec![0; 1024];
         let len = stream.read(&mut answer).await?;

@@ -73,7 +73,7 @@ async fn unknown_compression_is_unimplemented(t: &Trial<'_>) -> Verdict {
 
 async fn gzip_is_accepted(t: &Trial<'_>) -> Verdict {
     let value = "gzip ".repeat(500);
-    if t.suite.served.keyvalue {
+    if t.target.served.keyvalue {
         let key = t.key("zipped");
         let (namespace, text) = (t.namespace.clone(), value.clone());
         let mut client =
@@ -87,7 +87,7 @@ async fn gzip_is_accepted(t: &Trial<'_>) -> Verdict {
             )?;
         }
     }
-    if t.suite.served.list {
+    if t.target.served.list {
         let list = t.list("zipped");
         let (namespace, text) = (t.namespace.clone(), value.clone());
         let mut client =

@@ -13,7 +13,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use tonic::Code;
 
-use crate::call::GRPC_STATUS;
+use crate::head::GRPC_STATUS;
 
 /// How long a receiver may take nothing while there is something to send. One that stalls for longer is cut off:
 /// what it has not read holds memory here and windows behind.

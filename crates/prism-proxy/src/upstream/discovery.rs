@@ -1,20 +1,17 @@
-//! What a backend's reflection tells: which interfaces it serves, and what kind of method each of its methods is.
-//! Asked again with every new connection, since a plugin may have been replaced. Reflection is optional: without an
+//! Asks a backend's reflection which interfaces it serves, and what kind of method each of its methods is. It is asked again with every new connection, since a plugin may have been replaced. Reflection is optional: without an
 //! answer every call is forwarded.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use bytes::{Buf as _, BytesMut};
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
 use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderValue, Request};
-use prism_proto::methods::{self, Method, Methods};
+use prism_grpc::message::{PREFIX_BYTES, framed};
+use prism_proto::methods::{self, Methods};
 use prism_proto::{INTERFACES_PREFIX, limits};
-use prism_runtime::message::{PREFIX_BYTES, framed};
 use prost::Message as _;
 use prost_types::FileDescriptorProto;
 use rustc_hash::FxHashSet;
@@ -22,7 +19,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
-use crate::route::Remote;
+use crate::route::{Found, Remote};
 
 /// The versions of the reflection service, which have the same messages; the newer first.
 const PATHS: [&str; 2] = [
@@ -36,55 +33,20 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// The most interfaces that are asked about.
 const INTERFACES_MAX: usize = 256;
 
-/// What is known of a backend so far.
-#[derive(Debug, Default)]
-pub struct Discovered {
-    found: ArcSwapOption<Found>,
-    asking: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-struct Found {
-    interfaces: FxHashSet<String>,
-    methods: Methods,
-}
-
-impl Discovered {
-    /// Whether the backend has listed its interfaces, and this one is not among them.
-    #[must_use]
-    pub fn lacks(&self, interface: &str) -> bool {
-        self.found.load().as_ref().is_some_and(|found| !found.interfaces.contains(interface))
-    }
-
-    /// The interfaces that the backend has listed, in order; `None` if it has not answered.
-    #[must_use]
-    pub fn interfaces(&self) -> Option<Vec<String>> {
-        let mut interfaces: Vec<_> = self.found.load().as_ref()?.interfaces.iter().cloned().collect();
-        interfaces.sort();
-        Some(interfaces)
-    }
-
-    /// What the backend says of a method, by its path.
-    #[must_use]
-    pub fn method(&self, path: &str) -> Option<Method> {
-        self.found.load().as_ref().and_then(|found| found.methods.get(path).copied())
+/// Asks a backend over a new connection and notes what it says, unless somebody is asking already.
+pub(super) fn begin(remote: &Weak<Remote>, send: &SendRequest<bytes::Bytes>) {
+    if remote.upgrade().is_some_and(|remote| remote.discovered.begin_asking()) {
+        tokio::spawn(run(Weak::clone(remote), send.clone()));
     }
 }
 
-/// Whether nobody is asking a backend yet; if so, the caller must [`run`].
-pub(crate) fn begins(remote: &Weak<Remote>) -> bool {
-    remote.upgrade().is_some_and(|remote| !remote.discovered.asking.swap(true, Ordering::Relaxed))
-}
-
-/// Asks a backend over a new connection and notes what it says.
-pub(crate) async fn run(remote: Weak<Remote>, send: SendRequest<bytes::Bytes>) {
+async fn run(remote: Weak<Remote>, send: SendRequest<bytes::Bytes>) {
     let found = tokio::time::timeout(ANSWER_MAX, ask(send)).await.ok().flatten();
     if let Some(remote) = remote.upgrade() {
         if found.is_none() {
             tracing::debug!(backend = %remote.endpoint, "the backend has no reflection; forwarding every call");
         }
-        remote.discovered.found.store(found.map(Arc::new));
-        remote.discovered.asking.store(false, Ordering::Relaxed);
+        remote.discovered.note(found);
     }
 }
 

@@ -9,8 +9,6 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use crate::exit::ServerError;
-
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
@@ -71,13 +69,12 @@ impl Listener {
     /// Binds an address. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`ServerError::Address`], naming the address.
-    pub async fn bind(address: &Address) -> Result<Self, ServerError> {
-        let bound = match address {
+    /// What the system says; for a Unix socket also that a process listens there, or that the path is no socket.
+    pub async fn bind(address: &Address) -> io::Result<Self> {
+        match address {
             Address::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp),
             Address::Unix(path) => bind_unix(path).map(|(listener, file)| Self::Unix(listener, file)),
-        };
-        bound.map_err(|source| ServerError::Address { address: address.to_string(), source })
+        }
     }
 
     /// Takes the next connection.
@@ -217,7 +214,7 @@ mod tests {
 
         let first = Listener::bind(&address).await.unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
-        assert_eq!(Listener::bind(&address).await.unwrap_err().code(), 69);
+        assert_eq!(Listener::bind(&address).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
 
         let Listener::Unix(listener, file) = first else { unreachable!() };
         std::mem::forget(file);

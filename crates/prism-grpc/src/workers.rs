@@ -3,6 +3,7 @@
 //!
 //! `SO_REUSEPORT` would spread connections by hash instead, and put gRPC's few long-lived ones on one worker.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -12,9 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use prism_net::listen::{Listener, Socket, Stream};
+
 use crate::connection::{self, Handler, Shared};
-use crate::exit::ServerError;
-use crate::listen::{Listener, Socket, Stream};
 
 /// How long the acceptor pauses when the system refuses, for example because file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -49,17 +50,14 @@ impl Workers {
         count: usize,
         shared: &Arc<Shared>,
         make_handler: impl Fn() -> H + Send + Sync + 'static,
-    ) -> Result<Self, ServerError> {
+    ) -> io::Result<Self> {
         let kill = CancellationToken::new();
         let make_handler = Arc::new(make_handler);
         let start = |index: usize| {
             let (connections, queue) = mpsc::unbounded_channel();
             let (ending, ended) = oneshot::channel();
             let open = Arc::new(AtomicUsize::new(0));
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .map_err(ServerError::failed)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (make_handler, shared) = (Arc::clone(&make_handler), Arc::clone(shared));
             let (open_here, kill) = (Arc::clone(&open), kill.clone());
             let work = move || {
@@ -71,13 +69,10 @@ impl Workers {
                 runtime.shutdown_background();
                 let _ = ending.send(());
             };
-            thread::Builder::new()
-                .name(format!("worker-{index}"))
-                .spawn(work)
-                .map_err(ServerError::failed)?;
+            thread::Builder::new().name(format!("worker-{index}")).spawn(work)?;
             Ok(Worker { connections, open, ended })
         };
-        let workers = (0..count).map(start).collect::<Result<_, ServerError>>()?;
+        let workers = (0..count).map(start).collect::<io::Result<_>>()?;
         Ok(Self { workers, kill })
     }
 
@@ -146,8 +141,8 @@ async fn work<H: Handler>(
     let connections = TaskTracker::new();
     while let Some(Connection { socket, permit }) = queue.recv().await {
         let held = Open { _permit: permit, shared: Arc::clone(&shared), open: Arc::clone(&open) };
-        held.shared.metrics.connections.inc();
-        held.shared.metrics.connections_total.inc();
+        held.shared.counters.connections.fetch_add(1, Ordering::Relaxed);
+        held.shared.counters.connections_total.fetch_add(1, Ordering::Relaxed);
         connections.spawn(serve(socket, Arc::clone(&handler), held));
     }
     connections.close();
@@ -174,6 +169,6 @@ struct Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
-        self.shared.metrics.connections.dec();
+        self.shared.counters.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }

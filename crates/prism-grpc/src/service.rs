@@ -1,4 +1,4 @@
-//! tonic services behind the calls: the interfaces of a plugin, and the health and reflection that every server has.
+//! tonic services behind the calls.
 //!
 //! tonic dispatches, decodes and encodes; what it would answer differently from the contract is answered before it:
 //! an absent message, a large or badly framed one, an unknown method, an unknown compression.
@@ -23,8 +23,9 @@ use tonic::codegen::BoxFuture;
 use tonic::server::NamedService;
 use tower_service::Service;
 
-use crate::call::{self, Call, GRPC_ENCODING, Responder};
+use crate::call::{Call, Responder};
 use crate::connection::Handler;
+use crate::head::{self, GRPC_ENCODING};
 use crate::message::{self, Budget, Encoding, Message};
 use crate::pump::Incoming;
 use crate::unary::{self, Interface};
@@ -135,23 +136,10 @@ impl Services {
         self.names.clone()
     }
 
-    /// Adds reflection, v1 and v1alpha, over everything added so far.
-    ///
-    /// # Panics
-    /// A descriptor set that was compiled in does not decode.
+    /// The encoded file descriptor sets of the services added so far.
     #[must_use]
-    pub fn with_reflection(self) -> Self {
-        let builder = || {
-            let mut builder = tonic_reflection::server::Builder::configure();
-            for set in &self.descriptors {
-                builder = builder.register_encoded_file_descriptor_set(set);
-            }
-            self.names.iter().fold(builder, |builder, name| builder.with_service_name(*name))
-        };
-        let v1 = builder().build_v1().expect("the descriptors were compiled in");
-        let v1alpha = builder().build_v1alpha().expect("the descriptors were compiled in");
-        self.add(v1, tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
-            .add(v1alpha, tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET)
+    pub fn descriptors(&self) -> &[&'static [u8]] {
+        &self.descriptors
     }
 
     /// The services as one.
@@ -264,12 +252,12 @@ impl Handler for ServiceHandler {
 
     async fn handle(&self, call: Call) {
         let Call { head, body, mut responder } = call;
-        let answered = match call::timeout(&head.headers) {
+        let answered = match head::timeout(&head.headers) {
             Err(error) => Err(error),
             Ok(None) => self.answer(head, body, &mut responder).await,
             Ok(Some(limit)) => {
                 let answer = Box::pin(self.answer(head, body, &mut responder));
-                tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(call::deadline_exceeded()))
+                tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(head::deadline_exceeded()))
             }
         };
         if let Err(error) = answered {

@@ -15,7 +15,7 @@ use h2::RecvStream;
 use http::HeaderMap;
 use prism_proto::{Error, ErrorReason};
 
-use crate::call::GRPC_ENCODING;
+use crate::head::GRPC_ENCODING;
 use crate::pump::Room;
 
 /// Flags and length.

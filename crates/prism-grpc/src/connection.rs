@@ -5,6 +5,7 @@ use std::io::{self, Cursor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,10 +15,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use crate::call::{Call, Responder, refusal};
-use crate::metrics::ServerMetrics;
+use crate::call::{Call, Responder};
+use crate::counters::Counters;
+use crate::head::refusal;
 use crate::pump::Room;
-use crate::traces::Tracer;
+use crate::span::Tracer;
 
 /// A client has this long to say what it speaks.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -65,11 +67,11 @@ pub struct Shared {
     /// Cancelled when the server stops taking calls.
     pub drain: CancellationToken,
     /// The figures.
-    pub metrics: ServerMetrics,
+    pub counters: Arc<Counters>,
     /// The most calls under way at once in the process.
     pub in_flight_max: i64,
     /// Makes the spans of calls, if they are wanted.
-    pub tracer: Option<Tracer>,
+    pub tracer: Option<Arc<dyn Tracer>>,
 }
 
 /// Serves a connection until the client leaves, or until its last call ends after the drain began.
@@ -185,7 +187,7 @@ fn accept<H: Handler>(
         responder.span = tracer.begin(&head);
     }
     let Some(in_flight) = InFlight::begin(shared) else {
-        shared.metrics.calls_refused_total.inc();
+        shared.counters.calls_refused_total.fetch_add(1, Ordering::Relaxed);
         responder.fail(&Status::from(
             Error::new(ErrorReason::TooManyInFlight, "too many calls are under way at once; try again later")
                 .with("limit", shared.in_flight_max.to_string()),
@@ -205,18 +207,19 @@ struct InFlight(Arc<Shared>);
 
 impl InFlight {
     fn begin(shared: &Arc<Shared>) -> Option<Self> {
-        if shared.metrics.in_flight.inc() >= shared.in_flight_max {
-            shared.metrics.in_flight.dec();
+        let counters = &shared.counters;
+        if counters.in_flight.fetch_add(1, Ordering::Relaxed) >= shared.in_flight_max {
+            counters.in_flight.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        shared.metrics.calls_total.inc();
+        counters.calls_total.fetch_add(1, Ordering::Relaxed);
         Some(Self(Arc::clone(shared)))
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.metrics.in_flight.dec();
+        self.0.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -270,7 +273,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Prefixed<S> {
 #[cfg(test)]
 mod tests {
     use http::{Request, Response, StatusCode};
-    use prometheus_client::registry::Registry;
 
     use super::*;
 
@@ -300,7 +302,7 @@ mod tests {
         let (near, far) = tokio::io::duplex(64 * 1024);
         let shared = Shared {
             drain: CancellationToken::new(),
-            metrics: ServerMetrics::registered(&mut Registry::default()),
+            counters: Arc::default(),
             in_flight_max: 2,
             tracer: None,
         };
@@ -320,6 +322,6 @@ mod tests {
                 (StatusCode::OK, StatusCode::OK)
             );
         }
-        assert_eq!(shared.metrics.in_flight.get(), 0);
+        assert_eq!(shared.counters.in_flight.load(Ordering::Relaxed), 0);
     }
 }

@@ -1,28 +1,10 @@
-//! One gRPC call on its HTTP/2 stream: the rules for its head, its deadline, and the ways to answer it.
-//!
-//! ```text
-//! Responder:  waiting ──head──▶ answering ──trailers──▶ ended
-//!                └──────────fail / refuse──────────────▶ ended
-//! ```
+//! The head of a gRPC call: what makes a request one, its deadline, and the headers that Prism reads.
 
-use std::convert::Infallible;
-use std::fmt::Display;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use h2::server::SendResponse;
-use h2::{Reason, RecvStream, SendStream};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode, request};
-use http_body::{Body, Frame};
 use prism_proto::{Error, ErrorReason};
-use tonic::Status;
-
-use crate::message::Encoding;
-use crate::pump::{PumpError, Sent, pump};
-use crate::traces::Span;
 
 /// The header that carries a call's deadline.
 pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
@@ -30,170 +12,14 @@ pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 /// The header that names the compression of a call's messages.
 pub const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
-pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// The header that ends an answer: how the call went.
+pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// The header of W3C Trace Context, <https://www.w3.org/TR/trace-context/>: `00-TRACE_ID-SPAN_ID-FLAGS`.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The most digits of a `grpc-timeout`.
 const DIGITS_MAX: usize = 8;
-
-/// The content type of every answer.
-const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
-
-/// A call as it arrives.
-#[derive(Debug)]
-pub struct Call {
-    /// Method, path and headers; boxed, since it is handed on often and is large.
-    pub head: Box<request::Parts>,
-    /// What the client sends.
-    pub body: RecvStream,
-    /// Where to answer.
-    pub responder: Responder,
-}
-
-/// Answers one call, once. Dropped before the end it resets the stream.
-#[derive(Debug)]
-pub struct Responder {
-    respond: SendResponse<Bytes>,
-    stream: Option<SendStream<Bytes>>,
-    ended: bool,
-    sent: Sent,
-    /// The call in its trace; it ends with the answer.
-    pub span: Option<Box<Span>>,
-}
-
-impl Responder {
-    pub(crate) fn new(respond: SendResponse<Bytes>) -> Self {
-        Self { respond, stream: None, ended: false, sent: Sent::default(), span: None }
-    }
-
-    /// Sends the response's head; with `end` it is all there is.
-    ///
-    /// # Errors
-    /// The stream or its connection is gone.
-    pub fn send_head(&mut self, head: Response<()>, end: bool) -> Result<(), h2::Error> {
-        if end {
-            self.sent.end(head.headers());
-        }
-        self.stream = Some(self.respond.send_response(head, end)?);
-        self.ended = end;
-        Ok(())
-    }
-
-    /// Sends what follows the head, up to the end. A client that does not take it is given up.
-    ///
-    /// # Errors
-    /// The body failed; the call has not ended.
-    pub async fn send_body<B>(&mut self, body: Pin<&mut B>) -> Result<(), B::Error>
-    where
-        B: Body<Data = Bytes>,
-        B::Error: Display,
-    {
-        let Some(stream) = self.stream.as_mut().filter(|_| !self.ended) else { return Ok(()) };
-        match pump(body, stream, &mut self.sent).await {
-            Ok(()) => self.ended = true,
-            Err(PumpError::Source(error)) => return Err(error),
-            Err(why @ (PumpError::Gone | PumpError::Stalled)) => {
-                tracing::debug!(%why, "an answer was not delivered");
-                self.reset(Reason::CANCEL);
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends an answer of one message, with its prefix. A client that does not take it is given up.
-    pub async fn send_message(&mut self, message: Bytes) {
-        let mut head = Response::new(());
-        head.headers_mut().insert(CONTENT_TYPE, GRPC);
-        if self.send_head(head, false).is_ok() {
-            let _ = self.send_body(pin!(OneMessage(Some(message)))).await;
-        }
-    }
-
-    /// What has been sent of the answer.
-    #[must_use]
-    pub fn sent(&self) -> Sent {
-        self.sent
-    }
-
-    /// Ends the call with a status: alone, or as the trailers of an answer that has begun. A call that has ended
-    /// stays as it is.
-    pub fn fail(&mut self, status: &Status) {
-        if self.ended {
-            return;
-        }
-        self.ended = true;
-        self.sent.code = Some(status.code());
-        let sent = match &mut self.stream {
-            Some(stream) => stream.send_trailers(trailers(status)),
-            None => self.respond.send_response(trailers_only(status), true).map(drop),
-        };
-        if let Err(error) = sent {
-            tracing::trace!(%error, "the client went before its answer");
-        }
-    }
-
-    /// Resets the stream.
-    pub fn reset(&mut self, reason: Reason) {
-        self.ended = true;
-        match &mut self.stream {
-            Some(stream) => stream.send_reset(reason),
-            None => self.respond.send_reset(reason),
-        }
-    }
-
-    /// Ready when the client has given the call up.
-    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.stream {
-            Some(stream) => stream.poll_reset(cx).map(drop),
-            None => self.respond.poll_reset(cx).map(drop),
-        }
-    }
-}
-
-impl Drop for Responder {
-    fn drop(&mut self) {
-        if let (Some(span), Some(code)) = (&mut self.span, self.sent.code) {
-            span.set_code(code);
-        }
-    }
-}
-
-/// The body of an answer of one message, and the trailers of its success.
-struct OneMessage(Option<Bytes>);
-
-impl Body for OneMessage {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let frame = self.0.take().map_or_else(
-            || Frame::trailers(HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_static("0"))])),
-            Frame::data,
-        );
-        Poll::Ready(Some(Ok(frame)))
-    }
-}
-
-fn trailers(status: &Status) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(4);
-    if status.add_header(&mut headers).is_err() {
-        headers.insert(GRPC_STATUS, HeaderValue::from(status.code() as i32));
-    }
-    headers
-}
-
-fn trailers_only(status: &Status) -> Response<()> {
-    let mut response = Response::new(());
-    *response.headers_mut() = trailers(status);
-    response.headers_mut().insert(CONTENT_TYPE, GRPC);
-    if status.code() == tonic::Code::Unimplemented {
-        let accepted = HeaderValue::from_static(Encoding::ACCEPTED);
-        response.headers_mut().insert("grpc-accept-encoding", accepted);
-    }
-    response
-}
 
 /// The answer to a request that is not gRPC at all; `None` for one that is.
 #[must_use]

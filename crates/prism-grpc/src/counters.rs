@@ -1,0 +1,18 @@
+//! Plain counters of connections and calls, for whoever shows them.
+
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+/// What the workers of a server count. All are read and written relaxed: they order nothing.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Connections open now.
+    pub connections: AtomicI64,
+    /// Connections accepted since the start.
+    pub connections_total: AtomicU64,
+    /// Calls under way now.
+    pub in_flight: AtomicI64,
+    /// Calls begun since the start.
+    pub calls_total: AtomicU64,
+    /// Calls refused because too many were under way.
+    pub calls_refused_total: AtomicU64,
+}

@@ -1,0 +1,176 @@
+//! The endpoint under test, and what is known of it: which interfaces it serves, and what it promises.
+
+use std::time::Duration;
+
+use prism_proto::ErrorReason;
+use prism_proto::interfaces::capabilities::GetCapabilitiesRequest;
+use prism_proto::interfaces::capabilities::capabilities_interface_client::CapabilitiesInterfaceClient;
+use prism_proto::methods::service_of;
+use prost::Message as _;
+use tonic::Code;
+use tonic::transport::Channel;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
+
+use super::calls::{KEYVALUE, LIST, Method, SCAN, call_method};
+use super::endpoint::Endpoint;
+use super::expect::{describe, reason};
+use super::raw::{Raw, RawCall};
+use crate::capabilities::Capabilities;
+
+/// What a run does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The namespace to work in. Cases of isolation also make namespaces of their own, named `conformance-…`.
+    pub namespace: String,
+    /// The cases to run: names, or what names begin with, such as `ttl/`; empty for all.
+    pub only: Vec<String>,
+    /// Cases under way at once. Most wait: for expiry, or for their own concurrent calls.
+    pub concurrency: usize,
+    /// A case that takes longer has failed.
+    pub case_timeout: Duration,
+    /// Keys of the big scan.
+    pub scan_keys: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            namespace: "default".to_owned(),
+            only: Vec::new(),
+            concurrency: 8,
+            case_timeout: Duration::from_secs(60),
+            scan_keys: 2000,
+        }
+    }
+}
+
+/// Why there was no run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SuiteError {
+    /// The endpoint is not written as one.
+    Endpoint(String),
+    /// Nothing answers there.
+    Unreachable(String),
+    /// What answers serves none of the interfaces, or not this namespace.
+    NothingServed(String),
+}
+
+impl std::fmt::Display for SuiteError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Endpoint(sentence) | Self::Unreachable(sentence) | Self::NothingServed(sentence)) = self;
+        f.write_str(sentence)
+    }
+}
+
+impl std::error::Error for SuiteError {}
+
+/// Which interfaces are served.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Served {
+    pub(super) keyvalue: bool,
+    pub(super) scan: bool,
+    pub(super) list: bool,
+}
+
+/// An endpoint and what is known of it.
+pub(super) struct Target {
+    pub(super) endpoint: Endpoint,
+    pub(super) options: Options,
+    pub(super) channel: Channel,
+    /// Makes the keys of this run its own.
+    pub(super) id: String,
+    pub(super) served: Served,
+    pub(super) promised: Capabilities,
+    /// The services that reflection lists, if it answers.
+    pub(super) listed: Option<Vec<String>>,
+}
+
+impl Target {
+    pub(super) async fn discover(text: &str, options: &Options) -> Result<Self, SuiteError> {
+        let endpoint: Endpoint =
+            text.parse().map_err(|error| SuiteError::Endpoint(format!("{text}: {error}")))?;
+        let unreachable = |error: String| SuiteError::Unreachable(format!("cannot reach {text}: {error}"));
+        let raw = Raw::connect(&endpoint).await.map_err(unreachable)?;
+        let channel = endpoint.channel(None).map_err(|error| unreachable(error.to_string()))?;
+        let listed = listed_services(&raw).await;
+
+        let id = format!("{:012x}", fastrand::u64(..1 << 48));
+        let mut target = Self {
+            endpoint,
+            options: options.clone(),
+            channel,
+            id,
+            served: Served::default(),
+            promised: Capabilities::default(),
+            listed,
+        };
+        let served = Served {
+            keyvalue: target.is_served(&KEYVALUE[0]).await?,
+            scan: target.is_served(&SCAN[0]).await?,
+            list: target.is_served(&LIST[0]).await?,
+        };
+        if !(served.keyvalue || served.scan || served.list) {
+            return Err(SuiteError::NothingServed(format!("{text} serves neither KeyValue nor List")));
+        }
+        target.served = served;
+        target.promised = target.promises().await;
+        Ok(target)
+    }
+
+    /// Whether an interface is served: reflection lists it, or its first method is not UNIMPLEMENTED.
+    async fn is_served(&self, method: &Method) -> Result<bool, SuiteError> {
+        let service = service_of(method.path);
+        if self.listed.iter().flatten().any(|listed| listed == service) {
+            return Ok(true);
+        }
+        let name = format!("conformance-{}/probe", self.id);
+        match call_method(&self.channel, method.path, &self.options.namespace, &name).await {
+            Err(status) => match (status.code(), reason(&status)) {
+                (Code::Unimplemented, _) | (_, Some(ErrorReason::InterfaceNotServed)) => Ok(false),
+                (Code::Unavailable, _) => Err(SuiteError::Unreachable(describe(&status))),
+                (_, Some(ErrorReason::NamespaceNotFound)) => {
+                    Err(SuiteError::NothingServed(describe(&status)))
+                }
+                _ => Ok(true),
+            },
+            Ok(_) => Ok(true),
+        }
+    }
+
+    /// The declared promises; a plugin that does not say promises nothing.
+    async fn promises(&self) -> Capabilities {
+        let mut client = CapabilitiesInterfaceClient::new(self.channel.clone());
+        let request = GetCapabilitiesRequest { namespace: self.options.namespace.clone() };
+        match client.get_capabilities(request).await {
+            Err(_) => Capabilities::default(),
+            Ok(answer) => {
+                let promised = answer.into_inner();
+                Capabilities {
+                    ordered: promised.ordered,
+                    scan_exactly_once: promised.scan_exactly_once,
+                    exact_count: promised.exact_count,
+                    linearizable: promised.linearizable,
+                    in_memory: promised.in_memory,
+                }
+            }
+        }
+    }
+}
+
+/// The services that reflection lists, v1 or v1alpha (the messages are the same); `None` where neither is served.
+async fn listed_services(raw: &Raw) -> Option<Vec<String>> {
+    let message_request = Some(MessageRequest::ListServices(String::new()));
+    let request = ServerReflectionRequest { host: String::new(), message_request };
+    for version in ["v1", "v1alpha"] {
+        let path = format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
+        let answer = raw.call(RawCall::message(&path, &request)).await.ok()?;
+        let Ok(message) = answer.outcome() else { continue };
+        let Ok(response) = ServerReflectionResponse::decode(message) else { continue };
+        if let Some(MessageResponse::ListServicesResponse(list)) = response.message_response {
+            return Some(list.service.into_iter().map(|service| service.name).collect());
+        }
+    }
+    None
+}

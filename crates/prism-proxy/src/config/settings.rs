@@ -1,0 +1,107 @@
+//! The configuration of a proxy, checked.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use prism_net::listen::Address;
+use prism_proto::limits;
+use serde::{Deserialize, Serialize};
+
+use crate::endpoint::Endpoint;
+
+/// 30 s: longer than any client should wait, short enough that a hung backend does not hold calls for good.
+pub(super) const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+
+/// The configuration of a proxy, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to serve gRPC; `None` leaves the default.
+    pub listen: Option<Address>,
+    /// Where to serve HTTP; `None` leaves the default.
+    pub http_listen: Option<Address>,
+    /// The namespaces, each name once.
+    pub namespaces: Vec<Namespace>,
+    /// SHA-256 of the file's bytes, in hex; `None` without a file.
+    pub revision: Option<String>,
+}
+
+/// One namespace, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Namespace {
+    /// Its name.
+    pub name: String,
+    /// What the plugin must offer at least.
+    pub pattern: Pattern,
+    /// Where the plugin is.
+    pub endpoint: Endpoint,
+    /// The only interfaces served, by full name; `None`: all that the plugin has.
+    pub interfaces: Option<Vec<String>>,
+    /// How long a unary call without a deadline of its own may take.
+    pub timeout: Duration,
+    /// The largest message that a client may send.
+    pub message_bytes_max: usize,
+    /// The most calls under way at once; `None`: only what the process allows.
+    pub in_flight_max: Option<NonZeroU32>,
+    /// The most calls that may begin in a second; `None`: any number.
+    pub requests_per_second: Option<NonZeroU32>,
+    /// Whether only calls without side effects are served.
+    pub read_only: bool,
+}
+
+/// A data pattern, and the interfaces it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pattern {
+    /// Values by key.
+    KeyValue,
+    /// Ordered lists.
+    List,
+}
+
+impl Pattern {
+    /// The full name of the interface that a plugin must have to offer this pattern.
+    #[must_use]
+    pub fn interface(self) -> &'static str {
+        match self {
+            Self::KeyValue => "prism.interfaces.keyvalue.KeyValueBasicInterface",
+            Self::List => "prism.interfaces.list.ListBasicInterface",
+        }
+    }
+}
+
+/// A broken rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Mistake {
+    /// Where, such as `namespaces[0].name`; empty for the whole file.
+    pub field: String,
+    /// What is wrong and what was expected.
+    pub why: String,
+    /// The line, from 1, where the parser tells it.
+    pub line: Option<usize>,
+}
+
+impl Config {
+    /// What a proxy serves without a file: namespace `default` from `localhost:50051`.
+    #[must_use]
+    pub fn without_file() -> Self {
+        let authority = http::uri::Authority::from_static("localhost:50051");
+        Self::single(Endpoint::Tcp(authority))
+    }
+
+    /// Namespace `default` and nothing else.
+    #[must_use]
+    pub fn single(endpoint: Endpoint) -> Self {
+        let namespace = Namespace {
+            name: limits::NAMESPACE_DEFAULT.to_owned(),
+            pattern: Pattern::KeyValue,
+            endpoint,
+            interfaces: None,
+            timeout: TIMEOUT_DEFAULT,
+            message_bytes_max: limits::MESSAGE_BYTES_MAX,
+            in_flight_max: None,
+            requests_per_second: None,
+            read_only: false,
+        };
+        Self { listen: None, http_listen: None, namespaces: vec![namespace], revision: None }
+    }
+}

@@ -1,0 +1,71 @@
+//! Reads a call's first message and finds its route: which namespace it is for, and whether that takes it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use h2::RecvStream;
+use http::request;
+use prism_grpc::message::{self, Encoding, Message};
+use prism_grpc::service;
+use prism_proto::methods::{self, Method};
+use prism_proto::{Error, limits};
+use tokio::time::Instant;
+
+use crate::limit::InFlight;
+use crate::namespace;
+use crate::route::Route;
+use crate::shared::Shared;
+use crate::traffic::Ongoing;
+
+/// A call whose route is known.
+pub(super) struct Routed<'a> {
+    pub(super) route: Arc<Route>,
+    pub(super) method: Method,
+    pub(super) head: &'a request::Parts,
+    pub(super) message: Message,
+    /// The message's bytes where they came compressed.
+    pub(super) plain: Option<Vec<u8>>,
+    pub(super) deadline: Option<Instant>,
+    _in_flight: Option<InFlight>,
+}
+
+/// Reads the first message, or all there is of a method that takes just one, and finds its route.
+pub(super) async fn admit<'a>(
+    shared: &Shared,
+    head: &'a request::Parts,
+    body: &mut RecvStream,
+    arrived: Instant,
+    ongoing: &mut Option<Ongoing>,
+) -> Result<Box<Routed<'a>>, Error> {
+    let encoding = Encoding::of(&head.headers)?;
+    let message = message::read_first(body, limits::MESSAGE_BYTES_MAX, &shared.budget).await?;
+    let message = message.ok_or_else(service::absent)?;
+    let plain = if message.compressed {
+        Some(encoding.decompress(&message, limits::MESSAGE_BYTES_MAX)?)
+    } else {
+        None
+    };
+    let namespace: Cow<'_, str> = match &plain {
+        Some(plain) => namespace::find([plain.as_slice()].into_iter())?,
+        None => namespace::find(message.payload())?,
+    };
+    let route = shared.table.load().route(&namespace)?;
+    drop(namespace);
+    let path = head.uri.path();
+    let method = route.method(path);
+    let described = method.as_ref().is_ok_and(|method| *method != Method::UNKNOWN).then_some(path);
+    let counted = ongoing.insert(route.traffic.begin(described, arrived.into_std()));
+    counted.received(message.wire_len());
+    let len = plain.as_ref().map_or(message.len, Vec::len);
+    let max = route.settings.message_bytes_max;
+    if len > max {
+        return Err(message::too_large(len, max).with("namespace", &route.settings.name));
+    }
+    route.check_interface(methods::service_of(path))?;
+    let method = method?;
+    let in_flight = route.admit(method, arrived.into_std())?;
+    if !method.client_streaming {
+        message::read_end(&message, body).await?;
+    }
+    Ok(Box::new(Routed { route, method, head, message, plain, deadline: None, _in_flight: in_flight }))
+}

@@ -1,0 +1,55 @@
+//! A call to a plugin in this process.
+
+use bytes::Bytes;
+use h2::RecvStream;
+use http::Request;
+use prism_grpc::call::Responder;
+use prism_grpc::head::GRPC_ENCODING;
+use prism_grpc::message;
+use prism_grpc::pump::Incoming;
+use prism_grpc::service::{self, Pieces, Served};
+use prism_proto::Error;
+use tonic::body::Body;
+
+use super::admit::Routed;
+use super::headers::passed_on;
+
+/// Calls the plugin and sends what it answers.
+pub(super) async fn call(
+    served: &Served,
+    routed: Box<Routed<'_>>,
+    body: RecvStream,
+    responder: &mut Responder,
+) -> Result<(), Error> {
+    if let Some(unary) = served.service.unary(routed.head.uri.path()) {
+        let message = routed.plain.map_or_else(|| routed.message.joined_payload(), Bytes::from);
+        return service::send_unary(unary(message), responder).await;
+    }
+    let request = request(&routed, body);
+    Box::pin(service::send(&served.service, request, responder)).await;
+    Ok(())
+}
+
+/// The call as a plugin in this process gets it.
+fn request(routed: &Routed<'_>, body: RecvStream) -> Request<Body> {
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() = routed.head.uri.clone();
+    *request.method_mut() = routed.head.method.clone();
+    *request.headers_mut() = passed_on(&routed.head.headers);
+    let pieces = match &routed.plain {
+        Some(plain) => vec![message::framed(plain)],
+        None => routed.message.pieces().to_vec(),
+    };
+    if !routed.method.client_streaming {
+        // All there is, is plain; and a client that may compress need not.
+        request.headers_mut().remove(GRPC_ENCODING);
+    }
+    *request.body_mut() = if routed.method.client_streaming {
+        let rest = routed.message.rest.clone();
+        let pieces: Vec<_> = pieces.into_iter().chain([rest]).collect();
+        Body::new(Pieces::from(pieces).then(Incoming::new(body)))
+    } else {
+        Body::new(Pieces::from(pieces))
+    };
+    request
+}

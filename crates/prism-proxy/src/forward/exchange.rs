@@ -1,0 +1,264 @@
+//! A call's exchange with a backend behind a connection.
+//!
+//! A call is sent a second time only if the backend surely has not acted on the first: it refused the stream, or
+//! said by GOAWAY that it would not look at it, or the connection was gone before the call was on it.
+
+use std::fmt::Display;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use h2::client::ResponseFuture;
+use h2::{Reason, RecvStream, SendStream};
+use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
+use http::{Request, Response, StatusCode, Version};
+use prism_grpc::call::Responder;
+use prism_grpc::head::{self, GRPC_TIMEOUT};
+use prism_grpc::pump::{Incoming, PumpError, Sent, pump};
+use prism_grpc::service::Pieces;
+use prism_grpc::span::Span;
+use prism_proto::Error;
+use tokio::time::Instant;
+use tonic::Code;
+
+use super::admit::Routed;
+use super::headers::passed_on;
+use crate::endpoint::Endpoint;
+use crate::error;
+use crate::route::Remote;
+use crate::traffic::Ongoing;
+use crate::upstream::{Kind, Place, Unreachable, Upstreams};
+
+/// The authority of calls to a Unix socket, which has none of its own.
+const UNIX_AUTHORITY: &str = "localhost";
+
+/// A call's exchange with a backend behind a connection.
+pub(super) struct Exchange<'a> {
+    pub(super) upstreams: &'a Upstreams,
+    pub(super) remote: &'a Arc<Remote>,
+    pub(super) routed: &'a Routed<'a>,
+    pub(super) ongoing: Option<&'a Ongoing>,
+}
+
+/// How far one attempt came.
+enum Attempt {
+    /// The call has ended.
+    Done,
+    /// The backend has not looked at the call.
+    Unseen(h2::Error),
+}
+
+/// How a backend ended a call, as far as is known.
+fn ended_with(attempt: &Result<Attempt, Error>, responder: &Responder) -> Option<Code> {
+    match attempt {
+        Ok(Attempt::Done) => responder.sent().code,
+        Ok(Attempt::Unseen(_)) => Some(Code::Unavailable),
+        Err(error) => Some(error.reason.code()),
+    }
+}
+
+impl Exchange<'_> {
+    pub(super) async fn run(&self, body: RecvStream, responder: &mut Responder) -> Result<(), Error> {
+        let Routed { route, method, .. } = self.routed;
+        let kind = if method.is_unary() { Kind::Unary } else { Kind::Streaming };
+        let mut body = Some(body);
+        let mut attempts_left = 2;
+        loop {
+            attempts_left -= 1;
+            let unreachable = |why: &dyn Display| {
+                error::backend_unreachable(&route.settings.name, &self.remote.endpoint, &why.to_string())
+            };
+            let Some(place) = self.place(kind, responder).await else { return Ok(()) };
+            let place = place.map_err(|why| unreachable(&why))?;
+            let mut span = responder.span.as_deref().and_then(|span| {
+                let (server, port) = self.remote.endpoint.server();
+                span.sent_to(&server, port)
+            });
+            let attempt = self.attempt(place, &mut body, responder, span.as_deref()).await;
+            if let (Some(span), Some(code)) = (&mut span, ended_with(&attempt, responder)) {
+                span.set_code(code);
+            }
+            match attempt? {
+                Attempt::Done => return Ok(()),
+                Attempt::Unseen(_) if attempts_left > 0 && (body.is_some() || !method.client_streaming) => {
+                    self.remote.retried();
+                }
+                Attempt::Unseen(why) => return Err(unreachable(&why)),
+            }
+        }
+    }
+
+    /// A place on a connection to the backend; `None` when the client is gone.
+    async fn place(&self, kind: Kind, responder: &mut Responder) -> Option<Result<Place, Unreachable>> {
+        let mut placed = pin!(self.upstreams.place(self.remote, kind));
+        poll_fn(|cx| match placed.as_mut().poll(cx) {
+            Poll::Ready(place) => Poll::Ready(Some(place)),
+            Poll::Pending => responder.poll_gone(cx).map(|()| None),
+        })
+        .await
+    }
+
+    /// The head as the backend gets it, with what is left of the deadline.
+    fn request(&self, span: Option<&dyn Span>) -> Request<()> {
+        let Routed { head, deadline, .. } = self.routed;
+        let authority = match &self.remote.endpoint {
+            Endpoint::Tcp(authority) => authority.clone(),
+            Endpoint::Unix(_) | Endpoint::Embedded(_) => Authority::from_static(UNIX_AUTHORITY),
+        };
+        let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let mut uri = uri::Parts::default();
+        (uri.scheme, uri.authority, uri.path_and_query) = (Some(Scheme::HTTP), Some(authority), Some(path));
+        let mut request = Request::new(());
+        *request.method_mut() = head.method.clone();
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = Uri::from_parts(uri).expect("all three parts are there");
+        *request.headers_mut() = passed_on(&head.headers);
+        if let Some(deadline) = deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            request.headers_mut().insert(GRPC_TIMEOUT, head::timeout_value(left));
+        }
+        if let Some(span) = span {
+            span.write(request.headers_mut());
+        }
+        request
+    }
+
+    async fn attempt(
+        &self,
+        mut place: Place,
+        body: &mut Option<RecvStream>,
+        responder: &mut Responder,
+        span: Option<&dyn Span>,
+    ) -> Result<Attempt, Error> {
+        let Routed { method, message, .. } = self.routed;
+        if let Err(why) = poll_fn(|cx| place.send.poll_ready(cx)).await {
+            place.retire();
+            return Ok(Attempt::Unseen(why));
+        }
+        let (response, mut to) =
+            match place.send.send_request(self.request(span.or(responder.span.as_deref())), false) {
+                Ok(sent) => sent,
+                Err(why) => {
+                    place.retire();
+                    return Ok(Attempt::Unseen(why));
+                }
+            };
+        let more = method.client_streaming;
+        let pieces = message.pieces();
+        for (index, piece) in pieces.iter().enumerate() {
+            let last = index + 1 == pieces.len();
+            if let Err(why) = to.send_data(piece.clone(), last && !more) {
+                return self.judge(why, &place);
+            }
+        }
+        match body.take() {
+            Some(body) if more => Box::pin(self.both_ways(body, to, response, &place, responder)).await,
+            _ => self.relay(response, &place, responder).await,
+        }
+    }
+
+    /// Sends on what follows the first message while the answer comes.
+    async fn both_ways(
+        &self,
+        body: RecvStream,
+        mut to: SendStream<Bytes>,
+        response: ResponseFuture,
+        place: &Place,
+        responder: &mut Responder,
+    ) -> Result<Attempt, Error> {
+        let mut uploaded = Sent::default();
+        let upload = upload(self.routed.message.rest.clone(), body, &mut to, &mut uploaded);
+        let attempt = both_ways(upload, self.relay(response, place, responder)).await;
+        if let Some(ongoing) = self.ongoing {
+            ongoing.received(uploaded.bytes);
+        }
+        attempt
+    }
+
+    /// Passes the backend's answer on to the client.
+    async fn relay(
+        &self,
+        mut response: ResponseFuture,
+        place: &Place,
+        responder: &mut Responder,
+    ) -> Result<Attempt, Error> {
+        let received = poll_fn(|cx| match Pin::new(&mut response).poll(cx) {
+            Poll::Ready(response) => Poll::Ready(Some(response)),
+            Poll::Pending => responder.poll_gone(cx).map(|()| None),
+        });
+        let from = match received.await {
+            None => return Ok(Attempt::Done),
+            Some(Err(why)) => return self.judge(why, place),
+            Some(Ok(response)) => match self.relay_head(response, responder)? {
+                Some(from) => from,
+                None => return Ok(Attempt::Done),
+            },
+        };
+        let Self { remote, routed, .. } = self;
+        let namespace = &routed.route.settings.name;
+        let sent = responder.send_body(pin!(Incoming::new(from))).await;
+        sent.map_err(|why| error::backend_lost(namespace, &remote.endpoint, &why))?;
+        Ok(Attempt::Done)
+    }
+
+    /// Passes the answer's head on, and says what of it follows, if anything does.
+    fn relay_head(
+        &self,
+        response: Response<RecvStream>,
+        responder: &mut Responder,
+    ) -> Result<Option<RecvStream>, Error> {
+        let (head, from) = response.into_parts();
+        if head.status != StatusCode::OK || !head::is_grpc(&head.headers) {
+            let namespace = &self.routed.route.settings.name;
+            return Err(error::not_grpc(namespace, &self.remote.endpoint, head.status));
+        }
+        let end = from.is_end_stream();
+        let ended = responder.send_head(Response::from_parts(head, ()), end).is_err() || end;
+        Ok((!ended).then_some(from))
+    }
+
+    /// Whether a failed attempt may be repeated. A GOAWAY reaches a stream only if its number is above the last one
+    /// that the backend looked at.
+    fn judge(&self, why: h2::Error, place: &Place) -> Result<Attempt, Error> {
+        if why.is_remote() && why.is_go_away() {
+            place.retire();
+            return Ok(Attempt::Unseen(why));
+        }
+        if why.is_remote() && why.reason() == Some(Reason::REFUSED_STREAM) {
+            return Ok(Attempt::Unseen(why));
+        }
+        Err(error::backend_lost(&self.routed.route.settings.name, &self.remote.endpoint, &why))
+    }
+}
+
+/// Runs both directions of a call until the answer has ended, or the client is gone.
+async fn both_ways(
+    upload: impl Future<Output = Result<(), PumpError<h2::Error>>>,
+    download: impl Future<Output = Result<Attempt, Error>>,
+) -> Result<Attempt, Error> {
+    let (mut upload, mut download) = (pin!(upload), pin!(download));
+    let mut uploading = true;
+    poll_fn(|cx| {
+        if uploading && let Poll::Ready(sent) = upload.as_mut().poll(cx) {
+            uploading = false;
+            // Nobody waits for an answer.
+            if let Err(PumpError::Source(_)) = sent {
+                return Poll::Ready(Ok(Attempt::Done));
+            }
+        }
+        download.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Sends on what follows the first message.
+async fn upload(
+    rest: Bytes,
+    body: RecvStream,
+    to: &mut SendStream<Bytes>,
+    sent: &mut Sent,
+) -> Result<(), PumpError<h2::Error>> {
+    pump(pin!(Pieces::from(vec![rest]).then(Incoming::new(body))), to, sent).await
+}

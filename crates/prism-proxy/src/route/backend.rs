@@ -1,0 +1,140 @@
+//! What serves namespaces: a plugin in this process, or one behind connections, and how its connections are doing.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwapOption;
+use prism_grpc::service::Served;
+
+use super::discovered::Discovered;
+use crate::endpoint::Endpoint;
+
+/// What serves a namespace.
+#[derive(Clone)]
+pub enum Backend {
+    /// A plugin in this process.
+    Embedded(Arc<Served>),
+    /// A plugin behind a connection.
+    Remote(Arc<Remote>),
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded(_) => f.write_str("Embedded"),
+            Self::Remote(remote) => write!(f, "Remote({})", remote.endpoint),
+        }
+    }
+}
+
+/// A plugin behind a connection. Namespaces with the same endpoint share it, and each worker has its own connections
+/// to it.
+#[derive(Debug)]
+pub struct Remote {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// What its reflection told.
+    pub discovered: Discovered,
+    /// Connections that are open now, of all workers.
+    open: AtomicUsize,
+    connects_made: AtomicU64,
+    connects_failed: AtomicU64,
+    retries: AtomicU64,
+    /// Why the last attempts to connect failed.
+    failing: ArcSwapOption<Failing>,
+}
+
+/// Why a backend cannot be reached.
+#[derive(Clone, Debug)]
+pub struct Failing {
+    /// What the last attempt met.
+    pub error: String,
+    /// When attempts began to fail.
+    pub since: SystemTime,
+}
+
+/// How a backend is doing, as far as the proxy's own connections tell.
+#[derive(Clone, Debug)]
+pub enum RemoteState {
+    /// No connection is open: nobody has called yet, or the last one was lost.
+    Idle,
+    /// At least one connection is open.
+    Ready,
+    /// Connections cannot be made.
+    Unreachable(Arc<Failing>),
+}
+
+/// What has been counted of a backend's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemoteCounts {
+    /// Connections open now.
+    pub open: u64,
+    /// Attempts to connect that succeeded.
+    pub connects_made: u64,
+    /// Attempts to connect that failed.
+    pub connects_failed: u64,
+    /// Calls sent a second time.
+    pub retries: u64,
+}
+
+impl Remote {
+    pub(super) fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            discovered: Discovered::default(),
+            open: AtomicUsize::new(0),
+            connects_made: AtomicU64::new(0),
+            connects_failed: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+            failing: ArcSwapOption::empty(),
+        }
+    }
+
+    /// How it is doing now.
+    pub fn state(&self) -> RemoteState {
+        if self.open.load(Ordering::Relaxed) > 0 {
+            return RemoteState::Ready;
+        }
+        self.failing.load_full().map_or(RemoteState::Idle, RemoteState::Unreachable)
+    }
+
+    /// What has been counted of its connections.
+    pub fn counts(&self) -> RemoteCounts {
+        RemoteCounts {
+            open: self.open.load(Ordering::Relaxed) as u64,
+            connects_made: self.connects_made.load(Ordering::Relaxed),
+            connects_failed: self.connects_failed.load(Ordering::Relaxed),
+            retries: self.retries.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Notes that a call is sent a second time.
+    pub(crate) fn retried(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that an attempt to connect failed.
+    pub(crate) fn connect_failed(&self) {
+        self.connects_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that a connection was made.
+    pub(crate) fn connected(&self) {
+        self.connects_made.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.failing.store(None);
+    }
+
+    /// Notes that a connection has ended.
+    pub(crate) fn disconnected(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Notes that no connection can be made.
+    pub(crate) fn unreachable(&self, error: &str) {
+        let since = self.failing.load().as_ref().map_or_else(SystemTime::now, |failing| failing.since);
+        self.failing.store(Some(Arc::new(Failing { error: error.to_owned(), since })));
+    }
+}

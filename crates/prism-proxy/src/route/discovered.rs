@@ -1,0 +1,54 @@
+//! What is known of a backend by its reflection: which interfaces it serves, and what kind of method each of its methods is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwapOption;
+use prism_proto::methods::{Method, Methods};
+use rustc_hash::FxHashSet;
+
+/// What is known of a backend so far.
+#[derive(Debug, Default)]
+pub struct Discovered {
+    found: ArcSwapOption<Found>,
+    asking: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) interfaces: FxHashSet<String>,
+    pub(crate) methods: Methods,
+}
+
+impl Discovered {
+    /// Whether the backend has listed its interfaces, and this one is not among them.
+    #[must_use]
+    pub fn lacks(&self, interface: &str) -> bool {
+        self.found.load().as_ref().is_some_and(|found| !found.interfaces.contains(interface))
+    }
+
+    /// The interfaces that the backend has listed, in order; `None` if it has not answered.
+    #[must_use]
+    pub fn interfaces(&self) -> Option<Vec<String>> {
+        let mut interfaces: Vec<_> = self.found.load().as_ref()?.interfaces.iter().cloned().collect();
+        interfaces.sort();
+        Some(interfaces)
+    }
+
+    /// What the backend says of a method, by its path.
+    #[must_use]
+    pub fn method(&self, path: &str) -> Option<Method> {
+        self.found.load().as_ref().and_then(|found| found.methods.get(path).copied())
+    }
+
+    /// Whether nobody is asking the backend yet; if so, the caller must, and [`note`](Self::note) what it says.
+    pub(crate) fn begin_asking(&self) -> bool {
+        !self.asking.swap(true, Ordering::Relaxed)
+    }
+
+    /// Takes note of the backend's answer; `None`: it has none.
+    pub(crate) fn note(&self, found: Option<Found>) {
+        self.found.store(found.map(Arc::new));
+        self.asking.store(false, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,42 @@
+//! What differs between the connections for unary calls and those for streams.
+
+/// Which calls a link carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// One message each way: the answers are read at once.
+    Unary,
+    /// Anything else: a slow client leaves its answers unread.
+    Streaming,
+}
+
+impl Kind {
+    /// Calls at once on one connection.
+    pub(super) const fn streams_max(self) -> usize {
+        match self {
+            Self::Unary => 256,
+            Self::Streaming => 32,
+        }
+    }
+
+    /// Connections of one link.
+    pub(super) const fn connections_max(self) -> usize {
+        match self {
+            Self::Unary => 8,
+            Self::Streaming => 32,
+        }
+    }
+
+    /// What the backend may send ahead on one stream: enough to keep a stream busy while the client reads.
+    pub(super) const fn stream_window_bytes(self) -> u32 {
+        match self {
+            Self::Unary => 256 * 1024,
+            Self::Streaming => 512 * 1024,
+        }
+    }
+
+    /// What it may send ahead on the connection: all streams' windows (64 MiB and 16 MiB), so that no stream waits
+    /// for another's reader.
+    pub(super) const fn connection_window_bytes(self) -> u32 {
+        self.stream_window_bytes() * self.streams_max() as u32
+    }
+}

@@ -1,0 +1,210 @@
+//! One worker's connections of one kind to one backend.
+//!
+//! ```text
+//! idle ──call──▶ connecting ──ok──▶ up
+//!                   │   ▲            │ last connection lost, next call
+//!           refused │   └────────────┘
+//!                   ▼
+//!                 down: calls fail at once; retried in the background, with backoff
+//! ```
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore};
+
+use super::dial::dial;
+use super::kind::Kind;
+use super::place::{Connection, Place, Unreachable};
+use crate::endpoint::Endpoint;
+use crate::route::Remote;
+
+/// The pause before a first attempt is repeated: a plugin that restarts is often back at once.
+const FIRST_RETRY: Duration = Duration::from_millis(20);
+
+/// Further attempts wait 50 ms, doubling to 1 s, each ±50 %: a backend that comes back is found within 1.5 s.
+const BACKOFF_MIN: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+/// One worker's connections of one kind to one backend.
+#[derive(Debug)]
+pub(super) struct Link {
+    this: Weak<Link>,
+    remote: Weak<Remote>,
+    endpoint: Endpoint,
+    kind: Kind,
+    state: Mutex<State>,
+    /// Signalled after each change of the state.
+    changed: Arc<Notify>,
+    /// One for each call that the connections can carry.
+    permits: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+enum State {
+    Idle,
+    /// A first attempt is under way; calls wait for it.
+    Connecting,
+    Up {
+        connections: Vec<Arc<Connection>>,
+        /// One more is being made, since all are full; until then calls share those there are.
+        growing: bool,
+    },
+    /// Attempts go on in the background; calls fail with the last one's error.
+    Down(Unreachable),
+}
+
+impl Link {
+    pub(super) fn new(remote: &Arc<Remote>, kind: Kind) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            remote: Arc::downgrade(remote),
+            endpoint: remote.endpoint.clone(),
+            kind,
+            state: Mutex::new(State::Idle),
+            changed: Arc::default(),
+            permits: Arc::new(Semaphore::new(kind.streams_max() * kind.connections_max())),
+        })
+    }
+
+    /// Whether the backend is still routed to.
+    pub(super) fn is_used(&self) -> bool {
+        self.remote.strong_count() > 0
+    }
+
+    /// A place for one call; see [`Upstreams::place`](super::Upstreams::place).
+    pub(super) async fn place(&self) -> Result<Place, Unreachable> {
+        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => match Arc::clone(&self.permits).acquire_owned().await {
+                Ok(permit) => permit,
+                Err(error) => return Err(Unreachable(error.to_string())),
+            },
+        };
+        loop {
+            let changed = self.changed.notified();
+            match self.pick()? {
+                Some(connection) => return Ok(Place::on(connection, permit)),
+                None => changed.await,
+            }
+        }
+    }
+
+    /// A connection with room; `None`: wait for a change.
+    fn pick(&self) -> Result<Option<Arc<Connection>>, Unreachable> {
+        let mut state = locked(&self.state);
+        match &mut *state {
+            State::Connecting => Ok(None),
+            State::Down(error) => Err(error.clone()),
+            State::Idle => {
+                self.begin_connecting(&mut state);
+                Ok(None)
+            }
+            State::Up { connections, growing } => {
+                connections.retain(|connection| !connection.closed.load(Ordering::Relaxed));
+                // The oldest with room: the more calls share a connection, the more go with each system call. What a burst
+                // has added is used again by the next one.
+                if let Some(connection) = connections.iter().find(|connection| connection.has_room(self.kind))
+                {
+                    return Ok(Some(Arc::clone(connection)));
+                }
+                let streams = |connection: &&Arc<Connection>| connection.streams.load(Ordering::Relaxed);
+                let Some(connection) = connections.iter().min_by_key(streams) else {
+                    self.begin_connecting(&mut state);
+                    return Ok(None);
+                };
+                if connections.len() < self.kind.connections_max() && !std::mem::replace(growing, true) {
+                    self.spawn(Self::grow);
+                }
+                Ok(Some(Arc::clone(connection)))
+            }
+        }
+    }
+
+    fn begin_connecting(&self, state: &mut State) {
+        *state = State::Connecting;
+        self.spawn(Self::connect_until_up);
+    }
+
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, work: impl FnOnce(Arc<Self>) -> F) {
+        if let Some(this) = self.this.upgrade() {
+            tokio::spawn(work(this));
+        }
+    }
+
+    /// Connects; after two failures the link is down until an attempt succeeds or nobody routes to it any more.
+    async fn connect_until_up(self: Arc<Self>) {
+        let mut failures = 0_u32;
+        while self.is_used() {
+            match self.connect().await {
+                Ok(connection) => {
+                    if failures > 0 {
+                        tracing::info!(backend = %self.endpoint, "the backend is reachable");
+                    }
+                    self.set(State::Up { connections: vec![connection], growing: false });
+                    return;
+                }
+                Err(error) => {
+                    failures += 1;
+                    if failures == 2 {
+                        tracing::warn!(backend = %self.endpoint, %error, "the backend cannot be reached");
+                    }
+                    if failures >= 2 {
+                        if let Some(remote) = self.remote.upgrade() {
+                            remote.unreachable(&error.to_string());
+                        }
+                        self.set(State::Down(Unreachable(error.to_string())));
+                    }
+                }
+            }
+            tokio::time::sleep(backoff(failures)).await;
+        }
+        self.set(State::Idle);
+    }
+
+    async fn grow(self: Arc<Self>) {
+        let made = self.connect().await;
+        if made.is_err() {
+            tokio::time::sleep(BACKOFF_MAX).await;
+        }
+        if let State::Up { connections, growing } = &mut *locked(&self.state) {
+            *growing = false;
+            match made {
+                Ok(connection) => connections.push(connection),
+                Err(error) => {
+                    tracing::warn!(backend = %self.endpoint, %error, "no further connection to the backend")
+                }
+            }
+        }
+    }
+
+    fn set(&self, state: State) {
+        *locked(&self.state) = state;
+        self.changed.notify_waiters();
+    }
+
+    async fn connect(&self) -> io::Result<Arc<Connection>> {
+        let connected = dial(&self.endpoint, self.kind, &self.remote, &self.changed).await;
+        if connected.is_err()
+            && let Some(remote) = self.remote.upgrade()
+        {
+            remote.connect_failed();
+        }
+        connected
+    }
+}
+
+fn backoff(failures: u32) -> Duration {
+    if failures <= 1 {
+        return FIRST_RETRY;
+    }
+    let base = BACKOFF_MIN.saturating_mul(1 << (failures - 2).min(10)).min(BACKOFF_MAX);
+    base.mul_f64(fastrand::f64() + 0.5)
+}
+
+/// The lock guards no user code, so a panic cannot leave it half changed.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
