@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as _, Parser, Subcommand};
-use prism_net::listen::Address;
+use prism_net::address::Address;
 use prism_runtime::args::{LogFormat, drain_timeout};
 use prism_runtime::exit::ServerError;
 

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use prism_admin::app::{self, NAME};
 use prism_admin::config::{Args, DEFAULTS};
-use prism_runtime::{args, exit, server};
+use prism_runtime::{args, process};
 
 #[global_allocator]
 static ALLOCATOR: prism_runtime::allocator::Allocator = prism_runtime::allocator::Allocator;
 
 fn main() -> ExitCode {
     let args = args::parse::<Args>(NAME, &DEFAULTS);
-    exit::report(NAME, server::block_on(app::run(args)))
+    process::report(NAME, process::block_on(app::run(args)))
 }

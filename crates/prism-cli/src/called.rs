@@ -7,13 +7,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use prism_memstore::config::MEMORY_LIMIT_DEFAULT;
-use prism_runtime::{args, exit, server};
+use prism_runtime::{args, exit, process};
 
 /// Runs the server that has the name which the process was called by; `None` if none has.
 pub(crate) fn run() -> Option<ExitCode> {
     let called = std::env::args_os().next()?;
     let (name, run) = server(&called)?;
-    Some(exit::report(name, run()))
+    Some(process::report(name, run()))
 }
 
 /// A server's name, and what its binary does.
@@ -31,19 +31,19 @@ fn server(called: &OsStr) -> Option<Server> {
 
 fn memstore() -> Result<(), exit::ServerError> {
     use prism_memstore::app::{self, DEFAULTS, NAME};
-    server::block_on(app::run(args::parse(NAME, &DEFAULTS)))
+    process::block_on(app::run(args::parse(NAME, &DEFAULTS)))
 }
 
 fn proxy() -> Result<(), exit::ServerError> {
     use prism_proxy::app::{self, DEFAULTS, NAME};
     let args = args::parse(NAME, &DEFAULTS);
     let (memstore, expiry) = prism_memstore::app::embedded(MEMORY_LIMIT_DEFAULT);
-    server::block_on(app::run(args, [("memstore", Arc::new(memstore))].into(), expiry))
+    process::block_on(app::run(args, [("memstore", Arc::new(memstore))].into(), expiry))
 }
 
 fn admin() -> Result<(), exit::ServerError> {
     use prism_admin::app::{self, NAME};
-    server::block_on(app::run(args::parse(NAME, &prism_admin::config::DEFAULTS)))
+    process::block_on(app::run(args::parse(NAME, &prism_admin::config::DEFAULTS)))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use clap::Args;
 use prism_admin::config::ServeArgs;
 use prism_memstore::config::MemoryLimit;
-use prism_proxy::access::AccessLog;
+use prism_proxy::app::ProxyArgs;
 use prism_proxy::config::Config;
 use prism_proxy::endpoint::Endpoint;
 use prism_proxy::reload::Source;
@@ -17,7 +17,7 @@ use prism_proxy::route::EmbeddedPlugins;
 use prism_runtime::args::{HttpListen, ServerArgs};
 use prism_runtime::exit::ServerError;
 use prism_runtime::http::HttpServer;
-use prism_runtime::{Running, server, telemetry};
+use prism_runtime::{Running, process, telemetry};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -44,7 +44,7 @@ pub(crate) struct Dev {
     server: ServerArgs,
 
     #[command(flatten)]
-    access_log: AccessLog,
+    proxy: ProxyArgs,
 
     /// Where to serve the admin over HTTP: HOST:PORT, or "off" [default: 127.0.0.1:8090; off if --http-listen is, since
     /// the admin asks the proxy there].
@@ -92,7 +92,7 @@ pub(crate) fn with_defaults(command: clap::Command) -> clap::Command {
 impl Dev {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let output = Output::new(if self.json { Format::Json } else { Format::Text });
-        server::block_on(async {
+        process::block_on(async {
             telemetry::init(&self.server.log, self.server.log_format)?;
             let signals = prism_runtime::signals::Signals::take()?;
             let (plugin, expiry) = prism_memstore::app::embedded(self.memory_limit);
@@ -105,7 +105,7 @@ impl Dev {
             };
             let config = source.load().map_err(|error| ServerError::Config(error.to_string()))?;
             let (running, reload) =
-                prism_proxy::app::start(&self.server, self.access_log.clone(), source, embedded).await?;
+                prism_proxy::app::start(&self.server, self.proxy.clone(), source, embedded).await?;
             let admin = match &file {
                 Some(file) => Some(self.admin(file, &running).await?),
                 None => None,

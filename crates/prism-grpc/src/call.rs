@@ -8,20 +8,27 @@
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context as Wake, Poll};
 
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, Response, request};
+use http::{HeaderMap, Response};
 use http_body::{Body, Frame};
 use tonic::Status;
 
+use crate::context::Context;
 use crate::head::GRPC_STATUS;
 use crate::message::Encoding;
+use crate::payload::Payload;
+use crate::peer::Peer;
 use crate::pump::{PumpError, Sent, pump};
+use crate::shares::Full;
 use crate::span::Span;
+use prism_proto::error::APPLIED;
+use prism_proto::{Applied, Error, ErrorReason};
 
 /// The content type of every answer.
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -29,8 +36,8 @@ const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 /// A call as it arrives.
 #[derive(Debug)]
 pub struct Call {
-    /// Method, path and headers; boxed, since it is handed on often and is large.
-    pub head: Box<request::Parts>,
+    /// Who makes it, how long is left, and its head.
+    pub context: Context,
     /// What the client sends.
     pub body: RecvStream,
     /// Where to answer.
@@ -40,8 +47,9 @@ pub struct Call {
 /// Answers one call, once. Dropped before the end it resets the stream.
 #[derive(Debug)]
 pub struct Responder {
-    respond: SendResponse<Bytes>,
-    stream: Option<SendStream<Bytes>>,
+    respond: SendResponse<Payload>,
+    stream: Option<SendStream<Payload>>,
+    peer: Arc<Peer>,
     ended: bool,
     sent: Sent,
     /// The call in its trace; it ends with the answer.
@@ -49,8 +57,8 @@ pub struct Responder {
 }
 
 impl Responder {
-    pub(crate) fn new(respond: SendResponse<Bytes>) -> Self {
-        Self { respond, stream: None, ended: false, sent: Sent::default(), span: None }
+    pub(crate) fn new(respond: SendResponse<Payload>, peer: Arc<Peer>) -> Self {
+        Self { respond, stream: None, peer, ended: false, sent: Sent::default(), span: None }
     }
 
     /// Sends the response's head; with `end` it is all there is.
@@ -75,9 +83,39 @@ impl Responder {
         B: Body<Data = Bytes>,
         B::Error: Display,
     {
+        self.send(body, None).await
+    }
+
+    /// Sends an answer of few bytes, all of which are received even where the client does not take them; then `received`
+    /// is called. See [`send_body`](Self::send_body).
+    ///
+    /// # Errors
+    /// The body failed; the call has not ended.
+    pub async fn send_ahead<B>(
+        &mut self,
+        body: Pin<&mut B>,
+        received: &mut (dyn FnMut() + Send),
+    ) -> Result<(), B::Error>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Display,
+    {
+        self.send(body, Some(received)).await
+    }
+
+    async fn send<B>(
+        &mut self,
+        body: Pin<&mut B>,
+        received: Option<&mut (dyn FnMut() + Send)>,
+    ) -> Result<(), B::Error>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Display,
+    {
         let Some(stream) = self.stream.as_mut().filter(|_| !self.ended) else { return Ok(()) };
-        match pump(body, stream, &mut self.sent).await {
+        match pump(body, stream, Some(&self.peer.answers), &mut self.sent, received).await {
             Ok(()) => self.ended = true,
+            Err(PumpError::Full(full)) => self.fail(&answer_budget(full, Applied::Maybe).into()),
             Err(PumpError::Source(error)) => return Err(error),
             Err(why @ (PumpError::Gone | PumpError::Stalled)) => {
                 tracing::debug!(%why, "an answer was not delivered");
@@ -129,7 +167,7 @@ impl Responder {
     }
 
     /// Ready when the client has given the call up.
-    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_gone(&mut self, cx: &mut Wake<'_>) -> Poll<()> {
         match &mut self.stream {
             Some(stream) => stream.poll_reset(cx).map(drop),
             None => self.respond.poll_reset(cx).map(drop),
@@ -139,6 +177,9 @@ impl Responder {
 
 impl Drop for Responder {
     fn drop(&mut self) {
+        if !self.ended {
+            self.peer.note_reset();
+        }
         if let (Some(span), Some(code)) = (&mut self.span, self.sent.code) {
             span.set_code(code);
         }
@@ -154,7 +195,7 @@ impl Body for OneMessage {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        _: &mut Wake<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let frame = self.0.take().map_or_else(
             || Frame::trailers(HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_static("0"))])),
@@ -162,6 +203,25 @@ impl Body for OneMessage {
         );
         Poll::Ready(Some(Ok(frame)))
     }
+}
+
+/// Waits until the client has taken enough of the answers it was given for one more to begin.
+///
+/// # Errors
+/// ANSWER_BUDGET: it has not for [`ROOM_WAIT_MAX`](crate::shares::ROOM_WAIT_MAX).
+pub async fn room_for_answer(peer: &Peer) -> Result<(), Error> {
+    if peer.answers.has_room() {
+        return Ok(());
+    }
+    Box::pin(peer.answers.room()).await.map_err(|full| answer_budget(full, Applied::No))
+}
+
+fn answer_budget(full: Full, applied: Applied) -> Error {
+    let told =
+        format!("too many bytes of answers wait to be read: {full}; read them, or use another connection");
+    Error::new(ErrorReason::AnswerBudget, told)
+        .with("limit", full.limit().to_string())
+        .with(APPLIED, applied.as_str())
 }
 
 fn trailers(status: &Status) -> HeaderMap {

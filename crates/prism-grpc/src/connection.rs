@@ -1,31 +1,45 @@
 //! One HTTP/2 connection of a client: handshake, a task for each stream, and a graceful end.
+//!
+//! ```text
+//! handshake ──▶ serving ──drain, eviction──▶ leaving ──last call, or no answer to the GOAWAY──▶ closed
+//!                  └──────────client left, too many resets──────────────────────────────────────▶ closed
+//! ```
 
 use std::future::{Future, poll_fn};
-use std::io::{self, Cursor};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context as Wake, Poll};
 use std::time::Duration;
 
+use h2::Reason;
 use h2::server::{Builder, Connection};
-use prism_proto::{Error, ErrorReason, limits};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio_util::sync::CancellationToken;
+use prism_proto::limits;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::{Instant, Interval, interval};
 use tonic::Status;
 
+use crate::admission::Admitted;
 use crate::call::{Call, Responder};
-use crate::counters::Counters;
+use crate::context::Context;
 use crate::head::refusal;
+use crate::payload::Payload;
+use crate::peer::Peer;
 use crate::pump::Room;
-use crate::span::Tracer;
+use crate::shared::Shared;
+use crate::turns::{PREFACE, Turns};
 
 /// A client has this long to say what it speaks.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
-/// The most calls at once on one connection. gRPC clients queue what is beyond it.
-const STREAMS_MAX: u32 = 1024;
+/// What is advertised beyond a connection's share of calls: a client waits without a word for a stream beyond the
+/// advertised number, and is told of its share by those few.
+const STREAMS_BEYOND_SHARE: usize = 16;
+
+/// The most streams of a connection, however large its share.
+const STREAMS_MAX: usize = 1024;
 
 /// What a client may send ahead on one stream: a quarter of the largest message, so that a large one takes four
 /// round trips at most.
@@ -35,8 +49,7 @@ const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 8 * STREAM_WINDOW_BYTES;
 
 // As much again is left for those who send on.
-const _: () =
-    assert!(2 * Room::OWED_BYTES_MAX * STREAMS_MAX as usize <= CONNECTION_WINDOW_BYTES as usize / 2);
+const _: () = assert!(2 * Room::OWED_BYTES_MAX * STREAMS_MAX <= CONNECTION_WINDOW_BYTES as usize / 2);
 
 /// The most bytes of headers in one call; gRPC's own default is 8 KiB.
 const HEADERS_BYTES_MAX: u32 = 32 * 1024;
@@ -44,8 +57,18 @@ const HEADERS_BYTES_MAX: u32 = 32 * 1024;
 /// The bytes of answers that one stream may hold back for a client that does not read.
 const SEND_BUFFER_BYTES_MAX: usize = 1024 * 1024;
 
-/// What HTTP/2 begins with.
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// See [`TURN_BYTES`](crate::turns::TURN_BYTES).
+const UNACCEPTED_RESETS_MAX: usize = 2 * 1024;
+
+/// Over so long resets are counted: see [`Limits::resets_max`].
+pub const RESETS_WINDOW: Duration = Duration::from_secs(10);
+
+/// How often a connection that is leaving is looked at.
+const LEAVING_CHECK: Duration = Duration::from_millis(50);
+
+/// A client has so long to answer the GOAWAY once its last call has ended. Its calls that are on their way meanwhile are
+/// answered.
+const LEAVING_GRACE: Duration = Duration::from_millis(500);
 
 /// The answer to a client that speaks HTTP/1.1.
 const HTTP1_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
@@ -61,37 +84,28 @@ pub trait Handler: Send + Sync + 'static {
     fn handle(&self, call: Call) -> impl Future<Output = ()> + Send;
 }
 
-/// What the connections of a process share.
-#[derive(Debug)]
-pub struct Shared {
-    /// Cancelled when the server stops taking calls.
-    pub drain: CancellationToken,
-    /// The figures.
-    pub counters: Arc<Counters>,
-    /// The most calls under way at once in the process.
-    pub in_flight_max: i64,
-    /// Makes the spans of calls, if they are wanted.
-    pub tracer: Option<Arc<dyn Tracer>>,
-}
-
-/// Serves a connection until the client leaves, or until its last call ends after the drain began.
-pub async fn serve<S, H>(stream: S, handler: Arc<H>, shared: Arc<Shared>)
+/// Serves a connection until the client leaves, or until its last call ends after the drain or its eviction began.
+pub async fn serve<S, H>(stream: S, peer: Arc<Peer>, handler: Arc<H>, shared: Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Handler,
 {
-    match tokio::time::timeout(HANDSHAKE_MAX, handshake(stream)).await {
-        Ok(Ok(Some(connection))) => serve_streams(connection, handler, shared).await,
+    let streams_max = (peer.calls_max() + STREAMS_BEYOND_SHARE).min(STREAMS_MAX);
+    match tokio::time::timeout(HANDSHAKE_MAX, handshake(stream, streams_max)).await {
+        Ok(Ok(Some(connection))) => serve_streams(connection, &peer, &handler, &shared).await,
         Ok(Ok(None)) => {}
         Ok(Err(error)) => tracing::debug!(%error, "the HTTP/2 handshake failed"),
         Err(_) => tracing::debug!("the client did not finish the HTTP/2 handshake in time"),
     }
 }
 
-type H2<S> = Connection<Prefixed<S>, bytes::Bytes>;
+type H2<S> = Connection<Turns<S>, Payload>;
 
 /// `None`: the client spoke something else and has been told.
-async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<Option<H2<S>>> {
+async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    streams_max: usize,
+) -> io::Result<Option<H2<S>>> {
     let mut begin = [0; PREFACE.len()];
     let mut len = 0;
     while len < begin.len() && begin[..len] == PREFACE[..len] {
@@ -108,35 +122,61 @@ async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Resu
         return Ok(None);
     }
     let connection = Builder::new()
-        .max_concurrent_streams(STREAMS_MAX)
+        .max_concurrent_streams(u32::try_from(streams_max).unwrap_or(u32::MAX))
         .max_frame_size(limits::FRAME_BYTES_MAX)
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(HEADERS_BYTES_MAX)
         .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
-        .max_concurrent_reset_streams(STREAMS_MAX as usize)
-        .handshake(Prefixed { begin: Cursor::new(begin), stream })
+        .max_concurrent_reset_streams(STREAMS_MAX)
+        .max_pending_accept_reset_streams(UNACCEPTED_RESETS_MAX)
+        .handshake(Turns::new(begin, stream))
         .await;
     connection.map(Some).map_err(io::Error::other)
 }
 
-async fn serve_streams<S, H>(mut connection: H2<S>, handler: Arc<H>, shared: Arc<Shared>)
+/// Where a connection is in its life.
+enum Phase {
+    Serving,
+    /// A GOAWAY was sent; it ends with its last call.
+    Leaving {
+        check: Interval,
+        /// Since when there is no call.
+        quiet: Option<Instant>,
+    },
+    /// The last frame is being written.
+    Closing,
+}
+
+async fn serve_streams<S, H>(mut connection: H2<S>, peer: &Arc<Peer>, handler: &Arc<H>, shared: &Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Handler,
 {
-    let mut drain = pin!(shared.drain.cancelled());
-    let mut draining = false;
+    let mut asked_to_leave = pin!(async {
+        tokio::select! {
+            () = shared.drain.cancelled() => {}
+            () = peer.evicted() => {}
+        }
+    });
+    let mut phase = Phase::Serving;
+    let mut resets = Resets::default();
     let mut accepted = Vec::new();
     poll_fn(|cx| {
-        if !draining && drain.as_mut().poll(cx).is_ready() {
-            draining = true;
+        if matches!(phase, Phase::Serving) && asked_to_leave.as_mut().poll(cx).is_ready() {
             connection.graceful_shutdown();
+            phase = Phase::Leaving { check: interval(LEAVING_CHECK), quiet: None };
+        }
+        if let Phase::Leaving { check, quiet } = &mut phase
+            && must_close(check, quiet, connection.has_streams(), cx)
+        {
+            connection.abrupt_shutdown(Reason::NO_ERROR);
+            phase = Phase::Closing;
         }
         loop {
             match connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
-                    let call = accept(request, respond, &handler, &shared);
+                    let call = accept(request, respond, peer, handler, shared);
                     if H::ENDS_AT_ONCE {
                         accepted.extend(call);
                     } else if let Some(call) = call {
@@ -149,13 +189,58 @@ where
                     return Poll::Ready(());
                 }
                 Poll::Ready(None) => return Poll::Ready(()),
-                Poll::Pending if accepted.is_empty() => return Poll::Pending,
+                Poll::Pending if accepted.is_empty() => break,
                 // Around again: what has been answered is sent now.
                 Poll::Pending => accepted.drain(..).for_each(|call| begin(call, cx)),
             }
         }
+        if !matches!(phase, Phase::Closing) && resets.add(peer.take_resets()) > shared.limits.resets_max {
+            tracing::debug!(peer = %peer.address, "the client resets too many calls; closing its connection");
+            shared.counters.resets_closed_total.fetch_add(1, Ordering::Relaxed);
+            connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            phase = Phase::Closing;
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     })
     .await;
+}
+
+/// Whether a connection that is leaving has waited long enough for its client.
+fn must_close(
+    check: &mut Interval,
+    quiet: &mut Option<Instant>,
+    has_streams: bool,
+    cx: &mut Wake<'_>,
+) -> bool {
+    while let Poll::Ready(now) = check.poll_tick(cx) {
+        if has_streams {
+            *quiet = None;
+        } else if now.duration_since(*quiet.get_or_insert(now)) >= LEAVING_GRACE {
+            return true;
+        }
+    }
+    false
+}
+
+/// The resets of the last and this [`RESETS_WINDOW`].
+#[derive(Debug, Default)]
+struct Resets {
+    since: Option<Instant>,
+    count: usize,
+}
+
+impl Resets {
+    fn add(&mut self, resets: u32) -> usize {
+        if resets > 0 {
+            let now = Instant::now();
+            if self.since.is_none_or(|since| now.duration_since(since) >= RESETS_WINDOW) {
+                *self = Self { since: Some(now), count: 0 };
+            }
+            self.count += resets as usize;
+        }
+        self.count
+    }
 }
 
 /// A call under way.
@@ -163,7 +248,7 @@ type Handling = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Begins a call here and now, and makes a task of one that has to wait. One that panics is reset, as is one that panics
 /// as a task, and the connection goes on.
-fn begin(mut call: Handling, cx: &mut Context<'_>) {
+fn begin(mut call: Handling, cx: &mut Wake<'_>) {
     let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));
     if matches!(polled, Ok(Poll::Pending)) {
         tokio::spawn(call);
@@ -173,108 +258,50 @@ fn begin(mut call: Handling, cx: &mut Context<'_>) {
 /// Makes a call of a request, unless it is answered at once.
 fn accept<H: Handler>(
     request: http::Request<h2::RecvStream>,
-    respond: h2::server::SendResponse<bytes::Bytes>,
+    respond: h2::server::SendResponse<Payload>,
+    peer: &Arc<Peer>,
     handler: &Arc<H>,
     shared: &Arc<Shared>,
 ) -> Option<Handling> {
     let (head, body) = request.into_parts();
-    let mut responder = Responder::new(respond);
+    let mut responder = Responder::new(respond, Arc::clone(peer));
     if let Some(response) = refusal(&head) {
         let _ = responder.send_head(response, true);
         return None;
     }
+    let mut head = head;
     if let Some(tracer) = &shared.tracer {
         responder.span = tracer.begin(&head);
+        if let Some(span) = &responder.span {
+            span.write(&mut head.headers);
+        }
     }
-    let Some(in_flight) = InFlight::begin(shared) else {
-        shared.counters.calls_refused_total.fetch_add(1, Ordering::Relaxed);
-        responder.fail(&Status::from(
-            Error::new(ErrorReason::TooManyInFlight, "too many calls are under way at once; try again later")
-                .with("limit", shared.in_flight_max.to_string()),
-        ));
-        return None;
+    let admitted = Admitted::new(head.uri.path(), peer, shared);
+    let context = Context::new(Arc::new(head), Arc::clone(peer));
+    let (admitted, context) = match admitted.and_then(|admitted| Ok((admitted, context?))) {
+        Ok(both) => both,
+        Err(error) => {
+            responder.fail(&Status::from(error));
+            return None;
+        }
     };
-    let call = Call { head: Box::new(head), body, responder };
+    peer.note_call(context.arrived());
+    let call = Call { context, body, responder };
     let handler = Arc::clone(handler);
     Some(Box::pin(async move {
         handler.handle(call).await;
-        drop(in_flight);
+        drop(admitted);
     }))
-}
-
-/// Counts a call while it is under way, however it ends.
-struct InFlight(Arc<Shared>);
-
-impl InFlight {
-    fn begin(shared: &Arc<Shared>) -> Option<Self> {
-        let counters = &shared.counters;
-        if counters.in_flight.fetch_add(1, Ordering::Relaxed) >= shared.in_flight_max {
-            counters.in_flight.fetch_sub(1, Ordering::Relaxed);
-            return None;
-        }
-        counters.calls_total.fetch_add(1, Ordering::Relaxed);
-        Some(Self(Arc::clone(shared)))
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A stream whose first bytes have been looked at.
-struct Prefixed<S> {
-    begin: Cursor<[u8; PREFACE.len()]>,
-    stream: S,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Prefixed<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.begin.position() < PREFACE.len() as u64 {
-            let read = std::io::Read::read(&mut self.begin, buffer.initialize_unfilled())?;
-            buffer.advance(read);
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Prefixed<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, data)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        data: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, data)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use http::{Request, Response, StatusCode};
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
+    use crate::limits::Limits;
+    use crate::peer::PeerAddress;
 
     /// Panics at one path, answers at once at another, and at any else after a turn of the runtime.
     struct Moody<const AT_ONCE: bool>;
@@ -283,7 +310,7 @@ mod tests {
         const ENDS_AT_ONCE: bool = AT_ONCE;
 
         async fn handle(&self, mut call: Call) {
-            match call.head.uri.path() {
+            match call.context.head().uri.path() {
                 "/panic" => panic!("as asked for"),
                 "/now" => {}
                 _ => tokio::task::yield_now().await,
@@ -300,14 +327,11 @@ mod tests {
 
     async fn panicking_is_survived<const AT_ONCE: bool>() {
         let (near, far) = tokio::io::duplex(64 * 1024);
-        let shared = Shared {
-            drain: CancellationToken::new(),
-            counters: Arc::default(),
-            in_flight_max: 2,
-            tracer: None,
-        };
+        let shared =
+            Shared::new(Limits { in_flight_max: 2, ..Limits::default() }, CancellationToken::new(), None);
         let shared = Arc::new(shared);
-        tokio::spawn(serve(near, Arc::new(Moody::<AT_ONCE>), Arc::clone(&shared)));
+        let peer = shared.peer(PeerAddress::Unix);
+        tokio::spawn(serve(near, peer, Arc::new(Moody::<AT_ONCE>), Arc::clone(&shared)));
         let (mut send, connection) = h2::client::handshake(far).await.unwrap();
         tokio::spawn(connection);
         for _ in 0..3 {

@@ -9,10 +9,16 @@ pub struct Counters {
     pub connections: AtomicI64,
     /// Connections accepted since the start.
     pub connections_total: AtomicU64,
+    /// Connections closed at once, since their address had its share of them.
+    pub connections_refused_total: AtomicU64,
     /// Calls under way now.
     pub in_flight: AtomicI64,
     /// Calls begun since the start.
     pub calls_total: AtomicU64,
     /// Calls refused because too many were under way.
     pub calls_refused_total: AtomicU64,
+    /// Connections closed because their clients reset too many calls.
+    pub resets_closed_total: AtomicU64,
+    /// Connections asked to leave, since another wanted their place.
+    pub evicted_total: AtomicU64,
 }

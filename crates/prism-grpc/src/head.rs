@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode, request};
-use prism_proto::{Error, ErrorReason};
+use prism_proto::error::APPLIED;
+use prism_proto::{Applied, Error, ErrorReason};
 
 /// The header that carries a call's deadline.
 pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
@@ -17,6 +18,9 @@ pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// The header of W3C Trace Context, <https://www.w3.org/TR/trace-context/>: `00-TRACE_ID-SPAN_ID-FLAGS`.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The header that carries the key under which a call may be repeated.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The most digits of a `grpc-timeout`.
 const DIGITS_MAX: usize = 8;
@@ -104,6 +108,16 @@ pub fn timeout_value(timeout: Duration) -> HeaderValue {
         number /= 10;
     }
     HeaderValue::from_bytes(&text[begin..]).expect("digits and a letter are a header value")
+}
+
+/// The failure of a call whose time was up before anything was done for it.
+#[must_use]
+pub fn deadline_passed() -> Error {
+    Error::new(
+        ErrorReason::DeadlineExceeded,
+        "the call's time was up before it was acted on; nothing was applied",
+    )
+    .with(APPLIED, Applied::No.as_str())
 }
 
 /// The failure of a call whose time is up.

@@ -4,11 +4,20 @@
 //! |---|---|
 //! | [`head`] | the head of a call: what makes it gRPC, its deadline |
 //! | [`span`] | what a call needs of tracing, as traits |
+//! | [`shares`] | bounded resources, and the share that one connection may use |
+//! | [`limits`] | how much those are |
+//! | [`peer`] | a connection's other end, and what it uses |
+//! | [`context`] | what is known of a call beside its message |
+//! | [`payload`] | bytes on their way out, charged until they have left |
 //! | [`counters`] | plain counters of connections and calls |
 //! | [`pump`] | moving a body into a stream under flow control |
 //! | [`message`] | the framing of gRPC messages |
+//! | [`shared`] | what the connections of a process share |
+//! | `turns` | a socket, read by the turn |
+//! | `admission` | which calls are let in |
 //! | [`call`] | one gRPC call on its stream, and its answer |
 //! | [`connection`] | one HTTP/2 connection: handshake, streams, graceful end |
+//! | `connections` | the open connections, and which gives way to a new one |
 //! | [`unary`] | unary methods, called without a service between |
 //! | [`service`] | tonic services behind the calls |
 //! | [`workers`] | threads with a runtime each, and the acceptor that feeds them |
@@ -16,16 +25,26 @@
 //! A module imports only those above it. A connection lives on one worker, and so does everything it touches. That is
 //! where most of the speed comes from: waking another thread was the largest single cost of a forwarded call.
 
+mod admission;
 pub mod call;
 pub mod connection;
+mod connections;
+pub mod context;
 pub mod counters;
 pub mod head;
+pub mod limits;
 pub mod message;
+pub mod payload;
+pub mod peer;
 pub mod pump;
 pub mod service;
+pub mod shared;
+pub mod shares;
 pub mod span;
+mod turns;
 pub mod unary;
 pub mod workers;
 
 pub use call::Call;
+pub use context::Context;
 pub use service::GrpcService;

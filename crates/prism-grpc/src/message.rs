@@ -7,16 +7,18 @@
 use std::future::poll_fn;
 use std::io::Read as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::GzDecoder;
 use h2::RecvStream;
 use http::HeaderMap;
-use prism_proto::{Error, ErrorReason};
+use prism_proto::error::APPLIED;
+use prism_proto::{Applied, Error, ErrorReason};
 
 use crate::head::GRPC_ENCODING;
 use crate::pump::Room;
+use crate::shares::{Charge, Share};
 
 /// Flags and length.
 pub const PREFIX_BYTES: usize = 5;
@@ -36,11 +38,26 @@ pub struct Message {
     pub len: usize,
     /// Compressed, by what the call's `grpc-encoding` says.
     pub compressed: bool,
-    /// Given back when the message goes.
-    reserved: Option<Reserved>,
+    /// For its bytes, until it goes.
+    charge: Option<Charge>,
 }
 
 impl Message {
+    /// Uses so many bytes of the connection's share, until the message goes.
+    fn charge(&mut self, bytes: usize, share: &Arc<Share>) -> Result<(), Error> {
+        let charged = match &mut self.charge {
+            Some(charge) => charge.grow(bytes),
+            None => share.charge(bytes).map(|charge| self.charge = Some(charge)),
+        };
+        charged.map_err(|full| {
+            let told = format!("too many bytes of requests are being received: {full}; send fewer at once");
+            Error::new(ErrorReason::TooManyInFlight, told)
+                .with("limit", full.limit().to_string())
+                .with("size", bytes.to_string())
+                .with(APPLIED, Applied::No.as_str())
+        })
+    }
+
     /// The message as it goes on: prefix and all.
     #[must_use]
     pub fn pieces(&self) -> &[Bytes] {
@@ -76,12 +93,12 @@ impl Message {
 /// Reads a call's first message, of at most `len_max` bytes. `None`: the client ended without one.
 ///
 /// # Errors
-/// MESSAGE_TOO_LARGE, MALFORMED_REQUEST, TOO_MANY_IN_FLIGHT when `budget` is used up. A lost client is `Ok(None)`
+/// MESSAGE_TOO_LARGE, MALFORMED_REQUEST, TOO_MANY_IN_FLIGHT when `share` is used up. A lost client is `Ok(None)`
 /// too: nobody is left to be told.
 pub async fn read_first(
     body: &mut RecvStream,
     len_max: usize,
-    budget: &Budget,
+    share: &Arc<Share>,
 ) -> Result<Option<Message>, Error> {
     let mut message = Message::default();
     let mut received = 0;
@@ -94,17 +111,14 @@ pub async fn read_first(
         // The client may send on: what is held is bounded by `len_max` and the budget, not by the window.
         room.taken(piece.len(), body);
         received += piece.len();
+        message.charge(piece.len(), share)?;
         message.pieces.push(piece);
         if wanted.is_none() && received >= PREFIX_BYTES {
             (message.compressed, message.len) = prefix(&message.pieces)?;
             if message.len > len_max {
                 return Err(too_large(message.len, len_max));
             }
-            let whole = PREFIX_BYTES + message.len;
-            if received < whole {
-                message.reserved = Some(budget.reserve(whole)?);
-            }
-            wanted = Some(whole);
+            wanted = Some(PREFIX_BYTES + message.len);
         }
         if let Some(surplus) = wanted.and_then(|whole| received.checked_sub(whole)) {
             let last = message.pieces.last_mut().expect("a piece was just pushed");
@@ -125,13 +139,14 @@ pub async fn read_first(
 /// before its end would have to be reset, and HTTP/2 peers allow few of those.
 ///
 /// # Errors
-/// MALFORMED_REQUEST: there is more.
+/// MALFORMED_REQUEST: there is more, or the client has reset the call.
 pub async fn read_end(message: &Message, body: &mut RecvStream) -> Result<(), Error> {
     let mut empty = message.rest.is_empty();
     while empty && !body.is_end_stream() {
         match poll_fn(|cx| body.poll_data(cx)).await {
             Some(Ok(piece)) => empty = piece.is_empty(),
-            Some(Err(_)) | None => break,
+            Some(Err(_)) => return Err(malformed("the client has reset the call before its end".into())),
+            None => break,
         }
     }
     if empty {
@@ -205,7 +220,12 @@ impl Encoding {
     ///
     /// # Errors
     /// MESSAGE_TOO_LARGE, or MALFORMED_REQUEST where the bytes are not what `grpc-encoding` says.
-    pub fn decompress(self, message: &Message, len_max: usize) -> Result<Vec<u8>, Error> {
+    pub fn decompress(
+        self,
+        message: &mut Message,
+        len_max: usize,
+        share: &Arc<Share>,
+    ) -> Result<Vec<u8>, Error> {
         if self == Self::Identity {
             return Err(malformed(
                 "the message is flagged as compressed, and no grpc-encoding says how".into(),
@@ -216,7 +236,15 @@ impl Encoding {
         let mut decoder = GzDecoder::new(compressed.as_slice()).take(len_max as u64 + 1);
         match decoder.read_to_end(&mut plain) {
             Ok(len) if len > len_max => Err(too_large(len, len_max)),
-            Ok(_) => Ok(plain),
+            // A reader that goes on behind the first member would find another message than this one.
+            Ok(_) if !decoder.into_inner().into_inner().is_empty() => {
+                Err(malformed("there are bytes behind the end of the gzip member".into()))
+            }
+            Ok(len) => {
+                message.charge(len, share)?;
+                plain.shrink_to_fit();
+                Ok(plain)
+            }
             Err(error) => Err(malformed(format!("the message is not valid gzip: {error}"))),
         }
     }
@@ -224,6 +252,13 @@ impl Encoding {
 
 fn malformed(message: String) -> Error {
     Error::new(ErrorReason::MalformedRequest, message)
+}
+
+/// The failure of a call whose message does not come.
+#[must_use]
+pub fn overdue(limit: Duration) -> Error {
+    let told = format!("the call's message has not come within {} s; nothing was applied", limit.as_secs());
+    Error::new(ErrorReason::DeadlineExceeded, told).with(APPLIED, Applied::No.as_str())
 }
 
 /// The refusal of a message over a limit.
@@ -235,42 +270,4 @@ pub fn too_large(len: usize, len_max: usize) -> Error {
     )
     .with("limit", len_max.to_string())
     .with("size", len.to_string())
-}
-
-/// The bytes of incomplete first messages that a process may hold at once. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Budget(Arc<AtomicUsize>);
-
-impl Budget {
-    /// A budget of that many bytes.
-    #[must_use]
-    pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(bytes)))
-    }
-
-    fn reserve(&self, bytes: usize) -> Result<Reserved, Error> {
-        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
-        match taken {
-            Ok(_) => Ok(Reserved { budget: self.clone(), bytes }),
-            Err(left) => Err(Error::new(
-                ErrorReason::TooManyInFlight,
-                "too many large requests are being received at once; try again later",
-            )
-            .with("limit", left.to_string())
-            .with("size", bytes.to_string())),
-        }
-    }
-}
-
-/// A part of a [`Budget`], given back when dropped.
-#[derive(Debug)]
-struct Reserved {
-    budget: Budget,
-    bytes: usize,
-}
-
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        self.budget.0.fetch_add(self.bytes, Ordering::Relaxed);
-    }
 }

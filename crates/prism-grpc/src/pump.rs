@@ -1,19 +1,22 @@
 //! Moves a body into an HTTP/2 stream as fast as the receiver takes it.
 
 use std::fmt::Display;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use h2::{RecvStream, SendStream};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use tonic::Code;
 
 use crate::head::GRPC_STATUS;
+use crate::payload::Payload;
+use crate::shares::{Charge, Full, Share};
 
 /// How long a receiver may take nothing while there is something to send. One that stalls for longer is cut off:
 /// what it has not read holds memory here and windows behind.
@@ -34,6 +37,9 @@ pub enum PumpError<E: Display> {
     /// The receiver took nothing for [`STALL_MAX`].
     #[error("the receiver took nothing for {} s", STALL_MAX.as_secs())]
     Stalled,
+    /// The receiver has too much that it has not taken.
+    #[error("the receiver has too much that it has not taken: {0}")]
+    Full(Full),
 }
 
 /// What has been sent of an answer, or of what follows a request's first message.
@@ -53,7 +59,9 @@ impl Sent {
     }
 }
 
-/// Sends the frames of a body and ends the stream with the body's trailers, or without. `sent` tells how far it came.
+/// Sends the frames of a body and ends the stream with the body's trailers, or without. `sent` tells how far it came. What
+/// waits for the receiver is a charge on `share`. With `received`, a body that the receiver does not take is received to
+/// its end all the same, and then `received` is called: whoever sends it waits for nobody.
 ///
 /// # Errors
 /// [`PumpError`]; the stream has then not been ended.
@@ -62,8 +70,10 @@ impl Sent {
 /// What was taken from the body has been handed to the stream, except for one frame that waits for the receiver.
 pub async fn pump<B>(
     mut body: Pin<&mut B>,
-    stream: &mut SendStream<Bytes>,
+    stream: &mut SendStream<Payload>,
+    share: Option<&Arc<Share>>,
     sent: &mut Sent,
+    mut received: Option<&mut (dyn FnMut() + Send)>,
 ) -> Result<(), PumpError<B::Error>>
 where
     B: Body<Data = Bytes>,
@@ -81,19 +91,24 @@ where
         });
         let Some(frame) = next.await?.transpose().map_err(PumpError::Source)? else {
             sent.end(&HeaderMap::new());
-            return stream.send_data(Bytes::new(), true).map_err(|_| PumpError::Gone);
+            return stream.send_data(Payload::empty(), true).map_err(|_| PumpError::Gone);
         };
         match frame.into_data() {
             Ok(data) => {
                 let end = body.is_end_stream();
-                turn += data.len();
-                sent.bytes += data.len() as u64;
-                if !data.is_empty() || end {
-                    if !has_room(stream, data.len()) {
+                let len = data.len();
+                turn += len;
+                sent.bytes += len as u64;
+                if len > 0 || end {
+                    let payload = charged(data, share, stream).await?;
+                    if !has_room(stream, len) {
                         // Boxed, since every call would have to have room for what few do.
+                        if let Some(received) = received.take() {
+                            return Box::pin(hold(payload, body, stream, share, sent, received)).await;
+                        }
                         Box::pin(wait_for_room(stream)).await?;
                     }
-                    stream.send_data(data, end).map_err(|_| PumpError::Gone)?;
+                    stream.send_data(payload, end).map_err(|_| PumpError::Gone)?;
                 }
                 if end {
                     sent.end(&HeaderMap::new());
@@ -109,6 +124,81 @@ where
     }
 }
 
+/// Charges bytes on a share, if there is one, and waits for room there.
+async fn charged<E: Display>(
+    data: Bytes,
+    share: Option<&Arc<Share>>,
+    stream: &mut SendStream<Payload>,
+) -> Result<Payload, PumpError<E>> {
+    let Some(share) = share else { return Ok(Payload::free(data)) };
+    let charge = match share.charge(data.len()) {
+        Ok(charge) => charge,
+        Err(_) => Box::pin(wait_for_charge(data.len(), share, stream)).await?,
+    };
+    Ok(Payload::charged(data, charge))
+}
+
+async fn wait_for_charge<E: Display>(
+    bytes: usize,
+    share: &Arc<Share>,
+    stream: &mut SendStream<Payload>,
+) -> Result<Charge, PumpError<E>> {
+    let mut room = pin!(share.room());
+    let room = poll_fn(|cx| match room.as_mut().poll(cx) {
+        Poll::Ready(room) => Poll::Ready(room.map_err(PumpError::Full)),
+        Poll::Pending => stream.poll_reset(cx).map(|_| Err(PumpError::Gone)),
+    });
+    room.await?;
+    share.charge(bytes).map_err(PumpError::Full)
+}
+
+/// Receives the rest of a body whose receiver takes nothing now, and sends it as that takes it.
+async fn hold<B>(
+    first: Payload,
+    mut body: Pin<&mut B>,
+    stream: &mut SendStream<Payload>,
+    share: Option<&Arc<Share>>,
+    sent: &mut Sent,
+    received: &mut (dyn FnMut() + Send),
+) -> Result<(), PumpError<B::Error>>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Display,
+{
+    let mut held = vec![first];
+    let mut trailers = None;
+    while !body.is_end_stream() {
+        let next = poll_fn(|cx| match body.as_mut().poll_frame(cx) {
+            Poll::Ready(frame) => Poll::Ready(Ok(frame)),
+            Poll::Pending => stream.poll_reset(cx).map(|_| Err(PumpError::Gone)),
+        });
+        let Some(frame) = next.await?.transpose().map_err(PumpError::Source)? else { break };
+        match frame.into_data() {
+            Ok(data) => {
+                sent.bytes += data.len() as u64;
+                held.push(charged(data, share, stream).await?);
+            }
+            Err(frame) => {
+                trailers = Some(frame.into_trailers().unwrap_or_default());
+                break;
+            }
+        }
+    }
+    received();
+    for payload in held {
+        if !has_room(stream, payload.remaining()) {
+            wait_for_room(stream).await?;
+        }
+        stream.send_data(payload, false).map_err(|_| PumpError::Gone)?;
+    }
+    let trailers = trailers.unwrap_or_default();
+    sent.end(&trailers);
+    if trailers.is_empty() {
+        return stream.send_data(Payload::empty(), true).map_err(|_| PumpError::Gone);
+    }
+    stream.send_trailers(trailers).map_err(|_| PumpError::Gone)
+}
+
 /// Lets everything else on this thread have a turn, sockets that became readable too. `yield_now` alone ends with any
 /// wake of the task, and the connection wakes it for each frame that it has written: the two would keep the thread to
 /// themselves.
@@ -117,13 +207,13 @@ async fn give_way() {
 }
 
 /// Whether the stream takes at least a part of `len` bytes now; what it does not take yet, it holds.
-fn has_room(stream: &mut SendStream<Bytes>, len: usize) -> bool {
+fn has_room(stream: &mut SendStream<Payload>, len: usize) -> bool {
     stream.reserve_capacity(len);
     len == 0 || stream.capacity() > 0
 }
 
 /// Waits until the stream takes a part of what it was [asked to take](has_room).
-async fn wait_for_room<E: Display>(stream: &mut SendStream<Bytes>) -> Result<(), PumpError<E>> {
+async fn wait_for_room<E: Display>(stream: &mut SendStream<Payload>) -> Result<(), PumpError<E>> {
     let room = poll_fn(|cx| {
         if stream.poll_reset(cx).is_ready() {
             return Poll::Ready(Err(PumpError::Gone));
@@ -256,7 +346,8 @@ mod tests {
     async fn sockets_are_read_beside_a_long_answer() {
         let (near, far) = tokio::io::duplex(1024 * 1024);
         tokio::spawn(read_all(far));
-        let mut connection = h2::server::handshake(near).await.unwrap();
+        let handshake = h2::server::Builder::new().handshake::<_, Payload>(near);
+        let mut connection = handshake.await.unwrap();
         let (_, mut respond) = connection.accept().await.unwrap().unwrap();
         tokio::spawn(async move { while connection.accept().await.is_some() {} });
         let mut stream = respond.send_response(Response::new(()), false).unwrap();
@@ -265,7 +356,7 @@ mod tests {
         let (mut client, mut server) = UnixStream::pair().unwrap();
         let frames = Arc::new(AtomicUsize::new(0));
         let body = Endless(Arc::clone(&frames));
-        tokio::spawn(async move { pump(pin!(body), &mut stream, &mut Sent::default()).await });
+        tokio::spawn(async move { pump(pin!(body), &mut stream, None, &mut Sent::default(), None).await });
 
         let rounds = 20;
         for _ in 0..rounds {

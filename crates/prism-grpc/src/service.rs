@@ -8,11 +8,12 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context as Wake, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::RecvStream;
-use http::{Request, Response, request};
+use http::{Request, Response};
 use http_body::{Body as _, Frame};
 use prism_proto::methods::{self, Method, Methods};
 use prism_proto::{Applied, Error, ErrorReason, INTERFACES_PREFIX, limits};
@@ -23,10 +24,11 @@ use tonic::codegen::BoxFuture;
 use tonic::server::NamedService;
 use tower_service::Service;
 
-use crate::call::{Call, Responder};
+use crate::call::{Call, Responder, room_for_answer};
 use crate::connection::Handler;
+use crate::context::Context;
 use crate::head::{self, GRPC_ENCODING};
-use crate::message::{self, Budget, Encoding, Message};
+use crate::message::{self, Encoding, Message};
 use crate::pump::Incoming;
 use crate::unary::{self, Interface};
 
@@ -83,8 +85,8 @@ impl GrpcService {
     }
 }
 
-/// Bytes of incomplete requests that a plugin holds at once: 64 of the largest.
-const BUDGET_BYTES: usize = 64 * limits::MESSAGE_BYTES_MAX;
+/// A client has this long to send the message of a call, unless its own deadline is shorter.
+const MESSAGE_MAX: Duration = Duration::from_secs(30);
 
 /// Collects the services of a server.
 #[derive(Default)]
@@ -178,7 +180,6 @@ pub struct ServiceHandler {
 #[derive(Debug)]
 struct ServiceShared {
     methods: Methods,
-    budget: Budget,
     drain: CancellationToken,
 }
 
@@ -187,36 +188,39 @@ impl ServiceHandler {
     #[must_use]
     pub fn new(services: Services, drain: CancellationToken) -> Self {
         let Served { service, methods } = services.build();
-        let budget = Budget::new(BUDGET_BYTES);
-        Self { service, shared: Arc::new(ServiceShared { methods, budget, drain }) }
+        Self { service, shared: Arc::new(ServiceShared { methods, drain }) }
     }
 
     async fn answer(
         &self,
-        mut head: Box<request::Parts>,
+        context: Context,
         body: RecvStream,
         responder: &mut Responder,
     ) -> Result<(), Error> {
+        let head = context.head();
         let path = head.uri.path();
         let Some(method) = self.shared.methods.get(path) else { return Err(unknown_method(path)) };
         let is_interface = path.strip_prefix('/').is_some_and(|path| path.starts_with(INTERFACES_PREFIX));
         let encoding = Encoding::of(&head.headers)?;
         if let Some(unary) = self.service.unary(path) {
-            let message = self.only_message(body).await?;
+            let mut message = only_message(body, &context).await?;
             let plain = if message.compressed {
-                encoding.decompress(&message, limits::MESSAGE_BYTES_MAX)?.into()
+                encoding.decompress(&mut message, limits::MESSAGE_BYTES_MAX, &context.peer().requests)?.into()
             } else {
                 message.joined_payload()
             };
-            return send_unary(unary(plain), responder).await;
+            room_for_answer(context.peer()).await?;
+            context.check_deadline()?;
+            return send_unary(unary(context, plain), responder).await;
         }
         let body = match method {
             Method { client_streaming: false, .. } => {
-                let message = self.only_message(body).await?;
-                // What goes on is plain; and a client that may compress need not.
-                head.headers.remove(GRPC_ENCODING);
+                let mut message = only_message(body, &context).await?;
+                room_for_answer(context.peer()).await?;
+                context.check_deadline()?;
                 if message.compressed {
-                    let plain = encoding.decompress(&message, limits::MESSAGE_BYTES_MAX)?;
+                    let share = &context.peer().requests;
+                    let plain = encoding.decompress(&mut message, limits::MESSAGE_BYTES_MAX, share)?;
                     Body::new(Pieces::from(vec![message::framed(&plain)]))
                 } else {
                     Body::new(Pieces::from(message.pieces().to_vec()))
@@ -224,7 +228,16 @@ impl ServiceHandler {
             }
             _ => Body::new(Incoming::new(body)),
         };
-        let sent = send(&self.service, Request::from_parts(*head, body), responder);
+        let mut request = Request::new(body);
+        request.extensions_mut().insert(context.clone());
+        let mut head = context.into_head();
+        if !method.client_streaming {
+            // What goes on is plain; and a client that may compress need not.
+            head.headers.remove(GRPC_ENCODING);
+        }
+        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) =
+            (head.method, head.uri, head.headers);
+        let sent = send(&self.service, request, responder);
         if is_interface {
             sent.await;
             return Ok(());
@@ -236,28 +249,36 @@ impl ServiceHandler {
             () = self.shared.drain.cancelled() => Err(draining()),
         }
     }
+}
 
-    /// Reads the message of a method that takes just one.
-    async fn only_message(&self, mut body: RecvStream) -> Result<Message, Error> {
-        let budget = &self.shared.budget;
-        let message = message::read_first(&mut body, limits::MESSAGE_BYTES_MAX, budget).await?;
+/// Reads the message of a method that takes just one.
+async fn only_message(mut body: RecvStream, context: &Context) -> Result<Message, Error> {
+    let read = async {
+        let share = &context.peer().requests;
+        let message = message::read_first(&mut body, limits::MESSAGE_BYTES_MAX, share).await?;
         let message = message.ok_or_else(absent)?;
         message::read_end(&message, &mut body).await?;
         Ok(message)
+    };
+    let mut read = pin!(read);
+    // Most messages are there with the head, and need no timer.
+    if let Poll::Ready(read) = poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx))).await {
+        return read;
     }
+    tokio::time::timeout(MESSAGE_MAX, read).await.unwrap_or_else(|_| Err(message::overdue(MESSAGE_MAX)))
 }
 
 impl Handler for ServiceHandler {
     const ENDS_AT_ONCE: bool = true;
 
     async fn handle(&self, call: Call) {
-        let Call { head, body, mut responder } = call;
-        let answered = match head::timeout(&head.headers) {
-            Err(error) => Err(error),
-            Ok(None) => self.answer(head, body, &mut responder).await,
-            Ok(Some(limit)) => {
-                let answer = Box::pin(self.answer(head, body, &mut responder));
-                tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(head::deadline_exceeded()))
+        let Call { context, body, mut responder } = call;
+        let answered = match context.deadline() {
+            None => self.answer(context, body, &mut responder).await,
+            Some(deadline) => {
+                let answer = Box::pin(self.answer(context, body, &mut responder));
+                let answered = tokio::time::timeout_at(deadline, answer).await;
+                answered.unwrap_or_else(|_| Err(head::deadline_exceeded()))
             }
         };
         if let Err(error) = answered {
@@ -349,7 +370,7 @@ impl http_body::Body for Pieces {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        cx: &mut Wake<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         match (self.pieces.next(), &mut self.following) {
             (Some(piece), _) => Poll::Ready(Some(Ok(Frame::data(piece)))),
@@ -374,7 +395,8 @@ mod tests {
     const CHECK: &str = "/grpc.health.v1.Health/Check";
 
     fn unary() -> Interface<()> {
-        let check = |_: Arc<()>, _: HealthCheckRequest| async { Ok(HealthCheckResponse::default()) };
+        let check =
+            |_: Arc<()>, _: Context, _: HealthCheckRequest| async { Ok(HealthCheckResponse::default()) };
         Interface::new(NAME, FILE_DESCRIPTOR_SET, Arc::new(())).method("Check", check)
     }
 

@@ -11,13 +11,14 @@ use prost::Message;
 use rustc_hash::FxHashMap;
 use tonic::codegen::BoxFuture;
 
+use crate::context::Context;
 use crate::message::PREFIX_BYTES;
 
 /// The answer to a call once it is there: a message with its prefix.
 pub type Answer = BoxFuture<Bytes, Error>;
 
 /// Calls one method with the bytes of its message.
-pub type Call = Box<dyn Fn(Bytes) -> Answer + Send + Sync>;
+pub type Call = Box<dyn Fn(Context, Bytes) -> Answer + Send + Sync>;
 
 /// An interface of which every method is unary.
 pub struct Interface<B> {
@@ -45,7 +46,7 @@ impl<B: Send + Sync + 'static> Interface<B> {
     pub fn method<Request, Response, Called>(
         mut self,
         name: &str,
-        call: impl Fn(Arc<B>, Request) -> Called + Send + Sync + 'static,
+        call: impl Fn(Arc<B>, Context, Request) -> Called + Send + Sync + 'static,
     ) -> Self
     where
         Request: Message + Default,
@@ -53,10 +54,10 @@ impl<B: Send + Sync + 'static> Interface<B> {
         Called: Future<Output = Result<Response, Error>> + Send + 'static,
     {
         let backend = Arc::clone(&self.backend);
-        let call = move |message: Bytes| -> Answer {
+        let call = move |context: Context, message: Bytes| -> Answer {
             match Request::decode(message) {
                 Ok(request) => {
-                    let called = call(Arc::clone(&backend), request);
+                    let called = call(Arc::clone(&backend), context, request);
                     Box::pin(async move { encode(&called.await?) })
                 }
                 Err(source) => Box::pin(ready(Err(codec::malformed(&source)))),

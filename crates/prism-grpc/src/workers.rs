@@ -4,18 +4,22 @@
 //! `SO_REUSEPORT` would spread connections by hash instead, and put gRPC's few long-lived ones on one worker.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use prism_net::listen::{Listener, Socket, Stream};
+use prism_net::listen::{Listener, Socket};
+use prism_net::stream::Stream;
 
-use crate::connection::{self, Handler, Shared};
+use crate::connection::{self, Handler};
+use crate::connections::{Connections, Entry};
+use crate::peer::PeerAddress;
+use crate::shared::Shared;
 
 /// How long the acceptor pauses when the system refuses, for example because file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -24,6 +28,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Workers {
     workers: Vec<Worker>,
+    shared: Arc<Shared>,
+    pulse: Pulse,
     kill: CancellationToken,
 }
 
@@ -34,11 +40,40 @@ struct Worker {
     ended: oneshot::Receiver<()>,
 }
 
-/// A connection on its way to a worker. The queue needs no bound of its own: each entry holds a permit.
+/// A connection on its way to a worker. The queue needs no bound of its own: each has a place in the table.
 #[derive(Debug)]
 struct Connection {
     socket: Socket,
-    permit: OwnedSemaphorePermit,
+    entry: Entry,
+}
+
+/// When each worker had its last turn.
+#[derive(Clone, Debug)]
+pub struct Pulse(Arc<[AtomicU64]>);
+
+impl Pulse {
+    fn new(workers: usize) -> Self {
+        let now = Self::now();
+        Self((0..workers).map(|_| AtomicU64::new(now)).collect())
+    }
+
+    /// Milliseconds of a clock that all threads share, and that no test stops.
+    fn now() -> u64 {
+        static EPOCH: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+        u64::try_from(EPOCH.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// How many workers have not had a turn for so long.
+    #[must_use]
+    pub fn stalled(&self, limit: Duration) -> usize {
+        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let now = Self::now();
+        self.0.iter().filter(|beat| now.saturating_sub(beat.load(Ordering::Relaxed)) > limit).count()
+    }
+
+    fn beat(&self, worker: usize) {
+        self.0[worker].store(Self::now(), Ordering::Relaxed);
+    }
 }
 
 impl Workers {
@@ -53,16 +88,17 @@ impl Workers {
     ) -> io::Result<Self> {
         let kill = CancellationToken::new();
         let make_handler = Arc::new(make_handler);
+        let pulse = Pulse::new(count);
         let start = |index: usize| {
             let (connections, queue) = mpsc::unbounded_channel();
             let (ending, ended) = oneshot::channel();
             let open = Arc::new(AtomicUsize::new(0));
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (make_handler, shared) = (Arc::clone(&make_handler), Arc::clone(shared));
-            let (open_here, kill) = (Arc::clone(&open), kill.clone());
+            let (open_here, kill, pulse) = (Arc::clone(&open), kill.clone(), pulse.clone());
             let work = move || {
                 let work = async {
-                    tokio::spawn(keep_a_timer_armed());
+                    tokio::spawn(keep_a_timer_armed(pulse, index));
                     work(queue, Arc::new(make_handler()), shared, open_here).await;
                 };
                 runtime.block_on(kill.run_until_cancelled_owned(work));
@@ -73,15 +109,23 @@ impl Workers {
             Ok(Worker { connections, open, ended })
         };
         let workers = (0..count).map(start).collect::<io::Result<_>>()?;
-        Ok(Self { workers, kill })
+        Ok(Self { workers, shared: Arc::clone(shared), pulse, kill })
     }
 
     /// Accepts connections, at most `connections_max` at once, until dropped.
     pub async fn accept(&self, listener: &Listener, connections_max: usize) {
-        let permits = Arc::new(Semaphore::new(connections_max));
-        while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
+        let connections = Connections::new(connections_max, Arc::clone(&self.shared.counters));
+        loop {
             match listener.accept().await {
-                Ok(socket) => self.hand_over(Connection { socket, permit }),
+                Ok(socket) => {
+                    let address = socket.peer_address().map_or(PeerAddress::Unix, PeerAddress::Tcp);
+                    match connections.enter(self.shared.peer(address)).await {
+                        Some(entry) => self.hand_over(Connection { socket, entry }),
+                        None => {
+                            self.shared.counters.connections_refused_total.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection; pausing");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -98,6 +142,12 @@ impl Workers {
                 tracing::error!("a worker thread has ended; its connections are refused");
             }
         }
+    }
+
+    /// When each worker had its last turn.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Waits until every connection has ended, at most `limit`; then cuts off the rest. Returns how many those were.
@@ -125,10 +175,11 @@ impl Workers {
 
 /// With no timer armed, tokio wakes its driver through an eventfd for each call's deadline: a system call, and one
 /// more turn of its loop. Deadlines beyond a timer that is armed already cost neither.
-async fn keep_a_timer_armed() {
+async fn keep_a_timer_armed(pulse: Pulse, worker: usize) {
     let mut timer = tokio::time::interval(Duration::from_secs(1));
     loop {
         timer.tick().await;
+        pulse.beat(worker);
     }
 }
 
@@ -139,8 +190,8 @@ async fn work<H: Handler>(
     open: Arc<AtomicUsize>,
 ) {
     let connections = TaskTracker::new();
-    while let Some(Connection { socket, permit }) = queue.recv().await {
-        let held = Open { _permit: permit, shared: Arc::clone(&shared), open: Arc::clone(&open) };
+    while let Some(Connection { socket, entry }) = queue.recv().await {
+        let held = Open { entry, shared: Arc::clone(&shared), open: Arc::clone(&open) };
         held.shared.counters.connections.fetch_add(1, Ordering::Relaxed);
         held.shared.counters.connections_total.fetch_add(1, Ordering::Relaxed);
         connections.spawn(serve(socket, Arc::clone(&handler), held));
@@ -151,9 +202,10 @@ async fn work<H: Handler>(
 
 async fn serve<H: Handler>(socket: Socket, handler: Arc<H>, held: Open) {
     let shared = Arc::clone(&held.shared);
+    let peer = Arc::clone(&held.entry.peer);
     match socket.into_stream() {
-        Ok(Stream::Tcp(stream)) => connection::serve(stream, handler, shared).await,
-        Ok(Stream::Unix(stream)) => connection::serve(stream, handler, shared).await,
+        Ok(Stream::Tcp(stream)) => connection::serve(stream, peer, handler, shared).await,
+        Ok(Stream::Unix(stream)) => connection::serve(stream, peer, handler, shared).await,
         Err(error) => tracing::debug!(%error, "a connection was lost before it was served"),
     }
     drop(held);
@@ -161,7 +213,7 @@ async fn serve<H: Handler>(socket: Socket, handler: Arc<H>, held: Open) {
 
 /// Counts a connection while it is open.
 struct Open {
-    _permit: OwnedSemaphorePermit,
+    entry: Entry,
     shared: Arc<Shared>,
     open: Arc<AtomicUsize>,
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prism_memstore::MemStore;
-use prism_plugin::KeyValue as _;
-use prism_plugin::List as _;
+use prism_plugin::{Context, KeyValue as _, List as _};
+
 use prism_plugin::list::End;
 use prism_plugin::types::{Key, Namespace, Ttl};
 
@@ -38,14 +38,17 @@ async fn main() {
         let (namespace, value) = (namespace.clone(), value.clone());
         match what.as_str() {
             "keys" | "expiring" | "spread" => {
-                store.set(namespace, key(i), value, ttl(i)).await.expect("no limit");
+                store.set(&Context::default(), namespace, key(i), value, ttl(i)).await.expect("no limit");
             }
             "namespaces" => {
                 let namespace = Namespace::new(format!("n{i}")).expect("a valid name");
-                store.set(namespace, key(i), value, None).await.expect("no limit");
+                store.set(&Context::default(), namespace, key(i), value, None).await.expect("no limit");
             }
             "list" => {
-                store.push(namespace, key(0), End::Right, value).await.expect("no limit");
+                store
+                    .push(&Context::default(), namespace, key(0), End::Right, value)
+                    .await
+                    .expect("no limit");
             }
             other => panic!("there is no {other} to measure"),
         }
@@ -56,7 +59,7 @@ async fn main() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     report(&what, &store, start, count);
     for i in 0..count {
-        store.delete(namespace.clone(), key(i)).await.expect("deletes");
+        store.delete(&Context::default(), namespace.clone(), key(i)).await.expect("deletes");
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     println!("keys deleted: account {} bytes, RSS +{} bytes", store.totals().bytes, rss_bytes() - start);

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use prism_memstore::MemStore;
-use prism_plugin::KeyValue as _;
 use prism_plugin::keyvalue::Range;
 use prism_plugin::types::{Key, Namespace, Ttl};
+use prism_plugin::{Context, KeyValue as _};
 
 #[global_allocator]
 static ALLOCATOR: prism_runtime::allocator::Allocator = prism_runtime::allocator::Allocator;
@@ -36,12 +36,13 @@ async fn scan(keys: u64) {
     let range = Range { namespace: namespace(), prefix: "match-".to_owned(), start_after: None, limit: None };
     let start = Instant::now();
     for _ in 0..ROUNDS {
-        let pages: Vec<_> = store.scan(range.clone()).try_collect().await.expect("scans");
+        let pages: Vec<_> =
+            store.scan(&Context::default(), range.clone()).try_collect().await.expect("scans");
         assert_eq!(pages.concat().len(), 100);
     }
     println!("scan of 100 keys beside {keys}: {:?}", start.elapsed() / ROUNDS);
     let start = Instant::now();
-    let count = store.count(namespace(), "a".to_owned()).await.expect("counts");
+    let count = store.count(&Context::default(), namespace(), "a".to_owned()).await.expect("counts");
     println!("count of {count} of {keys} keys: {:?}", start.elapsed());
 }
 
@@ -76,7 +77,10 @@ async fn sets(keys: u64) {
 }
 
 async fn set(store: &MemStore, key: String, ttl: Option<Ttl>) {
-    store.set(namespace(), Key::stored(key), Bytes::from_static(&[7; 100]), ttl).await.expect("no limit");
+    store
+        .set(&Context::default(), namespace(), Key::stored(key), Bytes::from_static(&[7; 100]), ttl)
+        .await
+        .expect("no limit");
 }
 
 fn namespace() -> Namespace {

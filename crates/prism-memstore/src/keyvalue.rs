@@ -5,7 +5,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use prism_plugin::keyvalue::{KeyValue, Pages, Range};
 use prism_plugin::types::{Key, Namespace, Ttl};
-use prism_plugin::{Capabilities, Error};
+use prism_plugin::{Capabilities, Context, Error};
 use tokio::task::yield_now;
 
 use crate::clock::Time;
@@ -28,7 +28,14 @@ impl KeyValue for MemStore {
         }
     }
 
-    async fn set(&self, namespace: Namespace, key: Key, value: Bytes, ttl: Option<Ttl>) -> Result<(), Error> {
+    async fn set(
+        &self,
+        _: &Context,
+        namespace: Namespace,
+        key: Key,
+        value: Bytes,
+        ttl: Option<Ttl>,
+    ) -> Result<(), Error> {
         let shared = &*self.shared;
         let deadline = ttl.map_or(Time::NEVER, |ttl| shared.clock.now().plus(ttl.as_duration()));
         let entry = Entry::new(&key, &value, deadline);
@@ -40,13 +47,13 @@ impl KeyValue for MemStore {
         .await
     }
 
-    async fn get(&self, namespace: Namespace, key: Key) -> Result<Option<Bytes>, Error> {
+    async fn get(&self, _: &Context, namespace: Namespace, key: Key) -> Result<Option<Bytes>, Error> {
         let now = || self.shared.clock.now();
         let value = self.shared.keys.read(&namespace, |keys| keys.read(&key, |entry| live_value(entry, now)));
         Ok(value.flatten().flatten())
     }
 
-    async fn delete(&self, namespace: Namespace, key: Key) -> Result<bool, Error> {
+    async fn delete(&self, _: &Context, namespace: Namespace, key: Key) -> Result<bool, Error> {
         let shared = &*self.shared;
         let removed = shared.keys.remove(&namespace, &shared.memory, |keys| {
             keys.remove_if(key.as_bytes(), |_| true, &shared.memory, &shared.timers)
@@ -54,22 +61,22 @@ impl KeyValue for MemStore {
         Ok(removed.flatten().is_some_and(|entry| is_live(&entry, || shared.clock.now())))
     }
 
-    async fn exists(&self, namespace: Namespace, key: Key) -> Result<bool, Error> {
+    async fn exists(&self, _: &Context, namespace: Namespace, key: Key) -> Result<bool, Error> {
         let now = || self.shared.clock.now();
         let exists = self.shared.keys.read(&namespace, |keys| keys.read(&key, |entry| is_live(entry, now)));
         Ok(exists.flatten().unwrap_or(false))
     }
 
-    fn scan(&self, range: Range) -> Pages<(Key, Bytes)> {
+    fn scan(&self, _: &Context, range: Range) -> Pages<(Key, Bytes)> {
         let bytes = |entry: &Entry| entry.key().len() + entry.value_len();
         Scan::new(self, range, bytes).pages(|entry| (entry.to_key(), entry.to_value()))
     }
 
-    fn scan_keys(&self, range: Range) -> Pages<Key> {
+    fn scan_keys(&self, _: &Context, range: Range) -> Pages<Key> {
         Scan::new(self, range, |entry| entry.key().len()).pages(Entry::to_key)
     }
 
-    async fn count(&self, namespace: Namespace, prefix: String) -> Result<u64, Error> {
+    async fn count(&self, _: &Context, namespace: Namespace, prefix: String) -> Result<u64, Error> {
         let shared = &*self.shared;
         let mut cursor = Cursor::new(prefix, None);
         if cursor.is_everything()

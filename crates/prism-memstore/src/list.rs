@@ -1,14 +1,21 @@
 //! The List half of the store.
 
 use bytes::Bytes;
-use prism_plugin::Error;
 use prism_plugin::list::{End, List};
 use prism_plugin::types::{Key, Namespace};
+use prism_plugin::{Context, Error};
 
 use crate::store::MemStore;
 
 impl List for MemStore {
-    async fn push(&self, namespace: Namespace, list_key: Key, end: End, value: Bytes) -> Result<u64, Error> {
+    async fn push(
+        &self,
+        _: &Context,
+        namespace: Namespace,
+        list_key: Key,
+        end: End,
+        value: Bytes,
+    ) -> Result<u64, Error> {
         let shared = &*self.shared;
         self.write(|| {
             shared
@@ -18,7 +25,13 @@ impl List for MemStore {
         .await
     }
 
-    async fn pop(&self, namespace: Namespace, list_key: Key, end: End) -> Result<Option<Bytes>, Error> {
+    async fn pop(
+        &self,
+        _: &Context,
+        namespace: Namespace,
+        list_key: Key,
+        end: End,
+    ) -> Result<Option<Bytes>, Error> {
         let shared = &*self.shared;
         let value = shared
             .lists
@@ -26,7 +39,7 @@ impl List for MemStore {
         Ok(value.flatten())
     }
 
-    async fn length(&self, namespace: Namespace, list_key: Key) -> Result<u64, Error> {
+    async fn length(&self, _: &Context, namespace: Namespace, list_key: Key) -> Result<u64, Error> {
         let length = self.shared.lists.read(&namespace, |lists| lists.length(list_key.as_bytes()));
         Ok(length.unwrap_or(0))
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prism_plugin::types::Namespace;
 use prism_plugin::usage::{Usage, Used};
-use prism_plugin::{Error, ErrorReason};
+use prism_plugin::{Context, Error, ErrorReason};
 use tokio::task::yield_now;
 
 use crate::clock::{Clock, Time};
@@ -102,7 +102,7 @@ impl MemStore {
 }
 
 impl Usage for MemStore {
-    async fn usage(&self, namespace: Namespace) -> Result<Used, Error> {
+    async fn usage(&self, _: &Context, namespace: Namespace) -> Result<Used, Error> {
         let Shared { memory, keys, lists, .. } = &*self.shared;
         Ok(Used {
             keys: Some(keys.entries_of(&namespace) as u64),
@@ -172,9 +172,16 @@ mod tests {
     async fn a_key_that_is_set_while_it_is_being_freed_stays() {
         for ttl in [None, Some(Ttl::from_secs(10).unwrap())] {
             let store = MemStore::new(None);
+            let context = Context::default();
             let set = |ttl| {
                 let key = Key::stored("k".to_owned());
-                store.set(Namespace::new(String::new()).unwrap(), key, Bytes::from_static(b"v"), ttl)
+                store.set(
+                    &context,
+                    Namespace::new(String::new()).unwrap(),
+                    key,
+                    Bytes::from_static(b"v"),
+                    ttl,
+                )
             };
             set(Some(Ttl::from_secs(10).unwrap())).await.unwrap();
             tokio::time::advance(Duration::from_secs(10)).await;

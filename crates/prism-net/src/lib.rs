@@ -3,6 +3,14 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`listen`] | addresses, TCP and Unix listeners, the options of every TCP connection |
+//! | [`address`] | addresses as they are written |
+//! | [`socket`] | the options of every TCP connection |
+//! | [`stream`] | a connection of either kind |
+//! | [`listen`] | TCP and Unix listeners |
+//! | [`dial`] | reaching an address |
 
+pub mod address;
+pub mod dial;
 pub mod listen;
+pub mod socket;
+pub mod stream;

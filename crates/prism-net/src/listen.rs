@@ -1,51 +1,15 @@
-//! Addresses and listeners: TCP (`HOST:PORT`) and Unix sockets (`unix:PATH`).
+//! Listeners: TCP ports and Unix sockets.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-/// Where to listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// `HOST:PORT`; the host may be a name.
-    Tcp(String),
-    /// `unix:PATH`.
-    Unix(PathBuf),
-}
-
-impl std::str::FromStr for Address {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            return match path {
-                "" => Err("expected a path after unix:".to_owned()),
-                path => Ok(Self::Unix(PathBuf::from(path))),
-            };
-        }
-        match text.rsplit_once(':') {
-            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
-                Ok(Self::Tcp(text.to_owned()))
-            }
-            _ => Err("expected HOST:PORT (such as 127.0.0.1:8980; port 0 takes a free one) or unix:PATH"
-                .to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => f.write_str(address),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
+use crate::address::Address;
+use crate::socket::set_tcp_options;
+use crate::stream::Stream;
 
 /// A bound listener.
 #[derive(Debug)]
@@ -59,8 +23,8 @@ pub enum Listener {
 /// An accepted connection, not yet registered with a runtime, so that any worker can take it.
 #[derive(Debug)]
 pub enum Socket {
-    /// Over TCP.
-    Tcp(std::net::TcpStream),
+    /// Over TCP, from an address.
+    Tcp(std::net::TcpStream, SocketAddr),
     /// Over a Unix socket.
     Unix(std::os::unix::net::UnixStream),
 }
@@ -84,9 +48,9 @@ impl Listener {
     pub async fn accept(&self) -> io::Result<Socket> {
         match self {
             Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, address) = listener.accept().await?;
                 set_tcp_options(&stream)?;
-                stream.into_std().map(Socket::Tcp)
+                stream.into_std().map(|stream| Socket::Tcp(stream, address))
             }
             Self::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
@@ -115,23 +79,6 @@ impl Listener {
             Self::Unix(..) => None,
         }
     }
-}
-
-/// Sets what every TCP connection of Prism has: no Nagle delay, and a dead peer is found within some 15 seconds:
-/// keepalive probes after 5 s, each 5 s, twice; unacknowledged data for 15 s. HTTP/2 PINGs would do the same, but
-/// stock gRPC servers answer frequent ones with GOAWAY `too_many_pings`.
-///
-/// # Errors
-/// The peer is already gone.
-pub fn set_tcp_options(stream: &TcpStream) -> io::Result<()> {
-    const PROBE: Duration = Duration::from_secs(5);
-    stream.set_nodelay(true)?;
-    let socket = socket2::SockRef::from(stream);
-    let keepalive = socket2::TcpKeepalive::new().with_time(PROBE).with_interval(PROBE).with_retries(2);
-    socket.set_tcp_keepalive(&keepalive)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(3 * PROBE))?;
-    Ok(())
 }
 
 /// The file of a Unix socket, removed when dropped.
@@ -170,23 +117,23 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     Ok((listener, file))
 }
 
-/// Either kind of stream, on a worker.
-#[derive(Debug)]
-pub enum Stream {
-    /// Over TCP.
-    Tcp(TcpStream),
-    /// Over a Unix socket.
-    Unix(UnixStream),
-}
-
 impl Socket {
+    /// Where the client is; `None` for a Unix socket.
+    #[must_use]
+    pub fn peer_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(_, address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// Registers the connection with the current thread's runtime.
     ///
     /// # Errors
     /// What the system says.
     pub fn into_stream(self) -> io::Result<Stream> {
         match self {
-            Self::Tcp(stream) => TcpStream::from_std(stream).map(Stream::Tcp),
+            Self::Tcp(stream, _) => TcpStream::from_std(stream).map(Stream::Tcp),
             Self::Unix(stream) => UnixStream::from_std(stream).map(Stream::Unix),
         }
     }
@@ -195,16 +142,6 @@ impl Socket {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_are_read_and_written() {
-        for text in ["127.0.0.1:0", "localhost:8980", "[::1]:80", "unix:/run/prism.sock"] {
-            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
-        }
-        for wrong in ["", "localhost", ":80", "localhost:99999", "unix:"] {
-            assert!(wrong.parse::<Address>().is_err(), "{wrong}");
-        }
-    }
 
     #[tokio::test]
     async fn a_socket_file_is_replaced_only_if_its_process_is_dead() {

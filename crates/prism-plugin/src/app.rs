@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use prism_grpc::service::ServiceHandler;
-use prism_net::listen::Address;
+use prism_net::address::Address;
 use prism_runtime::args::{HttpListen, ServerArgs};
 use prism_runtime::exit::ServerError;
 use prism_runtime::health::Health;

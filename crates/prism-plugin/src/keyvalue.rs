@@ -4,6 +4,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_core::Stream;
+use prism_grpc::Context;
 
 use crate::capabilities::Capabilities;
 use crate::error::Error;
@@ -32,6 +33,9 @@ pub struct Range {
 /// namespace. An expired key is never returned, counted, scanned or reported as existing. KeyValue and List are
 /// separate keyspaces.
 ///
+/// Each call comes with its [`Context`]: who makes it, how long is left of its deadline, its trace. It is checked before a
+/// call, so a backend that answers at once may leave it alone; one that waits should give up when the deadline is over.
+///
 /// An implementation may be dropped at any `await` when the caller gives up: a write may then have been applied or
 /// not, but never half.
 pub trait KeyValue: Send + Sync + 'static {
@@ -44,6 +48,7 @@ pub trait KeyValue: Send + Sync + 'static {
     /// MEMORY_LIMIT when full: what the key held before is kept. Else an error of the backend.
     fn set(
         &self,
+        context: &Context,
         namespace: Namespace,
         key: Key,
         value: Bytes,
@@ -56,6 +61,7 @@ pub trait KeyValue: Send + Sync + 'static {
     /// An error of the backend; a missing key is `None`.
     fn get(
         &self,
+        context: &Context,
         namespace: Namespace,
         key: Key,
     ) -> impl Future<Output = Result<Option<Bytes>, Error>> + Send;
@@ -64,23 +70,38 @@ pub trait KeyValue: Send + Sync + 'static {
     ///
     /// # Errors
     /// An error of the backend.
-    fn delete(&self, namespace: Namespace, key: Key) -> impl Future<Output = Result<bool, Error>> + Send;
+    fn delete(
+        &self,
+        context: &Context,
+        namespace: Namespace,
+        key: Key,
+    ) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Whether a live key is there.
     ///
     /// # Errors
     /// An error of the backend.
-    fn exists(&self, namespace: Namespace, key: Key) -> impl Future<Output = Result<bool, Error>> + Send;
+    fn exists(
+        &self,
+        context: &Context,
+        namespace: Namespace,
+        key: Key,
+    ) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// The live keys of a range with their values. Dropping the stream ends the scan.
-    fn scan(&self, range: Range) -> Pages<(Key, Bytes)>;
+    fn scan(&self, context: &Context, range: Range) -> Pages<(Key, Bytes)>;
 
     /// The live keys of a range. Dropping the stream ends the scan.
-    fn scan_keys(&self, range: Range) -> Pages<Key>;
+    fn scan_keys(&self, context: &Context, range: Range) -> Pages<Key>;
 
     /// The number of live keys with a prefix.
     ///
     /// # Errors
     /// An error of the backend.
-    fn count(&self, namespace: Namespace, prefix: String) -> impl Future<Output = Result<u64, Error>> + Send;
+    fn count(
+        &self,
+        context: &Context,
+        namespace: Namespace,
+        prefix: String,
+    ) -> impl Future<Output = Result<u64, Error>> + Send;
 }

@@ -31,4 +31,5 @@ pub use error::{Applied, Error, ErrorReason};
 pub use keyvalue::KeyValue;
 pub use list::List;
 pub use plugin::Plugin;
+pub use prism_grpc::Context;
 pub use usage::Usage;

@@ -1,6 +1,7 @@
 //! The List pattern as a backend implements it.
 
 use bytes::Bytes;
+use prism_grpc::Context;
 
 use crate::error::Error;
 use crate::types::{Key, Namespace};
@@ -25,6 +26,7 @@ pub trait List: Send + Sync + 'static {
     /// MEMORY_LIMIT when full: the list is unchanged. Else an error of the backend.
     fn push(
         &self,
+        context: &Context,
         namespace: Namespace,
         list_key: Key,
         end: End,
@@ -37,6 +39,7 @@ pub trait List: Send + Sync + 'static {
     /// An error of the backend.
     fn pop(
         &self,
+        context: &Context,
         namespace: Namespace,
         list_key: Key,
         end: End,
@@ -46,5 +49,10 @@ pub trait List: Send + Sync + 'static {
     ///
     /// # Errors
     /// An error of the backend.
-    fn length(&self, namespace: Namespace, list_key: Key) -> impl Future<Output = Result<u64, Error>> + Send;
+    fn length(
+        &self,
+        context: &Context,
+        namespace: Namespace,
+        list_key: Key,
+    ) -> impl Future<Output = Result<u64, Error>> + Send;
 }

@@ -1,5 +1,7 @@
 //! What a backend holds, for operators to see.
 
+use prism_grpc::Context;
+
 use crate::error::Error;
 use crate::types::Namespace;
 
@@ -22,5 +24,9 @@ pub trait Usage: Send + Sync + 'static {
     ///
     /// # Errors
     /// An error of the backend.
-    fn usage(&self, namespace: Namespace) -> impl Future<Output = Result<Used, Error>> + Send;
+    fn usage(
+        &self,
+        context: &Context,
+        namespace: Namespace,
+    ) -> impl Future<Output = Result<Used, Error>> + Send;
 }

@@ -41,13 +41,17 @@ impl ErrorReason {
             | Self::LimitInvalid
             | Self::MalformedRequest => Code::InvalidArgument,
             Self::KeyNotFound => Code::NotFound,
-            Self::NamespaceNotFound | Self::InterfaceNotServed | Self::ReadOnly => Code::FailedPrecondition,
+            Self::NamespaceNotFound | Self::InterfaceNotServed | Self::ReadOnly | Self::ForwardingLoop => {
+                Code::FailedPrecondition
+            }
             Self::MethodUnknown | Self::CursorUnsupported | Self::CompressionUnsupported => {
                 Code::Unimplemented
             }
             Self::BackendUnreachable | Self::BackendLost | Self::Draining => Code::Unavailable,
             Self::DeadlineExceeded => Code::DeadlineExceeded,
-            Self::MemoryLimit | Self::RateLimit | Self::TooManyInFlight => Code::ResourceExhausted,
+            Self::MemoryLimit | Self::RateLimit | Self::TooManyInFlight | Self::AnswerBudget => {
+                Code::ResourceExhausted
+            }
             Self::TokenInvalid => Code::Unauthenticated,
             Self::PermissionDenied => Code::PermissionDenied,
             Self::Internal => Code::Internal,
@@ -198,11 +202,11 @@ mod tests {
                 "NAMESPACE_INVALID KEY_INVALID VALUE_TOO_LARGE MESSAGE_TOO_LARGE TTL_INVALID LIMIT_INVALID MALFORMED_REQUEST",
             ),
             (Code::NotFound, "KEY_NOT_FOUND"),
-            (Code::FailedPrecondition, "NAMESPACE_NOT_FOUND INTERFACE_NOT_SERVED READ_ONLY"),
+            (Code::FailedPrecondition, "NAMESPACE_NOT_FOUND INTERFACE_NOT_SERVED READ_ONLY FORWARDING_LOOP"),
             (Code::Unimplemented, "METHOD_UNKNOWN CURSOR_UNSUPPORTED COMPRESSION_UNSUPPORTED"),
             (Code::Unavailable, "BACKEND_UNREACHABLE BACKEND_LOST DRAINING"),
             (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
-            (Code::ResourceExhausted, "MEMORY_LIMIT RATE_LIMIT TOO_MANY_IN_FLIGHT"),
+            (Code::ResourceExhausted, "MEMORY_LIMIT RATE_LIMIT TOO_MANY_IN_FLIGHT ANSWER_BUDGET"),
             (Code::Unauthenticated, "TOKEN_INVALID"),
             (Code::PermissionDenied, "PERMISSION_DENIED"),
             (Code::Internal, "INTERNAL"),

@@ -6,11 +6,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use http::header::HeaderValue;
-use http::request;
-use prism_grpc::head::TRACEPARENT;
+use prism_grpc::Context;
 use prism_grpc::pump::Sent;
-use prism_grpc::span::Span;
 use prism_proto::error::code_name;
 use tonic::Code;
 
@@ -52,8 +49,7 @@ impl AccessLog {
     /// Logs a call that has ended, if it is one to be logged. Without a namespace it ended before that was known.
     pub(crate) fn note(
         &self,
-        head: &request::Parts,
-        span: Option<&dyn Span>,
+        context: &Context,
         namespace: Option<&str>,
         took: Duration,
         request_bytes: u64,
@@ -63,10 +59,9 @@ impl AccessLog {
         if !slow && !self.access_log {
             return;
         }
-        let method = head.uri.path().trim_start_matches('/');
+        let method = context.head().uri.path().trim_start_matches('/');
         let code = code_name(sent.code.unwrap_or(Code::Cancelled));
-        let told = || head.headers.get(TRACEPARENT).and_then(trace_id).map(str::to_owned);
-        let trace_id = span.map(|span| format!("{:032x}", span.trace_id())).or_else(told);
+        let trace_id = context.trace_id().map(|trace_id| format!("{trace_id:032x}"));
         let took_ms = took.as_secs_f64() * 1000.0;
         let response_bytes = sent.bytes;
         if slow {
@@ -86,26 +81,9 @@ impl AccessLog {
     }
 }
 
-/// The trace that a call belongs to, if its header is one.
-fn trace_id(traceparent: &HeaderValue) -> Option<&str> {
-    let mut parts = traceparent.to_str().ok()?.split('-');
-    let (_version, id) = (parts.next()?, parts.next()?);
-    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_trace_is_read_from_its_header() {
-        let id = |text| trace_id(&HeaderValue::from_static(text)).map(str::to_owned);
-        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-        assert_eq!(id("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").as_deref(), Some(trace));
-        for wrong in ["", "00", "00-short-00f067aa0ba902b7-01", "00-4bf92f3577b34da6a3ce929d0e0e473\"-1-01"] {
-            assert_eq!(id(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn a_limit_is_a_time_or_off() {

@@ -1,5 +1,6 @@
 //! The wiring of a proxy: flags and file become a table, the table a server.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -42,11 +43,30 @@ pub struct Args {
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the about of the command")]
-    pub access_log: AccessLog,
+    pub proxy: ProxyArgs,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the about of the command")]
     pub server: ServerArgs,
+}
+
+/// The proxy's own flags, wherever it runs.
+#[derive(clap::Args, Clone, Debug)]
+pub struct ProxyArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the about of the command")]
+    pub access_log: AccessLog,
+
+    /// The most calls under way at once in one namespace, whatever its max_in_flight says [default: 1/4 of --in-flight-max, and
+    /// 16 at least].
+    #[arg(long, value_name = "N")]
+    pub namespace_in_flight_max: Option<NonZeroUsize>,
+}
+
+impl ProxyArgs {
+    fn namespace_in_flight_max(&self, whole: usize) -> usize {
+        self.namespace_in_flight_max.map_or_else(|| (whole / 4).max(16), NonZeroUsize::get).min(whole)
+    }
 }
 
 /// Runs a proxy until the process is told to stop. `background` is the work of the embedded plugins; it runs beside the
@@ -65,7 +85,7 @@ pub async fn run(
         Some(path) => Source::File { path, required: true },
         None => Source::File { path: config::DEFAULT_PATH.into(), required: false },
     };
-    let (running, reload) = start(&args.server, args.access_log, source, embedded).await?;
+    let (running, reload) = start(&args.server, args.proxy, source, embedded).await?;
     running.print_ready_line();
     let background = async {
         tokio::join!(background, reload);
@@ -80,7 +100,7 @@ pub async fn run(
 /// The configuration is wrong, or an address cannot be bound.
 pub async fn start(
     args: &ServerArgs,
-    access_log: AccessLog,
+    proxy: ProxyArgs,
     source: Source,
     embedded: EmbeddedPlugins,
 ) -> Result<(Running, impl Future<Output = ()> + use<>), ServerError> {
@@ -105,7 +125,8 @@ pub async fn start(
     let services = Services::default().add(health.service(), tonic_health::pb::FILE_DESCRIPTOR_SET);
     let services = reflection::add_to(services);
     let own = ServiceHandler::new(services, server.drain.clone());
-    let shared = Shared::new(table, access_log);
+    let namespace_in_flight_max = proxy.namespace_in_flight_max(server.limits.in_flight_max);
+    let shared = Shared::new(table, proxy.access_log, namespace_in_flight_max);
     let (reloader, status) = Reloader::new(source, &config, embedded, &shared)?;
     let collector = ProxyCollector { shared: Arc::clone(&shared), status: status.clone() };
     server.registry.register_collector(Box::new(collector));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use prism_grpc::pump::STALL_MAX;
+use prism_proto::error::APPLIED;
 use prism_proto::{Applied, Error, ErrorReason, limits};
 
 use crate::endpoint::Endpoint;
@@ -66,13 +68,39 @@ pub fn rate_limit(namespace: &str, per_second: u32, wait: Duration) -> Error {
 
 /// The namespace has as many calls under way as it may.
 #[must_use]
-pub fn too_many_in_flight(namespace: &str, max: u32) -> Error {
+pub fn too_many_in_flight(namespace: &str, max: usize) -> Error {
     Error::new(
         ErrorReason::TooManyInFlight,
         format!("namespace {namespace} has {max} calls under way at this proxy, its limit; try again later"),
     )
     .with("namespace", namespace)
     .with("limit", max.to_string())
+}
+
+/// As many streams as may be are at the backend already, of the connection or the namespace that `whose` names.
+#[must_use]
+pub fn no_place(namespace: &str, whose: &str, max: usize) -> Error {
+    let told = format!(
+        "{whose} has {max} streams open at the backend of namespace {namespace}, its share; end some"
+    );
+    Error::new(ErrorReason::TooManyInFlight, told)
+        .with("namespace", namespace)
+        .with("limit", max.to_string())
+        .with(APPLIED, Applied::No.as_str())
+}
+
+/// The backend takes nothing of what the client sends.
+#[must_use]
+pub fn backend_stalled(namespace: &str, endpoint: &Endpoint) -> Error {
+    Error::unavailable(
+        ErrorReason::BackendLost,
+        Applied::Maybe,
+        format!(
+            "the backend {endpoint} of namespace {namespace} took nothing of the request for {} s",
+            STALL_MAX.as_secs()
+        ),
+    )
+    .with("namespace", namespace)
 }
 
 /// No connection to the backend can be had; it has not seen the call.

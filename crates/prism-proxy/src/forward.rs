@@ -20,13 +20,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use h2::RecvStream;
-use http::request;
-use prism_grpc::call::{Call, Responder};
+use prism_grpc::Context;
+use prism_grpc::call::{Call, Responder, room_for_answer};
 use prism_grpc::connection::Handler;
-use prism_grpc::head;
 use prism_grpc::service::ServiceHandler;
+use prism_grpc::{head, message};
 use prism_proto::{Error, INTERFACES_PREFIX};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 use tonic::Code;
 
 use self::admit::{Routed, admit};
@@ -59,18 +59,17 @@ impl Handler for Forwarder {
         async move {
             let is_interface =
                 |path: &str| path.strip_prefix('/').is_some_and(|path| path.starts_with(INTERFACES_PREFIX));
-            if !is_interface(call.head.uri.path()) {
+            if !is_interface(call.context.head().uri.path()) {
                 return Box::pin(self.own.handle(call)).await;
             }
-            let Call { head, body, mut responder } = call;
-            let begun = Instant::now();
+            let Call { context, body, mut responder } = call;
             let mut ongoing = None;
-            let forwarded = self.forward(&head, body, begun, &mut responder, &mut ongoing).await;
+            let forwarded = self.forward(&context, body, &mut responder, &mut ongoing).await;
             if let Err(error) = forwarded {
                 tracing::debug!(reason = %error.reason, %error, "a call failed");
                 responder.fail(&error.into());
             }
-            let (sent, took) = (responder.sent(), begun.elapsed());
+            let (sent, took) = (responder.sent(), context.arrived().elapsed());
             let (namespace, received) = match &ongoing {
                 Some(ongoing) => (Some(ongoing.namespace()), ongoing.request_bytes()),
                 None => (None, 0),
@@ -78,7 +77,7 @@ impl Handler for Forwarder {
             if let (Some(span), Some(namespace)) = (&mut responder.span, namespace) {
                 span.set_namespace(namespace);
             }
-            self.shared.access_log.note(&head, responder.span.as_deref(), namespace, took, received, sent);
+            self.shared.access_log.note(&context, namespace, took, received, sent);
             match ongoing {
                 Some(ongoing) => ongoing.end(took, sent),
                 None => self.shared.unrouted.count(sent.code.unwrap_or(Code::Cancelled)),
@@ -98,21 +97,22 @@ impl Forwarder {
 
     async fn forward(
         &self,
-        head: &request::Parts,
+        context: &Context,
         mut body: RecvStream,
-        arrived: Instant,
         responder: &mut Responder,
         ongoing: &mut Option<Ongoing>,
     ) -> Result<(), Error> {
-        let timeout = head::timeout(&head.headers)?;
-        let first_max = timeout.unwrap_or(FIRST_MESSAGE_MAX).min(FIRST_MESSAGE_MAX);
-        let routed =
-            timeout_at(arrived + first_max, admit(&self.shared, head, &mut body, arrived, ongoing)).await;
-        let mut routed = routed.map_err(|_| head::deadline_exceeded())??;
-        let unary_max = routed.method.is_unary().then_some(routed.route.settings.timeout);
-        // A deadline beyond what the clock can express is none.
-        routed.deadline = timeout.or(unary_max).and_then(|limit| arrived.checked_add(limit));
-        match routed.deadline {
+        let first_until = context.arrived() + FIRST_MESSAGE_MAX;
+        let until = context.deadline().map_or(first_until, |deadline| deadline.min(first_until));
+        let admitted = timeout_at(until, admit(&self.shared, context, &mut body, ongoing)).await;
+        let mut routed = admitted.map_err(|_| match context.check_deadline() {
+            Err(passed) => passed,
+            Ok(()) => message::overdue(FIRST_MESSAGE_MAX),
+        })??;
+        if routed.method.is_unary() {
+            routed.context = routed.context.or_timeout(routed.route.settings.timeout);
+        }
+        match routed.context.deadline() {
             None => self.send(routed, body, responder, ongoing.as_ref()).await,
             Some(deadline) => {
                 let sent = self.send(routed, body, responder, ongoing.as_ref());
@@ -123,11 +123,12 @@ impl Forwarder {
 
     async fn send(
         &self,
-        routed: Box<Routed<'_>>,
+        routed: Box<Routed>,
         body: RecvStream,
         responder: &mut Responder,
         ongoing: Option<&Ongoing>,
     ) -> Result<(), Error> {
+        room_for_answer(routed.context.peer()).await?;
         match &routed.route.backend {
             Backend::Embedded(served) => {
                 let served = Arc::clone(served);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use prism_memstore::config::MEMORY_LIMIT_DEFAULT;
 use prism_proxy::app::{self, Args, NAME};
-use prism_runtime::{args, exit, server};
+use prism_runtime::{args, process};
 
 #[global_allocator]
 static ALLOCATOR: prism_runtime::allocator::Allocator = prism_runtime::allocator::Allocator;
@@ -13,5 +13,8 @@ static ALLOCATOR: prism_runtime::allocator::Allocator = prism_runtime::allocator
 fn main() -> ExitCode {
     let args = args::parse::<Args>(NAME, &app::DEFAULTS);
     let (memstore, expiry) = prism_memstore::app::embedded(MEMORY_LIMIT_DEFAULT);
-    exit::report(NAME, server::block_on(app::run(args, [("memstore", Arc::new(memstore))].into(), expiry)))
+    process::report(
+        NAME,
+        process::block_on(app::run(args, [("memstore", Arc::new(memstore))].into(), expiry)),
+    )
 }

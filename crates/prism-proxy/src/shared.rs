@@ -3,15 +3,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use prism_grpc::message::Budget;
-use prism_proto::limits;
 
 use crate::access::AccessLog;
 use crate::route::RouteTable;
 use crate::traffic::Unrouted;
-
-/// Bytes of incomplete first messages that the process holds at once: 64 of the largest.
-const BUDGET_BYTES: usize = 64 * limits::MESSAGE_BYTES_MAX;
 
 /// What all workers of a proxy share.
 #[derive(Debug)]
@@ -20,18 +15,19 @@ pub struct Shared {
     pub table: ArcSwap<RouteTable>,
     pub(crate) unrouted: Unrouted,
     pub(crate) access_log: AccessLog,
-    pub(crate) budget: Budget,
+    /// The most calls under way at once in one namespace, whatever its settings say.
+    pub(crate) namespace_in_flight_max: usize,
 }
 
 impl Shared {
     /// Begins with a table.
     #[must_use]
-    pub fn new(table: RouteTable, access_log: AccessLog) -> Arc<Self> {
+    pub fn new(table: RouteTable, access_log: AccessLog, namespace_in_flight_max: usize) -> Arc<Self> {
         Arc::new(Self {
             table: ArcSwap::from_pointee(table),
             unrouted: Unrouted::default(),
             access_log,
-            budget: Budget::new(BUDGET_BYTES),
+            namespace_in_flight_max,
         })
     }
 }

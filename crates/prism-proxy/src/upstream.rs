@@ -17,15 +17,18 @@ mod kind;
 mod link;
 mod place;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use prism_grpc::peer::Peer;
 use rustc_hash::FxHashMap;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use self::kind::Kind;
 use self::link::{Link, locked};
-pub use self::place::{Place, Unreachable};
+pub use self::place::{Full, NoPlace, Place};
 use crate::route::Remote;
+use crate::traffic::Traffic;
 
 /// How often connections to backends are looked for that the configuration no longer names.
 const UNUSED_CHECK: Duration = Duration::from_secs(1);
@@ -36,20 +39,46 @@ pub struct Upstreams {
     links: Arc<Mutex<Links>>,
 }
 
-/// By the address of the [`Remote`], which stays its own while a link points to it, weakly or not.
-type Links = FxHashMap<(usize, Kind), Arc<Link>>;
+#[derive(Debug, Default)]
+struct Links {
+    /// By the address of the [`Remote`], which stays its own while a link points to it, weakly or not.
+    links: FxHashMap<(usize, Kind), Arc<Link>>,
+    /// By the address of the namespace's [`Traffic`], likewise, and that of the remote.
+    ways: FxHashMap<(usize, usize, Kind), Way>,
+}
+
+/// A namespace's way to its backend, and its share of the places there.
+#[derive(Debug)]
+struct Way {
+    namespace: Weak<Traffic>,
+    link: Arc<Link>,
+    share: Arc<Semaphore>,
+}
 
 impl Upstreams {
-    /// A place on a connection to a backend, which is made if need be. While the backend is down, fails at once.
+    /// A place for a call of this peer and namespace on a connection to a backend, which is made if need be. While the
+    /// backend is down, fails at once.
     ///
     /// # Errors
-    /// [`Unreachable`]; the backend has seen nothing.
+    /// [`NoPlace`]; the backend has seen nothing.
     ///
     /// # Cancel safety
     /// Dropped while it waits, it leaves no trace; the connection is made all the same.
-    pub async fn place(&self, remote: &Arc<Remote>, kind: Kind) -> Result<Place, Unreachable> {
-        let link = self.link(remote, kind);
-        link.place().await
+    pub async fn place(
+        &self,
+        remote: &Arc<Remote>,
+        kind: Kind,
+        peer: &Peer,
+        namespace: &Arc<Traffic>,
+    ) -> Result<Place, NoPlace> {
+        let (link, share) = self.way(remote, kind, namespace);
+        let client = match kind {
+            Kind::Unary => peer.unary_slots(kind.connection_share()),
+            Kind::Streaming => peer.stream_slots(kind.connection_share()),
+        };
+        let client = permit(kind, client, Full::Connection(kind.connection_share())).await?;
+        let namespace = permit(kind, &share, Full::Namespace(kind.namespace_share())).await?;
+        link.place([client, namespace]).await.map_err(NoPlace::Unreachable)
     }
 
     /// Closes the connections to backends that nobody routes to any more, once their calls have ended; never ends.
@@ -57,18 +86,33 @@ impl Upstreams {
         let mut timer = tokio::time::interval(UNUSED_CHECK);
         loop {
             timer.tick().await;
-            locked(&self.links).retain(|_, link| link.is_used());
+            let Links { links, ways } = &mut *locked(&self.links);
+            ways.retain(|_, way| way.link.is_used() && way.namespace.strong_count() > 0);
+            links.retain(|_, link| link.is_used());
         }
     }
 
-    fn link(&self, remote: &Arc<Remote>, kind: Kind) -> Arc<Link> {
-        let mut links = locked(&self.links);
-        let key = (Arc::as_ptr(remote).addr(), kind);
-        if let Some(link) = links.get(&key) {
-            return Arc::clone(link);
-        }
-        let link = Link::new(remote, kind);
-        links.insert(key, Arc::clone(&link));
-        link
+    fn way(&self, remote: &Arc<Remote>, kind: Kind, namespace: &Arc<Traffic>) -> (Arc<Link>, Arc<Semaphore>) {
+        let Links { links, ways } = &mut *locked(&self.links);
+        let remote_at = Arc::as_ptr(remote).addr();
+        let way = ways.entry((Arc::as_ptr(namespace).addr(), remote_at, kind)).or_insert_with(|| {
+            let link = links.entry((remote_at, kind)).or_insert_with(|| Link::new(remote, kind));
+            Way {
+                namespace: Arc::downgrade(namespace),
+                link: Arc::clone(link),
+                share: Arc::new(Semaphore::new(kind.namespace_share())),
+            }
+        });
+        (Arc::clone(&way.link), Arc::clone(&way.share))
+    }
+}
+
+/// A permit of a share: at once, or for a unary call when there is one.
+async fn permit(kind: Kind, share: &Arc<Semaphore>, full: Full) -> Result<OwnedSemaphorePermit, NoPlace> {
+    match Arc::clone(share).try_acquire_owned() {
+        Ok(permit) => Ok(permit),
+        Err(_) if kind == Kind::Streaming => Err(NoPlace::Full(full)),
+        // It fails only once closed, which nobody does.
+        Err(_) => Arc::clone(share).acquire_owned().await.map_err(|_| NoPlace::Full(full)),
     }
 }

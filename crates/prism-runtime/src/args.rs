@@ -7,8 +7,9 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
-use prism_net::listen::Address;
+use prism_net::address::Address;
 
+use crate::limits::LimitArgs;
 use crate::traces::TraceArgs;
 
 pub use variables::{parse_words, with_variables};
@@ -28,17 +29,19 @@ pub struct ServerArgs {
     #[arg(long, value_name = "N", value_parser = workers)]
     pub workers: Option<NonZeroUsize>,
 
-    /// The most connections open at once; further ones wait in the kernel's queue.
+    /// The most connections open at once; fewer where the limit of open files is lower. For one more, the connection that has
+    /// been without a call for the longest is closed.
     #[arg(long, value_name = "N", default_value = "10000")]
     pub connections_max: NonZeroUsize,
-
-    /// The most calls under way at once in this process; further ones get RESOURCE_EXHAUSTED.
-    #[arg(long, value_name = "N", default_value = "20000")]
-    pub in_flight_max: NonZeroUsize,
 
     /// How long a stopping server waits for calls under way, such as 10s or 2min; 0s to 1h.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = drain_timeout)]
     pub drain_timeout: Duration,
+
+    /// How long a stopping server goes on to take calls while its health says NOT_SERVING, so that load balancers can take it
+    /// out before the drain begins; 0s to 1h.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = drain_timeout)]
+    pub drain_delay: Duration,
 
     /// What to log: a level (error, warn, info, debug, trace) or a filter such as info,h2=warn. Release builds have no trace level.
     #[arg(long, value_name = "FILTER", default_value = "info")]
@@ -47,6 +50,10 @@ pub struct ServerArgs {
     /// How to write logs, on standard error.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the about of the command")]
+    pub limits: LimitArgs,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the about of the command")]

@@ -1,10 +1,9 @@
-//! How a process ends: the exit codes, and the one error type that `main` sees.
+//! Why a process ends: the exit codes, and the one error type that `main` sees.
 
 use std::fmt::Display;
 use std::io;
-use std::process::ExitCode;
 
-use prism_net::listen::Address;
+use prism_net::address::Address;
 
 /// Why a server could not start or run on. Each has its exit code, so that scripts and supervisors can tell them
 /// apart; 2, wrong usage, is clap's own.
@@ -55,17 +54,6 @@ impl ServerError {
             Self::Failed(_) => 1,
             Self::Address { .. } => 69,
             Self::Config(_) => 78,
-        }
-    }
-}
-
-/// Ends `main`: prints the error on standard error and turns it into the exit code.
-pub fn report(name: &str, result: Result<(), ServerError>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{name}: {error}");
-            ExitCode::from(error.code())
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The HTTP port for operators: `/metrics`, `/livez`, `/readyz`, and what a service adds; and a server of HTTP alone.
 
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,10 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use prism_net::listen::{Address, Listener, Socket, Stream};
+use prism_grpc::workers::Pulse;
+use prism_net::address::Address;
+use prism_net::listen::{Listener, Socket};
+use prism_net::stream::Stream;
 use prometheus_client::registry::Registry;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
@@ -23,13 +27,25 @@ use crate::signals::Signals;
 /// A client has this long to send a request's head.
 const HEAD_MAX: Duration = Duration::from_secs(10);
 
+/// A worker that has had no turn for so long is stuck; each has one a second.
+const STALL_MAX: Duration = Duration::from_secs(10);
+
 /// The most connections at once: scrapers and probes need few.
 const CONNECTIONS_MAX: usize = 256;
 
 /// The routes that every server has.
-pub(crate) fn routes(mut registry: Registry, health: Health) -> Router {
+pub(crate) fn routes(mut registry: Registry, health: Health, pulse: Option<Pulse>) -> Router {
     metrics::register_process(&mut registry);
-    let livez = || async { "ok\n" };
+    let livez = move || async move {
+        match pulse.map_or(0, |pulse| pulse.stalled(STALL_MAX)) {
+            0 => (StatusCode::OK, "ok\n".to_owned()),
+            stalled => {
+                let told =
+                    format!("{stalled} worker threads have not had a turn for {} s\n", STALL_MAX.as_secs());
+                (StatusCode::SERVICE_UNAVAILABLE, told)
+            }
+        }
+    };
     let readyz = move || async move {
         if health.is_serving() {
             (StatusCode::OK, "ok\n")
@@ -144,7 +160,7 @@ impl HttpServer {
         let listener = Listener::bind(listen).await.map_err(ServerError::address(listen))?;
         let address = listener.local_address();
         let health = Health::new(&[]).await;
-        let router = make_router(routes(registry, health.clone()));
+        let router = make_router(routes(registry, health.clone(), None));
         health.set_serving(true).await;
         let connections =
             Arc::new(Connections { drain, stop: CancellationToken::new(), open: TaskTracker::new() });
@@ -164,7 +180,8 @@ impl HttpServer {
 
     /// Prints the line that tells scripts where the server listens.
     pub fn print_ready_line(&self) {
-        println!("{} ready http={}", self.name, self.address);
+        // Nobody may be listening.
+        let _ = writeln!(io::stdout(), "{} ready http={}", self.name, self.address);
     }
 
     /// Serves until the process is told to stop, then drains. A second signal ends at once.
@@ -175,7 +192,7 @@ impl HttpServer {
         signals.next().await;
         tokio::select! {
             () = self.drain() => Ok(()),
-            name = signals.next() => Err(ServerError::failed(format!("a second signal, {name}, ended the drain"))),
+            name = signals.next_of_its_own() => Err(ServerError::failed(format!("a second signal, {name}, ended the drain"))),
         }
     }
 

@@ -4,7 +4,10 @@
 //! |---|---|
 //! | [`allocator`] | the allocator of all binaries |
 //! | [`args`] | flags that all servers share, and their environment variables |
-//! | [`exit`] | exit codes, and the one way `main` ends |
+//! | [`limits`] | the flags of what a server may use at once |
+//! | `descriptors` | the limit of open files |
+//! | [`exit`] | exit codes, and the one error type of `main` |
+//! | [`process`] | the two ends of `main` |
 //! | [`telemetry`] | logs |
 //! | [`traces`] | OpenTelemetry spans of the calls |
 //! | [`signals`] | the signals that end a process |
@@ -17,11 +20,14 @@
 
 pub mod allocator;
 pub mod args;
+mod descriptors;
 pub mod exit;
 pub mod fetch;
 pub mod health;
 pub mod http;
+pub mod limits;
 pub mod metrics;
+pub mod process;
 pub mod reflection;
 pub mod server;
 pub mod signals;

@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
-use prism_grpc::counters::Counters;
+use prism_grpc::shared::Shared;
 use procfs::ProcResult;
 use procfs::process::{LimitValue, Process};
 use prometheus_client::collector::Collector;
@@ -12,47 +12,89 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-/// Shows what the workers count.
-#[derive(Debug)]
-struct CountersCollector(Arc<Counters>);
+use crate::telemetry::{self, Lost};
 
-impl Collector for CountersCollector {
+/// Shows what the workers count, and what connections use of what they share.
+#[derive(Debug)]
+struct SharedCollector(Arc<Shared>);
+
+impl Collector for SharedCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let counters = &*self.0;
+        let Shared { counters, limits, requests, answers, .. } = &*self.0;
+        let count = |count: &AtomicI64| u64::try_from(count.load(Relaxed)).unwrap_or_default();
         let gauges = [
-            ("prism_connections", "Connections open now", &counters.connections),
-            ("prism_calls_in_flight", "Calls under way now", &counters.in_flight),
+            ("prism_connections", "Connections open now", count(&counters.connections)),
+            ("prism_calls_in_flight", "Calls under way now", count(&counters.in_flight)),
+            ("prism_calls_in_flight_max", "The most calls under way at once", limits.in_flight_max as u64),
+            ("prism_request_bytes", "Bytes of requests being received, by the block", requests.used() as u64),
+            ("prism_request_bytes_max", "The most of those", requests.max() as u64),
+            ("prism_answer_bytes", "Bytes of answers not taken, by the block", answers.used() as u64),
+            ("prism_answer_bytes_max", "The most of those", answers.max() as u64),
         ];
         for (name, help, value) in gauges {
-            let mut gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            gauge.encode_gauge(&value.load(Ordering::Relaxed))?;
+            encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)?;
         }
+        let count = |count: &AtomicU64| count.load(Relaxed);
         let totals = [
             (
                 "prism_connections_accepted",
                 "Connections accepted since the start",
-                &counters.connections_total,
+                count(&counters.connections_total),
             ),
-            ("prism_calls", "Calls begun since the start", &counters.calls_total),
+            (
+                "prism_connections_refused",
+                "Connections closed at once, since their address had its share of them",
+                count(&counters.connections_refused_total),
+            ),
+            (
+                "prism_connections_evicted",
+                "Connections asked to leave, since another wanted their place",
+                count(&counters.evicted_total),
+            ),
+            (
+                "prism_connections_closed_for_resets",
+                "Connections closed because their clients reset too many calls",
+                count(&counters.resets_closed_total),
+            ),
+            ("prism_calls", "Calls begun since the start", count(&counters.calls_total)),
             (
                 "prism_calls_refused",
-                "Calls refused because too many were under way",
-                &counters.calls_refused_total,
+                "Calls refused because too many were under way, on their connection or in all",
+                count(&counters.calls_refused_total),
             ),
+            ("prism_request_bytes_refused", "Calls refused for want of request bytes", requests.refused()),
+            ("prism_answer_bytes_refused", "Calls refused for want of answer bytes", answers.refused()),
         ];
-        for (name, help, value) in totals {
-            let mut counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-            counter.encode_counter::<NoLabelSet, _, f64>(&value.load(Ordering::Relaxed), None)?;
-        }
-        Ok(())
+        encode_totals(&mut encoder, &totals)
     }
 }
 
-/// The counters of a server's workers, which the registry shows from now on.
-pub(crate) fn counters(registry: &mut Registry) -> Arc<Counters> {
-    let counters = Arc::<Counters>::default();
-    registry.register_collector(Box::new(CountersCollector(Arc::clone(&counters))));
-    counters
+fn encode_totals(encoder: &mut DescriptorEncoder<'_>, totals: &[(&str, &str, u64)]) -> fmt::Result {
+    for (name, help, value) in totals {
+        let mut counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        counter.encode_counter::<NoLabelSet, _, f64>(value, None)?;
+    }
+    Ok(())
+}
+
+/// Lets a registry show what connections share.
+pub(crate) fn register_shared(registry: &mut Registry, shared: &Arc<Shared>) {
+    registry.register_collector(Box::new(SharedCollector(Arc::clone(shared))));
+}
+
+/// Shows the log lines that were lost.
+#[derive(Debug)]
+struct LogCollector;
+
+impl Collector for LogCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Lost { dropped, failed } = telemetry::lost();
+        let totals = [
+            ("prism_log_lines_dropped", "Log lines lost because their reader was too slow", dropped),
+            ("prism_log_lines_failed", "Log lines lost because writing them failed", failed),
+        ];
+        encode_totals(&mut encoder, &totals)
+    }
 }
 
 /// Shows what the kernel says of this process, under the names that Prometheus' own clients use:
@@ -117,6 +159,7 @@ impl ProcessFigures {
 /// Adds the process's figures to a registry.
 pub(crate) fn register_process(registry: &mut Registry) {
     registry.register_collector(Box::new(ProcessCollector));
+    registry.register_collector(Box::new(LogCollector));
 }
 
 /// Writes a registry in the OpenMetrics text format.

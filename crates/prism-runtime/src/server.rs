@@ -4,15 +4,19 @@
 //! start ──▶ ready ──SIGTERM/SIGINT──▶ NOT_SERVING ──▶ draining ──last call or deadline──▶ stopped
 //! ```
 
+use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use prism_grpc::connection::{Handler, Shared};
+use prism_grpc::connection::Handler;
+use prism_grpc::limits::Limits;
+use prism_grpc::shared::Shared;
 use prism_grpc::span::Tracer;
 use prism_grpc::workers::Workers;
-use prism_net::listen::{Address, Listener};
+use prism_net::address::Address;
+use prism_net::listen::Listener;
 use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +26,7 @@ use crate::exit::ServerError;
 use crate::health::Health;
 use crate::signals::Signals;
 use crate::traces::{TraceArgs, Traces};
-use crate::{http, metrics};
+use crate::{descriptors, http, metrics};
 
 /// A server that is about to start.
 #[derive(Debug)]
@@ -37,8 +41,10 @@ pub struct Server {
     pub workers: usize,
     /// The most connections at once.
     pub connections_max: usize,
-    /// The most calls under way at once.
-    pub in_flight_max: usize,
+    /// What it may use at once.
+    pub limits: Limits,
+    /// How long it goes on to take calls before a drain.
+    pub drain_delay: Duration,
     /// How long a drain may take.
     pub drain_timeout: Duration,
     /// Cancelled when the drain begins.
@@ -74,7 +80,8 @@ impl Server {
             http_listen,
             workers: args.workers.unwrap_or_else(cores).get(),
             connections_max: args.connections_max.get(),
-            in_flight_max: args.in_flight_max.get(),
+            limits: args.limits.limits(),
+            drain_delay: args.drain_delay,
             drain_timeout: args.drain_timeout,
             drain: CancellationToken::new(),
             health,
@@ -100,21 +107,20 @@ impl Server {
         let grpc_address = listener.local_address();
         let http_address = http_listener.as_ref().map(Listener::local_address);
         let traces = Traces::start(self.name, &self.traces)?;
-        let shared = Arc::new(Shared {
-            drain: self.drain.clone(),
-            counters: metrics::counters(&mut self.registry),
-            in_flight_max: i64::try_from(self.in_flight_max).unwrap_or(i64::MAX),
-            tracer: traces.as_ref().map(|traces| -> Arc<dyn Tracer> { Arc::new(traces.tracer()) }),
-        });
+        let tracer = traces.as_ref().map(|traces| -> Arc<dyn Tracer> { Arc::new(traces.tracer()) });
+        let shared = Arc::new(Shared::new(self.limits, self.drain.clone(), tracer));
+        metrics::register_shared(&mut self.registry, &shared);
+        let connections_max = connections_within_descriptors(self.connections_max);
         let workers = Workers::start(self.workers, &shared, make_handler).map_err(ServerError::failed)?;
         self.health.set_serving(true).await;
 
         let stop_http = CancellationToken::new();
         let http = http_listener.map(|listener| {
-            let routes = http::routes(self.registry, self.health.clone()).merge(self.http_routes);
+            let pulse = Some(workers.pulse());
+            let routes = http::routes(self.registry, self.health.clone(), pulse).merge(self.http_routes);
             tokio::spawn(http::serve(listener, routes, stop_http.clone()))
         });
-        let (drain, connections_max) = (self.drain.clone(), self.connections_max);
+        let drain = self.drain.clone();
         let acceptor = tokio::spawn(async move {
             drain.run_until_cancelled(workers.accept(&listener, connections_max)).await;
             workers
@@ -124,6 +130,7 @@ impl Server {
             grpc_address,
             http_address,
             drain: self.drain,
+            drain_delay: self.drain_delay,
             drain_timeout: self.drain_timeout,
             health: self.health,
             acceptor,
@@ -134,6 +141,21 @@ impl Server {
     }
 }
 
+/// As many connections as were asked for, or as the limit of open files has room for.
+fn connections_within_descriptors(connections_max: usize) -> usize {
+    match descriptors::room_for_connections() {
+        Some(room) if room < connections_max => {
+            tracing::warn!(
+                connections = room,
+                asked_for = connections_max,
+                "the limit of open files (ulimit -n) has room for fewer connections than --connections-max"
+            );
+            room
+        }
+        _ => connections_max,
+    }
+}
+
 /// A server that takes calls.
 #[derive(Debug)]
 pub struct Running {
@@ -141,6 +163,7 @@ pub struct Running {
     grpc_address: String,
     http_address: Option<String>,
     drain: CancellationToken,
+    drain_delay: Duration,
     drain_timeout: Duration,
     health: Health,
     acceptor: JoinHandle<Workers>,
@@ -165,14 +188,19 @@ impl Running {
     /// Prints the line that tells scripts where the server listens.
     pub fn print_ready_line(&self) {
         let http = self.http_address.as_ref().map_or_else(String::new, |address| format!(" http={address}"));
-        println!("{} ready grpc={}{http}", self.name, self.grpc_address);
+        // Nobody may be listening.
+        let _ = writeln!(io::stdout(), "{} ready grpc={}{http}", self.name, self.grpc_address);
     }
 
     /// Stops taking calls, lets those under way finish, at most for the drain timeout, and ends.
     pub async fn drain(self) {
+        self.health.set_serving(false).await;
+        if !self.drain_delay.is_zero() {
+            tracing::info!(delay = ?self.drain_delay, "not serving; taking calls until the drain begins");
+            tokio::time::sleep(self.drain_delay).await;
+        }
         let begun = Instant::now();
         tracing::info!(limit = ?self.drain_timeout, "draining");
-        self.health.set_serving(false).await;
         self.drain.cancel();
         if let Ok(workers) = self.acceptor.await {
             match workers.stop(self.drain_timeout).await {
@@ -205,7 +233,7 @@ impl Running {
             signals.next().await;
             tokio::select! {
                 () = self.drain() => Ok(()),
-                name = signals.next() => Err(ServerError::failed(format!("a second signal, {name}, ended the drain"))),
+                name = signals.next_of_its_own() => Err(ServerError::failed(format!("a second signal, {name}, ended the drain"))),
             }
         };
         let background = async {
@@ -217,14 +245,4 @@ impl Running {
             () = background => Ok(()),
         }
     }
-}
-
-/// Runs a server's future to its end on the main thread, which accepts connections and answers HTTP.
-///
-/// # Errors
-/// The future's, or the system gives no runtime.
-pub fn block_on<F: Future<Output = Result<(), ServerError>>>(future: F) -> Result<(), ServerError> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::failed)?;
-    runtime.block_on(future)
 }

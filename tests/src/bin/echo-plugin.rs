@@ -13,7 +13,7 @@ use prism_e2e::echo::{EchoRequest, EchoResponse, FILE_DESCRIPTOR_SET};
 use prism_plugin::app::{self, App};
 use prism_plugin::{Capabilities, Plugin};
 use prism_runtime::args::{self, ServerArgs};
-use prism_runtime::{exit, server};
+use prism_runtime::process;
 use tonic::metadata::{KeyAndValueRef, MetadataMap};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
@@ -125,5 +125,5 @@ fn main() -> ExitCode {
     let plugin = Plugin::new(Capabilities::default()).service(echo, FILE_DESCRIPTOR_SET);
     let app =
         App { name: NAME, args: &args.server, listen: "127.0.0.1:0", plugin, registry: Default::default() };
-    exit::report(NAME, server::block_on(app::run(app, std::future::pending())))
+    process::report(NAME, process::block_on(app::run(app, std::future::pending())))
 }

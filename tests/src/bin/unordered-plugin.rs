@@ -9,9 +9,9 @@ use futures_util::stream;
 use prism_plugin::app::{self, App};
 use prism_plugin::keyvalue::{KeyValue, Pages, Range};
 use prism_plugin::types::{Key, Namespace, Ttl};
-use prism_plugin::{Capabilities, Error, ErrorReason, Plugin};
+use prism_plugin::{Capabilities, Context, Error, ErrorReason, Plugin};
 use prism_runtime::args::{self, ServerArgs};
-use prism_runtime::{exit, server};
+use prism_runtime::process;
 
 const NAME: &str = "unordered-plugin";
 
@@ -41,33 +41,33 @@ impl KeyValue for Unordered {
         Capabilities::default()
     }
 
-    async fn set(&self, _: Namespace, _: Key, _: Bytes, _: Option<Ttl>) -> Result<(), Error> {
+    async fn set(&self, _: &Context, _: Namespace, _: Key, _: Bytes, _: Option<Ttl>) -> Result<(), Error> {
         refused()
     }
 
-    async fn get(&self, _: Namespace, key: Key) -> Result<Option<Bytes>, Error> {
+    async fn get(&self, _: &Context, _: Namespace, key: Key) -> Result<Option<Bytes>, Error> {
         let value = KEYS.into_iter().find(|known| *known == &*key);
         Ok(value.map(|value| Bytes::from_static(value.as_bytes())))
     }
 
-    async fn delete(&self, _: Namespace, _: Key) -> Result<bool, Error> {
+    async fn delete(&self, _: &Context, _: Namespace, _: Key) -> Result<bool, Error> {
         refused()
     }
 
-    async fn exists(&self, _: Namespace, key: Key) -> Result<bool, Error> {
+    async fn exists(&self, _: &Context, _: Namespace, key: Key) -> Result<bool, Error> {
         Ok(KEYS.contains(&&*key))
     }
 
-    fn scan(&self, range: Range) -> Pages<(Key, Bytes)> {
+    fn scan(&self, _: &Context, range: Range) -> Pages<(Key, Bytes)> {
         let page = found(&range).map(|key| (key.clone(), Bytes::copy_from_slice(key.as_bytes()))).collect();
         Box::pin(stream::iter([Ok(page)]))
     }
 
-    fn scan_keys(&self, range: Range) -> Pages<Key> {
+    fn scan_keys(&self, _: &Context, range: Range) -> Pages<Key> {
         Box::pin(stream::iter([Ok(found(&range).collect())]))
     }
 
-    async fn count(&self, _: Namespace, prefix: String) -> Result<u64, Error> {
+    async fn count(&self, _: &Context, _: Namespace, prefix: String) -> Result<u64, Error> {
         Ok(KEYS.into_iter().filter(|key| key.starts_with(&prefix)).count() as u64)
     }
 }
@@ -77,5 +77,5 @@ fn main() -> ExitCode {
     let plugin = Plugin::new(Unordered.capabilities()).keyvalue(Arc::new(Unordered));
     let app =
         App { name: NAME, args: &args.server, listen: "127.0.0.1:0", plugin, registry: Default::default() };
-    exit::report(NAME, server::block_on(app::run(app, std::future::pending())))
+    process::report(NAME, process::block_on(app::run(app, std::future::pending())))
 }

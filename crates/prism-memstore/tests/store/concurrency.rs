@@ -48,10 +48,10 @@ fn a_scan_returns_each_key_once_while_one_is_toggled_and_others_overwritten() {
     beside(churn, || {
         block_on(async {
             for _ in 0..200 {
-                let mut seen = keys(store.store.scan_keys(store.range(""))).await;
+                let mut seen = keys(store.store.scan_keys(&Context::default(), store.range(""))).await;
                 seen.retain(|key| key != "0500x");
                 assert_eq!(seen, expected);
-                let mut items = collect(store.store.scan(store.range("05"))).await;
+                let mut items = collect(store.store.scan(&Context::default(), store.range("05"))).await;
                 items.retain(|(key, _)| &**key != "0500x");
                 assert_eq!(items.len(), 100);
                 assert!((1000..=1001).contains(&store.count("").await));
@@ -74,7 +74,7 @@ fn a_key_that_is_overwritten_is_in_every_scan() {
     beside(overwrite, || {
         block_on(async {
             for _ in 0..20_000 {
-                assert_eq!(keys(store.store.scan_keys(store.range("k"))).await, ["k"]);
+                assert_eq!(keys(store.store.scan_keys(&Context::default(), store.range("k"))).await, ["k"]);
                 assert_eq!(store.count("").await, 1);
             }
         });
@@ -207,7 +207,7 @@ fn the_task_and_writers_do_not_disturb_each_other() {
         writers.into_iter().for_each(|writer| writer.join().unwrap());
         block_on(async {
             // Not `scan`: keys may expire between its two.
-            for key in keys(store.store.scan_keys(store.range(""))).await {
+            for key in keys(store.store.scan_keys(&Context::default(), store.range(""))).await {
                 store.delete(&key).await;
             }
             // What is left has expired. It is freed when its timer fires, or when it is set once more and deleted.

@@ -45,8 +45,11 @@ async fn a_value_that_is_still_read_survives_its_key() {
 async fn a_value_does_not_hold_the_buffer_it_came_in() {
     let store = MemStore::new(None);
     let buffer = Bytes::from(vec![1; 1 << 20]);
-    store.set(namespace(""), key("k"), buffer.slice(..10_000), None).await.unwrap();
-    store.push(namespace(""), key("l"), End::Left, buffer.slice(..10_000)).await.unwrap();
+    store.set(&Context::default(), namespace(""), key("k"), buffer.slice(..10_000), None).await.unwrap();
+    store
+        .push(&Context::default(), namespace(""), key("l"), End::Left, buffer.slice(..10_000))
+        .await
+        .unwrap();
     assert!(buffer.is_unique());
 }
 

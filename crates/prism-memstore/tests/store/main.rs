@@ -20,7 +20,7 @@ use prism_memstore::MemStore;
 use prism_plugin::keyvalue::{KeyValue as _, Pages, Range};
 use prism_plugin::list::{End, List as _};
 use prism_plugin::types::{Key, Namespace, Ttl};
-use prism_plugin::{Error, ErrorReason};
+use prism_plugin::{Context, Error, ErrorReason};
 
 /// A store, and one of its namespaces to work in.
 #[derive(Clone)]
@@ -51,7 +51,7 @@ impl Store {
     async fn try_set(&self, key: &str, value: impl AsRef<[u8]>, ttl: Option<i64>) -> Result<(), Error> {
         let ttl = ttl.map(|seconds| Ttl::from_secs(seconds).unwrap());
         let value = Bytes::copy_from_slice(value.as_ref());
-        self.store.set(self.namespace.clone(), self::key(key), value, ttl).await
+        self.store.set(&Context::default(), self.namespace.clone(), self::key(key), value, ttl).await
     }
 
     async fn set(&self, key: &str, value: impl AsRef<[u8]>, ttl: Option<i64>) {
@@ -59,19 +59,19 @@ impl Store {
     }
 
     async fn get(&self, key: &str) -> Option<Bytes> {
-        self.store.get(self.namespace.clone(), self::key(key)).await.unwrap()
+        self.store.get(&Context::default(), self.namespace.clone(), self::key(key)).await.unwrap()
     }
 
     async fn exists(&self, key: &str) -> bool {
-        self.store.exists(self.namespace.clone(), self::key(key)).await.unwrap()
+        self.store.exists(&Context::default(), self.namespace.clone(), self::key(key)).await.unwrap()
     }
 
     async fn delete(&self, key: &str) -> bool {
-        self.store.delete(self.namespace.clone(), self::key(key)).await.unwrap()
+        self.store.delete(&Context::default(), self.namespace.clone(), self::key(key)).await.unwrap()
     }
 
     async fn count(&self, prefix: &str) -> u64 {
-        self.store.count(self.namespace.clone(), prefix.to_owned()).await.unwrap()
+        self.store.count(&Context::default(), self.namespace.clone(), prefix.to_owned()).await.unwrap()
     }
 
     fn range(&self, prefix: &str) -> Range {
@@ -80,8 +80,8 @@ impl Store {
 
     /// The keys of a whole scan, which must agree with those of ScanKeys.
     async fn scan(&self, prefix: &str) -> Vec<String> {
-        let keys = keys(self.store.scan_keys(self.range(prefix))).await;
-        let items = collect(self.store.scan(self.range(prefix))).await;
+        let keys = keys(self.store.scan_keys(&Context::default(), self.range(prefix))).await;
+        let items = collect(self.store.scan(&Context::default(), self.range(prefix))).await;
         let item_keys: Vec<_> = items.into_iter().map(|(key, _)| key.into_string()).collect();
         assert_eq!(item_keys, keys);
         keys
@@ -89,7 +89,7 @@ impl Store {
 
     async fn try_push(&self, list: &str, end: End, value: impl AsRef<[u8]>) -> Result<u64, Error> {
         let value = Bytes::copy_from_slice(value.as_ref());
-        self.store.push(self.namespace.clone(), self::key(list), end, value).await
+        self.store.push(&Context::default(), self.namespace.clone(), self::key(list), end, value).await
     }
 
     async fn push(&self, list: &str, end: End, value: impl AsRef<[u8]>) -> u64 {
@@ -97,11 +97,11 @@ impl Store {
     }
 
     async fn pop(&self, list: &str, end: End) -> Option<Bytes> {
-        self.store.pop(self.namespace.clone(), self::key(list), end).await.unwrap()
+        self.store.pop(&Context::default(), self.namespace.clone(), self::key(list), end).await.unwrap()
     }
 
     async fn length(&self, list: &str) -> u64 {
-        self.store.length(self.namespace.clone(), self::key(list)).await.unwrap()
+        self.store.length(&Context::default(), self.namespace.clone(), self::key(list)).await.unwrap()
     }
 
     fn bytes(&self) -> u64 {

@@ -21,7 +21,7 @@ async fn a_scan_returns_the_keys_with_the_prefix_in_byte_order() {
     assert_eq!(store.scan("abcd").await, [""; 0]);
     assert_eq!(store.count("a").await, 6);
     assert_eq!(store.count("").await, 10);
-    let items = collect(store.store.scan(store.range(""))).await;
+    let items = collect(store.store.scan(&Context::default(), store.range(""))).await;
     assert!(items.iter().all(|(key, value)| key.as_bytes() == value));
 }
 
@@ -41,8 +41,11 @@ async fn a_limit_ends_the_scan() {
     let store = filled(1000).await;
     for limit in [1, 255, 256, 257, 999, 1000, 1001] {
         let range = Range { limit: Some(limit), ..store.range("") };
-        assert_eq!(keys(store.store.scan_keys(range.clone())).await.len(), limit.min(1000));
-        assert_eq!(collect(store.store.scan(range)).await.len(), limit.min(1000));
+        assert_eq!(
+            keys(store.store.scan_keys(&Context::default(), range.clone())).await.len(),
+            limit.min(1000)
+        );
+        assert_eq!(collect(store.store.scan(&Context::default(), range)).await.len(), limit.min(1000));
     }
 }
 
@@ -55,7 +58,7 @@ async fn expired_keys_do_not_count_for_the_limit() {
     seconds(1).await;
     let range = Range { limit: Some(50), ..store.range("") };
     let expected: Vec<_> = (900..950).map(|i| format!("{i:05}")).collect();
-    assert_eq!(keys(store.store.scan_keys(range)).await, expected);
+    assert_eq!(keys(store.store.scan_keys(&Context::default(), range)).await, expected);
     assert_eq!(store.count("").await, 100);
 }
 
@@ -65,9 +68,13 @@ async fn a_scan_resumes_behind_a_key_there_or_not() {
     for key in ["a1", "a2", "a3", "b1"] {
         store.set(key, "v", None).await;
     }
-    let from = |prefix: &str, behind: &str| {
-        keys(store.store.scan_keys(Range { start_after: Some(key(behind)), ..store.range(prefix) }))
-    };
+    let from =
+        |prefix: &str, behind: &str| {
+            keys(store.store.scan_keys(
+                &Context::default(),
+                Range { start_after: Some(key(behind)), ..store.range(prefix) },
+            ))
+        };
     assert_eq!(from("a", "a1").await, ["a2", "a3"]);
     assert_eq!(from("a", "a1x").await, ["a2", "a3"]);
     assert_eq!(from("a", "Z").await, ["a1", "a2", "a3"]);
@@ -82,17 +89,17 @@ async fn a_page_is_bounded_by_bytes() {
     for i in 0..20 {
         store.set(&format!("{i}"), vec![0; 100 << 10], None).await;
     }
-    let pages: Vec<_> = store.store.scan(store.range("")).try_collect().await.unwrap();
+    let pages: Vec<_> = store.store.scan(&Context::default(), store.range("")).try_collect().await.unwrap();
     assert!(pages.iter().all(|page| (1..=3).contains(&page.len())));
     assert_eq!(pages.concat().len(), 20);
     store.set("large", vec![0; 4 << 20], None).await;
-    assert_eq!(collect(store.store.scan(store.range("large"))).await.len(), 1);
+    assert_eq!(collect(store.store.scan(&Context::default(), store.range("large"))).await.len(), 1);
 }
 
 #[tokio::test]
 async fn a_scan_sees_changes_made_before_it_gets_there() {
     let store = filled(1000).await;
-    let mut pages = store.store.scan_keys(store.range(""));
+    let mut pages = store.store.scan_keys(&Context::default(), store.range(""));
     let first = pages.next().await.unwrap().unwrap();
     assert_eq!(first.len(), 256);
     store.delete("00900").await;
@@ -107,7 +114,7 @@ async fn a_scan_sees_changes_made_before_it_gets_there() {
 #[tokio::test]
 async fn a_scan_ends_when_its_namespace_vanishes() {
     let store = filled(1000).await;
-    let mut pages = store.store.scan_keys(store.range(""));
+    let mut pages = store.store.scan_keys(&Context::default(), store.range(""));
     pages.next().await.unwrap().unwrap();
     for i in 0..1000 {
         store.delete(&format!("{i:05}")).await;
@@ -120,7 +127,7 @@ async fn a_scan_ends_when_its_namespace_vanishes() {
 async fn a_long_walk_lets_others_run() {
     let store = filled(10_000).await;
     let counted = turns_until(store.count("0")).await;
-    let scanned = turns_until(keys(store.store.scan_keys(store.range("")))).await;
+    let scanned = turns_until(keys(store.store.scan_keys(&Context::default(), store.range("")))).await;
     assert!(counted >= 39 && scanned >= 39, "{counted} and {scanned} turns");
 }
 

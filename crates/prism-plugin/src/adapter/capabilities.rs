@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prism_grpc::Context;
 use prism_grpc::unary::Interface;
 use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::capabilities::{GetCapabilitiesRequest, GetCapabilitiesResponse};
@@ -17,6 +18,7 @@ pub(crate) fn interface(capabilities: Capabilities) -> Interface<Capabilities> {
 
 async fn get(
     capabilities: Arc<Capabilities>,
+    _: Context,
     request: GetCapabilitiesRequest,
 ) -> Result<GetCapabilitiesResponse, Error> {
     Namespace::new(request.namespace)?;

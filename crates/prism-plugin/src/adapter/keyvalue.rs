@@ -2,10 +2,11 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{self, Poll, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
+use prism_grpc::Context;
 use prism_grpc::unary::Interface;
 use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::keyvalue::key_value_scan_interface_server::KeyValueScanInterface;
@@ -28,33 +29,55 @@ pub(crate) fn interface<B: KeyValue>(backend: Arc<B>) -> Interface<B> {
         .method("Exists", exists)
 }
 
-async fn set<B: KeyValue>(backend: Arc<B>, request: SetRequest) -> Result<SetResponse, Error> {
+async fn set<B: KeyValue>(
+    backend: Arc<B>,
+    context: Context,
+    request: SetRequest,
+) -> Result<SetResponse, Error> {
     let SetRequest { namespace, key, value, ttl_seconds } = request;
     let namespace = Namespace::new(namespace)?;
     let key = Key::new("key", key)?;
     let value = validate::value(value)?;
     let ttl = ttl_seconds.map(Ttl::from_secs).transpose()?;
-    backend.set(namespace, key, value, ttl).await?;
+    backend.set(&context, namespace, key, value, ttl).await?;
     Ok(SetResponse { success: true })
 }
 
-async fn get<B: KeyValue>(backend: Arc<B>, request: GetRequest) -> Result<GetResponse, Error> {
+async fn get<B: KeyValue>(
+    backend: Arc<B>,
+    context: Context,
+    request: GetRequest,
+) -> Result<GetResponse, Error> {
     let GetRequest { namespace, key } = request;
-    let value = backend.get(Namespace::new(namespace)?, Key::new("key", key)?).await?;
+    let value = backend.get(&context, Namespace::new(namespace)?, Key::new("key", key)?).await?;
     let value = value.ok_or_else(|| Error::new(ErrorReason::KeyNotFound, "there is no such key"))?;
     Ok(GetResponse { value })
 }
 
-async fn delete<B: KeyValue>(backend: Arc<B>, request: DeleteRequest) -> Result<DeleteResponse, Error> {
+async fn delete<B: KeyValue>(
+    backend: Arc<B>,
+    context: Context,
+    request: DeleteRequest,
+) -> Result<DeleteResponse, Error> {
     let DeleteRequest { namespace, key } = request;
-    let found = backend.delete(Namespace::new(namespace)?, Key::new("key", key)?).await?;
+    let found = backend.delete(&context, Namespace::new(namespace)?, Key::new("key", key)?).await?;
     Ok(DeleteResponse { found })
 }
 
-async fn exists<B: KeyValue>(backend: Arc<B>, request: ExistsRequest) -> Result<ExistsResponse, Error> {
+async fn exists<B: KeyValue>(
+    backend: Arc<B>,
+    context: Context,
+    request: ExistsRequest,
+) -> Result<ExistsResponse, Error> {
     let ExistsRequest { namespace, key } = request;
-    let exists = backend.exists(Namespace::new(namespace)?, Key::new("key", key)?).await?;
+    let exists = backend.exists(&context, Namespace::new(namespace)?, Key::new("key", key)?).await?;
     Ok(ExistsResponse { exists })
+}
+
+/// The context of a call that came through tonic.
+fn context_of<T>(request: &Request<T>) -> Result<Context, Error> {
+    let context = request.extensions().get().cloned();
+    context.ok_or_else(|| Error::new(ErrorReason::Internal, "the call came without its context"))
 }
 
 /// What has streams, and is tonic's to serve.
@@ -66,25 +89,28 @@ impl<B: KeyValue> KeyValueScanInterface for KeyValueAdapter<B> {
     type ScanKeysStream = Messages<Key, KeyResponse>;
 
     async fn scan(&self, request: Request<ScanRequest>) -> Result<Response<Self::ScanStream>, Status> {
+        let context = context_of(&request)?;
         let ScanRequest { namespace, prefix, limit, start_after } = request.into_inner();
         let range = self.range(namespace, prefix, limit, start_after)?;
         let message = |(key, value): (Key, Bytes)| ScanResponse { key: key.into_string(), value };
-        Ok(Response::new(Messages::new(self.0.scan(range), message)))
+        Ok(Response::new(Messages::new(self.0.scan(&context, range), message)))
     }
 
     async fn scan_keys(
         &self,
         request: Request<ScanKeysRequest>,
     ) -> Result<Response<Self::ScanKeysStream>, Status> {
+        let context = context_of(&request)?;
         let ScanKeysRequest { namespace, prefix, limit, start_after } = request.into_inner();
         let range = self.range(namespace, prefix, limit, start_after)?;
         let message = |key: Key| KeyResponse { key: key.into_string() };
-        Ok(Response::new(Messages::new(self.0.scan_keys(range), message)))
+        Ok(Response::new(Messages::new(self.0.scan_keys(&context, range), message)))
     }
 
     async fn count(&self, request: Request<CountRequest>) -> Result<Response<CountResponse>, Status> {
+        let context = context_of(&request)?;
         let CountRequest { namespace, prefix } = request.into_inner();
-        let count = self.0.count(Namespace::new(namespace)?, validate::prefix(prefix)?).await?;
+        let count = self.0.count(&context, Namespace::new(namespace)?, validate::prefix(prefix)?).await?;
         Ok(Response::new(CountResponse { count: i64::try_from(count).unwrap_or(i64::MAX) }))
     }
 }
@@ -131,7 +157,7 @@ impl<T, M> Messages<T, M> {
 impl<T: Unpin, M> Stream for Messages<T, M> {
     type Item = Result<M, Status>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             if let Some(item) = self.page.next() {
                 return Poll::Ready(Some(Ok((self.message)(item))));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use prism_grpc::Context;
 use prism_grpc::unary::Interface;
 use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::list::{
@@ -24,20 +25,29 @@ pub(crate) fn interface<B: List>(backend: Arc<B>) -> Interface<B> {
         .method("Length", length)
 }
 
-async fn push_left<B: List>(backend: Arc<B>, request: PushLeftRequest) -> Result<PushLeftResponse, Error> {
+async fn push_left<B: List>(
+    backend: Arc<B>,
+    context: Context,
+    request: PushLeftRequest,
+) -> Result<PushLeftResponse, Error> {
     let PushLeftRequest { namespace, list_key, value } = request;
-    let new_length = push(&*backend, namespace, list_key, End::Left, value).await?;
+    let new_length = push(&*backend, &context, namespace, list_key, End::Left, value).await?;
     Ok(PushLeftResponse { new_length })
 }
 
-async fn push_right<B: List>(backend: Arc<B>, request: PushRightRequest) -> Result<PushRightResponse, Error> {
+async fn push_right<B: List>(
+    backend: Arc<B>,
+    context: Context,
+    request: PushRightRequest,
+) -> Result<PushRightResponse, Error> {
     let PushRightRequest { namespace, list_key, value } = request;
-    let new_length = push(&*backend, namespace, list_key, End::Right, value).await?;
+    let new_length = push(&*backend, &context, namespace, list_key, End::Right, value).await?;
     Ok(PushRightResponse { new_length })
 }
 
 async fn push<B: List>(
     backend: &B,
+    context: &Context,
     namespace: String,
     list_key: String,
     end: End,
@@ -46,33 +56,47 @@ async fn push<B: List>(
     let namespace = Namespace::new(namespace)?;
     let list_key = Key::new("list_key", list_key)?;
     let value = validate::value(value)?;
-    backend.push(namespace, list_key, end, value).await.map(wire_length)
+    backend.push(context, namespace, list_key, end, value).await.map(wire_length)
 }
 
-async fn pop_left<B: List>(backend: Arc<B>, request: PopLeftRequest) -> Result<PopLeftResponse, Error> {
+async fn pop_left<B: List>(
+    backend: Arc<B>,
+    context: Context,
+    request: PopLeftRequest,
+) -> Result<PopLeftResponse, Error> {
     let PopLeftRequest { namespace, list_key } = request;
-    let value = pop(&*backend, namespace, list_key, End::Left).await?;
+    let value = pop(&*backend, &context, namespace, list_key, End::Left).await?;
     Ok(PopLeftResponse { found: value.is_some(), value: value.unwrap_or_default() })
 }
 
-async fn pop_right<B: List>(backend: Arc<B>, request: PopRightRequest) -> Result<PopRightResponse, Error> {
+async fn pop_right<B: List>(
+    backend: Arc<B>,
+    context: Context,
+    request: PopRightRequest,
+) -> Result<PopRightResponse, Error> {
     let PopRightRequest { namespace, list_key } = request;
-    let value = pop(&*backend, namespace, list_key, End::Right).await?;
+    let value = pop(&*backend, &context, namespace, list_key, End::Right).await?;
     Ok(PopRightResponse { found: value.is_some(), value: value.unwrap_or_default() })
 }
 
 async fn pop<B: List>(
     backend: &B,
+    context: &Context,
     namespace: String,
     list_key: String,
     end: End,
 ) -> Result<Option<Bytes>, Error> {
-    backend.pop(Namespace::new(namespace)?, Key::new("list_key", list_key)?, end).await
+    backend.pop(context, Namespace::new(namespace)?, Key::new("list_key", list_key)?, end).await
 }
 
-async fn length<B: List>(backend: Arc<B>, request: LengthRequest) -> Result<LengthResponse, Error> {
+async fn length<B: List>(
+    backend: Arc<B>,
+    context: Context,
+    request: LengthRequest,
+) -> Result<LengthResponse, Error> {
     let LengthRequest { namespace, list_key } = request;
-    let length = backend.length(Namespace::new(namespace)?, Key::new("list_key", list_key)?).await?;
+    let length =
+        backend.length(&context, Namespace::new(namespace)?, Key::new("list_key", list_key)?).await?;
     Ok(LengthResponse { length: wire_length(length) })
 }
 

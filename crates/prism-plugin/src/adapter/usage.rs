@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prism_grpc::Context;
 use prism_grpc::unary::Interface;
 use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::usage::{GetUsageRequest, GetUsageResponse};
@@ -15,8 +16,12 @@ pub(crate) fn interface<B: Usage>(backend: Arc<B>) -> Interface<B> {
         .method("GetUsage", get)
 }
 
-async fn get<B: Usage>(backend: Arc<B>, request: GetUsageRequest) -> Result<GetUsageResponse, Error> {
-    let used = backend.usage(Namespace::new(request.namespace)?).await?;
+async fn get<B: Usage>(
+    backend: Arc<B>,
+    context: Context,
+    request: GetUsageRequest,
+) -> Result<GetUsageResponse, Error> {
+    let used = backend.usage(&context, Namespace::new(request.namespace)?).await?;
     Ok(GetUsageResponse {
         keys: used.keys,
         lists: used.lists,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use hyper_util::rt::TokioIo;
-use prism_net::listen::set_tcp_options;
+use prism_net::socket::set_tcp_options;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tonic::transport::Channel;

@@ -11,7 +11,7 @@ use prism_plugin::keyvalue::{KeyValue, Pages, Range};
 use prism_plugin::list::{End, List};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::usage::{Usage, Used};
-use prism_plugin::{Capabilities, Error, ErrorReason};
+use prism_plugin::{Capabilities, Context, Error, ErrorReason};
 
 /// Where a key or list is: namespace and name.
 type Place = (String, String);
@@ -202,7 +202,7 @@ fn full(sentence: &'static str) -> Error {
 }
 
 impl Usage for Memory {
-    async fn usage(&self, namespace: Namespace) -> Result<Used, Error> {
+    async fn usage(&self, _: &Context, namespace: Namespace) -> Result<Used, Error> {
         let store = self.store();
         let count = |places: &mut dyn Iterator<Item = &Place>| {
             Some(places.filter(|(there, _)| *there == *namespace).count() as u64)
@@ -220,7 +220,14 @@ impl KeyValue for Memory {
         self.capabilities
     }
 
-    async fn set(&self, namespace: Namespace, key: Key, value: Bytes, ttl: Option<Ttl>) -> Result<(), Error> {
+    async fn set(
+        &self,
+        _: &Context,
+        namespace: Namespace,
+        key: Key,
+        value: Bytes,
+        ttl: Option<Ttl>,
+    ) -> Result<(), Error> {
         let place = self.place(&namespace, &key);
         let mut store = self.store();
         store.writes += 1;
@@ -271,7 +278,7 @@ impl KeyValue for Memory {
         Ok(())
     }
 
-    async fn get(&self, namespace: Namespace, key: Key) -> Result<Option<Bytes>, Error> {
+    async fn get(&self, _: &Context, namespace: Namespace, key: Key) -> Result<Option<Bytes>, Error> {
         let place = self.place(&namespace, &key);
         let is_stale =
             self.breaks("keyvalue/calls-on-a-key-are-linearizable") && self.meets_another(&place).await;
@@ -295,7 +302,7 @@ impl KeyValue for Memory {
         Ok(self.sees(&entry, "ttl/expired-key-is-not-returned").then_some(value))
     }
 
-    async fn delete(&self, namespace: Namespace, key: Key) -> Result<bool, Error> {
+    async fn delete(&self, _: &Context, namespace: Namespace, key: Key) -> Result<bool, Error> {
         let place = self.place(&namespace, &key);
         let mut store = self.store();
         if self.breaks("keyvalue/delete-removes") && !key.contains("scan/") {
@@ -313,7 +320,7 @@ impl KeyValue for Memory {
         Ok(lies || removed.is_some_and(|entry| self.sees(&entry, "ttl/expired-key-is-not-found-by-delete")))
     }
 
-    async fn exists(&self, namespace: Namespace, key: Key) -> Result<bool, Error> {
+    async fn exists(&self, _: &Context, namespace: Namespace, key: Key) -> Result<bool, Error> {
         let place = self.place(&namespace, &key);
         let store = self.store();
         if self.breaks("keyvalue/exists-of-missing-is-an-answer") && key.ends_with("/missing") {
@@ -329,15 +336,15 @@ impl KeyValue for Memory {
         Ok(entry.is_some_and(|entry| self.sees(entry, "ttl/expired-key-does-not-exist")))
     }
 
-    fn scan(&self, range: Range) -> Pages<(Key, Bytes)> {
+    fn scan(&self, _: &Context, range: Range) -> Pages<(Key, Bytes)> {
         self.scan_pages(range, true, |item| item)
     }
 
-    fn scan_keys(&self, range: Range) -> Pages<Key> {
+    fn scan_keys(&self, _: &Context, range: Range) -> Pages<Key> {
         self.scan_pages(range, false, |(key, _)| key)
     }
 
-    async fn count(&self, namespace: Namespace, prefix: String) -> Result<u64, Error> {
+    async fn count(&self, _: &Context, namespace: Namespace, prefix: String) -> Result<u64, Error> {
         let store = self.store();
         let matching = store.keys.iter().filter(|((other, key), entry)| {
             *other == *namespace
@@ -352,7 +359,14 @@ impl KeyValue for Memory {
 }
 
 impl List for Memory {
-    async fn push(&self, namespace: Namespace, list_key: Key, end: End, value: Bytes) -> Result<u64, Error> {
+    async fn push(
+        &self,
+        _: &Context,
+        namespace: Namespace,
+        list_key: Key,
+        end: End,
+        value: Bytes,
+    ) -> Result<u64, Error> {
         let place = self.place(&namespace, &list_key);
         if self.breaks("list/pushes-are-atomic") {
             let read = self.store().lists.get(&place).cloned().unwrap_or_default();
@@ -379,7 +393,13 @@ impl List for Memory {
         Ok(if lies { before } else { after } as u64)
     }
 
-    async fn pop(&self, namespace: Namespace, list_key: Key, end: End) -> Result<Option<Bytes>, Error> {
+    async fn pop(
+        &self,
+        _: &Context,
+        namespace: Namespace,
+        list_key: Key,
+        end: End,
+    ) -> Result<Option<Bytes>, Error> {
         let place = self.place(&namespace, &list_key);
         if self.breaks("list/pops-are-atomic") {
             let read = self.store().lists.get(&place).cloned();
@@ -418,7 +438,7 @@ impl List for Memory {
         Ok(value)
     }
 
-    async fn length(&self, namespace: Namespace, list_key: Key) -> Result<u64, Error> {
+    async fn length(&self, _: &Context, namespace: Namespace, list_key: Key) -> Result<u64, Error> {
         let place = self.place(&namespace, &list_key);
         let is_stale =
             self.breaks("list/calls-on-a-list-are-linearizable") && self.meets_another(&place).await;

@@ -1,16 +1,20 @@
 //! Servers of the reference backend, in process, each on a port of its own.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
+use clap::Parser;
 use prism_plugin::app::{self, App};
 use prism_plugin::{Capabilities, KeyValue as _, Plugin};
 use prism_runtime::Running;
-use prism_runtime::args::{LogFormat, ServerArgs};
-use prism_runtime::traces::TraceArgs;
+use prism_runtime::args::ServerArgs;
 
 use crate::support::memory::Memory;
+
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    server: ServerArgs,
+}
 
 /// Which patterns a plugin serves.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,17 +26,8 @@ pub(crate) enum Patterns {
 
 /// A plugin over `memory` that listens at `listen`.
 pub(crate) async fn start_at(listen: &str, memory: Memory, patterns: Patterns) -> Running {
-    let args = ServerArgs {
-        listen: Some(listen.parse().unwrap()),
-        http_listen: None,
-        workers: Some(NonZeroUsize::MIN),
-        connections_max: NonZeroUsize::new(1000).unwrap(),
-        in_flight_max: NonZeroUsize::new(1000).unwrap(),
-        drain_timeout: Duration::from_secs(1),
-        log: "off".to_owned(),
-        log_format: LogFormat::Text,
-        traces: TraceArgs { otlp_endpoint: None, trace_ratio: 1.0 },
-    };
+    let words = ["reference", "--listen", listen, "--workers", "1", "--drain-timeout", "1s", "--log", "off"];
+    let args = Flags::parse_from(words).server;
     let capabilities: Capabilities = memory.capabilities();
     let memory = Arc::new(memory);
     let mut plugin = Plugin::new(capabilities).usage(Arc::clone(&memory));

@@ -11,6 +11,7 @@ use h2::client::{self, SendRequest};
 use h2::server::SendResponse;
 use http::{HeaderMap, Request, Response};
 use prism_grpc::message::framed;
+use prism_grpc::payload::Payload;
 use prism_grpc::pump::{Incoming, Sent, pump};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -47,7 +48,7 @@ async fn serve(mut stream: TcpStream, upstream: String, broken: &'static str) {
     }
     let mut builder = h2::server::Builder::new();
     builder.initial_window_size(1 << 20).initial_connection_window_size(8 << 20);
-    let Ok(mut inbound) = builder.handshake::<_, Bytes>(stream).await else { return };
+    let Ok(mut inbound) = builder.handshake::<_, Payload>(stream).await else { return };
     let Ok((send, connection)) = client::handshake(forward).await else { return };
     tokio::spawn(connection);
     // Once set, the next call ends the connection.
@@ -62,7 +63,7 @@ async fn serve(mut stream: TcpStream, upstream: String, broken: &'static str) {
 
 async fn exchange(
     request: Request<RecvStream>,
-    mut respond: SendResponse<Bytes>,
+    mut respond: SendResponse<Payload>,
     send: SendRequest<Bytes>,
     broken: &'static str,
     poisoned: Arc<AtomicBool>,
@@ -102,7 +103,7 @@ async fn whole(mut body: RecvStream) -> Option<Bytes> {
 async fn forward(
     exchange: Exchange,
     send: SendRequest<Bytes>,
-    respond: Option<&mut SendResponse<Bytes>>,
+    respond: Option<&mut SendResponse<Payload>>,
 ) -> Option<()> {
     let Exchange { head, mut body } = exchange;
     let request = Request::from_parts(head, ());
@@ -125,10 +126,14 @@ async fn forward(
     };
     let end = body.is_end_stream();
     let mut stream = respond.send_response(Response::from_parts(head, ()), end).ok()?;
-    if end { Some(()) } else { pump(pin!(Incoming::new(body)), &mut stream, &mut Sent::default()).await.ok() }
+    if end {
+        Some(())
+    } else {
+        pump(pin!(Incoming::new(body)), &mut stream, None, &mut Sent::default(), None).await.ok()
+    }
 }
 
-fn reply(answer: Answer, respond: &mut SendResponse<Bytes>) {
+fn reply(answer: Answer, respond: &mut SendResponse<Payload>) {
     let mut response = Response::new(());
     response.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
     match answer {
@@ -144,7 +149,7 @@ fn reply(answer: Answer, respond: &mut SendResponse<Bytes>) {
             let Ok(mut stream) = respond.send_response(response, false) else { return };
             let mut trailers = HeaderMap::new();
             Status::ok("").add_header(&mut trailers).unwrap();
-            let _ = stream.send_data(framed(&message), false);
+            let _ = stream.send_data(Payload::free(framed(&message)), false);
             let _ = stream.send_trailers(trailers);
         }
     }

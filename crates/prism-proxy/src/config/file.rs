@@ -5,7 +5,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use prism_net::listen::Address;
+use prism_net::address::Address;
 use prism_proto::limits;
 use serde::Deserialize;
 

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use h2::RecvStream;
-use http::request;
+use prism_grpc::Context;
 use prism_grpc::message::{self, Encoding, Message};
 use prism_grpc::service;
 use prism_proto::methods::{self, Method};
 use prism_proto::{Error, limits};
-use tokio::time::Instant;
 
+use super::headers;
 use crate::limit::InFlight;
 use crate::namespace;
 use crate::route::Route;
@@ -18,30 +18,32 @@ use crate::shared::Shared;
 use crate::traffic::Ongoing;
 
 /// A call whose route is known.
-pub(super) struct Routed<'a> {
+pub(super) struct Routed {
     pub(super) route: Arc<Route>,
     pub(super) method: Method,
-    pub(super) head: &'a request::Parts,
+    /// With the namespace's time for a unary call without a deadline.
+    pub(super) context: Context,
     pub(super) message: Message,
     /// The message's bytes where they came compressed.
     pub(super) plain: Option<Vec<u8>>,
-    pub(super) deadline: Option<Instant>,
-    _in_flight: Option<InFlight>,
+    pub(super) _in_flight: Option<InFlight>,
 }
 
 /// Reads the first message, or all there is of a method that takes just one, and finds its route.
-pub(super) async fn admit<'a>(
+pub(super) async fn admit(
     shared: &Shared,
-    head: &'a request::Parts,
+    context: &Context,
     body: &mut RecvStream,
-    arrived: Instant,
     ongoing: &mut Option<Ongoing>,
-) -> Result<Box<Routed<'a>>, Error> {
+) -> Result<Box<Routed>, Error> {
+    let head = context.head();
     let encoding = Encoding::of(&head.headers)?;
-    let message = message::read_first(body, limits::MESSAGE_BYTES_MAX, &shared.budget).await?;
-    let message = message.ok_or_else(service::absent)?;
+    headers::check_for_loop(&head.headers)?;
+    let share = &context.peer().requests;
+    let message = message::read_first(body, limits::MESSAGE_BYTES_MAX, share).await?;
+    let mut message = message.ok_or_else(service::absent)?;
     let plain = if message.compressed {
-        Some(encoding.decompress(&message, limits::MESSAGE_BYTES_MAX)?)
+        Some(encoding.decompress(&mut message, limits::MESSAGE_BYTES_MAX, share)?)
     } else {
         None
     };
@@ -54,7 +56,7 @@ pub(super) async fn admit<'a>(
     let path = head.uri.path();
     let method = route.method(path);
     let described = method.as_ref().is_ok_and(|method| *method != Method::UNKNOWN).then_some(path);
-    let counted = ongoing.insert(route.traffic.begin(described, arrived.into_std()));
+    let counted = ongoing.insert(route.traffic.begin(described, context.arrived().into_std()));
     counted.received(message.wire_len());
     let len = plain.as_ref().map_or(message.len, Vec::len);
     let max = route.settings.message_bytes_max;
@@ -63,9 +65,9 @@ pub(super) async fn admit<'a>(
     }
     route.check_interface(methods::service_of(path))?;
     let method = method?;
-    let in_flight = route.admit(method, arrived.into_std())?;
+    let in_flight = route.admit(method, shared.namespace_in_flight_max)?;
     if !method.client_streaming {
         message::read_end(&message, body).await?;
     }
-    Ok(Box::new(Routed { route, method, head, message, plain, deadline: None, _in_flight: in_flight }))
+    Ok(Box::new(Routed { route, method, context: context.clone(), message, plain, _in_flight: in_flight }))
 }

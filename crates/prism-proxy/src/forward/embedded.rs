@@ -17,13 +17,15 @@ use super::headers::passed_on;
 /// Calls the plugin and sends what it answers.
 pub(super) async fn call(
     served: &Served,
-    routed: Box<Routed<'_>>,
+    routed: Box<Routed>,
     body: RecvStream,
     responder: &mut Responder,
 ) -> Result<(), Error> {
-    if let Some(unary) = served.service.unary(routed.head.uri.path()) {
-        let message = routed.plain.map_or_else(|| routed.message.joined_payload(), Bytes::from);
-        return service::send_unary(unary(message), responder).await;
+    routed.context.check_deadline()?;
+    if let Some(unary) = served.service.unary(routed.context.head().uri.path()) {
+        let Routed { context, message, plain, _in_flight, .. } = *routed;
+        let plain = plain.map_or_else(|| message.joined_payload(), Bytes::from);
+        return service::send_unary(unary(context, plain), responder).await;
     }
     let request = request(&routed, body);
     Box::pin(service::send(&served.service, request, responder)).await;
@@ -31,11 +33,13 @@ pub(super) async fn call(
 }
 
 /// The call as a plugin in this process gets it.
-fn request(routed: &Routed<'_>, body: RecvStream) -> Request<Body> {
+fn request(routed: &Routed, body: RecvStream) -> Request<Body> {
     let mut request = Request::new(Body::empty());
-    *request.uri_mut() = routed.head.uri.clone();
-    *request.method_mut() = routed.head.method.clone();
-    *request.headers_mut() = passed_on(&routed.head.headers);
+    let head = routed.context.head();
+    *request.uri_mut() = head.uri.clone();
+    *request.method_mut() = head.method.clone();
+    *request.headers_mut() = passed_on(&head.headers);
+    request.extensions_mut().insert(routed.context.clone());
     let pieces = match &routed.plain {
         Some(plain) => vec![message::framed(plain)],
         None => routed.message.pieces().to_vec(),

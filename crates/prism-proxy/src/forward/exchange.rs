@@ -7,7 +7,8 @@ use std::fmt::Display;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{self, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::ResponseFuture;
@@ -16,11 +17,11 @@ use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
 use http::{Request, Response, StatusCode, Version};
 use prism_grpc::call::Responder;
 use prism_grpc::head::{self, GRPC_TIMEOUT};
+use prism_grpc::payload::Payload;
 use prism_grpc::pump::{Incoming, PumpError, Sent, pump};
 use prism_grpc::service::Pieces;
 use prism_grpc::span::Span;
 use prism_proto::Error;
-use tokio::time::Instant;
 use tonic::Code;
 
 use super::admit::Routed;
@@ -29,7 +30,10 @@ use crate::endpoint::Endpoint;
 use crate::error;
 use crate::route::Remote;
 use crate::traffic::Ongoing;
-use crate::upstream::{Kind, Place, Unreachable, Upstreams};
+use crate::upstream::{Full, Kind, NoPlace, Place, Upstreams};
+
+/// A call that was given up runs out for so long; a backend that does not answer it by then is reset all the same.
+const RUN_OUT_MAX: Duration = Duration::from_secs(30);
 
 /// The authority of calls to a Unix socket, which has none of its own.
 const UNIX_AUTHORITY: &str = "localhost";
@@ -38,7 +42,7 @@ const UNIX_AUTHORITY: &str = "localhost";
 pub(super) struct Exchange<'a> {
     pub(super) upstreams: &'a Upstreams,
     pub(super) remote: &'a Arc<Remote>,
-    pub(super) routed: &'a Routed<'a>,
+    pub(super) routed: &'a Routed,
     pub(super) ongoing: Option<&'a Ongoing>,
 }
 
@@ -71,7 +75,15 @@ impl Exchange<'_> {
                 error::backend_unreachable(&route.settings.name, &self.remote.endpoint, &why.to_string())
             };
             let Some(place) = self.place(kind, responder).await else { return Ok(()) };
-            let place = place.map_err(|why| unreachable(&why))?;
+            let place = place.map_err(|none| match none {
+                NoPlace::Unreachable(why) => unreachable(&why),
+                NoPlace::Full(Full::Connection(max)) => {
+                    error::no_place(&route.settings.name, "this connection", max)
+                }
+                NoPlace::Full(Full::Namespace(max)) => {
+                    error::no_place(&route.settings.name, "the namespace", max)
+                }
+            })?;
             let mut span = responder.span.as_deref().and_then(|span| {
                 let (server, port) = self.remote.endpoint.server();
                 span.sent_to(&server, port)
@@ -91,8 +103,9 @@ impl Exchange<'_> {
     }
 
     /// A place on a connection to the backend; `None` when the client is gone.
-    async fn place(&self, kind: Kind, responder: &mut Responder) -> Option<Result<Place, Unreachable>> {
-        let mut placed = pin!(self.upstreams.place(self.remote, kind));
+    async fn place(&self, kind: Kind, responder: &mut Responder) -> Option<Result<Place, NoPlace>> {
+        let Routed { context, route, .. } = self.routed;
+        let mut placed = pin!(self.upstreams.place(self.remote, kind, context.peer(), &route.traffic));
         poll_fn(|cx| match placed.as_mut().poll(cx) {
             Poll::Ready(place) => Poll::Ready(Some(place)),
             Poll::Pending => responder.poll_gone(cx).map(|()| None),
@@ -101,8 +114,12 @@ impl Exchange<'_> {
     }
 
     /// The head as the backend gets it, with what is left of the deadline.
-    fn request(&self, span: Option<&dyn Span>) -> Request<()> {
-        let Routed { head, deadline, .. } = self.routed;
+    ///
+    /// # Errors
+    /// DEADLINE_EXCEEDED: nothing is left.
+    fn request(&self, span: Option<&dyn Span>) -> Result<Request<()>, Error> {
+        let context = &self.routed.context;
+        let head = context.head();
         let authority = match &self.remote.endpoint {
             Endpoint::Tcp(authority) => authority.clone(),
             Endpoint::Unix(_) | Endpoint::Embedded(_) => Authority::from_static(UNIX_AUTHORITY),
@@ -115,14 +132,16 @@ impl Exchange<'_> {
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = Uri::from_parts(uri).expect("all three parts are there");
         *request.headers_mut() = passed_on(&head.headers);
-        if let Some(deadline) = deadline {
-            let left = deadline.saturating_duration_since(Instant::now());
+        if let Some(left) = context.time_left() {
+            if left.is_zero() {
+                return Err(head::deadline_passed());
+            }
             request.headers_mut().insert(GRPC_TIMEOUT, head::timeout_value(left));
         }
         if let Some(span) = span {
             span.write(request.headers_mut());
         }
-        request
+        Ok(request)
     }
 
     async fn attempt(
@@ -137,25 +156,26 @@ impl Exchange<'_> {
             place.retire();
             return Ok(Attempt::Unseen(why));
         }
-        let (response, mut to) =
-            match place.send.send_request(self.request(span.or(responder.span.as_deref())), false) {
-                Ok(sent) => sent,
-                Err(why) => {
-                    place.retire();
-                    return Ok(Attempt::Unseen(why));
-                }
-            };
+        let request = self.request(span.or(responder.span.as_deref()))?;
+        let (response, mut to) = match place.send.send_request(request, false) {
+            Ok(sent) => sent,
+            Err(why) => {
+                place.retire();
+                return Ok(Attempt::Unseen(why));
+            }
+        };
+        let sent = Unanswered::new(response, place);
         let more = method.client_streaming;
         let pieces = message.pieces();
         for (index, piece) in pieces.iter().enumerate() {
             let last = index + 1 == pieces.len();
-            if let Err(why) = to.send_data(piece.clone(), last && !more) {
-                return self.judge(why, &place);
+            if let Err(why) = to.send_data(Payload::free(piece.clone()), last && !more) {
+                return self.judge(why, sent.place());
             }
         }
         match body.take() {
-            Some(body) if more => Box::pin(self.both_ways(body, to, response, &place, responder)).await,
-            _ => self.relay(response, &place, responder).await,
+            Some(body) if more => Box::pin(self.both_ways(body, to, sent, responder)).await,
+            _ => self.relay(sent, responder).await,
         }
     }
 
@@ -163,14 +183,15 @@ impl Exchange<'_> {
     async fn both_ways(
         &self,
         body: RecvStream,
-        mut to: SendStream<Bytes>,
-        response: ResponseFuture,
-        place: &Place,
+        mut to: SendStream<Payload>,
+        sent: Unanswered,
         responder: &mut Responder,
     ) -> Result<Attempt, Error> {
+        let Self { remote, routed, .. } = self;
         let mut uploaded = Sent::default();
-        let upload = upload(self.routed.message.rest.clone(), body, &mut to, &mut uploaded);
-        let attempt = both_ways(upload, self.relay(response, place, responder)).await;
+        let upload = upload(routed.message.rest.clone(), body, &mut to, &mut uploaded);
+        let stalled = || error::backend_stalled(&routed.route.settings.name, &remote.endpoint);
+        let attempt = both_ways(upload, self.relay(sent, responder), stalled).await;
         if let Some(ongoing) = self.ongoing {
             ongoing.received(uploaded.bytes);
         }
@@ -178,29 +199,33 @@ impl Exchange<'_> {
     }
 
     /// Passes the backend's answer on to the client.
-    async fn relay(
-        &self,
-        mut response: ResponseFuture,
-        place: &Place,
-        responder: &mut Responder,
-    ) -> Result<Attempt, Error> {
-        let received = poll_fn(|cx| match Pin::new(&mut response).poll(cx) {
+    async fn relay(&self, mut sent: Unanswered, responder: &mut Responder) -> Result<Attempt, Error> {
+        let received = poll_fn(|cx| match sent.poll(cx) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
             Poll::Pending => responder.poll_gone(cx).map(|()| None),
         });
-        let from = match received.await {
-            None => return Ok(Attempt::Done),
-            Some(Err(why)) => return self.judge(why, place),
-            Some(Ok(response)) => match self.relay_head(response, responder)? {
+        let Some(answered) = received.await else { return Ok(Attempt::Done) };
+        let mut place = sent.answered();
+        let from = match answered {
+            Err(why) => return self.judge(why, place.as_ref()),
+            Ok(response) => match self.relay_head(response, responder)? {
                 Some(from) => from,
                 None => return Ok(Attempt::Done),
             },
         };
-        let Self { remote, routed, .. } = self;
-        let namespace = &routed.route.settings.name;
-        let sent = responder.send_body(pin!(Incoming::new(from))).await;
-        sent.map_err(|why| error::backend_lost(namespace, &remote.endpoint, &why))?;
+        let from = pin!(Incoming::new(from));
+        let sent = if self.routed.method.is_unary() {
+            // A client that does not read its answer has no place at the backend meanwhile.
+            responder.send_ahead(from, &mut || drop(place.take())).await
+        } else {
+            responder.send_body(from).await
+        };
+        sent.map_err(|why| self.lost(&why))?;
         Ok(Attempt::Done)
+    }
+
+    fn lost(&self, why: &h2::Error) -> Error {
+        error::backend_lost(&self.routed.route.settings.name, &self.remote.endpoint, why)
     }
 
     /// Passes the answer's head on, and says what of it follows, if anything does.
@@ -221,15 +246,59 @@ impl Exchange<'_> {
 
     /// Whether a failed attempt may be repeated. A GOAWAY reaches a stream only if its number is above the last one
     /// that the backend looked at.
-    fn judge(&self, why: h2::Error, place: &Place) -> Result<Attempt, Error> {
+    fn judge(&self, why: h2::Error, place: Option<&Place>) -> Result<Attempt, Error> {
         if why.is_remote() && why.is_go_away() {
-            place.retire();
+            if let Some(place) = place {
+                place.retire();
+            }
             return Ok(Attempt::Unseen(why));
         }
         if why.is_remote() && why.reason() == Some(Reason::REFUSED_STREAM) {
             return Ok(Attempt::Unseen(why));
         }
-        Err(error::backend_lost(&self.routed.route.settings.name, &self.remote.endpoint, &why))
+        Err(self.lost(&why))
+    }
+}
+
+/// A call that the backend has and has not answered. Dropped before the answer it is reset, if the connection may have one
+/// reset more; else it runs out: what comes is dropped, and only then its place is free.
+struct Unanswered(Option<(ResponseFuture, Place)>);
+
+impl Unanswered {
+    fn new(response: ResponseFuture, place: Place) -> Self {
+        Self(Some((response, place)))
+    }
+
+    fn place(&self) -> Option<&Place> {
+        self.0.as_ref().map(|(_, place)| place)
+    }
+
+    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<Response<RecvStream>, h2::Error>> {
+        match &mut self.0 {
+            Some((response, _)) => Pin::new(response).poll(cx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// The call's place, which is the caller's now.
+    fn answered(mut self) -> Option<Place> {
+        self.0.take().map(|(_, place)| place)
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        let Some((response, place)) = self.0.take() else { return };
+        if place.may_reset() {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                // Its head is enough: what is reset after that counts for nobody.
+                let _ = tokio::time::timeout(RUN_OUT_MAX, response).await;
+                drop(place);
+            });
+        }
     }
 }
 
@@ -237,15 +306,19 @@ impl Exchange<'_> {
 async fn both_ways(
     upload: impl Future<Output = Result<(), PumpError<h2::Error>>>,
     download: impl Future<Output = Result<Attempt, Error>>,
+    stalled: impl Fn() -> Error,
 ) -> Result<Attempt, Error> {
     let (mut upload, mut download) = (pin!(upload), pin!(download));
     let mut uploading = true;
     poll_fn(|cx| {
         if uploading && let Poll::Ready(sent) = upload.as_mut().poll(cx) {
             uploading = false;
-            // Nobody waits for an answer.
-            if let Err(PumpError::Source(_)) = sent {
-                return Poll::Ready(Ok(Attempt::Done));
+            match sent {
+                // Nobody waits for an answer.
+                Err(PumpError::Source(_)) => return Poll::Ready(Ok(Attempt::Done)),
+                Err(PumpError::Stalled) => return Poll::Ready(Err(stalled())),
+                // The backend wants no more of it, or is gone: its answer tells.
+                Ok(()) | Err(PumpError::Gone | PumpError::Full(_)) => {}
             }
         }
         download.as_mut().poll(cx)
@@ -257,8 +330,8 @@ async fn both_ways(
 async fn upload(
     rest: Bytes,
     body: RecvStream,
-    to: &mut SendStream<Bytes>,
+    to: &mut SendStream<Payload>,
     sent: &mut Sent,
 ) -> Result<(), PumpError<h2::Error>> {
-    pump(pin!(Pieces::from(vec![rest]).then(Incoming::new(body))), to, sent).await
+    pump(pin!(Pieces::from(vec![rest]).then(Incoming::new(body))), to, None, sent, None).await
 }

@@ -1,7 +1,45 @@
-//! Which of a call's headers go on to its backend.
+//! Which of a call's headers go on to its backend, and the one that ends a loop of proxies.
+//!
+//! `via` is HTTP's own header for that (RFC 9110, 7.6.3): each proxy adds its name, a random one, and a call that comes
+//! back with it has gone in a circle.
+
+use std::sync::LazyLock;
 
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, HeaderName};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, VIA};
+use prism_proto::{Error, ErrorReason};
+
+/// What this process adds to `via`: HTTP/2, and a name of its own.
+static OWN_VIA: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let name = format!("2 prism-{:016x}", fastrand::u64(..));
+    HeaderValue::try_from(name).expect("hexadecimal digits are a header value")
+});
+
+/// The most proxies that a call may come through.
+const HOPS_MAX: usize = 8;
+
+/// Refuses a call that this process has sent on before, or that came through too many proxies.
+///
+/// # Errors
+/// FORWARDING_LOOP.
+pub(super) fn check_for_loop(headers: &HeaderMap) -> Result<(), Error> {
+    if !headers.contains_key(VIA) {
+        return Ok(());
+    }
+    let own = OWN_VIA.as_bytes();
+    let hops = || headers.get_all(VIA).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    if hops().any(|hop| hop.trim_ascii() == own) {
+        let told = "the call came back to this proxy: a namespace's backend leads to the proxy itself, through others";
+        return Err(Error::new(ErrorReason::ForwardingLoop, told));
+    }
+    if hops().count() > HOPS_MAX {
+        let told = format!(
+            "the call came through more than {HOPS_MAX} proxies; each may be a backend of the one before"
+        );
+        return Err(Error::new(ErrorReason::ForwardingLoop, told).with("limit", HOPS_MAX.to_string()));
+    }
+    Ok(())
+}
 
 /// The headers that go on: all but the credentials, which are the proxy's, and `prism-*`, which a client may not
 /// claim.
@@ -13,5 +51,32 @@ pub(super) fn passed_on(headers: &HeaderMap) -> HeaderMap {
     for name in ours {
         passed_on.remove(name);
     }
+    passed_on.append(VIA, OWN_VIA.clone());
     passed_on
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn via(values: &[&str]) -> HeaderMap {
+        values.iter().map(|value| (VIA, HeaderValue::from_str(value).unwrap())).collect()
+    }
+
+    #[test]
+    fn a_call_that_comes_back_is_refused_and_other_proxies_are_not() {
+        assert_eq!(check_for_loop(&HeaderMap::new()), Ok(()));
+        assert_eq!(check_for_loop(&via(&["1.1 nginx, 2 prism-0123456789abcdef"])), Ok(()));
+        let passed = passed_on(&via(&["1.1 nginx"]));
+        assert_eq!(check_for_loop(&passed).unwrap_err().reason, ErrorReason::ForwardingLoop);
+        let joined = format!("1.1 a,{} , 1.1 b", OWN_VIA.to_str().unwrap());
+        assert!(check_for_loop(&via(&[&joined])).is_err());
+    }
+
+    #[test]
+    fn a_call_may_come_through_a_few_proxies() {
+        let hops = |count| check_for_loop(&via(&vec!["2 prism-00"; count]));
+        assert_eq!(hops(HOPS_MAX), Ok(()));
+        assert_eq!(hops(HOPS_MAX + 1).unwrap_err().fact("limit"), Some("8"));
+    }
 }

@@ -176,22 +176,27 @@ impl Route {
         }
     }
 
-    /// Lets a call in, if the settings do. The guard, if any, belongs to the call.
+    /// Lets a call in that is counted in the traffic already, if the settings and the namespace's share of the process do. The
+    /// guard, if any, belongs to the call.
     ///
     /// # Errors
     /// READ_ONLY, RATE_LIMIT or TOO_MANY_IN_FLIGHT.
-    pub fn admit(&self, method: Method, now: Instant) -> Result<Option<InFlight>, Error> {
+    pub fn admit(&self, method: Method, share: usize) -> Result<Option<InFlight>, Error> {
         let Namespace { name, in_flight_max, requests_per_second, read_only, .. } = &self.settings;
         if *read_only && !method.no_side_effects {
             return Err(error::read_only(name));
         }
         if let Some(per_second) = *requests_per_second {
-            let passed = self.counts.pass(per_second, now);
+            // Now, and not when the call's head came: its message may have taken its time.
+            let passed = self.counts.pass(per_second, Instant::now());
             passed.map_err(|wait| error::rate_limit(name, per_second.get(), wait))?;
+        }
+        if usize::try_from(self.traffic.in_flight()).is_ok_and(|in_flight| in_flight > share) {
+            return Err(error::too_many_in_flight(name, share));
         }
         let Some(max) = *in_flight_max else { return Ok(None) };
         let in_flight = self.counts.begin(max);
-        in_flight.map(Some).ok_or_else(|| error::too_many_in_flight(name, max.get()))
+        in_flight.map(Some).ok_or_else(|| error::too_many_in_flight(name, max.get() as usize))
     }
 
     fn not_embedded(&self, served: &Served, path: &str) -> Error {

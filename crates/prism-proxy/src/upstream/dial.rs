@@ -1,16 +1,23 @@
-//! Makes one connection to a backend, up to the end of the HTTP/2 handshake, and drives it.
+//! Makes one connection to a backend and drives it. It is up once the backend's SETTINGS have come: whatever listens there
+//! speaks HTTP/2, and has said how many calls it takes.
 
+use std::future::{Future, poll_fn};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use h2::client::Builder;
-use prism_net::listen::set_tcp_options;
+use prism_grpc::payload::Payload;
+use prism_net::address::Address;
+use prism_net::dial;
+use prism_net::stream::Stream;
 use prism_proto::limits;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::discovery;
 use super::kind::Kind;
@@ -18,38 +25,34 @@ use super::place::Connection;
 use crate::endpoint::Endpoint;
 use crate::route::Remote;
 
-/// Resolving, connecting and shaking hands with one address may take this long.
+/// Resolving, connecting and shaking hands may take this long.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 
+/// The streams that we have reset and whose late frames are still known for what they are.
+const RESET_STREAMS_MAX: usize = 1024;
+
 /// Connects to a backend. When the connection ends, it says so, and `changed` is signalled.
-pub(super) async fn dial(
+pub(super) async fn connect(
     endpoint: &Endpoint,
     kind: Kind,
     remote: &Weak<Remote>,
     changed: &Arc<Notify>,
 ) -> io::Result<Arc<Connection>> {
-    match endpoint {
-        Endpoint::Tcp(authority) => {
-            let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-            let port = authority.port_u16().unwrap_or_default();
-            let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-            for address in timely(lookup_host((host, port))).await? {
-                match timely(TcpStream::connect(address)).await {
-                    Ok(stream) => {
-                        set_tcp_options(&stream)?;
-                        return timely(shake_hands(stream, kind, remote, changed)).await;
-                    }
-                    Err(error) => last = error,
-                }
-            }
-            Err(last)
+    let address = match endpoint {
+        Endpoint::Tcp(authority) => Address::Tcp(authority.to_string()),
+        Endpoint::Unix(path) => Address::Unix(path.clone()),
+        Endpoint::Embedded(_) => return Err(io::Error::other("an embedded plugin has no connection")),
+    };
+    let connected = async {
+        match dial::dial(&address, CONNECT_MAX).await? {
+            Stream::Tcp(stream) => shake_hands(stream, kind, remote, changed).await,
+            Stream::Unix(stream) => shake_hands(stream, kind, remote, changed).await,
         }
-        Endpoint::Unix(path) => {
-            let stream = timely(UnixStream::connect(path)).await?;
-            timely(shake_hands(stream, kind, remote, changed)).await
-        }
-        Endpoint::Embedded(_) => Err(io::Error::other("an embedded plugin has no connection")),
-    }
+    };
+    timeout(CONNECT_MAX, connected).await.unwrap_or_else(|_| {
+        let why = format!("the backend has not sent its HTTP/2 SETTINGS within {} s", CONNECT_MAX.as_secs());
+        Err(io::Error::new(io::ErrorKind::TimedOut, why))
+    })
 }
 
 async fn shake_hands<S>(
@@ -61,17 +64,26 @@ async fn shake_hands<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (send, driver) = Builder::new()
+    let (send, mut driver) = Builder::new()
         .enable_push(false)
         .max_frame_size(limits::FRAME_BYTES_MAX)
         .initial_window_size(kind.stream_window_bytes())
         .initial_connection_window_size(kind.connection_window_bytes())
-        .initial_max_send_streams(kind.streams_max())
-        .handshake(stream)
+        .initial_max_send_streams(0)
+        .max_concurrent_reset_streams(RESET_STREAMS_MAX)
+        // A connection is shared: no number of frames for calls that we gave up may end it.
+        .max_local_error_reset_streams(None)
+        .handshake::<_, Payload>(stream)
         .await
         .map_err(io::Error::other)?;
-    let connection =
-        Arc::new(Connection { send, streams: AtomicUsize::new(0), closed: AtomicBool::new(false) });
+    let settings = poll_fn(|cx| match Pin::new(&mut driver).poll(cx) {
+        Poll::Ready(Ok(())) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+        Poll::Ready(Err(error)) => Poll::Ready(Err(io::Error::other(error))),
+        Poll::Pending if send.current_max_send_streams() > 0 => Poll::Ready(Ok(())),
+        Poll::Pending => Poll::Pending,
+    });
+    settings.await?;
+    let connection = Connection::new(send);
     if let Some(remote) = remote.upgrade() {
         remote.connected();
     }
@@ -90,13 +102,4 @@ where
     });
     discovery::begin(remote, &connection.send);
     Ok(connection)
-}
-
-async fn timely<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    tokio::time::timeout(CONNECT_MAX, work).await.unwrap_or_else(|_| {
-        Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("no connection within {} s", CONNECT_MAX.as_secs()),
-        ))
-    })
 }

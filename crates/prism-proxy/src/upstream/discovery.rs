@@ -10,6 +10,7 @@ use h2::{RecvStream, SendStream};
 use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderValue, Request};
 use prism_grpc::message::{PREFIX_BYTES, framed};
+use prism_grpc::payload::Payload;
 use prism_proto::methods::{self, Methods};
 use prism_proto::{INTERFACES_PREFIX, limits};
 use prost::Message as _;
@@ -34,13 +35,13 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 const INTERFACES_MAX: usize = 256;
 
 /// Asks a backend over a new connection and notes what it says, unless somebody is asking already.
-pub(super) fn begin(remote: &Weak<Remote>, send: &SendRequest<bytes::Bytes>) {
+pub(super) fn begin(remote: &Weak<Remote>, send: &SendRequest<Payload>) {
     if remote.upgrade().is_some_and(|remote| remote.discovered.begin_asking()) {
         tokio::spawn(run(Weak::clone(remote), send.clone()));
     }
 }
 
-async fn run(remote: Weak<Remote>, send: SendRequest<bytes::Bytes>) {
+async fn run(remote: Weak<Remote>, send: SendRequest<Payload>) {
     let found = tokio::time::timeout(ANSWER_MAX, ask(send)).await.ok().flatten();
     if let Some(remote) = remote.upgrade() {
         if found.is_none() {
@@ -50,7 +51,7 @@ async fn run(remote: Weak<Remote>, send: SendRequest<bytes::Bytes>) {
     }
 }
 
-async fn ask(send: SendRequest<bytes::Bytes>) -> Option<Found> {
+async fn ask(send: SendRequest<Payload>) -> Option<Found> {
     for path in PATHS {
         let mut conversation = Conversation::open(send.clone(), path).await?;
         if let Some(found) = conversation.discover().await {
@@ -62,13 +63,13 @@ async fn ask(send: SendRequest<bytes::Bytes>) -> Option<Found> {
 
 /// One stream to a reflection service.
 struct Conversation {
-    to: SendStream<bytes::Bytes>,
+    to: SendStream<Payload>,
     from: RecvStream,
     received: BytesMut,
 }
 
 impl Conversation {
-    async fn open(send: SendRequest<bytes::Bytes>, path: &'static str) -> Option<Self> {
+    async fn open(send: SendRequest<Payload>, path: &'static str) -> Option<Self> {
         let mut request = Request::post(format!("http://localhost{path}")).body(()).ok()?;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
@@ -79,9 +80,9 @@ impl Conversation {
         Some(Self { to, from, received: BytesMut::new() })
     }
 
-    fn send(to: &mut SendStream<bytes::Bytes>, question: MessageRequest) -> Option<()> {
+    fn send(to: &mut SendStream<Payload>, question: MessageRequest) -> Option<()> {
         let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
-        to.send_data(framed(&request.encode_to_vec()), false).ok()
+        to.send_data(Payload::free(framed(&request.encode_to_vec())), false).ok()
     }
 
     async fn discover(&mut self) -> Option<Found> {

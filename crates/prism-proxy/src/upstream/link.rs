@@ -1,21 +1,22 @@
 //! One worker's connections of one kind to one backend.
 //!
 //! ```text
-//! idle ──call──▶ connecting ──ok──▶ up
-//!                   │   ▲            │ last connection lost, next call
-//!           refused │   └────────────┘
-//!                   ▼
+//! idle ──call──▶ connecting ──SETTINGS──▶ up
+//!                   │   ▲                   │ last connection lost, next call
+//!    failed, or lost│   └───────────────────┘
+//!    at once: twice ▼
 //!                 down: calls fail at once; retried in the background, with backoff
 //! ```
 
 use std::io;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
-use super::dial::dial;
+use super::dial;
 use super::kind::Kind;
 use super::place::{Connection, Place, Unreachable};
 use crate::endpoint::Endpoint;
@@ -28,6 +29,9 @@ const FIRST_RETRY: Duration = Duration::from_millis(20);
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
+/// A connection that is lost sooner after it came up was none.
+const SHORT_LIVED: Duration = Duration::from_secs(1);
+
 /// One worker's connections of one kind to one backend.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -36,6 +40,10 @@ pub(super) struct Link {
     endpoint: Endpoint,
     kind: Kind,
     state: Mutex<State>,
+    /// When the last connection came up.
+    up_since: Mutex<Option<Instant>>,
+    /// Connections in a row that were lost soon after they came up.
+    short_lived: AtomicU32,
     /// Signalled after each change of the state.
     changed: Arc<Notify>,
     /// One for each call that the connections can carry.
@@ -64,8 +72,10 @@ impl Link {
             endpoint: remote.endpoint.clone(),
             kind,
             state: Mutex::new(State::Idle),
+            up_since: Mutex::new(None),
+            short_lived: AtomicU32::new(0),
             changed: Arc::default(),
-            permits: Arc::new(Semaphore::new(kind.streams_max() * kind.connections_max())),
+            permits: Arc::new(Semaphore::new(kind.whole())),
         })
     }
 
@@ -74,8 +84,8 @@ impl Link {
         self.remote.strong_count() > 0
     }
 
-    /// A place for one call; see [`Upstreams::place`](super::Upstreams::place).
-    pub(super) async fn place(&self) -> Result<Place, Unreachable> {
+    /// A place for one call whose client and namespace allow it.
+    pub(super) async fn place(&self, shares: [OwnedSemaphorePermit; 2]) -> Result<Place, Unreachable> {
         let permit = match Arc::clone(&self.permits).try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => match Arc::clone(&self.permits).acquire_owned().await {
@@ -83,10 +93,11 @@ impl Link {
                 Err(error) => return Err(Unreachable(error.to_string())),
             },
         };
+        let [client, namespace] = shares;
         loop {
             let changed = self.changed.notified();
             match self.pick()? {
-                Some(connection) => return Ok(Place::on(connection, permit)),
+                Some(connection) => return Ok(Place::on(connection, [client, namespace, permit])),
                 None => changed.await,
             }
         }
@@ -134,34 +145,52 @@ impl Link {
         }
     }
 
-    /// Connects; after two failures the link is down until an attempt succeeds or nobody routes to it any more.
+    /// Connects; after two failures the link is down until an attempt succeeds or nobody routes to it any more. A
+    /// connection that was lost soon after it came up is a failure, too.
     async fn connect_until_up(self: Arc<Self>) {
-        let mut failures = 0_u32;
+        let mut failures = self.count_short_lived();
+        if failures > 0 {
+            self.note_failures(failures, "connections are lost as soon as they are made");
+            tokio::time::sleep(backoff(failures)).await;
+        }
         while self.is_used() {
             match self.connect().await {
                 Ok(connection) => {
-                    if failures > 0 {
+                    if failures > 1 {
                         tracing::info!(backend = %self.endpoint, "the backend is reachable");
                     }
+                    *locked(&self.up_since) = Some(Instant::now());
                     self.set(State::Up { connections: vec![connection], growing: false });
                     return;
                 }
                 Err(error) => {
                     failures += 1;
-                    if failures == 2 {
-                        tracing::warn!(backend = %self.endpoint, %error, "the backend cannot be reached");
-                    }
-                    if failures >= 2 {
-                        if let Some(remote) = self.remote.upgrade() {
-                            remote.unreachable(&error.to_string());
-                        }
-                        self.set(State::Down(Unreachable(error.to_string())));
-                    }
+                    self.note_failures(failures, &error.to_string());
                 }
             }
             tokio::time::sleep(backoff(failures)).await;
         }
         self.set(State::Idle);
+    }
+
+    /// How many connections in a row were lost within [`SHORT_LIVED`] after they came up.
+    fn count_short_lived(&self) -> u32 {
+        let was_short = locked(&self.up_since).take().is_some_and(|since| since.elapsed() < SHORT_LIVED);
+        let count = if was_short { self.short_lived.load(Ordering::Relaxed) + 1 } else { 0 };
+        self.short_lived.store(count, Ordering::Relaxed);
+        count
+    }
+
+    fn note_failures(&self, failures: u32, why: &str) {
+        if failures == 2 {
+            tracing::warn!(backend = %self.endpoint, error = why, "the backend cannot be reached");
+        }
+        if failures >= 2 {
+            if let Some(remote) = self.remote.upgrade() {
+                remote.unreachable(why);
+            }
+            self.set(State::Down(Unreachable(why.to_owned())));
+        }
     }
 
     async fn grow(self: Arc<Self>) {
@@ -186,7 +215,7 @@ impl Link {
     }
 
     async fn connect(&self) -> io::Result<Arc<Connection>> {
-        let connected = dial(&self.endpoint, self.kind, &self.remote, &self.changed).await;
+        let connected = dial::connect(&self.endpoint, self.kind, &self.remote, &self.changed).await;
         if connected.is_err()
             && let Some(remote) = self.remote.upgrade()
         {

@@ -1,36 +1,68 @@
 //! A connection to a backend, and the place that one call has on it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use bytes::Bytes;
 use h2::client::SendRequest;
+use prism_grpc::payload::Payload;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::kind::Kind;
 
+/// How many calls that the backend has not answered may be reset on a connection in a second. Stock HTTP/2 servers end a
+/// connection with more than some twenty such resets, and with it the calls of everybody else.
+const RESETS_PER_SECOND: usize = 10;
+
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) send: SendRequest<Bytes>,
+    pub(super) send: SendRequest<Payload>,
     pub(super) streams: AtomicUsize,
     pub(super) closed: AtomicBool,
+    resets: Mutex<Resets>,
+}
+
+/// The resets of the current second.
+#[derive(Debug)]
+struct Resets {
+    since: Instant,
+    count: usize,
 }
 
 impl Connection {
+    pub(super) fn new(send: SendRequest<Payload>) -> Arc<Self> {
+        let resets = Mutex::new(Resets { since: Instant::now(), count: 0 });
+        Arc::new(Self { send, streams: AtomicUsize::new(0), closed: AtomicBool::new(false), resets })
+    }
+
     /// Whether the backend and we allow a call more on it.
     pub(super) fn has_room(&self, kind: Kind) -> bool {
         let streams = self.streams.load(Ordering::Relaxed);
         streams < kind.streams_max() && streams < self.send.current_max_send_streams()
     }
+
+    fn may_reset(&self) -> bool {
+        let now = Instant::now();
+        let mut resets = self.resets.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.duration_since(resets.since) >= Duration::from_secs(1) {
+            *resets = Resets { since: now, count: 0 };
+        }
+        resets.count += 1;
+        resets.count <= RESETS_PER_SECOND
+    }
 }
+
+/// The permits of one call: of its client's connection, its namespace, and the link.
+pub(super) type Permits = [OwnedSemaphorePermit; 3];
 
 /// A place on a connection, for one call. Wait for `send` to be ready before use.
 #[derive(Debug)]
 pub struct Place {
     /// Where to send the call.
-    pub send: SendRequest<Bytes>,
+    pub send: SendRequest<Payload>,
     connection: Arc<Connection>,
-    _permit: OwnedSemaphorePermit,
+    _permits: Permits,
 }
 
 impl Drop for Place {
@@ -41,18 +73,42 @@ impl Drop for Place {
 
 impl Place {
     /// One more call on a connection.
-    pub(super) fn on(connection: Arc<Connection>, permit: OwnedSemaphorePermit) -> Self {
+    pub(super) fn on(connection: Arc<Connection>, permits: Permits) -> Self {
         connection.streams.fetch_add(1, Ordering::Relaxed);
-        Self { send: connection.send.clone(), connection, _permit: permit }
+        Self { send: connection.send.clone(), connection, _permits: permits }
     }
 
     /// Takes no further calls to this connection: it refused one.
     pub fn retire(&self) {
         self.connection.closed.store(true, Ordering::Relaxed);
     }
+
+    /// Whether a call that the backend has not answered may be reset, which counts.
+    #[must_use]
+    pub fn may_reset(&self) -> bool {
+        self.connection.may_reset()
+    }
+}
+
+/// Why there is no place. The backend has seen nothing.
+#[derive(Clone, Debug)]
+pub enum NoPlace {
+    /// No connection can be had.
+    Unreachable(Unreachable),
+    /// A share is used up.
+    Full(Full),
 }
 
 /// Why no connection can be had.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unreachable(pub(super) String);
+
+/// Whose share of the places is used up, and how large it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// That of the client's connection.
+    Connection(usize),
+    /// That of the namespace.
+    Namespace(usize),
+}

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use prism_net::listen::set_tcp_options;
+use prism_net::socket::set_tcp_options;
 use prism_proto::INTERFACES_PREFIX;
 use prism_proxy::endpoint::Endpoint;
 use serde::Serialize;

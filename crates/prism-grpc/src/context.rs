@@ -1,0 +1,158 @@
+//! What is known of a call beside its message: who makes it, how long is left, and the headers that say more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request;
+use prism_proto::Error;
+use tokio::time::Instant;
+
+use crate::head::{self, IDEMPOTENCY_KEY, TRACEPARENT};
+use crate::limits::Limits;
+use crate::peer::{Identity, Peer, PeerAddress};
+use crate::shares::Pool;
+
+/// A call's context, from the moment it is accepted to the plugin that acts on it. Cheap to clone. What is in headers is
+/// looked up when it is asked for, so that it costs nothing where nobody does.
+#[derive(Clone, Debug)]
+pub struct Context {
+    head: Arc<request::Parts>,
+    peer: Arc<Peer>,
+    arrived: Instant,
+    deadline: Option<Instant>,
+}
+
+impl Default for Context {
+    /// The context of a call that the process makes itself: without headers, deadline or identity.
+    fn default() -> Self {
+        let (head, ()) = http::Request::new(()).into_parts();
+        let limits = Limits::default();
+        let pool = Pool::new(0);
+        let peer = Peer::new(PeerAddress::Unix, &limits, &pool, &pool);
+        Self { head: Arc::new(head), peer, arrived: Instant::now(), deadline: None }
+    }
+}
+
+impl Context {
+    /// The context of a call that has just come.
+    ///
+    /// # Errors
+    /// MALFORMED_REQUEST: its `grpc-timeout` is none.
+    pub(crate) fn new(head: Arc<request::Parts>, peer: Arc<Peer>) -> Result<Self, Error> {
+        let arrived = Instant::now();
+        // A deadline beyond what the clock can express is none.
+        let deadline = head::timeout(&head.headers)?.and_then(|timeout| arrived.checked_add(timeout));
+        Ok(Self { head, peer, arrived, deadline })
+    }
+
+    /// The call's head.
+    #[must_use]
+    pub fn head(&self) -> &request::Parts {
+        &self.head
+    }
+
+    /// The head itself, a copy of it where somebody else holds it, too.
+    pub(crate) fn into_head(self) -> request::Parts {
+        Arc::try_unwrap(self.head).unwrap_or_else(|head| (*head).clone())
+    }
+
+    /// The connection's other end.
+    #[must_use]
+    pub fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
+    /// Who makes the call; `None` where nothing has proved it.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.peer.identity.as_ref()
+    }
+
+    /// When the call's head was there.
+    #[must_use]
+    pub fn arrived(&self) -> Instant {
+        self.arrived
+    }
+
+    /// When nobody waits for the answer any more; `None`: the caller has no deadline.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Gives the call at most so long from its arrival, unless it has a deadline of its own.
+    #[must_use]
+    pub fn or_timeout(mut self, timeout: Duration) -> Self {
+        self.deadline = self.deadline.or_else(|| self.arrived.checked_add(timeout));
+        self
+    }
+
+    /// What is left of the deadline: zero once it is over.
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Goes on only while the deadline is not over: to be asked before anything is acted on.
+    ///
+    /// # Errors
+    /// DEADLINE_EXCEEDED; nothing was applied.
+    pub fn check_deadline(&self) -> Result<(), Error> {
+        match self.time_left() {
+            Some(Duration::ZERO) => Err(head::deadline_passed()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The trace that the caller says the call belongs to.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<u128> {
+        let text = self.head.headers.get(TRACEPARENT)?.to_str().ok()?;
+        let trace = text.split('-').nth(1).filter(|trace| trace.len() == 32)?;
+        u128::from_str_radix(trace, 16).ok().filter(|trace| *trace != 0)
+    }
+
+    /// The key under which the caller may repeat the call.
+    #[must_use]
+    pub fn idempotency_key(&self) -> Option<&str> {
+        self.head.headers.get(IDEMPOTENCY_KEY)?.to_str().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn context(name: &str, value: &str) -> Result<Context, Error> {
+        let (head, ()) = Request::post("/a.B/C").header(name, value).body(()).unwrap().into_parts();
+        Context::new(Arc::new(head), Context::default().peer)
+    }
+
+    #[test]
+    fn a_trace_is_read_from_its_header() {
+        let trace = |text| context("traceparent", text).unwrap().trace_id();
+        let id = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736;
+        assert_eq!(trace("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), Some(id));
+        for wrong in ["", "00", "00-4bf92f35-00f067aa0ba902b7-01", "00-00000000000000000000000000000000-0-1"]
+        {
+            assert_eq!(trace(wrong), None, "{wrong}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_is_over_is_told_and_one_that_is_not_there_never() {
+        let over = context("grpc-timeout", "0n").unwrap().check_deadline().unwrap_err();
+        assert_eq!(
+            (over.reason, over.fact("applied")),
+            (prism_proto::ErrorReason::DeadlineExceeded, Some("no"))
+        );
+        let later = context("grpc-timeout", "1m").unwrap();
+        assert_eq!(later.check_deadline(), Ok(()));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(later.check_deadline().is_err());
+        assert_eq!(context("other", "1").unwrap().time_left(), None);
+        assert!(context("grpc-timeout", "1").is_err());
+    }
+}

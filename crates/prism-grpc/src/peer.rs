@@ -1,0 +1,168 @@
+//! The other end of a connection: where it is, who it is, and what it uses of the server.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
+
+use crate::limits::Limits;
+use crate::shares::{Pool, Share};
+
+/// Where a peer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerAddress {
+    /// Over TCP.
+    Tcp(SocketAddr),
+    /// Over a Unix socket, on this machine.
+    Unix,
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
+/// Who makes a call, once something has proved it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// The name: 1 to 256 visible ASCII characters.
+    pub name: Arc<str>,
+}
+
+/// Times are counted from here.
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+fn since_epoch(at: Instant) -> u64 {
+    u64::try_from(at.saturating_duration_since(*EPOCH).as_micros()).unwrap_or(u64::MAX)
+}
+
+/// One connection's other end.
+#[derive(Debug)]
+pub struct Peer {
+    /// Where it is.
+    pub address: PeerAddress,
+    /// Who it is; `None` where nothing has proved it.
+    pub identity: Option<Identity>,
+    /// Bytes of its requests that are being read or wait for their end.
+    pub requests: Arc<Share>,
+    /// Bytes of answers that it has not taken.
+    pub answers: Arc<Share>,
+    calls: AtomicUsize,
+    calls_max: usize,
+    watches: AtomicUsize,
+    resets: AtomicU32,
+    /// When its last call came, in microseconds since [`EPOCH`].
+    last_call: AtomicU64,
+    evict: Notify,
+    unary_slots: OnceLock<Arc<Semaphore>>,
+    stream_slots: OnceLock<Arc<Semaphore>>,
+}
+
+/// The streams that a connection may have of health's `Watch` and of reflection: a few, since they last.
+pub(crate) const WATCHES_MAX: usize = 4;
+
+impl Peer {
+    /// A peer that uses nothing yet.
+    #[must_use]
+    pub fn new(
+        address: PeerAddress,
+        limits: &Limits,
+        requests: &Arc<Pool>,
+        answers: &Arc<Pool>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            address,
+            identity: None,
+            requests: Share::of(requests, limits.connection_request_bytes_max),
+            answers: Share::of(answers, limits.connection_answer_bytes_max),
+            calls: AtomicUsize::new(0),
+            calls_max: limits.connection_in_flight_max,
+            watches: AtomicUsize::new(0),
+            resets: AtomicU32::new(0),
+            last_call: AtomicU64::new(since_epoch(Instant::now())),
+            evict: Notify::new(),
+            unary_slots: OnceLock::new(),
+            stream_slots: OnceLock::new(),
+        })
+    }
+
+    /// What its unary calls may occupy at once of something that connections share, such as places at a backend: so many,
+    /// as whoever asks first says.
+    pub fn unary_slots(&self, max: usize) -> &Arc<Semaphore> {
+        self.unary_slots.get_or_init(|| Arc::new(Semaphore::new(max)))
+    }
+
+    /// The same for its other calls.
+    pub fn stream_slots(&self, max: usize) -> &Arc<Semaphore> {
+        self.stream_slots.get_or_init(|| Arc::new(Semaphore::new(max)))
+    }
+
+    /// Counts one call more under way; `false` if its share of them is used up.
+    pub(crate) fn begin_call(&self) -> bool {
+        begin(&self.calls, self.calls_max)
+    }
+
+    pub(crate) fn end_call(&self) {
+        self.calls.fetch_sub(1, Relaxed);
+    }
+
+    /// Counts one stream more that lasts; `false` if there are as many as may be.
+    pub(crate) fn begin_watch(&self) -> bool {
+        begin(&self.watches, WATCHES_MAX)
+    }
+
+    pub(crate) fn end_watch(&self) {
+        self.watches.fetch_sub(1, Relaxed);
+    }
+
+    /// Notes that a call has come.
+    pub(crate) fn note_call(&self, at: Instant) {
+        self.last_call.store(since_epoch(at), Relaxed);
+    }
+
+    /// Since when it has no call, for comparing peers; `None` while it has one.
+    pub(crate) fn idle_since(&self) -> Option<u64> {
+        let is_idle = self.calls.load(Relaxed) == 0 && self.watches.load(Relaxed) == 0;
+        is_idle.then(|| self.last_call.load(Relaxed))
+    }
+
+    /// Asks the connection to leave.
+    pub(crate) fn evict(&self) {
+        self.evict.notify_one();
+    }
+
+    /// Waits until the connection is asked to leave.
+    pub(crate) async fn evicted(&self) {
+        self.evict.notified().await;
+    }
+
+    /// The calls that it may have under way at once.
+    pub(crate) fn calls_max(&self) -> usize {
+        self.calls_max
+    }
+
+    /// Counts a call that it has reset.
+    pub(crate) fn note_reset(&self) {
+        self.resets.fetch_add(1, Relaxed);
+    }
+
+    /// The calls that it has reset since this was asked last.
+    pub(crate) fn take_resets(&self) -> u32 {
+        self.resets.swap(0, Relaxed)
+    }
+}
+
+fn begin(count: &AtomicUsize, max: usize) -> bool {
+    let begun = count.fetch_add(1, Relaxed) < max;
+    if !begun {
+        count.fetch_sub(1, Relaxed);
+    }
+    begun
+}

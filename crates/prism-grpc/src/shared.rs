@@ -1,0 +1,43 @@
+//! What the connections of a process share.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::counters::Counters;
+use crate::limits::Limits;
+use crate::peer::{Peer, PeerAddress};
+use crate::shares::Pool;
+use crate::span::Tracer;
+
+/// What the connections of a process share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Cancelled when the server stops taking calls.
+    pub drain: CancellationToken,
+    /// The figures.
+    pub counters: Arc<Counters>,
+    /// The bounds.
+    pub limits: Limits,
+    /// Bytes of requests.
+    pub requests: Arc<Pool>,
+    /// Bytes of answers.
+    pub answers: Arc<Pool>,
+    /// Makes the spans of calls, if they are wanted.
+    pub tracer: Option<Arc<dyn Tracer>>,
+}
+
+impl Shared {
+    /// What a server with these limits shares from its start.
+    #[must_use]
+    pub fn new(limits: Limits, drain: CancellationToken, tracer: Option<Arc<dyn Tracer>>) -> Self {
+        let (requests, answers) = (Pool::new(limits.request_bytes_max), Pool::new(limits.answer_bytes_max));
+        Self { drain, counters: Arc::default(), limits, requests, answers, tracer }
+    }
+
+    /// A peer of a new connection.
+    #[must_use]
+    pub fn peer(&self, address: PeerAddress) -> Arc<Peer> {
+        Peer::new(address, &self.limits, &self.requests, &self.answers)
+    }
+}

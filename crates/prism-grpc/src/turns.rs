@@ -1,0 +1,81 @@
+//! A socket as HTTP/2 reads it: the bytes that were looked at to see what it speaks, then the rest by the turn.
+
+use std::io::{self, Cursor};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What HTTP/2 begins with.
+pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What is read from a socket before the streams that came with it are accepted. h2 counts the streams that were reset
+/// before they were accepted, and ends a connection that has more of them than `UNACCEPTED_RESETS_MAX`: a head and its
+/// reset take some 30 bytes at the least, so a client that cancels many calls at once stays below it.
+pub(crate) const TURN_BYTES: usize = 32 * 1024;
+
+/// A stream whose first bytes have been looked at, and which is read by the [turn](TURN_BYTES).
+pub(crate) struct Turns<S> {
+    begin: Cursor<[u8; PREFACE.len()]>,
+    stream: S,
+    turn: usize,
+}
+
+impl<S> Turns<S> {
+    /// A stream that began with these bytes.
+    pub(crate) fn new(begin: [u8; PREFACE.len()], stream: S) -> Self {
+        Self { begin: Cursor::new(begin), stream, turn: 0 }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Turns<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.begin.position() < PREFACE.len() as u64 {
+            let read = std::io::Read::read(&mut self.begin, buffer.initialize_unfilled())?;
+            buffer.advance(read);
+            return Poll::Ready(Ok(()));
+        }
+        if self.turn >= TURN_BYTES {
+            self.turn = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        match polled {
+            Poll::Pending => self.turn = 0,
+            Poll::Ready(_) => self.turn += buffer.filled().len() - before,
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Turns<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, data)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, data)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,188 @@
+//! Reaching an address: the one way that proxies, clients and probes connect.
+//!
+//! A name may have addresses that nothing answers at. They are tried one after another, and the next one is begun when
+//! the last has failed or has not answered for 250 ms, beside it; the first that is reached is taken, and tried first
+//! the next time. That is what RFC 8305 ("Happy Eyeballs") asks for. One deadline covers all of it, resolving included.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::time::{sleep, timeout};
+
+use crate::address::Address;
+use crate::socket::set_tcp_options;
+use crate::stream::Stream;
+
+/// How long an attempt is waited for before the next begins beside it: the "Connection Attempt Delay" of RFC 8305.
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// Names whose last address is remembered; beyond that all are forgotten.
+const REMEMBERED_MAX: usize = 4096;
+
+/// The address at which a name was reached last.
+static REACHED: LazyLock<Mutex<HashMap<String, SocketAddr>>> = LazyLock::new(Mutex::default);
+
+/// Connects to an address within a time.
+///
+/// # Errors
+/// The last attempt's, or [`TimedOut`](io::ErrorKind::TimedOut).
+///
+/// # Cancel safety
+/// Dropped while it waits, it gives all attempts up.
+pub async fn dial(address: &Address, limit: Duration) -> io::Result<Stream> {
+    let dialled = async {
+        match address {
+            Address::Tcp(name) => dial_tcp(name).await.map(Stream::Tcp),
+            Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+        }
+    };
+    timeout(limit, dialled).await.unwrap_or_else(|_| {
+        Err(io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {} ms", limit.as_millis())))
+    })
+}
+
+async fn dial_tcp(name: &str) -> io::Result<TcpStream> {
+    let addresses = in_order(lookup_host(name).await?.collect(), reached().get(name).copied());
+    let stream = first_reached(&addresses, TcpStream::connect).await?;
+    set_tcp_options(&stream)?;
+    if addresses.len() > 1
+        && let Ok(address) = stream.peer_addr()
+    {
+        let mut reached = reached();
+        if reached.len() >= REMEMBERED_MAX {
+            reached.clear();
+        }
+        reached.insert(name.to_owned(), address);
+    }
+    Ok(stream)
+}
+
+/// Nothing panics under the lock.
+fn reached() -> MutexGuard<'static, HashMap<String, SocketAddr>> {
+    REACHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The order in which to try addresses: the one that was reached last, then both families in turn, each as it was
+/// resolved.
+fn in_order(mut resolved: Vec<SocketAddr>, last: Option<SocketAddr>) -> Vec<SocketAddr> {
+    let mut order = Vec::with_capacity(resolved.len());
+    if let Some(place) = resolved.iter().position(|address| Some(*address) == last) {
+        order.push(resolved.remove(place));
+    }
+    let is_first_kind = resolved.first().map(SocketAddr::is_ipv6);
+    let (one, other): (Vec<_>, Vec<_>) =
+        resolved.into_iter().partition(|address| Some(address.is_ipv6()) == is_first_kind);
+    let (mut one, mut other) = (one.into_iter(), other.into_iter());
+    loop {
+        let before = order.len();
+        order.extend(one.next());
+        order.extend(other.next());
+        if order.len() == before {
+            return order;
+        }
+    }
+}
+
+/// Tries addresses in order, overlapping; the first that is reached.
+async fn first_reached<T, F>(addresses: &[SocketAddr], connect: impl Fn(SocketAddr) -> F) -> io::Result<T>
+where
+    F: Future<Output = io::Result<T>>,
+{
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    let mut left = addresses.iter();
+    let mut attempts = FuturesUnordered::new();
+    loop {
+        match left.next() {
+            Some(address) => attempts.push(connect(*address)),
+            None if attempts.is_empty() => return Err(last),
+            None => {}
+        }
+        let more_left = !left.as_slice().is_empty();
+        tokio::select! {
+            Some(attempt) = attempts.next() => match attempt {
+                Ok(reached) => return Ok(reached),
+                Err(error) => last = error,
+            },
+            () = sleep(ATTEMPT_DELAY), if more_left => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn address(host: u8) -> SocketAddr {
+        ([10, 0, 0, host], 80).into()
+    }
+
+    /// What each host does: nothing ever, fail at once, or be reached after some milliseconds.
+    async fn connect(to: SocketAddr) -> io::Result<u16> {
+        let SocketAddr::V4(to) = to else { unreachable!() };
+        match to.ip().octets()[3] {
+            0 => std::future::pending().await,
+            1 => Err(io::ErrorKind::ConnectionRefused.into()),
+            millis => {
+                sleep(Duration::from_millis(u64::from(millis))).await;
+                Ok(u16::from(millis))
+            }
+        }
+    }
+
+    async fn reached(hosts: &[u8]) -> (io::Result<u16>, u128) {
+        let begun = Instant::now();
+        let addresses: Vec<_> = hosts.iter().copied().map(address).collect();
+        (first_reached(&addresses, connect).await, begun.elapsed().as_millis())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_does_not_answer_delays_the_next_and_no_more() {
+        assert!(matches!(reached(&[0, 10]).await, (Ok(10), 260)));
+        assert!(matches!(reached(&[0, 0, 10]).await, (Ok(10), 510)));
+        assert!(matches!(reached(&[1, 1, 10]).await, (Ok(10), 10)), "a refusal delays nothing");
+        assert!(matches!(reached(&[255, 10]).await, (Ok(255), 255)), "an attempt goes on beside the next");
+    }
+
+    #[tokio::test]
+    async fn without_an_address_that_answers_it_is_the_last_failure() {
+        assert_eq!(reached(&[1, 1]).await.0.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(reached(&[]).await.0.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn what_was_reached_comes_first_and_families_take_turns() {
+        let of = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let resolved = of(&["[::1]:1", "[::2]:1", "10.0.0.1:1", "10.0.0.2:1"]);
+        assert_eq!(in_order(resolved.clone(), None), of(&["[::1]:1", "10.0.0.1:1", "[::2]:1", "10.0.0.2:1"]));
+        let last = "10.0.0.2:1".parse().ok();
+        assert_eq!(in_order(resolved, last), of(&["10.0.0.2:1", "[::1]:1", "10.0.0.1:1", "[::2]:1"]));
+        assert_eq!(
+            in_order(of(&["10.0.0.1:1"]), last),
+            of(&["10.0.0.1:1"]),
+            "it is no address of the name now"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_name_is_reached_at_the_address_that_listens() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let dialled = dial(&Address::Tcp(format!("localhost:{port}")), Duration::from_secs(5)).await;
+        assert!(matches!(dialled, Ok(Stream::Tcp(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_deadline_covers_all_of_it() {
+        let path = Address::Unix("/nonexistent/socket".into());
+        assert_eq!(dial(&path, Duration::from_secs(1)).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+        let never = timeout(Duration::from_secs(1), first_reached(&[address(0)], connect)).await;
+        assert!(never.is_err());
+    }
+}

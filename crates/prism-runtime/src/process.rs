@@ -1,0 +1,30 @@
+//! The two ends of `main`: running a server's future, and turning what came of it into an exit code.
+
+use std::process::ExitCode;
+
+use crate::exit::ServerError;
+use crate::telemetry;
+
+/// Runs a server's future to its end on the main thread, which accepts connections and answers HTTP.
+///
+/// # Errors
+/// The future's, or the system gives no runtime.
+pub fn block_on<F: Future<Output = Result<(), ServerError>>>(future: F) -> Result<(), ServerError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::failed)?;
+    runtime.block_on(future)
+}
+
+/// Ends `main`: prints the error on standard error and turns it into the exit code.
+pub fn report(name: &str, result: Result<(), ServerError>) -> ExitCode {
+    match result {
+        Ok(()) => {
+            telemetry::flush();
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            telemetry::end_with(&format!("{name}: {error}\n"));
+            ExitCode::from(error.code())
+        }
+    }
+}
