@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
@@ -179,6 +179,31 @@ impl Process {
     #[must_use]
     pub fn grpc(&self) -> &str {
         self.address("grpc")
+    }
+
+    /// A figure without labels of its `/metrics`.
+    ///
+    /// # Panics
+    /// It has no such figure.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let (_, page) = http::get(self.address("http"), "/metrics").await;
+        let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or_else(|| panic!("{} has no figure {name}:\n{page}", self.name))
+    }
+
+    /// Asks for a figure until it is as it should be.
+    ///
+    /// # Panics
+    /// It is not in time.
+    pub async fn until_metric(&self, name: &str, is_right: impl Fn(f64) -> bool) {
+        let begun = Instant::now();
+        loop {
+            let value = self.metric(name).await;
+            if is_right(value) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{} of {} stays {value}", name, self.name);
+        }
     }
 
     /// What it has written to standard error.

@@ -29,7 +29,7 @@ use crate::payload::Payload;
 use crate::peer::Peer;
 use crate::pump::Room;
 use crate::shared::Shared;
-use crate::turns::{PREFACE, Turns};
+use crate::turns::{PREFACE, Turn, Turns};
 
 /// A client has this long to say what it speaks.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -92,7 +92,7 @@ where
 {
     let streams_max = (peer.calls_max() + STREAMS_BEYOND_SHARE).min(STREAMS_MAX);
     match tokio::time::timeout(HANDSHAKE_MAX, handshake(stream, streams_max)).await {
-        Ok(Ok(Some(connection))) => serve_streams(connection, &peer, &handler, &shared).await,
+        Ok(Ok(Some((connection, turn)))) => serve_streams(connection, &turn, &peer, &handler, &shared).await,
         Ok(Ok(None)) => {}
         Ok(Err(error)) => tracing::debug!(%error, "the HTTP/2 handshake failed"),
         Err(_) => tracing::debug!("the client did not finish the HTTP/2 handshake in time"),
@@ -105,7 +105,7 @@ type H2<S> = Connection<Turns<S>, Payload>;
 async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     streams_max: usize,
-) -> io::Result<Option<H2<S>>> {
+) -> io::Result<Option<(H2<S>, Turn)>> {
     let mut begin = [0; PREFACE.len()];
     let mut len = 0;
     while len < begin.len() && begin[..len] == PREFACE[..len] {
@@ -121,6 +121,8 @@ async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         stream.shutdown().await?;
         return Ok(None);
     }
+    let stream = Turns::new(begin, stream);
+    let turn = stream.turn();
     let connection = Builder::new()
         .max_concurrent_streams(u32::try_from(streams_max).unwrap_or(u32::MAX))
         .max_frame_size(limits::FRAME_BYTES_MAX)
@@ -130,9 +132,9 @@ async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
         .max_concurrent_reset_streams(STREAMS_MAX)
         .max_pending_accept_reset_streams(UNACCEPTED_RESETS_MAX)
-        .handshake(Turns::new(begin, stream))
+        .handshake(stream)
         .await;
-    connection.map(Some).map_err(io::Error::other)
+    connection.map(|connection| Some((connection, turn))).map_err(io::Error::other)
 }
 
 /// Where a connection is in its life.
@@ -148,8 +150,13 @@ enum Phase {
     Closing,
 }
 
-async fn serve_streams<S, H>(mut connection: H2<S>, peer: &Arc<Peer>, handler: &Arc<H>, shared: &Arc<Shared>)
-where
+async fn serve_streams<S, H>(
+    mut connection: H2<S>,
+    turn: &Turn,
+    peer: &Arc<Peer>,
+    handler: &Arc<H>,
+    shared: &Arc<Shared>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Handler,
 {
@@ -163,6 +170,7 @@ where
     let mut resets = Resets::default();
     let mut accepted = Vec::new();
     poll_fn(|cx| {
+        turn.begin();
         if matches!(phase, Phase::Serving) && asked_to_leave.as_mut().poll(cx).is_ready() {
             connection.graceful_shutdown();
             phase = Phase::Leaving { check: interval(LEAVING_CHECK), quiet: None };

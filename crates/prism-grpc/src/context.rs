@@ -99,7 +99,7 @@ impl Context {
     /// DEADLINE_EXCEEDED; nothing was applied.
     pub fn check_deadline(&self) -> Result<(), Error> {
         match self.time_left() {
-            Some(Duration::ZERO) => Err(head::deadline_passed()),
+            Some(Duration::ZERO) => Err(head::deadline_exceeded(false)),
             _ => Ok(()),
         }
     }

@@ -110,23 +110,15 @@ pub fn timeout_value(timeout: Duration) -> HeaderValue {
     HeaderValue::from_bytes(&text[begin..]).expect("digits and a letter are a header value")
 }
 
-/// The failure of a call whose time was up before anything was done for it.
+/// The failure of a call whose time is up. `acting`: somebody had begun to act on it.
 #[must_use]
-pub fn deadline_passed() -> Error {
-    Error::new(
-        ErrorReason::DeadlineExceeded,
-        "the call's time was up before it was acted on; nothing was applied",
-    )
-    .with(APPLIED, Applied::No.as_str())
-}
-
-/// The failure of a call whose time is up.
-#[must_use]
-pub fn deadline_exceeded() -> Error {
-    Error::new(
-        ErrorReason::DeadlineExceeded,
-        "the call's time was up before it was answered; a write may still have been applied",
-    )
+pub fn deadline_exceeded(acting: bool) -> Error {
+    let (told, applied) = if acting {
+        ("the call's time was up before it was answered; a write may still have been applied", Applied::Maybe)
+    } else {
+        ("the call's time was up before it was acted on; nothing was applied", Applied::No)
+    };
+    Error::new(ErrorReason::DeadlineExceeded, told).with(APPLIED, applied.as_str())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context as Wake, Poll};
 use std::time::Duration;
 
@@ -196,6 +197,7 @@ impl ServiceHandler {
         context: Context,
         body: RecvStream,
         responder: &mut Responder,
+        acting: &AtomicBool,
     ) -> Result<(), Error> {
         let head = context.head();
         let path = head.uri.path();
@@ -211,6 +213,7 @@ impl ServiceHandler {
             };
             room_for_answer(context.peer()).await?;
             context.check_deadline()?;
+            acting.store(true, Relaxed);
             return send_unary(unary(context, plain), responder).await;
         }
         let body = match method {
@@ -228,6 +231,7 @@ impl ServiceHandler {
             }
             _ => Body::new(Incoming::new(body)),
         };
+        acting.store(true, Relaxed);
         let mut request = Request::new(body);
         request.extensions_mut().insert(context.clone());
         let mut head = context.into_head();
@@ -273,12 +277,13 @@ impl Handler for ServiceHandler {
 
     async fn handle(&self, call: Call) {
         let Call { context, body, mut responder } = call;
+        let acting = AtomicBool::new(false);
         let answered = match context.deadline() {
-            None => self.answer(context, body, &mut responder).await,
+            None => self.answer(context, body, &mut responder, &acting).await,
             Some(deadline) => {
-                let answer = Box::pin(self.answer(context, body, &mut responder));
+                let answer = Box::pin(self.answer(context, body, &mut responder, &acting));
                 let answered = tokio::time::timeout_at(deadline, answer).await;
-                answered.unwrap_or_else(|_| Err(head::deadline_exceeded()))
+                answered.unwrap_or_else(|_| Err(head::deadline_exceeded(acting.load(Relaxed))))
             }
         };
         if let Err(error) = answered {

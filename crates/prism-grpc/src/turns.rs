@@ -1,7 +1,12 @@
 //! A socket as HTTP/2 reads it: the bytes that were looked at to see what it speaks, then the rest by the turn.
+//!
+//! h2 reads what there is before it gives out the next stream. So a turn is what may be read until all streams that came
+//! with it have been accepted, and whoever accepts them [begins](Turn::begin) the next.
 
 use std::io::{self, Cursor};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -18,13 +23,29 @@ pub(crate) const TURN_BYTES: usize = 32 * 1024;
 pub(crate) struct Turns<S> {
     begin: Cursor<[u8; PREFACE.len()]>,
     stream: S,
-    turn: usize,
+    turn: Turn,
 }
 
 impl<S> Turns<S> {
     /// A stream that began with these bytes.
     pub(crate) fn new(begin: [u8; PREFACE.len()], stream: S) -> Self {
-        Self { begin: Cursor::new(begin), stream, turn: 0 }
+        Self { begin: Cursor::new(begin), stream, turn: Turn::default() }
+    }
+
+    /// What is read by the turn.
+    pub(crate) fn turn(&self) -> Turn {
+        self.turn.clone()
+    }
+}
+
+/// What was read in a turn.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Turn(Arc<AtomicUsize>);
+
+impl Turn {
+    /// Begins a turn.
+    pub(crate) fn begin(&self) {
+        self.0.store(0, Relaxed);
     }
 }
 
@@ -39,17 +60,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Turns<S> {
             buffer.advance(read);
             return Poll::Ready(Ok(()));
         }
-        if self.turn >= TURN_BYTES {
-            self.turn = 0;
+        let turn = self.turn.0.load(Relaxed);
+        if turn >= TURN_BYTES {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        match polled {
-            Poll::Pending => self.turn = 0,
-            Poll::Ready(_) => self.turn += buffer.filled().len() - before,
-        }
+        self.turn.0.store(turn + buffer.filled().len() - before, Relaxed);
         polled
     }
 }

@@ -17,6 +17,7 @@ mod headers;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use h2::RecvStream;
@@ -112,11 +113,13 @@ impl Forwarder {
         if routed.method.is_unary() {
             routed.context = routed.context.or_timeout(routed.route.settings.timeout);
         }
+        let acting = AtomicBool::new(false);
         match routed.context.deadline() {
-            None => self.send(routed, body, responder, ongoing.as_ref()).await,
+            None => self.send(routed, body, responder, ongoing.as_ref(), &acting).await,
             Some(deadline) => {
-                let sent = self.send(routed, body, responder, ongoing.as_ref());
-                timeout_at(deadline, sent).await.unwrap_or_else(|_| Err(head::deadline_exceeded()))
+                let sent = self.send(routed, body, responder, ongoing.as_ref(), &acting);
+                let sent = timeout_at(deadline, sent).await;
+                sent.unwrap_or_else(|_| Err(head::deadline_exceeded(acting.load(Relaxed))))
             }
         }
     }
@@ -127,15 +130,16 @@ impl Forwarder {
         body: RecvStream,
         responder: &mut Responder,
         ongoing: Option<&Ongoing>,
+        acting: &AtomicBool,
     ) -> Result<(), Error> {
         room_for_answer(routed.context.peer()).await?;
         match &routed.route.backend {
             Backend::Embedded(served) => {
                 let served = Arc::clone(served);
-                embedded::call(&served, routed, body, responder).await
+                embedded::call(&served, routed, body, responder, acting).await
             }
             Backend::Remote(remote) => {
-                Exchange { upstreams: &self.upstreams, remote, routed: &routed, ongoing }
+                Exchange { upstreams: &self.upstreams, remote, routed: &routed, ongoing, acting }
                     .run(body, responder)
                     .await
             }

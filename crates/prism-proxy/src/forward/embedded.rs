@@ -1,5 +1,7 @@
 //! A call to a plugin in this process.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use bytes::Bytes;
 use h2::RecvStream;
 use http::Request;
@@ -20,8 +22,10 @@ pub(super) async fn call(
     routed: Box<Routed>,
     body: RecvStream,
     responder: &mut Responder,
+    acting: &AtomicBool,
 ) -> Result<(), Error> {
     routed.context.check_deadline()?;
+    acting.store(true, Relaxed);
     if let Some(unary) = served.service.unary(routed.context.head().uri.path()) {
         let Routed { context, message, plain, _in_flight, .. } = *routed;
         let plain = plain.map_or_else(|| message.joined_payload(), Bytes::from);

@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{self, Poll};
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub(super) struct Exchange<'a> {
     pub(super) remote: &'a Arc<Remote>,
     pub(super) routed: &'a Routed,
     pub(super) ongoing: Option<&'a Ongoing>,
+    /// Set once the backend may act on the call.
+    pub(super) acting: &'a AtomicBool,
 }
 
 /// How far one attempt came.
@@ -134,7 +137,7 @@ impl Exchange<'_> {
         *request.headers_mut() = passed_on(&head.headers);
         if let Some(left) = context.time_left() {
             if left.is_zero() {
-                return Err(head::deadline_passed());
+                return Err(head::deadline_exceeded(false));
             }
             request.headers_mut().insert(GRPC_TIMEOUT, head::timeout_value(left));
         }
@@ -164,6 +167,7 @@ impl Exchange<'_> {
                 return Ok(Attempt::Unseen(why));
             }
         };
+        self.acting.store(true, Relaxed);
         let sent = Unanswered::new(response, place);
         let more = method.client_streaming;
         let pieces = message.pieces();

@@ -1,0 +1,305 @@
+//! One client against all others: what it may use, how it is refused, and that nobody else notices.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::Write as _;
+
+use bytes::Bytes;
+use h2::client::{ResponseFuture, SendRequest};
+use h2::{Reason, SendStream};
+use http::Request;
+use prism_e2e::client;
+use prism_e2e::process::{Process, Proxy, config};
+use prism_e2e::raw::Connection;
+use prism_grpc::message::framed;
+use prism_proto::ErrorReason;
+use prism_proto::interfaces::keyvalue::{GetRequest, SetRequest};
+use prism_proto::interfaces::list::PopLeftRequest;
+use prost::Message;
+use tokio::net::TcpStream;
+use tonic::Code;
+
+const GET: &str = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Get";
+const SET: &str = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Set";
+const POP: &str = "/prism.interfaces.list.ListBasicInterface/PopLeft";
+const CHECK: &str = "/grpc.health.v1.Health/Check";
+const WATCH: &str = "/grpc.health.v1.Health/Watch";
+const MIB: usize = 1 << 20;
+
+/// A connection whose calls are held half way.
+struct Holder(SendRequest<Bytes>);
+
+impl Holder {
+    /// Connects; the server may send so much ahead on each stream.
+    async fn open(address: &str, window_bytes: u32) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let mut http2 = h2::client::Builder::new();
+        http2.initial_window_size(window_bytes).initial_max_send_streams(2048);
+        let (send, driver) = http2.handshake(stream).await.unwrap();
+        tokio::spawn(driver);
+        Self(send)
+    }
+
+    async fn begin(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> (ResponseFuture, SendStream<Bytes>) {
+        let mut request = Request::post(format!("http://localhost{path}"));
+        request = request.header("content-type", "application/grpc").header("te", "trailers");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut send = self.0.clone().ready().await.unwrap();
+        send.send_request(request.body(()).unwrap(), false).unwrap()
+    }
+
+    /// Begins a call with a message and leaves it open.
+    async fn hold(&self, path: &str, message: Bytes) -> (ResponseFuture, SendStream<Bytes>) {
+        let (response, mut stream) = self.begin(path, &[]).await;
+        stream.send_data(message, false).unwrap();
+        (response, stream)
+    }
+
+    async fn call(&self, path: &str, message: Bytes) -> ResponseFuture {
+        let (response, mut stream) = self.begin(path, &[]).await;
+        stream.send_data(message, true).unwrap();
+        response
+    }
+}
+
+/// The reason of a call that was refused at once.
+async fn reason(response: ResponseFuture) -> (Code, prism_proto::Error) {
+    let head = response.await.unwrap();
+    let status = tonic::Status::from_header_map(head.headers()).unwrap();
+    (status.code(), prism_proto::Error::from_status(&status).unwrap())
+}
+
+fn get(key: &str) -> Bytes {
+    framed(&GetRequest { key: key.to_owned(), ..Default::default() }.encode_to_vec())
+}
+
+fn set(value: Vec<u8>) -> Bytes {
+    let request = SetRequest { key: "k".to_owned(), value: value.into(), ..Default::default() };
+    framed(&request.encode_to_vec())
+}
+
+fn memstore(flags: &[&str]) -> Process {
+    let common = ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"];
+    Process::start("prism-memstore", common.iter().chain(flags))
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_are_bounded_and_refuse_their_holder_alone() {
+    let memstore = memstore(&["--connection-answer-bytes-max", "8MiB"]);
+    let other = client(memstore.grpc());
+    other.keyvalue().set("k", vec![7; MIB]).await.unwrap();
+    let holder = Holder::open(memstore.grpc(), 1).await;
+    let mut answers = Vec::new();
+    for _ in 0..64 {
+        answers.push(holder.call(GET, get("k")).await);
+    }
+    // The first ones have begun; those that the share has no room for are refused once they have waited for it.
+    let (code, error) = reason(answers.pop().unwrap()).await;
+    assert_eq!((code, error.reason), (Code::ResourceExhausted, ErrorReason::AnswerBudget));
+    assert_eq!((error.fact("applied"), error.fact("limit")), (Some("no"), Some("8388608")));
+    let held = memstore.metric("prism_answer_bytes").await;
+    assert!((4.0..=9.0).contains(&(held / MIB as f64)), "{held} bytes are held");
+    assert_eq!(other.keyvalue().get("k").await.unwrap().len(), MIB);
+}
+
+#[tokio::test]
+async fn a_slow_reader_has_no_place_at_the_backend() {
+    let memstore = memstore(&[]);
+    let proxy = Proxy::start(&[("default", memstore.grpc())]);
+    let other = client(proxy.grpc());
+    other.keyvalue().set("k", vec![7; MIB]).await.unwrap();
+    let holder = Holder::open(proxy.grpc(), 0).await;
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        answers.push(holder.call(GET, get("k")).await);
+    }
+    for answer in &mut answers {
+        answer.await.unwrap();
+    }
+    // All of them have been read on into the proxy.
+    memstore.until_metric("prism_answer_bytes", |bytes| bytes == 0.0).await;
+    memstore.until_metric("prism_calls_in_flight", |calls| calls == 0.0).await;
+    assert!(proxy.process.metric("prism_answer_bytes").await >= 16.0 * MIB as f64);
+    assert_eq!(other.keyvalue().get("k").await.unwrap().len(), MIB);
+    drop(answers);
+    drop(holder);
+    proxy.process.until_metric("prism_answer_bytes", |bytes| bytes == 0.0).await;
+}
+
+#[tokio::test]
+async fn bytes_that_inflate_count_as_what_they_become() {
+    let memstore = memstore(&["--connection-request-bytes-max", "8MiB"]);
+    let proxy = Proxy::with_flags(
+        &config(&[("default", memstore.grpc())]),
+        &["--connection-request-bytes-max", "8MiB"],
+    );
+    let plain = SetRequest { key: "k".to_owned(), value: vec![0; 3 * MIB].into(), ..Default::default() };
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(&plain.encode_to_vec()).unwrap();
+    let mut message = framed(&gzip.finish().unwrap()).to_vec();
+    message[0] = 1;
+    for address in [memstore.grpc(), proxy.grpc()] {
+        let holder = Holder::open(address, 65_535).await;
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            let (response, mut stream) = holder.begin(SET, &[("grpc-encoding", "gzip")]).await;
+            // A call is inflated at its end, or before: what is kept counts.
+            stream.send_data(message.clone().into(), true).unwrap();
+            held.push(response);
+        }
+        for response in held {
+            assert_eq!(response.await.unwrap().status(), 200);
+        }
+        client(address).keyvalue().set("other", vec![1; MIB]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_connection_has_its_share_of_calls_and_health_is_outside() {
+    let memstore = memstore(&["--in-flight-max", "640"]);
+    let proxy = Proxy::with_flags(&config(&[("default", memstore.grpc())]), &["--in-flight-max", "640"]);
+    for address in [memstore.grpc(), proxy.grpc()] {
+        let holder = Holder::open(address, 65_535).await;
+        let mut held = Vec::new();
+        for _ in 0..20 {
+            held.push(holder.begin(GET, &[]).await);
+        }
+        let (code, error) = reason(holder.begin(GET, &[]).await.0).await;
+        assert_eq!((code, error.reason), (Code::ResourceExhausted, ErrorReason::TooManyInFlight));
+        assert_eq!((error.fact("limit"), error.fact("applied")), (Some("20"), Some("no")));
+        let check = holder.call(CHECK, framed(&[])).await.await.unwrap();
+        assert!(!check.headers().contains_key("grpc-status"), "a health check is answered");
+        for _ in 0..4 {
+            let watch = holder.call(WATCH, framed(&[])).await.await.unwrap();
+            assert!(!watch.headers().contains_key("grpc-status"), "four watches are served");
+            held.push((holder.call(WATCH, framed(&[])).await, holder.begin(CHECK, &[]).await.1));
+            held.pop();
+        }
+        client(address).keyvalue().set("other", "v").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_request_counts_by_what_has_come() {
+    let memstore = memstore(&[]);
+    let proxy = Proxy::start(&[("default", memstore.grpc())]);
+    for address in [memstore.grpc(), proxy.grpc()] {
+        let holder = Holder::open(address, 65_535).await;
+        let mut held = Vec::new();
+        // Announced as 4 MiB each, of which a byte comes.
+        for _ in 0..200 {
+            held.push(holder.hold(SET, Bytes::from_static(&[0, 0, 0x3f, 0xff, 0xff, 10])).await);
+        }
+        client(address).keyvalue().set("other", vec![1; 3 * MIB]).await.unwrap();
+        let answer = holder.call(SET, set(vec![1; 100 << 10])).await.await.unwrap();
+        assert!(!answer.headers().contains_key("grpc-status"), "{:?}", answer.headers());
+    }
+}
+
+#[tokio::test]
+async fn a_second_gzip_member_is_refused() {
+    let memstore = memstore(&[]);
+    let proxy = Proxy::start(&[("default", memstore.grpc())]);
+    let member = |namespace: &str| {
+        let request =
+            SetRequest { namespace: namespace.to_owned(), key: "k".to_owned(), ..Default::default() };
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&request.encode_to_vec()).unwrap();
+        gzip.finish().unwrap()
+    };
+    let mut message = framed(&[member("default"), member("secret")].concat()).to_vec();
+    message[0] = 1;
+    for address in [memstore.grpc(), proxy.grpc()] {
+        let connection = Connection::open(address).await;
+        let answer = connection.call(SET, &[("grpc-encoding", "gzip")], &[&message]).await;
+        let (code, error) = answer.refusal();
+        assert_eq!((code, error.reason), (Code::InvalidArgument, ErrorReason::MalformedRequest), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_reset_before_its_end_is_not_applied() {
+    let memstore = memstore(&[]);
+    let proxy = Proxy::start(&[("default", memstore.grpc())]);
+    for address in [memstore.grpc(), proxy.grpc()] {
+        let other = client(address);
+        other.list().push_right("q", "kept").await.unwrap();
+        let holder = Holder::open(address, 65_535).await;
+        let pop = framed(&PopLeftRequest { list_key: "q".to_owned(), ..Default::default() }.encode_to_vec());
+        for _ in 0..50 {
+            for message in [set(b"lost".to_vec()), pop.clone()] {
+                let path = if message == pop { POP } else { SET };
+                let (response, mut stream) = holder.hold(path, message).await;
+                stream.send_reset(Reason::CANCEL);
+                assert!(response.await.is_err());
+            }
+        }
+        // On the same connection, so behind all of them.
+        holder.call(CHECK, framed(&[])).await.await.unwrap();
+        assert_eq!(other.list().pop_left("q").await.unwrap().unwrap(), "kept");
+        assert!(!other.keyvalue().exists("k").await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_that_is_over_ends_a_call_before_it_is_applied() {
+    let memstore = memstore(&[]);
+    let proxy = Proxy::start(&[("default", memstore.grpc())]);
+    let embedding = Proxy::start(&[("default", "embedded:memstore")]);
+    for address in [memstore.grpc(), proxy.grpc(), embedding.grpc()] {
+        let connection = Connection::open(address).await;
+        let answer = connection.call(SET, &[("grpc-timeout", "1n")], &[&set(b"late".to_vec())]).await;
+        let (code, error) = answer.refusal();
+        assert_eq!((code, error.reason), (Code::DeadlineExceeded, ErrorReason::DeadlineExceeded));
+        assert_eq!(error.fact("applied"), Some("no"));
+        assert!(!client(address).keyvalue().exists("k").await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn calls_that_one_client_cancels_cost_no_other_its_own() {
+    let memstore = memstore(&[]);
+    let proxy = Proxy::start(&[("default", memstore.grpc())]);
+    let other = client(proxy.grpc());
+    let holder = Holder::open(proxy.grpc(), 65_535).await;
+    for round in 1..=20 {
+        let mut calls = Vec::new();
+        for _ in 0..200 {
+            calls.push(holder.begin(GET, &[]).await);
+        }
+        for (_, stream) in &mut calls {
+            stream.send_data(get("k"), true).unwrap();
+        }
+        let pushed = tokio::spawn({
+            let other = other.clone();
+            async move { other.list().push_right("q", "v").await }
+        });
+        tokio::task::yield_now().await;
+        for (_, stream) in &mut calls {
+            stream.send_reset(Reason::CANCEL);
+        }
+        assert_eq!(pushed.await.unwrap().unwrap(), round);
+    }
+    holder.call(CHECK, framed(&[])).await.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_rate_is_judged_when_the_message_is_there() {
+    let proxy = Proxy::with_config(
+        "namespaces:\n  - name: default\n    pattern: keyvalue\n    requests_per_second: 1\n    plugin:\n      endpoint: embedded:memstore\n",
+    );
+    let holder = Holder::open(proxy.grpc(), 65_535).await;
+    let (response, mut stream) = holder.begin(SET, &[]).await;
+    // Its head has come before the call that takes the second's share.
+    client(proxy.grpc()).keyvalue().set("other", "v").await.unwrap();
+    stream.send_data(set(b"v".to_vec()), true).unwrap();
+    let (_, error) = reason(response).await;
+    assert_eq!(error.reason, ErrorReason::RateLimit);
+    assert!(error.retry_delay.unwrap() <= std::time::Duration::from_secs(1), "{:?}", error.retry_delay);
+}
