@@ -66,8 +66,11 @@ impl Pulse {
     /// How many workers have not had a turn for so long.
     #[must_use]
     pub fn stalled(&self, limit: Duration) -> usize {
+        self.stalled_at(Self::now(), limit)
+    }
+
+    fn stalled_at(&self, now: u64, limit: Duration) -> usize {
         let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        let now = Self::now();
         self.0.iter().filter(|beat| now.saturating_sub(beat.load(Ordering::Relaxed)) > limit).count()
     }
 
@@ -222,5 +225,20 @@ impl Drop for Open {
     fn drop(&mut self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
         self.shared.counters.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_without_a_turn_is_stalled_until_it_has_one() {
+        let pulse = Pulse(Arc::from([AtomicU64::new(0), AtomicU64::new(0)]));
+        let limit = Duration::from_secs(10);
+        assert_eq!(pulse.stalled_at(10_000, limit), 0);
+        assert_eq!(pulse.stalled_at(10_001, limit), 2);
+        pulse.0[1].store(10_000, Ordering::Relaxed);
+        assert_eq!(pulse.stalled_at(20_000, limit), 1);
     }
 }
