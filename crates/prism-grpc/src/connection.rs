@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! handshake ──▶ serving ──drain, eviction──▶ leaving ──last call, or no answer to the GOAWAY──▶ closed
-//!                  └──────────client left, too many resets──────────────────────────────────────▶ closed
+//!     │            └──────────client left, too many resets──────────────────────────────────────▶ closed
+//!     └──eviction, too slow─────────────────────────────────────────────────────────────────────▶ closed
 //! ```
 
 use std::future::{Future, poll_fn};
@@ -91,7 +92,11 @@ where
     H: Handler,
 {
     let streams_max = (peer.calls_max() + STREAMS_BEYOND_SHARE).min(STREAMS_MAX);
-    match tokio::time::timeout(HANDSHAKE_MAX, handshake(stream, streams_max)).await {
+    let shaken_hands = tokio::select! {
+        shaken_hands = tokio::time::timeout(HANDSHAKE_MAX, handshake(stream, streams_max)) => shaken_hands,
+        () = peer.evicted() => return,
+    };
+    match shaken_hands {
         Ok(Ok(Some((connection, turn)))) => serve_streams(connection, &turn, &peer, &handler, &shared).await,
         Ok(Ok(None)) => {}
         Ok(Err(error)) => tracing::debug!(%error, "the HTTP/2 handshake failed"),

@@ -2,7 +2,8 @@
 //!
 //! While there is room, everybody gets in. Once the table is full, the connection that has been without a call for the
 //! longest is asked to leave. Above three quarters an address that has a quarter of the table gives way to itself, so
-//! that one host cannot keep the others out; Unix sockets have no address and are exempt.
+//! that one host cannot keep the others out; Unix sockets have no address and are exempt. Each new connection asks another
+//! one to leave, since a client that answers nothing takes its time for that.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -53,7 +54,7 @@ impl Connections {
 
     /// Whether an address may have one more; if it has its share already, one of its own is asked to leave for it.
     fn leaves_room_for(&self, address: IpAddr) -> bool {
-        let is_its = |peer: &Peer| ip(peer) == Some(address);
+        let is_its = |peer: &Peer| ip(peer) == Some(address) && !peer.is_leaving();
         let open = self.locked();
         if open.len() < self.max - self.max / 4 {
             return true;
@@ -151,5 +152,17 @@ mod tests {
         entries.push(connections.enter(peer(1)).await.unwrap());
         entries[3].peer.evicted().await;
         assert!(connections.enter(peer(3)).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn each_new_connection_asks_another_one_to_leave() {
+        let connections = Connections::new(8, Arc::default());
+        let mut entries = Vec::new();
+        for _ in 0..8 {
+            entries.push(connections.enter(peer(1)).await.unwrap());
+        }
+        // The seventh and the eighth had one each to leave for them.
+        let leaving = entries.iter().map(|entry| entry.peer.is_leaving());
+        assert_eq!(leaving.collect::<Vec<_>>(), [true, true, false, false, false, false, false, false]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use tokio::sync::{Notify, Semaphore};
@@ -60,6 +60,7 @@ pub struct Peer {
     resets: AtomicU32,
     /// When its last call came, in microseconds since [`EPOCH`].
     last_call: AtomicU64,
+    is_leaving: AtomicBool,
     evict: Notify,
     unary_slots: OnceLock<Arc<Semaphore>>,
     stream_slots: OnceLock<Arc<Semaphore>>,
@@ -87,6 +88,7 @@ impl Peer {
             watches: AtomicUsize::new(0),
             resets: AtomicU32::new(0),
             last_call: AtomicU64::new(since_epoch(Instant::now())),
+            is_leaving: AtomicBool::new(false),
             evict: Notify::new(),
             unary_slots: OnceLock::new(),
             stream_slots: OnceLock::new(),
@@ -127,15 +129,21 @@ impl Peer {
         self.last_call.store(since_epoch(at), Relaxed);
     }
 
-    /// Since when it has no call, for comparing peers; `None` while it has one.
+    /// Since when it has no call, for comparing peers; `None` while it has one, or is asked to leave already.
     pub(crate) fn idle_since(&self) -> Option<u64> {
-        let is_idle = self.calls.load(Relaxed) == 0 && self.watches.load(Relaxed) == 0;
+        let is_idle = !self.is_leaving() && self.calls.load(Relaxed) == 0 && self.watches.load(Relaxed) == 0;
         is_idle.then(|| self.last_call.load(Relaxed))
     }
 
     /// Asks the connection to leave.
     pub(crate) fn evict(&self) {
+        self.is_leaving.store(true, Relaxed);
         self.evict.notify_one();
+    }
+
+    /// Whether the connection was asked to leave.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Relaxed)
     }
 
     /// Waits until the connection is asked to leave.
