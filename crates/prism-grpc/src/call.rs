@@ -119,6 +119,9 @@ impl Responder {
             Err(PumpError::Source(error)) => return Err(error),
             Err(why @ (PumpError::Gone | PumpError::Stalled)) => {
                 tracing::debug!(%why, "an answer was not delivered");
+                if matches!(why, PumpError::Gone) {
+                    self.peer.note_reset();
+                }
                 self.reset(Reason::CANCEL);
             }
         }
@@ -154,6 +157,7 @@ impl Responder {
         };
         if let Err(error) = sent {
             tracing::trace!(%error, "the client went before its answer");
+            self.peer.note_reset();
         }
     }
 
