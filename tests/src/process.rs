@@ -78,7 +78,18 @@ pub fn binary(name: &str) -> &'static Path {
 /// A command for a binary of the workspace. Variables of Prism's that the caller's shell may hold are removed.
 #[must_use]
 pub fn command(name: &str) -> Command {
-    let mut command = Command::new(binary(name));
+    without_variables(Command::new(binary(name)))
+}
+
+/// The same, after a shell has run a line, such as `ulimit -n 64`.
+#[must_use]
+pub fn command_after(line: &str, name: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{line} && exec \"$0\" \"$@\"")]).arg(binary(name));
+    without_variables(shell)
+}
+
+fn without_variables(mut command: Command) -> Command {
     for (variable, _) in std::env::vars_os() {
         if variable.to_string_lossy().starts_with("PRISM_") {
             command.env_remove(variable);
@@ -86,6 +97,9 @@ pub fn command(name: &str) -> Command {
     }
     command
 }
+
+/// The binary of a proxy.
+pub const PROXY: &str = "prism-proxy";
 
 /// The name of a configuration file.
 const CONFIG: &str = "prism.yaml";
@@ -127,10 +141,18 @@ impl Process {
     /// # Panics
     /// It ends, or prints something else, or nothing.
     pub fn spawn(name: &str, command: &mut Command) -> Self {
+        Self::spawn_logging_to(Stdio::piped(), name, command)
+    }
+
+    /// The same, with a standard error of the caller's.
+    ///
+    /// # Panics
+    /// It ends, or prints something else, or nothing.
+    pub fn spawn_logging_to(stderr: Stdio, name: &str, command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
         let (send, lines) = channel();
@@ -141,9 +163,10 @@ impl Process {
             }
         });
         let log = Arc::new(Mutex::new(String::new()));
-        let stderr = child.stderr.take().expect("stderr is piped");
-        let collected = Arc::clone(&log);
-        let logging = Some(std::thread::spawn(move || collect(stderr, &collected)));
+        let logging = child.stderr.take().map(|stderr| {
+            let collected = Arc::clone(&log);
+            std::thread::spawn(move || collect(stderr, &collected))
+        });
         let mut process = Self { name: name.to_owned(), child, lines, log, logging, ready: String::new() };
         process.ready = process.next_line();
         process
@@ -248,7 +271,12 @@ impl Process {
         poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit)).expect("a child can be watched") > 0
     }
 
-    fn pid(&self) -> Pid {
+    /// Its number.
+    ///
+    /// # Panics
+    /// It has none.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
         i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a pid")
     }
 
@@ -313,12 +341,24 @@ impl Proxy {
     /// It does not start.
     #[must_use]
     pub fn with_flags(text: &str, flags: &[&str]) -> Self {
+        Self::spawn(text, command(PROXY).args(flags), Stdio::piped())
+    }
+
+    /// Starts a proxy with the text of a configuration file by a command, with a standard error of the caller's.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[must_use]
+    pub fn spawn(text: &str, command: &mut Command, stderr: Stdio) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let file = folder.path().join(CONFIG);
         std::fs::write(&file, text).expect("the configuration can be written");
-        let file = file.to_str().expect("temporary paths are UTF-8");
-        let common = ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--config", file];
-        Self { process: Process::start("prism-proxy", common.iter().chain(flags)), folder }
+        // A flag that stands twice is an error, so a command has its own `--listen`.
+        if !command.get_args().any(|arg| arg == "--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        command.args(["--http-listen", "127.0.0.1:0", "--config"]).arg(file);
+        Self { process: Process::spawn_logging_to(stderr, PROXY, command), folder }
     }
 
     /// Replaces the configuration file at one stroke.

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
@@ -16,7 +16,8 @@ use prism_proto::ErrorReason;
 use prism_proto::interfaces::keyvalue::{GetRequest, SetRequest};
 use prism_proto::interfaces::list::PopLeftRequest;
 use prost::Message;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tonic::Code;
 
 const GET: &str = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Get";
@@ -24,6 +25,8 @@ const SET: &str = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Set";
 const POP: &str = "/prism.interfaces.list.ListBasicInterface/PopLeft";
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 const WATCH: &str = "/grpc.health.v1.Health/Watch";
+/// How a GOAWAY frame without a word begins, from its length on.
+const GOAWAY: &[u8] = &[0, 0, 8, 7, 0, 0];
 const MIB: usize = 1 << 20;
 
 /// A connection whose calls are held half way.
@@ -32,7 +35,10 @@ struct Holder(SendRequest<Bytes>);
 impl Holder {
     /// Connects; the server may send so much ahead on each stream.
     async fn open(address: &str, window_bytes: u32) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
+        Self::over(TcpStream::connect(address).await.unwrap(), window_bytes).await
+    }
+
+    async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, window_bytes: u32) -> Self {
         let mut http2 = h2::client::Builder::new();
         http2.initial_window_size(window_bytes).initial_max_send_streams(2048);
         let (send, driver) = http2.handshake(stream).await.unwrap();
@@ -302,4 +308,67 @@ async fn a_rate_is_judged_when_the_message_is_there() {
     let (_, error) = reason(response).await;
     assert_eq!(error.reason, ErrorReason::RateLimit);
     assert!(error.retry_delay.unwrap() <= std::time::Duration::from_secs(1), "{:?}", error.retry_delay);
+}
+
+#[tokio::test]
+async fn a_client_that_resets_too_much_is_closed_and_no_other() {
+    let memstore = memstore(&["--resets-max", "200"]);
+    let proxy = Proxy::with_flags(&config(&[("default", memstore.grpc())]), &["--resets-max", "200"]);
+    for process in [&memstore, &proxy.process] {
+        let other = Holder::open(process.grpc(), 65_535).await;
+        let mut holder = Holder::open(process.grpc(), 65_535).await;
+        // Until the connection is closed. What it says of that may be lost: the client goes on to send.
+        loop {
+            let mut calls = Vec::new();
+            for _ in 0..20 {
+                let mut request = Request::post(format!("http://localhost{GET}"));
+                request = request.header("content-type", "application/grpc");
+                let sent = holder.0.send_request(request.body(()).unwrap(), false);
+                calls.extend(sent);
+            }
+            for (_, stream) in &mut calls {
+                stream.send_reset(Reason::CANCEL);
+            }
+            // The connection's turn.
+            tokio::task::yield_now().await;
+            match holder.0.ready().await {
+                Ok(ready) => holder.0 = ready,
+                Err(_) => break,
+            }
+        }
+        assert_eq!(process.metric("prism_connections_closed_for_resets_total").await, 1.0);
+        // On the connection that was there meanwhile.
+        other.call(CHECK, framed(&[])).await.await.unwrap();
+        let answer = other.call(SET, set(b"v".to_vec())).await.await.unwrap();
+        assert!(!answer.headers().contains_key("grpc-status"), "{:?}", answer.headers());
+    }
+}
+
+#[tokio::test]
+async fn a_full_table_has_a_place_for_a_new_client_and_takes_it_from_the_idlest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("memstore.sock");
+    // Over a Unix socket, where no address has a share of its own.
+    let address = format!("unix:{}", path.display());
+    let flags = ["--listen", &address, "--http-listen", "127.0.0.1:0", "--connections-max", "4"];
+    let memstore = Process::start("prism-memstore", flags);
+    let called = Holder::over(UnixStream::connect(&path).await.unwrap(), 65_535).await;
+    let mut silent = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    // The preface, and SETTINGS without a setting; then the server's.
+    silent.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    silent.read_exact(&mut [0; 3]).unwrap();
+    let mut kept = vec![called];
+    for _ in 0..2 {
+        kept.push(Holder::over(UnixStream::connect(&path).await.unwrap(), 65_535).await);
+    }
+    // The first to come is not the idlest.
+    kept[0].call(CHECK, framed(&[])).await.await.unwrap();
+    client(&address).keyvalue().set("k", "v").await.unwrap();
+    let mut told = Vec::new();
+    silent.read_to_end(&mut told).unwrap();
+    assert!(told.windows(6).any(|head| head == GOAWAY), "{told:?}");
+    for holder in &kept {
+        holder.call(CHECK, framed(&[])).await.await.unwrap();
+    }
+    assert_eq!(memstore.metric("prism_connections_evicted_total").await, 1.0);
 }

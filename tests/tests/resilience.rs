@@ -9,8 +9,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::Bytes;
 use ::http::{Request, Response};
+use bytes::Bytes;
 use prism_e2e::client;
 use prism_e2e::dead::DeadAddress;
 use prism_e2e::http;

@@ -50,3 +50,40 @@ impl Signals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::{Pin, pin};
+    use std::task::Poll;
+
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    async fn is_pending(mut future: Pin<&mut impl Future>) -> bool {
+        poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sigterm_twice_at_once_is_one_wish_and_sigint_is_always_another() {
+        let (mut signals, mut seen) = (Signals::take().unwrap(), Signals::take().unwrap());
+        let send = |signal| kill_process(getpid(), signal).unwrap();
+        for (after, signal, wish) in [
+            (Duration::ZERO, Signal::TERM, None),
+            (SAME_MOMENT - Duration::from_millis(1), Signal::TERM, None),
+            (SAME_MOMENT, Signal::TERM, Some("SIGTERM")),
+            (Duration::ZERO, Signal::INT, Some(INTERRUPT)),
+        ] {
+            let mut next = pin!(signals.next_of_its_own());
+            assert!(is_pending(next.as_mut()).await);
+            tokio::time::advance(after).await;
+            send(signal);
+            seen.next().await;
+            match wish {
+                None => assert!(is_pending(next.as_mut()).await, "{signal:?} after {after:?}"),
+                Some(name) => assert_eq!(next.await, name),
+            }
+        }
+    }
+}
