@@ -152,6 +152,20 @@ async fn a_folder_that_is_swapped_by_a_link_is_seen() {
 }
 
 #[tokio::test]
+async fn a_folder_that_is_removed_and_made_anew_is_followed() {
+    let proxy = Proxy::start(&[("one", "embedded:memstore")]);
+    std::fs::remove_dir_all(proxy.folder()).unwrap();
+    // Until the proxy has seen that.
+    while proxy.status("").await["last_attempt"]["outcome"] != "refused" {}
+    std::fs::create_dir(proxy.folder()).unwrap();
+    for namespaces in [&["one", "two"][..], &["one"], &["one", "two", "three"]] {
+        let namespaces: Vec<_> = namespaces.iter().map(|name| (*name, "embedded:memstore")).collect();
+        let status = proxy.take(config(&namespaces)).await;
+        assert_eq!((outcome(&status), &status["namespaces"]), ("applied", &json!(namespaces.len())));
+    }
+}
+
+#[tokio::test]
 async fn a_signal_makes_it_look_at_once() {
     let store = named("a").await;
     let mut proxy = Proxy::start(&[("fixed", store.grpc())]);

@@ -194,6 +194,9 @@ fn reason(error: &serde_yaml::Error) -> String {
     let message = error.to_string();
     let place = error.location().map(|place| format!(" at line {} column {}", place.line(), place.column()));
     let message = place.map_or(message.clone(), |place| message.replace(&place, ""));
+    if message.contains("unknown field `<<`") {
+        return "merge keys (`<<`) are not supported; repeat the keys, or use an alias (`*`) for a whole value".to_owned();
+    }
     match message.split_once(": ") {
         Some((path, rest)) if !path.contains(' ') => rest.to_owned(),
         _ => message,

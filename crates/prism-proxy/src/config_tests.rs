@@ -59,6 +59,20 @@ fn type_errors_name_file_line_and_path() {
 }
 
 #[test]
+fn an_alias_is_taken_and_a_merge_key_is_told_what_it_is() {
+    let one = "namespaces:\n  - &a { name: a, pattern: list, plugin: &plugin { endpoint: 'a:1' } }\n";
+    let alias = format!("{one}  - {{ name: b, pattern: list, plugin: *plugin }}\n");
+    assert_eq!(parsed(&alias).unwrap().namespaces[1].endpoint.to_string(), "a:1");
+    for merging in [
+        format!("{one}  - {{ <<: *a, name: b }}\n"),
+        format!("{one}  - {{ name: b, pattern: list, plugin: {{ <<: *plugin }} }}\n"),
+    ] {
+        let error = parsed(&merging).unwrap_err();
+        assert!(error.contains("merge keys (`<<`) are not supported"), "{error}");
+    }
+}
+
+#[test]
 fn every_broken_rule_is_told_in_one_run() {
     let error = Config::parse(
         "prism.yaml",
