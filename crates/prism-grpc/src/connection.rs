@@ -61,7 +61,7 @@ const SEND_BUFFER_BYTES_MAX: usize = 1024 * 1024;
 /// See [`TURN_BYTES`](crate::turns::TURN_BYTES).
 const UNACCEPTED_RESETS_MAX: usize = 2 * 1024;
 
-/// Over so long resets are counted: see [`Limits::resets_max`].
+/// Over so long resets are counted: see [`resets_max`](crate::limits::Limits::resets_max).
 pub const RESETS_WINDOW: Duration = Duration::from_secs(10);
 
 /// How often a connection that is leaving is looked at.
