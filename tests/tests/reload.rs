@@ -129,6 +129,22 @@ async fn a_bad_file_changes_nothing_and_says_why() {
 }
 
 #[tokio::test]
+async fn the_status_tells_every_mistake_that_validate_tells() {
+    let proxy = Proxy::start(&[("fixed", "embedded:memstore")]);
+    let bad = "namespaces:\n  - {name: 5, pattern: graph, plugin: {}, timeout: [1], colour: red}\n  - {name: B, plugin: 7}\n";
+    let status = proxy.take(bad).await;
+    let mistakes = status["last_attempt"]["mistakes"].as_array().unwrap();
+    let told: Vec<_> = mistakes.iter().map(|mistake| &mistake["why"]).collect();
+    let file = proxy.folder().join("prism.yaml");
+    let validated =
+        command("prism").args(["config", "--output", "json", "validate"]).arg(file).output().unwrap();
+    let validated: Value = serde_json::from_slice(&validated.stdout).unwrap();
+    let errors = validated["errors"].as_array().unwrap();
+    assert_eq!(told, errors.iter().map(|error| &error["detail"]).collect::<Vec<_>>());
+    assert!(told.len() >= 8, "{told:?}");
+}
+
+#[tokio::test]
 async fn a_folder_that_is_swapped_by_a_link_is_seen() {
     // As Kubernetes mounts a ConfigMap: prism.yaml -> ..data/prism.yaml, and ..data -> one folder after another.
     let (a, b) = (named("a").await, named("b").await);

@@ -13,6 +13,7 @@
 //! Types and unknown keys are checked while reading: the first mistake is reported, with its line. Every rule beyond
 //! types is checked in one run, and each mistake told with its path and what was expected.
 
+mod every;
 mod file;
 mod settings;
 
@@ -32,6 +33,9 @@ pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The deepest nesting of brackets. The parser takes time with the square of it, and a file needs three.
 const BRACKETS_MAX: usize = 100;
+
+/// YAML's key for merging another mapping in.
+const MERGE: &str = "<<";
 
 /// Why a configuration cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,13 +71,20 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// What is wrong, one by one.
+    /// What is wrong, one by one. Of wrong types it is the first: see [`every_mistake`](Self::every_mistake).
     #[must_use]
     pub fn mistakes(&self) -> Vec<Mistake> {
         match self {
             Self::Read { why, .. } => vec![Mistake { field: String::new(), why: why.clone(), line: None }],
             Self::Parse { line, field, why, .. } => {
-                vec![Mistake { field: field.clone(), why: why.clone(), line: *line }]
+                // A missing field is told at itself, not at what it is missing in.
+                let missing = why.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+                let field = match (missing, field.as_str()) {
+                    (Some(missing), "." | "") => missing.to_owned(),
+                    (Some(missing), field) => format!("{field}.{missing}"),
+                    (None, field) => field.to_owned(),
+                };
+                vec![Mistake { field, why: why.clone(), line: *line }]
             }
             Self::Invalid { mistakes, .. } => mistakes.clone(),
         }
@@ -194,13 +205,26 @@ fn reason(error: &serde_yaml::Error) -> String {
     let message = error.to_string();
     let place = error.location().map(|place| format!(" at line {} column {}", place.line(), place.column()));
     let message = place.map_or(message.clone(), |place| message.replace(&place, ""));
-    if message.contains("unknown field `<<`") {
+    if message.contains(&format!("unknown field `{MERGE}`")) {
         return "merge keys (`<<`) are not supported; repeat the keys, or use an alias (`*`) for a whole value".to_owned();
     }
-    match message.split_once(": ") {
-        Some((path, rest)) if !path.contains(' ') => rest.to_owned(),
-        _ => message,
-    }
+    let message = match message.split_once(": ") {
+        Some((path, rest)) if !path.contains(' ') => rest,
+        _ => &message,
+    };
+    in_words(message)
+}
+
+/// What the parser says in the words of the file, not in those of the code that reads it.
+fn in_words(why: &str) -> String {
+    const WORDS: [(&str, &str); 5] = [
+        ("unit value", "null"),
+        ("struct File", "a mapping with the key namespaces"),
+        ("struct ServerSection", "a mapping such as {listen_address: HOST:PORT}"),
+        ("struct NamespaceSection", "a namespace: a mapping with the keys name, pattern and plugin"),
+        ("struct PluginSection", "a mapping such as {endpoint: HOST:PORT}"),
+    ];
+    WORDS.iter().fold(why.to_owned(), |why, (code, word)| why.replace(code, word))
 }
 
 #[cfg(test)]

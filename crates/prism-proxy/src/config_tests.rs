@@ -212,3 +212,28 @@ fn the_documentation_has_every_key_and_no_other() {
     let example = page.split("```").nth(1).unwrap().strip_prefix("yaml").unwrap();
     assert_eq!(parsed(example).unwrap().namespaces.len(), 2);
 }
+
+#[test]
+fn of_a_large_file_the_first_wrong_type_is_told() {
+    let wrong = "  - {name: [], pattern: list, plugin: {endpoint: 'a:1'}}\n";
+    let mistakes = |count: usize| {
+        let text = format!("namespaces:\n{}", wrong.repeat(count));
+        Config::parse("", text.as_bytes()).unwrap_err().every_mistake(text.as_bytes()).len()
+    };
+    assert_eq!((mistakes(3), mistakes((256 << 10) / wrong.len() + 1)), (3, 1));
+}
+
+#[test]
+fn what_would_keep_the_parser_busy_is_told_at_once() {
+    let deep = format!("namespaces: {}", "[".repeat(200_000));
+    let mistakes = Config::parse("", deep.as_bytes()).unwrap_err().every_mistake(deep.as_bytes());
+    assert!(mistakes.len() == 1 && mistakes[0].why.contains("nested too deep"), "{mistakes:?}");
+}
+
+#[test]
+fn what_a_merge_key_brings_is_not_told_as_missing() {
+    let text = "namespaces:\n  - &a { name: a, pattern: list, plugin: { endpoint: 'a:1' } }\n  - { <<: *a, name: b, colour: red }\n";
+    let mistakes = Config::parse("", text.as_bytes()).unwrap_err().every_mistake(text.as_bytes());
+    let fields: Vec<_> = mistakes.iter().map(|mistake| mistake.field.as_str()).collect();
+    assert_eq!(fields, ["namespaces[1].<<", "namespaces[1].colour"]);
+}

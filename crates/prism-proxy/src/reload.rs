@@ -30,7 +30,7 @@ use prism_runtime::exit::ServerError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, Mistake};
 use crate::route::{EmbeddedPlugins, RouteTable};
 use crate::shared::Shared;
 use crate::status::{Attempt, Outcome, RestartRequired, Status, Time};
@@ -197,7 +197,11 @@ impl Reloader {
             if (found == seen && !asked) || never_there {
                 return None;
             }
-            let taken = read.and_then(|bytes| take(&path, &bytes, &embedded, &shared));
+            let taken = match read {
+                Ok(bytes) => take(&path, &bytes, &embedded, &shared)
+                    .map_err(|error| (error.every_mistake(&bytes), error)),
+                Err(error) => Err((error.mistakes(), error)),
+            };
             Some((found, taken))
         });
         let Ok(Some((found, taken))) = looked.await else { return };
@@ -205,7 +209,7 @@ impl Reloader {
         self.note(taken, begun);
     }
 
-    fn note(&self, taken: Result<Config, ConfigError>, begun: Instant) {
+    fn note(&self, taken: Result<Config, (Vec<Mistake>, ConfigError)>, begun: Instant) {
         let file = self.path.display();
         let at = Time::now();
         let revision = self.seen.clone().ok();
@@ -227,9 +231,9 @@ impl Reloader {
                         Some(Attempt { at, revision, outcome: Outcome::Applied, error, mistakes });
                 });
             }
-            Err(error) => {
+            Err((mistakes, error)) => {
                 tracing::warn!(%error, "refused the configuration; the one before stays in force");
-                let (mistakes, error) = (error.mistakes(), Some(error.to_string()));
+                let error = Some(error.to_string());
                 let outcome = Outcome::Refused;
                 self.status.send_modify(|status| {
                     status.last_attempt = Some(Attempt { at, revision, outcome, error, mistakes });

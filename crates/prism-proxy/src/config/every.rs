@@ -1,0 +1,89 @@
+//! Every mistake of a file. Reading it into its types stops at the first wrong one; here that field is taken out of the way
+//! and the rest looked at, so that one answer names all.
+
+use serde_yaml::{Mapping, Value};
+
+use super::{Config, ConfigError, MERGE, Mistake, text};
+
+/// The most wrong types that are told.
+const TYPES_MAX: usize = 50;
+
+/// Of a larger file only the first wrong type is told: each further one takes another look at all of it.
+const RETRIED_BYTES_MAX: usize = 256 << 10;
+
+impl ConfigError {
+    /// What is wrong with the file of these bytes, which failed with this error: also what is beyond the first wrong type.
+    #[must_use]
+    pub fn every_mistake(&self, bytes: &[u8]) -> Vec<Mistake> {
+        if !matches!(self, Self::Parse { .. }) || bytes.len() > RETRIED_BYTES_MAX {
+            return self.mistakes();
+        }
+        // A text that may not be given to a parser is not parsed here either.
+        let value = text("", bytes).ok().and_then(|text| serde_yaml::from_str(text).ok());
+        value.map_or_else(|| self.mistakes(), |value| every(value, self))
+    }
+}
+
+fn every(mut value: Value, first: &ConfigError) -> Vec<Mistake> {
+    let mut mistakes = first.mistakes();
+    let mut pattern_stood_in = false;
+    while let Some(Mistake { field, .. }) = mistakes.last().filter(|_| mistakes.len() < TYPES_MAX) {
+        pattern_stood_in |= field.ends_with(".pattern");
+        if !put_right(&mut value, field, mistakes.len()) {
+            break;
+        }
+        let text = serde_yaml::to_string(&value).unwrap_or_default();
+        let Err(error) = Config::parse("", text.as_bytes()) else { break };
+        // Lines are those of another text.
+        let found = error.mistakes().into_iter().map(|mistake| Mistake { line: None, ..mistake });
+        if matches!(error, ConfigError::Invalid { .. }) {
+            // What a namespace's interfaces must hold depends on its pattern, which is not known then.
+            mistakes.extend(found.filter(|rule| !(pattern_stood_in && rule.field.ends_with(".interfaces"))));
+            break;
+        }
+        mistakes.extend(found);
+    }
+    mistakes
+}
+
+/// Makes a field right whose type is wrong: it is taken away, or gets a value that breaks no rule where there must be
+/// one. Whether that was possible.
+fn put_right(value: &mut Value, field: &str, unique: usize) -> bool {
+    let parts: Vec<_> = field
+        .split(['.', '['])
+        .map(|part| part.trim_end_matches(']'))
+        .filter(|part| !part.is_empty())
+        .collect();
+    let Some((key, parents)) = parts.split_last() else { return false };
+    if *key == MERGE {
+        return value.apply_merge().is_ok();
+    }
+    let mut parent = value;
+    for part in parents {
+        let child = match parent {
+            Value::Sequence(list) => part.parse::<usize>().ok().and_then(|index| list.get_mut(index)),
+            Value::Mapping(map) => map.get_mut(*part),
+            _ => None,
+        };
+        let Some(child) = child else { return false };
+        parent = child;
+    }
+    let plugin = || Mapping::from_iter([("endpoint".into(), "localhost:1".into())]);
+    let stand_in = match *key {
+        "name" => Some(format!("stand-in-{unique}").into()),
+        "pattern" => Some("keyvalue".into()),
+        "endpoint" => Some("localhost:1".into()),
+        "plugin" => Some(Value::Mapping(plugin())),
+        _ => None,
+    };
+    match (parent, stand_in) {
+        (Value::Mapping(map), Some(stand_in)) => drop(map.insert((*key).into(), stand_in)),
+        (Value::Mapping(map), None) => return map.remove(*key).is_some(),
+        (Value::Sequence(list), _) => match key.parse::<usize>() {
+            Ok(index) if index < list.len() => drop(list.remove(index)),
+            _ => return false,
+        },
+        _ => return false,
+    }
+    true
+}
