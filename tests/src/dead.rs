@@ -1,9 +1,11 @@
-//! An address where nobody listens.
+//! Addresses where nobody listens, or nobody answers.
 
-use std::net::SocketAddr;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
 
 /// A TCP port that is bound and does not listen: connections to it are refused, and nobody else can take it.
 #[derive(Debug)]
@@ -30,5 +32,39 @@ impl DeadAddress {
     pub fn address(&self) -> String {
         let address = getsockname(&self.0).expect("a bound socket has an address");
         SocketAddr::try_from(address).expect("it is an IP address").to_string()
+    }
+}
+
+/// A TCP port whose queue of connections is full and never taken from: attempts to connect to it stay without an answer.
+#[derive(Debug)]
+pub struct SilentAddress {
+    port: u16,
+    _listening: OwnedFd,
+    _queued: Vec<TcpStream>,
+}
+
+impl SilentAddress {
+    /// Takes one on 127.0.0.1.
+    ///
+    /// # Panics
+    /// No port can be had, or the system answers for it.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it takes a port of the system's")]
+    pub fn new() -> Self {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket can be had");
+        bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port can be had");
+        listen(&socket, 0).expect("a bound socket can listen");
+        let address = getsockname(&socket).expect("a bound socket has an address");
+        let address = SocketAddr::try_from(address).expect("it is an IP address");
+        let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(100));
+        let queued: Vec<_> = std::iter::from_fn(|| connect().ok()).collect();
+        assert_eq!(connect().expect_err("the queue is full").kind(), ErrorKind::TimedOut);
+        Self { port: address.port(), _listening: socket, _queued: queued }
+    }
+
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 }

@@ -89,7 +89,8 @@ pub fn command_after(line: &str, name: &str) -> Command {
     without_variables(shell)
 }
 
-fn without_variables(mut command: Command) -> Command {
+/// The command without Prism's variables.
+pub(crate) fn without_variables(mut command: Command) -> Command {
     for (variable, _) in std::env::vars_os() {
         if variable.to_string_lossy().starts_with("PRISM_") {
             command.env_remove(variable);

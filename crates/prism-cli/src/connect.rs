@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use prism_client::{Client, Namespace};
+use prism_net::address::Address;
 
 use crate::failure::Failure;
 use crate::time::time_limit;
@@ -75,5 +76,32 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
     match Client::new(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(error.message().to_owned()),
+    }
+}
+
+/// An address that [`address`] has accepted, as it is connected to.
+pub(crate) fn to_dial(text: &str) -> Address {
+    match text.strip_prefix("unix:") {
+        Some(path) => Address::Unix(path.into()),
+        None => {
+            let authority = text.strip_prefix("http://").unwrap_or(text);
+            Address::Tcp(authority.strip_suffix('/').unwrap_or(authority).to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_three_forms_of_an_address_are_read() {
+        for (text, authority) in [
+            ("localhost:8980", "localhost:8980"),
+            ("http://[::1]:80/", "[::1]:80"),
+            ("unix:/run/prism.sock", "localhost"),
+        ] {
+            assert_eq!(to_dial(&address(text).unwrap()).authority(), authority);
+        }
     }
 }

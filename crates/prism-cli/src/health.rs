@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use clap::Args;
 use http::Uri;
+use prism_net::dial::dial;
+use prism_runtime::channel;
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-use tonic::transport::Endpoint;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::connect::address;
+use crate::connect::{address, to_dial};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Format, Output, OutputArgs};
@@ -138,13 +139,13 @@ impl Health {
             Target::Server(address) => address,
             Target::Page(page) => return page::ask(page, self.timeout).await,
         };
-        let uri = if address.starts_with("unix:") || address.starts_with("http://") {
-            address.clone()
-        } else {
-            format!("http://{address}")
-        };
-        let unreached = |error| self.unreached(&error);
-        let channel = Endpoint::from_shared(uri).map_err(unreached)?.connect().await.map_err(unreached)?;
+        let address = to_dial(address);
+        let stream = dial(&address, self.timeout).await.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => self.silent(),
+            _ => self.unreached(&error),
+        })?;
+        let channel = channel::over(stream, address.authority()).await;
+        let channel = channel.map_err(|error| self.unreached(cause(&error)))?;
         let request = HealthCheckRequest { service: self.service.clone() };
         match HealthClient::new(channel).check(request).await {
             Ok(answer) => Ok(answer.into_inner().status()),
@@ -152,8 +153,8 @@ impl Health {
         }
     }
 
-    fn unreached(&self, error: &tonic::transport::Error) -> Failure {
-        let message = format!("cannot connect to {}: {}", self.target, cause(error));
+    fn unreached(&self, error: &dyn Error) -> Failure {
+        let message = format!("cannot connect to {}: {error}", self.target);
         Failure::Refused { exit: Exit::Unavailable, code: Code::Unavailable, message }
     }
 

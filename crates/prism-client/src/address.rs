@@ -42,6 +42,14 @@ impl Address {
         }
     }
 
+    /// The address as it is connected to.
+    pub(crate) fn to_dial(&self) -> prism_net::address::Address {
+        match self {
+            Self::Tcp { .. } => prism_net::address::Address::Tcp(self.to_string()),
+            Self::Unix(path) => prism_net::address::Address::Unix(path.clone()),
+        }
+    }
+
     /// The scheme and authority of requests to this address; a Unix socket's are those of `localhost`.
     pub(crate) fn origin(&self) -> Uri {
         let text = match self {

@@ -132,7 +132,7 @@ impl Builder {
     pub(crate) fn shared(self) -> Result<Shared, Error> {
         self.check_numbers()?;
         let address = Address::parse(&self.address)?;
-        let target = |windows| Target { address: address.clone(), windows, timeout: self.connect_timeout };
+        let target = |windows| Target { address: address.to_dial(), windows, timeout: self.connect_timeout };
         let scans_max = self.scan_connections * STREAMS_PER_CONNECTION;
         Ok(Shared {
             unary: Pool::new(target(Windows::UNARY), self.connections, self.in_flight_max),

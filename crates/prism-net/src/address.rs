@@ -32,6 +32,17 @@ impl std::str::FromStr for Address {
     }
 }
 
+impl Address {
+    /// The host that HTTP requests to it name; a Unix socket's is `localhost`.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        match self {
+            Self::Tcp(authority) => authority,
+            Self::Unix(_) => "localhost",
+        }
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

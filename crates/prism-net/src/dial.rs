@@ -1,4 +1,4 @@
-//! Reaching an address: the one way that proxies, clients and probes connect.
+//! Reaching an address: the one way that proxies, clients, tools and probes connect.
 //!
 //! A name may have addresses that nothing answers at. They are tried one after another, and the next one is begun when
 //! the last has failed or has not answered for 250 ms, beside it; the first that is reached is taken, and tried first
@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -24,7 +24,8 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// Names whose last address is remembered; beyond that all are forgotten.
 const REMEMBERED_MAX: usize = 4096;
 
-/// The address at which a name was reached last.
+/// The address at which a name was reached last. A hint: whoever finds it locked does without. A lock that was held while
+/// the process forked stays locked in the child.
 static REACHED: LazyLock<Mutex<HashMap<String, SocketAddr>>> = LazyLock::new(Mutex::default);
 
 /// Connects to an address within a time.
@@ -35,25 +36,57 @@ static REACHED: LazyLock<Mutex<HashMap<String, SocketAddr>>> = LazyLock::new(Mut
 /// # Cancel safety
 /// Dropped while it waits, it gives all attempts up.
 pub async fn dial(address: &Address, limit: Duration) -> io::Result<Stream> {
-    let dialled = async {
-        match address {
-            Address::Tcp(name) => dial_tcp(name).await.map(Stream::Tcp),
-            Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
-        }
-    };
+    match address {
+        Address::Tcp(name) => dial_tcp(name, limit).await.map(Stream::Tcp),
+        Address::Unix(path) => within(limit, UnixStream::connect(path)).await.map(Stream::Unix),
+    }
+}
+
+/// Connects to `HOST:PORT` within a time.
+///
+/// # Errors
+/// As [`dial`].
+///
+/// # Cancel safety
+/// As [`dial`].
+pub async fn dial_tcp(name: &str, limit: Duration) -> io::Result<TcpStream> {
+    within(limit, async { connect(name, resolve(name).await?).await }).await
+}
+
+/// Connects, within a time, to one of the addresses that [`resolve`] gave for `name`, for callers that judge them first.
+///
+/// # Errors
+/// As [`dial`].
+///
+/// # Cancel safety
+/// As [`dial`].
+pub async fn dial_resolved(name: &str, addresses: Vec<SocketAddr>, limit: Duration) -> io::Result<TcpStream> {
+    within(limit, connect(name, addresses)).await
+}
+
+/// The addresses of `HOST:PORT`.
+///
+/// # Errors
+/// The host is not known, or nobody is there to say.
+pub async fn resolve(name: &str) -> io::Result<Vec<SocketAddr>> {
+    Ok(lookup_host(name).await?.collect())
+}
+
+async fn within<T>(limit: Duration, dialled: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     timeout(limit, dialled).await.unwrap_or_else(|_| {
-        Err(io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {} ms", limit.as_millis())))
+        Err(io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {limit:?}")))
     })
 }
 
-async fn dial_tcp(name: &str) -> io::Result<TcpStream> {
-    let addresses = in_order(lookup_host(name).await?.collect(), reached().get(name).copied());
+async fn connect(name: &str, addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let last = reached().and_then(|reached| reached.get(name).copied());
+    let addresses = in_order(addresses, last);
     let stream = first_reached(&addresses, TcpStream::connect).await?;
     set_tcp_options(&stream)?;
     if addresses.len() > 1
         && let Ok(address) = stream.peer_addr()
+        && let Some(mut reached) = reached()
     {
-        let mut reached = reached();
         if reached.len() >= REMEMBERED_MAX {
             reached.clear();
         }
@@ -62,9 +95,8 @@ async fn dial_tcp(name: &str) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Nothing panics under the lock.
-fn reached() -> MutexGuard<'static, HashMap<String, SocketAddr>> {
-    REACHED.lock().unwrap_or_else(PoisonError::into_inner)
+fn reached() -> Option<MutexGuard<'static, HashMap<String, SocketAddr>>> {
+    REACHED.try_lock().ok()
 }
 
 /// The order in which to try addresses: the one that was reached last, then both families in turn, each as it was
@@ -176,6 +208,18 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let dialled = dial(&Address::Tcp(format!("localhost:{port}")), Duration::from_secs(5)).await;
         assert!(matches!(dialled, Ok(Stream::Tcp(_))));
+    }
+
+    #[test]
+    fn a_lock_that_nobody_releases_holds_nobody_up() {
+        let _locked = REACHED.lock().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let to = listener.local_addr().unwrap();
+            let dialled = dial_resolved("name", vec![to, to], Duration::from_secs(5)).await;
+            assert_eq!(dialled.unwrap().peer_addr().unwrap(), to);
+        });
     }
 
     #[tokio::test(start_paused = true)]

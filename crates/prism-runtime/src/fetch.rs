@@ -1,27 +1,57 @@
 //! Asking another process over HTTP/1.1, without TLS: the status of a proxy, or the admin.
 
 use std::error::Error;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use prism_net::dial::dial_tcp;
+use tokio::net::TcpStream;
+use tower_service::Service;
 
 /// The largest answer that is read; the status of a proxy grows with its backends, by some hundred bytes each.
 pub const ANSWER_BYTES_MAX: usize = 64 << 20;
 
+/// The longest that a connection is waited for whose question has gone on over another; the others have their own limits.
+const CONNECT_MAX: Duration = Duration::from_secs(60);
+
 /// Asks, and keeps connections for further questions. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Fetcher(Client<HttpConnector, Full<Bytes>>);
+pub struct Fetcher(Client<Dialer, Full<Bytes>>);
 
 impl Default for Fetcher {
     fn default() -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        Self(Client::builder(TokioExecutor::new()).build(connector))
+        Self(Client::builder(TokioExecutor::new()).build(Dialer))
+    }
+}
+
+/// How a [`Fetcher`] connects.
+#[derive(Clone, Debug)]
+struct Dialer;
+
+impl Service<Uri> for Dialer {
+    type Response = TokioIo<TcpStream>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(async move {
+            let (Some("http"), Some(host)) = (uri.scheme_str(), uri.host()) else {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected an http:// URI"));
+            };
+            let name = format!("{host}:{}", uri.port_u16().unwrap_or(80));
+            dial_tcp(&name, CONNECT_MAX).await.map(TokioIo::new)
+        })
     }
 }
 
@@ -71,4 +101,18 @@ fn cause(error: &dyn Error) -> String {
         last = source;
     }
     last.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_http_is_asked() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let request = Request::get(format!("https://{}/", listener.local_addr().unwrap()));
+        let sent =
+            Fetcher::default().send(request.body(Bytes::new()).unwrap(), Duration::from_secs(60)).await;
+        assert!(matches!(sent, Err(FetchError::Connect(why)) if why == "expected an http:// URI"));
+    }
 }

@@ -16,10 +16,12 @@
 //! | [`reflection`] | what the server's port serves |
 //! | [`http`] | `/metrics`, `/livez`, `/readyz`; a server of HTTP alone |
 //! | [`fetch`] | asking another process's HTTP port |
+//! | [`channel`] | asking another process's gRPC port |
 //! | [`metrics`] | the figures every server has |
 
 pub mod allocator;
 pub mod args;
+pub mod channel;
 mod descriptors;
 pub mod exit;
 pub mod fetch;

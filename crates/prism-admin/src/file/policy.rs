@@ -12,6 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use prism_net::dial;
 use prism_proxy::endpoint::Endpoint;
 
 use crate::error::FieldError;
@@ -118,7 +119,7 @@ pub enum Unresolved {
 /// # Errors
 /// There are none, or one of them may not be.
 pub async fn resolve(authority: &str) -> Result<Vec<SocketAddr>, Unresolved> {
-    let addresses: Vec<_> = tokio::net::lookup_host(authority).await.map_err(Unresolved::Unknown)?.collect();
+    let addresses = dial::resolve(authority).await.map_err(Unresolved::Unknown)?;
     for address in &addresses {
         check_address(address.ip()).map_err(Unresolved::Refused)?;
     }

@@ -1,15 +1,15 @@
 //! One connection to the server, shared by its streams, and made again when it is lost.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
-use prism_net::socket::set_tcp_options;
+use prism_net::address::Address;
+use prism_net::dial;
+use prism_net::stream::Stream;
 use prism_proto::limits;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Mutex;
 
 /// What the server may send ahead on one stream. Answers are read as they come; it only must not be what limits a scan.
@@ -17,13 +17,6 @@ const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// A lost connection is made again at most ten times a second.
 pub(super) const REDIAL_AFTER: Duration = Duration::from_millis(100);
-
-/// Where the server is.
-#[derive(Clone, Debug)]
-pub(super) enum Address {
-    Tcp(String),
-    Unix(PathBuf),
-}
 
 /// A connection, whether it is up or not.
 #[derive(Debug)]
@@ -47,27 +40,6 @@ struct State {
 pub(super) struct Place {
     pub(super) send: SendRequest<Bytes>,
     generation: u64,
-}
-
-impl Address {
-    /// Reads an address that the command line's grammar has accepted.
-    pub(super) fn new(text: &str) -> Self {
-        match text.strip_prefix("unix:") {
-            Some(path) => Self::Unix(path.into()),
-            None => {
-                let authority = text.strip_prefix("http://").unwrap_or(text);
-                Self::Tcp(authority.strip_suffix('/').unwrap_or(authority).to_owned())
-            }
-        }
-    }
-
-    /// The host that requests name.
-    pub(super) fn authority(&self) -> &str {
-        match self {
-            Self::Tcp(authority) => authority,
-            Self::Unix(_) => "localhost",
-        }
-    }
 }
 
 impl Link {
@@ -106,17 +78,10 @@ impl State {
 }
 
 async fn dial(address: &Address, streams: usize, timeout: Duration) -> io::Result<SendRequest<Bytes>> {
-    let dialling = async {
-        match address {
-            Address::Tcp(authority) => {
-                let stream = TcpStream::connect(authority).await?;
-                set_tcp_options(&stream)?;
-                shake_hands(stream, streams).await
-            }
-            Address::Unix(path) => shake_hands(UnixStream::connect(path).await?, streams).await,
-        }
-    };
-    tokio::time::timeout(timeout, dialling).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    match dial::dial(address, timeout).await? {
+        Stream::Tcp(stream) => shake_hands(stream, streams).await,
+        Stream::Unix(stream) => shake_hands(stream, streams).await,
+    }
 }
 
 async fn shake_hands<S>(stream: S, streams: usize) -> io::Result<SendRequest<Bytes>>
@@ -138,20 +103,4 @@ where
     // It ends with the connection; the calls that were on it tell why.
     tokio::spawn(driver);
     Ok(send)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_three_forms_of_an_address_are_read() {
-        for (text, authority) in [
-            ("localhost:8980", "localhost:8980"),
-            ("http://[::1]:80/", "[::1]:80"),
-            ("unix:/run/prism.sock", "localhost"),
-        ] {
-            assert_eq!(Address::new(text).authority(), authority);
-        }
-    }
 }

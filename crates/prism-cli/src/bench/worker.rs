@@ -4,17 +4,19 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use http::Request;
+use prism_net::address::Address;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::call::head;
 use super::figures::Figures;
-use super::link::{Address, Link};
+use super::link::Link;
 use super::message::Encoded;
 use super::pace::{Pace, Schedule};
 use super::plan::Plan;
 use super::stream::{Load, Stream, locked};
 use super::window::Window;
+use crate::connect::to_dial;
 
 /// All threads of a load, connected and waiting for its start.
 #[derive(Debug)]
@@ -94,7 +96,7 @@ impl Workers {
 
 impl Worker {
     fn start(plan: &Plan, number: usize, encoded: &[Encoded]) -> io::Result<Self> {
-        let address = Address::new(&plan.address);
+        let address = to_dial(&plan.address);
         let heads: Result<Vec<Request<()>>, _> =
             plan.mix.kinds().iter().map(|kind| head(*kind, address.authority(), plan.timeout)).collect();
         let figures = Figures::new(plan.mix.kinds().len()).map_err(io::Error::other)?;

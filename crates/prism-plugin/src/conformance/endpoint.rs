@@ -1,28 +1,22 @@
 //! Where the suite connects, and its two kinds of connections: tonic's channel and bare HTTP/2.
 
 use std::io;
-use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use prism_net::socket::set_tcp_options;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use prism_net::address::Address;
+use prism_net::dial::dial;
+use prism_net::stream::Stream;
 use tonic::transport::Channel;
 use tower::service_fn;
 
-/// A connected byte stream of either kind.
-pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+/// Resolving and connecting may take this long.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// Where a plugin or gateway listens.
 #[derive(Clone, Debug)]
-pub(super) enum Endpoint {
-    /// `HOST:PORT`; every address it resolves to is tried.
-    Tcp(String),
-    /// `unix:PATH`.
-    Unix(PathBuf),
-}
+pub(super) struct Endpoint(Address);
 
 impl FromStr for Endpoint {
     type Err = String;
@@ -31,14 +25,12 @@ impl FromStr for Endpoint {
         if text.starts_with("https://") {
             return Err("TLS is not supported here; give the port without TLS, or a unix:PATH".to_owned());
         }
-        if let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) {
-            return Ok(Self::Unix(PathBuf::from(path)));
+        if let Ok(unix @ Address::Unix(_)) = text.parse() {
+            return Ok(Self(unix));
         }
         let authority = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
-        match authority.rsplit_once(':') {
-            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
-                Ok(Self::Tcp(authority.to_owned()))
-            }
+        match authority.parse() {
+            Ok(tcp @ Address::Tcp(_)) => Ok(Self(tcp)),
             _ => {
                 Err("expected HOST:PORT (such as 127.0.0.1:50051), http://HOST:PORT or unix:PATH".to_owned())
             }
@@ -49,21 +41,11 @@ impl FromStr for Endpoint {
 impl Endpoint {
     /// The `:authority` of requests.
     pub(super) fn authority(&self) -> &str {
-        match self {
-            Self::Tcp(authority) => authority,
-            Self::Unix(_) => "localhost",
-        }
+        self.0.authority()
     }
 
-    pub(super) async fn connect(&self) -> io::Result<Box<dyn Io>> {
-        match self {
-            Self::Tcp(authority) => {
-                let stream = TcpStream::connect(authority).await?;
-                set_tcp_options(&stream)?;
-                Ok(Box::new(stream))
-            }
-            Self::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
-        }
+    pub(super) async fn connect(&self) -> io::Result<Stream> {
+        dial(&self.0, CONNECT_MAX).await
     }
 
     /// A channel of its own, connected when it is first used; `window_bytes` bounds what a stream may send ahead.
@@ -84,11 +66,14 @@ mod tests {
 
     #[test]
     fn endpoints_are_read_in_every_form() {
-        for text in ["127.0.0.1:50051", "http://localhost:50051", "http://[::1]:1/", "unix:/run/plugin.sock"]
+        for text in
+            ["127.0.0.1:50051", "http://localhost:50051", "http://[::1]:1/", "a:1/", "unix:/run/plugin.sock"]
         {
             assert!(text.parse::<Endpoint>().is_ok(), "{text}");
         }
-        for text in ["", "localhost", "unix:", "https://localhost:1", ":1", "http://localhost"] {
+        for text in
+            ["", "localhost", "unix:", "https://localhost:1", ":1", "http://localhost", "http://unix:/a"]
+        {
             assert!(text.parse::<Endpoint>().is_err(), "{text}");
         }
     }

@@ -3,12 +3,13 @@
 use std::io;
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
-use prism_net::socket::set_tcp_options;
+use prism_net::address::Address;
+use prism_net::dial::{dial, dial_resolved};
+use prism_net::stream::Stream;
 use prism_proto::INTERFACES_PREFIX;
 use prism_proxy::endpoint::Endpoint;
+use prism_runtime::channel;
 use serde::Serialize;
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
@@ -18,7 +19,6 @@ use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
-use tower::service_fn;
 use utoipa::ToSchema;
 
 use crate::file::policy::{Policy, Unresolved, resolve};
@@ -38,6 +38,9 @@ pub enum BackendHealth {
     /// It was not asked: it is in the proxy's process, must not be reached from here, or there was no time left.
     NotAsked,
 }
+
+/// Why nothing is known of a backend that has taken all of its time, for whichever step.
+const SILENT: &str = "it does not answer in time";
 
 /// What it says, or why it says nothing.
 pub(super) struct Probed {
@@ -68,7 +71,7 @@ pub(super) async fn probe(policy: &Policy, endpoint: &Endpoint, until: Instant) 
         return Probed::failed(BackendHealth::NotAsked, "there was no time left; ask again");
     }
     let asked = async {
-        let channel = match connect(endpoint).await {
+        let channel = match connect(endpoint, until - Instant::now()).await {
             Ok(channel) => channel,
             Err(Refused::ByPolicy(why)) => return Probed::failed(BackendHealth::NotAsked, why),
             Err(Refused::ByBackend(why)) => return Probed::failed(BackendHealth::Unreachable, why),
@@ -77,9 +80,7 @@ pub(super) async fn probe(policy: &Policy, endpoint: &Endpoint, until: Instant) 
         let interfaces = timeout_at(until, ask_interfaces(channel)).await.ok().flatten();
         Probed { health, interfaces, latency, error }
     };
-    timeout_at(until, asked)
-        .await
-        .unwrap_or_else(|_| Probed::failed(BackendHealth::Unreachable, "it does not answer in time"))
+    timeout_at(until, asked).await.unwrap_or_else(|_| Probed::failed(BackendHealth::Unreachable, SILENT))
 }
 
 enum Refused {
@@ -88,37 +89,26 @@ enum Refused {
 }
 
 /// Connects to what a name resolves to now, after judging it, so that no later answer of the resolver is used.
-async fn connect(endpoint: &Endpoint) -> Result<Channel, Refused> {
-    let refused = |error: tonic::transport::Error| Refused::ByBackend(cause(&error));
-    match endpoint {
+async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<Channel, Refused> {
+    let unreached = |error: io::Error| match error.kind() {
+        io::ErrorKind::TimedOut => Refused::ByBackend(SILENT.to_owned()),
+        _ => Refused::ByBackend(error.to_string()),
+    };
+    let (stream, authority) = match endpoint {
         Endpoint::Unix(path) => {
-            let path = path.clone();
-            let connector = service_fn(move |_| {
-                let path = path.clone();
-                async move { UnixStream::connect(path).await.map(TokioIo::new) }
-            });
-            let target = tonic::transport::Endpoint::from_static("http://localhost");
-            target.connect_with_connector(connector).await.map_err(refused)
+            (dial(&Address::Unix(path.clone()), limit).await.map_err(unreached)?, "localhost")
         }
         Endpoint::Tcp(authority) => {
-            let addresses = resolve(authority.as_str()).await.map_err(|error| match error {
+            let name = authority.as_str();
+            let addresses = resolve(name).await.map_err(|error| match error {
                 Unresolved::Refused(why) => Refused::ByPolicy(why),
-                Unresolved::Unknown(error) => Refused::ByBackend(error.to_string()),
+                Unresolved::Unknown(error) => unreached(error),
             })?;
-            let connector = service_fn(move |_| {
-                let addresses = addresses.clone();
-                async move {
-                    let stream = TcpStream::connect(addresses.as_slice()).await?;
-                    set_tcp_options(&stream)?;
-                    Ok::<_, io::Error>(TokioIo::new(stream))
-                }
-            });
-            let target =
-                tonic::transport::Endpoint::from_shared(format!("http://{authority}")).map_err(refused)?;
-            target.connect_with_connector(connector).await.map_err(refused)
+            (Stream::Tcp(dial_resolved(name, addresses, limit).await.map_err(unreached)?), name)
         }
-        Endpoint::Embedded(_) => Err(Refused::ByPolicy("it has no address".to_owned())),
-    }
+        Endpoint::Embedded(_) => return Err(Refused::ByPolicy("it has no address".to_owned())),
+    };
+    channel::over(stream, authority).await.map_err(|error| Refused::ByBackend(cause(&error)))
 }
 
 async fn ask_health(channel: Channel) -> (BackendHealth, Option<Duration>, Option<String>) {
