@@ -28,6 +28,10 @@ impl KeyValue for MemStore {
         }
     }
 
+    fn epoch(&self) -> Option<u64> {
+        Some(self.shared.epoch)
+    }
+
     async fn set(
         &self,
         _: &Context,

@@ -1,5 +1,6 @@
 //! The store as its users hold it: a handle that is cheap to clone, over what both halves share.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     /// Whether the one task that frees expired keys has been taken.
     pub(crate) expiry_taken: AtomicBool,
     searched: Mutex<Option<Time>>,
+    /// Random, so that no other store has it: what one holds is lost with it.
+    pub(crate) epoch: u64,
 }
 
 /// What a store holds in all namespaces.
@@ -73,6 +76,8 @@ impl MemStore {
                 timers: Timers::new(clock),
                 expiry_taken: AtomicBool::new(false),
                 searched: Mutex::new(None),
+                // The system's randomness, without a generator of its own for one number.
+                epoch: RandomState::new().hash_one(()),
             }),
         }
     }

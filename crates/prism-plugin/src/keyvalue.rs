@@ -42,6 +42,15 @@ pub trait KeyValue: Send + Sync + 'static {
     /// What this backend promises beyond the interface.
     fn capabilities(&self) -> Capabilities;
 
+    /// A number that changes when the data may have been lost or replaced, as at each start of a store in memory; `None`,
+    /// the default, if the backend cannot tell.
+    ///
+    /// It is read before each scan and sent with it as the header `prism-epoch`. A client that resumes a scan after a lost
+    /// connection goes on behind its last key only if the number is the same.
+    fn epoch(&self) -> Option<u64> {
+        None
+    }
+
     /// Stores a value, replacing the key's value and its time to live (`None`: it does not expire).
     ///
     /// # Errors

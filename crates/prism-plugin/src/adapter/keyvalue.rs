@@ -8,12 +8,12 @@ use bytes::Bytes;
 use futures_core::Stream;
 use prism_grpc::Context;
 use prism_grpc::unary::Interface;
-use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::keyvalue::key_value_scan_interface_server::KeyValueScanInterface;
 use prism_proto::interfaces::keyvalue::{
     CountRequest, CountResponse, DeleteRequest, DeleteResponse, ExistsRequest, ExistsResponse, GetRequest,
     GetResponse, KeyResponse, ScanKeysRequest, ScanRequest, ScanResponse, SetRequest, SetResponse,
 };
+use prism_proto::{EPOCH_HEADER, FILE_DESCRIPTOR_SET};
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::error::{Error, ErrorReason};
@@ -93,7 +93,7 @@ impl<B: KeyValue> KeyValueScanInterface for KeyValueAdapter<B> {
         let ScanRequest { namespace, prefix, limit, start_after } = request.into_inner();
         let range = self.range(namespace, prefix, limit, start_after)?;
         let message = |(key, value): (Key, Bytes)| ScanResponse { key: key.into_string(), value };
-        Ok(Response::new(Messages::new(self.0.scan(&context, range), message)))
+        Ok(self.answer(|backend| Messages::new(backend.scan(&context, range), message)))
     }
 
     async fn scan_keys(
@@ -104,7 +104,7 @@ impl<B: KeyValue> KeyValueScanInterface for KeyValueAdapter<B> {
         let ScanKeysRequest { namespace, prefix, limit, start_after } = request.into_inner();
         let range = self.range(namespace, prefix, limit, start_after)?;
         let message = |key: Key| KeyResponse { key: key.into_string() };
-        Ok(Response::new(Messages::new(self.0.scan_keys(&context, range), message)))
+        Ok(self.answer(|backend| Messages::new(backend.scan_keys(&context, range), message)))
     }
 
     async fn count(&self, request: Request<CountRequest>) -> Result<Response<CountResponse>, Status> {
@@ -137,6 +137,16 @@ impl<B: KeyValue> KeyValueAdapter<B> {
             .with("field", "start_after"));
         }
         Ok(range)
+    }
+
+    /// A scan with the epoch of its data, read before any of it: if the epoch changes in between, a resumed scan is told.
+    fn answer<S>(&self, scan: impl FnOnce(&B) -> S) -> Response<S> {
+        let epoch = self.0.epoch();
+        let mut response = Response::new(scan(&self.0));
+        if let Some(epoch) = epoch {
+            response.metadata_mut().insert(EPOCH_HEADER, epoch.into());
+        }
+        response
     }
 }
 
