@@ -8,7 +8,7 @@
 //! | `store` | the handle: what the halves share, and the figures for metrics |
 //! | `keyvalue`, `list` | the traits, one half each |
 //! | `namespaces` | which namespaces exist |
-//! | `lists` | one namespace's lists |
+//! | `lists`, `items` | one namespace's lists; the values of one |
 //! | `keys` | one namespace's keys: the map and its order kept in step |
 //! | `entry` | a key and its value in one allocation |
 //! | `index` | the keys in byte order |
@@ -23,6 +23,7 @@ pub mod config;
 mod entry;
 mod expiry;
 mod index;
+mod items;
 mod keys;
 mod keyvalue;
 mod list;

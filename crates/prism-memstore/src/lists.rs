@@ -1,9 +1,6 @@
-//! One namespace's lists: one `VecDeque` a list, changed under its place in the map.
-//!
-//! A list grows by half and is shrunk once three quarters of it are unused, so that a drained list gives its memory
-//! back, and a push or pop costs the same on average.
+//! One namespace's lists, each changed under its place in the map. A drained list gives its memory back, and a push or pop
+//! costs the same on average: see [`Items`].
 
-use std::collections::VecDeque;
 use std::hash::RandomState;
 use std::mem::size_of;
 use std::sync::Arc;
@@ -13,20 +10,15 @@ use dashmap::{DashMap, Entry as Place};
 use prism_plugin::list::End;
 use prism_plugin::types::Key;
 
+use crate::items::Items;
 use crate::memory::{Full, Memory, Slots, allocation_bytes};
 use crate::namespaces::{MAP_SHARDS, Space};
-
-/// The smallest capacity of a list, and the largest that is never shrunk.
-const CAPACITY_MIN: usize = 4;
 
 /// One namespace's lists.
 pub(crate) struct Lists {
     map: DashMap<Box<[u8]>, Items, RandomState>,
     slots: Slots,
 }
-
-#[derive(Default)]
-struct Items(VecDeque<Box<[u8]>>);
 
 impl Space for Lists {
     fn new(_: Arc<str>, hasher: RandomState) -> Self {
@@ -65,7 +57,7 @@ impl Lists {
     pub(crate) fn pop(&self, list_key: &[u8], end: End, memory: &Memory) -> Option<Bytes> {
         let value = self.map.get_mut(list_key)?.pop(end, memory);
         // Between the pop and this another push may have filled the list again.
-        let emptied = self.map.remove_if(list_key, |_, items| items.0.is_empty());
+        let emptied = self.map.remove_if(list_key, |_, items| items.is_empty());
         if let Some((list_key, items)) = emptied {
             memory.release(allocation_bytes(list_key.len()) + items.capacity_bytes());
             self.slots.vacate();
@@ -75,50 +67,6 @@ impl Lists {
     }
 
     pub(crate) fn length(&self, list_key: &[u8]) -> u64 {
-        self.map.get(list_key).map_or(0, |items| items.0.len() as u64)
+        self.map.get(list_key).map_or(0, |items| items.len())
     }
-}
-
-impl Items {
-    fn push(&mut self, end: End, value: Box<[u8]>, memory: &Memory) -> Result<u64, Full> {
-        let growth = self.growth();
-        let room = memory.reserve(allocation_bytes(value.len()) + bytes_of(growth))?;
-        if growth > 0 {
-            self.0.reserve_exact(growth);
-        }
-        match end {
-            End::Left => self.0.push_front(value),
-            End::Right => self.0.push_back(value),
-        }
-        room.keep();
-        Ok(self.0.len() as u64)
-    }
-
-    fn pop(&mut self, end: End, memory: &Memory) -> Option<Box<[u8]>> {
-        let value = match end {
-            End::Left => self.0.pop_front(),
-            End::Right => self.0.pop_back(),
-        }?;
-        memory.release(allocation_bytes(value.len()));
-        let before = self.0.capacity();
-        if before > CAPACITY_MIN && self.0.len() < before / 4 {
-            self.0.shrink_to(before / 2);
-            memory.release(bytes_of(before - self.0.capacity()));
-        }
-        Some(value)
-    }
-
-    /// By how many places the next push makes it larger.
-    fn growth(&self) -> usize {
-        let capacity = self.0.capacity();
-        if self.0.len() < capacity { 0 } else { (capacity / 2).max(CAPACITY_MIN) }
-    }
-
-    fn capacity_bytes(&self) -> u64 {
-        bytes_of(self.0.capacity())
-    }
-}
-
-fn bytes_of(capacity: usize) -> u64 {
-    (capacity * size_of::<Box<[u8]>>()) as u64
 }
