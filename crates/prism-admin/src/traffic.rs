@@ -3,13 +3,13 @@
 //! only some answer, figures are theirs, and nothing is unknown and not zero.
 
 mod history;
+mod page;
 mod point;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -17,15 +17,12 @@ use tokio_util::sync::CancellationToken;
 use crate::proxies::Proxies;
 use history::History;
 pub(crate) use history::Series;
+use page::Page;
 pub(crate) use point::Point;
-use point::{Added, Counts};
+use point::{Added, Before, Counts};
 
 /// Time between two points. Scrapes of this kind are usually 15 s apart; eyes on a page want more.
 pub const INTERVAL: Duration = Duration::from_secs(5);
-
-/// Points that are kept: 15 min / 5 s. Of a namespace only those with calls are, at 32 bytes each in a queue that doubles:
-/// 10,000 busy ones take 10,000 × 256 × 32 = 82 MB.
-pub(crate) const POINTS: usize = 180;
 
 /// Those who may follow at once. Each holds one of the 256 connections of the port; three quarters are for all else.
 pub(crate) const FOLLOWERS_MAX: usize = 64;
@@ -57,30 +54,6 @@ pub(crate) struct Seen {
     /// Whether it is reached; `None`: nothing was asked of it.
     pub(crate) ready: Option<bool>,
     pub(crate) error: Option<String>,
-}
-
-/// A proxy's answer.
-#[derive(Debug, Deserialize)]
-struct Page {
-    started_at: Value,
-    latency_bounds_seconds: Vec<f64>,
-    namespaces: Vec<Namespace>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Namespace {
-    name: String,
-    in_flight: i64,
-    codes: HashMap<String, u64>,
-    latency: Vec<u64>,
-}
-
-/// A proxy's answer before.
-#[derive(Debug)]
-struct Before {
-    at: Instant,
-    started_at: Value,
-    counts: HashMap<String, Counts>,
 }
 
 impl Default for Traffic {

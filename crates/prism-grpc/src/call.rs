@@ -209,15 +209,13 @@ impl Body for OneMessage {
     }
 }
 
-/// Waits until the client has taken enough of the answers it was given for one more to begin.
+/// Waits until the client has taken enough of the answers it was given for one more to begin; for a peer that
+/// [has no room](crate::shares::Share::has_room) now.
 ///
 /// # Errors
 /// ANSWER_BUDGET: it has not for [`ROOM_WAIT_MAX`](crate::shares::ROOM_WAIT_MAX).
-pub async fn room_for_answer(peer: &Peer) -> Result<(), Error> {
-    if peer.answers.has_room() {
-        return Ok(());
-    }
-    Box::pin(peer.answers.room()).await.map_err(|full| answer_budget(full, Applied::No))
+pub async fn wait_for_answer_room(peer: &Peer) -> Result<(), Error> {
+    peer.answers.room().await.map_err(|full| answer_budget(full, Applied::No))
 }
 
 fn answer_budget(full: Full, applied: Applied) -> Error {

@@ -290,7 +290,7 @@ fn accept<H: Handler>(
         }
     }
     let admitted = Admitted::new(head.uri.path(), peer, shared);
-    let context = Context::new(Arc::new(head), Arc::clone(peer));
+    let context = Context::new(head, Arc::clone(peer));
     let (admitted, context) = match admitted.and_then(|admitted| Ok((admitted, context?))) {
         Ok(both) => both,
         Err(error) => {
@@ -298,7 +298,6 @@ fn accept<H: Handler>(
             return None;
         }
     };
-    peer.note_call(context.arrived());
     let call = Call { context, body, responder };
     let handler = Arc::clone(handler);
     Some(Box::pin(async move {

@@ -105,8 +105,6 @@ impl Drop for Entry {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
-
     use super::*;
     use crate::limits::Limits;
     use crate::shares::Pool;
@@ -114,7 +112,7 @@ mod tests {
     fn peer(host: u8) -> Arc<Peer> {
         let pool = Pool::new(0);
         let address = PeerAddress::Tcp(([10, 0, 0, host], 1).into());
-        Peer::new(address, &Limits::default(), &pool, &pool)
+        Peer::new(address, &Limits::default(), &pool, &pool, 0)
     }
 
     #[tokio::test]
@@ -124,9 +122,8 @@ mod tests {
         for host in 0..4 {
             entries.push(connections.enter(peer(host)).await.unwrap());
         }
-        let now = Instant::now();
-        for (entry, age) in entries.iter().zip([20, 40, 30, 10]) {
-            entry.peer.note_call(now + std::time::Duration::from_secs(60 - age));
+        for (entry, last_call) in entries.iter().zip([30, 10, 20, 40]) {
+            entry.peer.note_call(last_call);
         }
         assert!(entries[1].peer.begin_call(), "the one that would go has a call");
         let entering = tokio::spawn({

@@ -1,6 +1,6 @@
 //! What is known of a call beside its message: who makes it, how long is left, and the headers that say more.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::request;
@@ -15,11 +15,14 @@ use crate::shares::Pool;
 /// A call's context, from the moment it is accepted to the plugin that acts on it. Cheap to clone. What is in headers is
 /// looked up when it is asked for, so that it costs nothing where nobody does.
 #[derive(Clone, Debug)]
-pub struct Context {
-    head: Arc<request::Parts>,
+pub struct Context(Arc<Known>);
+
+#[derive(Debug)]
+struct Known {
+    head: request::Parts,
     peer: Arc<Peer>,
     arrived: Instant,
-    deadline: Option<Instant>,
+    deadline: OnceLock<Instant>,
 }
 
 impl Default for Context {
@@ -28,8 +31,8 @@ impl Default for Context {
         let (head, ()) = http::Request::new(()).into_parts();
         let limits = Limits::default();
         let pool = Pool::new(0);
-        let peer = Peer::new(PeerAddress::Unix, &limits, &pool, &pool);
-        Self { head: Arc::new(head), peer, arrived: Instant::now(), deadline: None }
+        let peer = Peer::new(PeerAddress::Unix, &limits, &pool, &pool, 0);
+        Self(Arc::new(Known { head, peer, arrived: Instant::now(), deadline: OnceLock::new() }))
     }
 }
 
@@ -38,59 +41,61 @@ impl Context {
     ///
     /// # Errors
     /// MALFORMED_REQUEST: its `grpc-timeout` is none.
-    pub(crate) fn new(head: Arc<request::Parts>, peer: Arc<Peer>) -> Result<Self, Error> {
+    pub(crate) fn new(head: request::Parts, peer: Arc<Peer>) -> Result<Self, Error> {
         let arrived = Instant::now();
         // A deadline beyond what the clock can express is none.
         let deadline = head::timeout(&head.headers)?.and_then(|timeout| arrived.checked_add(timeout));
-        Ok(Self { head, peer, arrived, deadline })
+        let deadline = deadline.map_or_else(OnceLock::new, OnceLock::from);
+        Ok(Self(Arc::new(Known { head, peer, arrived, deadline })))
     }
 
     /// The call's head.
     #[must_use]
     pub fn head(&self) -> &request::Parts {
-        &self.head
+        &self.0.head
     }
 
     /// The head itself, a copy of it where somebody else holds it, too.
     pub(crate) fn into_head(self) -> request::Parts {
-        Arc::try_unwrap(self.head).unwrap_or_else(|head| (*head).clone())
+        Arc::try_unwrap(self.0).map_or_else(|known| known.head.clone(), |known| known.head)
     }
 
     /// The connection's other end.
     #[must_use]
     pub fn peer(&self) -> &Arc<Peer> {
-        &self.peer
+        &self.0.peer
     }
 
     /// Who makes the call; `None` where nothing has proved it.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
-        self.peer.identity.as_ref()
+        self.0.peer.identity.as_ref()
     }
 
     /// When the call's head was there.
     #[must_use]
     pub fn arrived(&self) -> Instant {
-        self.arrived
+        self.0.arrived
     }
 
     /// When nobody waits for the answer any more; `None`: the caller has no deadline.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        self.0.deadline.get().copied()
     }
 
     /// Gives the call at most so long from its arrival, unless it has a deadline of its own.
-    #[must_use]
-    pub fn or_timeout(mut self, timeout: Duration) -> Self {
-        self.deadline = self.deadline.or_else(|| self.arrived.checked_add(timeout));
-        self
+    pub fn set_default_timeout(&self, timeout: Duration) {
+        if let Some(deadline) = self.0.arrived.checked_add(timeout) {
+            // One that is there stays.
+            let _ = self.0.deadline.set(deadline);
+        }
     }
 
     /// What is left of the deadline: zero once it is over.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
-        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        self.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
     /// Goes on only while the deadline is not over: to be asked before anything is acted on.
@@ -98,8 +103,8 @@ impl Context {
     /// # Errors
     /// DEADLINE_EXCEEDED; nothing was applied.
     pub fn check_deadline(&self) -> Result<(), Error> {
-        match self.time_left() {
-            Some(Duration::ZERO) => Err(head::deadline_exceeded(false)),
+        match self.deadline() {
+            Some(deadline) if Instant::now() >= deadline => Err(head::deadline_exceeded(false)),
             _ => Ok(()),
         }
     }
@@ -107,7 +112,7 @@ impl Context {
     /// The trace that the caller says the call belongs to.
     #[must_use]
     pub fn trace_id(&self) -> Option<u128> {
-        let text = self.head.headers.get(TRACEPARENT)?.to_str().ok()?;
+        let text = self.0.head.headers.get(TRACEPARENT)?.to_str().ok()?;
         let trace = text.split('-').nth(1).filter(|trace| trace.len() == 32)?;
         u128::from_str_radix(trace, 16).ok().filter(|trace| *trace != 0)
     }
@@ -115,7 +120,7 @@ impl Context {
     /// The key under which the caller may repeat the call.
     #[must_use]
     pub fn idempotency_key(&self) -> Option<&str> {
-        self.head.headers.get(IDEMPOTENCY_KEY)?.to_str().ok()
+        self.0.head.headers.get(IDEMPOTENCY_KEY)?.to_str().ok()
     }
 }
 
@@ -127,7 +132,7 @@ mod tests {
 
     fn context(name: &str, value: &str) -> Result<Context, Error> {
         let (head, ()) = Request::post("/a.B/C").header(name, value).body(()).unwrap().into_parts();
-        Context::new(Arc::new(head), Context::default().peer)
+        Context::new(head, Arc::clone(Context::default().peer()))
     }
 
     #[test]

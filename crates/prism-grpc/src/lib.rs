@@ -5,6 +5,7 @@
 //! | [`head`] | the head of a call: what makes it gRPC, its deadline |
 //! | [`span`] | what a call needs of tracing, as traits |
 //! | [`shares`] | bounded resources, and the share that one connection may use |
+//! | [`slots`] | slots that calls occupy while they last |
 //! | [`limits`] | how much those are |
 //! | [`peer`] | a connection's other end, and what it uses |
 //! | [`context`] | what is known of a call beside its message |
@@ -40,6 +41,7 @@ pub mod pump;
 pub mod service;
 pub mod shared;
 pub mod shares;
+pub mod slots;
 pub mod span;
 mod turns;
 pub mod unary;

@@ -18,7 +18,7 @@ use prism_proto::{Applied, Error, ErrorReason};
 
 use crate::head::GRPC_ENCODING;
 use crate::pump::Room;
-use crate::shares::{Charge, Share};
+use crate::shares::{Charge, SMALL_BYTES, Share};
 
 /// Flags and length.
 pub const PREFIX_BYTES: usize = 5;
@@ -111,7 +111,10 @@ pub async fn read_first(
         // The client may send on: what is held is bounded by `len_max` and the budget, not by the window.
         room.taken(piece.len(), body);
         received += piece.len();
-        message.charge(piece.len(), share)?;
+        if received > SMALL_BYTES {
+            let uncharged = if message.charge.is_some() { piece.len() } else { received };
+            message.charge(uncharged, share)?;
+        }
         message.pieces.push(piece);
         if wanted.is_none() && received >= PREFIX_BYTES {
             (message.compressed, message.len) = prefix(&message.pieces)?;

@@ -8,14 +8,15 @@ use crate::shares::Charge;
 #[derive(Debug, Default)]
 pub struct Payload {
     bytes: Bytes,
-    _charge: Option<Charge>,
+    /// Boxed, since few are charged and all are handed on.
+    _charge: Option<Box<Charge>>,
 }
 
 impl Payload {
     /// Bytes that are paid for.
     #[must_use]
     pub fn charged(bytes: Bytes, charge: Charge) -> Self {
-        Self { bytes, _charge: Some(charge) }
+        Self { bytes, _charge: Some(Box::new(charge)) }
     }
 
     /// The end of a body: no bytes.

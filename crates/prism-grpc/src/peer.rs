@@ -3,13 +3,13 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{Notify, Semaphore};
-use tokio::time::Instant;
+use tokio::sync::Notify;
 
 use crate::limits::Limits;
 use crate::shares::{Pool, Share};
+use crate::slots::Slots;
 
 /// Where a peer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,13 +36,6 @@ pub struct Identity {
     pub name: Arc<str>,
 }
 
-/// Times are counted from here.
-static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
-
-fn since_epoch(at: Instant) -> u64 {
-    u64::try_from(at.saturating_duration_since(*EPOCH).as_micros()).unwrap_or(u64::MAX)
-}
-
 /// One connection's other end.
 #[derive(Debug)]
 pub struct Peer {
@@ -58,25 +51,26 @@ pub struct Peer {
     calls_max: usize,
     watches: AtomicUsize,
     resets: AtomicU32,
-    /// When its last call came, in microseconds since [`EPOCH`].
+    /// The number of its last call among all of the process, or of the last one before it came itself.
     last_call: AtomicU64,
     is_leaving: AtomicBool,
     evict: Notify,
-    unary_slots: OnceLock<Arc<Semaphore>>,
-    stream_slots: OnceLock<Arc<Semaphore>>,
+    unary_slots: OnceLock<Arc<Slots>>,
+    stream_slots: OnceLock<Arc<Slots>>,
 }
 
 /// The streams that a connection may have of health's `Watch` and of reflection: a few, since they last.
 pub(crate) const WATCHES_MAX: usize = 4;
 
 impl Peer {
-    /// A peer that uses nothing yet.
+    /// A peer that uses nothing yet, and came after so many calls of the process.
     #[must_use]
     pub fn new(
         address: PeerAddress,
         limits: &Limits,
         requests: &Arc<Pool>,
         answers: &Arc<Pool>,
+        last_call: u64,
     ) -> Arc<Self> {
         Arc::new(Self {
             address,
@@ -87,7 +81,7 @@ impl Peer {
             calls_max: limits.connection_in_flight_max,
             watches: AtomicUsize::new(0),
             resets: AtomicU32::new(0),
-            last_call: AtomicU64::new(since_epoch(Instant::now())),
+            last_call: AtomicU64::new(last_call),
             is_leaving: AtomicBool::new(false),
             evict: Notify::new(),
             unary_slots: OnceLock::new(),
@@ -97,13 +91,13 @@ impl Peer {
 
     /// What its unary calls may occupy at once of something that connections share, such as places at a backend: so many,
     /// as whoever asks first says.
-    pub fn unary_slots(&self, max: usize) -> &Arc<Semaphore> {
-        self.unary_slots.get_or_init(|| Arc::new(Semaphore::new(max)))
+    pub fn unary_slots(&self, max: usize) -> &Arc<Slots> {
+        self.unary_slots.get_or_init(|| Slots::new(max))
     }
 
     /// The same for its other calls.
-    pub fn stream_slots(&self, max: usize) -> &Arc<Semaphore> {
-        self.stream_slots.get_or_init(|| Arc::new(Semaphore::new(max)))
+    pub fn stream_slots(&self, max: usize) -> &Arc<Slots> {
+        self.stream_slots.get_or_init(|| Slots::new(max))
     }
 
     /// Counts one call more under way; `false` if its share of them is used up.
@@ -124,9 +118,9 @@ impl Peer {
         self.watches.fetch_sub(1, Relaxed);
     }
 
-    /// Notes that a call has come.
-    pub(crate) fn note_call(&self, at: Instant) {
-        self.last_call.store(since_epoch(at), Relaxed);
+    /// Notes that a call has come, and its number.
+    pub(crate) fn note_call(&self, number: u64) {
+        self.last_call.store(number, Relaxed);
     }
 
     /// Since when it has no call, for comparing peers; `None` while it has one, or is asked to leave already.

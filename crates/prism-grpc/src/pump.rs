@@ -16,7 +16,7 @@ use tonic::Code;
 
 use crate::head::GRPC_STATUS;
 use crate::payload::Payload;
-use crate::shares::{Charge, Full, Share};
+use crate::shares::{Charge, Full, SMALL_BYTES, Share};
 
 /// How long a receiver may take nothing while there is something to send. One that stalls for longer is cut off:
 /// what it has not read holds memory here and windows behind.
@@ -100,7 +100,10 @@ where
                 turn += len;
                 sent.bytes += len as u64;
                 if len > 0 || end {
-                    let payload = charged(data, share, stream).await?;
+                    let payload = match share {
+                        Some(share) if len > SMALL_BYTES => charged(data, share, stream).await?,
+                        _ => Payload::free(data),
+                    };
                     if !has_room(stream, len) {
                         // Boxed, since every call would have to have room for what few do.
                         if let Some(received) = received.take() {
@@ -124,13 +127,12 @@ where
     }
 }
 
-/// Charges bytes on a share, if there is one, and waits for room there.
+/// Charges bytes on a share, and waits for room there.
 async fn charged<E: Display>(
     data: Bytes,
-    share: Option<&Arc<Share>>,
+    share: &Arc<Share>,
     stream: &mut SendStream<Payload>,
 ) -> Result<Payload, PumpError<E>> {
-    let Some(share) = share else { return Ok(Payload::free(data)) };
     let charge = match share.charge(data.len()) {
         Ok(charge) => charge,
         Err(_) => Box::pin(wait_for_charge(data.len(), share, stream)).await?,
@@ -176,7 +178,10 @@ where
         match frame.into_data() {
             Ok(data) => {
                 sent.bytes += data.len() as u64;
-                held.push(charged(data, share, stream).await?);
+                held.push(match share {
+                    Some(share) => charged(data, share, stream).await?,
+                    None => Payload::free(data),
+                });
             }
             Err(frame) => {
                 trailers = Some(frame.into_trailers().unwrap_or_default());

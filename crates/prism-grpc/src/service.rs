@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::RecvStream;
+use http::header::{HeaderValue, SERVER};
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
 use prism_proto::methods::{self, Method, Methods};
@@ -25,7 +26,7 @@ use tonic::codegen::BoxFuture;
 use tonic::server::NamedService;
 use tower_service::Service;
 
-use crate::call::{Call, Responder, room_for_answer};
+use crate::call::{Call, Responder, wait_for_answer_room};
 use crate::connection::Handler;
 use crate::context::Context;
 use crate::head::{self, GRPC_ENCODING};
@@ -64,6 +65,8 @@ pub struct GrpcService(Arc<Parts>);
 struct Parts {
     services: FxHashMap<&'static str, CallService>,
     unary: FxHashMap<String, unary::Call>,
+    /// What tonic services say that they are, as the `server` header.
+    server: Option<HeaderValue>,
 }
 
 impl fmt::Debug for GrpcService {
@@ -130,6 +133,13 @@ impl Services {
         if !self.descriptors.contains(&descriptors) {
             self.descriptors.push(descriptors);
         }
+        self
+    }
+
+    /// Lets the tonic services among them say what they are, as the `server` header of their answers.
+    #[must_use]
+    pub fn with_server(mut self, server: &'static str) -> Self {
+        self.parts.server = Some(HeaderValue::from_static(server));
         self
     }
 
@@ -211,7 +221,9 @@ impl ServiceHandler {
             } else {
                 message.joined_payload()
             };
-            room_for_answer(context.peer()).await?;
+            if !context.peer().answers.has_room() {
+                Box::pin(wait_for_answer_room(context.peer())).await?;
+            }
             context.check_deadline()?;
             acting.store(true, Relaxed);
             return send_unary(unary(context, plain), responder).await;
@@ -219,7 +231,9 @@ impl ServiceHandler {
         let body = match method {
             Method { client_streaming: false, .. } => {
                 let mut message = only_message(body, &context).await?;
-                room_for_answer(context.peer()).await?;
+                if !context.peer().answers.has_room() {
+                    Box::pin(wait_for_answer_room(context.peer())).await?;
+                }
                 context.check_deadline()?;
                 if message.compressed {
                     let share = &context.peer().requests;
@@ -318,7 +332,10 @@ pub async fn send(service: &GrpcService, request: Request<Body>, responder: &mut
         Poll::Pending => responder.poll_gone(cx).map(|()| None),
     });
     let Some(response) = response.await else { return };
-    let (head, body) = response.into_parts();
+    let (mut head, body) = response.into_parts();
+    if let Some(server) = &service.0.server {
+        head.headers.insert(SERVER, server.clone());
+    }
     let end = body.is_end_stream();
     if responder.send_head(Response::from_parts(head, ()), end).is_err() || end {
         return;

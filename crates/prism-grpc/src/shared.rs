@@ -1,6 +1,7 @@
 //! What the connections of a process share.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +39,7 @@ impl Shared {
     /// A peer of a new connection.
     #[must_use]
     pub fn peer(&self, address: PeerAddress) -> Arc<Peer> {
-        Peer::new(address, &self.limits, &self.requests, &self.answers)
+        let calls = self.counters.calls_total.load(Ordering::Relaxed);
+        Peer::new(address, &self.limits, &self.requests, &self.answers, calls)
     }
 }

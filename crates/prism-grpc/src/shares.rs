@@ -17,6 +17,10 @@ use tokio::sync::Notify;
 /// What each connection may use without it being counted for the whole: some small messages.
 pub const FREE_BYTES: usize = 16 * 1024;
 
+/// A message, or a piece of an answer, that is not longer is not counted: a connection has some hundred streams, and that
+/// is the bound.
+pub(crate) const SMALL_BYTES: usize = 1024;
+
 /// What a share borrows at a time beyond that.
 const BLOCK_BYTES: usize = 64 * 1024;
 

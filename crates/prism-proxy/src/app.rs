@@ -15,6 +15,7 @@ use prism_runtime::{Running, Server, reflection, telemetry};
 
 use crate::access::AccessLog;
 use crate::config::{self, ConfigError};
+use crate::endpoint;
 use crate::forward::Forwarder;
 use crate::metrics::ProxyCollector;
 use crate::reload::{Reloader, Source};
@@ -123,7 +124,7 @@ pub async fn start(
     let mut server = Server::new(NAME, args, listen, HttpListen::At(http_listen), health.clone());
 
     let services = Services::default().add(health.service(), tonic_health::pb::FILE_DESCRIPTOR_SET);
-    let services = reflection::add_to(services);
+    let services = reflection::add_to(services).with_server(endpoint::PROXY);
     let own = ServiceHandler::new(services, server.drain.clone());
     let namespace_in_flight_max = proxy.namespace_in_flight_max(server.limits.in_flight_max);
     let shared = Shared::new(table, proxy.access_log, namespace_in_flight_max);

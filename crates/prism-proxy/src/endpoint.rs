@@ -17,6 +17,9 @@ pub enum Endpoint {
     Embedded(String),
 }
 
+/// What a proxy says that it is, in the `server` header of what it answers itself: its health and its reflection.
+pub const PROXY: &str = "prism-proxy";
+
 /// What an endpoint may look like, for messages.
 pub const EXPECTED: &str = "expected HOST:PORT, http://HOST:PORT, unix:PATH or embedded:NAME";
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use h2::RecvStream;
 use prism_grpc::Context;
-use prism_grpc::call::{Call, Responder, room_for_answer};
+use prism_grpc::call::{Call, Responder, wait_for_answer_room};
 use prism_grpc::connection::Handler;
 use prism_grpc::service::ServiceHandler;
 use prism_grpc::{head, message};
@@ -106,15 +106,15 @@ impl Forwarder {
         let first_until = context.arrived() + FIRST_MESSAGE_MAX;
         let until = context.deadline().map_or(first_until, |deadline| deadline.min(first_until));
         let admitted = timeout_at(until, admit(&self.shared, context, &mut body, ongoing)).await;
-        let mut routed = admitted.map_err(|_| match context.check_deadline() {
+        let routed = admitted.map_err(|_| match context.check_deadline() {
             Err(passed) => passed,
             Ok(()) => message::overdue(FIRST_MESSAGE_MAX),
         })??;
         if routed.method.is_unary() {
-            routed.context = routed.context.or_timeout(routed.route.settings.timeout);
+            context.set_default_timeout(routed.route.settings.timeout);
         }
         let acting = AtomicBool::new(false);
-        match routed.context.deadline() {
+        match context.deadline() {
             None => self.send(routed, body, responder, ongoing.as_ref(), &acting).await,
             Some(deadline) => {
                 let sent = self.send(routed, body, responder, ongoing.as_ref(), &acting);
@@ -132,7 +132,10 @@ impl Forwarder {
         ongoing: Option<&Ongoing>,
         acting: &AtomicBool,
     ) -> Result<(), Error> {
-        room_for_answer(routed.context.peer()).await?;
+        let peer = routed.context.peer();
+        if !peer.answers.has_room() {
+            Box::pin(wait_for_answer_room(peer)).await?;
+        }
         match &routed.route.backend {
             Backend::Embedded(served) => {
                 let served = Arc::clone(served);

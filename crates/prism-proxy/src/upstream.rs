@@ -21,8 +21,8 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use prism_grpc::peer::Peer;
+use prism_grpc::slots::{Slot, Slots};
 use rustc_hash::FxHashMap;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use self::kind::Kind;
 use self::link::{Link, locked};
@@ -52,7 +52,7 @@ struct Links {
 struct Way {
     namespace: Weak<Traffic>,
     link: Arc<Link>,
-    share: Arc<Semaphore>,
+    share: Arc<Slots>,
 }
 
 impl Upstreams {
@@ -76,8 +76,8 @@ impl Upstreams {
             Kind::Unary => peer.unary_slots(kind.connection_share()),
             Kind::Streaming => peer.stream_slots(kind.connection_share()),
         };
-        let client = permit(kind, client, Full::Connection(kind.connection_share())).await?;
-        let namespace = permit(kind, &share, Full::Namespace(kind.namespace_share())).await?;
+        let client = slot(kind, client, Full::Connection(kind.connection_share())).await?;
+        let namespace = slot(kind, &share, Full::Namespace(kind.namespace_share())).await?;
         link.place([client, namespace]).await.map_err(NoPlace::Unreachable)
     }
 
@@ -92,7 +92,7 @@ impl Upstreams {
         }
     }
 
-    fn way(&self, remote: &Arc<Remote>, kind: Kind, namespace: &Arc<Traffic>) -> (Arc<Link>, Arc<Semaphore>) {
+    fn way(&self, remote: &Arc<Remote>, kind: Kind, namespace: &Arc<Traffic>) -> (Arc<Link>, Arc<Slots>) {
         let Links { links, ways } = &mut *locked(&self.links);
         let remote_at = Arc::as_ptr(remote).addr();
         let way = ways.entry((Arc::as_ptr(namespace).addr(), remote_at, kind)).or_insert_with(|| {
@@ -100,19 +100,17 @@ impl Upstreams {
             Way {
                 namespace: Arc::downgrade(namespace),
                 link: Arc::clone(link),
-                share: Arc::new(Semaphore::new(kind.namespace_share())),
+                share: Slots::new(kind.namespace_share()),
             }
         });
         (Arc::clone(&way.link), Arc::clone(&way.share))
     }
 }
 
-/// A permit of a share: at once, or for a unary call when there is one.
-async fn permit(kind: Kind, share: &Arc<Semaphore>, full: Full) -> Result<OwnedSemaphorePermit, NoPlace> {
-    match Arc::clone(share).try_acquire_owned() {
-        Ok(permit) => Ok(permit),
-        Err(_) if kind == Kind::Streaming => Err(NoPlace::Full(full)),
-        // It fails only once closed, which nobody does.
-        Err(_) => Arc::clone(share).acquire_owned().await.map_err(|_| NoPlace::Full(full)),
+/// A slot of a share: at once, or for a unary call when there is one.
+async fn slot(kind: Kind, share: &Arc<Slots>, full: Full) -> Result<Slot, NoPlace> {
+    match kind {
+        Kind::Unary => Ok(share.take().await),
+        Kind::Streaming => share.try_take().ok_or(NoPlace::Full(full)),
     }
 }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use serde::Serialize;
+use serde_json::Value;
 
-use super::{Before, Namespace, Page};
+use super::page::{Namespace, Page};
 
 /// Answers that are no failure of the gateway or the backend: done, no such key, given up by the client.
 const NO_ERRORS: [&str; 3] = ["OK", "NOT_FOUND", "CANCELLED"];
@@ -15,6 +16,14 @@ const NO_ERRORS: [&str; 3] = ["OK", "NOT_FOUND", "CANCELLED"];
 pub(super) struct Counts {
     errors: u64,
     latency: Vec<u64>,
+}
+
+/// A proxy's answer before.
+#[derive(Debug)]
+pub(super) struct Before {
+    pub(super) at: Instant,
+    pub(super) started_at: Value,
+    pub(super) counts: HashMap<String, Counts>,
 }
 
 /// One point of a series. Times are those of calls that ended; `None` where none did.

@@ -21,7 +21,6 @@ use crate::traffic::Ongoing;
 pub(super) struct Routed {
     pub(super) route: Arc<Route>,
     pub(super) method: Method,
-    /// With the namespace's time for a unary call without a deadline.
     pub(super) context: Context,
     pub(super) message: Message,
     /// The message's bytes where they came compressed.

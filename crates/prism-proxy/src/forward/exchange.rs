@@ -26,7 +26,7 @@ use prism_proto::Error;
 use tonic::Code;
 
 use super::admit::Routed;
-use super::headers::passed_on;
+use super::headers::{add_via, passed_on};
 use crate::endpoint::Endpoint;
 use crate::error;
 use crate::route::Remote;
@@ -135,6 +135,9 @@ impl Exchange<'_> {
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = Uri::from_parts(uri).expect("all three parts are there");
         *request.headers_mut() = passed_on(&head.headers);
+        if self.remote.discovered.is_proxy() {
+            add_via(request.headers_mut());
+        }
         if let Some(left) = context.time_left() {
             if left.is_zero() {
                 return Err(head::deadline_exceeded(false));

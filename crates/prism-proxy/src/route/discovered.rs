@@ -12,25 +12,31 @@ use rustc_hash::FxHashSet;
 pub struct Discovered {
     found: ArcSwapOption<Found>,
     asking: AtomicBool,
+    is_proxy: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) interfaces: FxHashSet<String>,
     pub(crate) methods: Methods,
+    /// It is a proxy: what it serves depends on the namespace.
+    pub(crate) is_proxy: bool,
 }
 
 impl Discovered {
     /// Whether the backend has listed its interfaces, and this one is not among them.
     #[must_use]
     pub fn lacks(&self, interface: &str) -> bool {
-        self.found.load().as_ref().is_some_and(|found| !found.interfaces.contains(interface))
+        let lacks = |found: &Arc<Found>| !found.is_proxy && !found.interfaces.contains(interface);
+        self.found.load().as_ref().is_some_and(lacks)
     }
 
     /// The interfaces that the backend has listed, in order; `None` if it has not answered.
     #[must_use]
     pub fn interfaces(&self) -> Option<Vec<String>> {
-        let mut interfaces: Vec<_> = self.found.load().as_ref()?.interfaces.iter().cloned().collect();
+        let found = self.found.load();
+        let found = found.as_ref().filter(|found| !found.is_proxy)?;
+        let mut interfaces: Vec<_> = found.interfaces.iter().cloned().collect();
         interfaces.sort();
         Some(interfaces)
     }
@@ -46,8 +52,16 @@ impl Discovered {
         !self.asking.swap(true, Ordering::Relaxed)
     }
 
+    /// Whether it is a proxy itself.
+    #[must_use]
+    pub fn is_proxy(&self) -> bool {
+        self.is_proxy.load(Ordering::Relaxed)
+    }
+
     /// Takes note of the backend's answer; `None`: it has none.
     pub(crate) fn note(&self, found: Option<Found>) {
+        let is_proxy = found.as_ref().is_some_and(|found| found.is_proxy);
+        self.is_proxy.store(is_proxy, Ordering::Relaxed);
         self.found.store(found.map(Arc::new));
         self.asking.store(false, Ordering::Relaxed);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Buf as _, BytesMut};
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
-use http::header::{CONTENT_TYPE, TE};
+use http::header::{CONTENT_TYPE, SERVER, TE};
 use http::{HeaderValue, Request};
 use prism_grpc::message::{PREFIX_BYTES, framed};
 use prism_grpc::payload::Payload;
@@ -66,6 +66,7 @@ struct Conversation {
     to: SendStream<Payload>,
     from: RecvStream,
     received: BytesMut,
+    is_proxy: bool,
 }
 
 impl Conversation {
@@ -76,8 +77,9 @@ impl Conversation {
         let (response, mut to) = send.ready().await.ok()?.send_request(request, false).ok()?;
         // A server may hold its head back until there is a message.
         Self::send(&mut to, MessageRequest::ListServices(String::new()))?;
-        let from = response.await.ok()?.into_body();
-        Some(Self { to, from, received: BytesMut::new() })
+        let (head, from) = response.await.ok()?.into_parts();
+        let is_proxy = head.headers.get(SERVER).is_some_and(|server| server == crate::endpoint::PROXY);
+        Some(Self { to, from, received: BytesMut::new(), is_proxy })
     }
 
     fn send(to: &mut SendStream<Payload>, question: MessageRequest) -> Option<()> {
@@ -97,7 +99,7 @@ impl Conversation {
             let files: Vec<_> = files.file_descriptor_proto.iter().filter_map(decode).collect();
             found.extend(methods::of_files(&files));
         }
-        Some(Found { interfaces, methods: found })
+        Some(Found { interfaces, methods: found, is_proxy: self.is_proxy })
     }
 
     async fn answer(&mut self) -> Option<MessageResponse> {

@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use prism_grpc::slots::{Slot, Slots};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::dial;
@@ -47,7 +48,7 @@ pub(super) struct Link {
     /// Signalled after each change of the state.
     changed: Arc<Notify>,
     /// One for each call that the connections can carry.
-    permits: Arc<Semaphore>,
+    slots: Arc<Slots>,
 }
 
 #[derive(Debug)]
@@ -75,7 +76,7 @@ impl Link {
             up_since: Mutex::new(None),
             short_lived: AtomicU32::new(0),
             changed: Arc::default(),
-            permits: Arc::new(Semaphore::new(kind.whole())),
+            slots: Slots::new(kind.whole()),
         })
     }
 
@@ -85,19 +86,12 @@ impl Link {
     }
 
     /// A place for one call whose client and namespace allow it.
-    pub(super) async fn place(&self, shares: [OwnedSemaphorePermit; 2]) -> Result<Place, Unreachable> {
-        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => match Arc::clone(&self.permits).acquire_owned().await {
-                Ok(permit) => permit,
-                Err(error) => return Err(Unreachable(error.to_string())),
-            },
-        };
-        let [client, namespace] = shares;
+    pub(super) async fn place(&self, [client, namespace]: [Slot; 2]) -> Result<Place, Unreachable> {
+        let slot = self.slots.take().await;
         loop {
             let changed = self.changed.notified();
             match self.pick()? {
-                Some(connection) => return Ok(Place::on(connection, [client, namespace, permit])),
+                Some(connection) => return Ok(Place::on(connection, [client, namespace, slot])),
                 None => changed.await,
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use h2::client::SendRequest;
 use prism_grpc::payload::Payload;
-use tokio::sync::OwnedSemaphorePermit;
+use prism_grpc::slots::Slot;
 use tokio::time::Instant;
 
 use super::kind::Kind;
@@ -53,8 +53,8 @@ impl Connection {
     }
 }
 
-/// The permits of one call: of its client's connection, its namespace, and the link.
-pub(super) type Permits = [OwnedSemaphorePermit; 3];
+/// The slots of one call: of its client's connection, its namespace, and the link.
+pub(super) type CallSlots = [Slot; 3];
 
 /// A place on a connection, for one call. Wait for `send` to be ready before use.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub struct Place {
     /// Where to send the call.
     pub send: SendRequest<Payload>,
     connection: Arc<Connection>,
-    _permits: Permits,
+    _slots: CallSlots,
 }
 
 impl Drop for Place {
@@ -73,9 +73,9 @@ impl Drop for Place {
 
 impl Place {
     /// One more call on a connection.
-    pub(super) fn on(connection: Arc<Connection>, permits: Permits) -> Self {
+    pub(super) fn on(connection: Arc<Connection>, slots: CallSlots) -> Self {
         connection.streams.fetch_add(1, Ordering::Relaxed);
-        Self { send: connection.send.clone(), connection, _permits: permits }
+        Self { send: connection.send.clone(), connection, _slots: slots }
     }
 
     /// Takes no further calls to this connection: it refused one.

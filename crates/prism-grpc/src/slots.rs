@@ -1,0 +1,129 @@
+//! A number of slots that calls occupy while they last. Taking a free one costs an addition: there are some for each call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use tokio::sync::Notify;
+
+/// So many slots.
+#[derive(Debug)]
+pub struct Slots {
+    max: usize,
+    used: AtomicUsize,
+    /// Signalled when one of all of them is free again.
+    freed: Notify,
+}
+
+impl Slots {
+    /// That many slots, all of them free.
+    #[must_use]
+    pub fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { max, used: AtomicUsize::new(0), freed: Notify::new() })
+    }
+
+    /// Takes a slot, if one is free.
+    #[must_use]
+    pub fn try_take(self: &Arc<Self>) -> Option<Slot> {
+        if self.used.fetch_add(1, Relaxed) < self.max {
+            return Some(Slot(Arc::clone(self)));
+        }
+        self.give_back();
+        None
+    }
+
+    /// Takes a slot once one is free.
+    ///
+    /// # Cancel safety
+    /// Dropped while it waits, it leaves its turn to the next.
+    pub async fn take(self: &Arc<Self>) -> Slot {
+        match self.try_take() {
+            Some(slot) => slot,
+            None => Box::pin(self.wait()).await,
+        }
+    }
+
+    async fn wait(self: &Arc<Self>) -> Slot {
+        loop {
+            let freed = self.freed.notified();
+            if let Some(slot) = self.try_take() {
+                return slot;
+            }
+            freed.await;
+        }
+    }
+
+    /// Whoever waits has seen all of them taken, so only then somebody may.
+    fn give_back(&self) {
+        if self.used.fetch_sub(1, Relaxed) >= self.max {
+            self.freed.notify_one();
+        }
+    }
+}
+
+/// A slot that is taken until this is dropped.
+#[derive(Debug)]
+pub struct Slot(Arc<Slots>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.give_back();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_slot_is_waited_for_in_turn() {
+        let slots = Slots::new(2);
+        let (one, other) = (slots.try_take().unwrap(), slots.take().await);
+        assert!(slots.try_take().is_none());
+        let (mut first, mut second) = (Box::pin(slots.take()), Box::pin(slots.take()));
+        assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
+        drop(one);
+        let first = first.now_or_never().unwrap();
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(other);
+        assert!(second.now_or_never().is_some());
+        drop(first);
+        assert_eq!(slots.used.load(Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn one_that_gives_up_waiting_leaves_its_turn() {
+        let slots = Slots::new(1);
+        let held = slots.take().await;
+        let (mut first, mut second) = (Box::pin(slots.take()), Box::pin(slots.take()));
+        assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
+        drop(held);
+        drop(first);
+        assert!(second.now_or_never().is_some());
+    }
+
+    #[test]
+    fn no_slot_is_lost_or_found_between_threads() {
+        let slots = Slots::new(3);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
+        runtime.block_on(async {
+            let taken: Vec<_> = (0..64)
+                .map(|_| {
+                    let slots = Arc::clone(&slots);
+                    tokio::spawn(async move {
+                        for _ in 0..200 {
+                            let slot = slots.take().await;
+                            tokio::task::yield_now().await;
+                            drop(slot);
+                        }
+                    })
+                })
+                .collect();
+            for task in taken {
+                task.await.unwrap();
+            }
+        });
+        assert_eq!(slots.used.load(Relaxed), 0);
+    }
+}
