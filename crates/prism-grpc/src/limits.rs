@@ -24,8 +24,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Calls under way in a process: at 12 KiB each, what a small machine has to spare.
-    pub const IN_FLIGHT_MAX: usize = 20_000;
+    /// Calls under way in a process: at some 12 KiB each, what a small machine has to spare. A 32nd is a thousand.
+    pub const IN_FLIGHT_MAX: usize = 32_000;
 
     /// Bytes of requests, and of answers, in a process: 64 of the largest messages.
     pub const BYTES_MAX: usize = 64 * MESSAGE_BYTES_MAX;

@@ -24,11 +24,8 @@ impl Slots {
     /// Takes a slot, if one is free.
     #[must_use]
     pub fn try_take(self: &Arc<Self>) -> Option<Slot> {
-        if self.used.fetch_add(1, Relaxed) < self.max {
-            return Some(Slot(Arc::clone(self)));
-        }
-        self.give_back();
-        None
+        let one_more = |used| (used < self.max).then_some(used + 1);
+        self.used.fetch_update(Relaxed, Relaxed, one_more).ok().map(|_| Slot(Arc::clone(self)))
     }
 
     /// Takes a slot once one is free.
@@ -46,6 +43,10 @@ impl Slots {
         loop {
             let freed = self.freed.notified();
             if let Some(slot) = self.try_take() {
+                // Only the first of several that are freed at once is signalled.
+                if self.used.load(Relaxed) < self.max {
+                    self.freed.notify_one();
+                }
                 return slot;
             }
             freed.await;
@@ -54,7 +55,7 @@ impl Slots {
 
     /// Whoever waits has seen all of them taken, so only then somebody may.
     fn give_back(&self) {
-        if self.used.fetch_sub(1, Relaxed) >= self.max {
+        if self.used.fetch_sub(1, Relaxed) == self.max {
             self.freed.notify_one();
         }
     }

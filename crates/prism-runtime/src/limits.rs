@@ -10,7 +10,7 @@ use prism_grpc::limits::Limits;
 #[derive(Args, Clone, Debug)]
 pub struct LimitArgs {
     /// The most calls under way at once in this process; further ones get RESOURCE_EXHAUSTED. Health checks do not count.
-    #[arg(long, value_name = "N", default_value = "20000")]
+    #[arg(long, value_name = "N", default_value = "32000")]
     pub in_flight_max: NonZeroUsize,
 
     /// The most calls under way at once on one connection [default: 1/32 of --in-flight-max, and 16 at least].
