@@ -1,6 +1,6 @@
 //! What is known of a call beside its message: who makes it, how long is left, and the headers that say more.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::request;
@@ -22,7 +22,7 @@ struct Known {
     head: request::Parts,
     peer: Arc<Peer>,
     arrived: Instant,
-    deadline: OnceLock<Instant>,
+    deadline: Option<Instant>,
 }
 
 impl Default for Context {
@@ -32,7 +32,7 @@ impl Default for Context {
         let limits = Limits::default();
         let pool = Pool::new(0);
         let peer = Peer::new(PeerAddress::Unix, &limits, &pool, &pool, 0);
-        Self(Arc::new(Known { head, peer, arrived: Instant::now(), deadline: OnceLock::new() }))
+        Self(Arc::new(Known { head, peer, arrived: Instant::now(), deadline: None }))
     }
 }
 
@@ -45,7 +45,6 @@ impl Context {
         let arrived = Instant::now();
         // A deadline beyond what the clock can express is none.
         let deadline = head::timeout(&head.headers)?.and_then(|timeout| arrived.checked_add(timeout));
-        let deadline = deadline.map_or_else(OnceLock::new, OnceLock::from);
         Ok(Self(Arc::new(Known { head, peer, arrived, deadline })))
     }
 
@@ -81,15 +80,16 @@ impl Context {
     /// When nobody waits for the answer any more; `None`: the caller has no deadline.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.0.deadline.get().copied()
+        self.0.deadline
     }
 
     /// Gives the call at most so long from its arrival, unless it has a deadline of its own.
-    pub fn set_default_timeout(&self, timeout: Duration) {
-        if let Some(deadline) = self.0.arrived.checked_add(timeout) {
-            // One that is there stays.
-            let _ = self.0.deadline.set(deadline);
-        }
+    #[must_use]
+    pub fn or_timeout(self, timeout: Duration) -> Self {
+        let Known { arrived, deadline: None, .. } = *self.0 else { return self };
+        let deadline = arrived.checked_add(timeout);
+        let peer = Arc::clone(&self.0.peer);
+        Self(Arc::new(Known { head: self.into_head(), peer, arrived, deadline }))
     }
 
     /// What is left of the deadline: zero once it is over.

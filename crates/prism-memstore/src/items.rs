@@ -27,6 +27,7 @@ pub(crate) enum Items {
     /// Few enough for one segment.
     Short(Segment),
     /// Two segments or more, none of them empty.
+    #[expect(clippy::box_collection, reason = "a map of short lists has room for the larger of the two")]
     Long(Box<VecDeque<Segment>>),
 }
 

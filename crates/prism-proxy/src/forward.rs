@@ -106,15 +106,15 @@ impl Forwarder {
         let first_until = context.arrived() + FIRST_MESSAGE_MAX;
         let until = context.deadline().map_or(first_until, |deadline| deadline.min(first_until));
         let admitted = timeout_at(until, admit(&self.shared, context, &mut body, ongoing)).await;
-        let routed = admitted.map_err(|_| match context.check_deadline() {
+        let mut routed = admitted.map_err(|_| match context.check_deadline() {
             Err(passed) => passed,
             Ok(()) => message::overdue(FIRST_MESSAGE_MAX),
         })??;
         if routed.method.is_unary() {
-            context.set_default_timeout(routed.route.settings.timeout);
+            routed.context = routed.context.or_timeout(routed.route.settings.timeout);
         }
         let acting = AtomicBool::new(false);
-        match context.deadline() {
+        match routed.context.deadline() {
             None => self.send(routed, body, responder, ongoing.as_ref(), &acting).await,
             Some(deadline) => {
                 let sent = self.send(routed, body, responder, ongoing.as_ref(), &acting);
