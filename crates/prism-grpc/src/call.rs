@@ -44,13 +44,22 @@ pub struct Call {
     pub responder: Responder,
 }
 
+/// How far an answer has come.
+#[derive(Debug)]
+enum State {
+    /// Nothing of it was sent.
+    Waiting(SendResponse<Payload>),
+    /// Its head was sent.
+    Answering(SendStream<Payload>),
+    /// Its end was sent, or a reset.
+    Ended,
+}
+
 /// Answers one call, once. Dropped before the end it resets the stream.
 #[derive(Debug)]
 pub struct Responder {
-    respond: SendResponse<Payload>,
-    stream: Option<SendStream<Payload>>,
+    state: State,
     peer: Arc<Peer>,
-    ended: bool,
     sent: Sent,
     /// The call in its trace; it ends with the answer.
     pub span: Option<Box<dyn Span>>,
@@ -58,7 +67,7 @@ pub struct Responder {
 
 impl Responder {
     pub(crate) fn new(respond: SendResponse<Payload>, peer: Arc<Peer>) -> Self {
-        Self { respond, stream: None, peer, ended: false, sent: Sent::default(), span: None }
+        Self { state: State::Waiting(respond), peer, sent: Sent::default(), span: None }
     }
 
     /// Sends the response's head; with `end` it is all there is.
@@ -66,11 +75,12 @@ impl Responder {
     /// # Errors
     /// The stream or its connection is gone.
     pub fn send_head(&mut self, head: Response<()>, end: bool) -> Result<(), h2::Error> {
+        let State::Waiting(respond) = &mut self.state else { return Ok(()) };
         if end {
             self.sent.end(head.headers());
         }
-        self.stream = Some(self.respond.send_response(head, end)?);
-        self.ended = end;
+        let stream = respond.send_response(head, end)?;
+        self.state = if end { State::Ended } else { State::Answering(stream) };
         Ok(())
     }
 
@@ -112,9 +122,9 @@ impl Responder {
         B: Body<Data = Bytes>,
         B::Error: Display,
     {
-        let Some(stream) = self.stream.as_mut().filter(|_| !self.ended) else { return Ok(()) };
+        let State::Answering(stream) = &mut self.state else { return Ok(()) };
         match pump(body, stream, Some(&self.peer.answers), &mut self.sent, received).await {
-            Ok(()) => self.ended = true,
+            Ok(()) => self.state = State::Ended,
             Err(PumpError::Full(full)) => self.fail(&answer_budget(full, Applied::Maybe).into()),
             Err(PumpError::Source(error)) => return Err(error),
             Err(why @ (PumpError::Gone | PumpError::Stalled)) => {
@@ -146,15 +156,13 @@ impl Responder {
     /// Ends the call with a status: alone, or as the trailers of an answer that has begun. A call that has ended
     /// stays as it is.
     pub fn fail(&mut self, status: &Status) {
-        if self.ended {
-            return;
-        }
-        self.ended = true;
-        self.sent.code = Some(status.code());
-        let sent = match &mut self.stream {
-            Some(stream) => stream.send_trailers(trailers(status)),
-            None => self.respond.send_response(trailers_only(status), true).map(drop),
+        let sent = match &mut self.state {
+            State::Waiting(respond) => respond.send_response(trailers_only(status), true).map(drop),
+            State::Answering(stream) => stream.send_trailers(trailers(status)),
+            State::Ended => return,
         };
+        self.state = State::Ended;
+        self.sent.code = Some(status.code());
         if let Err(error) = sent {
             tracing::trace!(%error, "the client went before its answer");
             self.peer.note_reset();
@@ -163,25 +171,27 @@ impl Responder {
 
     /// Resets the stream.
     pub fn reset(&mut self, reason: Reason) {
-        self.ended = true;
-        match &mut self.stream {
-            Some(stream) => stream.send_reset(reason),
-            None => self.respond.send_reset(reason),
+        match &mut self.state {
+            State::Waiting(respond) => respond.send_reset(reason),
+            State::Answering(stream) => stream.send_reset(reason),
+            State::Ended => {}
         }
+        self.state = State::Ended;
     }
 
     /// Ready when the client has given the call up.
     pub fn poll_gone(&mut self, cx: &mut Wake<'_>) -> Poll<()> {
-        match &mut self.stream {
-            Some(stream) => stream.poll_reset(cx).map(drop),
-            None => self.respond.poll_reset(cx).map(drop),
+        match &mut self.state {
+            State::Waiting(respond) => respond.poll_reset(cx).map(drop),
+            State::Answering(stream) => stream.poll_reset(cx).map(drop),
+            State::Ended => Poll::Ready(()),
         }
     }
 }
 
 impl Drop for Responder {
     fn drop(&mut self) {
-        if !self.ended {
+        if !matches!(self.state, State::Ended) {
             self.peer.note_reset();
         }
         if let (Some(span), Some(code)) = (&mut self.span, self.sent.code) {
