@@ -60,7 +60,7 @@ impl Admitted {
                 shared.limits.in_flight_max,
             ));
         }
-        peer.note_call(counters.calls_total.fetch_add(1, Ordering::Relaxed));
+        counters.calls_total.fetch_add(1, Ordering::Relaxed);
         Ok(Self::Call(Arc::clone(peer), Arc::clone(shared)))
     }
 }

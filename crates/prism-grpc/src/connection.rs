@@ -289,6 +289,7 @@ fn accept<H: Handler>(
             span.write(&mut head.headers);
         }
     }
+    peer.note_call(shared.counters.sequence.fetch_add(1, Ordering::Relaxed));
     let admitted = Admitted::new(head.uri.path(), peer, shared);
     let context = Context::new(head, Arc::clone(peer));
     let (admitted, context) = match admitted.and_then(|admitted| Ok((admitted, context?))) {

@@ -51,7 +51,7 @@ pub struct Peer {
     calls_max: usize,
     watches: AtomicUsize,
     resets: AtomicU32,
-    /// The number of its last call among all of the process, or of the last one before it came itself.
+    /// When it came or its last call did, as the number of that among all of the process.
     last_call: AtomicU64,
     is_leaving: AtomicBool,
     evict: Notify,
@@ -63,7 +63,7 @@ pub struct Peer {
 pub(crate) const WATCHES_MAX: usize = 4;
 
 impl Peer {
-    /// A peer that uses nothing yet, and came after so many calls of the process.
+    /// A peer that uses nothing yet, and has come as this one of all connections and calls.
     #[must_use]
     pub fn new(
         address: PeerAddress,

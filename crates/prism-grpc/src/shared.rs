@@ -39,7 +39,7 @@ impl Shared {
     /// A peer of a new connection.
     #[must_use]
     pub fn peer(&self, address: PeerAddress) -> Arc<Peer> {
-        let calls = self.counters.calls_total.load(Ordering::Relaxed);
-        Peer::new(address, &self.limits, &self.requests, &self.answers, calls)
+        let number = self.counters.sequence.fetch_add(1, Ordering::Relaxed);
+        Peer::new(address, &self.limits, &self.requests, &self.answers, number)
     }
 }
