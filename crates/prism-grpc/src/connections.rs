@@ -110,9 +110,10 @@ mod tests {
     use crate::shares::Pool;
 
     fn peer(host: u8) -> Arc<Peer> {
+        static CAME: AtomicU64 = AtomicU64::new(0);
         let pool = Pool::new(0);
         let address = PeerAddress::Tcp(([10, 0, 0, host], 1).into());
-        Peer::new(address, &Limits::default(), &pool, &pool, 0)
+        Peer::new(address, &Limits::default(), &pool, &pool, CAME.fetch_add(1, Relaxed))
     }
 
     #[tokio::test]
@@ -122,7 +123,7 @@ mod tests {
         for host in 0..4 {
             entries.push(connections.enter(peer(host)).await.unwrap());
         }
-        for (entry, last_call) in entries.iter().zip([30, 10, 20, 40]) {
+        for (entry, last_call) in entries.iter().zip([1030, 1010, 1020, 1040]) {
             entry.peer.note_call(last_call);
         }
         assert!(entries[1].peer.begin_call(), "the one that would go has a call");

@@ -283,25 +283,33 @@ async fn only_message(mut body: RecvStream, context: &Context) -> Result<Message
     if let Poll::Ready(read) = poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx))).await {
         return read;
     }
-    tokio::time::timeout(MESSAGE_MAX, read).await.unwrap_or_else(|_| Err(message::overdue(MESSAGE_MAX)))
+    // Boxed, since every call would have to have room for what few need.
+    let read = Box::pin(tokio::time::timeout(MESSAGE_MAX, read)).await;
+    read.unwrap_or_else(|_| Err(message::overdue(MESSAGE_MAX)))
 }
 
 impl Handler for ServiceHandler {
     const ENDS_AT_ONCE: bool = true;
 
-    async fn handle(&self, call: Call) {
-        let Call { context, body, mut responder } = call;
-        let acting = AtomicBool::new(false);
-        let answered = match context.deadline() {
-            None => self.answer(context, body, &mut responder, &acting).await,
-            Some(deadline) => {
-                let answer = Box::pin(self.answer(context, body, &mut responder, &acting));
-                let answered = tokio::time::timeout_at(deadline, answer).await;
-                answered.unwrap_or_else(|_| Err(head::deadline_exceeded(acting.load(Relaxed))))
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` has room for its argument twice, in each call under way"
+    )]
+    fn handle(&self, call: Call) -> impl Future<Output = ()> + Send {
+        async move {
+            let Call { context, body, mut responder } = call;
+            let acting = AtomicBool::new(false);
+            let answered = match context.deadline() {
+                None => self.answer(context, body, &mut responder, &acting).await,
+                Some(deadline) => {
+                    let answer = Box::pin(self.answer(context, body, &mut responder, &acting));
+                    let answered = tokio::time::timeout_at(deadline, answer).await;
+                    answered.unwrap_or_else(|_| Err(head::deadline_exceeded(acting.load(Relaxed))))
+                }
+            };
+            if let Err(error) = answered {
+                responder.fail(&error.into());
             }
-        };
-        if let Err(error) = answered {
-            responder.fail(&error.into());
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use prism_runtime::args::ServerArgs;
+use prism_runtime::limits::Size;
 
 /// Where a bare start listens.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:50051";
@@ -31,19 +32,8 @@ impl std::str::FromStr for MemoryLimit {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected =
-            || format!("{text:?} is not a size; expected bytes, or a number with KiB, MiB or GiB, or 0");
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, unit) = text.split_at(digits);
-        let unit = match unit.trim_start() {
-            "" | "B" => 1,
-            "KiB" => 1 << 10,
-            "MiB" => 1 << 20,
-            "GiB" => 1 << 30,
-            _ => return Err(expected()),
-        };
-        let bytes =
-            number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).ok_or_else(expected)?;
+        let Size(bytes) = text.parse().map_err(|error| format!("{error}, or 0"))?;
+        let bytes = bytes as u64;
         Ok(Self((bytes > 0).then_some(bytes)))
     }
 }

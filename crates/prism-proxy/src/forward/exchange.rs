@@ -342,3 +342,23 @@ async fn upload(
 ) -> Result<(), PumpError<h2::Error>> {
     pump(pin!(Pieces::from(vec![rest]).then(Incoming::new(body))), to, None, sent, None).await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use prism_proto::ErrorReason;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_upload_that_the_backend_does_not_take_ends_the_call() {
+        let stalled = || error::backend_stalled("orders", &Endpoint::Embedded(String::new()));
+        let ended = |upload| async move { both_ways(ready(upload), pending(), stalled).await };
+        let error = ended(Err(PumpError::Stalled)).await.err().unwrap();
+        assert_eq!((error.reason, error.fact("applied")), (ErrorReason::BackendLost, Some("maybe")));
+        // Where the client is gone nobody is told; where the backend wants no more, its answer tells.
+        let answered = both_ways(ready(Err(PumpError::Gone)), ready(Ok(Attempt::Done)), stalled).await;
+        assert!(matches!(answered, Ok(Attempt::Done)));
+    }
+}
