@@ -62,7 +62,7 @@ impl AccessLog {
         let method = context.head().uri.path().trim_start_matches('/');
         let code = code_name(sent.code.unwrap_or(Code::Cancelled));
         let trace_id = context.trace_id().map(|trace_id| format!("{trace_id:032x}"));
-        let took_ms = took.as_secs_f64() * 1000.0;
+        let took_ms = millis(took);
         let response_bytes = sent.bytes;
         if slow {
             tracing::warn!(
@@ -81,9 +81,22 @@ impl AccessLog {
     }
 }
 
+/// A time in milliseconds, to the microsecond.
+#[expect(clippy::cast_precision_loss, reason = "a call that takes centuries may be told to the second")]
+fn millis(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_told_to_the_microsecond() {
+        assert_eq!(millis(Duration::from_nanos(1_999_867_366)).to_string(), "1999.867");
+        assert_eq!(millis(Duration::from_nanos(999)).to_string(), "0");
+        assert_eq!(millis(Duration::from_secs(5)).to_string(), "5000");
+    }
 
     #[test]
     fn a_limit_is_a_time_or_off() {
