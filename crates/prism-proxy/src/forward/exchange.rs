@@ -135,7 +135,7 @@ impl Exchange<'_> {
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = Uri::from_parts(uri).expect("all three parts are there");
         *request.headers_mut() = passed_on(&head.headers);
-        if self.remote.discovered.is_proxy() {
+        if self.remote.discovered.may_be_proxy() {
             add_via(request.headers_mut());
         }
         if let Some(left) = context.time_left() {

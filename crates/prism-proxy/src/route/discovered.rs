@@ -12,7 +12,7 @@ use rustc_hash::FxHashSet;
 pub struct Discovered {
     found: ArcSwapOption<Found>,
     asking: AtomicBool,
-    is_proxy: AtomicBool,
+    is_plugin: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -52,16 +52,16 @@ impl Discovered {
         !self.asking.swap(true, Ordering::Relaxed)
     }
 
-    /// Whether it is a proxy itself.
+    /// Whether it may be a proxy itself, or lead to one: it says so, or has said nothing.
     #[must_use]
-    pub fn is_proxy(&self) -> bool {
-        self.is_proxy.load(Ordering::Relaxed)
+    pub fn may_be_proxy(&self) -> bool {
+        !self.is_plugin.load(Ordering::Relaxed)
     }
 
     /// Takes note of the backend's answer; `None`: it has none.
     pub(crate) fn note(&self, found: Option<Found>) {
-        let is_proxy = found.as_ref().is_some_and(|found| found.is_proxy);
-        self.is_proxy.store(is_proxy, Ordering::Relaxed);
+        let is_plugin = found.as_ref().is_some_and(|found| !found.is_proxy);
+        self.is_plugin.store(is_plugin, Ordering::Relaxed);
         self.found.store(found.map(Arc::new));
         self.asking.store(false, Ordering::Relaxed);
     }
