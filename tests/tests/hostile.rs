@@ -140,29 +140,29 @@ async fn a_slow_reader_has_no_place_at_the_backend() {
 
 #[tokio::test]
 async fn bytes_that_inflate_count_as_what_they_become() {
-    let memstore = memstore(&["--connection-request-bytes-max", "8MiB"]);
-    let proxy = Proxy::with_flags(
-        &config(&[("default", memstore.grpc())]),
-        &["--connection-request-bytes-max", "8MiB"],
-    );
+    let share = ["--connection-request-bytes-max", "8MiB"];
+    let proxy = Proxy::with_flags(&config(&[("default", "embedded:memstore")]), &share);
     let plain = SetRequest { key: "k".to_owned(), value: vec![0; 3 * MIB].into(), ..Default::default() };
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     gzip.write_all(&plain.encode_to_vec()).unwrap();
     let mut message = framed(&gzip.finish().unwrap()).to_vec();
     message[0] = 1;
-    for address in [memstore.grpc(), proxy.grpc()] {
-        let holder = Holder::open(address, 65_535).await;
-        let mut held = Vec::new();
-        for _ in 0..4 {
-            let (response, mut stream) = holder.begin(SET, &[("grpc-encoding", "gzip")]).await;
-            // A call is inflated at its end, or before: what is kept counts.
-            stream.send_data(message.clone().into(), true).unwrap();
-            held.push(response);
-        }
-        for response in held {
-            assert_eq!(response.await.unwrap().status(), 200);
-        }
-        client(address).keyvalue().set("other", vec![1; MIB]).await.unwrap();
+    let holder = Holder::open(proxy.grpc(), 65_535).await;
+    let mut calls = Vec::new();
+    for _ in 0..3 {
+        let (response, mut stream) = holder.begin(SET, &[("grpc-encoding", "gzip")]).await;
+        stream.send_data(message.clone().into(), false).unwrap();
+        calls.push((response, stream));
+    }
+    // Each has sent some kilobytes, and none has ended: two fit inflated, and the third does not.
+    let (code, error) = reason(calls.pop().unwrap().0).await;
+    assert_eq!((code, error.reason), (Code::ResourceExhausted, ErrorReason::TooManyInFlight));
+    assert_eq!((error.fact("limit"), error.fact("applied")), (Some("8388608"), Some("no")));
+    client(proxy.grpc()).keyvalue().set("other", vec![1; MIB]).await.unwrap();
+    for (response, mut stream) in calls {
+        stream.send_data(Bytes::new(), true).unwrap();
+        let answer = response.await.unwrap();
+        assert!(!answer.headers().contains_key("grpc-status"), "{:?}", answer.headers());
     }
 }
 
@@ -181,12 +181,15 @@ async fn a_connection_has_its_share_of_calls_and_health_is_outside() {
         assert_eq!((error.fact("limit"), error.fact("applied")), (Some("20"), Some("no")));
         let check = holder.call(CHECK, framed(&[])).await.await.unwrap();
         assert!(!check.headers().contains_key("grpc-status"), "a health check is answered");
+        let mut watches = Vec::new();
         for _ in 0..4 {
             let watch = holder.call(WATCH, framed(&[])).await.await.unwrap();
             assert!(!watch.headers().contains_key("grpc-status"), "four watches are served");
-            held.push((holder.call(WATCH, framed(&[])).await, holder.begin(CHECK, &[]).await.1));
-            held.pop();
+            watches.push(watch);
         }
+        let (code, error) = reason(holder.call(WATCH, framed(&[])).await).await;
+        assert_eq!((code, error.reason), (Code::ResourceExhausted, ErrorReason::TooManyInFlight));
+        assert_eq!(error.fact("limit"), Some("4"));
         client(address).keyvalue().set("other", "v").await.unwrap();
     }
 }
