@@ -2,7 +2,7 @@
 //!
 //! `via` is HTTP's own header for that (RFC 9110, 7.6.3): a proxy that sends a call on to what
 //! may be a proxy, too, adds its name, a random one, and a call that comes back with it has gone in a circle. A backend
-//! whose reflection lists a plugin's interfaces is none: a header more in each call costs a twentieth of it.
+//! whose reflection lists a plugin's interfaces is none: a header more in each call costs some percent of it.
 
 use std::sync::LazyLock;
 
