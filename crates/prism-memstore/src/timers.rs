@@ -5,10 +5,10 @@
 //! what shares it, and there are at most some ten thousand of them however many keys expire (see [`due()`]).
 //!
 //! ```text
-//!         first slot             task              timer fires: expired keys are freed, refreshed ones move to
-//!  none ─────────────▶ changed ────────▶ armed ──▶ later lists, and the list is gone
-//!   ▲                     │                │
-//!   └──── last slot gone ─┘                └── last slot gone ──▶ changed ── task ──▶ none
+//!         first slot            task             timer fires          expired keys are freed, refreshed ones move to
+//!  none ─────────────▶ untold ───────▶ armed ──────────────▶ fired ──▶ later lists, and the list is gone
+//!   ▲                     │              │
+//!   └──── last slot gone ─┘              └── last slot gone ── task ──▶ none
 //! ```
 //!
 //! A Set that moves a deadline back only changes the slot: it stays in its list, and moves on when the timer fires.

@@ -16,8 +16,17 @@ pub(super) struct List<S> {
     pub(super) due: Time,
     /// Without gaps: the last slot takes the place of one that is removed.
     pub(super) slots: Chunks<Expiring<S>>,
-    /// Its timer in the task's queue, until that fires.
-    pub(super) timer: Option<delay_queue::Key>,
+    pub(super) timer: Timer,
+}
+
+/// How the timer of a list is doing.
+pub(super) enum Timer {
+    /// The task does not know of the list yet.
+    Untold,
+    /// It is in the task's queue.
+    Armed(delay_queue::Key),
+    /// The task looks at the list, batch by batch, until it is gone.
+    Fired,
 }
 
 /// Entries hold the number of their list, which stays the same, and has room in two bytes.
@@ -59,7 +68,7 @@ impl<S> Lists<S> {
 
     /// Makes the list of a moment that has none.
     pub(super) fn make(&mut self, due: Time) -> u16 {
-        let list = List { due, slots: Chunks::default(), timer: None };
+        let list = List { due, slots: Chunks::default(), timer: Timer::Untold };
         let number = if let Some(number) = self.free.pop() {
             *self.get_mut(number) = list;
             number

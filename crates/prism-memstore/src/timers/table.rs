@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::time::DelayQueue;
 
 use super::due::due;
-use super::lists::{Expiring, Lists};
+use super::lists::{Expiring, Lists, Timer};
 use crate::clock::{Clock, Time};
 use crate::entry::{Entry, Position};
 use crate::memory::Full;
@@ -96,12 +96,14 @@ impl<S> Table<S> {
             let number = self.lists.number(due).expect("a list is there while it has slots, or a timer");
             let list = self.lists.get_mut(number);
             match list.timer {
-                None => list.timer = Some(queue.insert_at(due, clock.instant(due))),
-                Some(timer) if list.slots.is_empty() => {
+                Timer::Untold | Timer::Fired => {
+                    list.timer = Timer::Armed(queue.insert_at(due, clock.instant(due)));
+                }
+                Timer::Armed(timer) if list.slots.is_empty() => {
                     queue.remove(&timer);
                     self.lists.remove(number);
                 }
-                Some(_) => {}
+                Timer::Armed(_) => {}
             }
         }
         self.has_changed()
@@ -112,7 +114,7 @@ impl<S> Table<S> {
     pub(super) fn fired(&mut self, at: Time, now: Time) -> Option<Vec<Expiring<S>>> {
         let number = self.lists.number(at)?;
         let list = self.lists.get_mut(number);
-        list.timer = None;
+        list.timer = Timer::Fired;
         let end = list.slots.len();
         if list.slots.is_empty() {
             self.forget(number);
@@ -172,23 +174,23 @@ impl<S> Table<S> {
     fn take(&mut self, position: Position) -> Expiring<S> {
         let list = self.lists.get_mut(position.list);
         let last = list.slots.pop().expect("there is a slot to take");
-        let (due, has_timer, is_empty) = (list.due, list.timer.is_some(), list.slots.is_empty());
+        let (due, is_empty) = (list.due, list.slots.is_empty());
+        let is_armed = matches!(list.timer, Timer::Armed(_));
         let key = if list.slots.len() == position.index as usize {
             last
         } else {
             last.1.set_position(position);
             std::mem::replace(self.slot(position), last)
         };
-        if is_empty && has_timer {
+        if is_empty && is_armed {
             self.changed.insert(due);
         } else if is_empty {
-            // Either the task does not know of it yet, or it has fired.
             self.forget(position.list);
         }
         key
     }
 
-    /// Removes a list without slots and timer.
+    /// Removes a list without slots whose timer is not armed.
     fn forget(&mut self, number: u16) {
         let due = self.lists.remove(number);
         self.changed.remove(&due);

@@ -78,7 +78,7 @@ impl Model {
             };
             while let Some(expired) = self.table.fired(fired, self.clock.now()) {
                 let list = self.table.lists.number(fired).map(|list| self.table.lists.get_mut(list));
-                assert!(list.is_none_or(|list| list.timer.is_none()), "a timer that fired is kept");
+                assert!(list.is_none_or(|list| !matches!(list.timer, Timer::Armed(_))), "a timer that fired is kept");
                 self.free(&expired);
             }
         }
@@ -112,7 +112,7 @@ impl Model {
     fn check(&mut self) {
         self.check_all_but_timers();
         for list in self.lists() {
-            let armed = list.timer.is_some() && !list.slots.is_empty();
+            let armed = matches!(list.timer, Timer::Armed(_)) && !list.slots.is_empty();
             assert!(armed || self.table.changed.contains(&list.due), "the task leaves a list alone");
         }
         assert!(self.table.changed.iter().all(|due| self.table.lists.number(*due).is_some()));
