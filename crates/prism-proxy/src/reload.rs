@@ -8,28 +8,27 @@
 //!    └─────────┴─────────┴────────────┴──▶ refused: the table in force stays
 //! ```
 //!
-//! The directory is watched and not the file, since a file is replaced by a rename. What no event tells (a link whose
-//! target moved, a network file system) is found by looking.
+//! What no event tells (a link whose target moved, a network file system) is found by looking: watched or not, the file is
+//! looked at every 2 s.
 //!
-//! ```text
-//! unwatched ◀──it was removed, replaced or cannot be watched── watched
-//!     └─────────────every 2 s, if it is there───────────────────▲
-//! ```
-//!
-//! Watched or not, the file is looked at every 2 s.
+//! | module | owns |
+//! |---|---|
+//! | `source` | where the configuration comes from |
+//! | `directory` | the watch over the file's directory |
 
-use std::os::unix::fs::MetadataExt as _;
+mod directory;
+mod source;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
-use notify::event::{AccessKind, AccessMode, ModifyKind};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use prism_runtime::exit::ServerError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
+use self::directory::Directory;
+pub use self::source::Source;
 use crate::config::{self, Config, ConfigError, Mistake};
 use crate::route::{EmbeddedPlugins, RouteTable};
 use crate::shared::Shared;
@@ -40,49 +39,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// A file that changed less long ago may still be being written.
 const WRITTEN_AFTER: Duration = Duration::from_millis(100);
-
-/// Where a proxy's configuration comes from.
-#[derive(Debug)]
-pub enum Source {
-    /// The program itself; it does not change.
-    Fixed(Config),
-    /// A file, taken again whenever it changes.
-    File {
-        /// Where it is.
-        path: PathBuf,
-        /// Whether a start without it fails. If not, [`Config::without_file`] is served until it is there.
-        required: bool,
-    },
-}
-
-impl Source {
-    /// What messages call it.
-    #[must_use]
-    pub fn name(&self) -> String {
-        match self {
-            Self::Fixed(_) => "the built-in configuration".to_owned(),
-            Self::File { path, .. } => path.display().to_string(),
-        }
-    }
-
-    /// The configuration to start with.
-    ///
-    /// # Errors
-    /// The file is wrong, or required and missing.
-    pub fn load(&self) -> Result<Config, ConfigError> {
-        match self {
-            Self::Fixed(config) => Ok(config.clone()),
-            Self::File { path, required: false } if !path.exists() => {
-                tracing::info!(
-                    file = %path.display(),
-                    "there is no configuration file; serving namespace default from localhost:50051 until there is"
-                );
-                Ok(Config::without_file())
-            }
-            Self::File { path, .. } => Config::load(path),
-        }
-    }
-}
 
 /// The keys of a file that only a start reads, as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -258,90 +214,6 @@ fn take(
     Ok(config)
 }
 
-/// The directory of a file, and the watch over it.
-struct Directory {
-    path: PathBuf,
-    /// Signalled at each change in it.
-    changed: Arc<Notify>,
-    /// `None` while it is not watched.
-    watched: Option<Watched>,
-    /// A failure to watch it has been told.
-    told: bool,
-}
-
-/// A watch, until it is dropped. It stays with the directory that it began with, whatever takes its path.
-struct Watched {
-    /// Device and inode of the directory.
-    identity: (u64, u64),
-    /// Set once the directory was removed or renamed. Another one may have its inode, then.
-    is_lost: Arc<AtomicBool>,
-    _watcher: RecommendedWatcher,
-}
-
-impl Directory {
-    fn of(file: &Path) -> Self {
-        let path = file.parent().unwrap_or(Path::new("/")).to_owned();
-        let mut directory = Self { path, changed: Arc::default(), watched: None, told: false };
-        directory.watch();
-        directory
-    }
-
-    /// Sees to it that what is at the path now is watched. Whether the watch is a new one.
-    fn watch(&mut self) -> bool {
-        let found = std::fs::metadata(&self.path).ok().map(|found| (found.dev(), found.ino()));
-        if let Some(Watched { identity, is_lost, .. }) = &self.watched
-            && found == Some(*identity)
-            && !is_lost.load(Relaxed)
-        {
-            return false;
-        }
-        self.watched = None;
-        let Some(identity) = found else { return false };
-        let is_lost = Arc::default();
-        match watcher(&self.path, Arc::clone(&self.changed), Arc::clone(&is_lost)) {
-            Ok(watcher) => {
-                self.watched = Some(Watched { identity, is_lost, _watcher: watcher });
-                self.told = false;
-                true
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut self.told, true) {
-                    tracing::warn!(%error, directory = %self.path.display(), every = ?LOOK_EVERY, "cannot watch the directory; looking");
-                }
-                false
-            }
-        }
-    }
-}
-
-/// Signals each change in a directory, until dropped.
-fn watcher(
-    directory: &Path,
-    changed: Arc<Notify>,
-    is_lost: Arc<AtomicBool>,
-) -> notify::Result<RecommendedWatcher> {
-    let path = directory.to_owned();
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let Ok(event) = event else { return };
-        if is_whole(event.kind) {
-            if event.kind != CLOSED && event.paths.contains(&path) {
-                is_lost.store(true, Relaxed);
-            }
-            changed.notify_one();
-        }
-    })?;
-    watcher.watch(directory, RecursiveMode::NonRecursive)?;
-    Ok(watcher)
-}
-
-/// A file that was open for writing was closed.
-const CLOSED: EventKind = EventKind::Access(AccessKind::Close(AccessMode::Write));
-
-/// Whether a change is one after which a file is whole. Half a file may be a valid one, with half of the namespaces.
-fn is_whole(kind: EventKind) -> bool {
-    matches!(kind, CLOSED | EventKind::Modify(ModifyKind::Name(_)) | EventKind::Remove(_))
-}
-
 fn is_being_written(path: &Path, now: SystemTime) -> bool {
     let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified());
     modified.is_ok_and(|modified| now.duration_since(modified).is_ok_and(|since| since < WRITTEN_AFTER))
@@ -349,55 +221,7 @@ fn is_being_written(path: &Path, now: SystemTime) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use notify::event::{CreateKind, DataChange, RemoveKind, RenameMode};
-
     use super::*;
-
-    #[test]
-    fn a_file_is_looked_at_when_it_is_whole() {
-        for whole in [
-            EventKind::Access(AccessKind::Close(AccessMode::Write)),
-            EventKind::Modify(ModifyKind::Name(RenameMode::To)),
-            EventKind::Remove(RemoveKind::File),
-        ] {
-            assert!(is_whole(whole), "{whole:?}");
-        }
-        for begun in [
-            EventKind::Create(CreateKind::File),
-            EventKind::Modify(ModifyKind::Data(DataChange::Any)),
-            EventKind::Access(AccessKind::Close(AccessMode::Read)),
-        ] {
-            assert!(!is_whole(begun), "{begun:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_directory_that_is_made_anew_is_watched_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("etc");
-        let file = path.join("prism.yaml");
-        let mut directory = Directory::of(&file);
-        assert!(directory.watched.is_none(), "it is not there yet");
-        for _ in 0..2 {
-            std::fs::create_dir(&path).unwrap();
-            assert!(directory.watch());
-            assert!(!directory.watch(), "it is watched already");
-            std::fs::write(&file, "namespaces: []\n").unwrap();
-            directory.changed.notified().await;
-            std::fs::remove_dir_all(&path).unwrap();
-            while !directory.watched.as_ref().unwrap().is_lost.load(Relaxed) {
-                directory.changed.notified().await;
-            }
-            assert!(!directory.watch());
-        }
-        // Another one in its place, as `mv` puts it there.
-        std::fs::create_dir(&path).unwrap();
-        assert!(directory.watch());
-        let other = folder.path().join("other");
-        std::fs::create_dir(&other).unwrap();
-        std::fs::rename(&other, &path).unwrap();
-        assert!(directory.watch());
-    }
 
     #[test]
     fn a_file_that_was_just_changed_may_not_be_whole() {
