@@ -100,8 +100,7 @@ fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
     assert_eq!(open_files.split_whitespace().collect::<Vec<_>>(), ["512", "512", "files"]);
 }
 
-/// Passes calls on to `target`, as a load balancer would, but for reflection: a proxy that is asked for its interfaces
-/// lists none of a plugin's, and is refused before it is called.
+/// Passes calls on to `target`, as a load balancer would, but for reflection: nothing says that there is a proxy behind it.
 async fn without_reflection(target: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -143,14 +142,20 @@ async fn pass_on(stream: Stream, target: String) {
 
 #[tokio::test]
 async fn a_call_between_proxies_that_lead_to_each_other_ends() {
-    let dead = DeadAddress::new();
-    let one = Proxy::start(&[("default", &dead.address())]);
-    let other = Proxy::start(&[("default", &without_reflection(one.grpc()).await)]);
-    one.take(config(&[("default", &without_reflection(other.grpc()).await)])).await;
-    for proxy in [&one, &other] {
-        let error = client(proxy.grpc()).keyvalue().get("k").await.unwrap_err();
-        assert_eq!(error.reason(), Some(ErrorReason::ForwardingLoop), "{error}");
-        assert_eq!(error.code(), Code::FailedPrecondition);
+    for says_what_it_is in [true, false] {
+        let way = async |proxy: &Proxy| match says_what_it_is {
+            true => proxy.grpc().to_owned(),
+            false => without_reflection(proxy.grpc()).await,
+        };
+        let dead = DeadAddress::new();
+        let one = Proxy::start(&[("default", &dead.address())]);
+        let other = Proxy::start(&[("default", &way(&one).await)]);
+        one.take(config(&[("default", &way(&other).await)])).await;
+        for proxy in [&one, &other] {
+            let error = client(proxy.grpc()).keyvalue().get("k").await.unwrap_err();
+            assert_eq!(error.reason(), Some(ErrorReason::ForwardingLoop), "{error}");
+            assert_eq!(error.code(), Code::FailedPrecondition);
+        }
     }
 }
 

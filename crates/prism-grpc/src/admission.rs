@@ -1,12 +1,11 @@
 //! Which calls are let in: as many as the process and the connection may have under way.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use prism_proto::error::APPLIED;
 use prism_proto::{Applied, Error, ErrorReason};
 
-use crate::peer::{Peer, WATCHES_MAX};
+use crate::peer::Peer;
 use crate::shared::Shared;
 
 /// What health and reflection begin with; the interfaces of plugins do not.
@@ -15,42 +14,42 @@ const HEALTH_AND_REFLECTION: &str = "/grpc.";
 /// The one call that no limit refuses.
 const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
 
-/// Counts a call while it is under way, however it ends.
+/// What a call counts as while it is under way. It holds nothing: whoever has it [ends](Self::end) it with its peer.
+#[derive(Debug)]
 pub(crate) enum Admitted {
-    /// For the connection and the process.
-    Call(Arc<Peer>, Arc<Shared>),
-    /// For the connection alone: a stream of health or reflection, which lasts.
-    Watch(Arc<Peer>),
-    /// Not at all: a health check never waits.
-    Check,
+    /// A call of the connection and of the process.
+    Call,
+    /// One of the connection alone: a stream of health or reflection, which lasts.
+    Watch,
+    /// Nothing: a health check never waits, and a call that was refused is not under way.
+    Uncounted,
 }
 
 impl Admitted {
-    pub(crate) fn new(path: &str, peer: &Arc<Peer>, shared: &Arc<Shared>) -> Result<Self, Error> {
+    pub(crate) fn new(path: &str, peer: &Peer, shared: &Shared) -> Result<Self, Error> {
+        let counters = &shared.counters;
         if path.starts_with(HEALTH_AND_REFLECTION) {
+            peer.note_call(counters.calls_total.load(Ordering::Relaxed));
             if path == HEALTH_CHECK {
-                return Ok(Self::Check);
+                return Ok(Self::Uncounted);
             }
-            let begun = peer.begin_watch();
-            return if begun {
-                Ok(Self::Watch(Arc::clone(peer)))
-            } else {
-                Err(refused(
-                    shared,
-                    "this connection has as many streams of health and reflection as it may",
-                    WATCHES_MAX,
-                ))
-            };
+            if peer.begin_watch() {
+                return Ok(Self::Watch);
+            }
+            return Err(refused(
+                shared,
+                "this connection has as many streams of health and reflection as it may",
+                shared.limits.connection_watches_max,
+            ));
         }
         if !peer.begin_call() {
             return Err(refused(
                 shared,
                 "this connection has too many calls under way at once; wait for some to end, or use another connection",
-                peer.calls_max(),
+                shared.limits.connection_in_flight_max,
             ));
         }
         let in_flight_max = i64::try_from(shared.limits.in_flight_max).unwrap_or(i64::MAX);
-        let counters = &shared.counters;
         if counters.in_flight.fetch_add(1, Ordering::Relaxed) >= in_flight_max {
             counters.in_flight.fetch_sub(1, Ordering::Relaxed);
             peer.end_call();
@@ -60,8 +59,20 @@ impl Admitted {
                 shared.limits.in_flight_max,
             ));
         }
-        counters.calls_total.fetch_add(1, Ordering::Relaxed);
-        Ok(Self::Call(Arc::clone(peer), Arc::clone(shared)))
+        peer.note_call(counters.calls_total.fetch_add(1, Ordering::Relaxed) + 1);
+        Ok(Self::Call)
+    }
+
+    /// Counts the call no longer.
+    pub(crate) fn end(&self, peer: &Peer) {
+        match self {
+            Self::Call => {
+                peer.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
+                peer.end_call();
+            }
+            Self::Watch => peer.end_watch(),
+            Self::Uncounted => {}
+        }
     }
 }
 
@@ -70,17 +81,4 @@ fn refused(shared: &Shared, why: &'static str, limit: usize) -> Error {
     Error::new(ErrorReason::TooManyInFlight, why)
         .with("limit", limit.to_string())
         .with(APPLIED, Applied::No.as_str())
-}
-
-impl Drop for Admitted {
-    fn drop(&mut self) {
-        match self {
-            Self::Call(peer, shared) => {
-                shared.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
-                peer.end_call();
-            }
-            Self::Watch(peer) => peer.end_watch(),
-            Self::Check => {}
-        }
-    }
 }

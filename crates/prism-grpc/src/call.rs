@@ -19,6 +19,7 @@ use http::{HeaderMap, Response};
 use http_body::{Body, Frame};
 use tonic::Status;
 
+use crate::admission::Admitted;
 use crate::context::Context;
 use crate::head::GRPC_STATUS;
 use crate::message::Encoding;
@@ -55,11 +56,13 @@ enum State {
     Ended,
 }
 
-/// Answers one call, once. Dropped before the end it resets the stream.
+/// Answers one call, once, which is under way until this is dropped. Dropped before the end it resets the stream.
 #[derive(Debug)]
 pub struct Responder {
     state: State,
     peer: Arc<Peer>,
+    /// What the call counts as; set once.
+    pub(crate) admitted: Admitted,
     sent: Sent,
     /// The call in its trace; it ends with the answer.
     pub span: Option<Box<dyn Span>>,
@@ -67,7 +70,13 @@ pub struct Responder {
 
 impl Responder {
     pub(crate) fn new(respond: SendResponse<Payload>, peer: Arc<Peer>) -> Self {
-        Self { state: State::Waiting(respond), peer, sent: Sent::default(), span: None }
+        Self {
+            state: State::Waiting(respond),
+            peer,
+            admitted: Admitted::Uncounted,
+            sent: Sent::default(),
+            span: None,
+        }
     }
 
     /// Sends the response's head; with `end` it is all there is.
@@ -197,6 +206,7 @@ impl Drop for Responder {
         if let (Some(span), Some(code)) = (&mut self.span, self.sent.code) {
             span.set_code(code);
         }
+        self.admitted.end(&self.peer);
     }
 }
 

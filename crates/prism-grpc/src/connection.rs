@@ -7,7 +7,6 @@
 //! ```
 
 use std::future::{Future, poll_fn};
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -16,53 +15,23 @@ use std::task::{Context as Wake, Poll};
 use std::time::Duration;
 
 use h2::Reason;
-use h2::server::{Builder, Connection};
-use prism_proto::limits;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Interval, interval};
 use tonic::Status;
 
 use crate::admission::Admitted;
 use crate::call::{Call, Responder};
 use crate::context::Context;
+use crate::handshake::{H2, handshake};
 use crate::head::refusal;
 use crate::payload::Payload;
 use crate::peer::Peer;
-use crate::pump::Room;
+use crate::resets::Resets;
 use crate::shared::Shared;
-use crate::turns::{PREFACE, Turn, Turns};
+use crate::turns::Turn;
 
 /// A client has this long to say what it speaks.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
-
-/// What is advertised beyond a connection's share of calls: a client waits without a word for a stream beyond the
-/// advertised number, and is told of its share by those few.
-const STREAMS_BEYOND_SHARE: usize = 16;
-
-/// The most streams of a connection, however large its share.
-const STREAMS_MAX: usize = 1024;
-
-/// What a client may send ahead on one stream: a quarter of the largest message, so that a large one takes four
-/// round trips at most.
-const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
-
-/// What a client may send ahead on the whole connection.
-const CONNECTION_WINDOW_BYTES: u32 = 8 * STREAM_WINDOW_BYTES;
-
-// As much again is left for those who send on.
-const _: () = assert!(2 * Room::OWED_BYTES_MAX * STREAMS_MAX <= CONNECTION_WINDOW_BYTES as usize / 2);
-
-/// The most bytes of headers in one call; gRPC's own default is 8 KiB.
-const HEADERS_BYTES_MAX: u32 = 32 * 1024;
-
-/// The bytes of answers that one stream may hold back for a client that does not read.
-const SEND_BUFFER_BYTES_MAX: usize = 1024 * 1024;
-
-/// See [`TURN_BYTES`](crate::turns::TURN_BYTES).
-const UNACCEPTED_RESETS_MAX: usize = 2 * 1024;
-
-/// Over so long resets are counted: see [`resets_max`](crate::limits::Limits::resets_max).
-pub const RESETS_WINDOW: Duration = Duration::from_secs(10);
 
 /// How often a connection that is leaving is looked at.
 const LEAVING_CHECK: Duration = Duration::from_millis(50);
@@ -70,10 +39,6 @@ const LEAVING_CHECK: Duration = Duration::from_millis(50);
 /// A client has so long to answer the GOAWAY once its last call has ended. Its calls that are on their way meanwhile are
 /// answered.
 const LEAVING_GRACE: Duration = Duration::from_millis(500);
-
-/// The answer to a client that speaks HTTP/1.1.
-const HTTP1_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
-    content-length: 81\r\n\r\nThis port speaks gRPC (HTTP/2 with prior knowledge, no HTTP/1.1 and no TLS here)\n";
 
 /// What a worker does with calls.
 pub trait Handler: Send + Sync + 'static {
@@ -91,9 +56,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Handler,
 {
-    let streams_max = (peer.calls_max() + STREAMS_BEYOND_SHARE).min(STREAMS_MAX);
     let shaken_hands = tokio::select! {
-        shaken_hands = tokio::time::timeout(HANDSHAKE_MAX, handshake(stream, streams_max)) => shaken_hands,
+        shaken_hands = tokio::time::timeout(HANDSHAKE_MAX, handshake(stream, peer.calls_max())) => shaken_hands,
         () = peer.evicted() => return,
     };
     match shaken_hands {
@@ -102,44 +66,6 @@ where
         Ok(Err(error)) => tracing::debug!(%error, "the HTTP/2 handshake failed"),
         Err(_) => tracing::debug!("the client did not finish the HTTP/2 handshake in time"),
     }
-}
-
-type H2<S> = Connection<Turns<S>, Payload>;
-
-/// `None`: the client spoke something else and has been told.
-async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
-    mut stream: S,
-    streams_max: usize,
-) -> io::Result<Option<(H2<S>, Turn)>> {
-    let mut begin = [0; PREFACE.len()];
-    let mut len = 0;
-    while len < begin.len() && begin[..len] == PREFACE[..len] {
-        match stream.read(&mut begin[len..]).await? {
-            0 => return Ok(None),
-            read => len += read,
-        }
-    }
-    if begin != *PREFACE {
-        if begin[0].is_ascii_uppercase() {
-            stream.write_all(HTTP1_ANSWER).await?;
-        }
-        stream.shutdown().await?;
-        return Ok(None);
-    }
-    let stream = Turns::new(begin, stream);
-    let turn = stream.turn();
-    let connection = Builder::new()
-        .max_concurrent_streams(u32::try_from(streams_max).unwrap_or(u32::MAX))
-        .max_frame_size(limits::FRAME_BYTES_MAX)
-        .initial_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_header_list_size(HEADERS_BYTES_MAX)
-        .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
-        .max_concurrent_reset_streams(STREAMS_MAX)
-        .max_pending_accept_reset_streams(UNACCEPTED_RESETS_MAX)
-        .handshake(stream)
-        .await;
-    connection.map(|connection| Some((connection, turn))).map_err(io::Error::other)
 }
 
 /// Where a connection is in its life.
@@ -236,26 +162,6 @@ fn must_close(
     false
 }
 
-/// The resets of the last and this [`RESETS_WINDOW`].
-#[derive(Debug, Default)]
-struct Resets {
-    since: Option<Instant>,
-    count: usize,
-}
-
-impl Resets {
-    fn add(&mut self, resets: u32) -> usize {
-        if resets > 0 {
-            let now = Instant::now();
-            if self.since.is_none_or(|since| now.duration_since(since) >= RESETS_WINDOW) {
-                *self = Self { since: Some(now), count: 0 };
-            }
-            self.count += resets as usize;
-        }
-        self.count
-    }
-}
-
 /// A call under way.
 type Handling = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -289,11 +195,12 @@ fn accept<H: Handler>(
             span.write(&mut head.headers);
         }
     }
-    peer.note_call(shared.counters.sequence.fetch_add(1, Ordering::Relaxed));
-    let admitted = Admitted::new(head.uri.path(), peer, shared);
-    let context = Context::new(head, Arc::clone(peer));
-    let (admitted, context) = match admitted.and_then(|admitted| Ok((admitted, context?))) {
-        Ok(both) => both,
+    let context = Admitted::new(head.uri.path(), peer, shared).and_then(|admitted| {
+        responder.admitted = admitted;
+        Context::new(head, Arc::clone(peer))
+    });
+    let context = match context {
+        Ok(context) => context,
         Err(error) => {
             responder.fail(&Status::from(error));
             return None;
@@ -301,10 +208,7 @@ fn accept<H: Handler>(
     };
     let call = Call { context, body, responder };
     let handler = Arc::clone(handler);
-    Some(Box::pin(async move {
-        handler.handle(call).await;
-        drop(admitted);
-    }))
+    Some(Box::pin(async move { handler.handle(call).await }))
 }
 
 #[cfg(test)]

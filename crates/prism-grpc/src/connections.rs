@@ -67,8 +67,9 @@ impl Connections {
     /// Asks the one that has been without a call for the longest to leave; `false` if each has one.
     fn evict_idlest(&self, may_go: impl Fn(&Peer) -> bool) -> bool {
         let open = self.locked();
-        let idle = open.values().filter(|peer| may_go(peer));
-        let idle = idle.filter_map(|peer| peer.idle_since().map(|since| (since, peer)));
+        let idle = open.iter().filter(|(_, peer)| may_go(peer));
+        // Of those that came since the last call of all, the first.
+        let idle = idle.filter_map(|(id, peer)| peer.idle_since().map(|since| ((since, id), peer)));
         let Some((_, idlest)) = idle.min_by_key(|(since, _)| *since) else { return false };
         idlest.evict();
         self.counters.evicted_total.fetch_add(1, Relaxed);
@@ -110,10 +111,9 @@ mod tests {
     use crate::shares::Pool;
 
     fn peer(host: u8) -> Arc<Peer> {
-        static CAME: AtomicU64 = AtomicU64::new(0);
         let pool = Pool::new(0);
         let address = PeerAddress::Tcp(([10, 0, 0, host], 1).into());
-        Peer::new(address, &Limits::default(), &pool, &pool, CAME.fetch_add(1, Relaxed))
+        Peer::new(address, &Limits::default(), &pool, &pool, &Arc::default())
     }
 
     #[tokio::test]

@@ -31,7 +31,7 @@ impl Default for Context {
         let (head, ()) = http::Request::new(()).into_parts();
         let limits = Limits::default();
         let pool = Pool::new(0);
-        let peer = Peer::new(PeerAddress::Unix, &limits, &pool, &pool, 0);
+        let peer = Peer::new(PeerAddress::Unix, &limits, &pool, &pool, &Arc::default());
         Self(Arc::new(Known { head, peer, arrived: Instant::now(), deadline: None }))
     }
 }

@@ -11,8 +11,6 @@ pub struct Counters {
     pub connections_total: AtomicU64,
     /// Connections closed at once, since their address had its share of them.
     pub connections_refused_total: AtomicU64,
-    /// Counts what connections and their calls come to, so that they can be told apart by who was last.
-    pub sequence: AtomicU64,
     /// Calls under way now.
     pub in_flight: AtomicI64,
     /// Calls begun since the start.

@@ -11,16 +11,20 @@
 //! | [`context`] | what is known of a call beside its message |
 //! | [`payload`] | bytes on their way out, charged until they have left |
 //! | [`counters`] | plain counters of connections and calls |
+//! | [`incoming`] | the receiving half of a stream as a body |
 //! | [`pump`] | moving a body into a stream under flow control |
 //! | [`message`] | the framing of gRPC messages |
 //! | [`shared`] | what the connections of a process share |
 //! | `turns` | a socket, read by the turn |
 //! | `admission` | which calls are let in |
 //! | [`call`] | one gRPC call on its stream, and its answer |
-//! | [`connection`] | one HTTP/2 connection: handshake, streams, graceful end |
+//! | `handshake` | the first bytes of a connection |
+//! | `resets` | how many calls a client has reset of late |
+//! | [`connection`] | one HTTP/2 connection: streams, graceful end |
 //! | `connections` | the open connections, and which gives way to a new one |
 //! | [`unary`] | unary methods, called without a service between |
-//! | [`service`] | tonic services behind the calls |
+//! | [`service`] | tonic services as one |
+//! | [`handler`] | answering calls with them |
 //! | [`workers`] | threads with a runtime each, and the acceptor that feeds them |
 //!
 //! A module imports only those above it. A connection lives on one worker, and so does everything it touches. That is
@@ -32,12 +36,16 @@ pub mod connection;
 mod connections;
 pub mod context;
 pub mod counters;
+pub mod handler;
+mod handshake;
 pub mod head;
+pub mod incoming;
 pub mod limits;
 pub mod message;
 pub mod payload;
 pub mod peer;
 pub mod pump;
+mod resets;
 pub mod service;
 pub mod shared;
 pub mod shares;

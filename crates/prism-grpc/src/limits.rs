@@ -11,6 +11,8 @@ pub struct Limits {
     pub in_flight_max: usize,
     /// Those of one connection.
     pub connection_in_flight_max: usize,
+    /// Streams of one connection to health's `Watch` and to reflection, which last.
+    pub connection_watches_max: usize,
     /// Bytes of requests that are being read or wait for their end.
     pub request_bytes_max: usize,
     /// Those of one connection.
@@ -26,6 +28,10 @@ pub struct Limits {
 impl Limits {
     /// Calls under way in a process: at some 12 KiB each, what a small machine has to spare. A 32nd is a thousand.
     pub const IN_FLIGHT_MAX: usize = 32_000;
+
+    /// Streams of one connection to health's `Watch` and to reflection: a client needs one of each, and both versions of
+    /// reflection make three.
+    pub const CONNECTION_WATCHES_MAX: usize = 4;
 
     /// Bytes of requests, and of answers, in a process: 64 of the largest messages.
     pub const BYTES_MAX: usize = 64 * MESSAGE_BYTES_MAX;
@@ -52,6 +58,7 @@ impl Default for Limits {
         Self {
             in_flight_max: Self::IN_FLIGHT_MAX,
             connection_in_flight_max: Self::share_of_calls(Self::IN_FLIGHT_MAX),
+            connection_watches_max: Self::CONNECTION_WATCHES_MAX,
             request_bytes_max: Self::BYTES_MAX,
             connection_request_bytes_max: Self::share_of_bytes(Self::BYTES_MAX),
             answer_bytes_max: Self::BYTES_MAX,

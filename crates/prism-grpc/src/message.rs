@@ -17,7 +17,7 @@ use prism_proto::error::APPLIED;
 use prism_proto::{Applied, Error, ErrorReason};
 
 use crate::head::GRPC_ENCODING;
-use crate::pump::Room;
+use crate::incoming::Room;
 use crate::shares::{Charge, SMALL_BYTES, Share};
 
 /// Flags and length.

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Notify;
 
+use crate::counters::Counters;
 use crate::limits::Limits;
 use crate::shares::{Pool, Share};
 use crate::slots::Slots;
@@ -50,27 +51,27 @@ pub struct Peer {
     calls: AtomicUsize,
     calls_max: usize,
     watches: AtomicUsize,
+    watches_max: usize,
     resets: AtomicU32,
-    /// When it came or its last call did, as the number of that among all of the process.
+    /// The calls that the process had begun when its last one came, or else when it came itself.
     last_call: AtomicU64,
     is_leaving: AtomicBool,
     evict: Notify,
+    /// The server's figures.
+    pub(crate) counters: Arc<Counters>,
     unary_slots: OnceLock<Arc<Slots>>,
     stream_slots: OnceLock<Arc<Slots>>,
 }
 
-/// The streams that a connection may have of health's `Watch` and of reflection: a few, since they last.
-pub(crate) const WATCHES_MAX: usize = 4;
-
 impl Peer {
-    /// A peer that uses nothing yet, and has come as this one of all connections and calls.
+    /// A peer that uses nothing yet.
     #[must_use]
     pub fn new(
         address: PeerAddress,
         limits: &Limits,
         requests: &Arc<Pool>,
         answers: &Arc<Pool>,
-        last_call: u64,
+        counters: &Arc<Counters>,
     ) -> Arc<Self> {
         Arc::new(Self {
             address,
@@ -80,10 +81,12 @@ impl Peer {
             calls: AtomicUsize::new(0),
             calls_max: limits.connection_in_flight_max,
             watches: AtomicUsize::new(0),
+            watches_max: limits.connection_watches_max,
             resets: AtomicU32::new(0),
-            last_call: AtomicU64::new(last_call),
+            last_call: AtomicU64::new(counters.calls_total.load(Relaxed)),
             is_leaving: AtomicBool::new(false),
             evict: Notify::new(),
+            counters: Arc::clone(counters),
             unary_slots: OnceLock::new(),
             stream_slots: OnceLock::new(),
         })
@@ -111,14 +114,14 @@ impl Peer {
 
     /// Counts one stream more that lasts; `false` if there are as many as may be.
     pub(crate) fn begin_watch(&self) -> bool {
-        begin(&self.watches, WATCHES_MAX)
+        begin(&self.watches, self.watches_max)
     }
 
     pub(crate) fn end_watch(&self) {
         self.watches.fetch_sub(1, Relaxed);
     }
 
-    /// Notes that a call has come, and its number.
+    /// Notes that a call has come, and how many the process has begun with it.
     pub(crate) fn note_call(&self, number: u64) {
         self.last_call.store(number, Relaxed);
     }

@@ -1,7 +1,6 @@
 //! What the connections of a process share.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tokio_util::sync::CancellationToken;
 
@@ -39,7 +38,6 @@ impl Shared {
     /// A peer of a new connection.
     #[must_use]
     pub fn peer(&self, address: PeerAddress) -> Arc<Peer> {
-        let number = self.counters.sequence.fetch_add(1, Ordering::Relaxed);
-        Peer::new(address, &self.limits, &self.requests, &self.answers, number)
+        Peer::new(address, &self.limits, &self.requests, &self.answers, &self.counters)
     }
 }

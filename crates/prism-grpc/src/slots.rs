@@ -21,6 +21,12 @@ impl Slots {
         Arc::new(Self { max, used: AtomicUsize::new(0), freed: Notify::new() })
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
     /// Takes a slot, if one is free.
     #[must_use]
     pub fn try_take(self: &Arc<Self>) -> Option<Slot> {

@@ -24,6 +24,12 @@ use crate::shared::Shared;
 /// How long the acceptor pauses when the system refuses, for example because file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often a worker says that it has had a turn.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// So many beats without a call, and a worker rests: not after each pause between two calls.
+const REST_AFTER: u32 = 5;
+
 /// The running workers.
 #[derive(Debug)]
 pub struct Workers {
@@ -80,13 +86,15 @@ impl Pulse {
 }
 
 impl Workers {
-    /// Starts `count` workers. `make_handler` runs once on each, within its runtime.
+    /// Starts `count` workers. `make_handler` runs once on each, within its runtime; `rest` each time that the process has had
+    /// no call for some seconds.
     ///
     /// # Errors
     /// The system gives no threads.
     pub fn start<H: Handler>(
         count: usize,
         shared: &Arc<Shared>,
+        rest: fn(),
         make_handler: impl Fn() -> H + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let kill = CancellationToken::new();
@@ -101,7 +109,7 @@ impl Workers {
             let (open_here, kill, pulse) = (Arc::clone(&open), kill.clone(), pulse.clone());
             let work = move || {
                 let work = async {
-                    tokio::spawn(keep_a_timer_armed(pulse, index));
+                    tokio::spawn(keep_a_timer_armed(pulse, index, Arc::clone(&shared), rest));
                     work(queue, Arc::new(make_handler()), shared, open_here).await;
                 };
                 runtime.block_on(kill.run_until_cancelled_owned(work));
@@ -178,11 +186,34 @@ impl Workers {
 
 /// With no timer armed, tokio wakes its driver through an eventfd for each call's deadline: a system call, and one
 /// more turn of its loop. Deadlines beyond a timer that is armed already cost neither.
-async fn keep_a_timer_armed(pulse: Pulse, worker: usize) {
-    let mut timer = tokio::time::interval(Duration::from_secs(1));
+async fn keep_a_timer_armed(pulse: Pulse, worker: usize, shared: Arc<Shared>, rest: fn()) {
+    let mut timer = tokio::time::interval(BEAT);
+    let mut quiet = Quiet::default();
     loop {
         timer.tick().await;
         pulse.beat(worker);
+        if quiet.lasts(shared.counters.calls_total.load(Ordering::Relaxed)) {
+            rest();
+        }
+    }
+}
+
+/// How many beats have passed without a call.
+#[derive(Debug, Default)]
+struct Quiet {
+    calls_total: u64,
+    beats: u32,
+}
+
+impl Quiet {
+    /// Whether it is [`REST_AFTER`] beats now, for the first time since the last call.
+    fn lasts(&mut self, calls_total: u64) -> bool {
+        if calls_total == self.calls_total {
+            self.beats = self.beats.saturating_add(1);
+        } else {
+            *self = Self { calls_total, beats: 0 };
+        }
+        self.beats == REST_AFTER
     }
 }
 
@@ -231,6 +262,16 @@ impl Drop for Open {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_worker_rests_once_after_some_beats_without_a_call() {
+        let mut quiet = Quiet::default();
+        let mut rests = |calls: &[u64]| calls.iter().filter(|&&calls| quiet.lasts(calls)).count();
+        assert_eq!(rests(&[1, 1, 1, 1, 1]), 0);
+        assert_eq!(rests(&[1, 1, 1]), 1);
+        assert_eq!(rests(&[2, 3, 3, 3, 3]), 0);
+        assert_eq!(rests(&[3, 3]), 1);
+    }
 
     #[test]
     fn a_worker_without_a_turn_is_stalled_until_it_has_one() {

@@ -1,12 +1,14 @@
 //! A plugin's process: health and reflection beside its services, and the life of the server.
 
 use std::future::Future;
+use std::sync::Arc;
 
-use prism_grpc::service::ServiceHandler;
+use prism_grpc::handler::ServiceHandler;
 use prism_net::address::Address;
 use prism_runtime::args::{HttpListen, ServerArgs};
 use prism_runtime::exit::ServerError;
 use prism_runtime::health::Health;
+use prism_runtime::reflection::Fixed;
 use prism_runtime::signals::Signals;
 use prism_runtime::{Running, Server, reflection, telemetry};
 use prometheus_client::registry::Registry;
@@ -51,7 +53,8 @@ pub async fn start(app: App<'_>) -> Result<Running, ServerError> {
     let mut server = Server::new(app.name, app.args, listen, HttpListen::Off, health.clone());
     server.registry = app.registry;
     let services = services.add(health.service(), tonic_health::pb::FILE_DESCRIPTOR_SET);
-    let services = reflection::add_to(services);
+    let described = Arc::new(Fixed::of(&services));
+    let services = reflection::add_to(services, described);
     let handler = ServiceHandler::new(services, server.drain.clone());
     server.start(move || handler.clone()).await
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use prost::Message as _;
 use prost_types::method_options::IdempotencyLevel;
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::FILE_DESCRIPTOR_SET;
 
@@ -48,6 +48,10 @@ pub static KNOWN: LazyLock<Methods> = LazyLock::new(|| {
     let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("build.rs wrote this descriptor set");
     of_files(&set.file)
 });
+
+/// The full names of this crate's interfaces.
+pub static INTERFACES: LazyLock<FxHashSet<String>> =
+    LazyLock::new(|| KNOWN.keys().map(|path| service_of(path).to_owned()).collect());
 
 /// The methods that some files describe.
 #[must_use]

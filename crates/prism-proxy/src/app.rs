@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
-use prism_grpc::service::{ServiceHandler, Services};
+use prism_grpc::handler::ServiceHandler;
+use prism_grpc::service::Services;
 use prism_runtime::args::{HttpListen, ServerArgs};
 use prism_runtime::exit::ServerError;
 use prism_runtime::health::Health;
@@ -18,11 +19,13 @@ use crate::config::{self, ConfigError};
 use crate::endpoint;
 use crate::forward::Forwarder;
 use crate::metrics::ProxyCollector;
+use crate::reflected::Reflected;
 use crate::reload::{Reloader, Source};
 use crate::route::{EmbeddedPlugins, RouteTable};
 use crate::shared::Shared;
 use crate::status;
 use crate::traffic::page;
+use crate::upstream::SlotArgs;
 
 /// The binary's name.
 pub const NAME: &str = "prism-proxy";
@@ -62,6 +65,10 @@ pub struct ProxyArgs {
     /// 16 at least].
     #[arg(long, value_name = "N")]
     pub namespace_in_flight_max: Option<NonZeroUsize>,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the about of the command")]
+    pub slots: SlotArgs,
 }
 
 impl ProxyArgs {
@@ -124,15 +131,16 @@ pub async fn start(
     let mut server = Server::new(NAME, args, listen, HttpListen::At(http_listen), health.clone());
 
     let services = Services::default().add(health.service(), tonic_health::pb::FILE_DESCRIPTOR_SET);
-    let services = reflection::add_to(services).with_server(endpoint::PROXY);
-    let own = ServiceHandler::new(services, server.drain.clone());
     let namespace_in_flight_max = proxy.namespace_in_flight_max(server.limits.in_flight_max);
     let shared = Shared::new(table, proxy.access_log, namespace_in_flight_max);
+    let reflected = Arc::new(Reflected::new(&services, &embedded, &shared));
+    let services = reflection::add_to(services, reflected).with_server(endpoint::PROXY);
+    let own = ServiceHandler::new(services, server.drain.clone());
     let (reloader, status) = Reloader::new(source, &config, embedded, &shared)?;
     let collector = ProxyCollector { shared: Arc::clone(&shared), status: status.clone() };
     server.registry.register_collector(Box::new(collector));
     server.http_routes = status::routes(Arc::clone(&shared), status).merge(page::routes(Arc::clone(&shared)));
-    let running = server.start(move || Forwarder::new(Arc::clone(&shared), own.clone())).await?;
+    let running = server.start(move || Forwarder::new(Arc::clone(&shared), own.clone(), proxy.slots)).await?;
     let reload = async {
         if let Some(reloader) = reloader {
             reloader.run().await;

@@ -8,12 +8,14 @@
 //! | `admit` | reading the first message, finding the route |
 //! | `headers` | which headers go on |
 //! | `embedded` | calling a plugin in this process |
+//! | `unanswered` | a call between its request and the head of its answer |
 //! | `exchange` | the exchange with a backend behind a connection |
 
 mod admit;
 mod embedded;
 mod exchange;
 mod headers;
+mod unanswered;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -24,7 +26,7 @@ use h2::RecvStream;
 use prism_grpc::Context;
 use prism_grpc::call::{Call, Responder, wait_for_answer_room};
 use prism_grpc::connection::Handler;
-use prism_grpc::service::ServiceHandler;
+use prism_grpc::handler::ServiceHandler;
 use prism_grpc::{head, message};
 use prism_proto::{Error, INTERFACES_PREFIX};
 use tokio::time::timeout_at;
@@ -35,7 +37,7 @@ use self::exchange::Exchange;
 use crate::route::Backend;
 use crate::shared::Shared;
 use crate::traffic::Ongoing;
-use crate::upstream::Upstreams;
+use crate::upstream::{SlotArgs, Upstreams};
 
 /// A client has this long to send the first message, which names the namespace, unless its own deadline is shorter.
 const FIRST_MESSAGE_MAX: Duration = Duration::from_secs(30);
@@ -90,8 +92,8 @@ impl Handler for Forwarder {
 impl Forwarder {
     /// A forwarder for the worker it is made on. Calls that are not to an interface go to the proxy's own services.
     #[must_use]
-    pub fn new(shared: Arc<Shared>, own: ServiceHandler) -> Self {
-        let upstreams = Upstreams::default();
+    pub fn new(shared: Arc<Shared>, own: ServiceHandler, slots: SlotArgs) -> Self {
+        let upstreams = Upstreams::new(slots);
         tokio::spawn(upstreams.clone().close_unused());
         Self { shared, upstreams, own }
     }

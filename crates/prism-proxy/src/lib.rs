@@ -16,6 +16,7 @@
 //! | [`forward`] | one call's way through |
 //! | [`upstream`] | connections to backends, and asking their reflection |
 //! | [`error`] | the refusals that are the proxy's own |
+//! | `reflected` | what the proxy's reflection tells of |
 //! | [`app`] | wiring: flags, table, server |
 //!
 //! No interface's messages are known here, only that field 1 of a request is its namespace. A plugin with new
@@ -30,6 +31,7 @@ pub mod forward;
 pub mod limit;
 mod metrics;
 pub mod namespace;
+mod reflected;
 pub mod reload;
 pub mod route;
 pub mod shared;

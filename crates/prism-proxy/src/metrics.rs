@@ -13,7 +13,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::sync::watch;
 
-use crate::route::RemoteState;
+use crate::route::{RemoteCounts, RemoteState};
 use crate::shared::Shared;
 use crate::status::{Outcome, Status};
 use crate::traffic::{LATENCY_BOUNDS, Totals};
@@ -150,11 +150,28 @@ impl ProxyCollector {
                 counter(&mut metric, &[("backend", backend.as_str()), ("outcome", outcome)], count)?;
             }
         }
-        let (name, help) =
-            ("prism_proxy_retries", "Calls sent a second time, since the backend had not seen the first");
-        let mut metric = family(encoder, name, help, MetricType::Counter)?;
-        for (backend, remote) in &remotes {
-            counter(&mut metric, &[("backend", backend)], remote.counts().retries)?;
+        let counters: [(&str, &str, fn(&RemoteCounts) -> u64); 3] = [
+            (
+                "prism_proxy_retries",
+                "Calls sent a second time, since the backend had not seen the first",
+                |counts| counts.retries,
+            ),
+            (
+                "prism_proxy_backend_slots_waited_for",
+                "Unary calls that waited for a slot, since their client or namespace had its share of them",
+                |counts| counts.slots_waited_for,
+            ),
+            (
+                "prism_proxy_backend_slots_refused",
+                "Streams refused a slot, since their client or namespace had its share of them",
+                |counts| counts.slots_refused,
+            ),
+        ];
+        for (name, help, count) in counters {
+            let mut metric = family(encoder, name, help, MetricType::Counter)?;
+            for (backend, remote) in &remotes {
+                counter(&mut metric, &[("backend", backend)], count(&remote.counts()))?;
+            }
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! | module | owns |
 //! |---|---|
 //! | `kind` | what differs between unary calls and streams |
+//! | `shares` | how many calls at a backend one client's connection and one namespace may have |
 //! | `place` | a connection, and one call's place on it |
 //! | `discovery` | asking a new backend's reflection |
 //! | `dial` | making one connection |
@@ -16,6 +17,7 @@ mod discovery;
 mod kind;
 mod link;
 mod place;
+mod shares;
 
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -27,6 +29,7 @@ use rustc_hash::FxHashMap;
 pub use self::kind::Kind;
 use self::link::{Link, locked};
 pub use self::place::{Full, NoPlace, Place};
+pub use self::shares::SlotArgs;
 use crate::route::Remote;
 use crate::traffic::Traffic;
 
@@ -34,9 +37,10 @@ use crate::traffic::Traffic;
 const UNUSED_CHECK: Duration = Duration::from_secs(1);
 
 /// One worker's connections to all backends.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Upstreams {
     links: Arc<Mutex<Links>>,
+    shares: SlotArgs,
 }
 
 #[derive(Debug, Default)]
@@ -47,7 +51,7 @@ struct Links {
     ways: FxHashMap<(usize, usize, Kind), Way>,
 }
 
-/// A namespace's way to its backend, and its share of the places there.
+/// A namespace's way to its backend, and its share of the slots there.
 #[derive(Debug)]
 struct Way {
     namespace: Weak<Traffic>,
@@ -56,8 +60,29 @@ struct Way {
 }
 
 impl Upstreams {
-    /// A place for a call of this peer and namespace on a connection to a backend, which is made if need be. While the
-    /// backend is down, fails at once.
+    /// No connections yet.
+    #[must_use]
+    pub fn new(shares: SlotArgs) -> Self {
+        Self { links: Arc::default(), shares }
+    }
+
+    /// A place for a call of this peer and namespace on a connection to a backend, if one is free now, as it is for most
+    /// calls.
+    #[must_use]
+    pub fn free_place(
+        &self,
+        remote: &Arc<Remote>,
+        kind: Kind,
+        peer: &Peer,
+        namespace: &Arc<Traffic>,
+    ) -> Option<Place> {
+        let mut links = locked(&self.links);
+        let way = links.way(remote, kind, namespace, &self.shares);
+        let client = self.client_slots(kind, peer).try_take()?;
+        way.link.free_place([client, way.share.try_take()?])
+    }
+
+    /// The same, once there is one; the connection is made if need be. While the backend is down, fails at once.
     ///
     /// # Errors
     /// [`NoPlace`]; the backend has seen nothing.
@@ -71,13 +96,13 @@ impl Upstreams {
         peer: &Peer,
         namespace: &Arc<Traffic>,
     ) -> Result<Place, NoPlace> {
-        let (link, share) = self.way(remote, kind, namespace);
-        let client = match kind {
-            Kind::Unary => peer.unary_slots(kind.connection_share()),
-            Kind::Streaming => peer.stream_slots(kind.connection_share()),
+        let (link, share) = {
+            let mut links = locked(&self.links);
+            let way = links.way(remote, kind, namespace, &self.shares);
+            (Arc::clone(&way.link), Arc::clone(&way.share))
         };
-        let client = slot(kind, client, Full::Connection(kind.connection_share())).await?;
-        let namespace = slot(kind, &share, Full::Namespace(kind.namespace_share())).await?;
+        let client = slot(kind, self.client_slots(kind, peer), remote, Full::Connection).await?;
+        let namespace = slot(kind, &share, remote, Full::Namespace).await?;
         link.place([client, namespace]).await.map_err(NoPlace::Unreachable)
     }
 
@@ -92,25 +117,46 @@ impl Upstreams {
         }
     }
 
-    fn way(&self, remote: &Arc<Remote>, kind: Kind, namespace: &Arc<Traffic>) -> (Arc<Link>, Arc<Slots>) {
-        let Links { links, ways } = &mut *locked(&self.links);
+    fn client_slots<'a>(&self, kind: Kind, peer: &'a Peer) -> &'a Arc<Slots> {
+        let max = self.shares.connection(kind);
+        match kind {
+            Kind::Unary => peer.unary_slots(max),
+            Kind::Streaming => peer.stream_slots(max),
+        }
+    }
+}
+
+impl Links {
+    fn way(&mut self, remote: &Arc<Remote>, kind: Kind, namespace: &Arc<Traffic>, shares: &SlotArgs) -> &Way {
+        let Self { links, ways } = self;
         let remote_at = Arc::as_ptr(remote).addr();
-        let way = ways.entry((Arc::as_ptr(namespace).addr(), remote_at, kind)).or_insert_with(|| {
+        ways.entry((Arc::as_ptr(namespace).addr(), remote_at, kind)).or_insert_with(|| {
             let link = links.entry((remote_at, kind)).or_insert_with(|| Link::new(remote, kind));
             Way {
                 namespace: Arc::downgrade(namespace),
                 link: Arc::clone(link),
-                share: Slots::new(kind.namespace_share()),
+                share: Slots::new(shares.namespace(kind)),
             }
-        });
-        (Arc::clone(&way.link), Arc::clone(&way.share))
+        })
     }
 }
 
 /// A slot of a share: at once, or for a unary call when there is one.
-async fn slot(kind: Kind, share: &Arc<Slots>, full: Full) -> Result<Slot, NoPlace> {
-    match kind {
-        Kind::Unary => Ok(share.take().await),
-        Kind::Streaming => share.try_take().ok_or(NoPlace::Full(full)),
+async fn slot(
+    kind: Kind,
+    share: &Arc<Slots>,
+    remote: &Remote,
+    full: fn(usize) -> Full,
+) -> Result<Slot, NoPlace> {
+    match (share.try_take(), kind) {
+        (Some(slot), _) => Ok(slot),
+        (None, Kind::Unary) => {
+            remote.slot_waited_for();
+            Ok(share.take().await)
+        }
+        (None, Kind::Streaming) => {
+            remote.slot_refused();
+            Err(NoPlace::Full(full(share.max())))
+        }
     }
 }

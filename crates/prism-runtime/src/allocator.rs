@@ -69,6 +69,16 @@ unsafe impl GlobalAlloc for Allocator {
     }
 }
 
+/// Gives what this thread has freed back to the system. mimalloc does that by itself beside its work, and a thread without
+/// work would keep what a burst has left.
+pub fn release() {
+    #[expect(unsafe_code, reason = "a function of a C library is called")]
+    // SAFETY: it takes no pointer, and any thread may call it at any time.
+    unsafe {
+        mi::mi_collect(true);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

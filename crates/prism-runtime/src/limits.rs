@@ -17,6 +17,10 @@ pub struct LimitArgs {
     #[arg(long, value_name = "N")]
     pub connection_in_flight_max: Option<NonZeroUsize>,
 
+    /// The most streams of health's Watch and of reflection at once on one connection; further ones get RESOURCE_EXHAUSTED.
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub connection_watches_max: NonZeroUsize,
+
     /// The most bytes of requests that are being received, or wait for their end, in this process; beyond that, calls that
     /// bring more get RESOURCE_EXHAUSTED.
     #[arg(long, value_name = "SIZE", default_value = "256MiB")]
@@ -53,6 +57,7 @@ impl LimitArgs {
             in_flight_max,
             connection_in_flight_max: calls
                 .map_or_else(|| Limits::share_of_calls(in_flight_max), |share| share.min(in_flight_max)),
+            connection_watches_max: self.connection_watches_max.get(),
             request_bytes_max,
             connection_request_bytes_max: bytes(self.connection_request_bytes_max, request_bytes_max),
             answer_bytes_max,

@@ -26,7 +26,7 @@ use crate::exit::ServerError;
 use crate::health::Health;
 use crate::signals::Signals;
 use crate::traces::{TraceArgs, Traces};
-use crate::{descriptors, http, metrics};
+use crate::{allocator, descriptors, http, metrics};
 
 /// A server that is about to start.
 #[derive(Debug)]
@@ -111,7 +111,8 @@ impl Server {
         let shared = Arc::new(Shared::new(self.limits, self.drain.clone(), tracer));
         metrics::register_shared(&mut self.registry, &shared);
         let connections_max = connections_within_descriptors(self.connections_max);
-        let workers = Workers::start(self.workers, &shared, make_handler).map_err(ServerError::failed)?;
+        let workers = Workers::start(self.workers, &shared, allocator::release, make_handler)
+            .map_err(ServerError::failed)?;
         self.health.set_serving(true).await;
 
         let stop_http = CancellationToken::new();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use h2::RecvStream;
 use prism_grpc::Context;
+use prism_grpc::handler;
 use prism_grpc::message::{self, Encoding, Message};
-use prism_grpc::service;
 use prism_proto::methods::{self, Method};
 use prism_proto::{Error, limits};
 
@@ -40,7 +40,7 @@ pub(super) async fn admit(
     headers::check_for_loop(&head.headers)?;
     let share = &context.peer().requests;
     let message = message::read_first(body, limits::MESSAGE_BYTES_MAX, share).await?;
-    let mut message = message.ok_or_else(service::absent)?;
+    let mut message = message.ok_or_else(handler::absent)?;
     let plain = if message.compressed {
         Some(encoding.decompress(&mut message, limits::MESSAGE_BYTES_MAX, share)?)
     } else {

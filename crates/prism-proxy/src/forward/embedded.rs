@@ -7,9 +7,9 @@ use h2::RecvStream;
 use http::Request;
 use prism_grpc::call::Responder;
 use prism_grpc::head::GRPC_ENCODING;
-use prism_grpc::message;
-use prism_grpc::pump::Incoming;
-use prism_grpc::service::{self, Pieces, Served};
+use prism_grpc::incoming::{Incoming, Pieces};
+use prism_grpc::service::Served;
+use prism_grpc::{handler, message};
 use prism_proto::Error;
 use tonic::body::Body;
 
@@ -29,10 +29,10 @@ pub(super) async fn call(
     if let Some(unary) = served.service.unary(routed.context.head().uri.path()) {
         let Routed { context, message, plain, _in_flight, .. } = *routed;
         let plain = plain.map_or_else(|| message.joined_payload(), Bytes::from);
-        return service::send_unary(unary(context, plain), responder).await;
+        return handler::send_unary(unary(context, plain), responder).await;
     }
     let request = request(&routed, body);
-    Box::pin(service::send(&served.service, request, responder)).await;
+    Box::pin(handler::send(&served.service, request, responder)).await;
     Ok(())
 }
 

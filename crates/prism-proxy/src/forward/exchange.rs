@@ -5,36 +5,32 @@
 
 use std::fmt::Display;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::{self, Poll};
-use std::time::Duration;
+use std::task::Poll;
 
 use bytes::Bytes;
-use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
 use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
 use http::{Request, Response, StatusCode, Version};
 use prism_grpc::call::Responder;
 use prism_grpc::head::{self, GRPC_TIMEOUT};
+use prism_grpc::incoming::{Incoming, Pieces};
 use prism_grpc::payload::Payload;
-use prism_grpc::pump::{Incoming, PumpError, Sent, pump};
-use prism_grpc::service::Pieces;
+use prism_grpc::pump::{PumpError, Sent, pump};
 use prism_grpc::span::Span;
 use prism_proto::Error;
 use tonic::Code;
 
 use super::admit::Routed;
 use super::headers::{add_via, passed_on};
+use super::unanswered::Unanswered;
 use crate::endpoint::Endpoint;
 use crate::error;
 use crate::route::Remote;
 use crate::traffic::Ongoing;
 use crate::upstream::{Full, Kind, NoPlace, Place, Upstreams};
-
-/// A call that was given up runs out for so long; a backend that does not answer it by then is reset all the same.
-const RUN_OUT_MAX: Duration = Duration::from_secs(30);
 
 /// The authority of calls to a Unix socket, which has none of its own.
 const UNIX_AUTHORITY: &str = "localhost";
@@ -108,7 +104,12 @@ impl Exchange<'_> {
     /// A place on a connection to the backend; `None` when the client is gone.
     async fn place(&self, kind: Kind, responder: &mut Responder) -> Option<Result<Place, NoPlace>> {
         let Routed { context, route, .. } = self.routed;
-        let mut placed = pin!(self.upstreams.place(self.remote, kind, context.peer(), &route.traffic));
+        let (peer, namespace) = (context.peer(), &route.traffic);
+        if let Some(place) = self.upstreams.free_place(self.remote, kind, peer, namespace) {
+            return Some(Ok(place));
+        }
+        // Boxed, since every call would have to have room for what few need.
+        let mut placed = Box::pin(self.upstreams.place(self.remote, kind, peer, namespace));
         poll_fn(|cx| match placed.as_mut().poll(cx) {
             Poll::Ready(place) => Poll::Ready(Some(place)),
             Poll::Pending => responder.poll_gone(cx).map(|()| None),
@@ -264,48 +265,6 @@ impl Exchange<'_> {
             return Ok(Attempt::Unseen(why));
         }
         Err(self.lost(&why))
-    }
-}
-
-/// A call that the backend has and has not answered. Dropped before the answer it is reset, if the connection may have one
-/// reset more; else it runs out: what comes is dropped, and only then its place is free.
-struct Unanswered(Option<(ResponseFuture, Place)>);
-
-impl Unanswered {
-    fn new(response: ResponseFuture, place: Place) -> Self {
-        Self(Some((response, place)))
-    }
-
-    fn place(&self) -> Option<&Place> {
-        self.0.as_ref().map(|(_, place)| place)
-    }
-
-    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<Response<RecvStream>, h2::Error>> {
-        match &mut self.0 {
-            Some((response, _)) => Pin::new(response).poll(cx),
-            None => Poll::Pending,
-        }
-    }
-
-    /// The call's place, which is the caller's now.
-    fn answered(mut self) -> Option<Place> {
-        self.0.take().map(|(_, place)| place)
-    }
-}
-
-impl Drop for Unanswered {
-    fn drop(&mut self) {
-        let Some((response, place)) = self.0.take() else { return };
-        if place.may_reset() {
-            return;
-        }
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                // Its head is enough: what is reset after that counts for nobody.
-                let _ = tokio::time::timeout(RUN_OUT_MAX, response).await;
-                drop(place);
-            });
-        }
     }
 }
 

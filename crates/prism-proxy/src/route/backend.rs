@@ -42,6 +42,8 @@ pub struct Remote {
     connects_made: AtomicU64,
     connects_failed: AtomicU64,
     retries: AtomicU64,
+    slots_waited_for: AtomicU64,
+    slots_refused: AtomicU64,
     /// Why the last attempts to connect failed.
     failing: ArcSwapOption<Failing>,
 }
@@ -77,6 +79,10 @@ pub struct RemoteCounts {
     pub connects_failed: u64,
     /// Calls sent a second time.
     pub retries: u64,
+    /// Unary calls that waited for a slot.
+    pub slots_waited_for: u64,
+    /// Streams that were refused a slot.
+    pub slots_refused: u64,
 }
 
 impl Remote {
@@ -88,6 +94,8 @@ impl Remote {
             connects_made: AtomicU64::new(0),
             connects_failed: AtomicU64::new(0),
             retries: AtomicU64::new(0),
+            slots_waited_for: AtomicU64::new(0),
+            slots_refused: AtomicU64::new(0),
             failing: ArcSwapOption::empty(),
         }
     }
@@ -107,12 +115,24 @@ impl Remote {
             connects_made: self.connects_made.load(Ordering::Relaxed),
             connects_failed: self.connects_failed.load(Ordering::Relaxed),
             retries: self.retries.load(Ordering::Relaxed),
+            slots_waited_for: self.slots_waited_for.load(Ordering::Relaxed),
+            slots_refused: self.slots_refused.load(Ordering::Relaxed),
         }
     }
 
     /// Notes that a call is sent a second time.
     pub(crate) fn retried(&self) {
         self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that a unary call waits for a slot, since its client or its namespace has its share of them.
+    pub(crate) fn slot_waited_for(&self) {
+        self.slots_waited_for.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that a stream is refused, since its client or its namespace has its share of the slots.
+    pub(crate) fn slot_refused(&self) {
+        self.slots_refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Notes that an attempt to connect failed.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use prism_proto::methods::{Method, Methods};
+use prism_runtime::reflection::Files;
 use rustc_hash::FxHashSet;
 
 /// What is known of a backend so far.
@@ -19,6 +21,8 @@ pub struct Discovered {
 pub(crate) struct Found {
     pub(crate) interfaces: FxHashSet<String>,
     pub(crate) methods: Methods,
+    /// What describes those of its interfaces that are not the contract's.
+    pub(crate) files: Files,
     /// It is a proxy: what it serves depends on the namespace.
     pub(crate) is_proxy: bool,
 }
@@ -45,6 +49,11 @@ impl Discovered {
     #[must_use]
     pub fn method(&self, path: &str) -> Option<Method> {
         self.found.load().as_ref().and_then(|found| found.methods.get(path).copied())
+    }
+
+    /// What `find` finds in the files of the backend's own interfaces.
+    pub(crate) fn find(&self, find: &dyn Fn(&Files) -> Option<Bytes>) -> Option<Bytes> {
+        self.found.load().as_ref().and_then(|found| find(&found.files))
     }
 
     /// Whether nobody is asking the backend yet; if so, the caller must, and [`note`](Self::note) what it says.

@@ -4,15 +4,16 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
 use http::header::{CONTENT_TYPE, SERVER, TE};
 use http::{HeaderValue, Request};
 use prism_grpc::message::{PREFIX_BYTES, framed};
 use prism_grpc::payload::Payload;
-use prism_proto::methods::{self, Methods};
+use prism_proto::methods;
 use prism_proto::{INTERFACES_PREFIX, limits};
+use prism_runtime::reflection::Files;
 use prost::Message as _;
 use prost_types::FileDescriptorProto;
 use rustc_hash::FxHashSet;
@@ -31,8 +32,9 @@ const PATHS: [&str; 2] = [
 /// A backend has this long to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
-/// The most interfaces that are asked about.
+/// The most interfaces that are asked about, and the most imports of one of them.
 const INTERFACES_MAX: usize = 256;
+const IMPORTS_MAX: usize = 256;
 
 /// Asks a backend over a new connection and notes what it says, unless somebody is asking already.
 pub(super) fn begin(remote: &Weak<Remote>, send: &SendRequest<Payload>) {
@@ -88,18 +90,56 @@ impl Conversation {
     }
 
     async fn discover(&mut self) -> Option<Found> {
+        // It was asked when the stream was opened.
         let MessageResponse::ListServicesResponse(list) = self.answer().await? else { return None };
         let names = list.service.into_iter().map(|service| service.name);
         let interfaces: FxHashSet<_> = names.filter(|name| name.starts_with(INTERFACES_PREFIX)).collect();
-        let mut found = Methods::default();
-        for interface in interfaces.iter().take(INTERFACES_MAX) {
-            Self::send(&mut self.to, MessageRequest::FileContainingSymbol(interface.clone()))?;
-            let Some(MessageResponse::FileDescriptorResponse(files)) = self.answer().await else { continue };
-            let decode = |file: &Vec<u8>| FileDescriptorProto::decode(file.as_slice()).ok();
-            let files: Vec<_> = files.file_descriptor_proto.iter().filter_map(decode).collect();
-            found.extend(methods::of_files(&files));
+        let mut found = Found { interfaces, is_proxy: self.is_proxy, ..Found::default() };
+        for interface in found.interfaces.iter().take(INTERFACES_MAX) {
+            let files = self.files(MessageRequest::FileContainingSymbol(interface.clone())).await?;
+            let decode = |file: &Bytes| FileDescriptorProto::decode(file.clone()).ok();
+            found.methods.extend(methods::of_files(&files.iter().filter_map(decode).collect::<Vec<_>>()));
+            if !methods::INTERFACES.contains(interface) {
+                self.add_with_imports(files, &mut found.files).await?;
+            }
         }
-        Some(Found { interfaces, methods: found, is_proxy: self.is_proxy })
+        Some(found)
+    }
+
+    /// Adds files and what they import, as far as the backend has it.
+    async fn add_with_imports(&mut self, files: Vec<Bytes>, to: &mut Files) -> Option<()> {
+        let mut left = files;
+        let mut asked_for = FxHashSet::default();
+        while let Some(file) = left.pop() {
+            if to.bytes() + file.len() > limits::MESSAGE_BYTES_MAX {
+                break;
+            }
+            let Ok(file) = to.add(file) else { continue };
+            for import in file.dependency {
+                if to.named(&import).is_none()
+                    && asked_for.len() < IMPORTS_MAX
+                    && asked_for.insert(import.clone())
+                {
+                    left.extend(self.files(MessageRequest::FileByFilename(import)).await?);
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// The files of an answer; none where it is an error.
+    async fn files(&mut self, question: MessageRequest) -> Option<Vec<Bytes>> {
+        match self.ask(question).await? {
+            MessageResponse::FileDescriptorResponse(files) => {
+                Some(files.file_descriptor_proto.into_iter().map(Bytes::from).collect())
+            }
+            _ => Some(Vec::new()),
+        }
+    }
+
+    async fn ask(&mut self, question: MessageRequest) -> Option<MessageResponse> {
+        Self::send(&mut self.to, question)?;
+        self.answer().await
     }
 
     async fn answer(&mut self) -> Option<MessageResponse> {

@@ -26,20 +26,6 @@ impl Kind {
         }
     }
 
-    /// Calls of one client's connection at once, to all backends. A unary call waits for its turn: it has its place only until
-    /// the backend has answered. A stream has it for as long as it lasts, and is refused.
-    pub(super) const fn connection_share(self) -> usize {
-        match self {
-            Self::Unary => self.whole() / 8,
-            Self::Streaming => self.whole() / 32,
-        }
-    }
-
-    /// Calls of one namespace at once.
-    pub(super) const fn namespace_share(self) -> usize {
-        self.whole() / 4
-    }
-
     /// Calls at once on all connections of one link: 2,048 and 1,024.
     pub(super) const fn whole(self) -> usize {
         self.streams_max() * self.connections_max()

@@ -85,7 +85,14 @@ impl Link {
         self.remote.strong_count() > 0
     }
 
-    /// A place for one call whose client and namespace allow it.
+    /// A place for one call whose client and namespace allow it, if there is one now.
+    pub(super) fn free_place(&self, [client, namespace]: [Slot; 2]) -> Option<Place> {
+        let slot = self.slots.try_take()?;
+        let connection = self.pick().ok()??;
+        Some(Place::on(connection, [client, namespace, slot]))
+    }
+
+    /// The same, once there is one.
     pub(super) async fn place(&self, [client, namespace]: [Slot; 2]) -> Result<Place, Unreachable> {
         let slot = self.slots.take().await;
         loop {

@@ -1,0 +1,214 @@
+//! Answers calls with services.
+//!
+//! tonic dispatches, decodes and encodes; what it would answer differently from the contract is answered before it:
+//! an absent message, a large or badly framed one, an unknown method, an unknown compression.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::Poll;
+use std::time::Duration;
+
+use h2::RecvStream;
+use http::header::SERVER;
+use http::{Request, Response};
+use http_body::Body as _;
+use prism_proto::methods::{Method, Methods};
+use prism_proto::{Applied, Error, ErrorReason, INTERFACES_PREFIX, limits};
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+
+use crate::call::{Call, Responder, wait_for_answer_room};
+use crate::connection::Handler;
+use crate::context::Context;
+use crate::head::{self, GRPC_ENCODING};
+use crate::incoming::{Incoming, Pieces};
+use crate::message::{self, Encoding, Message};
+use crate::service::{GrpcService, Served, Services, unknown_method};
+use crate::unary;
+
+/// A client has this long to send the message of a call, unless its own deadline is shorter.
+const MESSAGE_MAX: Duration = Duration::from_secs(30);
+
+/// Answers calls with tonic services.
+#[derive(Clone, Debug)]
+pub struct ServiceHandler {
+    service: GrpcService,
+    shared: Arc<ServiceShared>,
+}
+
+#[derive(Debug)]
+struct ServiceShared {
+    methods: Methods,
+    drain: CancellationToken,
+}
+
+impl ServiceHandler {
+    /// Serves `services`; calls outside the interfaces, such as a Watch of the health, end when `drain` begins.
+    #[must_use]
+    pub fn new(services: Services, drain: CancellationToken) -> Self {
+        let Served { service, methods, .. } = services.build();
+        Self { service, shared: Arc::new(ServiceShared { methods, drain }) }
+    }
+
+    async fn answer(
+        &self,
+        context: Context,
+        body: RecvStream,
+        responder: &mut Responder,
+        acting: &AtomicBool,
+    ) -> Result<(), Error> {
+        let head = context.head();
+        let path = head.uri.path();
+        let Some(method) = self.shared.methods.get(path) else { return Err(unknown_method(path)) };
+        let is_interface = path.strip_prefix('/').is_some_and(|path| path.starts_with(INTERFACES_PREFIX));
+        let encoding = Encoding::of(&head.headers)?;
+        if let Some(unary) = self.service.unary(path) {
+            let mut message = only_message(body, &context).await?;
+            let plain = if message.compressed {
+                encoding.decompress(&mut message, limits::MESSAGE_BYTES_MAX, &context.peer().requests)?.into()
+            } else {
+                message.joined_payload()
+            };
+            if !context.peer().answers.has_room() {
+                Box::pin(wait_for_answer_room(context.peer())).await?;
+            }
+            context.check_deadline()?;
+            acting.store(true, Relaxed);
+            return send_unary(unary(context, plain), responder).await;
+        }
+        let body = match method {
+            Method { client_streaming: false, .. } => {
+                let mut message = only_message(body, &context).await?;
+                if !context.peer().answers.has_room() {
+                    Box::pin(wait_for_answer_room(context.peer())).await?;
+                }
+                context.check_deadline()?;
+                if message.compressed {
+                    let share = &context.peer().requests;
+                    let plain = encoding.decompress(&mut message, limits::MESSAGE_BYTES_MAX, share)?;
+                    Body::new(Pieces::from(vec![message::framed(&plain)]))
+                } else {
+                    Body::new(Pieces::from(message.pieces().to_vec()))
+                }
+            }
+            _ => Body::new(Incoming::new(body)),
+        };
+        acting.store(true, Relaxed);
+        let mut request = Request::new(body);
+        request.extensions_mut().insert(context.clone());
+        let mut head = context.into_head();
+        if !method.client_streaming {
+            // What goes on is plain; and a client that may compress need not.
+            head.headers.remove(GRPC_ENCODING);
+        }
+        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) =
+            (head.method, head.uri, head.headers);
+        let sent = send(&self.service, request, responder);
+        if is_interface {
+            sent.await;
+            return Ok(());
+        }
+        tokio::select! {
+            // First, so that a watcher sees NOT_SERVING before its stream ends.
+            biased;
+            () = sent => Ok(()),
+            () = self.shared.drain.cancelled() => Err(draining()),
+        }
+    }
+}
+
+/// Reads the message of a method that takes just one.
+async fn only_message(mut body: RecvStream, context: &Context) -> Result<Message, Error> {
+    let read = async {
+        let share = &context.peer().requests;
+        let message = message::read_first(&mut body, limits::MESSAGE_BYTES_MAX, share).await?;
+        let message = message.ok_or_else(absent)?;
+        message::read_end(&message, &mut body).await?;
+        Ok(message)
+    };
+    let mut read = pin!(read);
+    // Most messages are there with the head, and need no timer.
+    if let Poll::Ready(read) = poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx))).await {
+        return read;
+    }
+    // Boxed, since every call would have to have room for what few need.
+    let read = Box::pin(tokio::time::timeout(MESSAGE_MAX, read)).await;
+    read.unwrap_or_else(|_| Err(message::overdue(MESSAGE_MAX)))
+}
+
+impl Handler for ServiceHandler {
+    const ENDS_AT_ONCE: bool = true;
+
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` has room for its argument twice, in each call under way"
+    )]
+    fn handle(&self, call: Call) -> impl Future<Output = ()> + Send {
+        async move {
+            let Call { context, body, mut responder } = call;
+            let acting = AtomicBool::new(false);
+            let answered = match context.deadline() {
+                None => self.answer(context, body, &mut responder, &acting).await,
+                Some(deadline) => {
+                    let answer = Box::pin(self.answer(context, body, &mut responder, &acting));
+                    let answered = tokio::time::timeout_at(deadline, answer).await;
+                    answered.unwrap_or_else(|_| Err(head::deadline_exceeded(acting.load(Relaxed))))
+                }
+            };
+            if let Err(error) = answered {
+                responder.fail(&error.into());
+            }
+        }
+    }
+}
+
+/// Sends the answer of a unary method. A client that goes ends the call.
+///
+/// # Errors
+/// The method's; nothing has been sent then.
+pub async fn send_unary(mut called: unary::Answer, responder: &mut Responder) -> Result<(), Error> {
+    let answer = poll_fn(|cx| match called.as_mut().poll(cx) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending => responder.poll_gone(cx).map(|()| None),
+    });
+    if let Some(message) = answer.await {
+        responder.send_message(message?).await;
+    }
+    Ok(())
+}
+
+/// Calls a service and sends what it answers. A client that goes ends both.
+pub async fn send(service: &GrpcService, request: Request<Body>, responder: &mut Responder) {
+    let mut called = match service.call(request) {
+        Ok(called) => called,
+        Err(error) => return responder.fail(&error.into()),
+    };
+    let response = poll_fn(|cx| match called.as_mut().poll(cx) {
+        Poll::Ready(Ok(response)) => Poll::Ready(Some(response)),
+        Poll::Pending => responder.poll_gone(cx).map(|()| None),
+    });
+    let Some(response) = response.await else { return };
+    let (mut head, body) = response.into_parts();
+    if let Some(server) = service.server() {
+        head.headers.insert(SERVER, server.clone());
+    }
+    let end = body.is_end_stream();
+    if responder.send_head(Response::from_parts(head, ()), end).is_err() || end {
+        return;
+    }
+    if let Err(status) = responder.send_body(pin!(body)).await {
+        responder.fail(&status);
+    }
+}
+
+/// The failure of a call that needs a message and has none.
+#[must_use]
+pub fn absent() -> Error {
+    Error::new(ErrorReason::MalformedRequest, "the request holds no message")
+}
+
+fn draining() -> Error {
+    Error::unavailable(ErrorReason::Draining, Applied::No, "the server is stopping; connect again")
+}

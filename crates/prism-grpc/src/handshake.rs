@@ -1,0 +1,81 @@
+//! The first bytes of a connection: HTTP/2's preface and our SETTINGS, or a word to a client that speaks something else.
+
+use std::io;
+
+use h2::server::{Builder, Connection};
+use prism_proto::limits;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use crate::incoming::Room;
+use crate::payload::Payload;
+use crate::turns::{PREFACE, Turn, Turns};
+
+/// What is advertised beyond a connection's share of calls: a client waits without a word for a stream beyond the
+/// advertised number, and is told of its share by those few.
+const STREAMS_BEYOND_SHARE: usize = 16;
+
+/// The most streams of a connection, however large its share.
+const STREAMS_MAX: usize = 1024;
+
+/// What a client may send ahead on one stream: a quarter of the largest message, so that a large one takes four
+/// round trips at most.
+const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+
+/// What a client may send ahead on the whole connection.
+const CONNECTION_WINDOW_BYTES: u32 = 8 * STREAM_WINDOW_BYTES;
+
+// As much again is left for those who send on.
+const _: () = assert!(2 * Room::OWED_BYTES_MAX * STREAMS_MAX <= CONNECTION_WINDOW_BYTES as usize / 2);
+
+/// The most bytes of headers in one call; gRPC's own default is 8 KiB.
+const HEADERS_BYTES_MAX: u32 = 32 * 1024;
+
+/// The bytes of answers that one stream may hold back for a client that does not read.
+const SEND_BUFFER_BYTES_MAX: usize = 1024 * 1024;
+
+/// See [`TURN_BYTES`](crate::turns::TURN_BYTES).
+const UNACCEPTED_RESETS_MAX: usize = 2 * 1024;
+
+/// The answer to a client that speaks HTTP/1.1.
+const HTTP1_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
+    content-length: 81\r\n\r\nThis port speaks gRPC (HTTP/2 with prior knowledge, no HTTP/1.1 and no TLS here)\n";
+
+/// A connection whose client speaks HTTP/2.
+pub(crate) type H2<S> = Connection<Turns<S>, Payload>;
+
+/// Shakes hands with a client that may have so many calls under way. `None`: it spoke something else and has been told.
+pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    calls_max: usize,
+) -> io::Result<Option<(H2<S>, Turn)>> {
+    let streams_max = (calls_max + STREAMS_BEYOND_SHARE).min(STREAMS_MAX);
+    let mut begin = [0; PREFACE.len()];
+    let mut len = 0;
+    while len < begin.len() && begin[..len] == PREFACE[..len] {
+        match stream.read(&mut begin[len..]).await? {
+            0 => return Ok(None),
+            read => len += read,
+        }
+    }
+    if begin != *PREFACE {
+        if begin[0].is_ascii_uppercase() {
+            stream.write_all(HTTP1_ANSWER).await?;
+        }
+        stream.shutdown().await?;
+        return Ok(None);
+    }
+    let stream = Turns::new(begin, stream);
+    let turn = stream.turn();
+    let connection = Builder::new()
+        .max_concurrent_streams(u32::try_from(streams_max).unwrap_or(u32::MAX))
+        .max_frame_size(limits::FRAME_BYTES_MAX)
+        .initial_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_header_list_size(HEADERS_BYTES_MAX)
+        .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
+        .max_concurrent_reset_streams(STREAMS_MAX)
+        .max_pending_accept_reset_streams(UNACCEPTED_RESETS_MAX)
+        .handshake(stream)
+        .await;
+    connection.map(|connection| Some((connection, turn))).map_err(io::Error::other)
+}

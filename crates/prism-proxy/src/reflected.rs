@@ -1,0 +1,69 @@
+//! What the proxy's reflection tells of: its own services, and the interfaces of the namespaces in force.
+//!
+//! A backend that has listed its interfaces is taken at its word. One that has not, since nobody has called it yet or it has
+//! no reflection, and one that is a proxy itself, may serve any interface of the contract: calls are forwarded to it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use prism_grpc::service::Services;
+use prism_proto::methods;
+use prism_runtime::reflection::{Catalog, Files, Fixed};
+
+use crate::route::{Backend, EmbeddedPlugins, Route};
+use crate::shared::Shared;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Reflected {
+    own: Fixed,
+    /// Of the contract and the embedded plugins.
+    compiled_in: Files,
+    shared: Arc<Shared>,
+}
+
+impl Reflected {
+    /// `own`: what the proxy answers itself.
+    pub(crate) fn new(own: &Services, embedded: &EmbeddedPlugins, shared: &Arc<Shared>) -> Self {
+        let of_embedded = embedded.values().flat_map(|served| &served.descriptors);
+        let sets = [&prism_proto::FILE_DESCRIPTOR_SET].into_iter().chain(of_embedded);
+        let compiled_in = Files::of_sets(sets).expect("the descriptors were compiled in");
+        Self { own: Fixed::of(own), compiled_in, shared: Arc::clone(shared) }
+    }
+}
+
+impl Catalog for Reflected {
+    fn services(&self) -> BTreeSet<String> {
+        let mut services = self.own.services();
+        for route in self.shared.table.load().routes() {
+            each_interface(route, &mut |interface| {
+                if !services.contains(interface) && route.check_interface(interface).is_ok() {
+                    services.insert(interface.to_owned());
+                }
+            });
+        }
+        services
+    }
+
+    fn find(&self, find: &dyn Fn(&Files) -> Option<Bytes>) -> Option<Bytes> {
+        let compiled_in = || self.own.find(find).or_else(|| find(&self.compiled_in));
+        compiled_in().or_else(|| {
+            let table = self.shared.table.load();
+            table.remotes().find_map(|remote| remote.discovered.find(find))
+        })
+    }
+}
+
+/// Calls `add` for each interface that a namespace's backend may serve, some of them more than once.
+fn each_interface(route: &Route, add: &mut dyn FnMut(&str)) {
+    match &route.backend {
+        Backend::Embedded(served) => {
+            served.methods.keys().map(|path| methods::service_of(path)).for_each(add);
+        }
+        Backend::Remote(remote) => match remote.discovered.interfaces() {
+            Some(interfaces) => interfaces.iter().for_each(|interface| add(interface)),
+            None => methods::INTERFACES.iter().for_each(|interface| add(interface)),
+        },
+    }
+}
