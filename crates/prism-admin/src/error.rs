@@ -92,9 +92,11 @@ impl Kind {
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "The token's role does not allow this"),
             Self::CrossOrigin => (StatusCode::FORBIDDEN, "cross-origin", "Refused for pages of other sites"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
-            Self::MethodNotAllowed => {
-                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This path does not support the method")
-            }
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "This path does not support the method",
+            ),
             Self::TimedOut => (StatusCode::REQUEST_TIMEOUT, "timed-out", "The request took too long"),
             Self::Exists => (StatusCode::CONFLICT, "exists", "A namespace of that name exists"),
             Self::FileUnusable => {
