@@ -1,4 +1,4 @@
-// The proxies: the revision that each has in force, and why it rejected another.
+// The proxies: the revision that each has in force, and why it refused another.
 
 import { get } from "./api.js";
 import { h, table } from "./dom.js";

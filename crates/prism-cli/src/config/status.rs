@@ -27,7 +27,7 @@ impl Answer for Status {
                 (true, ..) => "in sync".to_owned(),
                 (false, Some(error), _) => format!("no answer: {error}"),
                 (false, None, Some(error)) => {
-                    format!("REJECTED, the previous revision stays in force: {error}")
+                    format!("REFUSED, the previous revision stays in force: {error}")
                 }
                 (false, None, None) => format!("has another: {:.12}", text(&proxy["status"]["revision"])),
             };
