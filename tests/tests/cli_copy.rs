@@ -114,7 +114,7 @@ fn times_to_live_are_not_copied_and_that_is_said() {
     assert_eq!(copy.run(&words).text(), "OK\n");
     let line: Vec<Value> = copy.run(&["export", "from"]).json();
     assert_eq!(line, [json!({"key": "short", "value_base64": "eA=="})]);
-    assert!(copy.run(&["export", "--help"]).text().contains("times to live are not part of an export"));
+    assert!(copy.run(&["export", "--help"]).text().contains("no times to live"));
 }
 
 #[test]
@@ -357,6 +357,6 @@ fn what_cannot_be_copied_is_refused() {
 
     std::fs::write(&file, "no export\n").unwrap();
     let other = copy.run(&["export", "from", "--output-file", &file, "--resume"]);
-    assert!(other.code == 1 && other.err.contains("none of an export"), "{other:?}");
+    assert!(other.code == 1 && other.err.contains("not that of an export"), "{other:?}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "no export\n", "it is left alone");
 }
