@@ -39,11 +39,11 @@ def test_settings_are_changed_and_nobody_elses_change_is_lost(page, stack):
     page.go(stack, "namespaces/default/settings")
     page.type("Timeout", "7s")
     page.press("Save")
-    page.sees(".done", "every proxy has it")
+    page.sees(".done", "applied by every proxy")
     stack.request("PATCH", "/namespaces/default", b'{"timeout":"9s"}')
     page.type("Timeout", "8s")
     page.press("Save")
-    page.sees(".problem", "no longer what you saw")
+    page.sees(".problem", "has changed since you read it")
     assert "timeout: 9s" in stack.file.read_text()
 
 
@@ -52,7 +52,7 @@ def test_saving_a_setting_leaves_the_others_as_they_are_written(page, stack):
     page.go(stack, "namespaces/default/settings")
     page.type("Timeout", "7s")
     page.press("Save")
-    page.sees(".done", "every proxy has it")
+    page.sees(".done", "applied by every proxy")
     assert "read_only: false" in stack.file.read_text() and "timeout: 7s" in stack.file.read_text()
     page.field("Read-only").click()
     page.press("Save")
@@ -91,7 +91,7 @@ def test_a_value_is_shown_edited_and_deleted(page, stack):
     page.sees(".editor .hint", "replaces the value and its time to live")
     page.type("Value", "bob")
     page.press("Save…")
-    page.sees("dialog", "16 bytes go, 3 bytes take their place, and it never expires")
+    page.sees("dialog", "3 bytes replace the current 16 bytes, and the key never expires")
     page.press("Replace", "dialog")
     page.sees("pre.value", "bob")
     assert stack.prism("kv", "get", "user:1", "--address", stack.gateway).strip() == "bob"
@@ -109,7 +109,7 @@ def test_a_value_is_shown_edited_and_deleted(page, stack):
     page.until(lambda: not page.all("dialog"))
     page.press("Delete…")
     page.press("Delete", "dialog")
-    page.sees(".empty", "Choose a key")
+    page.sees(".empty", "Select a key")
     assert stack.request("GET", "/namespaces/default/value?key=user:1")[0] == 404
     page.go(stack, "namespaces/default/keys?key=blob")
     page.sees("pre.value", "000000f0  f0 f1 f2")
@@ -120,7 +120,7 @@ def test_saving_a_value_changes_no_byte_that_nobody_touched(page, stack):
         stack.set("default", key, value)
         page.go(stack, f"namespaces/default/keys?key={key}")
         page.press("Edit")
-        assert page.field("Written as").get_attribute("value") == kind, key
+        assert page.field("Format").get_attribute("value") == kind, key
         page.press("Save…")
         page.press("Replace", "dialog")
         page.sees("pre.value", "one")
@@ -207,7 +207,7 @@ def test_a_configuration_is_rolled_back(page, stack):
     page.press("Roll back to this…")
     page.sees("dialog .diff .removed", "name: carts")
     page.press("Roll back", "dialog")
-    page.sees(".done", "every proxy has it")
+    page.sees(".done", "applied by every proxy")
     assert "carts" not in stack.file.read_text() and "orders" in stack.file.read_text()
     page.go(stack, "audit")
     page.sees("tbody", "roll back to revision 2")
@@ -227,7 +227,7 @@ def test_a_file_that_was_deleted_or_broken_is_restored(page, stack):
         page.go(stack, "revisions/3")
         page.press("Roll back to this…")
         page.press("Roll back", "dialog")
-        page.sees(".done", "every proxy has it")
+        page.sees(".done", "applied by every proxy")
         assert stack.file.read_text() == newest
 
 
@@ -280,7 +280,7 @@ def test_each_role_sees_and_does_what_it_may(page, guarded):
     page.sees(".problem", "not known")
 
     log_in(page, stack, tokens["read"])
-    page.sees(".empty", "may read configuration and figures")
+    page.sees(".empty", "may read configuration and metrics")
     assert "greeting" not in page.driver.page_source
     page.sees(".who", "a-read")
     page.press("Settings")
@@ -313,11 +313,11 @@ def test_each_role_sees_and_does_what_it_may(page, guarded):
 def test_figures_go_on_after_a_refusal(page, guarded):
     stack, tokens, file = guarded
     log_in(page, stack, tokens["read"])
-    page.press("Figures")
+    page.press("Metrics")
     page.sees(".title", "serving")
     known = file.read_text()
     file.write_text("this is no token\n")
-    page.until(lambda: page.all(".title [title='the admin is silent']"))
+    page.until(lambda: page.all(".title [title='the admin does not respond']"))
     # Told to go away by a 503, a browser does not come back by itself.
     page.until(lambda: any("503" in entry["message"] for entry in page.driver.get_log("browser")))
     file.write_text(known)
@@ -340,7 +340,7 @@ def test_everything_is_reached_by_keyboard(page, stack):
     page.driver.switch_to.active_element.send_keys(Keys.ENTER)
     page.sees("h1", "orders")
     assert page.driver.switch_to.active_element.tag_name == "main", "the new page has the focus"
-    tab = next(one for one in page.all(".tabs a") if one.text == "Figures")
+    tab = next(one for one in page.all(".tabs a") if one.text == "Metrics")
     page.driver.execute_script("arguments[0].focus()", tab)
     tab.send_keys(Keys.ARROW_RIGHT)
     assert page.driver.switch_to.active_element.text == "Keys"
@@ -382,7 +382,7 @@ def test_what_is_drawn_anew_keeps_the_focus(page, stack):
     page.go(stack, "namespaces/default/settings")
     page.type("Timeout", "7s")
     enter("Save", "form")
-    page.sees(".done", "every proxy has it")
+    page.sees(".done", "applied by every proxy")
     assert focused().text == "Save"
 
 

@@ -11,7 +11,7 @@ PICTURES = Path(os.environ["PRISM_PICTURES"])
 PAGES = {
     "namespaces": "",
     "new-namespace": "new",
-    "figures": "namespaces/orders",
+    "metrics": "namespaces/orders",
     "settings": "namespaces/orders/settings",
     "keys": "namespaces/orders/keys?prefix=user%3A1%3A&key=user%3A1%3Aprofile",
     "hex": "namespaces/orders/keys?key=logo",
@@ -45,7 +45,7 @@ def test_every_page_fits_its_window(page, stack):
                     page.size(width)
                     page.go(stack, path)
                     page.sees("h1", "")
-                    page.until(lambda: not any(one.text.startswith(("Loading", "Asking")) for one in page.all("p.quiet")))
+                    page.until(lambda: not any(one.text.startswith(("Loading", "Querying")) for one in page.all("p.quiet")))
                     if path in ("", "namespaces/orders"):
                         page.sees(".health.good", "serving")
                     tall, wide = page.driver.execute_script(

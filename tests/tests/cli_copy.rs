@@ -89,7 +89,7 @@ fn any_keys_and_values_pass_through_a_file_and_a_pipe() {
     assert_eq!(copy.run(&["kv", "scan", "-n", "from", "-o", "json"]).out, text, "as a scan prints it");
     let there = copy.run(&["export", "from", "--output-file", &file]);
     assert!(
-        there.code == 1 && there.err.contains("there already") && there.err.contains("--resume"),
+        there.code == 1 && there.err.contains("exists already") && there.err.contains("--resume"),
         "{there:?}"
     );
 
@@ -114,7 +114,7 @@ fn times_to_live_are_not_copied_and_that_is_said() {
     assert_eq!(copy.run(&words).text(), "OK\n");
     let line: Vec<Value> = copy.run(&["export", "from"]).json();
     assert_eq!(line, [json!({"key": "short", "value_base64": "eA=="})]);
-    assert!(copy.run(&["export", "--help"]).text().contains("times to live are not part of an export"));
+    assert!(copy.run(&["export", "--help"]).text().contains("no times to live"));
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn an_interrupt_tells_where_an_import_goes_on() {
     let error = error(&import.wait_with_output().unwrap());
     assert_eq!((&error["message"], &error["code"]), (&json!("interrupted"), &json!("CANCELLED")), "{error}");
     assert_eq!(error["start_after"], "k002");
-    assert_eq!(error["hint"], "3 keys were stored; go on with --start-after \"k002\"");
+    assert_eq!(error["hint"], "3 keys were stored; continue with --start-after \"k002\"");
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn the_key_to_go_on_behind_is_a_word_of_a_shell_and_a_field() {
         let error = copy.run_json(&["import", "to", &file]).error();
         assert_eq!(error["start_after"], key);
         let hint = error["hint"].as_str().unwrap();
-        assert!(hint.starts_with("1 key was stored; go on with --start-after "), "{hint}");
+        assert!(hint.starts_with("1 key was stored; continue with --start-after "), "{hint}");
         assert!(!hint.contains(char::is_control), "{hint:?}");
 
         // As it is pasted.
@@ -319,7 +319,7 @@ fn a_line_that_is_wrong_is_named_and_ends_the_import() {
         let text = copy.run(&["import", "to", &file]);
         assert!(text.code == 1 && text.err.contains(&format!("prism: {file}:3: ")), "{text:?}");
         assert!(!text.err.contains("at line"), "one line is named: {text:?}");
-        assert!(text.err.contains("\n  2 keys were stored; go on with --start-after \"b\"\n"), "{text:?}");
+        assert!(text.err.contains("\n  2 keys were stored; continue with --start-after \"b\"\n"), "{text:?}");
         let json = copy.run_json(&["import", "to", &file]);
         assert_eq!((json.code, start_after(&json).as_str()), (1, "b"));
         assert_eq!(
@@ -357,6 +357,6 @@ fn what_cannot_be_copied_is_refused() {
 
     std::fs::write(&file, "no export\n").unwrap();
     let other = copy.run(&["export", "from", "--output-file", &file, "--resume"]);
-    assert!(other.code == 1 && other.err.contains("none of an export"), "{other:?}");
+    assert!(other.code == 1 && other.err.contains("not that of an export"), "{other:?}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "no export\n", "it is left alone");
 }

@@ -21,7 +21,7 @@ pub const DEFAULTS: [(&str, &str); 4] = [
     ("gateway", "localhost:8980"),
 ];
 
-/// Owns the proxy's configuration file: namespaces over HTTP, revisions, health of backends.
+/// Owns the proxies' configuration file and serves the console and the HTTP API for namespaces, revisions and backends.
 #[derive(Debug, Parser)]
 #[command(version, about, args_conflicts_with_subcommands = true)]
 pub struct Args {
@@ -37,44 +37,42 @@ pub struct Args {
 /// What to do other than serve.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a bearer token, print it once, and add its hash to the file of tokens.
+    /// Create a bearer token, print it once, and append its hash to the token file.
     Token(TokenArgs),
 }
 
 /// The flags of a server.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ServeArgs {
-    /// Where to serve HTTP: HOST:PORT (port 0 takes a free one) or unix:PATH. An address that is not loopback needs
-    /// --token-file.
+    /// HTTP address: HOST:PORT (port 0 picks a free one) or unix:PATH. An address that is not loopback needs --token-file.
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<Address>,
 
-    /// The file that the proxies read. If it is not there it is made by the first write.
+    /// Configuration file that the proxies read. If it is missing, the first write creates it.
     #[arg(long, value_name = "FILE")]
     pub proxy_config: Option<PathBuf>,
 
-    /// The HTTP port of a proxy that reads the file, as http://HOST:PORT; may be repeated. Each write waits for them.
+    /// HTTP port of a proxy that reads the file, as http://HOST:PORT; may be repeated. Each write waits for these proxies.
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub proxy: Vec<ProxyUrl>,
 
-    /// The gRPC port of the gateway, through which the console reads and writes keys and values: HOST:PORT or unix:PATH.
+    /// gRPC address of the gateway through which the console reads and writes keys and values: HOST:PORT or unix:PATH.
     #[arg(long, value_name = "ADDR")]
     pub gateway: Option<String>,
 
-    /// The file of bearer tokens, made by `prism-admin token`; without it nobody is asked for one. Read with every
-    /// request.
+    /// File of bearer tokens, written by `prism-admin token` and read on every request. Without it, no token is required.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
-    /// Serves an address that is not loopback without tokens: whoever reaches it may change everything.
+    /// Serve an address that is not loopback without tokens: whoever reaches it may change everything.
     #[arg(long)]
     pub insecure: bool,
 
-    /// The folder below which unix: endpoints may be [default: none may be].
+    /// Folder that unix: endpoints must be in [default: no unix: endpoints].
     #[arg(long, value_name = "FOLDER")]
     pub unix_root: Option<PathBuf>,
 
-    /// How long a stopping server waits for requests under way, such as 10s or 2min; 0s to 1h.
+    /// How long a stopping server waits for requests in flight, such as 10s or 2min; 0s to 1h.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = drain_timeout)]
     pub drain_timeout: Duration,
 
@@ -82,7 +80,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILTER", default_value = "info")]
     pub log: String,
 
-    /// How to write logs, on standard error.
+    /// Log format, on standard error.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 }
@@ -90,15 +88,15 @@ pub struct ServeArgs {
 /// The flags of `prism-admin token`.
 #[derive(Debug, clap::Args)]
 pub struct TokenArgs {
-    /// What the token allows: read (configuration and figures), data (also keys and values) or write (everything).
+    /// What the token allows: read (configuration and metrics), data (also keys and values) or write (everything).
     #[arg(long, value_name = "ROLE")]
     pub role: Role,
 
-    /// Whose it is, for the audit log: 1 to 64 letters, digits, dots, underscores and dashes.
+    /// Whose token it is, for the audit log: 1 to 64 letters, digits, dots, underscores and dashes.
     #[arg(long, value_name = "NAME", value_parser = token_name)]
     pub name: String,
 
-    /// The file to add its hash to.
+    /// File to append the token's hash to.
     #[arg(long, value_name = "FILE", env = "PRISM_ADMIN_TOKEN_FILE")]
     pub token_file: PathBuf,
 }

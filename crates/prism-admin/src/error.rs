@@ -85,18 +85,20 @@ impl Kind {
     #[must_use]
     pub fn told(self) -> (StatusCode, &'static str, &'static str) {
         match self {
-            Self::Malformed => (StatusCode::BAD_REQUEST, "malformed", "The request cannot be read"),
+            Self::Malformed => (StatusCode::BAD_REQUEST, "malformed", "The request cannot be parsed"),
             Self::Unauthenticated => {
-                (StatusCode::UNAUTHORIZED, "unauthenticated", "A bearer token is needed")
+                (StatusCode::UNAUTHORIZED, "unauthenticated", "A bearer token is required")
             }
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "The token's role does not allow this"),
-            Self::CrossOrigin => (StatusCode::FORBIDDEN, "cross-origin", "Not for pages from elsewhere"),
-            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing"),
-            Self::MethodNotAllowed => {
-                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This path does not have that method")
-            }
+            Self::CrossOrigin => (StatusCode::FORBIDDEN, "cross-origin", "Refused for pages of other sites"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "This path does not support the method",
+            ),
             Self::TimedOut => (StatusCode::REQUEST_TIMEOUT, "timed-out", "The request took too long"),
-            Self::Exists => (StatusCode::CONFLICT, "exists", "There is a namespace of that name"),
+            Self::Exists => (StatusCode::CONFLICT, "exists", "A namespace of that name exists"),
             Self::FileUnusable => {
                 (StatusCode::CONFLICT, "file-unusable", "The configuration file cannot be used")
             }
@@ -106,15 +108,15 @@ impl Kind {
                 "Somebody else changed the file at the same moment",
             ),
             Self::PreconditionFailed => {
-                (StatusCode::PRECONDITION_FAILED, "precondition-failed", "It is no longer what you saw")
+                (StatusCode::PRECONDITION_FAILED, "precondition-failed", "It has changed since you read it")
             }
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
             Self::MediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "The body has the wrong content type")
             }
-            Self::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "It breaks rules"),
+            Self::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The request is invalid"),
             Self::NotServed => (StatusCode::CONFLICT, "not-served", "The gateway does not serve this"),
-            Self::Limited => (StatusCode::TOO_MANY_REQUESTS, "limited", "A limit was met"),
+            Self::Limited => (StatusCode::TOO_MANY_REQUESTS, "limited", "A limit was reached"),
             Self::Unsupported => {
                 (StatusCode::NOT_IMPLEMENTED, "unsupported", "The backend does not offer this")
             }
@@ -187,7 +189,7 @@ impl Problem {
         let detail = match errors.as_slice() {
             [FieldError { pointer, detail }] if pointer.is_empty() => detail.clone(),
             [FieldError { pointer, detail }] => format!("{pointer}: {detail}"),
-            many => format!("{} fields are wrong; nothing was changed", many.len()),
+            many => format!("{} fields are invalid; nothing was changed", many.len()),
         };
         Self { errors, ..Self::new(Kind::Invalid, detail) }
     }

@@ -39,7 +39,7 @@ pub(crate) struct AdminArgs {
     )]
     admin: String,
 
-    /// A token of the admin's, made by `prism-admin token`; better given by its variable, which others do not see.
+    /// Token of the admin, from `prism-admin token`. Prefer the variable: other users can see command lines.
     #[arg(long, global = true, env = "PRISM_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<String>,
 }
@@ -140,8 +140,10 @@ impl AdminArgs {
     fn unreached(&self, error: &FetchError, is_write: bool) -> Failure {
         let maybe_done = is_write && !matches!(error, FetchError::Connect(_));
         let advice = match error {
-            FetchError::Connect(_) => "; is prism-admin running? --admin or PRISM_ADMIN names another",
-            _ if maybe_done => "; the write may have been done: look before you repeat it",
+            FetchError::Connect(_) => {
+                "; is prism-admin running? set another address with --admin or PRISM_ADMIN"
+            }
+            _ if maybe_done => "; the write may have been applied: check before you retry it",
             _ => "",
         };
         let code = match error {

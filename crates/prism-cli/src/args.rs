@@ -25,14 +25,14 @@ Start a gateway, then try it from another terminal:
 
 Exit codes:
   0   success
-  1   failed: the call was refused, a case failed, a server is not serving, a proxy does not follow
+  1   failed: the call was refused, a case failed, a server is not serving, a proxy is out of sync
   2   wrong usage
   3   not found: no such key, an empty list, no such service, namespace or revision
-  4   unavailable: the server was not reached, or its time was up
+  4   unavailable: the server could not be reached, or the timeout expired
   69  prism dev: an address cannot be bound
-  78  prism dev, prism config validate: wrong configuration";
+  78  prism dev, prism config validate: invalid configuration";
 
-/// The tool of Prism, the data-access gateway.
+/// The command-line tool of Prism, the data-access gateway.
 #[derive(Debug, Parser)]
 #[command(name = "prism", version, after_help = AFTER_HELP, arg_required_else_help = true)]
 pub(crate) struct Cli {

@@ -55,8 +55,8 @@ use crate::output::{Format, Output, OutputArgs};
 use crate::runtime;
 
 const AFTER_HELP: &str = "\
-Keys are made for the load, under a prefix of their own, and removed at its end. Ctrl-C ends the load early; the
-figures are printed all the same.
+The keys for the load are stored under a prefix of their own and removed at the end. Ctrl-C ends the load early and
+still prints the results.
 
 Examples:
   prism bench
@@ -64,15 +64,15 @@ Examples:
   prism bench unix:/run/plugin.sock --connections 1 --streams 1 --requests 10000
   prism bench localhost:8980 --rate 5000 --duration 1min -o json";
 
-/// Put a load on a gateway or a plugin, and tell its throughput and latency.
+/// Generate load on a gateway or a plugin, and report its throughput and latency.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Bench {
-    /// The server, a gateway or a plugin: HOST:PORT or unix:PATH.
+    /// The gateway or plugin: HOST:PORT or unix:PATH.
     #[arg(value_name = "ADDR", env = "PRISM_ADDRESS", default_value = "localhost:8980", value_parser = address)]
     address: String,
 
-    /// The namespace to work in.
+    /// The namespace to use.
     #[arg(short, long, env = "PRISM_NAMESPACE", value_name = "NAME", default_value = "default")]
     namespace: String,
 
@@ -153,7 +153,7 @@ async fn measure(
     }
     data.touch();
     workers.begin(&window);
-    let failed = |error| Failure::File(format!("the load could not be run: {error}"));
+    let failed = |error| Failure::File(format!("cannot run the load: {error}"));
     let mut ticks = interval(progress::EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

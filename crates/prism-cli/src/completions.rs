@@ -14,7 +14,7 @@ Examples:
   prism completions zsh > ~/.zfunc/_prism
   prism completions fish > ~/.config/fish/completions/prism.fish";
 
-/// Print a script that completes the commands in a shell.
+/// Print a shell completion script.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Completions {

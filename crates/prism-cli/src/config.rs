@@ -24,16 +24,16 @@ use status::Status;
 
 const AFTER_HELP: &str = "\
 Examples:
-  prism config get >new.yaml                      # the tag is told on standard error
+  prism config get >new.yaml                      # prints the tag on standard error
   prism config validate new.yaml
-  prism config diff new.yaml                      # ends with the tag of what it was compared with
+  prism config diff new.yaml                      # ends with the tag to pass to apply
   prism config apply new.yaml --if-match TAG
   prism config status
   prism config revisions
   prism config revisions 7 --diff
   prism config rollback 6";
 
-/// Check, apply, follow and roll back the configuration file.
+/// Validate, apply, monitor and roll back the configuration file.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Config {
@@ -47,38 +47,38 @@ pub(crate) struct Config {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Check a file by the gateway's rules, without any server; ends with 78 if it breaks one.
+    /// Check a file against the gateway's rules, without any server; exits with 78 if it is invalid.
     Validate {
         /// The file.
         file: PathBuf,
     },
     /// Print the file in force, byte for byte, and its tag on standard error.
     Get,
-    /// Show what applying a file would change, and the tag of what it was compared with.
+    /// Show what applying a file would change, and the tag of the file in force.
     Diff {
         /// The file.
         file: PathBuf,
     },
     /// Put a file in force, byte for byte.
     Apply(Apply),
-    /// Tell whether the proxies follow the file; ends with 1 if one does not.
+    /// Show whether the proxies are in sync with the file; exits with 1 if one is not.
     Status,
     /// List the revisions, or show one.
     Revisions {
         /// The revision to show, byte for byte.
         number: Option<u64>,
-        /// Shows what it changed.
+        /// Show what it changed.
         #[arg(long, requires = "number")]
         diff: bool,
     },
     /// Put a revision in force again.
     Rollback {
-        /// Its number.
+        /// Number of the revision.
         number: u64,
-        /// Shows what would change, and changes nothing.
+        /// Show what would change, without changing anything.
         #[arg(long)]
         dry_run: bool,
-        /// Only if the file in force has this tag still.
+        /// Only if the file in force still has this tag.
         #[arg(long, value_name = "TAG", value_parser = tag)]
         if_match: Option<String>,
     },
@@ -97,10 +97,10 @@ struct Apply {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 struct Base {
-    /// Only if the file in force has this tag still, as `config get` and `config diff` told it.
+    /// Only if the file in force still has this tag, which `config get` and `config diff` print.
     #[arg(long, value_name = "TAG", value_parser = tag)]
     if_match: Option<String>,
-    /// Whatever is in force, and whoever changed it since.
+    /// Replace whatever is in force, even if somebody changed it since.
     #[arg(long)]
     overwrite: bool,
 }
@@ -111,7 +111,7 @@ fn tag(text: &str) -> Result<String, String> {
     if plain.len() == 64 && plain.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         Ok(plain.to_ascii_lowercase())
     } else {
-        Err("expected a tag as `config get` and `config diff` tell it: 64 hex digits".to_owned())
+        Err("expected a tag, as `config get` and `config diff` print it: 64 hex digits".to_owned())
     }
 }
 

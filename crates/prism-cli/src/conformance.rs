@@ -18,28 +18,28 @@ Each case is one line:
   pass  the rule is kept
   warn  a rule is broken that a plugin should keep
   FAIL  a rule is broken that every plugin must keep
-  n/a   the plugin does not offer what the case is about
+  n/a   the plugin does not offer what the case tests
 
-Cases write under keys of their own and remove them. Ends with 0 if no case failed.
+Cases write under keys of their own and remove them. Exits with 0 if no case failed.
 
 Examples:
   prism conformance localhost:50051
   prism conformance localhost:8980 -n orders --case ttl/ --case list/
   prism conformance unix:/run/plugin.sock -o json";
 
-/// Check a plugin, or a gateway before one, against the contract.
+/// Check a plugin, or a gateway in front of one, against the contract.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Conformance {
-    /// The server: HOST:PORT or unix:PATH.
+    /// The plugin or gateway: HOST:PORT or unix:PATH.
     #[arg(value_name = "ADDR", value_parser = address)]
     address: String,
 
-    /// The namespace to work in.
+    /// The namespace to use.
     #[arg(short, long, env = "PRISM_NAMESPACE", value_name = "NAME", default_value = "default")]
     namespace: String,
 
-    /// Only the case of this name, or those whose names begin with it, such as ttl/; may be repeated.
+    /// Run only the case of this name, or those whose names start with it, such as ttl/; may be repeated.
     #[arg(long = "case", value_name = "PATTERN")]
     cases: Vec<String>,
 

@@ -24,7 +24,7 @@ pub(crate) struct GatewayArgs {
     )]
     address: String,
 
-    /// How long a call may take, such as 500ms or 10s [default: 2s; no limit for scans].
+    /// Timeout of a call, such as 500ms or 10s [default: 2s; none for scans].
     #[arg(long, global = true, value_name = "TIME", value_parser = time_limit)]
     timeout: Option<Duration>,
 }

@@ -27,16 +27,16 @@ use crate::output::{Answer, Format, Output};
 const PLUGIN: &str = "memstore";
 
 const AFTER_HELP: &str = "\
-Without an admin there is no file either, and no namespace but \"default\".
+Without the admin there is no configuration file, and no namespace but \"default\".
 
-Ctrl-C or SIGTERM ends it with 0, once the calls under way are done; a second one ends it at once.
+Ctrl-C or SIGTERM lets calls in flight finish and exits with 0; a second signal stops it at once.
 
 Examples:
   prism dev
   prism dev --listen 0.0.0.0:9000 --http-listen off
   prism dev --listen 127.0.0.1:0 --http-listen 127.0.0.1:0 --admin-listen off --json";
 
-/// Serve a gateway with data in memory and its admin, in this one process: for development and tests.
+/// Run a gateway with data in memory, and its admin, in one process: for development and tests.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Dev {
@@ -46,21 +46,21 @@ pub(crate) struct Dev {
     #[command(flatten)]
     proxy: ProxyArgs,
 
-    /// Where to serve the admin over HTTP: HOST:PORT, or "off" [default: 127.0.0.1:8090; off if --http-listen is, since
-    /// the admin asks the proxy there].
+    /// HTTP address of the admin: HOST:PORT, or "off" [default: 127.0.0.1:8090; off if --http-listen is off, because the
+    /// admin queries the proxy there].
     #[arg(long, value_name = "ADDR")]
     admin_listen: Option<HttpListen>,
 
-    /// The folder of prism.yaml, the configuration that the admin owns, and of its revisions. Made if it is not there.
+    /// Folder of prism.yaml, the configuration that the admin owns, and of its revisions. Created if it is missing.
     #[arg(long, value_name = "FOLDER", default_value = ".prism")]
     folder: PathBuf,
 
-    /// The most memory that the data may take: bytes, or a number with KiB, MiB or GiB; 0 for no limit. At the limit,
-    /// writes that need more fail.
+    /// Maximum memory for data: bytes, or a number with KiB, MiB or GiB; 0 for no limit. At the limit, writes that need more
+    /// memory fail.
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     memory_limit: MemoryLimit,
 
-    /// Tells that it is ready as one JSON object on one line.
+    /// Report readiness as one JSON object on one line instead of the banner.
     #[arg(long)]
     json: bool,
 }
@@ -200,11 +200,7 @@ impl Answer for Ready<'_> {
                 config.display()
             )?;
         }
-        writeln!(
-            out,
-            "  Data  in memory, {}; it is gone when this process ends\n",
-            size(self.memory_limit_bytes)
-        )?;
+        writeln!(out, "  Data  in memory, {}; lost when this process ends\n", size(self.memory_limit_bytes))?;
         let option = match grpc.as_str() {
             "127.0.0.1:8980" | "localhost:8980" => String::new(),
             other => format!(" --address {other}"),
@@ -246,7 +242,7 @@ mod tests {
             "http://127.0.0.1:8981 ",
             "http://127.0.0.1:8090 ",
             "namespaces in .prism/prism.yaml",
-            "at most 1 GiB; it is gone when",
+            "at most 1 GiB; lost when",
             "kv set greeting hello\n",
             "PrismClient(\"127.0.0.1:8980\")",
         ] {

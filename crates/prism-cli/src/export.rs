@@ -18,7 +18,7 @@ use crate::output::{Answer, Format, Output, OutputArgs, counted, write_json};
 use crate::runtime;
 
 const AFTER_HELP: &str = "\
-Lists and times to live are not part of an export: the gateway does not tell them.
+An export contains no lists and no times to live, because no call of the gateway returns them.
 
 Examples:
   prism export orders | gzip > orders.jsonl.gz
@@ -32,11 +32,11 @@ pub(crate) struct Export {
     /// The namespace.
     namespace: String,
 
-    /// Writes to this file, which must not be there, instead of standard output.
+    /// Write to this file, which must not exist, instead of standard output.
     #[arg(long, value_name = "FILE")]
     output_file: Option<PathBuf>,
 
-    /// Goes on behind the last key in the file. A backend that does not scan in order is exported from the start.
+    /// Continue after the last key in the file. If the backend does not scan in order, the export starts over.
     #[arg(long, requires = "output_file")]
     resume: bool,
 
@@ -92,7 +92,9 @@ impl Export {
                 format!("{written} written to {name}: remove it and export again")
             } else {
                 let behind = if keys == 1 { "it" } else { "them" };
-                format!("{written} written to {name}; the same command with --resume goes on behind {behind}")
+                format!(
+                    "{written} written to {name}; run the same command with --resume to continue after {behind}"
+                )
             };
             return Err(Failure::Partial { failure: Box::new(failure), hint, start_after: None });
         }
@@ -165,7 +167,7 @@ fn create(path: &Path) -> Result<File, Failure> {
     let created = File::options().write(true).read(true).create_new(true).open(path);
     created.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Failure::File(format!(
-            "{}: it is there already; go on with --resume, or name another",
+            "{}: the file exists already; continue it with --resume, or choose another name",
             path.display()
         )),
         _ => Failure::file(&path.display().to_string(), &error),
@@ -185,7 +187,7 @@ fn reopen(path: &Path) -> io::Result<(File, Option<String>)> {
                 return Ok((file, Some(line.key)));
             }
             _ if start == 0 && line.len() as u64 == end && end > 0 && line.ends_with(b"\n") => {
-                return Err(io::Error::other("its last line is none of an export"));
+                return Err(io::Error::other("its last line is not that of an export"));
             }
             _ if start == 0 => {
                 file.set_len(0)?;
@@ -193,7 +195,9 @@ fn reopen(path: &Path) -> io::Result<(File, Option<String>)> {
                 return Ok((file, None));
             }
             // Only the last line can be cut short.
-            _ if line.ends_with(b"\n") => return Err(io::Error::other("its last line is none of an export")),
+            _ if line.ends_with(b"\n") => {
+                return Err(io::Error::other("its last line is not that of an export"));
+            }
             _ => end = start,
         }
     }

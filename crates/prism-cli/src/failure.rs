@@ -119,14 +119,14 @@ impl Failure {
             Self::Call(error) => error.to_string(),
             Self::Server(error) => error.to_string(),
             Self::TooLarge { name, limit } => {
-                format!("{name} has more than {limit} bytes, which no message holds")
+                format!("{name} has more than {limit} bytes, the most that a message can hold")
             }
             Self::Usage(message)
             | Self::File(message)
             | Self::Refused { message, .. }
             | Self::Admin { message, .. } => message.clone(),
             Self::Partial { failure, .. } => failure.sentence(),
-            Self::Output(error) => format!("cannot write the answer: {error}"),
+            Self::Output(error) => format!("cannot write the output: {error}"),
         }
     }
 
@@ -211,29 +211,29 @@ fn of_call(error: &Error) -> Told<'_> {
 /// What to do next, where the message does not say it.
 fn hint(error: &Error) -> Option<&'static str> {
     match (error.kind(), error.reason()) {
-        (_, Some(ErrorReason::BackendUnreachable)) => {
-            Some("the gateway runs, the backend of this namespace does not: start it, or check its endpoint")
-        }
+        (_, Some(ErrorReason::BackendUnreachable)) => Some(
+            "the gateway is running, but the backend of this namespace is not: start it, or check its endpoint",
+        ),
         (_, Some(ErrorReason::Draining)) => Some("the server is stopping: try again when it is back"),
         (_, Some(ErrorReason::CursorUnsupported)) => {
             Some("this backend does not scan in order: scan without --start-after")
         }
         (_, Some(ErrorReason::ScanInterrupted)) => Some("start the scan over"),
         (ErrorKind::Unavailable, None) if error.is_retryable() => Some(
-            "is the gateway running? start one with `prism dev`, or name another with --address or PRISM_ADDRESS",
+            "is the gateway running? start one with `prism dev`, or set another address with --address or PRISM_ADDRESS",
         ),
         (ErrorKind::Unavailable, _) if !error.is_retryable() => {
-            Some("the write may have been applied: look before you repeat it")
+            Some("the write may have been applied: check before you retry it")
         }
         (ErrorKind::DeadlineExceeded, _) => {
             Some("give it more time with --timeout; a write may still have been applied")
         }
         (ErrorKind::NamespaceNotFound, _) => {
-            Some("`prism namespaces ls` lists them; kv and list take one with --namespace or PRISM_NAMESPACE")
+            Some("`prism namespaces ls` lists the namespaces; choose one with --namespace or PRISM_NAMESPACE")
         }
-        (ErrorKind::Unimplemented, None | Some(ErrorReason::MethodUnknown)) => {
-            Some("is this a Prism gateway? `prism health` asks it, --address names another")
-        }
+        (ErrorKind::Unimplemented, None | Some(ErrorReason::MethodUnknown)) => Some(
+            "is this a Prism gateway? check it with `prism health`, or set another address with --address",
+        ),
         _ => None,
     }
 }

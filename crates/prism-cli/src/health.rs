@@ -26,7 +26,7 @@ use crate::runtime;
 use crate::time::{time, time_limit};
 
 const AFTER_HELP: &str = "\
-Ends with:
+Exits with:
   0  the server answers SERVING
   1  it answers anything else
   3  it does not know the service
@@ -41,24 +41,24 @@ Examples:
 /// Time between two questions of `--wait`: a start takes longer, and a server does not mind ten a second.
 const POLL_EVERY: Duration = Duration::from_millis(100);
 
-/// Ask a server whether it takes calls (grpc.health.v1, or a page over HTTP).
+/// Check the health of a server (grpc.health.v1, or an HTTP endpoint).
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Health {
-    /// The server, a gateway or a plugin: HOST:PORT or unix:PATH; or a page such as http://HOST:PORT/readyz, which
-    /// the admin has, too.
+    /// A gateway or a plugin: HOST:PORT or unix:PATH; or an HTTP endpoint such as http://HOST:PORT/readyz, which the
+    /// admin has, too.
     #[arg(value_name = "ADDR", env = "PRISM_ADDRESS", default_value = "localhost:8980", value_parser = target)]
     target: Target,
 
-    /// The full name of a service [default: the server as a whole]. A page has none.
+    /// Full name of a service [default: the server as a whole]. Not for HTTP endpoints.
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     service: String,
 
-    /// Asks again until the answer is SERVING, for at most this time, such as 30s.
+    /// Poll until the answer is SERVING, for at most this time, such as 30s.
     #[arg(long, value_name = "TIME", value_parser = time)]
     wait: Option<Duration>,
 
-    /// How long one question may take, connecting included.
+    /// Timeout of one query, connecting included.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time_limit)]
     timeout: Duration,
 
@@ -97,8 +97,7 @@ impl Health {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let output = Output::new(self.format());
         if matches!(self.target, Target::Page(_)) && !self.service.is_empty() {
-            let message =
-                "a page tells the health of the whole server: leave --service out, or name the gRPC address";
+            let message = "an HTTP endpoint reports the health of the whole server: leave out --service, or pass the gRPC address";
             return Err(Failure::Usage(message.to_owned()));
         }
         let status = runtime::block_on(async {
@@ -162,7 +161,7 @@ impl Health {
         Failure::Refused {
             exit: Exit::Unavailable,
             code: Code::DeadlineExceeded,
-            message: format!("{} does not answer in time", self.target),
+            message: format!("{} did not answer in time", self.target),
         }
     }
 
@@ -177,11 +176,15 @@ impl Health {
             Code::NotFound => {
                 (Exit::NotFound, format!("the server at {address} has no service {:?}", self.service))
             }
-            Code::Unimplemented => {
-                (Exit::Failed, format!("the server at {address} does not tell its health (grpc.health.v1)"))
-            }
+            Code::Unimplemented => (
+                Exit::Failed,
+                format!("the server at {address} does not serve health checks (grpc.health.v1)"),
+            ),
             Code::Unavailable => (Exit::Unavailable, format!("{address} answers: {}", status.message())),
-            _ => (Exit::Failed, format!("the server at {address} refuses to tell: {}", status.message())),
+            _ => (
+                Exit::Failed,
+                format!("the server at {address} refused the health check: {}", status.message()),
+            ),
         };
         Failure::Refused { exit, code: status.code(), message }
     }

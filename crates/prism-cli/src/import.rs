@@ -25,7 +25,7 @@ use crate::{runtime, shell};
 const CALLS_MAX: usize = 16;
 
 const AFTER_HELP: &str = "\
-Each key replaces what was there. Keys that are not in the file stay.
+An imported key replaces an existing one. Keys that are not in the file stay.
 
 Examples:
   prism import orders orders.jsonl
@@ -42,7 +42,7 @@ pub(crate) struct Import {
     /// The file; `-` reads standard input.
     file: PathBuf,
 
-    /// Goes on behind the line with this key: what an import that failed tells.
+    /// Continue after the line with this key, which an import that failed reports.
     #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     start_after: Option<String>,
 
@@ -148,7 +148,7 @@ impl Stored {
     fn told_with(self, failure: Failure) -> Failure {
         let Some(last) = self.last else { return failure };
         let stored = keys_were(self.keys);
-        let hint = format!("{stored} stored; go on with --start-after {}", shell::quoted(&last));
+        let hint = format!("{stored} stored; continue with --start-after {}", shell::quoted(&last));
         Failure::Partial { failure: Box::new(failure), hint, start_after: Some(last) }
     }
 }

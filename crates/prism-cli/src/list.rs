@@ -13,7 +13,7 @@ use crate::output::{Format, Output, OutputArgs};
 use crate::runtime;
 
 const AFTER_HELP: &str = "\
-A queue pushes at the right and pops at the left; a stack pushes and pops at the right.
+For a queue, push at the right and pop at the left; for a stack, push and pop at the right.
 
 Examples:
   prism list push-right jobs first
@@ -39,9 +39,9 @@ enum Verb {
     PushLeft(push::Push),
     /// Add a value at the right end and print the new length.
     PushRight(push::Push),
-    /// Remove the value at the left end and print it; ends with 3 if the list is empty.
+    /// Remove the value at the left end and print it; exits with 3 if the list is empty.
     PopLeft(pop::Pop),
-    /// Remove the value at the right end and print it; ends with 3 if the list is empty.
+    /// Remove the value at the right end and print it; exits with 3 if the list is empty.
     PopRight(pop::Pop),
     Length(length::Length),
 }

@@ -15,7 +15,7 @@ use crate::output::{Answer, Format, Output, OutputArgs};
 use crate::runtime;
 
 const AFTER_HELP: &str = "\
-A write is answered when every proxy has it in force, after 5 s at most, and ends with 1 if one has not.
+A write waits until every proxy has applied it, for at most 5 s, and exits with 1 if one has not.
 
 Examples:
   prism namespaces ls
@@ -45,44 +45,44 @@ enum Verb {
     Delete(Delete),
 }
 
-/// List them.
+/// List namespaces.
 #[derive(Args, Debug)]
 struct Ls {
-    /// Only those whose name or endpoint contains this.
+    /// Only namespaces whose name or endpoint contains this.
     #[arg(default_value = "", hide_default_value = true)]
     filter: String,
 }
 
-/// Show one.
+/// Show a namespace.
 #[derive(Args, Debug)]
 struct Get {
-    /// Its name.
+    /// Name of the namespace.
     name: String,
 }
 
-/// Create one.
+/// Create a namespace.
 #[derive(Args, Debug)]
 struct Create {
-    /// Its name: 1 to 64 of a-z, 0-9 and -, starting with a letter.
+    /// Name: 1 to 64 of a-z, 0-9 and -, starting with a letter.
     name: String,
     #[command(flatten)]
     settings: Settings,
-    /// Shows what would change, and changes nothing.
+    /// Show what would change, without changing anything.
     #[arg(long)]
     dry_run: bool,
 }
 
-/// Change settings of one.
+/// Change settings of a namespace.
 #[derive(Args, Debug)]
 struct Set {
-    /// Its name.
+    /// Name of the namespace.
     name: String,
     #[command(flatten)]
     settings: Settings,
-    /// Takes a setting back to its default, such as timeout; may be repeated.
+    /// Reset a setting, such as timeout, to its default; may be repeated.
     #[arg(long, value_name = "SETTING", value_parser = optional)]
     unset: Vec<&'static str>,
-    /// Shows what would change, and changes nothing.
+    /// Show what would change, without changing anything.
     #[arg(long)]
     dry_run: bool,
 }
@@ -99,12 +99,12 @@ fn optional(text: &str) -> Result<&'static str, String> {
     found.ok_or_else(|| format!("expected one of {}", OPTIONAL.join(", ")))
 }
 
-/// Remove one. Its data stays in the backend.
+/// Remove a namespace. Its data stays in the backend.
 #[derive(Args, Debug)]
 struct Delete {
-    /// Its name.
+    /// Name of the namespace.
     name: String,
-    /// Shows what would change, and changes nothing.
+    /// Show what would change, without changing anything.
     #[arg(long)]
     dry_run: bool,
 }
@@ -112,28 +112,28 @@ struct Delete {
 /// The settings of a namespace. The admin checks them, so that the rules are those of the gateway.
 #[derive(Args, Debug)]
 struct Settings {
-    /// What the backend must offer at least: keyvalue or list.
+    /// Interface that the backend must at least offer: keyvalue or list.
     #[arg(long)]
     pattern: Option<String>,
     /// Where the backend is: HOST:PORT, unix:PATH or embedded:NAME.
     #[arg(long)]
     endpoint: Option<String>,
-    /// How long a unary call without a deadline of its own may take, such as 5s.
+    /// Timeout of unary calls that carry no deadline, such as 5s.
     #[arg(long, value_name = "TIME")]
     timeout: Option<String>,
-    /// The largest message that a client may send, in bytes.
+    /// Maximum size of a message from a client, in bytes.
     #[arg(long, value_name = "N")]
     max_message_bytes: Option<u64>,
-    /// The most calls under way at once, per proxy.
+    /// Maximum calls in flight, per proxy.
     #[arg(long, value_name = "N")]
     max_in_flight: Option<u64>,
-    /// The most calls a second, per proxy.
+    /// Maximum calls per second, per proxy.
     #[arg(long, value_name = "N")]
     requests_per_second: Option<u64>,
-    /// Whether writes are refused: true or false.
+    /// Refuse writes: true or false.
     #[arg(long, value_name = "BOOL")]
     read_only: Option<bool>,
-    /// The only interfaces served, by full name; may be repeated.
+    /// Serve only this interface, by full name; may be repeated.
     #[arg(long = "interface", value_name = "NAME")]
     interfaces: Vec<String>,
 }

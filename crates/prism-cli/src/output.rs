@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct OutputArgs {
-    /// How to print answers and errors: text, or json (one object a line).
+    /// Format of results and errors: text, or json (one object per line).
     #[arg(
         short,
         long,

@@ -15,11 +15,11 @@ use crate::failure::Failure;
 /// The options of a command that stores a value.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ValueArgs {
-    /// The value; `-`, or none, reads standard input. Without `-` that must not be empty.
+    /// The value. If it is `-` or missing, it is read from standard input; if missing, that must not be empty.
     #[arg(allow_negative_numbers = true)]
     value: Option<OsString>,
 
-    /// Reads the value from this file.
+    /// Read the value from this file.
     #[arg(long, value_name = "FILE", conflicts_with = "value")]
     file: Option<PathBuf>,
 }

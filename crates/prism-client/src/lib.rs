@@ -1,8 +1,8 @@
 //! The Rust client of Prism, the data-access gateway.
 //!
-//! A [`Client`] is a cheap handle on a few shared HTTP/2 connections. It is made without I/O, connects when first
-//! used, and connects again when a connection is lost. Data lives in namespaces; [`Client::keyvalue`] and
-//! [`Client::list`] work on the namespace `default`, [`Client::namespace`] names another.
+//! A [`Client`] is a cheap handle on a few shared HTTP/2 connections. Creating it does no I/O; it connects when first
+//! used, and reconnects when a connection is lost. Data is in namespaces: [`Client::keyvalue`] and [`Client::list`] use
+//! the namespace `default`, [`Client::namespace`] selects another.
 //!
 //! ```
 //! # mod fake { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fake/mod.rs")); }
@@ -35,23 +35,23 @@
 //!
 //! # Deadlines
 //!
-//! A unary call has 2 s by default, for everything: waiting for a place, connecting, sending, repeating and reading
-//! the answer. [`Builder::timeout`] changes it for a client, [`Call::timeout`] for a call. A scan may take as long
-//! as it likes while entries arrive; it fails when none has come for 60 s ([`Builder::stall_timeout`]).
+//! A unary call has 2 s by default, for everything: waiting for a slot, connecting, sending, retrying and reading the
+//! response. [`Builder::timeout`] changes it for a client, [`Call::timeout`] for a call. A scan may take as long as it
+//! likes while entries arrive; it fails if none has arrived for 60 s ([`Builder::stall_timeout`]).
 //!
-//! # Repeated calls
+//! # Retries
 //!
-//! A call that failed without reaching the backend is repeated, and so is a call without side effects whose
-//! connection was lost. A write that may have been applied is never repeated: a second `set` might overwrite a later
-//! one, a second `pop` takes another value. Such an error says so, and the caller decides.
+//! The client retries a call that failed without reaching the backend, and a call without side effects whose connection
+//! was lost. It never retries a write that may have been applied: a second `set` might overwrite a later one, a second
+//! `pop` takes another value. The error of such a write says so, and the caller decides.
 //!
 //! # Traces
 //!
-//! With [`Builder::traces`] each operation has a span by the tracer provider that the application has set in the crate
-//! `opentelemetry`, and the gateway's own spans are its children. Without, a `traceparent` may be sent with a call by
-//! [`Call::metadata`].
+//! With [`Builder::traces`] each operation creates a span through the tracer provider that the application has set in the
+//! crate `opentelemetry`, and the gateway's own spans are its children. Without it, [`Call::metadata`] can send a
+//! `traceparent` with a call.
 //!
-//! # Cancelling
+//! # Cancellation
 //!
 //! Dropping the future of a call, or a scan, resets its HTTP/2 stream at once. A write may still have been applied.
 

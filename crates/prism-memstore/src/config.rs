@@ -10,12 +10,12 @@ pub const LISTEN_DEFAULT: &str = "127.0.0.1:50051";
 /// The memory limit unless told otherwise: what a small machine has to spare.
 pub const MEMORY_LIMIT_DEFAULT: MemoryLimit = MemoryLimit(Some(1024 * 1024 * 1024));
 
-/// Serves KeyValue and List from memory, with expiry. What is stored is gone when the process ends.
+/// Serves KeyValue and List from memory, with expiry. The data is lost when the process ends.
 #[derive(Debug, Parser)]
 #[command(about)]
 pub struct Args {
-    /// The most memory that keys, lists and their bookkeeping may take: bytes, or a number with KiB, MiB or GiB; 0 for
-    /// no limit. At the limit, writes that need more fail; nothing is evicted.
+    /// Maximum memory for keys, lists and their bookkeeping: bytes, or a number with KiB, MiB or GiB; 0 for no limit. At the
+    /// limit, writes that need more memory fail; nothing is evicted.
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     pub memory_limit: MemoryLimit,
 

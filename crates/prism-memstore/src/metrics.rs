@@ -21,16 +21,16 @@ impl Collector for UsageCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let usage = self.0.totals();
         let figures = [
-            ("prism_memstore_memory_bytes", "Memory taken, as the limit counts it", usage.bytes),
+            ("prism_memstore_memory_bytes", "Memory in use, as the limit counts it", usage.bytes),
             (
                 "prism_memstore_memory_limit_bytes",
                 "The memory limit, 0 for none",
                 usage.limit_bytes.unwrap_or(0),
             ),
-            ("prism_memstore_keys", "Keys, expired ones among them that are not freed yet", usage.keys),
+            ("prism_memstore_keys", "Keys, including expired ones that are not freed yet", usage.keys),
             ("prism_memstore_lists", "Lists", usage.lists),
-            ("prism_memstore_namespaces", "Namespaces that hold anything", usage.namespaces),
-            ("prism_memstore_timers", "Timers of keys that expire", usage.timers),
+            ("prism_memstore_namespaces", "Namespaces that hold data", usage.namespaces),
+            ("prism_memstore_timers", "Expiry timers", usage.timers),
         ];
         for (name, help, value) in figures {
             let gauge = ConstGauge::new(value);

@@ -14,11 +14,11 @@ use tonic::Code;
 /// Which calls are logged.
 #[derive(Args, Clone, Debug)]
 pub struct AccessLog {
-    /// Log a line for each call.
+    /// Log every call.
     #[arg(long)]
     pub access_log: bool,
 
-    /// Log calls that take this long or longer, whatever --access-log says: a time such as 500ms, or "off".
+    /// Log calls that take at least this long, with or without --access-log: a time such as 500ms, or "off".
     #[arg(long, value_name = "TIME", default_value = "1s")]
     pub slow: Slow,
 }

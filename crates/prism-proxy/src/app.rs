@@ -40,8 +40,8 @@ pub const DEFAULTS: [(&str, &str); 2] = [("listen", LISTEN_DEFAULT), ("http-list
 #[derive(Debug, Parser)]
 #[command(version, about)]
 pub struct Args {
-    /// The configuration file, taken again whenever it changes [default: prism.yaml; until that is there, namespace
-    /// "default" is served from localhost:50051].
+    /// Configuration file, reloaded whenever it changes [default: prism.yaml; while that is missing, namespace "default" is
+    /// served from localhost:50051].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -61,8 +61,8 @@ pub struct ProxyArgs {
     #[expect(missing_docs, reason = "clap would show it as the about of the command")]
     pub access_log: AccessLog,
 
-    /// The most calls under way at once in one namespace, whatever its max_in_flight says [default: 1/4 of --in-flight-max, and
-    /// 16 at least].
+    /// Maximum calls in flight in one namespace, whatever its max_in_flight says [default: 1/4 of --in-flight-max, at least
+    /// 16].
     #[arg(long, value_name = "N")]
     pub namespace_in_flight_max: Option<NonZeroUsize>,
 

@@ -38,7 +38,7 @@ impl Collector for ProxyCollector {
             ("prism_proxy_config_namespaces", "Namespaces in force", status.namespaces as u64),
             (
                 "prism_proxy_config_applied",
-                "Whether the last attempt to take the file succeeded: 1 or 0",
+                "Whether the last attempt to load the file succeeded: 1 or 0",
                 u64::from(!refused),
             ),
         ];
@@ -77,7 +77,7 @@ impl ProxyCollector {
         let mut metric = family(
             encoder,
             "prism_proxy_request_duration_seconds",
-            "Time from a call's head to the end of its answer",
+            "Time from a call's headers to the end of its response",
             MetricType::Histogram,
         )?;
         for (labels, totals) in &totals {
@@ -92,14 +92,14 @@ impl ProxyCollector {
             )?;
         }
         let mut metric =
-            family(encoder, "prism_proxy_requests_in_flight", "Calls under way now", MetricType::Gauge)?;
+            family(encoder, "prism_proxy_requests_in_flight", "Calls in flight", MetricType::Gauge)?;
         for (namespace, count) in &in_flight {
             let labels = [("namespace", namespace.as_str())];
             ConstGauge::new(*count).encode(metric.encode_family(&labels)?)?;
         }
         let directions = [
-            ("prism_proxy_request_bytes", "Bytes of the requests, framing included", true),
-            ("prism_proxy_response_bytes", "Bytes of the answers, framing included", false),
+            ("prism_proxy_request_bytes", "Bytes of request messages, framing included", true),
+            ("prism_proxy_response_bytes", "Bytes of response messages, framing included", false),
         ];
         for (name, help, requests) in directions {
             let mut metric = family(encoder, name, help, MetricType::Counter)?;
@@ -108,8 +108,7 @@ impl ProxyCollector {
                 counter(&mut metric, &method_labels(labels), bytes)?;
             }
         }
-        let (name, help) =
-            ("prism_proxy_unrouted_requests", "Calls that ended before their namespace was known");
+        let (name, help) = ("prism_proxy_unrouted_requests", "Calls that ended before they were routed");
         let mut metric = family(encoder, name, help, MetricType::Counter)?;
         for (code, count) in self.shared.unrouted.codes() {
             counter(&mut metric, &[("code", code)], count)?;
@@ -136,13 +135,13 @@ impl ProxyCollector {
                 ConstGauge::new(u64::from(state == is)).encode(metric.encode_family(&labels)?)?;
             }
         }
-        let (name, help) = ("prism_proxy_backend_connections", "Connections open to the backend now");
+        let (name, help) = ("prism_proxy_backend_connections", "Open connections to the backend");
         let mut metric = family(encoder, name, help, MetricType::Gauge)?;
         for (backend, remote) in &remotes {
             let labels = [("backend", backend.as_str())];
             ConstGauge::new(remote.counts().open).encode(metric.encode_family(&labels)?)?;
         }
-        let (name, help) = ("prism_proxy_backend_connects", "Attempts to connect to the backend");
+        let (name, help) = ("prism_proxy_backend_connects", "Connection attempts to the backend");
         let mut metric = family(encoder, name, help, MetricType::Counter)?;
         for (backend, remote) in &remotes {
             let counts = remote.counts();
@@ -153,17 +152,17 @@ impl ProxyCollector {
         let counters: [(&str, &str, fn(&RemoteCounts) -> u64); 3] = [
             (
                 "prism_proxy_retries",
-                "Calls sent a second time, since the backend had not seen the first",
+                "Calls retried because the backend had not seen the first attempt",
                 |counts| counts.retries,
             ),
             (
                 "prism_proxy_backend_slots_waited_for",
-                "Unary calls that waited for a slot, since their client or namespace had its share of them",
+                "Unary calls that waited for a slot because their connection or namespace had used up its share",
                 |counts| counts.slots_waited_for,
             ),
             (
                 "prism_proxy_backend_slots_refused",
-                "Streams refused a slot, since their client or namespace had its share of them",
+                "Streams refused a slot because their connection or namespace had used up its share",
                 |counts| counts.slots_refused,
             ),
         ];

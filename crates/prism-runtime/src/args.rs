@@ -17,29 +17,29 @@ pub use variables::{parse_words, with_variables};
 /// Flags that every server has.
 #[derive(Args, Clone, Debug)]
 pub struct ServerArgs {
-    /// Where to serve gRPC: HOST:PORT (port 0 takes a free one) or unix:PATH.
+    /// gRPC address: HOST:PORT (port 0 picks a free one) or unix:PATH.
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<Address>,
 
-    /// Where to serve /metrics, /livez and /readyz over HTTP: HOST:PORT, or "off".
+    /// HTTP address for /metrics, /livez and /readyz: HOST:PORT, unix:PATH, or "off".
     #[arg(long, value_name = "ADDR")]
     pub http_listen: Option<HttpListen>,
 
-    /// Worker threads, each with its own connections [default: one a core].
+    /// Worker threads, each with its own connections [default: one per core].
     #[arg(long, value_name = "N", value_parser = workers)]
     pub workers: Option<NonZeroUsize>,
 
-    /// The most connections open at once; fewer where the limit of open files is lower. For one more, the connection that has
-    /// been without a call for the longest is closed.
+    /// Maximum open connections; lower if the open file limit is lower. At the limit, a new connection evicts the one that has
+    /// been idle longest.
     #[arg(long, value_name = "N", default_value = "10000")]
     pub connections_max: NonZeroUsize,
 
-    /// How long a stopping server waits for calls under way, such as 10s or 2min; 0s to 1h.
+    /// How long a stopping server waits for calls in flight, such as 10s or 2min; 0s to 1h.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = drain_timeout)]
     pub drain_timeout: Duration,
 
-    /// How long a stopping server goes on to take calls while its health says NOT_SERVING, so that load balancers can take it
-    /// out before the drain begins; 0s to 1h.
+    /// How long a stopping server keeps accepting calls while its health reports NOT_SERVING, so that load balancers can take
+    /// it out of rotation before the drain begins; 0s to 1h.
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = drain_timeout)]
     pub drain_delay: Duration,
 
@@ -47,7 +47,7 @@ pub struct ServerArgs {
     #[arg(long, value_name = "FILTER", default_value = "info")]
     pub log: String,
 
-    /// How to write logs, on standard error.
+    /// Log format, on standard error.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 

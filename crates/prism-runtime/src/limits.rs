@@ -9,36 +9,37 @@ use prism_grpc::limits::Limits;
 /// Flags of the bounds. A share that is not given follows from its whole.
 #[derive(Args, Clone, Debug)]
 pub struct LimitArgs {
-    /// The most calls under way at once in this process; further ones get RESOURCE_EXHAUSTED. Health checks do not count.
+    /// Maximum calls in flight in this process; further calls fail with RESOURCE_EXHAUSTED. Health checks do not count.
     #[arg(long, value_name = "N", default_value = "32000")]
     pub in_flight_max: NonZeroUsize,
 
-    /// The most calls under way at once on one connection [default: 1/32 of --in-flight-max, and 16 at least].
+    /// Maximum calls in flight on one connection [default: 1/32 of --in-flight-max, at least 16].
     #[arg(long, value_name = "N")]
     pub connection_in_flight_max: Option<NonZeroUsize>,
 
-    /// The most streams of health's Watch and of reflection at once on one connection; further ones get RESOURCE_EXHAUSTED.
+    /// Maximum concurrent streams of health's Watch and of reflection on one connection; further streams fail with RESOURCE_EXHAUSTED.
     #[arg(long, value_name = "N", default_value = "4")]
     pub connection_watches_max: NonZeroUsize,
 
-    /// The most bytes of requests that are being received, or wait for their end, in this process; beyond that, calls that
-    /// bring more get RESOURCE_EXHAUSTED.
+    /// Maximum bytes of requests, in this process, that are being received or are not complete yet; a call that exceeds it
+    /// fails with RESOURCE_EXHAUSTED.
     #[arg(long, value_name = "SIZE", default_value = "256MiB")]
     pub request_bytes_max: Size,
 
-    /// The same for one connection [default: 1/8 of --request-bytes-max, and 8MiB at least].
+    /// The same for one connection [default: 1/8 of --request-bytes-max, at least 8MiB].
     #[arg(long, value_name = "SIZE")]
     pub connection_request_bytes_max: Option<Size>,
 
-    /// The most bytes of answers in this process that clients have not taken; beyond that, calls get RESOURCE_EXHAUSTED.
+    /// Maximum bytes of responses, in this process, that clients have not read yet; beyond it, calls fail with
+    /// RESOURCE_EXHAUSTED.
     #[arg(long, value_name = "SIZE", default_value = "256MiB")]
     pub answer_bytes_max: Size,
 
-    /// The same for one connection [default: 1/8 of --answer-bytes-max, and 8MiB at least].
+    /// The same for one connection [default: 1/8 of --answer-bytes-max, at least 8MiB].
     #[arg(long, value_name = "SIZE")]
     pub connection_answer_bytes_max: Option<Size>,
 
-    /// The most calls that a client may reset within ten seconds; beyond that, its connection is closed.
+    /// Maximum number of calls that a client may reset within ten seconds; beyond it, the server closes the connection.
     #[arg(long, value_name = "N", default_value = "10000")]
     pub resets_max: NonZeroUsize,
 }

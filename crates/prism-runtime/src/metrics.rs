@@ -23,13 +23,21 @@ impl Collector for SharedCollector {
         let Shared { counters, limits, requests, answers, .. } = &*self.0;
         let count = |count: &AtomicI64| u64::try_from(count.load(Relaxed)).unwrap_or_default();
         let gauges = [
-            ("prism_connections", "Connections open now", count(&counters.connections)),
-            ("prism_calls_in_flight", "Calls under way now", count(&counters.in_flight)),
-            ("prism_calls_in_flight_max", "The most calls under way at once", limits.in_flight_max as u64),
-            ("prism_request_bytes", "Bytes of requests being received, by the block", requests.used() as u64),
-            ("prism_request_bytes_max", "The most of those", requests.max() as u64),
-            ("prism_answer_bytes", "Bytes of answers not taken, by the block", answers.used() as u64),
-            ("prism_answer_bytes_max", "The most of those", answers.max() as u64),
+            ("prism_connections", "Open connections", count(&counters.connections)),
+            ("prism_calls_in_flight", "Calls in flight", count(&counters.in_flight)),
+            ("prism_calls_in_flight_max", "The limit of calls in flight", limits.in_flight_max as u64),
+            (
+                "prism_request_bytes",
+                "Bytes of requests that are not complete, in blocks",
+                requests.used() as u64,
+            ),
+            ("prism_request_bytes_max", "The limit of request bytes", requests.max() as u64),
+            (
+                "prism_answer_bytes",
+                "Bytes of responses that clients have not read, in blocks",
+                answers.used() as u64,
+            ),
+            ("prism_answer_bytes_max", "The limit of response bytes", answers.max() as u64),
         ];
         for (name, help, value) in gauges {
             encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)?;
@@ -43,12 +51,12 @@ impl Collector for SharedCollector {
             ),
             (
                 "prism_connections_refused",
-                "Connections closed at once, since their address had its share of them",
+                "Connections closed at once because their address had used up its share",
                 count(&counters.connections_refused_total),
             ),
             (
                 "prism_connections_evicted",
-                "Connections asked to leave, since another wanted their place",
+                "Idle connections closed to make room for another",
                 count(&counters.evicted_total),
             ),
             (
@@ -56,14 +64,22 @@ impl Collector for SharedCollector {
                 "Connections closed because their clients reset too many calls",
                 count(&counters.resets_closed_total),
             ),
-            ("prism_calls", "Calls begun since the start", count(&counters.calls_total)),
+            ("prism_calls", "Calls started since the start", count(&counters.calls_total)),
             (
                 "prism_calls_refused",
-                "Calls refused because too many were under way, on their connection or in all",
+                "Calls refused because too many were in flight, on their connection or in the process",
                 count(&counters.calls_refused_total),
             ),
-            ("prism_request_bytes_refused", "Calls refused for want of request bytes", requests.refused()),
-            ("prism_answer_bytes_refused", "Calls refused for want of answer bytes", answers.refused()),
+            (
+                "prism_request_bytes_refused",
+                "Calls refused because the request bytes were used up",
+                requests.refused(),
+            ),
+            (
+                "prism_answer_bytes_refused",
+                "Calls refused or ended because the response bytes were used up",
+                answers.refused(),
+            ),
         ];
         encode_totals(&mut encoder, &totals)
     }
@@ -110,7 +126,7 @@ impl Collector for ProcessCollector {
             ("process_resident_memory_bytes", "Resident memory", read.resident_bytes),
             ("process_virtual_memory_bytes", "Virtual memory", read.virtual_bytes),
             ("process_open_fds", "Open file descriptors", read.open_fds),
-            ("process_max_fds", "The most open file descriptors", read.max_fds),
+            ("process_max_fds", "Limit of open file descriptors", read.max_fds),
             ("process_threads", "Threads", read.threads),
         ];
         for (name, help, value) in gauges {

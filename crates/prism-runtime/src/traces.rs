@@ -40,12 +40,12 @@ const FLUSH_MAX: Duration = Duration::from_secs(5);
 /// Which calls are traced, and where their spans go.
 #[derive(Args, Clone, Debug)]
 pub struct TraceArgs {
-    /// Send OpenTelemetry traces to this collector, by OTLP over gRPC, such as http://localhost:4317 [default: none are
-    /// made].
+    /// Send OpenTelemetry traces to this collector, by OTLP over gRPC, such as http://localhost:4317 [default: no
+    /// traces].
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     pub otlp_endpoint: Option<Uri>,
 
-    /// The share of calls without a traceparent that begin a trace, 0 to 1. The others are traced if their caller is.
+    /// Fraction of the calls without a traceparent that start a trace, 0 to 1. Calls with one follow their caller's decision.
     #[arg(long, value_name = "RATIO", default_value = "1", value_parser = ratio)]
     pub trace_ratio: f64,
 }

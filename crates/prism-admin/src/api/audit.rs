@@ -15,11 +15,11 @@ use crate::state::Admin;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AuditParams {
-    /// The most entries to return.
+    /// Maximum number of entries to return.
     #[serde(default = "crate::api::request::limit_default")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: usize,
-    /// Only those before this: the `next_cursor` of the page before.
+    /// `next_cursor` of the previous page: returns older entries.
     #[param(minimum = 0, maximum = 9223372036854775807i64)]
     cursor: Option<u64>,
 }
@@ -27,18 +27,18 @@ pub struct AuditParams {
 /// A page of the audit log.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Audit {
-    /// The newest first.
+    /// Newest first.
     entries: Vec<AuditEntry>,
-    /// The `cursor` of the next page; none: this is the last.
+    /// `cursor` of the next page; missing on the last page.
     #[schema(required = true)]
     next_cursor: Option<u64>,
-    /// Lines of this page that are no entries.
+    /// Lines of this page that cannot be read as entries.
     unreadable: usize,
 }
 
-/// Read the audit log. Keys are shown to the roles that may see them.
+/// Read the audit log. Keys are shown only to roles that may see them.
 #[utoipa::path(get, path = "/audit", tag = "revisions", params(AuditParams), responses(
-    (status = 200, description = "A page of it.", body = Audit),
+    (status = 200, description = "A page of the log.", body = Audit),
 ))]
 pub async fn list(
     State(admin): State<Admin>,

@@ -31,12 +31,12 @@ const PROBING_MAX: usize = 16;
 /// The backends.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Backends {
-    /// Each once, in the order of their endpoints.
+    /// Each backend once, ordered by endpoint.
     backends: Vec<Backend>,
-    /// The `cursor` of the next page; none: this is the last.
+    /// `cursor` of the next page; missing on the last page.
     #[schema(required = true)]
     next_cursor: Option<String>,
-    /// How many there are on all pages.
+    /// Number of backends on all pages.
     total: usize,
 }
 
@@ -44,33 +44,33 @@ pub struct Backends {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct BackendParams {
-    /// The most backends to ask.
+    /// Maximum number of backends to query.
     #[serde(default = "crate::api::request::limit_default")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: usize,
-    /// Only those behind this endpoint: the `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     cursor: Option<String>,
 }
 
 /// A backend.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Backend {
-    /// Where it is.
+    /// Its endpoint.
     endpoint: String,
-    /// The namespaces that it serves.
+    /// Namespaces that it serves.
     namespaces: Vec<String>,
-    /// What it says of its health.
+    /// Health that it reports.
     health: BackendHealth,
-    /// The interfaces that its reflection lists; none if it has no reflection.
+    /// Interfaces that its reflection lists; missing without reflection.
     #[schema(required = true)]
     interfaces: Option<Vec<String>>,
-    /// From the health question to its answer, in milliseconds, on a connection that is open.
+    /// Response time of the health check, in milliseconds, on an open connection.
     #[schema(required = true)]
     latency_ms: Option<f64>,
-    /// Why it could not be asked.
+    /// Why it could not be queried.
     #[schema(required = true)]
     error: Option<String>,
-    /// What each proxy reports of it.
+    /// State of the backend at each proxy.
     proxies: Vec<Seen>,
 }
 
@@ -87,9 +87,9 @@ pub struct Seen {
     error: Option<String>,
 }
 
-/// Ask the backends how they are.
+/// Query the health of the backends.
 #[utoipa::path(get, path = "/backends", tag = "backends", params(BackendParams), responses(
-    (status = 200, description = "What each says, good or bad.", body = Backends),
+    (status = 200, description = "The health of each, good or bad.", body = Backends),
 ))]
 pub async fn list(
     State(admin): State<Admin>,

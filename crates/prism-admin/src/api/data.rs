@@ -43,7 +43,7 @@ impl<S: Send + Sync> FromRequestParts<S> for MayRead {
             Some(role) if *role >= Role::Data => Ok(Self),
             _ => Err(Problem::new(
                 Kind::Forbidden,
-                "keys and values need a token of the role data or write; this one may read configuration and figures",
+                "keys and values require a token of the role data or write; this one may read configuration and metrics",
             )),
         }
     }

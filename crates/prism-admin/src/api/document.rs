@@ -19,10 +19,10 @@ const YAML: &[&str] = &["application/yaml", "application/x-yaml", "text/yaml", "
 /// The header of a file.
 pub(crate) const YAML_HEADER: (HeaderName, &str) = (CONTENT_TYPE, "application/yaml");
 
-/// Read the configuration file, byte for byte. Without a file: what proxies serve without one.
+/// Read the configuration file, byte for byte. If there is no file: what proxies serve without one.
 #[utoipa::path(get, path = "/config", tag = "config", responses(
     (status = 200, description = "The file.", body = serde_json::Value, content_type = "application/yaml",
-        headers(("etag" = String, description = "Of the file: its SHA-256."))),
+        headers(("etag" = String, description = "ETag of the file: its SHA-256."))),
 ))]
 pub async fn get(State(admin): State<Admin>) -> Result<impl IntoResponse, Problem> {
     let now = admin.blocking(|store| store.read()).await?;
@@ -31,10 +31,10 @@ pub async fn get(State(admin): State<Admin>) -> Result<impl IntoResponse, Proble
 
 /// Replace the configuration file, byte for byte.
 #[utoipa::path(put, path = "/config", tag = "config", params(WriteParams,
-    ("if-match" = Option<String>, Header, description = "Only if the file has this etag.")),
+    ("if-match" = Option<String>, Header, description = "Write only if the file has this ETag.")),
     request_body(content = serde_json::Value, content_type = "application/yaml"), responses(
-    (status = 200, description = "Replaced; see `applied` for whether the proxies have it. Or the answer of a dry run.",
-        body = Answer, headers(("etag" = String, description = "Of the file."))),
+    (status = 200, description = "Replaced; `applied` says whether the proxies have it. Or the result of a dry run.",
+        body = Answer, headers(("etag" = String, description = "ETag of the file."))),
 ))]
 pub async fn put(
     State(admin): State<Admin>,

@@ -10,7 +10,7 @@ use super::request::{NAMESPACE_BYTES_MAX, body};
 use crate::error::{FieldError, Kind, Problem};
 use crate::file::snapshot::sha256;
 
-/// What a namespace is called, which backend serves it, and its limits. What is not given has its default.
+/// A namespace: its name, its backend and its limits. Settings that are omitted have their defaults.
 //
 // This describes the API; what is sent and stored is read by the proxy's own rules.
 #[derive(Debug, Serialize, ToSchema)]
@@ -19,24 +19,24 @@ pub struct Namespace {
     /// 1 to 64 of `a-z 0-9 -`, starting with a letter.
     #[schema(pattern = "^[a-z][a-z0-9-]{0,63}$", example = "orders")]
     name: String,
-    /// What the backend must offer at least.
+    /// Interface that the backend must at least offer.
     pattern: Pattern,
     plugin: Plugin,
-    /// The only interfaces served, by full name, that of the pattern among them; without it all that the backend has.
+    /// The only interfaces served, by full name, including that of the pattern; default: all that the backend has.
     interfaces: Option<Vec<String>>,
-    /// How long a unary call without a deadline of its own may take: 1ms to 1h; default 30s.
+    /// Timeout of unary calls that carry no deadline: 1ms to 1h; default 30s.
     #[schema(example = "30s")]
     timeout: Option<String>,
-    /// The largest message that a client may send, in bytes; default 4194304.
+    /// Maximum size of a message from a client, in bytes; default 4194304.
     #[schema(minimum = 1024, maximum = 4194304)]
     max_message_bytes: Option<u64>,
-    /// Calls under way at once at each proxy; default: no limit.
+    /// Maximum calls in flight at each proxy; default: no limit.
     #[schema(minimum = 1, maximum = 4294967295u32)]
     max_in_flight: Option<u64>,
-    /// Calls that may begin in a second at each proxy, a second's worth of them at once; default: no limit.
+    /// Maximum calls that may start per second at each proxy, with bursts of a second's worth; default: no limit.
     #[schema(minimum = 1, maximum = 4294967295u32)]
     requests_per_second: Option<u64>,
-    /// Whether only methods without side effects are served; default false.
+    /// Serve only methods without side effects; default false.
     read_only: Option<bool>,
 }
 
@@ -63,7 +63,7 @@ pub struct Plugin {
     endpoint: String,
 }
 
-/// A whole namespace: null stands for a setting that is not given, which has its default then.
+/// A complete namespace: null stands for a setting that is omitted and has its default.
 pub(super) async fn read_whole(request: Request<Body>, types: &[&str]) -> Result<Value, Problem> {
     let mut value = read(request, types).await?;
     if let Value::Mapping(settings) = &mut value {

@@ -29,13 +29,13 @@ const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
-    /// The most namespaces to return.
+    /// Maximum number of namespaces to return.
     #[serde(default = "crate::api::request::limit_default")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: usize,
-    /// Only those behind this name: the `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     cursor: Option<String>,
-    /// Only those whose name or endpoint contains this.
+    /// Only namespaces whose name or endpoint contains this.
     q: Option<String>,
 }
 
@@ -45,20 +45,20 @@ pub struct Page {
     /// The namespaces.
     #[schema(value_type = Vec<Namespace>)]
     namespaces: Vec<serde_json::Value>,
-    /// The `cursor` of the next page; none: this is the last.
+    /// `cursor` of the next page; missing on the last page.
     #[schema(required = true)]
     next_cursor: Option<String>,
-    /// How many there are on all pages.
+    /// Number of namespaces on all pages.
     total: usize,
     /// SHA-256 of the file, in hex.
     sha256: String,
-    /// Whether there is no file yet and this is what proxies serve without one.
+    /// True if there is no file yet, and this is what proxies serve without one.
     built_in: bool,
 }
 
 /// List the namespaces.
 #[utoipa::path(get, path = "/namespaces", tag = "namespaces", params(ListParams), responses(
-    (status = 200, description = "A page of them.", body = Page, headers(("etag" = String, description = "Of the file."))),
+    (status = 200, description = "A page of namespaces.", body = Page, headers(("etag" = String, description = "ETag of the file."))),
 ))]
 pub async fn list(
     State(admin): State<Admin>,
@@ -92,10 +92,10 @@ pub async fn list(
 /// Create a namespace.
 #[utoipa::path(post, path = "/namespaces", tag = "namespaces", params(WriteParams),
     request_body(content = Namespace), responses(
-    (status = 200, description = "It could be created: the answer of a dry run.", body = Answer),
-    (status = 201, description = "Created; see `applied` for whether the proxies have it.", body = Answer,
-        headers(("location" = String, description = "Its path."), ("etag" = String, description = "Of the namespace."))),
-    (status = 409, description = "A namespace of that name is there, the file cannot be used, or somebody else changed \
+    (status = 200, description = "The result of a dry run: it could be created.", body = Answer),
+    (status = 201, description = "Created; `applied` says whether the proxies have it.", body = Answer,
+        headers(("location" = String, description = "Path of the namespace."), ("etag" = String, description = "ETag of the namespace."))),
+    (status = 409, description = "A namespace of that name exists, the file cannot be used, or somebody else changed \
         it at the same moment.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn create(
@@ -130,8 +130,8 @@ pub async fn create(
 
 /// Read a namespace.
 #[utoipa::path(get, path = "/namespaces/{name}", tag = "namespaces", params(("name" = String, Path)), responses(
-    (status = 200, description = "As the file has it.", body = Namespace,
-        headers(("etag" = String, description = "Of the namespace."))),
+    (status = 200, description = "The namespace as the file has it.", body = Namespace,
+        headers(("etag" = String, description = "ETag of the namespace."))),
 ))]
 pub async fn get(
     State(admin): State<Admin>,
@@ -142,15 +142,15 @@ pub async fn get(
     Ok((tag_header(&tag(namespace)), Json(json(namespace)?)))
 }
 
-/// Replace a namespace, or create it.
+/// Replace or create a namespace.
 #[utoipa::path(put, path = "/namespaces/{name}", tag = "namespaces", params(("name" = String, Path), WriteParams,
-    ("if-match" = Option<String>, Header, description = "Only if the namespace has this etag."),
-    ("if-none-match" = Option<String>, Header, description = "`*`: only if it is not there.")),
-    request_body(content = Namespace, description = "`name` may be left out; another name than the path's is refused."),
+    ("if-match" = Option<String>, Header, description = "Write only if the namespace has this ETag."),
+    ("if-none-match" = Option<String>, Header, description = "`*`: write only if it does not exist.")),
+    request_body(content = Namespace, description = "`name` may be omitted; a name that differs from the path is refused."),
     responses(
-    (status = 200, description = "Replaced, or the answer of a dry run.", body = Answer,
-        headers(("etag" = String, description = "Of the namespace."))),
-    (status = 201, description = "Created.", body = Answer, headers(("etag" = String, description = "Of the namespace."))),
+    (status = 200, description = "Replaced, or the result of a dry run.", body = Answer,
+        headers(("etag" = String, description = "ETag of the namespace."))),
+    (status = 201, description = "Created.", body = Answer, headers(("etag" = String, description = "ETag of the namespace."))),
 ))]
 pub async fn put(
     State(admin): State<Admin>,
@@ -176,12 +176,12 @@ pub async fn put(
     Ok((status, tag_header(&tag(&new)), Json(told(answer, &new)?)))
 }
 
-/// Change some settings of a namespace, as a JSON merge patch (RFC 7396): `null` takes a setting back to its default.
+/// Change some settings of a namespace, as a JSON merge patch (RFC 7396): `null` resets a setting to its default.
 #[utoipa::path(patch, path = "/namespaces/{name}", tag = "namespaces", params(("name" = String, Path), WriteParams,
-    ("if-match" = Option<String>, Header, description = "Only if the namespace has this etag.")),
+    ("if-match" = Option<String>, Header, description = "Write only if the namespace has this ETag.")),
     request_body(content = serde_json::Value, content_type = "application/merge-patch+json"),
-    responses((status = 200, description = "Changed, or the answer of a dry run.", body = Answer,
-        headers(("etag" = String, description = "Of the namespace."))),
+    responses((status = 200, description = "Changed, or the result of a dry run.", body = Answer,
+        headers(("etag" = String, description = "ETag of the namespace."))),
 ))]
 pub async fn patch(
     State(admin): State<Admin>,
@@ -208,10 +208,10 @@ pub async fn patch(
     Ok((tag_header(&tag(&new)), Json(told(answer, &new)?)))
 }
 
-/// Remove a namespace. New calls get FAILED_PRECONDITION, calls under way finish; its data stays in the backend.
+/// Remove a namespace. New calls fail with FAILED_PRECONDITION, calls in flight finish; its data stays in the backend.
 #[utoipa::path(delete, path = "/namespaces/{name}", tag = "namespaces", params(("name" = String, Path), WriteParams,
-    ("if-match" = Option<String>, Header, description = "Only if the namespace has this etag.")), responses(
-    (status = 200, description = "Removed, or the answer of a dry run.", body = Answer),
+    ("if-match" = Option<String>, Header, description = "Write only if the namespace has this ETag.")), responses(
+    (status = 200, description = "Removed, or the result of a dry run.", body = Answer),
 ))]
 pub async fn delete(
     State(admin): State<Admin>,

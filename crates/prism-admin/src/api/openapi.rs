@@ -20,11 +20,11 @@ use crate::state::Admin;
 
 /// Without tokens none is asked for.
 const DESCRIPTION: &str = "\
-Namespaces of the Prism gateway. Every write is checked by the proxy's own rules, stored as a revision, written to the \
-configuration file at once, and answered when every proxy has it, after 5 s at most: `applied` says so. Errors are \
-problem+json (RFC 9457) with a JSON pointer to every wrong field. If the admin was started with tokens, send one as \
-`authorization: Bearer TOKEN`: the role `read` reads \
-configuration and figures, `data` also keys and values, `write` changes them.";
+The namespaces of the Prism gateway. A write is validated by the proxy's own rules, stored as a revision, and written to \
+the configuration file. The response arrives when every proxy has applied it, after 5 s at most; `applied` says whether \
+all have. Errors are problem+json (RFC 9457) with a JSON pointer to every invalid field. If the admin was started with \
+tokens, send one as `authorization: Bearer TOKEN`: the role `read` reads configuration and metrics, `data` also keys and \
+values, `write` changes them.";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -34,18 +34,18 @@ configuration and figures, `data` also keys and values, `write` changes them.";
 )]
 struct Document;
 
-/// Tell whether the process lives.
+/// Liveness probe.
 #[utoipa::path(get, path = "/livez", tag = "operation", responses((status = 200, body = String, content_type = "text/plain")))]
 #[expect(dead_code, reason = "every server has this route; it is described here")]
 fn livez() {}
 
-/// Tell whether requests are taken: not while stopping.
+/// Readiness probe: fails while the process is stopping.
 #[utoipa::path(get, path = "/readyz", tag = "operation", responses(
     (status = 200, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
 #[expect(dead_code, reason = "every server has this route; it is described here")]
 fn readyz() {}
 
-/// Figures in the OpenMetrics format.
+/// Metrics in the OpenMetrics format.
 #[utoipa::path(get, path = "/metrics", tag = "operation", responses(
     (status = 200, body = String, content_type = "application/openmetrics-text")))]
 #[expect(dead_code, reason = "every server has this route; it is described here")]

@@ -104,7 +104,7 @@ pub struct NoParams {}
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct WriteParams {
-    /// Checks the change and answers with the would-be text and its difference, without writing.
+    /// Validate the change and return the resulting text and diff, without writing.
     #[serde(default)]
     pub dry_run: bool,
 }

@@ -19,7 +19,7 @@ use crate::state::Admin;
 /// The revisions that are kept.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Revisions {
-    /// The newest first; at most 100.
+    /// Newest first; at most 100.
     revisions: Vec<Revision>,
 }
 
@@ -27,14 +27,14 @@ pub struct Revisions {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct DiffParams {
-    /// The revision to compare with; default: the one before.
+    /// Revision to compare with; default: the previous one.
     #[param(minimum = 1)]
     from: Option<u64>,
 }
 
 /// List the revisions.
 #[utoipa::path(get, path = "/config/revisions", tag = "revisions", responses(
-    (status = 200, description = "The newest first.", body = Revisions),
+    (status = 200, description = "Newest first.", body = Revisions),
 ))]
 pub async fn list(State(admin): State<Admin>) -> Result<Json<Revisions>, Problem> {
     let mut revisions = admin.blocking(Store::revisions).await?;
@@ -56,10 +56,10 @@ pub async fn get(
     Ok(([YAML_HEADER], tag_header(&format!("\"{}\"", sha256(&bytes))), bytes))
 }
 
-/// What a revision changed.
+/// Show what a revision changed.
 #[utoipa::path(get, path = "/config/revisions/{number}/diff", tag = "revisions",
     params(("number" = u64, Path, minimum = 1), DiffParams), responses(
-    (status = 200, description = "The difference in the unified format; the first revision kept is compared with nothing.",
+    (status = 200, description = "A unified diff; the oldest revision kept is compared with an empty file.",
         body = String, content_type = "text/x-diff"),
 ))]
 pub async fn diff(
@@ -81,9 +81,9 @@ pub async fn diff(
 /// Put a revision in force again, as a new revision.
 #[utoipa::path(post, path = "/config/rollback/{number}", tag = "revisions",
     params(("number" = u64, Path, minimum = 1), WriteParams,
-    ("if-match" = Option<String>, Header, description = "Only if the file has this etag.")), responses(
-    (status = 200, description = "Done; see `applied` for whether the proxies have it. Or the answer of a dry run.",
-        body = Answer, headers(("etag" = String, description = "Of the file."))),
+    ("if-match" = Option<String>, Header, description = "Write only if the file has this ETag.")), responses(
+    (status = 200, description = "Done; `applied` says whether the proxies have it. Or the result of a dry run.",
+        body = Answer, headers(("etag" = String, description = "ETag of the file."))),
 ))]
 pub async fn rollback(
     State(admin): State<Admin>,

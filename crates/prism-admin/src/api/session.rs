@@ -25,7 +25,7 @@ const LOGIN_BYTES_MAX: usize = 4 << 10;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
-    /// As `prism-admin token` printed it.
+    /// The token that `prism-admin token` printed.
     token: String,
 }
 
@@ -34,14 +34,14 @@ pub struct Login {
 pub struct Whoami {
     /// The name of the token; `local` without tokens.
     who: String,
-    /// What they may do.
+    /// Their role.
     role: Role,
-    /// Whether there are tokens, and so something to log out of.
+    /// Whether the admin uses tokens, so that there is something to log out of.
     login: bool,
 }
 
-/// Tell who sends the request.
-#[utoipa::path(get, path = "/session", tag = "session", responses((status = 200, description = "Somebody.", body = Whoami)))]
+/// Show who sends the request.
+#[utoipa::path(get, path = "/session", tag = "session", responses((status = 200, description = "The sender.", body = Whoami)))]
 pub async fn get(
     State(admin): State<Admin>,
     Extension(caller): Extension<Caller>,
@@ -50,10 +50,10 @@ pub async fn get(
     Json(Whoami { who: caller.who, role, login: admin.tokens.is_some() })
 }
 
-/// Log in: hand in a token for a cookie.
+/// Log in: exchange a token for a cookie.
 #[utoipa::path(post, path = "/session", tag = "session", request_body(content = Login), responses(
-    (status = 200, description = "Logged in; a cookie stands for the token.", body = Whoami,
-        headers(("set-cookie" = Option<String>, description = "The session; none without tokens."))),
+    (status = 200, description = "Logged in; the cookie represents the token.", body = Whoami,
+        headers(("set-cookie" = Option<String>, description = "The session; missing without tokens."))),
 ))]
 pub async fn post(
     State(admin): State<Admin>,
@@ -80,7 +80,7 @@ pub async fn post(
 /// Log out.
 #[utoipa::path(delete, path = "/session", tag = "session", responses(
     (status = 204, description = "The session has ended.",
-        headers(("set-cookie" = String, description = "Takes the cookie away."))),
+        headers(("set-cookie" = String, description = "Deletes the cookie."))),
 ))]
 pub async fn delete(
     State(admin): State<Admin>,

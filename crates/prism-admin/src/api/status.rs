@@ -20,13 +20,13 @@ pub struct Status {
 /// The file.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct File {
-    /// Its path, as the admin was told.
+    /// Its path, as given to the admin.
     path: String,
-    /// Whether it is there.
+    /// Whether it exists.
     exists: bool,
-    /// SHA-256 of it, in hex.
+    /// Its SHA-256, in hex.
     sha256: String,
-    /// How many namespaces it has; none if it cannot be used.
+    /// Number of its namespaces; missing if it cannot be used.
     #[schema(required = true)]
     namespaces: Option<usize>,
     /// Why it cannot be used.
@@ -44,12 +44,12 @@ pub struct Proxy {
     /// Why it does not answer.
     #[schema(required = true)]
     error: Option<String>,
-    /// What it reports at its own `/config/status`.
+    /// Its own `/config/status`.
     #[schema(value_type = Object, nullable)]
     status: serde_json::Value,
 }
 
-/// Tell the state of the file and of the proxies that read it.
+/// Show the state of the file and of the proxies that read it.
 #[utoipa::path(get, path = "/config/status", tag = "config", responses(
     (status = 200, description = "The state, good or bad.", body = Status),
 ))]
@@ -84,7 +84,7 @@ pub async fn get(State(admin): State<Admin>) -> Result<Json<Status>, Problem> {
     Ok(Json(Status { file, in_sync: proxies.iter().all(|proxy| proxy.in_sync), proxies }))
 }
 
-/// Whether the admin works.
+/// The health of the admin.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
     /// `ok`, or `degraded` if the file cannot be read or used.
@@ -92,9 +92,9 @@ pub struct Health {
     status: &'static str,
 }
 
-/// Tell whether the admin works: anybody may ask.
+/// Show the health of the admin. Needs no token.
 #[utoipa::path(get, path = "/health", tag = "operation", security(()), responses(
-    (status = 200, description = "It answers.", body = Health),
+    (status = 200, description = "The admin answers.", body = Health),
 ))]
 pub async fn health(State(admin): State<Admin>) -> Json<Health> {
     let usable = admin.blocking(|store| store.read()?.entries().map(drop)).await.is_ok();

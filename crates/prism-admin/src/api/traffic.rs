@@ -28,7 +28,7 @@ const NAMESPACES_MAX: usize = 100;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct EventsParams {
-    /// The namespaces to tell of, at most 100, with commas between them.
+    /// Namespaces to follow, at most 100, separated by commas.
     #[serde(default)]
     namespaces: String,
 }
@@ -93,9 +93,9 @@ impl Now {
     }
 }
 
-/// Follow the figures: an event `history`, then an event `sample` every 5 s.
+/// Follow live metrics: an event `history`, then an event `sample` every 5 s.
 #[utoipa::path(get, path = "/traffic/events", tag = "traffic", params(EventsParams), responses(
-    (status = 200, description = "`history`: the last 15 minutes, a column for each figure, null where it is unknown. \
+    (status = 200, description = "`history`: the last 15 minutes, one column per metric, null where it is unknown. \
         `sample`: the newest figures, which proxies answered, and what each backend says of its health and of what it \
         holds. It ends once the token or session that asked is no longer known.",
         body = String, content_type = "text/event-stream"),

@@ -19,30 +19,30 @@ use crate::state::Admin;
 /// What a write did.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Answer {
-    /// The namespace as it is now; none after a removal and for the file as a whole.
+    /// The namespace as it is now; missing after a removal and for writes of the whole file.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<crate::api::namespace::Namespace>)]
     pub namespace: Option<serde_json::Value>,
-    /// Whether the file is another than before; of a dry run, whether it would be.
+    /// Whether the file changed; in a dry run, whether it would.
     pub changed: bool,
-    /// Whether nothing was written because none was asked for.
+    /// Whether this is the result of a dry run, which writes nothing.
     pub dry_run: bool,
-    /// The number of the revision in force; none if there is no file.
+    /// Number of the revision in force; missing if there is no file.
     #[schema(required = true)]
     pub revision: Option<u64>,
-    /// SHA-256 of the file, in hex, which is what proxies report as the revision; of a dry run, what it would be.
+    /// SHA-256 of the file, in hex, which proxies report as the revision; in a dry run, what it would be.
     pub sha256: String,
-    /// SHA-256 of the file before, in hex; in quotes it is the etag that it had.
+    /// SHA-256 of the previous file, in hex; in quotes, it is its ETag.
     pub previous_sha256: String,
-    /// Whether every proxy reports this revision or one that came after it. False for a dry run.
+    /// Whether every proxy reports this revision or a later one. False for a dry run.
     pub applied: bool,
-    /// Each proxy; none for a dry run.
+    /// Each proxy; empty for a dry run.
     pub proxies: Vec<Applied>,
-    /// What could not be kept, and what else to know.
+    /// What could not be kept, and other warnings.
     pub warnings: Vec<String>,
-    /// The difference to the file before, in the unified format.
+    /// Unified diff against the previous file.
     pub diff: String,
-    /// Of a dry run, the file as it would be.
+    /// In a dry run, the resulting file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<String>,
 }
@@ -52,7 +52,7 @@ pub struct Answer {
 pub struct Decision {
     /// The new file.
     pub new: Snapshot,
-    /// What could not be kept, and what else to know.
+    /// What could not be kept, and other warnings.
     pub warnings: Vec<String>,
 }
 

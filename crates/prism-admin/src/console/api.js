@@ -37,7 +37,7 @@ export async function send(method, path, { query = {}, json, bytes, headers = {}
     throw Object.assign(new Error(), { title: "The admin does not answer", detail: `Is prism-admin still running? (${error.message})` });
   }
   if (response.ok) return response;
-  const told = await response.json().catch(() => ({ title: `HTTP ${response.status}`, detail: "the answer says no more" }));
+  const told = await response.json().catch(() => ({ title: `HTTP ${response.status}`, detail: "The response has no further details." }));
   const error = Object.assign(new Error(told.detail), told);
   if (response.status === 401 && path !== "/session") loggedOut();
   throw error;

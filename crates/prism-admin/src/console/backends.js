@@ -1,4 +1,4 @@
-// The backends: what each says when it is asked, and what the proxies say of it.
+// The backends: what each reports itself, and what the proxies report of it.
 
 import { get } from "./api.js";
 import { h, show, table } from "./dom.js";
@@ -12,13 +12,13 @@ const NAMED = 5;
 export async function backends({ title, signal, query }) {
   title("Backends");
   const cursor = query.get("cursor") ?? "";
-  const place = h("div", {}, h("p", { class: "quiet" }, "Asking the backends…"));
+  const place = h("div", {}, h("p", { class: "quiet" }, "Querying the backends…"));
   show(place, get("/backends", { query: { limit: PAGE, cursor }, signal }), (page) => (page.backends.length ? [
-    table("Backends", ["Endpoint", "Health", ["Answers in", "figure"], "Interfaces", "Namespaces", "At the proxies"], page.backends.map(row)),
+    table("Backends", ["Endpoint", "Health", ["Response time", "figure"], "Interfaces", "Namespaces", "Seen by proxies"], page.backends.map(row)),
     h("nav", { class: "pages", "aria-label": "Pages of backends" }, h("span", { class: "quiet" }, page.total === 1 ? "1 backend" : `${count(page.total)} backends`),
       cursor ? h("a", { href: "#/backends" }, "First page") : null,
       page.next_cursor ? h("a", { href: `#/backends?cursor=${encodeURIComponent(page.next_cursor)}` }, "Next page") : null),
-  ] : h("p", { class: "empty" }, "No namespace names a backend.")));
+  ] : h("p", { class: "empty" }, "No namespace uses a backend yet.")));
   return [h("div", { class: "title" }, h("h1", {}, "Backends")), place];
 }
 
@@ -29,11 +29,11 @@ function row(backend) {
     h("code", {}, backend.endpoint),
     [health(backend.health, backend.error), backend.error ? h("p", { class: "hint" }, backend.error) : null],
     backend.latency_ms === null ? unknown("not measured") : duration(backend.latency_ms / 1000),
-    backend.interfaces === null ? unknown("it has no reflection, or was not asked")
+    backend.interfaces === null ? unknown("no reflection, or not queried")
       : h("ul", { class: "plain" }, backend.interfaces.map((name) => h("li", { title: name }, short(name)))),
     h("ul", { class: "plain" }, backend.namespaces.slice(0, NAMED).map((name) => h("li", {}, h("a", { href: `#/namespaces/${name}` }, name))),
       more > 0 ? h("li", {}, h("a", { href: `#/?q=${encodeURIComponent(backend.endpoint)}` }, `and ${count(more)} more`)) : null),
     backend.proxies.length ? h("ul", { class: "plain" }, backend.proxies.map((proxy) => h("li", {}, health(proxy.state, proxy.error), " ", h("span", { class: "quiet" }, proxy.url))))
-      : unknown("no proxy reports it"),
+      : unknown("not reported by any proxy"),
   ];
 }

@@ -1,4 +1,4 @@
-// Questions before something goes.
+// Confirmation before something is removed or replaced.
 
 import { h, id, problem, fill } from "./dom.js";
 

@@ -69,7 +69,7 @@ export function notice(text) {
 export function problem(error) {
   const fields = (error.errors ?? []).map(({ pointer, detail }) => h("li", {}, pointer ? h("code", {}, pointer) : null, pointer ? ": " : null, detail));
   return h("div", { class: "problem", role: "alert" },
-    h("strong", {}, error.title ?? "It failed"),
+    h("strong", {}, error.title ?? "The request failed"),
     h("p", {}, error.detail ?? error.message ?? String(error)),
     fields.length > 1 ? h("ul", {}, fields) : null,
     error.request_id ? h("p", { class: "quiet" }, "Request ", h("code", {}, error.request_id)) : null);

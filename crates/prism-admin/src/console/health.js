@@ -10,7 +10,7 @@ const WORDS = {
   unreachable: ["unreachable", "bad"],
   ready: ["ready", "good"],
   idle: ["idle", "quiet"],
-  not_asked: ["not asked", "quiet"],
+  not_asked: ["not queried", "quiet"],
   unknown: ["unknown", "quiet"],
 };
 

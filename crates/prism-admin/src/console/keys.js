@@ -10,7 +10,7 @@ const PAGE = 100;
 /** The tab. */
 export function keys({ query, signal, may }, name) {
   if (!may("data")) {
-    return h("p", { class: "empty" }, "Your token may read configuration and figures. Keys and values need one of the role data or write.");
+    return h("p", { class: "empty" }, "Your token may read configuration and metrics. Keys and values require the role data or write.");
   }
   const [prefix, isNew] = [query.get("prefix") ?? "", query.has("new")];
   const address = (parts) => `#/namespaces/${name}/keys?${new URLSearchParams(parts)}`;
@@ -29,7 +29,7 @@ export function keys({ query, signal, may }, name) {
     }
     fill(pane, open !== null ? [back(), openValue({ name, key: open, may, gone: () => { location.hash = address({ prefix }); } })]
       : isNew ? [back(), newValue({ name, prefix, made: (key) => { location.hash = address({ prefix, key }); } })]
-        : h("p", { class: "empty" }, "Choose a key to see its value."));
+        : h("p", { class: "empty" }, "Select a key to see its value."));
   };
   // A key opens beside the list, which stays as far as it was loaded.
   const choose = (event, key) => {
@@ -57,13 +57,13 @@ export function keys({ query, signal, may }, name) {
     }) }, "Load more");
     fill(below,
       page.next_cursor ? more : null,
-      page.truncated ? h("p", { class: "hint" }, "This backend is not ordered, so only a first page can be shown; there is more. A longer prefix narrows it down.")
-        : page.ordered ? null : h("p", { class: "hint" }, "This backend is not ordered: only a first page can ever be shown."));
+      page.truncated ? h("p", { class: "hint" }, "This backend is not ordered, so only the first page can be shown. There are more keys: narrow them down with a longer prefix.")
+        : page.ordered ? null : h("p", { class: "hint" }, "This backend is not ordered, so only the first page can be shown."));
     return page;
   };
   const list = h("div");
   show(list, load(undefined), (page) => (page.keys.length + page.folders.length
-    ? [found, below] : h("p", { class: "empty" }, prefix ? "No key begins with this." : "There is no key yet.")));
+    ? [found, below] : h("p", { class: "empty" }, prefix ? "No key has this prefix." : "There are no keys yet.")));
   get(namespacePath(name, "/count"), { query: { prefix }, signal })
     .then(({ count: number }) => fill(total, number === 1 ? "1 key" : `${count(number)} keys`)).catch(() => {});
   const box = h("input", { type: "search", value: prefix, "aria-label": "Prefix", placeholder: "Prefix, such as user:", spellcheck: "false", autocomplete: "off" });

@@ -10,7 +10,7 @@ import { editor } from "./value.js";
 /** The tab. */
 export function lists({ query, may }, name) {
   if (!may("data")) {
-    return h("p", { class: "empty" }, "Your token may read configuration and figures. Lists and their values need one of the role data or write.");
+    return h("p", { class: "empty" }, "Your token may read configuration and metrics. Lists require the role data or write.");
   }
   const key = query.get("key") ?? "";
   const field = id("list");
@@ -21,7 +21,7 @@ export function lists({ query, may }, name) {
   };
   return [
     h("form", { class: "prefix", onsubmit: open }, h("label", { for: field }, "List"), box, h("button", { type: "submit" }, "Open")),
-    h("p", { class: "hint" }, "A list is opened by its name: there is no interface yet that enumerates lists or reads what is between their ends."),
+    h("p", { class: "hint" }, "Enter the name of a list: no interface can enumerate lists yet, or read the values between their ends."),
     key ? oneList(name, key, may) : null,
   ];
 }
@@ -30,7 +30,7 @@ function oneList(name, key, may) {
   const path = namespacePath(name, "/list");
   const length = h("p", { class: "length", "aria-live": "polite" });
   const popped = h("div", { "aria-live": "polite" });
-  const words = ({ length: number }) => (number === 0 ? "It is empty, which is the same as not there." : number === 1 ? "1 value" : `${count(number)} values`);
+  const words = ({ length: number }) => (number === 0 ? "The list is empty, which is the same as missing." : number === 1 ? "1 value" : `${count(number)} values`);
   const look = () => show(length, get(path, { query: { key } }), words);
   look();
   const push = (end) => async (bytes) => {
@@ -41,7 +41,7 @@ function oneList(name, key, may) {
     let response;
     const done = await confirm({
       title: `Pop from the ${end} of this list?`,
-      body: [h("p", {}, `Its ${end === "left" ? "first" : "last"} value is removed from `, h("strong", {}, name), " and shown once:"), h("pre", { class: "named" }, key)],
+      body: [h("p", {}, `This removes the ${end === "left" ? "first" : "last"} value of a list in `, h("strong", {}, name), " and shows it once:"), h("pre", { class: "named" }, key)],
       verb: `Pop ${end}`,
       act: async () => { response = await send("POST", `${path}/pop`, { query: { key, end } }); },
     });
@@ -60,5 +60,5 @@ function oneList(name, key, may) {
     may("write") ? [
       h("div", { class: "buttons start" }, button("left"), button("right")), popped,
       editor({ content: "", kind: "text", ttl: false, verbs: { "Push left": push("left"), "Push right": push("right") } }),
-    ] : h("p", { class: "hint" }, "Only a token of the role write may push and pop."));
+    ] : h("p", { class: "hint" }, "Pushing and popping require a token with the role write."));
 }

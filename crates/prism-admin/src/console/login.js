@@ -26,7 +26,7 @@ export function login(found) {
       // Password managers file what they keep under a user's name.
       h("input", { type: "text", autocomplete: "username", value: "prism-admin", hidden: true }),
       h("label", { for: "token" }, "Token"), token,
-      h("p", { class: "hint" }, "As ", h("code", {}, "prism-admin token"), " printed it. Its role decides what you may do here."),
+      h("p", { class: "hint" }, "The token that ", h("code", {}, "prism-admin token"), " printed. Its role determines what you may do."),
       failed,
       h("div", { class: "buttons" }, h("button", { type: "submit", class: "primary" }, "Log in"))));
 }

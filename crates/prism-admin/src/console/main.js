@@ -1,4 +1,4 @@
-// The console: who is here, where they are, and the page that belongs there.
+// The console: the session, the header, and routing to pages.
 
 import { address, get, onLoggedOut, send } from "./api.js";
 import { fill, h, problem } from "./dom.js";
@@ -31,7 +31,7 @@ let session = null;
 let leave = new AbortController();
 let before = null;
 
-/** Whether who is here may do what a role may. */
+/** Whether the session's role includes this role. */
 function may(role) {
   return ROLES.indexOf(session.role) >= ROLES.indexOf(role);
 }
@@ -97,7 +97,7 @@ async function route() {
   const found = PAGES.map((page) => ({ page, match: page.path.exec(path) })).find(({ match }) => match);
   header(found?.page.nav ?? null);
   if (!found) {
-    fill(main, h("h1", {}, "There is nothing here"), h("p", {}, h("a", { href: "#/" }, "To the namespaces")));
+    fill(main, h("h1", {}, "Page not found"), h("p", {}, h("a", { href: "#/" }, "Back to the namespaces")));
     return;
   }
   const query = new URLSearchParams(search);
@@ -111,7 +111,7 @@ async function route() {
     if (signal.aborted) return;
     fill(main, problem(error));
   }
-  // A screen reader goes on with the page that was asked for; the first one is read from its beginning.
+  // Move the focus so that a screen reader continues on the new page; the first page is read from its beginning.
   const place = path.split("/").slice(0, 2).join("/");
   if (before !== null && before !== place) {
     scrollTo(0, 0);

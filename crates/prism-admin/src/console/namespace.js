@@ -1,4 +1,4 @@
-// One namespace: its figures, settings, keys and lists.
+// One namespace: its metrics, settings, keys and lists.
 
 import { namespacePath, send } from "./api.js";
 import { confirm } from "./dialog.js";
@@ -12,7 +12,7 @@ import { follow } from "./live.js";
 import { errorShare, figure, totals } from "./overview.js";
 import { settingsForm } from "./settings.js";
 
-const TABS = [["", "Figures"], ["keys", "Keys"], ["lists", "Lists"], ["settings", "Settings"]];
+const TABS = [["", "Metrics"], ["keys", "Keys"], ["lists", "Lists"], ["settings", "Settings"]];
 
 /** The page. */
 export async function namespace(context) {
@@ -20,7 +20,7 @@ export async function namespace(context) {
   title(name);
   const response = await send("GET", namespacePath(name), { signal });
   const [settings, tag] = [await response.json(), response.headers.get("etag")];
-  const live = { state: h("span", {}, unknown("not known yet")), memory: h("div"), charts: totals(), facts: h("dl", { class: "facts" }) };
+  const live = { state: h("span", {}, unknown("waiting for data")), memory: h("div"), charts: totals(), facts: h("dl", { class: "facts" }) };
   const head = h("div", { class: "title" });
   const drawHead = (now) => fill(head, h("h1", {}, name), live.state,
     h("span", { class: "tag" }, now.pattern), now.read_only ? h("span", { class: "tag" }, "read-only") : null,
@@ -28,7 +28,7 @@ export async function namespace(context) {
   drawHead(settings);
   follow([name], signal, ({ series, sample }) => draw(live, series.namespaces[name], sample?.namespaces[name] ?? null));
   const shown = { "": () => live.charts.element, keys: () => keys(context, name), lists: () => lists(context, name), settings: () => edit(context, name, settings, tag, drawHead) }[tab];
-  if (!shown) throw Object.assign(new Error(), { title: "There is nothing here", detail: `A namespace has no page ${tab}.` });
+  if (!shown) throw Object.assign(new Error(), { title: "Page not found", detail: `A namespace has no page “${tab}”.` });
   return [
     h("nav", { class: "crumbs", "aria-label": "Breadcrumb" }, h("a", { href: "#/" }, "Namespaces"), " / "),
     head,
@@ -52,13 +52,13 @@ function arrows(event) {
 }
 
 function draw(live, series, state) {
-  fill(live.state, state ? health(state.health, state.health_detail) : unknown("the admin is silent"));
+  fill(live.state, state ? health(state.health, state.health_detail) : unknown("the admin does not respond"));
   const trouble = state?.health_detail ? h("p", { class: "warning" }, state.health_detail) : null;
   const lost = state?.in_memory ? h("p", { class: "hint" }, "In memory: data is lost when the backend restarts.") : null;
   fill(live.memory, trouble, lost);
   live.charts.draw(series, state);
   const share = errorShare(state);
-  const silent = "the backend does not say";
+  const silent = "the backend does not report it";
   const limit = state?.backend_bytes_max ? ` of ${bytes(state.backend_bytes_max)}` : "";
   const fact = (label, value) => h("div", {}, h("dt", {}, label), h("dd", {}, value));
   fill(live.facts,
@@ -66,7 +66,7 @@ function draw(live, series, state) {
     fact("Error rate", share === null ? unknown() : percent(share)),
     fact("Keys", figure(state?.keys, count, silent)),
     fact("Lists", figure(state?.lists, count, silent)),
-    fact("Memory of the whole backend", figure(state?.backend_bytes, (number) => `${bytes(number)}${limit}`, silent)));
+    fact("Memory of the entire backend", figure(state?.backend_bytes, (number) => `${bytes(number)}${limit}`, silent)));
 }
 
 function edit({ may }, name, settings, tag, changed) {
@@ -74,7 +74,7 @@ function edit({ may }, name, settings, tag, changed) {
   const drawForm = (namespace, etag) => fill(place, settingsForm({
     namespace, tag: etag, name, readOnly: !may("write"),
     saved: (answer, newTag) => {
-      notice(answer.applied ? "Saved; every proxy has it." : "Saved; not every proxy has it.");
+      notice(answer.applied ? "Saved and applied by every proxy." : "Saved, but not applied by every proxy.");
       changed(answer.namespace);
       const told = outcome(answer);
       drawForm(answer.namespace, newTag);
@@ -83,11 +83,11 @@ function edit({ may }, name, settings, tag, changed) {
   }));
   drawForm(settings, tag);
   return [
-    may("write") ? null : h("p", { class: "hint" }, "Only a token of the role write may change settings."),
+    may("write") ? null : h("p", { class: "hint" }, "Changing settings requires a token with the role write."),
     place,
-    may("write") ? h("section", { class: "danger-zone", "aria-label": "Removing" },
+    may("write") ? h("section", { class: "danger-zone", "aria-label": "Remove" },
       h("h2", {}, "Remove this namespace"),
-      h("p", {}, "Its data stays in the backend; a namespace of the same name on the same backend shows it again."),
+      h("p", {}, "Its data stays in the backend. A namespace of the same name on the same backend will have it again."),
       h("button", { type: "button", class: "danger", onclick: () => remove(name) }, "Remove…")) : null,
   ];
 }
@@ -95,12 +95,12 @@ function edit({ may }, name, settings, tag, changed) {
 async function remove(name) {
   const gone = await confirm({
     title: `Remove the namespace ${name}?`,
-    body: h("p", {}, "New calls to ", h("strong", {}, name), " will be refused at once; calls under way finish. Its data stays in the backend."),
+    body: h("p", {}, "New calls to ", h("strong", {}, name), " will be refused at once; calls in flight finish. Its data stays in the backend."),
     verb: `Remove ${name}`,
     act: () => send("DELETE", namespacePath(name)),
   });
   if (gone) {
-    notice(`${name} is removed.`);
+    notice(`Removed ${name}.`);
     location.hash = "#/";
   }
 }

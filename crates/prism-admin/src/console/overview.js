@@ -1,4 +1,4 @@
-// All namespaces: what they are, how they are, what they carry.
+// All namespaces: their backends, health and metrics.
 
 import { get } from "./api.js";
 import { Chart, sparkline } from "./chart.js";
@@ -36,18 +36,18 @@ export async function overview({ query, signal, may, title }) {
     h("div", { class: "title" }, h("h1", {}, "Namespaces"),
       h("form", { role: "search", onsubmit: find }, search, h("button", { type: "submit" }, "Search")),
       may("write") ? h("a", { class: "button primary", href: "#/new" }, "New namespace") : null),
-    h("section", { "aria-label": "All namespaces together" }, charts.element, proxies),
+    h("section", { "aria-label": "Totals" }, charts.element, proxies),
     list,
   ];
 }
 
 function listed(page, rows, { q, cursor }) {
   if (!rows.length) {
-    return h("p", { class: "empty" }, q ? `No namespace has “${q}” in its name or endpoint.` : "There is no namespace yet.");
+    return h("p", { class: "empty" }, q ? `No namespace matches “${q}” by name or endpoint.` : "There are no namespaces yet.");
   }
   const link = (at) => `#/?${new URLSearchParams({ ...(q ? { q } : {}), ...(at ? { cursor: at } : {}) })}`;
   return [
-    page.built_in ? h("p", { class: "hint" }, "There is no configuration file yet: this is what proxies serve without one. The first change makes the file.") : null,
+    page.built_in ? h("p", { class: "hint" }, "There is no configuration file yet; this is what proxies serve without one. The first change creates it.") : null,
     table("Namespaces", COLUMNS, rows.map((row) => row.cells)),
     h("nav", { class: "pages", "aria-label": "Pages of namespaces" },
       h("span", { class: "quiet" }, page.total === 1 ? "1 namespace" : `${count(page.total)} namespaces`),
@@ -57,7 +57,7 @@ function listed(page, rows, { q, cursor }) {
 }
 
 function answering(sample) {
-  if (!sample) return h("span", { class: "health bad" }, "The admin is silent: nothing is known of now.");
+  if (!sample) return h("span", { class: "health bad" }, "The admin does not respond: live metrics are unavailable.");
   const silent = sample.proxies.filter((proxy) => proxy.error);
   if (!silent.length) return null;
   return [
@@ -97,7 +97,7 @@ export function errorShare(state) {
 class Row {
   constructor(namespace) {
     this.name = namespace.name;
-    this.live = Array.from({ length: 9 }, () => h("span", {}, unknown("not known yet")));
+    this.live = Array.from({ length: 9 }, () => h("span", {}, unknown("waiting for data")));
     const [state, ...figures] = this.live;
     this.cells = [
       [h("a", { href: `#/namespaces/${this.name}` }, this.name), h("span", { class: "tag" }, namespace.pattern),
@@ -107,7 +107,7 @@ class Row {
   }
 
   draw(series, state) {
-    const silent = state ? "no proxy answered" : "the admin is silent";
+    const silent = state ? "no proxy answered" : "the admin does not respond";
     const share = errorShare(state);
     const shown = [
       state ? health(state.health, state.health_detail) : unknown(silent),
@@ -115,9 +115,9 @@ class Row {
       share === null ? unknown(silent) : h("span", { class: share > 0 ? "bad-text" : null }, percent(share)),
       figure(state?.p50_seconds, duration, state?.requests_per_second === 0 ? "no calls" : silent),
       figure(state?.p99_seconds, duration, state?.requests_per_second === 0 ? "no calls" : silent),
-      figure(state?.keys, count, "the backend does not say"),
-      figure(state?.lists, count, "the backend does not say"),
-      figure(state?.backend_bytes, bytes, "the backend does not say"),
+      figure(state?.keys, count, "the backend does not report it"),
+      figure(state?.lists, count, "the backend does not report it"),
+      figure(state?.backend_bytes, bytes, "the backend does not report it"),
       sparkline(series.requests_per_second, POINTS, `requests per second of ${this.name} over the last 15 minutes`),
     ];
     this.live.forEach((cell, at) => fill(cell, shown[at]));

@@ -1,4 +1,4 @@
-// The proxies: which revision each has in force, and why one was refused.
+// The proxies: the revision that each has in force, and why it refused another.
 
 import { get } from "./api.js";
 import { h, table } from "./dom.js";
@@ -10,10 +10,10 @@ export async function proxies({ title, signal }) {
   const { file, in_sync: inSync, proxies: found } = await get("/config/status", { signal });
   return [
     h("div", { class: "title" }, h("h1", {}, "Proxies")),
-    h("p", {}, "The file ", h("code", {}, file.path), file.exists ? [" is at ", hash(file.sha256), ` with ${file.namespaces === null ? "unreadable" : count(file.namespaces)} namespaces. `] : " is not there yet. ",
-      inSync ? h("span", { class: "health good" }, "every proxy has it") : h("span", { class: "health bad" }, "not every proxy has it")),
+    h("p", {}, "The file ", h("code", {}, file.path), file.exists ? [" is at ", hash(file.sha256), file.namespaces === null ? "; its namespaces cannot be read. " : ` with ${file.namespaces === 1 ? "1 namespace" : `${count(file.namespaces)} namespaces`}. `] : " does not exist yet. ",
+      inSync ? h("span", { class: "health good" }, "applied by every proxy") : h("span", { class: "health bad" }, "not applied by every proxy")),
     file.error ? h("p", { class: "warning" }, file.error) : null,
-    table("Proxies", ["Proxy", "State", "Revision in force", "Since", ["Namespaces", "figure"], "Last attempt"], found.map(row)),
+    table("Proxies", ["Proxy", "State", "Revision in force", "Since", ["Namespaces", "figure"], "Last reload"], found.map(row)),
   ];
 }
 
@@ -24,11 +24,11 @@ function row({ url, in_sync: inSync, error, status }) {
   return [
     h("code", {}, url),
     [state, error ? h("p", { class: "hint" }, error) : null,
-      restarts.map((key) => h("p", { class: "hint" }, "A restart is needed for ", h("code", {}, key.field), `: ${key.at_start ?? "default"} at its start, ${key.in_file ?? "default"} in the file`)),
+      restarts.map((key) => h("p", { class: "hint" }, "Restart the proxy to apply ", h("code", {}, key.field), `: it runs with ${key.at_start ?? "the default"}, the file has ${key.in_file ?? "the default"}`)),
       (status?.problems ?? []).map((one) => h("p", { class: "hint" }, h("strong", {}, one.namespace), ": ", one.error))],
-    error ? unknown("it does not answer") : status.revision ? hash(status.revision) : "built in",
+    error ? unknown("the proxy does not answer") : status.revision ? hash(status.revision) : "built-in",
     error ? unknown() : time(status.applied_at),
     error ? unknown() : count(status.namespaces),
-    error ? unknown() : attempt ? [attempt.outcome, " ", time(attempt.at), attempt.error ? h("p", { class: "hint" }, attempt.error) : null] : h("span", { class: "quiet" }, "none since its start"),
+    error ? unknown() : attempt ? [attempt.outcome, " ", time(attempt.at), attempt.error ? h("p", { class: "hint" }, attempt.error) : null] : h("span", { class: "quiet" }, "none since startup"),
   ];
 }

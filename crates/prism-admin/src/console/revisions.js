@@ -1,4 +1,4 @@
-// What the configuration was: who changed it, what, and back to it.
+// The history of the configuration: who changed what, and how to roll back.
 
 import { get, send } from "./api.js";
 import { confirm } from "./dialog.js";
@@ -17,8 +17,8 @@ export async function revisions({ title, signal }) {
     h("div", { class: "title" }, h("h1", {}, "Revisions")),
     found.length ? table("Revisions", ["Revision", "When", "Who", "What", ["Size", "figure"], "SHA-256"],
       found.map((revision, at) => [row(revision, at), time(revision.at), revision.who, revision.action, bytes(revision.bytes), hash(revision.sha256)]))
-      : h("p", { class: "empty" }, "There is no revision yet: the first change through the admin makes one."),
-    found.length ? h("p", { class: "hint" }, "The last 100 are kept. The audit log keeps a line of each for good.") : null,
+      : h("p", { class: "empty" }, "There are no revisions yet; the first change through the admin creates one."),
+    found.length ? h("p", { class: "hint" }, "The last 100 revisions are kept. The audit log keeps an entry for every revision.") : null,
   ];
 }
 
@@ -28,7 +28,7 @@ export async function revision(context) {
   title(`Revision ${number}`);
   const [{ revisions: found }, { file }] = await Promise.all([get("/config/revisions", { signal }), get("/config/status", { signal })]);
   const one = found.find((revision) => String(revision.number) === number);
-  if (!one) throw Object.assign(new Error(), { title: "This revision is not kept", detail: "The last 100 are." });
+  if (!one) throw Object.assign(new Error(), { title: "This revision is no longer kept", detail: "Only the last 100 revisions are." });
   const from = query.get("from") ?? "";
   const place = h("div");
   const text = send("GET", `/config/revisions/${number}/diff`, { query: { from }, signal }).then((response) => response.text());
@@ -36,7 +36,7 @@ export async function revision(context) {
   const field = id("from");
   const compare = h("select", { id: field, onchange: (event) => {
     location.hash = event.target.value ? `#/revisions/${number}?from=${event.target.value}` : `#/revisions/${number}`;
-  } }, h("option", { value: "" }, "the one before"), found.filter((other) => other !== one)
+  } }, h("option", { value: "" }, "the previous revision"), found.filter((other) => other !== one)
     .map((other) => h("option", { value: other.number, selected: String(other.number) === from }, `revision ${other.number}: ${other.action}`)));
   const told = h("div");
   // The newest one is a way back, too, if the file was deleted or broken since.
@@ -46,9 +46,9 @@ export async function revision(context) {
     h("div", { class: "title" }, h("h1", {}, `Revision ${number}`),
       may("write") && !isInForce ? h("button", { type: "button", class: "danger", onclick: (event) => busy(event.currentTarget, () => rollBack(number, told)) }, "Roll back to this…") : null),
     h("p", {}, one.action, h("span", { class: "quiet" }, " by "), one.who, ", ", time(one.at)), told,
-    h("div", { class: "row" }, h("div", { class: "field" }, h("label", { for: field }, "Compared with"), compare)),
+    h("div", { class: "row" }, h("div", { class: "field" }, h("label", { for: field }, "Compare with"), compare)),
     place,
-    h("details", {}, h("summary", {}, "The whole file"), whole(number, signal)),
+    h("details", {}, h("summary", {}, "Entire file"), whole(number, signal)),
   ];
 }
 
@@ -67,7 +67,7 @@ async function rollBack(number, told) {
     let answer;
     const done = await confirm({
       title: `Roll back to revision ${number}?`,
-      body: [h("p", {}, "The configuration becomes what it was then, as a new revision. This is what changes:"), diff(dry.diff)],
+      body: [h("p", {}, "This restores the configuration of that revision, as a new revision. Changes:"), diff(dry.diff)],
       verb: "Roll back",
       act: async () => { answer = await (await send("POST", path, { headers: { "if-match": tag } })).json(); },
     });

@@ -1,4 +1,4 @@
-// The settings of a namespace as a form: the API's own words beside the field that is wrong.
+// The settings of a namespace as a form; the API's own messages appear next to the invalid field.
 
 import { isKind, namespacePath, send } from "./api.js";
 import { diff, outcome } from "./diff.js";
@@ -6,15 +6,15 @@ import { busy, fill, h, id, problem } from "./dom.js";
 
 /** Every setting: where it is in the API, what it is, and its default and range, as CONFIGURATION.md has them. */
 const SETTINGS = [
-  { pointer: "/name", label: "Name", hint: "1 to 64 of a-z, 0-9 and -, beginning with a letter.", required: true },
-  { pointer: "/pattern", label: "Pattern", hint: "What the backend must offer at least.", choices: ["keyvalue", "list"], required: true },
+  { pointer: "/name", label: "Name", hint: "1 to 64 of a-z, 0-9 and -, starting with a letter.", required: true },
+  { pointer: "/pattern", label: "Pattern", hint: "The interface that the backend must at least offer.", choices: ["keyvalue", "list"], required: true },
   { pointer: "/plugin/endpoint", label: "Backend endpoint", hint: "host:port, http://host:port, unix:PATH or embedded:NAME.", required: true },
-  { pointer: "/timeout", label: "Timeout", hint: "Of a unary call without a deadline of its own: 1ms to 1h. Default 30s." },
-  { pointer: "/max_message_bytes", label: "Largest message, bytes", hint: "1,024 to 4,194,304. Default 4194304 (4 MiB).", number: true },
-  { pointer: "/max_in_flight", label: "Calls in flight", hint: "The most at once, at each proxy. Default: no limit.", number: true },
-  { pointer: "/requests_per_second", label: "Calls per second", hint: "The most that may begin, at each proxy. Default: no limit.", number: true },
-  { pointer: "/interfaces", label: "Interfaces", hint: "The only ones served, by full name, one a line. Default: all that the backend has.", lines: true },
-  { pointer: "/read_only", label: "Read-only", hint: "Serves only methods without side effects. Default: no.", check: true },
+  { pointer: "/timeout", label: "Timeout", hint: "For unary calls without a deadline, 1ms to 1h. Default: 30s." },
+  { pointer: "/max_message_bytes", label: "Maximum message size, bytes", hint: "1,024 to 4,194,304. Default: 4194304 (4 MiB).", number: true },
+  { pointer: "/max_in_flight", label: "Calls in flight", hint: "Maximum per proxy. Default: no limit.", number: true },
+  { pointer: "/requests_per_second", label: "Calls per second", hint: "Maximum rate per proxy. Default: no limit.", number: true },
+  { pointer: "/interfaces", label: "Interfaces", hint: "Serve only these: full names, one per line. Default: all that the backend has.", lines: true },
+  { pointer: "/read_only", label: "Read-only", hint: "Serve only methods without side effects. Default: no.", check: true },
 ];
 
 /** What is at a pointer. */
@@ -85,10 +85,10 @@ export function settingsForm({ namespace, tag, name, saved, readOnly }) {
     for (const field of fields) field.tell(errors.filter((one) => belongs(field, one)).map((one) => one.detail));
     const rest = errors.filter((one) => !fields.some((field) => belongs(field, one)));
     const shown = errors.length && !rest.length
-      ? { title: errors.length === 1 ? "One field is wrong" : `${errors.length} fields are wrong`, detail: "Nothing was changed." }
+      ? { title: errors.length === 1 ? "One field is invalid" : `${errors.length} fields are invalid`, detail: "Nothing was changed." }
       : { ...error, detail: error.detail, errors: rest };
     fill(told, problem(shown), isKind(error, "precondition-failed")
-      ? h("p", {}, "Somebody else has changed it since you opened it. ", h("button", { type: "button", onclick: () => location.reload() }, "Load it again")) : null);
+      ? h("p", {}, "Somebody else changed it after you opened it. ", h("button", { type: "button", onclick: () => location.reload() }, "Reload")) : null);
     fields.find((field) => field.element.classList.contains("is-wrong"))?.input.focus();
   };
   const write = async (dryRun) => {
@@ -99,7 +99,7 @@ export function settingsForm({ namespace, tag, name, saved, readOnly }) {
       const response = await send(method, path, { json: body(), query: { dry_run: dryRun || undefined }, headers });
       const answer = await response.json();
       if (dryRun) {
-        fill(told, h("h3", {}, "What would change"), diff(answer.diff), answer.warnings.map((warning) => h("p", { class: "warning" }, warning)));
+        fill(told, h("h3", {}, "Preview of the change"), diff(answer.diff), answer.warnings.map((warning) => h("p", { class: "warning" }, warning)));
       } else {
         fill(told, outcome(answer));
         saved(answer, response.headers.get("etag"));

@@ -11,7 +11,7 @@ export function openValue({ name, key, may, gone }) {
   const place = h("div");
   const draw = (bytes) => new View({ name, key, bytes, may, gone, reload }).element;
   const reload = () => show(place, load(name, key).catch((error) => {
-    if (isKind(error, "not-found")) throw Object.assign(error, { title: "The key is not there", detail: "It was deleted or has expired." });
+    if (isKind(error, "not-found")) throw Object.assign(error, { title: "The key does not exist", detail: "It was deleted or has expired." });
     throw error;
   }), draw);
   reload();
@@ -42,7 +42,7 @@ class View {
           this.may("write") ? [h("button", { type: "button", onclick: () => this.edit() }, "Edit"),
             h("button", { type: "button", class: "danger", onclick: () => this.remove() }, "Delete…")] : null)),
       h("pre", { class: "value", role: "group", tabindex: 0, "aria-label": "Value" }, content),
-      this.isWhole ? null : h("p", { class: "hint" }, `The first ${size(SHOWN_BYTES)} are shown. `,
+      this.isWhole ? null : h("p", { class: "hint" }, `Showing the first ${size(SHOWN_BYTES)}. `,
         h("button", { type: "button", onclick: () => { this.isWhole = true; this.draw(); } }, "Show all")));
   }
 
@@ -67,7 +67,7 @@ class View {
   async remove() {
     const gone = await confirm({
       title: "Delete this key?",
-      body: [h("p", {}, "From ", h("strong", {}, this.name), ", for good:"), h("pre", { class: "named" }, this.key)],
+      body: [h("p", {}, "This permanently deletes from ", h("strong", {}, this.name), ":"), h("pre", { class: "named" }, this.key)],
       verb: "Delete",
       act: () => send("DELETE", namespacePath(this.name, "/value"), { query: { key: this.key } }),
     });
@@ -88,7 +88,7 @@ async function replace(name, key, before, bytes, ttl) {
     title: "Replace this value?",
     body: [
       h("p", {}, "In ", h("strong", {}, name), ":"), h("pre", { class: "named" }, key),
-      h("p", {}, `Its ${count(before.length)} bytes go, ${count(bytes.length)} bytes take their place, and it `,
+      h("p", {}, `${count(bytes.length)} bytes replace the current ${count(before.length)} bytes, and the key `,
         ttl ? `expires ${ttl} s from now.` : "never expires."),
     ],
     verb: "Replace",
@@ -109,7 +109,7 @@ export function newValue({ name, prefix, made }) {
   setTimeout(() => key.focus());
   return [
     h("h2", {}, "New key"),
-    h("div", { class: "field" }, h("label", { for: field }, "Key"), key, h("p", { class: "hint" }, "1 to 4,096 bytes. A key that is there is replaced.")),
+    h("div", { class: "field" }, h("label", { for: field }, "Key"), key, h("p", { class: "hint" }, "1 to 4,096 bytes. An existing key is replaced.")),
     editor({
       content: "", kind: "text",
       verbs: { Set: async (bytes, ttl) => {
@@ -121,7 +121,7 @@ export function newValue({ name, prefix, made }) {
           if (!await replace(name, key.value, there, bytes, ttl)) return;
         } else {
           await store(name, key.value, bytes, ttl);
-          notice("Set.");
+          notice("Saved.");
         }
         made(key.value);
       } },
@@ -152,8 +152,8 @@ export function editor({ content, kind, verbs, extra = null, ttl = true }) {
   return h("form", { class: "editor", onsubmit: submit },
     h("div", { class: "field" }, h("label", { for: value }, "Value"), text),
     h("div", { class: "row" },
-      h("div", { class: "field" }, h("label", { for: as }, "Written as"), choice),
+      h("div", { class: "field" }, h("label", { for: as }, "Format"), choice),
       ttl ? h("div", { class: "field" }, h("label", { for: seconds }, "Time to live, seconds"), life) : null),
-    ttl ? h("p", { class: "hint" }, "This replaces the value and its time to live; what that is now cannot be told. Without one the key never expires.") : null,
+    ttl ? h("p", { class: "hint" }, "Saving replaces the value and its time to live; the current time to live cannot be read. If you leave it empty, the key never expires.") : null,
     failed, h("div", { class: "buttons" }, extra, Object.keys(verbs).map((verb) => h("button", { type: "submit", class: "primary" }, verb))));
 }

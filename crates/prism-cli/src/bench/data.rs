@@ -83,7 +83,11 @@ impl<'a> Data<'a> {
     /// What is told if keys could not be removed.
     pub(super) fn left_behind(&self, exit: Exit, code: tonic::Code, why: &str) -> Failure {
         let prefix = &self.plan.content.keys.prefix;
-        Failure::Refused { exit, code, message: format!("keys that begin with {prefix} are left: {why}") }
+        Failure::Refused {
+            exit,
+            code,
+            message: format!("keys that begin with {prefix} could not be removed: {why}"),
+        }
     }
 
     fn has_values(&self) -> bool {

@@ -21,41 +21,41 @@ const RATE_MIN: f64 = 0.001;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Data")]
 pub(super) struct DataArgs {
-    /// What to call, and how often each: get, set, exists, delete, count, scan, scan-keys, push-left, push-right,
-    /// pop-left, pop-right, length, with weights, such as get=80,set=20.
+    /// The calls and their weights: get, set, exists, delete, count, scan, scan-keys, push-left, push-right,
+    /// pop-left, pop-right, length; such as get=80,set=20.
     #[arg(long, value_name = "MIX", default_value = "get")]
     pub(super) calls: Mix,
 
-    /// How many keys there are; each call takes one at random.
+    /// Number of keys; each call picks one at random.
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "1000", value_parser = value_parser!(u64).range(1..=1_000_000_000))]
     pub(super) keys: u64,
 
-    /// The length of a key behind the prefix.
+    /// Length of a key after the prefix.
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "16", value_parser = value_parser!(u64).range(1..=KEY_BYTES_MAX as u64))]
     pub(super) key_bytes: u64,
 
-    /// The length of a value.
+    /// Length of a value.
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "100", value_parser = value_parser!(u64).range(0..=VALUE_BYTES_MAX as u64))]
     pub(super) value_bytes: u64,
 
-    /// How long a key that is set lives, in whole seconds, such as 5min [default: for ever].
+    /// Time to live of a key that is set, in whole seconds, such as 5min [default: forever].
     #[arg(long, value_name = "TIME", value_parser = ttl)]
     pub(super) ttl: Option<Duration>,
 
-    /// The most keys that a scan returns; 0 returns all.
+    /// Maximum number of keys that a scan returns; 0 returns all.
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "100", value_parser = value_parser!(i32).range(0..))]
     pub(super) limit: i32,
 
-    /// What keys begin with. Keys of this form that are there already are overwritten and, without --keep, removed
-    /// [default: bench: and a random number].
+    /// Prefix of the keys. Existing keys of the same form are overwritten and, without --keep, removed [default: bench:
+    /// and a random number].
     #[arg(long, value_name = "TEXT")]
     pub(super) prefix: Option<String>,
 
-    /// Does not store the keys before the load begins.
+    /// Do not store the keys before the load starts.
     #[arg(long)]
     pub(super) no_fill: bool,
 
-    /// Does not remove the keys at the end.
+    /// Do not remove the keys at the end.
     #[arg(long)]
     pub(super) keep: bool,
 }
@@ -68,11 +68,11 @@ pub(super) struct LoadArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "4", value_parser = value_parser!(u32).range(1..=4096))]
     pub(super) connections: u32,
 
-    /// Calls at once on each connection.
+    /// Concurrent calls on each connection.
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "16", value_parser = value_parser!(u32).range(1..=1024))]
     pub(super) streams: u32,
 
-    /// Threads that share the connections [default: as many as cores, at most one a connection].
+    /// Threads that share the connections [default: one per core, at most one per connection].
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u32).range(1..=256))]
     pub(super) threads: Option<u32>,
 
@@ -80,11 +80,11 @@ pub(super) struct LoadArgs {
     #[arg(long, value_name = "TIME", value_parser = limited_time, conflicts_with = "requests")]
     pub(super) duration: Option<Duration>,
 
-    /// Measures this many requests instead.
+    /// Measure this many requests instead.
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u64).range(1..=1_000_000_000_000))]
     pub(super) requests: Option<u64>,
 
-    /// How long the load runs before it is measured; 0s measures from the start.
+    /// How long to run the load before measuring; 0s measures from the start.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = warmup)]
     pub(super) warmup: Duration,
 
@@ -93,7 +93,7 @@ pub(super) struct LoadArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = rate)]
     pub(super) rate: Option<f64>,
 
-    /// How long a call may take.
+    /// Timeout of a call.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = limited_time)]
     pub(super) timeout: Duration,
 }

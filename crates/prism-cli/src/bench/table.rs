@@ -90,7 +90,7 @@ impl Report {
             if self.unsent > 0 || self.late_us_max > LATE_US_MAX {
                 writeln!(
                     out,
-                    "the load did not keep up with its rate: every stream waited for the server, or this machine is busy"
+                    "the load did not keep up with its rate: every stream was waiting for the server, or this machine is overloaded"
                 )?;
             }
         }

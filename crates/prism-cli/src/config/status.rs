@@ -26,7 +26,9 @@ impl Answer for Status {
             let state = match (proxy["in_sync"] == true, proxy["error"].as_str(), attempt["error"].as_str()) {
                 (true, ..) => "in sync".to_owned(),
                 (false, Some(error), _) => format!("no answer: {error}"),
-                (false, None, Some(error)) => format!("REFUSED, the one before stays in force: {error}"),
+                (false, None, Some(error)) => {
+                    format!("REFUSED, the previous revision stays in force: {error}")
+                }
                 (false, None, None) => format!("has another: {:.12}", text(&proxy["status"]["revision"])),
             };
             writeln!(out, "  {}  {state}", text(&proxy["url"]))?;

@@ -20,7 +20,7 @@ pub(super) fn at(folder: &Path) -> Result<PathBuf, ServerError> {
     let file = folder.join("prism.yaml");
     make(folder, &file).map_err(|error| {
         ServerError::Config(format!(
-            "cannot make {}: {error}; name another folder with --folder, or do without by --admin-listen off",
+            "cannot create {}: {error}; choose another folder with --folder, or turn the admin off with --admin-listen off",
             file.display()
         ))
     })?;

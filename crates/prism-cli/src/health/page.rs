@@ -36,7 +36,7 @@ pub(super) async fn ask(page: &Uri, limit: Duration) -> Result<ServingStatus, Fa
 
 fn unreached(page: &Uri, error: &FetchError) -> Failure {
     let (code, message) = match error {
-        FetchError::TimedOut(_) => (Code::DeadlineExceeded, format!("{page} does not answer in time")),
+        FetchError::TimedOut(_) => (Code::DeadlineExceeded, format!("{page} did not answer in time")),
         FetchError::Connect(_) | FetchError::Lost(_) => (Code::Unavailable, format!("{page}: {error}")),
     };
     Failure::Refused { exit: Exit::Unavailable, code, message }

@@ -10,10 +10,10 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Output};
 
-/// Count the keys that begin with a prefix.
+/// Count the keys with a prefix.
 #[derive(Args, Debug)]
 pub(crate) struct Count {
-    /// The prefix; none counts all keys.
+    /// The prefix; without one, count all keys.
     #[arg(default_value = "", hide_default_value = true)]
     prefix: String,
 }

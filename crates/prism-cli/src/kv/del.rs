@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Output};
 
-/// Remove keys, one after another. A missing key is told and is no failure.
+/// Delete keys, one after another. A missing key is reported, but is not an error.
 #[derive(Args, Debug)]
 pub(crate) struct Del {
     /// The keys.

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Output};
 
-/// Ask whether a key is there; ends with 0 if it is, 3 if not.
+/// Check whether a key exists; exits with 0 if it does, 3 if not.
 #[derive(Args, Debug)]
 pub(crate) struct Exists {
     /// The key.

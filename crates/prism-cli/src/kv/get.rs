@@ -12,13 +12,13 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Output, base64, counted, write_raw};
 
-/// Read a value: its bytes as they are, a line end added on a terminal only.
+/// Print a value: its bytes unchanged; only on a terminal, a newline is added.
 #[derive(Args, Debug)]
 pub(crate) struct Get {
     /// The key.
     key: String,
 
-    /// Writes the value to this file instead.
+    /// Write the value to this file instead.
     #[arg(long, value_name = "FILE")]
     output_file: Option<PathBuf>,
 }

@@ -14,14 +14,14 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Output, base64};
 
-/// List the keys that begin with a prefix, and their values: key, tab, value, both escaped.
+/// List the keys with a prefix, and their values: key, tab, value, both escaped.
 #[derive(Args, Debug)]
 pub(crate) struct Scan {
-    /// The prefix; none lists all keys.
+    /// The prefix; without one, list all keys.
     #[arg(default_value = "", hide_default_value = true)]
     prefix: String,
 
-    /// The most keys to list; 0 lists all.
+    /// Maximum number of keys to list; 0 lists all.
     #[arg(long, value_name = "N", default_value = "0", value_parser = clap::value_parser!(i32).range(0..))]
     limit: i32,
 
@@ -29,7 +29,7 @@ pub(crate) struct Scan {
     #[arg(long, value_name = "KEY")]
     start_after: Option<String>,
 
-    /// Only the keys.
+    /// List only the keys.
     #[arg(long)]
     keys_only: bool,
 }

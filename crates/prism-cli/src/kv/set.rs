@@ -22,7 +22,7 @@ pub(crate) struct Set {
     #[command(flatten)]
     value: ValueArgs,
 
-    /// How long the key lives, in whole seconds, such as 90s or 5min [default: for ever].
+    /// Time to live, in whole seconds, such as 90s or 5min [default: forever].
     #[arg(long, value_name = "TIME", value_parser = time)]
     ttl: Option<Duration>,
 }

@@ -13,19 +13,19 @@ use super::kind::Kind;
 /// carry: 2,048 unary calls, 1,024 streams.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct SlotArgs {
-    /// The most unary calls of one client's connection at backends at once; further ones wait.
+    /// Maximum concurrent unary calls of one client connection at backends; further calls wait.
     #[arg(long, value_name = "N", default_value = "256")]
     connection_unary_slots_max: NonZeroUsize,
 
-    /// The most streams of one client's connection at backends at once; further ones get RESOURCE_EXHAUSTED.
+    /// Maximum concurrent streams of one client connection at backends; further streams fail with RESOURCE_EXHAUSTED.
     #[arg(long, value_name = "N", default_value = "32")]
     connection_stream_slots_max: NonZeroUsize,
 
-    /// The most unary calls of one namespace at its backend at once, for each worker; further ones wait.
+    /// Maximum concurrent unary calls of one namespace at its backend, on each worker; further calls wait.
     #[arg(long, value_name = "N", default_value = "512")]
     namespace_unary_slots_max: NonZeroUsize,
 
-    /// The most streams of one namespace at its backend at once, for each worker; further ones get RESOURCE_EXHAUSTED.
+    /// Maximum concurrent streams of one namespace at its backend, on each worker; further streams fail with RESOURCE_EXHAUSTED.
     #[arg(long, value_name = "N", default_value = "256")]
     namespace_stream_slots_max: NonZeroUsize,
 }

@@ -28,16 +28,16 @@ const UNORDERED_KEYS: i32 = 1000;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct BrowseParams {
-    /// Only keys that begin with this; 0 to 4,096 bytes.
+    /// Only keys with this prefix; 0 to 4,096 bytes.
     #[serde(default)]
     prefix: String,
-    /// Keys with this behind the prefix are shown as one folder, up to and with it. Default: no folders.
+    /// Keys that contain this after the prefix are grouped as one folder, which ends with it. Default: no folders.
     #[param(max_length = 64)]
     delimiter: Option<String>,
-    /// Only what comes behind this: the `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[param(min_length = 1, max_length = 4096)]
     cursor: Option<String>,
-    /// The most keys and folders to return.
+    /// Maximum number of keys and folders to return.
     #[serde(default = "crate::api::request::limit_default")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: usize,
@@ -48,14 +48,14 @@ pub struct BrowseParams {
 pub struct Keys {
     /// In byte order.
     keys: Vec<String>,
-    /// Beginnings that keys share, up to and with the delimiter, in byte order.
+    /// Prefixes that keys share, up to and including the delimiter, in byte order.
     folders: Vec<String>,
-    /// The `cursor` of the next page; none: this is the last, or there are no cursors.
+    /// `cursor` of the next page; missing on the last page, or if there are no cursors.
     #[schema(required = true)]
     next_cursor: Option<String>,
-    /// Whether the backend is ordered, and so has cursors.
+    /// Whether the backend is ordered, and therefore has cursors.
     ordered: bool,
-    /// Whether there is more that cannot be shown.
+    /// Whether there are more keys, which cannot be shown.
     truncated: bool,
 }
 
@@ -63,7 +63,7 @@ pub struct Keys {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct CountParams {
-    /// Only keys that begin with this; 0 to 4,096 bytes.
+    /// Only keys with this prefix; 0 to 4,096 bytes.
     #[serde(default)]
     prefix: String,
 }
@@ -75,7 +75,7 @@ pub struct Count {
     count: u64,
 }
 
-/// Browse the keys.
+/// List keys and folders.
 #[utoipa::path(get, path = "/namespaces/{name}/keys", tag = "data", params(("name" = String, Path), BrowseParams),
     responses((status = 200, description = "A page of them.", body = Keys)))]
 pub async fn list(

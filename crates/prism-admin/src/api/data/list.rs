@@ -38,7 +38,7 @@ impl End {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct EndParams {
-    /// The list's, 1 to 4,096 bytes of UTF-8.
+    /// Name of the list, 1 to 4,096 bytes of UTF-8.
     key: String,
     /// The end to push to or pop from.
     #[param(inline)]
@@ -52,7 +52,7 @@ pub struct Length {
     length: u64,
 }
 
-/// Tell a list's length.
+/// Show the length of a list.
 #[utoipa::path(get, path = "/namespaces/{name}/list", tag = "data", params(("name" = String, Path), KeyParams),
     responses((status = 200, description = "0 for a missing list.", body = Length)))]
 pub async fn get(
@@ -86,7 +86,7 @@ pub async fn push(
     length.map(|length| Json(Length { length })).map_err(|error| problem(&error))
 }
 
-/// Pop a value. Not DELETE: proxies and HTTP libraries may send that again by themselves, and a second value would go.
+/// Pop a value. Not DELETE, because proxies and HTTP libraries may retry that, which would pop a second value.
 #[utoipa::path(post, path = "/namespaces/{name}/list/pop", tag = "data", params(("name" = String, Path), EndParams),
     responses((status = 200, description = "The value.", body = String, content_type = "application/octet-stream"),
     (status = 204, description = "The list is empty.")))]
@@ -106,7 +106,7 @@ pub async fn pop(
     Ok(value.map_or_else(|| StatusCode::NO_CONTENT.into_response(), told))
 }
 
-/// Pop a value, as before `POST /namespaces/{name}/list/pop`. A proxy or an HTTP library that sends it again pops again.
+/// Pop a value. Deprecated: use `POST /namespaces/{name}/list/pop`. A proxy or an HTTP library that retries this pops again.
 #[utoipa::path(delete, path = "/namespaces/{name}/list", tag = "data", params(("name" = String, Path), EndParams),
     responses((status = 200, description = "The value.", body = String, content_type = "application/octet-stream"),
     (status = 204, description = "The list is empty.")))]

@@ -21,14 +21,14 @@ use crate::state::Admin;
 pub struct SetParams {
     /// 1 to 4,096 bytes of UTF-8.
     pub(super) key: String,
-    /// How long the key lives, in seconds, 1 to 100 years; default: for ever. What it had before is replaced.
+    /// Time to live in seconds, up to 100 years; default: forever. Replaces the previous one.
     ttl_seconds: Option<i64>,
 }
 
 /// What a removal found.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Removed {
-    /// Whether there was a key to remove.
+    /// Whether the key existed.
     found: bool,
 }
 
@@ -45,7 +45,7 @@ pub async fn get(
     value.map(told).map_err(|error| problem(&error))
 }
 
-/// Store a value. It replaces the key's value and its time to live.
+/// Store a value, replacing the key's value and time to live.
 #[utoipa::path(put, path = "/namespaces/{name}/value", tag = "data", params(("name" = String, Path), SetParams),
     request_body(content = String, content_type = "application/octet-stream"),
     responses((status = 204, description = "Stored.")))]

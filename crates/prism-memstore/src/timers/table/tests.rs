@@ -78,7 +78,10 @@ impl Model {
             };
             while let Some(expired) = self.table.fired(fired, self.clock.now()) {
                 let list = self.table.lists.number(fired).map(|list| self.table.lists.get_mut(list));
-                assert!(list.is_none_or(|list| !matches!(list.timer, Timer::Armed(_))), "a timer that fired is kept");
+                assert!(
+                    list.is_none_or(|list| !matches!(list.timer, Timer::Armed(_))),
+                    "a timer that fired is kept"
+                );
                 self.free(&expired);
             }
         }

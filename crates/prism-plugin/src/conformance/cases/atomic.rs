@@ -16,10 +16,10 @@ use crate::list::End;
 
 table! {
     "list/pushes-are-atomic",
-        "of concurrent pushes at both ends none is lost or doubled",
+        "concurrent pushes at both ends: none is lost or duplicated",
         [List], pushes_are_atomic;
     "list/pops-are-atomic",
-        "concurrent pops at both ends share the values out: none is lost or given twice",
+        "concurrent pops at both ends: no value is lost or returned twice",
         [List], pops_are_atomic;
     "keyvalue/calls-on-a-key-are-linearizable",
         "where linearizable is declared, a Get over any connection sees every Set of its key that was acknowledged before it",

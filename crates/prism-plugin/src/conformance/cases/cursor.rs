@@ -22,7 +22,7 @@ table! {
         "where ordered is declared, start_after returns only greater keys, and pages join up",
         [KeyValue, Scan, Ordered], start_after_is_exclusive;
     "scan/start-after-needs-no-key",
-        "where ordered is declared, start_after may name a key that is not there, before, between or behind the others",
+        "where ordered is declared, start_after may name a missing key, before, between or after the others",
         [KeyValue, Scan, Ordered], start_after_needs_no_key;
     "scan/start-after-is-a-key",
         "where ordered is declared, a start_after of 0 or 4,097 bytes gets INVALID_ARGUMENT / KEY_INVALID",
@@ -31,7 +31,7 @@ table! {
         "where ordered is not declared, start_after gets UNIMPLEMENTED / CURSOR_UNSUPPORTED",
         [Scan, Unordered], start_after_needs_order;
     "scan/may-be-left-early",
-        "a scan that is reset after its first bytes ends alone: its connection goes on",
+        "a scan that is reset after its first bytes ends alone: its connection stays usable",
         [KeyValue, Scan], may_be_left_early;
 }
 

@@ -19,25 +19,25 @@ use crate::conformance::trial::Trial;
 
 table! {
     "health/server-is-serving",
-        "grpc.health.v1 Check of the empty service answers SERVING; a plugin should have it",
+        "grpc.health.v1 Check of the empty service returns SERVING; a plugin should serve it",
         [], server_is_serving;
     "health/interfaces-are-serving",
-        "grpc.health.v1 Check of each interface that is served answers SERVING",
+        "grpc.health.v1 Check of each interface that is served returns SERVING",
         [], interfaces_are_serving;
     "health/unknown-service-is-not-found",
-        "grpc.health.v1 Check of a service that is not there gets NOT_FOUND",
+        "grpc.health.v1 Check of an unknown service gets NOT_FOUND",
         [], unknown_service_is_not_found;
     "health/watch-begins-with-the-status",
-        "grpc.health.v1 Watch answers at once with the status of now",
+        "grpc.health.v1 Watch sends the current status at once",
         [], watch_begins_with_the_status;
     "reflection/lists-what-is-served",
-        "reflection, where it is served, lists every interface that is served",
+        "reflection, if served, lists every interface that is served",
         [], lists_what_is_served;
     "capabilities/answer-in-any-namespace",
-        "GetCapabilities, where it is served, answers with and without a namespace, always the same",
+        "GetCapabilities, if served, returns the same with and without a namespace",
         [], answer_in_any_namespace;
     "usage/answers-in-any-namespace",
-        "GetUsage, where it is served, answers with and without a namespace",
+        "GetUsage, if served, answers with and without a namespace",
         [], usage_answers_in_any_namespace;
 }
 

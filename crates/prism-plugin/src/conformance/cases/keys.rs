@@ -18,7 +18,7 @@ table! {
         "an empty key or list key gets INVALID_ARGUMENT / KEY_INVALID from every method",
         [], empty_is_refused;
     "keys/longest-is-accepted",
-        "a key or list key of 4,096 bytes is kept whole",
+        "a key or list key of 4,096 bytes is stored whole",
         [], longest_is_accepted;
     "keys/too-long-is-refused",
         "a key or list key of 4,097 bytes gets INVALID_ARGUMENT / KEY_INVALID from every method",
@@ -27,7 +27,7 @@ table! {
         "2,048 two-byte characters are the longest key; 2,049 of them are refused",
         [], length_is_counted_in_bytes;
     "keys/any-utf8-is-kept-apart",
-        "any UTF-8 is a key, and keys that differ in one byte are different keys",
+        "any UTF-8 is a valid key, and keys that differ in one byte are different keys",
         [], any_utf8_is_kept_apart;
     "keys/invalid-utf8-is-refused",
         "a key or list key that is not UTF-8 gets INVALID_ARGUMENT / MALFORMED_REQUEST",

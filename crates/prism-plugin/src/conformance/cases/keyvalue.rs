@@ -12,22 +12,22 @@ table! {
         "Set answers success = true, and Get returns the value",
         [KeyValue], set_then_get;
     "keyvalue/set-replaces-the-value",
-        "Set of a key that is there replaces its whole value",
+        "Set of an existing key replaces its whole value",
         [KeyValue], set_replaces_the_value;
     "keyvalue/get-of-missing-is-not-found",
         "Get of a missing key gets NOT_FOUND / KEY_NOT_FOUND",
         [KeyValue], get_of_missing_is_not_found;
     "keyvalue/exists-of-missing-is-an-answer",
-        "Exists says true of a key that is there and false of a missing one, which is no error",
+        "Exists returns true for an existing key and false for a missing one, which is not an error",
         [KeyValue], exists_of_missing_is_an_answer;
     "keyvalue/delete-removes",
-        "after Delete the key is not returned and does not exist",
+        "after Delete, Get does not return the key and Exists returns false",
         [KeyValue], delete_removes;
     "keyvalue/delete-says-whether-it-was-there",
-        "Delete answers found = true if it removed a key, else found = false, which is no error",
+        "Delete returns found = true if it removed a key, otherwise found = false, which is not an error",
         [KeyValue], delete_says_whether_it_was_there;
     "keyvalue/reads-create-nothing",
-        "Get, Exists, Delete, Scan, ScanKeys and Count of what is missing create nothing",
+        "Get, Exists, Delete, Scan, ScanKeys and Count create nothing",
         [KeyValue, Scan], reads_create_nothing;
 }
 

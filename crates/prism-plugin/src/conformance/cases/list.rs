@@ -7,13 +7,13 @@ use crate::list::End;
 
 table! {
     "list/push-returns-the-new-length",
-        "a push at either end returns the number of values after it",
+        "a push at either end returns the new number of values",
         [List], push_returns_the_new_length;
     "list/push-right-adds-at-the-tail",
-        "PushRight adds behind the values that are there",
+        "PushRight adds after the existing values",
         [List], push_right_adds_at_the_tail;
     "list/push-left-adds-at-the-head",
-        "PushLeft adds before the values that are there",
+        "PushLeft adds before the existing values",
         [List], push_left_adds_at_the_head;
     "list/pop-left-takes-the-head",
         "PopLeft removes and returns the first value",
@@ -22,19 +22,19 @@ table! {
         "PopRight removes and returns the last value",
         [List], pop_right_takes_the_tail;
     "list/pop-of-missing-is-an-answer",
-        "a pop of a missing list answers found = false and no value, which is no error",
+        "a pop of a missing list returns found = false and no value, which is not an error",
         [List], pop_of_missing_is_an_answer;
     "list/length-counts-the-values",
         "Length is the number of values after pushes and pops",
         [List], length_counts_the_values;
     "list/length-of-missing-is-zero",
-        "Length of a missing list is 0, which is no error",
+        "Length of a missing list is 0, which is not an error",
         [List], length_of_missing_is_zero;
     "list/pops-and-length-create-nothing",
         "pops and Length of a missing list do not create it",
         [List], pops_and_length_create_nothing;
     "list/emptied-list-is-gone",
-        "the pop of the last value removes the list; a push makes a new one",
+        "popping the last value removes the list; a push creates a new one",
         [List], emptied_list_is_gone;
 }
 

@@ -11,7 +11,7 @@ use crate::list::End;
 
 table! {
     "namespaces/invalid-name-is-refused",
-        "a namespace of other characters than a-z 0-9 -, or that does not start with a letter, gets INVALID_ARGUMENT / NAMESPACE_INVALID from every method",
+        "a namespace with characters other than a-z 0-9 -, or that does not start with a letter, gets INVALID_ARGUMENT / NAMESPACE_INVALID from every method",
         [], invalid_name_is_refused;
     "namespaces/too-long-name-is-refused",
         "a namespace of 65 characters gets INVALID_ARGUMENT / NAMESPACE_INVALID from every method",
@@ -20,22 +20,22 @@ table! {
         "a namespace of 64 characters is valid",
         [], longest_name_is_valid;
     "namespaces/any-valid-name-is-accepted",
-        "a plugin accepts any valid namespace without being told of it before",
+        "a plugin accepts any valid namespace without having been told about it",
         [], any_valid_name_is_accepted;
     "namespaces/empty-means-default",
         "the empty namespace is the namespace default",
         [], empty_means_default;
     "namespaces/keys-are-isolated",
-        "keys of one namespace are not seen, replaced or removed in another",
+        "keys of one namespace are not visible, replaced or removed in another",
         [KeyValue], keys_are_isolated;
     "namespaces/scans-are-isolated",
-        "Scan, ScanKeys and Count see the keys of their namespace only",
+        "Scan, ScanKeys and Count see only the keys of their namespace",
         [KeyValue, Scan], scans_are_isolated;
     "namespaces/lists-are-isolated",
-        "lists of one namespace are not seen, pushed to or popped from in another",
+        "lists of one namespace are not visible, pushed to or popped from in another",
         [List], lists_are_isolated;
     "namespaces/keyvalue-and-list-are-separate",
-        "a key and a list of the same name in one namespace do not touch each other",
+        "a key and a list of the same name in one namespace do not affect each other",
         [KeyValue, List], keyvalue_and_list_are_separate;
 }
 

@@ -18,10 +18,10 @@ table! {
         "Scan returns each key with a prefix once, with its value",
         [KeyValue, Scan], returns_keys_with_their_values;
     "scan/keys-are-those-of-scan",
-        "ScanKeys returns the keys that Scan returns, those of empty values too",
+        "ScanKeys returns the keys that Scan returns, including those of empty values",
         [KeyValue, Scan], keys_are_those_of_scan;
     "scan/prefix-is-matched-byte-by-byte",
-        "a prefix is literal: no pattern, no folding of case, and nothing but the beginning of the key",
+        "a prefix is literal: no pattern, no case folding, and it matches only at the start of the key",
         [KeyValue, Scan], prefix_is_matched_byte_by_byte;
     "scan/empty-prefix-matches-all",
         "the empty prefix matches every key of the namespace",
@@ -33,13 +33,13 @@ table! {
         "a prefix of 4,097 bytes gets INVALID_ARGUMENT / KEY_INVALID from every method",
         [Scan], too_long_prefix_is_refused;
     "scan/limit-bounds-the-answer",
-        "limit n returns n keys where there are more, and all where there are fewer; limit 0 returns all",
+        "limit n returns n keys if there are more, and all if there are fewer; limit 0 returns all",
         [KeyValue, Scan], limit_bounds_the_answer;
     "scan/negative-limit-is-refused",
         "a negative limit gets INVALID_ARGUMENT / LIMIT_INVALID",
         [Scan], negative_limit_is_refused;
     "scan/many-keys-arrive-whole",
-        "a scan of many keys returns every one",
+        "a scan of many keys returns all of them",
         [KeyValue, Scan], many_keys_arrive_whole;
     "scan/count-is-exact",
         "where exact_count is declared, Count is the number of keys with the prefix",
@@ -48,7 +48,7 @@ table! {
         "where ordered is declared, keys come in ascending byte order",
         [KeyValue, Scan, Ordered], keys_are_in_byte_order;
     "scan/stable-keys-appear-exactly-once",
-        "where scan_exactly_once is declared, a key that stays appears once in a scan while it is overwritten and others come and go",
+        "where scan_exactly_once is declared, a key that exists throughout a scan appears in it once, even while it is overwritten and others come and go",
         [KeyValue, Scan, ExactlyOnce], stable_keys_appear_exactly_once;
 }
 

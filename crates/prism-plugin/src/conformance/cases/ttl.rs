@@ -21,16 +21,16 @@ table! {
         "ttl_seconds over 100 years gets INVALID_ARGUMENT / TTL_INVALID",
         [KeyValue], too_long_is_refused;
     "ttl/key-lives-its-time",
-        "a key does not expire before its time",
+        "a key does not expire before its time to live has passed",
         [KeyValue], key_lives_its_time;
     "ttl/expired-key-is-not-returned",
         "Get of an expired key gets NOT_FOUND",
         [KeyValue], expired_key_is_not_returned;
     "ttl/expired-key-does-not-exist",
-        "Exists says false of an expired key",
+        "Exists returns false for an expired key",
         [KeyValue], expired_key_does_not_exist;
     "ttl/expired-key-is-not-found-by-delete",
-        "Delete of an expired key answers found = false",
+        "Delete of an expired key returns found = false",
         [KeyValue], expired_key_is_not_found_by_delete;
     "ttl/expired-key-is-not-scanned",
         "Scan and ScanKeys leave expired keys out",
@@ -39,16 +39,16 @@ table! {
         "Count leaves expired keys out",
         [KeyValue, Scan, ExactCount], expired_key_is_not_counted;
     "ttl/expired-key-can-be-set-again",
-        "Set of an expired key makes a new key with a time to live of its own",
+        "Set of an expired key creates a new key with its own time to live",
         [KeyValue], expired_key_can_be_set_again;
     "ttl/set-without-ttl-removes-it",
-        "Set without ttl_seconds removes the old time to live: it does not take the newer value away",
+        "Set without ttl_seconds removes the old time to live: the newer value does not expire with it",
         [KeyValue], set_without_ttl_removes_it;
     "ttl/set-replaces-ttl",
-        "Set with ttl_seconds replaces the old time to live, be it longer or shorter",
+        "Set with ttl_seconds replaces the old time to live, whether longer or shorter",
         [KeyValue], set_replaces_ttl;
     "ttl/deleted-key-takes-its-ttl-with-it",
-        "after Delete and a new Set the old time to live does not take the new value away",
+        "after Delete and a new Set, the new value does not expire with the old time to live",
         [KeyValue], deleted_key_takes_its_ttl_with_it;
 }
 

@@ -14,10 +14,10 @@ use crate::list::End;
 
 table! {
     "values/empty-is-stored",
-        "an empty value is a value: its key exists, its list holds it",
+        "an empty value is a value: its key exists, its list contains it",
         [], empty_is_stored;
     "values/any-bytes-are-kept",
-        "a value comes back byte for byte, whatever its bytes",
+        "a value is returned byte for byte, whatever its bytes",
         [], any_bytes_are_kept;
     "values/largest-is-stored",
         "a value of 4 MiB - 16 KiB under the longest key is stored and returned",
@@ -29,7 +29,7 @@ table! {
         "a message of 5 MiB gets INVALID_ARGUMENT / MESSAGE_TOO_LARGE or VALUE_TOO_LARGE",
         [], too_large_message_is_refused;
     "values/refused-write-changes-nothing",
-        "a Set or push that is refused leaves the key or list as it was",
+        "a Set or push that is refused leaves the key or list unchanged",
         [], refused_write_changes_nothing;
 }
 

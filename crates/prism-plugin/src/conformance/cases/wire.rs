@@ -18,7 +18,7 @@ use crate::conformance::trial::Trial;
 
 table! {
     "wire/unknown-method-is-unimplemented",
-        "a call to a method or service that is not there gets UNIMPLEMENTED / METHOD_UNKNOWN",
+        "a call to a missing method or service gets UNIMPLEMENTED / METHOD_UNKNOWN",
         [], unknown_method_is_unimplemented;
     "wire/absent-message-is-refused",
         "a call that ends without a message gets INVALID_ARGUMENT / MALFORMED_REQUEST from every method",
@@ -27,16 +27,16 @@ table! {
         "a message that is not protobuf gets INVALID_ARGUMENT / MALFORMED_REQUEST from every method",
         [], garbage_is_refused;
     "wire/cut-off-message-is-refused",
-        "a message that is shorter than its prefix says gets INVALID_ARGUMENT / MALFORMED_REQUEST from every method",
+        "a message that is shorter than its length prefix gets INVALID_ARGUMENT / MALFORMED_REQUEST from every method",
         [], cut_off_message_is_refused;
     "wire/unknown-fields-are-ignored",
         "fields that a later version of the contract may add are ignored",
         [], unknown_fields_are_ignored;
     "wire/http1-is-turned-away",
-        "a request in HTTP/1.1 is refused at once, and should be told what the port speaks",
+        "an HTTP/1.1 request is refused at once, with a response that should say what the port speaks",
         [], http1_is_turned_away;
     "wire/bad-input-ends-no-connection",
-        "after a refused call the connection goes on",
+        "after a refused call the connection stays usable",
         [], bad_input_ends_no_connection;
     "wire/deadline-in-the-past-is-deadline-exceeded",
         "a call whose grpc-timeout passes gets DEADLINE_EXCEEDED, unless it was answered before",

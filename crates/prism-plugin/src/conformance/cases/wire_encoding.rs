@@ -17,16 +17,16 @@ use crate::list::End;
 
 table! {
     "wire/other-content-types-are-415",
-        "a content type that is not application/grpc, or none, gets HTTP 415",
+        "a content type other than application/grpc, or none, gets HTTP 415",
         [], other_content_types_are_415;
     "wire/grpc-content-types-are-accepted",
-        "application/grpc is accepted alone, with +proto and with parameters",
+        "application/grpc is accepted as it is, with +proto and with parameters",
         [], grpc_content_types_are_accepted;
     "wire/unknown-compression-is-unimplemented",
-        "a grpc-encoding that is not known gets UNIMPLEMENTED / COMPRESSION_UNSUPPORTED, and grpc-accept-encoding names those that are",
+        "an unknown grpc-encoding gets UNIMPLEMENTED / COMPRESSION_UNSUPPORTED, and grpc-accept-encoding lists the known ones",
         [], unknown_compression_is_unimplemented;
     "wire/gzip-is-accepted",
-        "a message compressed by gzip is understood; a plugin should not refuse it",
+        "a plugin should accept a message compressed with gzip",
         [], gzip_is_accepted;
 }
 
