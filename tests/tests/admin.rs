@@ -158,9 +158,12 @@ fn null_stands_for_what_is_not_given() {
     assert!(!admin.text().contains("null"), "{}", admin.text());
     let nameless = admin.json("POST", "/namespaces", &body.replace("\"a\"", "null"));
     assert_eq!((nameless.status, nameless.json()["errors"][0]["pointer"].as_str()), (422, Some("/name")));
-    let file = admin.yaml("/config", b"null");
-    let told = "invalid type: null, expected a mapping with the key namespaces";
-    assert_eq!((file.status, file.json()["detail"].as_str()), (422, Some(told)));
+    for file in ["null", "5", "[]", "\"namespaces\"", ""] {
+        let refused = admin.yaml("/config", file.as_bytes());
+        let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(refused.status == 422 && detail.contains("expected"), "{file:?}: {detail}");
+        assert!(detail.contains("namespaces: []"), "{file:?}: {detail}");
+    }
 }
 
 #[test]
