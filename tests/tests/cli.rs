@@ -1,11 +1,13 @@
 //! The `prism` tool: what its commands print, read and end with. `docs/CLI.md` promises it to scripts.
 
-use std::io::{BufRead as _, BufReader};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use prism_e2e::dev::{Dev, Ran};
 use prism_e2e::process::{Process, binary, command};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use serde_json::{Value, json};
 
 /// Bytes that are no text, with line ends that must survive.
@@ -245,6 +247,29 @@ fn a_server_that_is_not_there_ends_with_4() {
             (4, &json!("unavailable"), &json!(true))
         );
     }
+}
+
+#[test]
+fn a_person_is_told_once_what_a_call_waits_for() {
+    let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&screen).unwrap();
+    unlockpt(&screen).unwrap();
+    let terminal = ioctl_tiocgptpeer(&screen, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = format!("unix:{}", folder.path().join("nowhere").display());
+    let mut get = command("prism");
+    get.args(["kv", "get", "a", "--address", &nowhere, "--timeout", "1min"]).stderr(terminal);
+    assert_eq!(get.status().unwrap().code(), Some(4));
+    drop(get);
+    let mut shown = Vec::new();
+    // EIO where a file ends: the last one that had the terminal open has gone.
+    let _ = File::from(screen).read_to_end(&mut shown);
+    let shown = String::from_utf8(shown).unwrap();
+    let lines: Vec<_> = shown.lines().collect();
+    let [waiting, failed, hint] = lines[..] else { panic!("{shown}") };
+    assert!(waiting.contains("prism: ") && waiting.ends_with("; trying again"), "{shown}");
+    assert!(failed.starts_with("prism: ") && failed.contains(&nowhere), "{shown}");
+    assert!(hint.contains("prism dev"), "{shown}");
 }
 
 #[test]
