@@ -332,6 +332,41 @@ fn the_help_tells_the_exit_codes_and_examples() {
 }
 
 #[test]
+fn help_that_cannot_be_written_is_a_failure() {
+    const PROGRAMS: [&str; 7] = [
+        "prism",
+        "prism-proxy",
+        "prism-memstore",
+        "prism-admin",
+        "prism-bench",
+        "echo-plugin",
+        "unordered-plugin",
+    ];
+    let calls = PROGRAMS.iter().flat_map(|name| [(*name, &["--help"][..]), (*name, &["--version"])]);
+    let deeper: [(&str, &[&str]); 4] = [
+        ("prism", &["help", "kv"]),
+        ("prism", &["kv", "get", "--help"]),
+        ("prism", &["completions", "bash"]),
+        ("prism-admin", &["token", "--help"]),
+    ];
+    for (name, words) in calls.chain(deeper) {
+        let run = |out: Stdio| command(name).args(words).stdout(out).output().unwrap();
+        let full = run(File::options().write(true).open("/dev/full").unwrap().into());
+        let says = String::from_utf8(full.stderr).unwrap();
+        assert_eq!(full.status.code(), Some(1), "{name} {words:?}: {says}");
+        assert!(
+            says.starts_with(&format!("{name}: ")) && says.contains("No space left"),
+            "{name} {words:?}: {says}"
+        );
+        // A reader that has seen enough.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let gone = run(writer.into());
+        assert!(gone.status.success() && gone.stderr.is_empty(), "{name} {words:?}: {gone:?}");
+    }
+}
+
+#[test]
 fn completions_know_the_commands() {
     for shell in ["bash", "zsh", "fish"] {
         let script = Ran::prism(["completions", shell]);
