@@ -28,7 +28,7 @@ fmt:
 bench *ARGS:
     bash bench/run {{ARGS}}
 
-# Builds the Python client's wheel into target/wheels/, installs it into a fresh environment and runs the demo with it.
+# Builds the Python client's manylinux wheel into target/wheels/, installs it into a fresh environment and runs the demo with it.
 wheel:
     bash deploy/wheel
 
