@@ -430,6 +430,19 @@ fn tokens_say_who_may_do_what() {
 }
 
 #[test]
+fn a_token_that_cannot_be_printed_is_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens").display().to_string();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut make = command("prism-admin");
+    let made = make.args(["token", "--role", "read", "--name", "lost", "--token-file", &tokens]);
+    let made = made.stdout(full).output().unwrap();
+    let says = String::from_utf8(made.stderr).unwrap();
+    assert_eq!(made.status.code(), Some(1), "{says}");
+    assert!(says.contains("No space left") && says.contains(&tokens), "{says}");
+}
+
+#[test]
 fn an_address_open_to_others_is_refused_without_tokens() {
     let started = command("prism-admin").args(["--listen", "0.0.0.0:0"]).output().unwrap();
     let says = String::from_utf8(started.stderr).unwrap();
