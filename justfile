@@ -12,7 +12,7 @@ up *ARGS:
 down *ARGS:
     @bash deploy/stack down {{ARGS}}
 
-# The tests of Rust and of the Python client, as root; `just ci` has those of the admin's API, the console and the containers, too.
+# The tests of Rust and of the Python client, as any user; `just ci` has those of the admin's API, the console and the containers, too.
 test:
     cargo test --workspace
 
@@ -28,7 +28,7 @@ fmt:
 bench *ARGS:
     bash bench/run {{ARGS}}
 
-# Builds the Python client's wheel into target/wheels/, installs it into a fresh environment and runs the demo with it.
+# Builds the Python client's manylinux wheel into target/wheels/, installs it into a fresh environment and runs the demo with it.
 wheel:
     bash deploy/wheel
 

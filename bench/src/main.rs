@@ -107,7 +107,8 @@ impl Task {
 /// Calls that are made here, to fill stores and to check answers, run beside the measuring thread, which blocks.
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
+    let args = Args::try_parse().unwrap_or_else(|said| prism_runtime::args::end("prism-bench", &said));
+    match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("prism-bench: {error:#}");

@@ -35,6 +35,17 @@ def test_a_namespace_is_created_once_its_fields_are_right(page, stack):
     assert "max_in_flight: 100" in stack.file.read_text()
 
 
+def test_breadcrumbs_end_in_the_page(page, stack):
+    stack.create("orders")
+    page.go(stack, "namespaces/orders/settings")
+    assert page.sees(".crumbs", "Namespaces").text == "Namespaces / orders"
+    page.go(stack, "revisions/2")
+    assert page.sees(".crumbs", "Revisions").text == "Revisions / 2"
+    stack.set("orders", "user:1:name", b"Alice")
+    page.go(stack, "namespaces/orders/keys?prefix=user%3A1%3A")
+    page.until(lambda: page.all(".crumbs")[1].text == "All keys / user / 1 1 key")
+
+
 def test_settings_are_changed_and_nobody_elses_change_is_lost(page, stack):
     page.go(stack, "namespaces/default/settings")
     page.type("Timeout", "7s")

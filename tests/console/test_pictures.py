@@ -23,6 +23,14 @@ PAGES = {
     "audit": "audit",
 }
 
+# What has a vertical scrollbar though nothing limits its height.
+SCROLLS = """
+return [...document.querySelectorAll("body *")].filter((one) => {
+  const { overflowY, maxHeight } = getComputedStyle(one);
+  return overflowY === "auto" && maxHeight === "none" && one.tagName !== "TEXTAREA" && one.scrollHeight > one.clientHeight;
+}).map((one) => one.className || one.tagName);
+"""
+
 
 def test_every_page_fits_its_window(page, stack):
     for name in ("orders", "sessions", "carts", "search-index"):
@@ -52,6 +60,7 @@ def test_every_page_fits_its_window(page, stack):
                         "return [document.documentElement.scrollHeight, document.documentElement.scrollWidth]"
                     )
                     assert wide <= width, f"{name} is {wide} px wide in a window of {width}"
+                    assert page.driver.execute_script(SCROLLS) == [], f"{name} in a window of {width}"
                     page.size(width, min(tall, 2000))
                     assert page.driver.save_screenshot(str(PICTURES / f"{name}-{width}-{theme}.png"))
     finally:

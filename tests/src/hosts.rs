@@ -1,5 +1,4 @@
-//! A name with two addresses, for processes that are started with it. Nothing of the machine changes: each gets a mount
-//! namespace with a `/etc/hosts` of its own.
+//! A name with two addresses, for processes that are started with it: each gets a `/etc/hosts` of its own.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -8,6 +7,7 @@ use std::process::Command;
 use tempfile::NamedTempFile;
 
 use crate::dead::SilentAddress;
+use crate::mounts;
 use crate::process::{binary, without_variables};
 
 /// The name.
@@ -41,11 +41,7 @@ impl Hosts {
         let text = String::from_utf8_lossy(&resolved.stdout);
         let mut addresses: Vec<_> = text.lines().filter_map(|line| line.split(' ').next()).collect();
         addresses.dedup();
-        assert_eq!(
-            addresses,
-            ["127.0.0.1", LIVE],
-            "these tests mount a file: run them as root. {resolved:?}"
-        );
+        assert_eq!(addresses, ["127.0.0.1", LIVE], "{resolved:?}");
         hosts
     }
 
@@ -60,10 +56,8 @@ impl Hosts {
         program: impl AsRef<OsStr>,
         args: impl IntoIterator<Item = A>,
     ) -> Command {
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", r#"mount --bind "$0" /etc/hosts && exec "$@""#]);
-        command.arg(self.file.path()).arg(program).args(args);
-        command
+        let line = format!("mount --bind '{}' /etc/hosts", self.file.path().display());
+        mounts::command_after(&line, program, args)
     }
 }
 

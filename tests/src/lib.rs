@@ -1,8 +1,8 @@
 //! What the tests of the whole stack share: building and starting the real binaries ([`process`]), raw HTTP/2 for
 //! requests that no client would send ([`raw`]), plain HTTP ([`http`]), an admin ([`admin`]), a collector of traces ([`collector`]),
 //! the interface of the test plugin ([`echo`]), a call of it that stays under way ([`open`]), a connection that breaks
-//! off ([`relay`]), addresses where nobody listens or answers ([`dead`]), a name with two addresses ([`hosts`]), and a client that
-//! waits ([`client`]).
+//! off ([`relay`]), addresses where nobody listens or answers ([`dead`]), processes with mounts of their own ([`mounts`]), a name
+//! with two addresses ([`hosts`]), and a client that waits ([`client`]).
 
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ pub mod dead;
 pub mod dev;
 pub mod hosts;
 pub mod http;
+pub mod mounts;
 pub mod open;
 pub mod process;
 pub mod raw;

@@ -1,11 +1,21 @@
 //! A name of which one address does not answer and another does: whatever connects reaches it in time.
 
-use prism_e2e::dead::SilentAddress;
+use std::process::ExitCode;
+
 use prism_e2e::dev::Ran;
 use prism_e2e::hosts::{Hosts, Port};
-use prism_e2e::http;
 use prism_e2e::process::{Process, config};
+use prism_e2e::{http, mounts};
 use serde_json::json;
+
+fn main() -> ExitCode {
+    mounts::run(&[
+        ("health_is_told", health_is_told),
+        ("a_load_is_put_on_it", a_load_is_put_on_it),
+        ("it_is_conformant", it_is_conformant),
+        ("the_first_call_is_answered_through_a_proxy", the_first_call_is_answered_through_a_proxy),
+    ])
+}
 
 /// A store, which is known by the name only.
 struct Store {
@@ -27,24 +37,11 @@ impl Store {
     }
 }
 
-#[test]
 fn health_is_told() {
     let store = Store::start();
     assert_eq!(store.run(&["health", &store.port.name()]).text(), "SERVING\n");
 }
 
-#[test]
-fn an_address_that_never_answers_takes_the_time_limit() {
-    let silent = SilentAddress::new();
-    let address = format!("127.0.0.1:{}", silent.port());
-    for asked in [&address, &format!("http://{address}/readyz")] {
-        let ran = Ran::prism(["health", asked, "--timeout", "300ms", "-o", "json"]);
-        let error = ran.error();
-        assert_eq!((ran.code, &error["code"]), (4, &json!("DEADLINE_EXCEEDED")), "{error}");
-    }
-}
-
-#[test]
 fn a_load_is_put_on_it() {
     let store = Store::start();
     let words = [
@@ -64,14 +61,12 @@ fn a_load_is_put_on_it() {
 }
 
 /// The case makes bare connections, the suite channels.
-#[test]
 fn it_is_conformant() {
     let store = Store::start();
     let run = store.run(&["conformance", &store.port.name(), "--case", "wire/http1"]);
     assert!(run.text().contains(" is conformant: "), "{run:?}");
 }
 
-#[test]
 fn the_first_call_is_answered_through_a_proxy() {
     let store = Store::start();
     let (grpc, http, folder) = (Port::new(), Port::new(), tempfile::tempdir().unwrap());

@@ -158,9 +158,12 @@ fn null_stands_for_what_is_not_given() {
     assert!(!admin.text().contains("null"), "{}", admin.text());
     let nameless = admin.json("POST", "/namespaces", &body.replace("\"a\"", "null"));
     assert_eq!((nameless.status, nameless.json()["errors"][0]["pointer"].as_str()), (422, Some("/name")));
-    let file = admin.yaml("/config", b"null");
-    let told = "invalid type: null, expected a mapping with the key namespaces";
-    assert_eq!((file.status, file.json()["detail"].as_str()), (422, Some(told)));
+    for file in ["null", "5", "[]", "\"namespaces\"", ""] {
+        let refused = admin.yaml("/config", file.as_bytes());
+        let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(refused.status == 422 && detail.contains("expected"), "{file:?}: {detail}");
+        assert!(detail.contains("namespaces: []"), "{file:?}: {detail}");
+    }
 }
 
 #[test]
@@ -424,6 +427,19 @@ fn tokens_say_who_may_do_what() {
     assert_eq!(ask("GET", "/namespaces", &read), 401);
     let data = make("data");
     assert_eq!(ask("GET", "/namespaces", &data), 200);
+}
+
+#[test]
+fn a_token_that_cannot_be_printed_is_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens").display().to_string();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut make = command("prism-admin");
+    let made = make.args(["token", "--role", "read", "--name", "lost", "--token-file", &tokens]);
+    let made = made.stdout(full).output().unwrap();
+    let says = String::from_utf8(made.stderr).unwrap();
+    assert_eq!(made.status.code(), Some(1), "{says}");
+    assert!(says.contains("No space left") && says.contains(&tokens), "{says}");
 }
 
 #[test]

@@ -2,27 +2,71 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use prism_e2e::admin::{Admin, NO_PROXY, namespace};
-use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
+use prism_e2e::admin::{NO_PROXY, namespace};
+use prism_e2e::http::{self, Answer};
+use prism_e2e::mounts;
+use prism_e2e::process::{Process, binary};
+use tempfile::TempDir;
 
 const TEXT: &str = "# ours\nnamespaces: []\n";
 
-/// A mount that goes with the test.
-struct Mounted<'a>(&'a Path);
-
-impl<'a> Mounted<'a> {
-    fn tmpfs(at: &'a Path, options: &std::ffi::CStr) -> Self {
-        let mounted = mount("tmpfs", at, "tmpfs", MountFlags::empty(), Some(options));
-        mounted.expect("this test mounts a tmpfs: run it as root, or in a user namespace that may mount");
-        Self(at)
-    }
+fn main() -> ExitCode {
+    mounts::run(&[
+        ("a_full_disk_changes_nothing_and_says_what_to_do", a_full_disk_changes_nothing_and_says_what_to_do),
+        ("a_read_only_folder_is_read_and_not_written", a_read_only_folder_is_read_and_not_written),
+        (
+            "a_file_that_is_a_mount_of_its_own_is_not_written_in_place",
+            a_file_that_is_a_mount_of_its_own_is_not_written_in_place,
+        ),
+    ])
 }
 
-impl Drop for Mounted<'_> {
-    fn drop(&mut self) {
-        unmount(self.0, UnmountFlags::DETACH).unwrap();
+/// An admin, with mounts that only it has.
+struct Admin {
+    process: Process,
+    folder: TempDir,
+}
+
+impl Admin {
+    /// Starts one on `disk/prism.yaml`, after a line of a shell has mounted. Beside the folder `disk` lies a file `text`.
+    fn after(mount: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path().join("disk");
+        std::fs::create_dir(&disk).unwrap();
+        std::fs::write(folder.path().join("text"), TEXT).unwrap();
+        std::fs::write(disk.join("prism.yaml"), "").unwrap();
+        let line = format!("cd '{}' && {mount}", folder.path().display());
+        let file = disk.join("prism.yaml");
+        let flags =
+            ["--listen", "127.0.0.1:0", "--proxy", NO_PROXY, "--proxy-config", file.to_str().unwrap()];
+        let mut command = mounts::command_after(&line, binary("prism-admin"), flags);
+        Self { process: Process::spawn("prism-admin", &mut command), folder }
+    }
+
+    /// Its folder, as it sees it itself.
+    fn disk(&self) -> PathBuf {
+        let root = format!("/proc/{}/root", self.process.pid().as_raw_nonzero());
+        Path::new(&root).join(self.folder.path().strip_prefix("/").unwrap()).join("disk")
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(self.disk().join("prism.yaml")).unwrap()
+    }
+
+    fn ask(&self, path: &str) -> Answer {
+        self.send("GET", path, "application/json", "")
+    }
+
+    fn create(&self, name: &str) -> Answer {
+        self.send("POST", "/namespaces", "application/json", &namespace(name, "b:1"))
+    }
+
+    fn send(&self, method: &str, path: &str, content_type: &str, body: &str) -> Answer {
+        let headers = [("content-type", content_type)];
+        http::send(self.process.address("http"), method, path, &headers, body.as_bytes())
     }
 }
 
@@ -34,64 +78,40 @@ fn files(folder: &Path) -> Vec<String> {
     files
 }
 
-#[test]
 fn a_full_disk_changes_nothing_and_says_what_to_do() {
-    let outer = tempfile::tempdir().unwrap();
-    let folder = tempfile::tempdir_in(outer.path()).unwrap();
-    let path = folder.path().to_owned();
-    let _mounted = Mounted::tmpfs(&path, c"size=64k");
-    std::fs::write(path.join("prism.yaml"), TEXT).unwrap();
-    let admin = Admin::within(folder, &["--proxy", NO_PROXY]);
-    assert_eq!(admin.json("POST", "/namespaces", &namespace("a", "b:1")).status, 201);
-    let before = (admin.text(), files(&path), files(&path.join("prism.yaml.revisions")));
-    let audit = std::fs::read(path.join("prism.yaml.audit.jsonl")).unwrap();
+    let admin = Admin::after("mount -t tmpfs -o size=64k tmpfs disk && cp text disk/prism.yaml");
+    let disk = admin.disk();
+    assert_eq!(admin.create("a").status, 201);
+    let before = (admin.text(), files(&disk), files(&disk.join("prism.yaml.revisions")));
+    let audit = std::fs::read(disk.join("prism.yaml.audit.jsonl")).unwrap();
     let large = format!("namespaces: []\n# {}\n", "x".repeat(100 << 10));
     for _ in 0..2 {
-        let refused = admin.yaml("/config", large.as_bytes());
+        let refused = admin.send("PUT", "/config", "application/yaml", &large);
         assert_eq!(refused.status, 507, "{refused:?}");
         let says = refused.json()["detail"].as_str().unwrap().to_owned();
         assert!(says.contains("nothing was changed") && says.contains("free space"), "{says}");
     }
-    assert_eq!((admin.text(), files(&path), files(&path.join("prism.yaml.revisions"))), before);
-    assert_eq!(std::fs::read(path.join("prism.yaml.audit.jsonl")).unwrap(), audit);
-    assert_eq!(
-        admin.json("POST", "/namespaces", &namespace("b", "b:1")).status,
-        201,
-        "a small one fits still"
-    );
+    assert_eq!((admin.text(), files(&disk), files(&disk.join("prism.yaml.revisions"))), before);
+    assert_eq!(std::fs::read(disk.join("prism.yaml.audit.jsonl")).unwrap(), audit);
+    assert_eq!(admin.create("b").status, 201, "a small one fits still");
 }
 
-#[test]
 fn a_read_only_folder_is_read_and_not_written() {
-    let outer = tempfile::tempdir().unwrap();
-    let folder = tempfile::tempdir_in(outer.path()).unwrap();
-    let path = folder.path().to_owned();
-    let _mounted = Mounted::tmpfs(&path, c"size=1m");
-    std::fs::write(path.join("prism.yaml"), TEXT).unwrap();
-    mount_remount(&path, MountFlags::RDONLY, c"size=1m").unwrap();
-    let admin = Admin::within(folder, &["--proxy", NO_PROXY]);
-    let refused = admin.json("POST", "/namespaces", &namespace("a", "b:1"));
+    let admin =
+        Admin::after("mount -t tmpfs tmpfs disk && cp text disk/prism.yaml && mount -o remount,bind,ro disk");
+    let refused = admin.create("a");
     let says = refused.text();
     assert!(refused.status == 503 && says.contains("read-only") && says.contains("--proxy-config"), "{says}");
-    assert_eq!(admin.ask("GET", "/config").text(), TEXT);
-    assert_eq!(admin.ask("GET", "/config/revisions").status, 200);
+    assert_eq!(admin.ask("/config").text(), TEXT);
+    assert_eq!(admin.ask("/config/revisions").status, 200);
     assert_eq!(admin.text(), TEXT);
 }
 
-#[test]
 fn a_file_that_is_a_mount_of_its_own_is_not_written_in_place() {
-    let outer = tempfile::tempdir().unwrap();
-    let folder = tempfile::tempdir_in(outer.path()).unwrap();
-    let file = folder.path().join("prism.yaml");
-    let elsewhere = folder.path().join("elsewhere.yaml");
-    std::fs::write(&file, "").unwrap();
-    std::fs::write(&elsewhere, TEXT).unwrap();
-    mount_bind(&elsewhere, &file).expect("this test mounts a file: run it as root");
-    let _mounted = Mounted(&file);
-    let admin = Admin::within(folder, &["--proxy", NO_PROXY]);
-    let refused = admin.json("POST", "/namespaces", &namespace("a", "b:1"));
+    let admin = Admin::after("mount --bind text disk/prism.yaml");
+    let refused = admin.create("a");
     let says = refused.text();
     assert!(refused.status == 503 && says.contains("mount the folder"), "{says}");
-    assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), TEXT);
-    assert_eq!(admin.ask("GET", "/config/revisions").json()["revisions"].as_array().unwrap().len(), 1);
+    assert_eq!(std::fs::read_to_string(admin.folder.path().join("text")).unwrap(), TEXT);
+    assert_eq!(admin.ask("/config/revisions").json()["revisions"].as_array().unwrap().len(), 1);
 }

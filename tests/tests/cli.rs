@@ -1,11 +1,13 @@
 //! The `prism` tool: what its commands print, read and end with. `docs/CLI.md` promises it to scripts.
 
-use std::io::{BufRead as _, BufReader};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use prism_e2e::dev::{Dev, Ran};
 use prism_e2e::process::{Process, binary, command};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use serde_json::{Value, json};
 
 /// Bytes that are no text, with line ends that must survive.
@@ -248,6 +250,29 @@ fn a_server_that_is_not_there_ends_with_4() {
 }
 
 #[test]
+fn a_person_is_told_once_what_a_call_waits_for() {
+    let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&screen).unwrap();
+    unlockpt(&screen).unwrap();
+    let terminal = ioctl_tiocgptpeer(&screen, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = format!("unix:{}", folder.path().join("nowhere").display());
+    let mut get = command("prism");
+    get.args(["kv", "get", "a", "--address", &nowhere, "--timeout", "1min"]).stderr(terminal);
+    assert_eq!(get.status().unwrap().code(), Some(4));
+    drop(get);
+    let mut shown = Vec::new();
+    // EIO where a file ends: the last one that had the terminal open has gone.
+    let _ = File::from(screen).read_to_end(&mut shown);
+    let shown = String::from_utf8(shown).unwrap();
+    let lines: Vec<_> = shown.lines().collect();
+    let [waiting, failed, hint] = lines[..] else { panic!("{shown}") };
+    assert!(waiting.contains("prism: ") && waiting.ends_with("; trying again"), "{shown}");
+    assert!(failed.starts_with("prism: ") && failed.contains(&nowhere), "{shown}");
+    assert!(hint.contains("prism dev"), "{shown}");
+}
+
+#[test]
 fn a_server_that_is_silent_ends_with_4_when_the_time_is_up() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();
@@ -304,6 +329,41 @@ fn the_help_tells_the_exit_codes_and_examples() {
         assert!(Ran::prism(words).text().contains("Examples:\n  prism "), "{words:?}");
     }
     assert_eq!(Ran::prism(["--version"]).text(), format!("prism {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn help_that_cannot_be_written_is_a_failure() {
+    const PROGRAMS: [&str; 7] = [
+        "prism",
+        "prism-proxy",
+        "prism-memstore",
+        "prism-admin",
+        "prism-bench",
+        "echo-plugin",
+        "unordered-plugin",
+    ];
+    let calls = PROGRAMS.iter().flat_map(|name| [(*name, &["--help"][..]), (*name, &["--version"])]);
+    let deeper: [(&str, &[&str]); 4] = [
+        ("prism", &["help", "kv"]),
+        ("prism", &["kv", "get", "--help"]),
+        ("prism", &["completions", "bash"]),
+        ("prism-admin", &["token", "--help"]),
+    ];
+    for (name, words) in calls.chain(deeper) {
+        let run = |out: Stdio| command(name).args(words).stdout(out).output().unwrap();
+        let full = run(File::options().write(true).open("/dev/full").unwrap().into());
+        let says = String::from_utf8(full.stderr).unwrap();
+        assert_eq!(full.status.code(), Some(1), "{name} {words:?}: {says}");
+        assert!(
+            says.starts_with(&format!("{name}: ")) && says.contains("No space left"),
+            "{name} {words:?}: {says}"
+        );
+        // A reader that has seen enough.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let gone = run(writer.into());
+        assert!(gone.status.success() && gone.stderr.is_empty(), "{name} {words:?}: {gone:?}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 
-use prism_e2e::dead::DeadAddress;
+use prism_e2e::dead::{DeadAddress, SilentAddress};
 use prism_e2e::dev::{Dev, Ran};
 use prism_e2e::process::{Process, command};
 use serde_json::json;
@@ -116,4 +116,15 @@ fn waiting_ends_when_the_server_takes_calls() {
     let _dev = Dev::with(&["--listen", &address]);
     let waited = waiting.wait_with_output().unwrap();
     assert!(waited.status.success() && waited.stdout == b"SERVING\n", "{waited:?}");
+}
+
+#[test]
+fn an_address_that_never_answers_takes_the_time_limit() {
+    let silent = SilentAddress::new();
+    let address = format!("127.0.0.1:{}", silent.port());
+    for asked in [&address, &format!("http://{address}/readyz")] {
+        let ran = Ran::prism(["health", asked, "--timeout", "300ms", "-o", "json"]);
+        let error = ran.error();
+        assert_eq!((ran.code, &error["code"]), (4, &json!("DEADLINE_EXCEEDED")), "{error}");
+    }
 }

@@ -1,5 +1,7 @@
 //! The wiring of an admin: flags become a store and routes, the routes a server.
 
+use std::io::{self, Write as _};
+
 use axum::Router;
 use prism_runtime::exit::ServerError;
 use prism_runtime::http::HttpServer;
@@ -28,7 +30,12 @@ pub async fn run(args: Args) -> Result<(), ServerError> {
         let made = made.map_err(|error| {
             ServerError::failed(format!("cannot store the token in {}: {error}", token.token_file.display()))
         })?;
-        println!("{made}");
+        writeln!(io::stdout(), "{made}").map_err(|error| {
+            ServerError::failed(format!(
+                "cannot print the token: {error}; its hash is in {}: remove that entry and make another",
+                token.token_file.display()
+            ))
+        })?;
         eprintln!("This is the only time it is shown; its hash is in {}.", token.token_file.display());
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! The command line as a whole: the commands, their help and the variables of `prism dev`.
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use prism_runtime::args;
 
 use crate::bench::Bench;
 use crate::completions::Completions;
@@ -94,10 +95,10 @@ pub(crate) fn command() -> clap::Command {
     Cli::command().mut_subcommand("dev", dev::with_defaults)
 }
 
-/// Parses the process's arguments. Wrong usage, `--help` and `--version` end the process, as clap does.
+/// Parses the process's arguments. Wrong usage, `--help` and `--version` end the process.
 pub(crate) fn parse() -> Command {
-    let parsed = prism_runtime::args::parse_words::<Cli>(command(), std::env::args_os());
-    parsed.unwrap_or_else(|error| error.exit()).command
+    let parsed = args::parse_words::<Cli>(command(), std::env::args_os());
+    parsed.unwrap_or_else(|error| args::end("prism", &error)).command
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! The options that name a gateway and a namespace, and the client made of them.
 
+use std::io::{self, IsTerminal as _};
+use std::sync::Once;
 use std::time::Duration;
 
 use clap::Args;
-use prism_client::{Client, Namespace};
+use prism_client::{Client, Error, Namespace};
 use prism_net::address::Address;
 
 use crate::failure::Failure;
@@ -51,7 +53,7 @@ pub(crate) struct ConnectArgs {
 impl GatewayArgs {
     /// A handle on a namespace; connects at the first call.
     pub(crate) fn namespace(&self, name: &str) -> Result<Namespace, Failure> {
-        let mut builder = Client::builder(&self.address);
+        let mut builder = Client::builder(&self.address).on_retry(tell_a_person_once());
         if let Some(timeout) = self.timeout {
             builder = builder.timeout(timeout);
         }
@@ -68,6 +70,17 @@ impl ConnectArgs {
     /// A handle on the namespace; connects at the first call.
     pub(crate) fn namespace(&self) -> Result<Namespace, Failure> {
         self.gateway.namespace(&self.namespace)
+    }
+}
+
+/// What says once on a terminal why a command does not end yet; scripts get the error that is left in the end.
+fn tell_a_person_once() -> impl Fn(&Error) {
+    let told = Once::new();
+    move |error| {
+        if io::stderr().is_terminal() {
+            // From the line's begin and over what is there: `import` and `export` have a bar.
+            told.call_once(|| eprintln!("\r\u{1b}[Kprism: {error}; trying again"));
+        }
     }
 }
 

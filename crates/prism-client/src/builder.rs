@@ -1,5 +1,6 @@
 //! The settings of a client, each with its default and limits, checked when it is built.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
@@ -8,7 +9,7 @@ use crate::address::Address;
 use crate::deadline::Timers;
 use crate::error::Error;
 use crate::metadata;
-use crate::shared::Shared;
+use crate::shared::{OnRetry, Shared};
 use crate::trace::Traces;
 use crate::transport::{Pool, STREAMS_PER_CONNECTION, Target, Windows};
 
@@ -41,6 +42,7 @@ pub struct Builder {
     scan_connections: usize,
     in_flight_max: usize,
     attempts_max: u32,
+    on_retry: Option<OnRetry>,
     token: Option<String>,
     metadata: Vec<(String, String)>,
     traces: bool,
@@ -57,6 +59,7 @@ impl Builder {
             scan_connections: 2,
             in_flight_max: 1024,
             attempts_max: 5,
+            on_retry: None,
             token: None,
             metadata: Vec::new(),
             traces: false,
@@ -109,6 +112,13 @@ impl Builder {
         self
     }
 
+    /// What is called with a failure that a further attempt follows, before the wait for it. It must not block. Default:
+    /// nothing is.
+    pub fn on_retry(mut self, observer: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        self.on_retry = Some(Arc::new(observer));
+        self
+    }
+
     /// Sent with each call as `authorization: Bearer TOKEN`. Never shown by `Debug` or in an error.
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
@@ -143,6 +153,7 @@ impl Builder {
             timeout: self.timeout,
             stall_timeout: self.stall_timeout,
             attempts_max: self.attempts_max,
+            on_retry: self.on_retry,
             traces: self.traces.then(|| Traces::of(&address)),
         })
     }

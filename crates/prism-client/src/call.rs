@@ -89,10 +89,9 @@ impl<M: Method> Call<M> {
             let retry = retry.get_or_insert_with(|| {
                 Retry::new(self.shared.attempts_max, has_no_side_effects(M::PATH), Some(deadline))
             });
-            match retry.wait_after(&error) {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => return Err(error),
-            }
+            let Some(wait) = retry.wait_after(&error) else { return Err(error) };
+            self.shared.retrying(&error);
+            tokio::time::sleep(wait).await;
         }
     }
 

@@ -233,6 +233,7 @@ impl<E: ScanItem> Scan<E> {
         match retry.wait_after(&error) {
             Some(_) if limit > 0 && self.delivered >= limit => Err(None),
             Some(wait) if self.ascending => {
+                self.shared.retrying(&error);
                 self.state = State::Opening(self.open(wait));
                 if self.delivered > 0 && self.recovering.is_none() {
                     self.recovering = Some(error);

@@ -13,6 +13,9 @@ use crate::metadata::Own;
 use crate::trace::Traces;
 use crate::transport::{NoConnection, Pool};
 
+/// What is told of a failure that a further attempt follows.
+pub(crate) type OnRetry = Arc<dyn Fn(&Error) + Send + Sync>;
+
 pub(crate) struct Shared {
     pub(crate) unary: Pool,
     pub(crate) scans: Pool,
@@ -22,11 +25,19 @@ pub(crate) struct Shared {
     pub(crate) timeout: Duration,
     pub(crate) stall_timeout: Duration,
     pub(crate) attempts_max: u32,
+    pub(crate) on_retry: Option<OnRetry>,
     /// Makes the spans of calls, if they are wanted.
     pub(crate) traces: Option<Traces>,
 }
 
 impl Shared {
+    /// Tells whoever wants to know that a further attempt follows this failure.
+    pub(crate) fn retrying(&self, error: &Error) {
+        if let Some(observer) = &self.on_retry {
+            observer(error);
+        }
+    }
+
     /// A request that carries the client's metadata and the call's own.
     pub(crate) fn request<T>(&self, message: T, own: &Own) -> Result<Request<T>, Error> {
         let mut request = Request::new(message);

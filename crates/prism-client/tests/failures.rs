@@ -67,12 +67,21 @@ async fn a_read_is_repeated_even_if_it_may_have_been_served() {
 #[tokio::test]
 async fn attempts_are_bounded() {
     let fake = Fake::start().await;
-    let client = Client::builder(&fake.address()).attempts_max(3).build().unwrap();
+    let (told, failures) = std::sync::mpsc::channel();
+    let client = Client::builder(&fake.address()).attempts_max(3).on_retry(move |error| {
+        told.send(error.reason()).unwrap();
+    });
+    let client = client.build().unwrap();
     fake.fail(vec![Fault::Status(lost(Applied::No)); 9]);
     let error = client.keyvalue().exists("k").await.unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::Unavailable, Some(ErrorReason::BackendLost)));
     assert!(error.is_retryable());
     assert_eq!(fake.calls().len(), 3);
+    assert_eq!(
+        failures.try_iter().collect::<Vec<_>>(),
+        [Some(ErrorReason::BackendLost); 2],
+        "the last is final"
+    );
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use crate::admission::Admitted;
 use crate::call::{Call, Responder};
 use crate::context::Context;
 use crate::handshake::{H2, handshake};
-use crate::head::refusal;
+use crate::head::{refusal, timeout};
 use crate::payload::Payload;
 use crate::peer::Peer;
 use crate::resets::Resets;
@@ -182,30 +182,30 @@ fn accept<H: Handler>(
     handler: &Arc<H>,
     shared: &Arc<Shared>,
 ) -> Option<Handling> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let mut responder = Responder::new(respond, Arc::clone(peer));
     if let Some(response) = refusal(&head) {
         let _ = responder.send_head(response, true);
         return None;
     }
-    let mut head = head;
     if let Some(tracer) = &shared.tracer {
         responder.span = tracer.begin(&head);
         if let Some(span) = &responder.span {
             span.write(&mut head.headers);
         }
     }
-    let context = Admitted::new(head.uri.path(), peer, shared).and_then(|admitted| {
+    let timeout = Admitted::new(head.uri.path(), peer, shared).and_then(|admitted| {
         responder.admitted = admitted;
-        Context::new(head, Arc::clone(peer))
+        timeout(&head.headers)
     });
-    let context = match context {
-        Ok(context) => context,
+    let timeout = match timeout {
+        Ok(timeout) => timeout,
         Err(error) => {
             responder.fail(&Status::from(error));
             return None;
         }
     };
+    let context = Context::new(head, Arc::clone(peer), timeout);
     let call = Call { context, body, responder };
     let handler = Arc::clone(handler);
     Some(Box::pin(async move { handler.handle(call).await }))

@@ -37,15 +37,14 @@ impl Default for Context {
 }
 
 impl Context {
-    /// The context of a call that has just come.
-    ///
-    /// # Errors
-    /// MALFORMED_REQUEST: its `grpc-timeout` is none.
-    pub(crate) fn new(head: request::Parts, peer: Arc<Peer>) -> Result<Self, Error> {
+    /// The context of a call that has just come, with what its head says is left of its time. Inlined, so that the head is
+    /// copied once.
+    #[inline]
+    pub(crate) fn new(head: request::Parts, peer: Arc<Peer>, timeout: Option<Duration>) -> Self {
         let arrived = Instant::now();
         // A deadline beyond what the clock can express is none.
-        let deadline = head::timeout(&head.headers)?.and_then(|timeout| arrived.checked_add(timeout));
-        Ok(Self(Arc::new(Known { head, peer, arrived, deadline })))
+        let deadline = timeout.and_then(|timeout| arrived.checked_add(timeout));
+        Self(Arc::new(Known { head, peer, arrived, deadline }))
     }
 
     /// The call's head.
@@ -132,7 +131,8 @@ mod tests {
 
     fn context(name: &str, value: &str) -> Result<Context, Error> {
         let (head, ()) = Request::post("/a.B/C").header(name, value).body(()).unwrap().into_parts();
-        Context::new(head, Arc::clone(Context::default().peer()))
+        let timeout = head::timeout(&head.headers)?;
+        Ok(Context::new(head, Arc::clone(Context::default().peer()), timeout))
     }
 
     #[test]

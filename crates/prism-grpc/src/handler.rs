@@ -62,7 +62,6 @@ impl ServiceHandler {
         let head = context.head();
         let path = head.uri.path();
         let Some(method) = self.shared.methods.get(path) else { return Err(unknown_method(path)) };
-        let is_interface = path.strip_prefix('/').is_some_and(|path| path.starts_with(INTERFACES_PREFIX));
         let encoding = Encoding::of(&head.headers)?;
         if let Some(unary) = self.service.unary(path) {
             let mut message = only_message(body, &context).await?;
@@ -78,6 +77,22 @@ impl ServiceHandler {
             acting.store(true, Relaxed);
             return send_unary(unary(context, plain), responder).await;
         }
+        // Boxed, since every call would have to have room for what few need.
+        Box::pin(self.answer_by_service(context, *method, encoding, body, responder, acting)).await
+    }
+
+    /// Answers a call that is none of those that are answered from bytes to bytes.
+    async fn answer_by_service(
+        &self,
+        context: Context,
+        method: Method,
+        encoding: Encoding,
+        body: RecvStream,
+        responder: &mut Responder,
+        acting: &AtomicBool,
+    ) -> Result<(), Error> {
+        let path = context.head().uri.path();
+        let is_interface = path.strip_prefix('/').is_some_and(|path| path.starts_with(INTERFACES_PREFIX));
         let body = match method {
             Method { client_streaming: false, .. } => {
                 let mut message = only_message(body, &context).await?;

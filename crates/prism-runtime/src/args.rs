@@ -3,6 +3,7 @@
 mod variables;
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -106,11 +107,24 @@ pub fn drain_timeout(text: &str) -> Result<Duration, String> {
 }
 
 /// Parses the command line of the service called `name` (`prism-memstore`). `defaults` are the service's own, by
-/// flag, for the help: what a shared flag means when it is not given. Wrong usage, `--help` and `--version` end the
-/// process, as clap does.
+/// flag, for the help: what a shared flag means when it is not given. Wrong usage, `--help` and `--version` [`end`] the
+/// process.
 #[must_use]
 pub fn parse<A: Parser>(name: &'static str, defaults: &[(&str, &str)]) -> A {
-    parse_from(name, defaults, std::env::args_os()).unwrap_or_else(|error| error.exit())
+    parse_from(name, defaults, std::env::args_os()).unwrap_or_else(|error| end(name, &error))
+}
+
+/// Prints what clap says, of wrong usage or because it was asked to, and ends the process called `name` with clap's
+/// exit code; with 1 if help that was asked for cannot be written. A reader that has gone, such as `head`, has seen enough.
+pub fn end(name: &str, said: &clap::Error) -> ! {
+    let code = match said.print().and_then(|()| io::stdout().flush()) {
+        Err(error) if !said.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
+            let _ = writeln!(io::stderr(), "{name}: cannot write to standard output: {error}");
+            1
+        }
+        _ => said.exit_code(),
+    };
+    std::process::exit(code)
 }
 
 fn parse_from<A: Parser>(

@@ -30,7 +30,7 @@ export async function namespace(context) {
   const shown = { "": () => live.charts.element, keys: () => keys(context, name), lists: () => lists(context, name), settings: () => edit(context, name, settings, tag, drawHead) }[tab];
   if (!shown) throw Object.assign(new Error(), { title: "Page not found", detail: `A namespace has no page “${tab}”.` });
   return [
-    h("nav", { class: "crumbs", "aria-label": "Breadcrumb" }, h("a", { href: "#/" }, "Namespaces"), " / "),
+    h("nav", { class: "crumbs", "aria-label": "Breadcrumb" }, h("a", { href: "#/" }, "Namespaces"), " / ", h("span", { "aria-current": "page" }, name)),
     head,
     live.memory,
     h("nav", { class: "tabs", "aria-label": `Parts of ${name}`, onkeydown: arrows }, TABS.map(([path, label]) =>

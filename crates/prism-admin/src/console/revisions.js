@@ -42,7 +42,8 @@ export async function revision(context) {
   // The newest one is a way back, too, if the file was deleted or broken since.
   const isInForce = file.exists && file.sha256 === one.sha256;
   return [
-    h("nav", { class: "crumbs", "aria-label": "Breadcrumb" }, h("a", { href: "#/revisions" }, "Revisions"), " / "),
+    h("nav", { class: "crumbs", "aria-label": "Breadcrumb" }, h("a", { href: "#/revisions" }, "Revisions"), " / ",
+      h("span", { "aria-current": "page" }, number)),
     h("div", { class: "title" }, h("h1", {}, `Revision ${number}`),
       may("write") && !isInForce ? h("button", { type: "button", class: "danger", onclick: (event) => busy(event.currentTarget, () => rollBack(number, told)) }, "Roll back to this…") : null),
     h("p", {}, one.action, h("span", { class: "quiet" }, " by "), one.who, ", ", time(one.at)), told,

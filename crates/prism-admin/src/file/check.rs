@@ -20,11 +20,29 @@ pub struct Checked {
 /// # Errors
 /// Every mistake, with pointers into the file.
 pub fn file(bytes: &[u8]) -> Result<Checked, Vec<FieldError>> {
-    let text = text(bytes)?;
-    match (Config::parse("the file", bytes), serde_yaml::from_str::<Value>(text)) {
+    let parsed = serde_yaml::from_str(text(bytes)?);
+    if let Some(kind) = parsed.as_ref().ok().and_then(no_mapping) {
+        let detail = format!(
+            "the file is {kind}; expected a mapping with the key namespaces, such as `namespaces: []`"
+        );
+        return Err(vec![FieldError { pointer: String::new(), detail }]);
+    }
+    match (Config::parse("the file", bytes), parsed) {
         (Ok(_), Ok(mut rest)) => Ok(Checked { namespaces: take_namespaces(&mut rest), rest }),
         (Err(error), _) => Err(told(error.every_mistake(bytes))),
         (Ok(_), Err(error)) => Err(vec![FieldError { pointer: String::new(), detail: error.to_string() }]),
+    }
+}
+
+/// What a value is, unless it is a mapping.
+fn no_mapping(value: &Value) -> Option<&'static str> {
+    match value {
+        Value::Mapping(_) | Value::Tagged(_) => None,
+        Value::Null => Some("null, or nothing but comments"),
+        Value::Bool(_) => Some("a boolean"),
+        Value::Number(_) => Some("a number"),
+        Value::String(_) => Some("a string"),
+        Value::Sequence(_) => Some("a list"),
     }
 }
 
@@ -112,11 +130,20 @@ mod tests {
     #[test]
     fn what_was_expected_is_told_in_words() {
         let detail = |text: &str| namespaces(text.as_bytes()).unwrap_err()[0].detail.clone();
-        assert_eq!(detail("null"), "invalid type: null, expected a mapping with the key namespaces");
+        for (text, kind) in [
+            ("null", "null, or nothing but comments"),
+            ("# a comment", "null, or nothing but comments"),
+            ("true", "a boolean"),
+            ("5", "a number"),
+            ("\"namespaces\"", "a string"),
+            ("[]", "a list"),
+            ("[{name: a, pattern: keyvalue, plugin: {endpoint: 'b:1'}}]", "a list"),
+        ] {
+            let expected = "expected a mapping with the key namespaces, such as `namespaces: []`";
+            assert_eq!(detail(text), format!("the file is {kind}; {expected}"));
+        }
         for text in [
-            "null",
-            "5",
-            "[]",
+            "!tagged []",
             "server: 5\nnamespaces: []",
             "namespaces: [5]",
             "namespaces: [{plugin: 5}]",
