@@ -33,7 +33,7 @@ fn the_banner_tells_people_where_and_how() {
         "is ready",
         "gRPC  127.0.0.1:",
         "at most 64 MiB",
-        "gone when",
+        "lost when",
         "prism kv set greeting hello --address",
     ] {
         assert!(banner.contains(told), "{told:?} is missing in {banner}");
