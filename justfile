@@ -32,7 +32,7 @@ bench *ARGS:
 wheel:
     bash deploy/wheel
 
-# Stripped binaries, the wheel, a bill of materials and checksums, in target/dist/.
+# Stripped binaries, the wheel, a bill of materials and checksums, in target/artifacts/.
 release:
     bash deploy/release
 

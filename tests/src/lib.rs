@@ -33,8 +33,8 @@ pub fn client(address: &str) -> Client {
 /// The interface of the `echo-plugin` binary.
 #[expect(missing_docs, clippy::allow_attributes_without_reason, reason = "generated")]
 pub mod echo {
-    tonic::include_proto!("prism.interfaces.echo");
+    include!("generated/prism.interfaces.echo.rs");
 
     /// The encoded descriptors of the interface.
-    pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/echo.binpb"));
+    pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/echo.binpb");
 }

@@ -1,4 +1,4 @@
-//! What a change of one namespace costs the admin while the file grows: `cargo run --release -p prism-admin --example
+//! What a change of one namespace costs the admin while the file grows: `cargo run --profile dist -p prism-admin --example
 //! write_cost [FOLDER]`. The folder is where the files are written, so that their disk counts; the default is a temporary
 //! one.
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use clap::Args;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use http::{HeaderValue, Method, Request, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use prism_runtime::fetch::{FetchError, Fetcher};
 use serde::Serialize;
 use serde_json::Value;
@@ -23,6 +24,9 @@ const ANSWER_MAX: Duration = Duration::from_secs(35);
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
 pub(crate) const YAML: &str = "application/yaml";
+
+/// All but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Which admin to ask, and as whom.
 #[derive(Args, Clone, Debug)]
@@ -55,10 +59,7 @@ fn url(text: &str) -> Result<String, String> {
 
 /// A path as it is sent: names may hold anything.
 pub(crate) fn segment(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    name.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+    utf8_percent_encode(name, RESERVED).to_string()
 }
 
 impl AdminArgs {

@@ -1,5 +1,5 @@
 //! Fills a store and prints what the account says against what the process grew by.
-//! `cargo run --release -p prism-memstore --example memory [keys|expiring|spread|namespaces|list] [count] [value bytes]`
+//! `cargo run --profile dist -p prism-memstore --example memory [keys|expiring|spread|namespaces|list] [count] [value bytes]`
 
 use std::fs;
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! What a prefix scan of 100 keys costs beside 10k, 100k and 1M others, and what a time to live adds to a Set.
-//! `cargo run --release -p prism-memstore --example scan_cost`
+//! `cargo run --profile dist -p prism-memstore --example scan_cost`
 
 use std::time::{Duration, Instant};
 

@@ -14,7 +14,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 mod generated {
     #![expect(missing_docs, reason = "generated; the proto holds the documentation")]
-    tonic::include_proto!("prism.errors");
+    include!("generated/prism.errors.rs");
 }
 
 pub use generated::ErrorReason;

@@ -11,7 +11,7 @@ pub mod methods;
 
 pub use error::{Applied, Error, ErrorReason};
 
-/// The gRPC interfaces, one module a proto package.
+/// The gRPC interfaces, one module a proto package. `prism-codegen` generates them.
 #[expect(
     missing_docs,
     clippy::allow_attributes_without_reason,
@@ -20,24 +20,24 @@ pub use error::{Applied, Error, ErrorReason};
 pub mod interfaces {
     /// What a plugin promises: `prism.interfaces.capabilities`.
     pub mod capabilities {
-        tonic::include_proto!("prism.interfaces.capabilities");
+        include!("generated/prism.interfaces.capabilities.rs");
     }
     /// Values by key: `prism.interfaces.keyvalue`.
     pub mod keyvalue {
-        tonic::include_proto!("prism.interfaces.keyvalue");
+        include!("generated/prism.interfaces.keyvalue.rs");
     }
     /// Ordered lists: `prism.interfaces.list`.
     pub mod list {
-        tonic::include_proto!("prism.interfaces.list");
+        include!("generated/prism.interfaces.list.rs");
     }
     /// What a backend holds: `prism.interfaces.usage`.
     pub mod usage {
-        tonic::include_proto!("prism.interfaces.usage");
+        include!("generated/prism.interfaces.usage.rs");
     }
 }
 
 /// The encoded `google.protobuf.FileDescriptorSet` of every proto of this crate, for reflection.
-pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/descriptors.binpb");
 
 /// The response header of a scan that identifies the data it reads: its value changes when the data is lost.
 pub const EPOCH_HEADER: &str = "prism-epoch";

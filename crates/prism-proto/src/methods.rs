@@ -45,7 +45,8 @@ pub type Methods = FxHashMap<String, Method>;
 
 /// The methods of this crate's protos.
 pub static KNOWN: LazyLock<Methods> = LazyLock::new(|| {
-    let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("build.rs wrote this descriptor set");
+    let set =
+        FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("prism-codegen wrote this descriptor set");
     of_files(&set.file)
 });
 

@@ -1,16 +1,16 @@
 //! The figures every server has, and the registry that further ones are added to.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::{fmt, fs};
 
 use prism_grpc::shared::Shared;
-use procfs::ProcResult;
-use procfs::process::{LimitValue, Process};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
+use rustix::param::{clock_ticks_per_second, page_size};
+use rustix::process::{Resource, getrlimit};
 
 use crate::telemetry::{self, Lost};
 
@@ -121,7 +121,7 @@ struct ProcessCollector;
 impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         // Without /proc there are no such figures.
-        let Ok(read) = ProcessFigures::read() else { return Ok(()) };
+        let Some(read) = ProcessFigures::read() else { return Ok(()) };
         let gauges = [
             ("process_resident_memory_bytes", "Resident memory", read.resident_bytes),
             ("process_virtual_memory_bytes", "Virtual memory", read.virtual_bytes),
@@ -152,24 +152,34 @@ struct ProcessFigures {
 
 impl ProcessFigures {
     #[expect(clippy::cast_precision_loss, reason = "a metric is a floating-point number")]
-    fn read() -> ProcResult<Self> {
-        let process = Process::myself()?;
-        let stat = process.stat()?;
-        let ticks_per_second = procfs::ticks_per_second() as f64;
-        let max_fds = match process.limits()?.max_open_files.soft_limit {
-            LimitValue::Value(most) => most,
-            LimitValue::Unlimited => u64::MAX,
+    fn read() -> Option<Self> {
+        let stat = fs::read_to_string("/proc/self/stat").ok()?;
+        let field = |number| stat_field(&stat, number);
+        let ticks_per_second = clock_ticks_per_second() as f64;
+        let kernel = fs::read_to_string("/proc/stat").ok()?;
+        let booted_at = kernel.lines().find_map(|line| line.strip_prefix("btime "))?.parse::<u64>().ok()?;
+        // The size of the folder is the number of its entries from Linux 6.2 on; before, it is 0.
+        let open_fds = match fs::metadata("/proc/self/fd").ok()?.len() {
+            0 => fs::read_dir("/proc/self/fd").ok()?.count() as u64,
+            count => count,
         };
-        Ok(Self {
-            cpu_seconds: (stat.utime + stat.stime) as f64 / ticks_per_second,
-            started_at: procfs::boot_time_secs()? as f64 + stat.starttime as f64 / ticks_per_second,
-            resident_bytes: stat.rss * procfs::page_size(),
-            virtual_bytes: stat.vsize,
-            open_fds: process.fd_count()? as u64,
-            max_fds,
-            threads: u64::try_from(stat.num_threads).unwrap_or_default(),
+        Some(Self {
+            cpu_seconds: (field(14)? + field(15)?) as f64 / ticks_per_second,
+            started_at: booted_at as f64 + field(22)? as f64 / ticks_per_second,
+            resident_bytes: field(24)? * page_size() as u64,
+            virtual_bytes: field(23)?,
+            open_fds,
+            max_fds: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
+            threads: field(20)?,
         })
     }
+}
+
+/// A field of `/proc/self/stat`, by its number in proc_pid_stat(5). The second one, the process's name in brackets, may hold
+/// spaces and brackets.
+fn stat_field(stat: &str, number: usize) -> Option<u64> {
+    let (_, from_third) = stat.rsplit_once(") ")?;
+    from_third.split_ascii_whitespace().nth(number.checked_sub(3)?)?.parse().ok()
 }
 
 /// Adds the process's figures to a registry.
@@ -183,4 +193,32 @@ pub(crate) fn encode(registry: &Arc<Registry>) -> Result<String, std::fmt::Error
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, registry)?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn a_name_with_brackets_moves_no_field() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 2 3 4 14 15 0 0 20 0 20 0 22 23 24 5\n";
+        for number in [14, 15, 20, 22, 23, 24] {
+            assert_eq!(stat_field(stat, number), Some(number as u64));
+        }
+        assert_eq!(stat_field(stat, 99), None);
+    }
+
+    #[test]
+    fn figures_of_the_process_are_of_this_one() {
+        let read = ProcessFigures::read().unwrap();
+        assert!(
+            (1 << 16..1 << 40).contains(&read.resident_bytes) && read.virtual_bytes >= read.resident_bytes
+        );
+        assert!(read.threads >= 1 && (3..=read.max_fds).contains(&read.open_fds));
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+        // The kernel tells when it booted in whole seconds.
+        assert!((now - 3600.0..now + 2.0).contains(&read.started_at), "{} at {now}", read.started_at);
+    }
 }

@@ -1,13 +1,10 @@
 //! The lock that a writer holds, so that the writes of two processes follow each other. Writers of one process queue
 //! before it, so whoever waits here waits for another process.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 
 use super::place::storage;
 use crate::error::{Kind, Problem};
@@ -29,17 +26,18 @@ impl Lock {
         let mut file = opened.map_err(|error| storage("open", path, &error))?;
         let deadline = Instant::now() + wait_max;
         loop {
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            match file.try_lock() {
                 Ok(()) => {
                     let mut lock = Self(file);
                     // Only the message of those who wait in vain is poorer without it.
                     let _ = lock.sign();
                     return Ok(lock);
                 }
-                Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(5));
+                Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Interrupted => {
+                    return Err(storage("lock", path, &error));
                 }
-                Err(Errno::WOULDBLOCK) => {
+                Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
+                Err(_) => {
                     let detail = format!(
                         "{} has held {} for {} s; nothing was changed; see to that process and try again",
                         holder(&mut file),
@@ -48,7 +46,6 @@ impl Lock {
                     );
                     return Err(Problem::new(Kind::Storage, detail));
                 }
-                Err(error) => return Err(storage("lock", path, &io::Error::from(error))),
             }
         }
     }
@@ -91,7 +88,7 @@ mod tests {
         assert!(refused().starts_with(&format!("process {} has held", std::process::id())), "{}", refused());
         drop(held);
         let foreign = File::options().write(true).open(&path).unwrap();
-        flock(&foreign, FlockOperation::LockExclusive).unwrap();
+        foreign.lock().unwrap();
         assert!(refused().starts_with("another process"), "{}", refused());
         drop(foreign);
         Lock::take_within(&path, Duration::ZERO).unwrap();

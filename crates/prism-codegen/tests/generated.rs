@@ -1,0 +1,28 @@
+//! The committed sources are those that the protos compile to.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use prism_codegen::{CONTRACTS, workspace};
+
+#[test]
+fn committed_sources_are_those_of_the_protos() {
+    for contract in CONTRACTS {
+        let folder = tempfile::tempdir().unwrap();
+        contract.generate(folder.path()).unwrap();
+        let (committed, fresh) = (files(&workspace().join(contract.generated)), files(folder.path()));
+        let names = committed.keys().chain(fresh.keys());
+        let stale: Vec<_> = names.filter(|name| committed.get(*name) != fresh.get(*name)).collect();
+        let generated = contract.generated;
+        assert!(
+            stale.is_empty(),
+            "{generated} is stale ({stale:?}): run `cargo run -p prism-codegen` and commit it"
+        );
+    }
+}
+
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
+}
