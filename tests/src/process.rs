@@ -30,8 +30,11 @@ fn build() -> HashMap<String, PathBuf> {
         Some(profile) => profile,
     };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // `--examples`, of which there are none, gives the dependencies the features that `cargo test` gives them, so that
+    // nothing is compiled for a second time.
     let output = Command::new(cargo)
-        .args(["build", "--workspace", "--bins", "--quiet", "--message-format=json", "--profile", profile])
+        .args(["build", "--workspace", "--bins", "--examples", "--profile", profile])
+        .args(["--quiet", "--message-format=json"])
         .arg("--target-dir")
         .arg(target())
         .current_dir(workspace())
