@@ -29,7 +29,7 @@ impl Admitted {
     pub(crate) fn new(path: &str, peer: &Peer, shared: &Shared) -> Result<Self, Error> {
         let counters = &shared.counters;
         if path.starts_with(HEALTH_AND_REFLECTION) {
-            peer.note_call(counters.calls_total.load(Ordering::Relaxed));
+            peer.note_call(counters.number_arrival());
             if path == HEALTH_CHECK {
                 return Ok(Self::Uncounted);
             }
@@ -59,7 +59,7 @@ impl Admitted {
                 shared.limits.in_flight_max,
             ));
         }
-        peer.note_call(counters.calls_total.fetch_add(1, Ordering::Relaxed) + 1);
+        peer.note_call(counters.number_call());
         Ok(Self::Call)
     }
 

@@ -67,9 +67,8 @@ impl Connections {
     /// Asks the one that has been without a call for the longest to leave; `false` if each has one.
     fn evict_idlest(&self, may_go: impl Fn(&Peer) -> bool) -> bool {
         let open = self.locked();
-        let idle = open.iter().filter(|(_, peer)| may_go(peer));
-        // Of those that came since the last call of all, the first.
-        let idle = idle.filter_map(|(id, peer)| peer.idle_since().map(|since| ((since, id), peer)));
+        let idle = open.values().filter(|peer| may_go(peer));
+        let idle = idle.filter_map(|peer| peer.idle_since().map(|since| (since, peer)));
         let Some((_, idlest)) = idle.min_by_key(|(since, _)| *since) else { return false };
         idlest.evict();
         self.counters.evicted_total.fetch_add(1, Relaxed);
@@ -106,14 +105,17 @@ impl Drop for Entry {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::limits::Limits;
     use crate::shares::Pool;
 
     fn peer(host: u8) -> Arc<Peer> {
+        static COUNTERS: LazyLock<Arc<Counters>> = LazyLock::new(Arc::default);
         let pool = Pool::new(0);
         let address = PeerAddress::Tcp(([10, 0, 0, host], 1).into());
-        Peer::new(address, &Limits::default(), &pool, &pool, &Arc::default())
+        Peer::new(address, &Limits::default(), &pool, &pool, &COUNTERS)
     }
 
     #[tokio::test]

@@ -53,7 +53,7 @@ pub struct Peer {
     watches: AtomicUsize,
     watches_max: usize,
     resets: AtomicU32,
-    /// The calls that the process had begun when its last one came, or else when it came itself.
+    /// The number of its last call, or else its own, among all that has arrived.
     last_call: AtomicU64,
     is_leaving: AtomicBool,
     evict: Notify,
@@ -83,7 +83,7 @@ impl Peer {
             watches: AtomicUsize::new(0),
             watches_max: limits.connection_watches_max,
             resets: AtomicU32::new(0),
-            last_call: AtomicU64::new(counters.calls_total.load(Relaxed)),
+            last_call: AtomicU64::new(counters.number_arrival()),
             is_leaving: AtomicBool::new(false),
             evict: Notify::new(),
             counters: Arc::clone(counters),
@@ -121,7 +121,7 @@ impl Peer {
         self.watches.fetch_sub(1, Relaxed);
     }
 
-    /// Notes that a call has come, and how many the process has begun with it.
+    /// Notes that a call has come, and its number.
     pub(crate) fn note_call(&self, number: u64) {
         self.last_call.store(number, Relaxed);
     }
