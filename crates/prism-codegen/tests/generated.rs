@@ -1,6 +1,8 @@
 //! The committed sources are those that the protos compile to.
 
-use std::collections::BTreeMap;
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -12,8 +14,9 @@ fn committed_sources_are_those_of_the_protos() {
         let folder = tempfile::tempdir().unwrap();
         contract.generate(folder.path()).unwrap();
         let (committed, fresh) = (files(&workspace().join(contract.generated)), files(folder.path()));
-        let names = committed.keys().chain(fresh.keys());
-        let stale: Vec<_> = names.filter(|name| committed.get(*name) != fresh.get(*name)).collect();
+        let names: BTreeSet<_> = committed.keys().chain(fresh.keys()).collect();
+        let stale: Vec<_> =
+            names.into_iter().filter(|name| committed.get(*name) != fresh.get(*name)).collect();
         let generated = contract.generated;
         assert!(
             stale.is_empty(),
