@@ -1,9 +1,9 @@
-//! Addresses as they are written: TCP (`HOST:PORT`) and Unix sockets (`unix:PATH`).
+//! Addresses in their written form: TCP (`HOST:PORT`) and Unix sockets (`unix:PATH`).
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where to listen, or to connect to.
+/// Where to listen, or what to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     /// `HOST:PORT`; the host may be a name.
@@ -26,14 +26,14 @@ impl std::str::FromStr for Address {
             Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
                 Ok(Self::Tcp(text.to_owned()))
             }
-            _ => Err("expected HOST:PORT (such as 127.0.0.1:8980; port 0 takes a free one) or unix:PATH"
+            _ => Err("expected HOST:PORT (such as 127.0.0.1:8980; port 0 picks a free one) or unix:PATH"
                 .to_owned()),
         }
     }
 }
 
 impl Address {
-    /// The host that HTTP requests to it name; a Unix socket's is `localhost`.
+    /// The host that HTTP requests to this address name: `localhost` for a Unix socket.
     #[must_use]
     pub fn authority(&self) -> &str {
         match self {

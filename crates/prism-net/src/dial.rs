@@ -1,8 +1,8 @@
-//! Reaching an address: the one way that proxies, clients, tools and probes connect.
+//! Connecting to an address, the one way that proxies, clients, tools and probes do it.
 //!
-//! A name may have addresses that nothing answers at. They are tried one after another, and the next one is begun when
-//! the last has failed or has not answered for 250 ms, beside it; the first that is reached is taken, and tried first
-//! the next time. That is what RFC 8305 ("Happy Eyeballs") asks for. One deadline covers all of it, resolving included.
+//! A name may resolve to addresses where nothing answers. They are tried in order, overlapping: the next attempt starts
+//! when the last has failed or not succeeded within 250 ms. The first connection wins; its address is tried first the
+//! next time. RFC 8305 ("Happy Eyeballs") asks for that. One deadline covers everything, resolution included.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,23 +18,23 @@ use crate::address::Address;
 use crate::socket::set_tcp_options;
 use crate::stream::Stream;
 
-/// How long an attempt is waited for before the next begins beside it: the "Connection Attempt Delay" of RFC 8305.
+/// How long to wait for an attempt before the next one starts alongside it: RFC 8305's "Connection Attempt Delay".
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// Names whose last address is remembered; beyond that all are forgotten.
+/// How many names have their last address remembered; beyond that, all are forgotten.
 const REMEMBERED_MAX: usize = 4096;
 
-/// The address at which a name was reached last. A hint: whoever finds it locked does without. A lock that was held while
-/// the process forked stays locked in the child.
+/// The address at which each name was last reached. It is only a hint: a caller that finds it locked goes without. A
+/// lock that is held when the process forks stays locked in the child.
 static REACHED: LazyLock<Mutex<HashMap<String, SocketAddr>>> = LazyLock::new(Mutex::default);
 
-/// Connects to an address within a time.
+/// Connects to an address within `limit`.
 ///
 /// # Errors
-/// The last attempt's, or [`TimedOut`](io::ErrorKind::TimedOut).
+/// The last attempt's error, or [`TimedOut`](io::ErrorKind::TimedOut).
 ///
 /// # Cancel safety
-/// Dropped while it waits, it gives all attempts up.
+/// Dropping the future abandons all attempts.
 pub async fn dial(address: &Address, limit: Duration) -> io::Result<Stream> {
     match address {
         Address::Tcp(name) => dial_tcp(name, limit).await.map(Stream::Tcp),
@@ -42,7 +42,7 @@ pub async fn dial(address: &Address, limit: Duration) -> io::Result<Stream> {
     }
 }
 
-/// Connects to `HOST:PORT` within a time.
+/// Connects to `HOST:PORT` within `limit`.
 ///
 /// # Errors
 /// As [`dial`].
@@ -53,7 +53,7 @@ pub async fn dial_tcp(name: &str, limit: Duration) -> io::Result<TcpStream> {
     within(limit, async { connect(name, resolve(name).await?).await }).await
 }
 
-/// Connects, within a time, to one of the addresses that [`resolve`] gave for `name`, for callers that judge them first.
+/// Connects within `limit` to one of the addresses that [`resolve`] gave for `name`, once the caller has checked them.
 ///
 /// # Errors
 /// As [`dial`].
@@ -64,10 +64,10 @@ pub async fn dial_resolved(name: &str, addresses: Vec<SocketAddr>, limit: Durati
     within(limit, connect(name, addresses)).await
 }
 
-/// The addresses of `HOST:PORT`.
+/// Resolves `HOST:PORT` to its addresses.
 ///
 /// # Errors
-/// The host is not known, or nobody is there to say.
+/// The host is unknown, or no resolver can be reached.
 pub async fn resolve(name: &str) -> io::Result<Vec<SocketAddr>> {
     Ok(lookup_host(name).await?.collect())
 }
@@ -99,8 +99,8 @@ fn reached() -> Option<MutexGuard<'static, HashMap<String, SocketAddr>>> {
     REACHED.try_lock().ok()
 }
 
-/// The order in which to try addresses: the one that was reached last, then both families in turn, each as it was
-/// resolved.
+/// The order in which to try addresses: the one reached last, then the two families alternately, each in the order in
+/// which it was resolved.
 fn in_order(mut resolved: Vec<SocketAddr>, last: Option<SocketAddr>) -> Vec<SocketAddr> {
     let mut order = Vec::with_capacity(resolved.len());
     if let Some(place) = resolved.iter().position(|address| Some(*address) == last) {
@@ -120,7 +120,7 @@ fn in_order(mut resolved: Vec<SocketAddr>, last: Option<SocketAddr>) -> Vec<Sock
     }
 }
 
-/// Tries addresses in order, overlapping; the first that is reached.
+/// Tries addresses in order, overlapping, and returns the first connection.
 async fn first_reached<T, F>(addresses: &[SocketAddr], connect: impl Fn(SocketAddr) -> F) -> io::Result<T>
 where
     F: Future<Output = io::Result<T>>,
@@ -155,7 +155,7 @@ mod tests {
         ([10, 0, 0, host], 80).into()
     }
 
-    /// What each host does: nothing ever, fail at once, or be reached after some milliseconds.
+    /// What each host does: never answer, fail at once, or accept after some milliseconds.
     async fn connect(to: SocketAddr) -> io::Result<u16> {
         let SocketAddr::V4(to) = to else { unreachable!() };
         match to.ip().octets()[3] {
@@ -179,7 +179,10 @@ mod tests {
         assert!(matches!(reached(&[0, 10]).await, (Ok(10), 260)));
         assert!(matches!(reached(&[0, 0, 10]).await, (Ok(10), 510)));
         assert!(matches!(reached(&[1, 1, 10]).await, (Ok(10), 10)), "a refusal delays nothing");
-        assert!(matches!(reached(&[255, 10]).await, (Ok(255), 255)), "an attempt goes on beside the next");
+        assert!(
+            matches!(reached(&[255, 10]).await, (Ok(255), 255)),
+            "an attempt continues alongside the next"
+        );
     }
 
     #[tokio::test]
@@ -195,11 +198,7 @@ mod tests {
         assert_eq!(in_order(resolved.clone(), None), of(&["[::1]:1", "10.0.0.1:1", "[::2]:1", "10.0.0.2:1"]));
         let last = "10.0.0.2:1".parse().ok();
         assert_eq!(in_order(resolved, last), of(&["10.0.0.2:1", "[::1]:1", "10.0.0.1:1", "[::2]:1"]));
-        assert_eq!(
-            in_order(of(&["10.0.0.1:1"]), last),
-            of(&["10.0.0.1:1"]),
-            "it is no address of the name now"
-        );
+        assert_eq!(in_order(of(&["10.0.0.1:1"]), last), of(&["10.0.0.1:1"]), "the name no longer has it");
     }
 
     #[tokio::test]

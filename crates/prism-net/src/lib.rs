@@ -1,5 +1,5 @@
-//! Addresses: listening and connecting, over TCP and Unix sockets. It knows no protocol and no process; what fails is an
-//! [`io::Error`](std::io::Error).
+//! Addresses: listening and connecting, over TCP and Unix sockets. This crate knows no protocol and no process; its
+//! errors are [`io::Error`](std::io::Error)s.
 //!
 //! | module | owns |
 //! |---|---|
@@ -7,7 +7,7 @@
 //! | [`socket`] | the options of every TCP connection |
 //! | [`stream`] | a connection of either kind |
 //! | [`listen`] | TCP and Unix listeners |
-//! | [`dial`] | reaching an address |
+//! | [`dial`] | connecting to an address |
 
 pub mod address;
 pub mod dial;

@@ -20,7 +20,7 @@ pub enum Listener {
     Unix(UnixListener, SocketFile),
 }
 
-/// An accepted connection, not yet registered with a runtime, so that any worker can take it.
+/// An accepted connection, not yet registered with a runtime, so that any worker can take it over.
 #[derive(Debug)]
 pub enum Socket {
     /// Over TCP, from an address.
@@ -33,7 +33,7 @@ impl Listener {
     /// Binds an address. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// What the system says; for a Unix socket also that a process listens there, or that the path is no socket.
+    /// The system's error; for a Unix socket, also that a process listens on it, or that the path is not a socket.
     pub async fn bind(address: &Address) -> io::Result<Self> {
         match address {
             Address::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp),
@@ -41,10 +41,10 @@ impl Listener {
         }
     }
 
-    /// Takes the next connection.
+    /// Accepts the next connection.
     ///
     /// # Errors
-    /// What the system says, for example that file descriptors ran out.
+    /// The system's error, for example that file descriptors have run out.
     pub async fn accept(&self) -> io::Result<Socket> {
         match self {
             Self::Tcp(listener) => {
@@ -93,7 +93,7 @@ impl Drop for SocketFile {
     }
 }
 
-/// Binds a Unix socket with mode 0660. A file left behind by a dead process is replaced; a live one's is not.
+/// Binds a Unix socket with mode 0660. Replaces the file of a dead process, but never that of a live one.
 fn bind_unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     match std::fs::symlink_metadata(path) {
         Ok(metadata) if metadata.file_type().is_socket() => {
@@ -104,10 +104,7 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
             }
         }
         Ok(_) => {
-            return Err(io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                "the path is there and is not a socket",
-            ));
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the path exists and is not a socket"));
         }
         Err(_) => {}
     }
@@ -118,7 +115,7 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
 }
 
 impl Socket {
-    /// Where the client is; `None` for a Unix socket.
+    /// The client's address; `None` for a Unix socket.
     #[must_use]
     pub fn peer_address(&self) -> Option<SocketAddr> {
         match self {
@@ -130,7 +127,7 @@ impl Socket {
     /// Registers the connection with the current thread's runtime.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn into_stream(self) -> io::Result<Stream> {
         match self {
             Self::Tcp(stream, _) => TcpStream::from_std(stream).map(Stream::Tcp),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-/// Sets what every TCP connection of Prism has: no Nagle delay, and a dead peer is found within some 15 seconds:
-/// keepalive probes after 5 s, each 5 s, twice; unacknowledged data for 15 s. HTTP/2 PINGs would do the same, but
-/// stock gRPC servers answer frequent ones with GOAWAY `too_many_pings`.
+/// Sets the options of every TCP connection in Prism: no Nagle delay, and detection of a dead peer within some 15
+/// seconds by two keepalive probes, 5 s apart, after 5 s of silence, and a limit of 15 s for unacknowledged data.
+/// HTTP/2 PINGs would do the same, but stock gRPC servers answer frequent ones with GOAWAY `too_many_pings`.
 ///
 /// # Errors
 /// The peer is already gone.

@@ -16,7 +16,7 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
-/// Calls the method of whichever stream it is.
+/// Calls the method on whichever stream it is.
 macro_rules! either {
     ($self:ident, $method:ident($($argument:expr),*)) => {
         match $self.get_mut() {

@@ -1,4 +1,4 @@
-//! The message codec of the generated clients and servers: prost, with Prism's answer to bytes that are not a
+//! The message codec of the generated clients and servers: prost, with Prism's own error for bytes that are not a
 //! message of the expected type.
 
 use std::marker::PhantomData;
@@ -10,8 +10,8 @@ use tonic_prost::ProstEncoder;
 
 use crate::error::{Error, ErrorReason};
 
-/// Encodes `T` and decodes `U`; what cannot be decoded is INVALID_ARGUMENT / MALFORMED_REQUEST, with the
-/// [`prost::DecodeError`] as the status's source (tonic alone says INTERNAL).
+/// Encodes `T` and decodes `U`. Bytes that cannot be decoded fail with INVALID_ARGUMENT / MALFORMED_REQUEST and the
+/// [`prost::DecodeError`] as the status's source (tonic alone returns INTERNAL).
 #[derive(Debug)]
 pub struct Codec<T, U>(PhantomData<(T, U)>);
 
@@ -57,7 +57,7 @@ impl<U: Message + Default> TonicDecoder for Decoder<U> {
     }
 }
 
-/// The failure of a call whose message cannot be decoded.
+/// The error of a call whose message cannot be decoded.
 #[must_use]
 pub fn malformed(source: &prost::DecodeError) -> Error {
     Error::new(ErrorReason::MalformedRequest, format!("the message cannot be decoded: {source}"))

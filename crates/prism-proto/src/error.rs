@@ -1,8 +1,8 @@
-//! Failures as they travel: a gRPC status with `google.rpc.ErrorInfo`, made once by the plugin or the proxy and
-//! rewritten by nobody.
+//! Errors as they travel: a gRPC status with `google.rpc.ErrorInfo`, created once, by the plugin or the proxy, and
+//! never rewritten.
 //!
-//! The reasons are the closed list of `proto/errors.proto`; [`ErrorReason::code`] is the one table of which status
-//! code each belongs to.
+//! The reasons are the closed list of `proto/errors.proto`; [`ErrorReason::code`] is the only table that maps each to
+//! its status code.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,13 +19,13 @@ mod generated {
 
 pub use generated::ErrorReason;
 
-/// The `domain` of every `ErrorInfo` that Prism makes.
+/// The `domain` of every `ErrorInfo` that Prism creates.
 pub const DOMAIN: &str = "prism";
 
 /// The metadata key that says whether a failed call may have been applied: see [`Applied`].
 pub const APPLIED: &str = "applied";
 
-/// How soon to try again where nothing better is known.
+/// When to retry, unless a better delay is known.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 impl ErrorReason {
@@ -61,7 +61,7 @@ impl ErrorReason {
     }
 }
 
-/// A gRPC status code by its name in gRPC's specification.
+/// The name of a gRPC status code, as in gRPC's specification.
 #[must_use]
 pub fn code_name(code: Code) -> &'static str {
     match code {
@@ -91,12 +91,12 @@ impl fmt::Display for ErrorReason {
     }
 }
 
-/// Whether a call that failed with UNAVAILABLE may have been acted on.
+/// Whether a call that failed with UNAVAILABLE may have been applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
-    /// The backend has not seen the call: any method may be tried again.
+    /// The backend has not seen the call: any method may be retried.
     No,
-    /// The backend may have acted on it: only a call without side effects may be tried again.
+    /// The backend may have acted on it: only a call without side effects may be retried.
     Maybe,
 }
 
@@ -111,7 +111,7 @@ impl Applied {
     }
 }
 
-/// A failure on its way to the caller: a reason, a sentence and facts.
+/// An error on its way to the caller: a reason, a message and facts.
 ///
 /// ```
 /// use prism_proto::{Error, ErrorReason};
@@ -122,23 +122,23 @@ impl Applied {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
-    /// What to branch on.
+    /// What callers branch on.
     pub reason: ErrorReason,
     /// What failed, which field, which limit, and what to do next. Never a key, a value or a secret.
     pub message: Cow<'static, str>,
     /// Facts for programs, by name: `field`, `limit`, `size`, `namespace`, `applied`.
     pub metadata: Vec<(Cow<'static, str>, String)>,
-    /// When to try again, for reasons that pass.
+    /// When to retry, for transient errors.
     pub retry_delay: Option<Duration>,
 }
 
 impl Error {
-    /// A failure without further facts.
+    /// An error without further facts.
     pub fn new(reason: ErrorReason, message: impl Into<Cow<'static, str>>) -> Self {
         Self { reason, message: message.into(), metadata: Vec::new(), retry_delay: None }
     }
 
-    /// A failure that passes: UNAVAILABLE, with the time to wait and whether the call may have been applied.
+    /// A transient error: UNAVAILABLE, with a retry delay and whether the call may have been applied.
     pub fn unavailable(reason: ErrorReason, applied: Applied, message: impl Into<Cow<'static, str>>) -> Self {
         debug_assert_eq!(reason.code(), Code::Unavailable, "{reason} is not a reason of UNAVAILABLE");
         let mut error = Self::new(reason, message).with(APPLIED, applied.as_str());
@@ -153,13 +153,13 @@ impl Error {
         self
     }
 
-    /// The fact called `name`.
+    /// The value of the fact called `name`.
     #[must_use]
     pub fn fact(&self, name: &str) -> Option<&str> {
         self.metadata.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Reads back what [`Status::from`] wrote; `None` where the status carries no reason of Prism's.
+    /// Parses what [`Status::from`] wrote; `None` if the status carries no reason of Prism's.
     #[must_use]
     pub fn from_status(status: &Status) -> Option<Self> {
         let details = status.get_error_details();
@@ -193,7 +193,7 @@ impl From<Error> for Status {
 mod tests {
     use super::*;
 
-    /// Every reason with its code, written out: a change of the table is a change of the contract.
+    /// Every reason with its code, written out: changing the table changes the contract.
     #[test]
     fn each_reason_has_its_pinned_code() {
         let pinned = [

@@ -2,30 +2,30 @@
 
 use std::time::Duration;
 
-/// The longest namespace name, in bytes. A DNS label has 63; one more costs nothing.
+/// The longest namespace name, in bytes. A DNS label may have 63; one more costs nothing.
 pub const NAMESPACE_BYTES_MAX: usize = 64;
 
-/// The namespace meant by an empty name.
+/// The namespace that an empty name stands for.
 pub const NAMESPACE_DEFAULT: &str = "default";
 
 /// The longest key, list key or prefix, in bytes.
 pub const KEY_BYTES_MAX: usize = 4096;
 
-/// The largest gRPC message: what every stock gRPC peer accepts unless told otherwise.
+/// The largest gRPC message: what every stock gRPC peer accepts by default.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// The largest value: a message less 16 KiB, which holds the longest key (4 KiB), the longest namespace and the
-/// framing, with room for fields to come.
+/// The largest value: a message minus 16 KiB, which holds the longest key (4 KiB), the longest namespace and the
+/// framing, with room for future fields.
 pub const VALUE_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 16 * 1024;
 
-/// The largest HTTP/2 frame that the ends written here take, in place of HTTP/2's own 16 KiB: each frame is written and
-/// read by itself, and this is a large value in one or two.
+/// The largest HTTP/2 frame that Prism's clients and servers accept, instead of HTTP/2's default of 16 KiB: each frame
+/// costs a write and a read, and at this size a large value takes one or two of them.
 pub const FRAME_BYTES_MAX: u32 = 64 * 1024;
 
 /// The longest time to live: 100 years of 365 days.
 pub const TTL_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// Whether `name` may name a namespace: 1 to 64 of `a-z 0-9 -`, starting with a letter.
+/// Whether `name` is a valid namespace name: 1 to 64 of `a-z 0-9 -`, starting with a letter.
 ///
 /// ```
 /// use prism_proto::limits::is_namespace;

@@ -1,5 +1,5 @@
-//! What is known of a gRPC method without knowing its messages: whether it streams, and whether it may be
-//! repeated. Read from descriptors: those of this crate, or those a plugin's reflection sends.
+//! What is known about a gRPC method without knowing its messages: whether it streams, and whether it has side effects.
+//! Read from descriptors: this crate's own, or those that a plugin's reflection sends.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::FILE_DESCRIPTOR_SET;
 
-/// What is known of one method.
+/// What is known about one method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {
     /// The client sends any number of messages.
@@ -22,7 +22,7 @@ pub struct Method {
 }
 
 impl Method {
-    /// A method nothing is known of: it may stream and write, so it is never repeated.
+    /// A method about which nothing is known: it may stream and write, so it is never repeated.
     pub const UNKNOWN: Self = Self { client_streaming: true, server_streaming: true, no_side_effects: false };
 
     /// One message each way.
@@ -32,15 +32,15 @@ impl Method {
     }
 }
 
-/// The service in a path, `/package.Service/Method`, by its full name.
+/// The full name of the service in a path, `/package.Service/Method`.
 #[must_use]
 pub fn service_of(path: &str) -> &str {
     let path = path.strip_prefix('/').unwrap_or(path);
     path.split_once('/').map_or(path, |(service, _)| service)
 }
 
-/// Methods by their path, `/package.Service/Method`. The hash is fast and not keyed: what clients ask for is looked up
-/// and never inserted.
+/// Methods by path, `/package.Service/Method`. The hash is fast and not keyed: clients' paths are only looked up, never
+/// inserted.
 pub type Methods = FxHashMap<String, Method>;
 
 /// The methods of this crate's protos.
@@ -54,7 +54,7 @@ pub static KNOWN: LazyLock<Methods> = LazyLock::new(|| {
 pub static INTERFACES: LazyLock<FxHashSet<String>> =
     LazyLock::new(|| KNOWN.keys().map(|path| service_of(path).to_owned()).collect());
 
-/// The methods that some files describe.
+/// The methods that a set of files describes.
 #[must_use]
 pub fn of_files(files: &[FileDescriptorProto]) -> Methods {
     let mut methods = Methods::default();

@@ -12,7 +12,7 @@ pub enum ErrorReason {
     MessageTooLarge = 4,
     TtlInvalid = 5,
     LimitInvalid = 6,
-    /// Not a protobuf message of the method's type, badly framed, or no message at all.
+    /// Not a protobuf message of the method's type, badly framed, or missing.
     MalformedRequest = 7,
     /// NOT_FOUND
     KeyNotFound = 10,
@@ -20,24 +20,24 @@ pub enum ErrorReason {
     NamespaceNotFound = 20,
     InterfaceNotServed = 21,
     ReadOnly = 22,
-    /// The call came back to a proxy that had sent it on: a backend leads to the proxy itself.
+    /// The call came back to a proxy that had already forwarded it: a backend leads to the proxy itself.
     ForwardingLoop = 23,
     /// UNIMPLEMENTED
     MethodUnknown = 30,
     CursorUnsupported = 31,
     CompressionUnsupported = 32,
-    /// UNAVAILABLE: try again later. With `google.rpc.RetryInfo`, and metadata `applied`: `no` (the backend has
-    /// not seen the call) or `maybe` (it may have acted on it).
+    /// UNAVAILABLE: retry later. With `google.rpc.RetryInfo`, and metadata `applied`: `no` (the backend has not seen the
+    /// call) or `maybe` (it may have acted on it).
     BackendUnreachable = 40,
     BackendLost = 41,
     Draining = 42,
-    /// DEADLINE_EXCEEDED: the call's time was up. A write may still have been applied.
+    /// DEADLINE_EXCEEDED: the call's deadline passed. A write may still have been applied.
     DeadlineExceeded = 50,
     /// RESOURCE_EXHAUSTED
     MemoryLimit = 60,
     RateLimit = 61,
     TooManyInFlight = 62,
-    /// The client has not read the answers it was given: it may read them, or use another connection.
+    /// The client has not read the responses it was sent: it may read them, or use another connection.
     AnswerBudget = 63,
     /// UNAUTHENTICATED
     TokenInvalid = 70,
@@ -45,8 +45,8 @@ pub enum ErrorReason {
     PermissionDenied = 71,
     /// INTERNAL: a bug.
     Internal = 80,
-    /// ABORTED: the operation cannot be completed and may be started over.
-    /// A scan resumed behind its last key, and the backend's data is not what the scan began with: `prism-epoch` differs.
+    /// ABORTED: the operation cannot be completed; it may be started over.
+    /// A scan resumed after its last key, but the backend's data is not what the scan began with: `prism-epoch` differs.
     ScanInterrupted = 90,
 }
 impl ErrorReason {

@@ -16,11 +16,10 @@ pub struct GetCapabilitiesResponse {
     /// Count is exact while nothing changes.
     #[prost(bool, tag = "3")]
     pub exact_count: bool,
-    /// Calls on one key, and calls on one list, take effect one after another, each between its start and its
-    /// acknowledgement.
+    /// Calls on one key, and calls on one list, take effect one at a time, each between its start and its acknowledgement.
     #[prost(bool, tag = "4")]
     pub linearizable: bool,
-    /// No promise but a warning: everything is in memory, and lost when the backend ends.
+    /// Not a promise but a warning: all data is in memory, and lost when the backend ends.
     #[prost(bool, tag = "5")]
     pub in_memory: bool,
 }
@@ -36,7 +35,7 @@ pub mod capabilities_interface_client {
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
     /// What a plugin promises beyond the interfaces it serves. A plugin without this service promises nothing.
-    /// Asked through the gateway, it answers for the backend of the namespace.
+    /// Through the gateway, it describes the backend of the namespace.
     #[derive(Debug, Clone)]
     pub struct CapabilitiesInterfaceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -159,7 +158,7 @@ pub mod capabilities_interface_server {
         >;
     }
     /// What a plugin promises beyond the interfaces it serves. A plugin without this service promises nothing.
-    /// Asked through the gateway, it answers for the backend of the namespace.
+    /// Through the gateway, it describes the backend of the namespace.
     #[derive(Debug)]
     pub struct CapabilitiesInterfaceServer<T> {
         inner: Arc<T>,

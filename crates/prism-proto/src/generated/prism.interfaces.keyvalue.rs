@@ -53,7 +53,7 @@ pub struct ExistsRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExistsResponse {
-    /// Whether a live key is there.
+    /// Whether the key exists and has not expired.
     #[prost(bool, tag = "1")]
     pub exists: bool,
 }
@@ -68,15 +68,15 @@ pub mod key_value_basic_interface_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Values by key, one key a call.
+    /// Values by key, one key per call.
     ///
     /// Every request names a namespace: 1 to 64 characters of `a-z 0-9 -`, starting with a letter. Empty means
     /// `default`. A key is 1 to 4,096 bytes of UTF-8.
     ///
     /// Every error carries a `google.rpc.ErrorInfo` whose domain is `prism` and whose reason is a name of
-    /// `prism.errors.ErrorReason`. Any call may answer INVALID_ARGUMENT (a field breaks a rule: the message names
-    /// the field and the limit), FAILED_PRECONDITION (the namespace is not configured), UNAVAILABLE (the backend
-    /// cannot be reached), DEADLINE_EXCEEDED and RESOURCE_EXHAUSTED (a limit of the gateway).
+    /// `prism.errors.ErrorReason`. Any call may fail with INVALID_ARGUMENT (a field breaks a rule: the message names the
+    /// field and the limit), FAILED_PRECONDITION (the namespace is not configured), UNAVAILABLE (the backend cannot be
+    /// reached), DEADLINE_EXCEEDED and RESOURCE_EXHAUSTED (a limit of the gateway).
     #[derive(Debug, Clone)]
     pub struct KeyValueBasicInterfaceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -150,7 +150,7 @@ pub mod key_value_basic_interface_client {
         }
         /// Stores a value, replacing the key's value and its time to live.
         ///
-        /// RESOURCE_EXHAUSTED / MEMORY_LIMIT: the backend is full; what the key held before is kept.
+        /// RESOURCE_EXHAUSTED / MEMORY_LIMIT: the backend is full; the key keeps its previous value.
         pub async fn set(
             &mut self,
             request: impl tonic::IntoRequest<super::SetRequest>,
@@ -177,7 +177,7 @@ pub mod key_value_basic_interface_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Returns the value of a key. NOT_FOUND / KEY_NOT_FOUND: there is no live key.
+        /// Returns the value of a key. NOT_FOUND / KEY_NOT_FOUND: the key does not exist or has expired.
         pub async fn get(
             &mut self,
             request: impl tonic::IntoRequest<super::GetRequest>,
@@ -204,7 +204,7 @@ pub mod key_value_basic_interface_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Removes a key. A missing key is an answer, not an error.
+        /// Removes a key. A missing key is a normal response, not an error.
         pub async fn delete(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteRequest>,
@@ -231,7 +231,7 @@ pub mod key_value_basic_interface_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Says whether a key is there. A missing key is an answer, not an error.
+        /// Reports whether a key exists. A missing key is a normal response, not an error.
         pub async fn exists(
             &mut self,
             request: impl tonic::IntoRequest<super::ExistsRequest>,
@@ -275,36 +275,36 @@ pub mod key_value_basic_interface_server {
     pub trait KeyValueBasicInterface: std::marker::Send + std::marker::Sync + 'static {
         /// Stores a value, replacing the key's value and its time to live.
         ///
-        /// RESOURCE_EXHAUSTED / MEMORY_LIMIT: the backend is full; what the key held before is kept.
+        /// RESOURCE_EXHAUSTED / MEMORY_LIMIT: the backend is full; the key keeps its previous value.
         async fn set(
             &self,
             request: tonic::Request<super::SetRequest>,
         ) -> std::result::Result<tonic::Response<super::SetResponse>, tonic::Status>;
-        /// Returns the value of a key. NOT_FOUND / KEY_NOT_FOUND: there is no live key.
+        /// Returns the value of a key. NOT_FOUND / KEY_NOT_FOUND: the key does not exist or has expired.
         async fn get(
             &self,
             request: tonic::Request<super::GetRequest>,
         ) -> std::result::Result<tonic::Response<super::GetResponse>, tonic::Status>;
-        /// Removes a key. A missing key is an answer, not an error.
+        /// Removes a key. A missing key is a normal response, not an error.
         async fn delete(
             &self,
             request: tonic::Request<super::DeleteRequest>,
         ) -> std::result::Result<tonic::Response<super::DeleteResponse>, tonic::Status>;
-        /// Says whether a key is there. A missing key is an answer, not an error.
+        /// Reports whether a key exists. A missing key is a normal response, not an error.
         async fn exists(
             &self,
             request: tonic::Request<super::ExistsRequest>,
         ) -> std::result::Result<tonic::Response<super::ExistsResponse>, tonic::Status>;
     }
-    /// Values by key, one key a call.
+    /// Values by key, one key per call.
     ///
     /// Every request names a namespace: 1 to 64 characters of `a-z 0-9 -`, starting with a letter. Empty means
     /// `default`. A key is 1 to 4,096 bytes of UTF-8.
     ///
     /// Every error carries a `google.rpc.ErrorInfo` whose domain is `prism` and whose reason is a name of
-    /// `prism.errors.ErrorReason`. Any call may answer INVALID_ARGUMENT (a field breaks a rule: the message names
-    /// the field and the limit), FAILED_PRECONDITION (the namespace is not configured), UNAVAILABLE (the backend
-    /// cannot be reached), DEADLINE_EXCEEDED and RESOURCE_EXHAUSTED (a limit of the gateway).
+    /// `prism.errors.ErrorReason`. Any call may fail with INVALID_ARGUMENT (a field breaks a rule: the message names the
+    /// field and the limit), FAILED_PRECONDITION (the namespace is not configured), UNAVAILABLE (the backend cannot be
+    /// reached), DEADLINE_EXCEEDED and RESOURCE_EXHAUSTED (a limit of the gateway).
     #[derive(Debug)]
     pub struct KeyValueBasicInterfaceServer<T> {
         inner: Arc<T>,
@@ -606,10 +606,10 @@ pub struct ScanRequest {
     pub namespace: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub prefix: ::prost::alloc::string::String,
-    /// The most keys to return. 0 = all; negative is INVALID_ARGUMENT / LIMIT_INVALID.
+    /// The maximum number of keys to return. 0 = all; negative is INVALID_ARGUMENT / LIMIT_INVALID.
     #[prost(int32, tag = "3")]
     pub limit: i32,
-    /// Resume behind this key: only keys that are greater, byte by byte, are returned. 1 to 4,096 bytes.
+    /// Resume after this key: only keys that are greater, byte by byte, are returned. 1 to 4,096 bytes.
     #[prost(string, optional, tag = "4")]
     pub start_after: ::core::option::Option<::prost::alloc::string::String>,
 }
@@ -626,10 +626,10 @@ pub struct ScanKeysRequest {
     pub namespace: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub prefix: ::prost::alloc::string::String,
-    /// The most keys to return. 0 = all; negative is INVALID_ARGUMENT / LIMIT_INVALID.
+    /// The maximum number of keys to return. 0 = all; negative is INVALID_ARGUMENT / LIMIT_INVALID.
     #[prost(int32, tag = "3")]
     pub limit: i32,
-    /// Resume behind this key: only keys that are greater, byte by byte, are returned. 1 to 4,096 bytes.
+    /// Resume after this key: only keys that are greater, byte by byte, are returned. 1 to 4,096 bytes.
     #[prost(string, optional, tag = "4")]
     pub start_after: ::core::option::Option<::prost::alloc::string::String>,
 }
@@ -664,12 +664,12 @@ pub mod key_value_scan_interface_client {
     /// Many keys by their common prefix. The rules for namespaces, keys and errors are those of
     /// KeyValueBasicInterface.
     ///
-    /// A prefix is 0 to 4,096 bytes and is compared byte by byte; the empty prefix matches every key. Keys arrive
-    /// in ascending byte order where the plugin declares the capability `ordered`.
+    /// A prefix is 0 to 4,096 bytes and is compared byte by byte; the empty prefix matches every key. Keys arrive in
+    /// ascending byte order if the plugin declares the capability `ordered`.
     ///
-    /// The response headers of Scan and ScanKeys may carry `prism-epoch`, opaque ASCII that identifies the data: a plugin that
-    /// loses its data with its process sends a new one after each start. A client that resumes a scan by `start_after` and
-    /// receives another epoch ends the scan with ABORTED / SCAN_INTERRUPTED: the entries do not belong together.
+    /// The response headers of Scan and ScanKeys may carry `prism-epoch`, opaque ASCII that identifies the data: a plugin
+    /// that loses its data with its process sends a new one after each start. If a client resumes a scan with `start_after`
+    /// and receives another epoch, it ends it with ABORTED / SCAN_INTERRUPTED: the entries do not belong together.
     #[derive(Debug, Clone)]
     pub struct KeyValueScanInterfaceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -876,12 +876,12 @@ pub mod key_value_scan_interface_server {
     /// Many keys by their common prefix. The rules for namespaces, keys and errors are those of
     /// KeyValueBasicInterface.
     ///
-    /// A prefix is 0 to 4,096 bytes and is compared byte by byte; the empty prefix matches every key. Keys arrive
-    /// in ascending byte order where the plugin declares the capability `ordered`.
+    /// A prefix is 0 to 4,096 bytes and is compared byte by byte; the empty prefix matches every key. Keys arrive in
+    /// ascending byte order if the plugin declares the capability `ordered`.
     ///
-    /// The response headers of Scan and ScanKeys may carry `prism-epoch`, opaque ASCII that identifies the data: a plugin that
-    /// loses its data with its process sends a new one after each start. A client that resumes a scan by `start_after` and
-    /// receives another epoch ends the scan with ABORTED / SCAN_INTERRUPTED: the entries do not belong together.
+    /// The response headers of Scan and ScanKeys may carry `prism-epoch`, opaque ASCII that identifies the data: a plugin
+    /// that loses its data with its process sends a new one after each start. If a client resumes a scan with `start_after`
+    /// and receives another epoch, it ends it with ABORTED / SCAN_INTERRUPTED: the entries do not belong together.
     #[derive(Debug)]
     pub struct KeyValueScanInterfaceServer<T> {
         inner: Arc<T>,

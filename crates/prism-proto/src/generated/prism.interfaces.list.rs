@@ -84,10 +84,10 @@ pub mod list_basic_interface_client {
     use tonic::codegen::http::Uri;
     /// Ordered lists of values, pushed and popped at either end.
     ///
-    /// A list exists while it holds a value: a push creates it, the pop of its last value removes it, and nothing
-    /// else creates one. Lists and KeyValue keys are separate: the same name may stand for both. The rules for
-    /// namespaces, keys, values and errors are those of KeyValueBasicInterface. Pushes and pops are atomic and are
-    /// never repeated by a client or the gateway once they may have been applied.
+    /// A list exists while it holds a value: a push creates it, popping its last value removes it, and nothing else creates
+    /// one. Lists and KeyValue keys are separate: both may use the same name. The rules for namespaces, keys, values and
+    /// errors are those of KeyValueBasicInterface. Pushes and pops are atomic, and neither a client nor the gateway repeats
+    /// one that may have been applied.
     #[derive(Debug, Clone)]
     pub struct ListBasicInterfaceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -219,7 +219,7 @@ pub mod list_basic_interface_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Removes and returns the value at the left end. An empty list is an answer, not an error.
+        /// Removes and returns the value at the left end. An empty list is a normal response, not an error.
         pub async fn pop_left(
             &mut self,
             request: impl tonic::IntoRequest<super::PopLeftRequest>,
@@ -249,7 +249,7 @@ pub mod list_basic_interface_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Removes and returns the value at the right end. An empty list is an answer, not an error.
+        /// Removes and returns the value at the right end. An empty list is a normal response, not an error.
         pub async fn pop_right(
             &mut self,
             request: impl tonic::IntoRequest<super::PopRightRequest>,
@@ -279,7 +279,7 @@ pub mod list_basic_interface_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Returns the number of values in a list, 0 for a missing one.
+        /// Returns the number of values in a list; 0 if it does not exist.
         pub async fn length(
             &mut self,
             request: impl tonic::IntoRequest<super::LengthRequest>,
@@ -336,12 +336,12 @@ pub mod list_basic_interface_server {
             tonic::Response<super::PushRightResponse>,
             tonic::Status,
         >;
-        /// Removes and returns the value at the left end. An empty list is an answer, not an error.
+        /// Removes and returns the value at the left end. An empty list is a normal response, not an error.
         async fn pop_left(
             &self,
             request: tonic::Request<super::PopLeftRequest>,
         ) -> std::result::Result<tonic::Response<super::PopLeftResponse>, tonic::Status>;
-        /// Removes and returns the value at the right end. An empty list is an answer, not an error.
+        /// Removes and returns the value at the right end. An empty list is a normal response, not an error.
         async fn pop_right(
             &self,
             request: tonic::Request<super::PopRightRequest>,
@@ -349,7 +349,7 @@ pub mod list_basic_interface_server {
             tonic::Response<super::PopRightResponse>,
             tonic::Status,
         >;
-        /// Returns the number of values in a list, 0 for a missing one.
+        /// Returns the number of values in a list; 0 if it does not exist.
         async fn length(
             &self,
             request: tonic::Request<super::LengthRequest>,
@@ -357,10 +357,10 @@ pub mod list_basic_interface_server {
     }
     /// Ordered lists of values, pushed and popped at either end.
     ///
-    /// A list exists while it holds a value: a push creates it, the pop of its last value removes it, and nothing
-    /// else creates one. Lists and KeyValue keys are separate: the same name may stand for both. The rules for
-    /// namespaces, keys, values and errors are those of KeyValueBasicInterface. Pushes and pops are atomic and are
-    /// never repeated by a client or the gateway once they may have been applied.
+    /// A list exists while it holds a value: a push creates it, popping its last value removes it, and nothing else creates
+    /// one. Lists and KeyValue keys are separate: both may use the same name. The rules for namespaces, keys, values and
+    /// errors are those of KeyValueBasicInterface. Pushes and pops are atomic, and neither a client nor the gateway repeats
+    /// one that may have been applied.
     #[derive(Debug)]
     pub struct ListBasicInterfaceServer<T> {
         inner: Arc<T>,

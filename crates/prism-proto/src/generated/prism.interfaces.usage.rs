@@ -7,16 +7,16 @@ pub struct GetUsageRequest {
 /// What the backend does not count is absent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetUsageResponse {
-    /// Keys in the namespace, expired ones among them that are not freed yet.
+    /// Keys in the namespace, including expired ones that are not freed yet.
     #[prost(uint64, optional, tag = "1")]
     pub keys: ::core::option::Option<u64>,
     /// Lists in the namespace.
     #[prost(uint64, optional, tag = "2")]
     pub lists: ::core::option::Option<u64>,
-    /// Bytes that the whole backend takes, with all of its namespaces.
+    /// Bytes that the whole backend uses, for all of its namespaces.
     #[prost(uint64, optional, tag = "3")]
     pub backend_bytes: ::core::option::Option<u64>,
-    /// The most bytes that it may take.
+    /// The maximum number of bytes that it may use.
     #[prost(uint64, optional, tag = "4")]
     pub backend_bytes_max: ::core::option::Option<u64>,
 }
@@ -31,8 +31,8 @@ pub mod usage_interface_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// What a backend holds. A plugin without this service does not tell.
-    /// Asked through the gateway, it answers for the backend of the namespace. Cheap: it may be asked every few seconds.
+    /// What a backend holds; a plugin may leave this service out.
+    /// Through the gateway, it describes the backend of the namespace. Calls must be cheap: one every few seconds is normal.
     #[derive(Debug, Clone)]
     pub struct UsageInterfaceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -151,8 +151,8 @@ pub mod usage_interface_server {
             tonic::Status,
         >;
     }
-    /// What a backend holds. A plugin without this service does not tell.
-    /// Asked through the gateway, it answers for the backend of the namespace. Cheap: it may be asked every few seconds.
+    /// What a backend holds; a plugin may leave this service out.
+    /// Through the gateway, it describes the backend of the namespace. Calls must be cheap: one every few seconds is normal.
     #[derive(Debug)]
     pub struct UsageInterfaceServer<T> {
         inner: Arc<T>,
