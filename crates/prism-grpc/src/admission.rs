@@ -1,4 +1,4 @@
-//! Which calls are let in: as many as the process and the connection may have under way.
+//! Admission: which calls are accepted, by how many the process and the connection may have in flight.
 
 use std::sync::atomic::Ordering;
 
@@ -8,20 +8,20 @@ use prism_proto::{Applied, Error, ErrorReason};
 use crate::peer::Peer;
 use crate::shared::Shared;
 
-/// What health and reflection begin with; the interfaces of plugins do not.
+/// The path prefix of health and reflection; plugins' interfaces do not have it.
 const HEALTH_AND_REFLECTION: &str = "/grpc.";
 
-/// The one call that no limit refuses.
+/// The one method whose calls no limit refuses.
 const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
 
-/// What a call counts as while it is under way. It holds nothing: whoever has it [ends](Self::end) it with its peer.
+/// What a call counts as while it is in flight. It owns nothing: whoever has it [ends](Self::end) it with its peer.
 #[derive(Debug)]
 pub(crate) enum Admitted {
-    /// A call of the connection and of the process.
+    /// A call of the connection and the process.
     Call,
-    /// One of the connection alone: a stream of health or reflection, which lasts.
+    /// Counts against the connection only: a long-lived stream of health or reflection.
     Watch,
-    /// Nothing: a health check never waits, and a call that was refused is not under way.
+    /// Does not count: a health check never waits, and a refused call is not in flight.
     Uncounted,
 }
 
@@ -38,14 +38,14 @@ impl Admitted {
             }
             return Err(refused(
                 shared,
-                "this connection has as many streams of health and reflection as it may",
+                "this connection has reached its limit of streams of health and reflection",
                 shared.limits.connection_watches_max,
             ));
         }
         if !peer.begin_call() {
             return Err(refused(
                 shared,
-                "this connection has too many calls under way at once; wait for some to end, or use another connection",
+                "this connection has too many calls in flight; wait for some to end, or use another connection",
                 shared.limits.connection_in_flight_max,
             ));
         }
@@ -55,7 +55,7 @@ impl Admitted {
             peer.end_call();
             return Err(refused(
                 shared,
-                "too many calls are under way at once; try again later",
+                "too many calls are in flight; retry later",
                 shared.limits.in_flight_max,
             ));
         }
@@ -63,7 +63,7 @@ impl Admitted {
         Ok(Self::Call)
     }
 
-    /// Counts the call no longer.
+    /// Stops counting the call.
     pub(crate) fn end(&self, peer: &Peer) {
         match self {
             Self::Call => {

@@ -1,4 +1,4 @@
-//! One gRPC call on its HTTP/2 stream, and the ways to answer it.
+//! One gRPC call on its HTTP/2 stream, and the ways to respond to it.
 //!
 //! ```text
 //! Responder:  waiting ──head──▶ answering ──trailers──▶ ended
@@ -31,32 +31,32 @@ use crate::span::Span;
 use prism_proto::error::APPLIED;
 use prism_proto::{Applied, Error, ErrorReason};
 
-/// The content type of every answer.
+/// The content type of every response.
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
-/// A call as it arrives.
+/// An incoming call.
 #[derive(Debug)]
 pub struct Call {
-    /// Who makes it, how long is left, and its head.
+    /// Who makes the call, how much time is left, and its head.
     pub context: Context,
     /// What the client sends.
     pub body: RecvStream,
-    /// Where to answer.
+    /// How to respond.
     pub responder: Responder,
 }
 
-/// How far an answer has come.
+/// How much of the response has been sent.
 #[derive(Debug)]
 enum State {
-    /// Nothing of it was sent.
+    /// Nothing.
     Waiting(SendResponse<Payload>),
-    /// Its head was sent.
+    /// The head.
     Answering(SendStream<Payload>),
-    /// Its end was sent, or a reset.
+    /// The end, or a reset.
     Ended,
 }
 
-/// Answers one call, once, which is under way until this is dropped. Dropped before the end it resets the stream.
+/// Responds to one call, once. The call is in flight until this is dropped; dropping it early resets the stream.
 #[derive(Debug)]
 pub struct Responder {
     state: State,
@@ -64,7 +64,7 @@ pub struct Responder {
     /// What the call counts as; set once.
     pub(crate) admitted: Admitted,
     sent: Sent,
-    /// The call in its trace; it ends with the answer.
+    /// The call's span in its trace; it ends with the response.
     pub span: Option<Box<dyn Span>>,
 }
 
@@ -79,7 +79,7 @@ impl Responder {
         }
     }
 
-    /// Sends the response's head; with `end` it is all there is.
+    /// Sends the response's head; with `end`, the head is the whole response.
     ///
     /// # Errors
     /// The stream or its connection is gone.
@@ -93,7 +93,7 @@ impl Responder {
         Ok(())
     }
 
-    /// Sends what follows the head, up to the end. A client that does not take it is given up.
+    /// Sends what follows the head, up to the end. Gives up on a client that stops reading.
     ///
     /// # Errors
     /// The body failed; the call has not ended.
@@ -105,8 +105,8 @@ impl Responder {
         self.send(body, None).await
     }
 
-    /// Sends an answer of few bytes, all of which are received even where the client does not take them; then `received`
-    /// is called. See [`send_body`](Self::send_body).
+    /// Sends a short response, reading all of `body` even if the client does not read it, and then calls `received`.
+    /// See [`send_body`](Self::send_body).
     ///
     /// # Errors
     /// The body failed; the call has not ended.
@@ -137,7 +137,7 @@ impl Responder {
             Err(PumpError::Full(full)) => self.fail(&answer_budget(full, Applied::Maybe).into()),
             Err(PumpError::Source(error)) => return Err(error),
             Err(why @ (PumpError::Gone | PumpError::Stalled)) => {
-                tracing::debug!(%why, "an answer was not delivered");
+                tracing::debug!(%why, "a response was not delivered");
                 if matches!(why, PumpError::Gone) {
                     self.peer.note_reset();
                 }
@@ -147,7 +147,7 @@ impl Responder {
         Ok(())
     }
 
-    /// Sends an answer of one message, with its prefix. A client that does not take it is given up.
+    /// Sends a response of one message, with its prefix. Gives up on a client that stops reading.
     pub async fn send_message(&mut self, message: Bytes) {
         let mut head = Response::new(());
         head.headers_mut().insert(CONTENT_TYPE, GRPC);
@@ -156,14 +156,14 @@ impl Responder {
         }
     }
 
-    /// What has been sent of the answer.
+    /// What has been sent of the response.
     #[must_use]
     pub fn sent(&self) -> Sent {
         self.sent
     }
 
-    /// Ends the call with a status: alone, or as the trailers of an answer that has begun. A call that has ended
-    /// stays as it is.
+    /// Ends the call with a status: on its own, or as the trailers of a response that has begun. Does nothing if the
+    /// call has ended.
     pub fn fail(&mut self, status: &Status) {
         let sent = match &mut self.state {
             State::Waiting(respond) => respond.send_response(trailers_only(status), true).map(drop),
@@ -173,7 +173,7 @@ impl Responder {
         self.state = State::Ended;
         self.sent.code = Some(status.code());
         if let Err(error) = sent {
-            tracing::trace!(%error, "the client went before its answer");
+            tracing::trace!(%error, "the client left before the response");
             self.peer.note_reset();
         }
     }
@@ -188,7 +188,7 @@ impl Responder {
         self.state = State::Ended;
     }
 
-    /// Ready when the client has given the call up.
+    /// Ready once the client has cancelled the call.
     pub fn poll_gone(&mut self, cx: &mut Wake<'_>) -> Poll<()> {
         match &mut self.state {
             State::Waiting(respond) => respond.poll_reset(cx).map(drop),
@@ -210,7 +210,7 @@ impl Drop for Responder {
     }
 }
 
-/// The body of an answer of one message, and the trailers of its success.
+/// The body of a response of one message, and the trailers of its success.
 struct OneMessage(Option<Bytes>);
 
 impl Body for OneMessage {
@@ -229,18 +229,18 @@ impl Body for OneMessage {
     }
 }
 
-/// Waits until the client has taken enough of the answers it was given for one more to begin; for a peer that
-/// [has no room](crate::shares::Share::has_room) now.
+/// Waits until the client has read enough of its responses for another to begin; for a peer that [has no
+/// room](crate::shares::Share::has_room) at the moment.
 ///
 /// # Errors
-/// ANSWER_BUDGET: it has not for [`ROOM_WAIT_MAX`](crate::shares::ROOM_WAIT_MAX).
+/// ANSWER_BUDGET: there was no room for [`ROOM_WAIT_MAX`](crate::shares::ROOM_WAIT_MAX).
 pub async fn wait_for_answer_room(peer: &Peer) -> Result<(), Error> {
     peer.answers.room().await.map_err(|full| answer_budget(full, Applied::No))
 }
 
 fn answer_budget(full: Full, applied: Applied) -> Error {
     let told =
-        format!("too many bytes of answers wait to be read: {full}; read them, or use another connection");
+        format!("too many bytes of responses are unread: {full}; read them, or use another connection");
     Error::new(ErrorReason::AnswerBudget, told)
         .with("limit", full.limit().to_string())
         .with(APPLIED, applied.as_str())

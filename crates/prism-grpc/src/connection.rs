@@ -1,4 +1,4 @@
-//! One HTTP/2 connection of a client: handshake, a task for each stream, and a graceful end.
+//! One HTTP/2 connection of a client: handshake, one task per stream, and a graceful end.
 //!
 //! ```text
 //! handshake ──▶ serving ──drain, eviction──▶ leaving ──last call, or no answer to the GOAWAY──▶ closed
@@ -30,27 +30,27 @@ use crate::resets::Resets;
 use crate::shared::Shared;
 use crate::turns::Turn;
 
-/// A client has this long to say what it speaks.
+/// How long a client has for the handshake.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
-/// How often a connection that is leaving is looked at.
+/// How often a leaving connection is checked.
 const LEAVING_CHECK: Duration = Duration::from_millis(50);
 
-/// A client has so long to answer the GOAWAY once its last call has ended. Its calls that are on their way meanwhile are
-/// answered.
+/// How long a client has to answer the GOAWAY after its last call has ended. Calls that arrive in the meantime are
+/// served.
 const LEAVING_GRACE: Duration = Duration::from_millis(500);
 
 /// What a worker does with calls.
 pub trait Handler: Send + Sync + 'static {
-    /// Whether most calls end without waiting for anything. Such are begun within the connection's turn, while what they
-    /// need of it is at hand in the processor's caches; others are tasks from the start.
+    /// Whether most calls end without waiting for anything. Such calls are started within the connection's turn, while
+    /// the data they need is in the processor's caches; others are tasks from the start.
     const ENDS_AT_ONCE: bool;
 
-    /// Answers a call. Dropped when the client gives up or the server stops.
+    /// Serves a call. Dropped when the client cancels or the server stops.
     fn handle(&self, call: Call) -> impl Future<Output = ()> + Send;
 }
 
-/// Serves a connection until the client leaves, or until its last call ends after the drain or its eviction began.
+/// Serves a connection until the client leaves, or, after a drain or its eviction has begun, until its last call ends.
 pub async fn serve<S, H>(stream: S, peer: Arc<Peer>, handler: Arc<H>, shared: Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -68,13 +68,13 @@ where
     }
 }
 
-/// Where a connection is in its life.
+/// A connection's phase.
 enum Phase {
     Serving,
-    /// A GOAWAY was sent; it ends with its last call.
+    /// A GOAWAY was sent; the connection ends with its last call.
     Leaving {
         check: Interval,
-        /// Since when there is no call.
+        /// When the last call ended, unless there is one.
         quiet: Option<Instant>,
     },
     /// The last frame is being written.
@@ -122,19 +122,19 @@ async fn serve_streams<S, H>(
                         tokio::spawn(call);
                     }
                 }
-                // What has not begun goes with the connection: nobody waits for the answer.
+                // Calls that have not begun end with the connection: nobody waits for their responses.
                 Poll::Ready(Some(Err(error))) => {
                     tracing::debug!(%error, "the connection failed");
                     return Poll::Ready(());
                 }
                 Poll::Ready(None) => return Poll::Ready(()),
                 Poll::Pending if accepted.is_empty() => break,
-                // Around again: what has been answered is sent now.
+                // Poll again: responses written meanwhile are sent now.
                 Poll::Pending => accepted.drain(..).for_each(|call| begin(call, cx)),
             }
         }
         if !matches!(phase, Phase::Closing) && resets.add(peer.take_resets()) > shared.limits.resets_max {
-            tracing::debug!(peer = %peer.address, "the client resets too many calls; closing its connection");
+            tracing::debug!(peer = %peer.address, "the client reset too many calls; closing its connection");
             shared.counters.resets_closed_total.fetch_add(1, Ordering::Relaxed);
             connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             phase = Phase::Closing;
@@ -145,7 +145,7 @@ async fn serve_streams<S, H>(
     .await;
 }
 
-/// Whether a connection that is leaving has waited long enough for its client.
+/// Whether a leaving connection has waited long enough for its client.
 fn must_close(
     check: &mut Interval,
     quiet: &mut Option<Instant>,
@@ -162,11 +162,11 @@ fn must_close(
     false
 }
 
-/// A call under way.
+/// A call in flight.
 type Handling = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Begins a call here and now, and makes a task of one that has to wait. One that panics is reset, as is one that panics
-/// as a task, and the connection goes on.
+/// Starts a call in place, and makes it a task if it has to wait. Either way, a call that panics is reset and the
+/// connection continues.
 fn begin(mut call: Handling, cx: &mut Wake<'_>) {
     let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));
     if matches!(polled, Ok(Poll::Pending)) {
@@ -174,7 +174,7 @@ fn begin(mut call: Handling, cx: &mut Wake<'_>) {
     }
 }
 
-/// Makes a call of a request, unless it is answered at once.
+/// Turns a request into a call, unless it can be answered at once.
 fn accept<H: Handler>(
     request: http::Request<h2::RecvStream>,
     respond: h2::server::SendResponse<Payload>,
@@ -220,7 +220,7 @@ mod tests {
     use crate::limits::Limits;
     use crate::peer::PeerAddress;
 
-    /// Panics at one path, answers at once at another, and at any else after a turn of the runtime.
+    /// Panics at one path, responds at once at another, and at any other after a turn of the runtime.
     struct Moody<const AT_ONCE: bool>;
 
     impl<const AT_ONCE: bool> Handler for Moody<AT_ONCE> {

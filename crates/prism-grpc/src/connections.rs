@@ -1,9 +1,9 @@
-//! The connections that are open, at most so many, and which of them gives way to a new one.
+//! The open connections, their limit, and which of them makes room for a new one.
 //!
-//! While there is room, everybody gets in. Once the table is full, the connection that has been without a call for the
-//! longest is asked to leave. Above three quarters an address that has a quarter of the table gives way to itself, so
-//! that one host cannot keep the others out; Unix sockets have no address and are exempt. Each new connection asks another
-//! one to leave, since a client that answers nothing takes its time for that.
+//! While there is room, every connection is accepted. Once the table is full, the connection that has been idle longest
+//! is asked to leave. Above three quarters, an address that holds a quarter of the table evicts its own connections, so
+//! that one host cannot keep the others out; Unix sockets have no address and are exempt. Each new connection asks a
+//! different one to leave, because a client that does not answer takes a while to go.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -27,13 +27,13 @@ pub(crate) struct Connections {
 
 impl Connections {
     pub(crate) fn new(max: usize, counters: Arc<Counters>) -> Arc<Self> {
-        // A semaphore's own bound is far above any number of descriptors.
+        // A semaphore's own limit is far above any number of descriptors.
         let permits = Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)));
         Arc::new(Self { max, permits, open: Mutex::default(), next: AtomicU64::new(0), counters })
     }
 
-    /// Enters a connection, once there is a place for it. `None`: its address has its share of the places, and each is in
-    /// use.
+    /// Adds a connection once there is a slot for it. `None`: its address has used up its share, and none of its
+    /// connections is idle.
     pub(crate) async fn enter(self: &Arc<Self>, peer: Arc<Peer>) -> Option<Entry> {
         if let Some(address) = ip(&peer)
             && !self.leaves_room_for(address)
@@ -52,7 +52,7 @@ impl Connections {
         Some(Entry { connections: Arc::clone(self), id, peer, _permit: permit })
     }
 
-    /// Whether an address may have one more; if it has its share already, one of its own is asked to leave for it.
+    /// Whether an address may have one more connection; if its share is used up, asks one of its own to leave.
     fn leaves_room_for(&self, address: IpAddr) -> bool {
         let is_its = |peer: &Peer| ip(peer) == Some(address) && !peer.is_leaving();
         let open = self.locked();
@@ -64,7 +64,7 @@ impl Connections {
         its < (self.max / 4).max(1) || self.evict_idlest(is_its)
     }
 
-    /// Asks the one that has been without a call for the longest to leave; `false` if each has one.
+    /// Asks the connection that has been idle longest to leave; `false` if none is idle.
     fn evict_idlest(&self, may_go: impl Fn(&Peer) -> bool) -> bool {
         let open = self.locked();
         let idle = open.values().filter(|peer| may_go(peer));
@@ -75,7 +75,7 @@ impl Connections {
         true
     }
 
-    /// No caller's code that could panic runs under the lock.
+    /// No caller's code, which could panic, runs under the lock.
     fn locked(&self) -> MutexGuard<'_, FxHashMap<u64, Arc<Peer>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,7 +88,7 @@ fn ip(peer: &Peer) -> Option<IpAddr> {
     }
 }
 
-/// A connection's place in the table, until it is dropped.
+/// A connection's slot in the table, held until dropped.
 #[derive(Debug)]
 pub(crate) struct Entry {
     connections: Arc<Connections>,
@@ -128,7 +128,7 @@ mod tests {
         for (entry, last_call) in entries.iter().zip([1030, 1010, 1020, 1040]) {
             entry.peer.note_call(last_call);
         }
-        assert!(entries[1].peer.begin_call(), "the one that would go has a call");
+        assert!(entries[1].peer.begin_call(), "the one that would be evicted has a call");
         let entering = tokio::spawn({
             let connections = Arc::clone(&connections);
             async move { connections.enter(peer(9)).await.is_some() }
@@ -147,7 +147,7 @@ mod tests {
             entries.push(connections.enter(peer(host)).await.unwrap());
         }
         entries.iter().take(5).for_each(|entry| assert!(entry.peer.begin_call()));
-        assert!(connections.enter(peer(1)).await.is_none(), "all of its own are in use");
+        assert!(connections.enter(peer(1)).await.is_none(), "none of its own is idle");
         entries[3].peer.end_call();
         entries.push(connections.enter(peer(1)).await.unwrap());
         entries[3].peer.evicted().await;
@@ -161,7 +161,7 @@ mod tests {
         for _ in 0..8 {
             entries.push(connections.enter(peer(1)).await.unwrap());
         }
-        // The seventh and the eighth had one each to leave for them.
+        // One connection was asked to leave for each of the seventh and the eighth.
         let leaving = entries.iter().map(|entry| entry.peer.is_leaving());
         assert_eq!(leaving.collect::<Vec<_>>(), [true, true, false, false, false, false, false, false]);
     }

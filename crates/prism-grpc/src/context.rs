@@ -1,4 +1,4 @@
-//! What is known of a call beside its message: who makes it, how long is left, and the headers that say more.
+//! What is known about a call besides its message: who makes it, how much time is left, and its headers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::limits::Limits;
 use crate::peer::{Identity, Peer, PeerAddress};
 use crate::shares::Pool;
 
-/// A call's context, from the moment it is accepted to the plugin that acts on it. Cheap to clone. What is in headers is
-/// looked up when it is asked for, so that it costs nothing where nobody does.
+/// A call's context, from its acceptance to the plugin that serves it. Cheap to clone. Headers are parsed only when
+/// asked for, so they cost nothing otherwise.
 #[derive(Clone, Debug)]
 pub struct Context(Arc<Known>);
 
@@ -26,7 +26,7 @@ struct Known {
 }
 
 impl Default for Context {
-    /// The context of a call that the process makes itself: without headers, deadline or identity.
+    /// The context of a call that the process itself makes: no headers, deadline or identity.
     fn default() -> Self {
         let (head, ()) = http::Request::new(()).into_parts();
         let limits = Limits::default();
@@ -37,12 +37,11 @@ impl Default for Context {
 }
 
 impl Context {
-    /// The context of a call that has just come, with what its head says is left of its time. Inlined, so that the head is
-    /// copied once.
+    /// The context of a new call, with the timeout from its head. Inlined, so that the head is copied once.
     #[inline]
     pub(crate) fn new(head: request::Parts, peer: Arc<Peer>, timeout: Option<Duration>) -> Self {
         let arrived = Instant::now();
-        // A deadline beyond what the clock can express is none.
+        // A deadline beyond what the clock can express is no deadline.
         let deadline = timeout.and_then(|timeout| arrived.checked_add(timeout));
         Self(Arc::new(Known { head, peer, arrived, deadline }))
     }
@@ -53,36 +52,36 @@ impl Context {
         &self.0.head
     }
 
-    /// The head itself, a copy of it where somebody else holds it, too.
+    /// Takes the head, copying it if the context is shared.
     pub(crate) fn into_head(self) -> request::Parts {
         Arc::try_unwrap(self.0).map_or_else(|known| known.head.clone(), |known| known.head)
     }
 
-    /// The connection's other end.
+    /// The other end of the connection.
     #[must_use]
     pub fn peer(&self) -> &Arc<Peer> {
         &self.0.peer
     }
 
-    /// Who makes the call; `None` where nothing has proved it.
+    /// Who makes the call; `None` if nothing has proved it.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
         self.0.peer.identity.as_ref()
     }
 
-    /// When the call's head was there.
+    /// When the call's head arrived.
     #[must_use]
     pub fn arrived(&self) -> Instant {
         self.0.arrived
     }
 
-    /// When nobody waits for the answer any more; `None`: the caller has no deadline.
+    /// When the caller stops waiting; `None` if there is no deadline.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.0.deadline
     }
 
-    /// Gives the call at most so long from its arrival, unless it has a deadline of its own.
+    /// Limits the call to `timeout` from its arrival, unless it has a deadline of its own.
     #[must_use]
     pub fn or_timeout(self, timeout: Duration) -> Self {
         let Known { arrived, deadline: None, .. } = *self.0 else { return self };
@@ -91,13 +90,13 @@ impl Context {
         Self(Arc::new(Known { head: self.into_head(), peer, arrived, deadline }))
     }
 
-    /// What is left of the deadline: zero once it is over.
+    /// The time left until the deadline; zero once it has passed.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
         self.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Goes on only while the deadline is not over: to be asked before anything is acted on.
+    /// Checks that the deadline has not passed; to be called before anything is acted on.
     ///
     /// # Errors
     /// DEADLINE_EXCEEDED; nothing was applied.
@@ -108,7 +107,7 @@ impl Context {
         }
     }
 
-    /// The trace that the caller says the call belongs to.
+    /// The trace to which the call belongs, according to the caller.
     #[must_use]
     pub fn trace_id(&self) -> Option<u128> {
         let text = self.0.head.headers.get(TRACEPARENT)?.to_str().ok()?;
@@ -116,7 +115,7 @@ impl Context {
         u128::from_str_radix(trace, 16).ok().filter(|trace| *trace != 0)
     }
 
-    /// The key under which the caller may repeat the call.
+    /// The idempotency key: the caller may repeat the call under it.
     #[must_use]
     pub fn idempotency_key(&self) -> Option<&str> {
         self.0.head.headers.get(IDEMPOTENCY_KEY)?.to_str().ok()

@@ -1,7 +1,7 @@
-//! Answers calls with services.
+//! Serves calls with services.
 //!
-//! tonic dispatches, decodes and encodes; what it would answer differently from the contract is answered before it:
-//! an absent message, a large or badly framed one, an unknown method, an unknown compression.
+//! tonic dispatches, decodes and encodes. Where it would deviate from the contract, the response is given here: for a
+//! message that is missing, too large or badly framed, an unknown method, an unknown compression.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -28,10 +28,10 @@ use crate::message::{self, Encoding, Message};
 use crate::service::{GrpcService, Served, Services, unknown_method};
 use crate::unary;
 
-/// A client has this long to send the message of a call, unless its own deadline is shorter.
+/// How long a client has to send a call's message, unless its own deadline is shorter.
 const MESSAGE_MAX: Duration = Duration::from_secs(30);
 
-/// Answers calls with tonic services.
+/// Serves calls with tonic services.
 #[derive(Clone, Debug)]
 pub struct ServiceHandler {
     service: GrpcService,
@@ -45,7 +45,7 @@ struct ServiceShared {
 }
 
 impl ServiceHandler {
-    /// Serves `services`; calls outside the interfaces, such as a Watch of the health, end when `drain` begins.
+    /// Serves `services`. Calls outside the interfaces, such as health's Watch, end when `drain` begins.
     #[must_use]
     pub fn new(services: Services, drain: CancellationToken) -> Self {
         let Served { service, methods, .. } = services.build();
@@ -77,11 +77,11 @@ impl ServiceHandler {
             acting.store(true, Relaxed);
             return send_unary(unary(context, plain), responder).await;
         }
-        // Boxed, since every call would have to have room for what few need.
+        // Boxed, because otherwise every call would reserve space for what few need.
         Box::pin(self.answer_by_service(context, *method, encoding, body, responder, acting)).await
     }
 
-    /// Answers a call that is none of those that are answered from bytes to bytes.
+    /// Serves a call that has no bytes-to-bytes method.
     async fn answer_by_service(
         &self,
         context: Context,
@@ -115,7 +115,7 @@ impl ServiceHandler {
         request.extensions_mut().insert(context.clone());
         let mut head = context.into_head();
         if !method.client_streaming {
-            // What goes on is plain; and a client that may compress need not.
+            // The forwarded message is uncompressed, and a client that may compress need not.
             head.headers.remove(GRPC_ENCODING);
         }
         (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) =
@@ -134,7 +134,7 @@ impl ServiceHandler {
     }
 }
 
-/// Reads the message of a method that takes just one.
+/// Reads the message of a method that takes exactly one.
 async fn only_message(mut body: RecvStream, context: &Context) -> Result<Message, Error> {
     let read = async {
         let share = &context.peer().requests;
@@ -144,11 +144,11 @@ async fn only_message(mut body: RecvStream, context: &Context) -> Result<Message
         Ok(message)
     };
     let mut read = pin!(read);
-    // Most messages are there with the head, and need no timer.
+    // Most messages arrive with the head and need no timer.
     if let Poll::Ready(read) = poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx))).await {
         return read;
     }
-    // Boxed, since every call would have to have room for what few need.
+    // Boxed, because otherwise every call would reserve space for what few need.
     let read = Box::pin(tokio::time::timeout(MESSAGE_MAX, read)).await;
     read.unwrap_or_else(|_| Err(message::overdue(MESSAGE_MAX)))
 }
@@ -158,7 +158,7 @@ impl Handler for ServiceHandler {
 
     #[expect(
         clippy::manual_async_fn,
-        reason = "an `async fn` has room for its argument twice, in each call under way"
+        reason = "an `async fn` stores its argument twice, in each call in flight"
     )]
     fn handle(&self, call: Call) -> impl Future<Output = ()> + Send {
         async move {
@@ -179,10 +179,10 @@ impl Handler for ServiceHandler {
     }
 }
 
-/// Sends the answer of a unary method. A client that goes ends the call.
+/// Sends the response of a unary method. The call ends when the client leaves.
 ///
 /// # Errors
-/// The method's; nothing has been sent then.
+/// The method's; nothing has been sent in that case.
 pub async fn send_unary(mut called: unary::Answer, responder: &mut Responder) -> Result<(), Error> {
     let answer = poll_fn(|cx| match called.as_mut().poll(cx) {
         Poll::Ready(answer) => Poll::Ready(Some(answer)),
@@ -194,7 +194,7 @@ pub async fn send_unary(mut called: unary::Answer, responder: &mut Responder) ->
     Ok(())
 }
 
-/// Calls a service and sends what it answers. A client that goes ends both.
+/// Calls a service and sends its response. Both end when the client leaves.
 pub async fn send(service: &GrpcService, request: Request<Body>, responder: &mut Responder) {
     let mut called = match service.call(request) {
         Ok(called) => called,
@@ -218,12 +218,12 @@ pub async fn send(service: &GrpcService, request: Request<Body>, responder: &mut
     }
 }
 
-/// The failure of a call that needs a message and has none.
+/// The error of a call that needs a message and has none.
 #[must_use]
 pub fn absent() -> Error {
-    Error::new(ErrorReason::MalformedRequest, "the request holds no message")
+    Error::new(ErrorReason::MalformedRequest, "the request contains no message")
 }
 
 fn draining() -> Error {
-    Error::unavailable(ErrorReason::Draining, Applied::No, "the server is stopping; connect again")
+    Error::unavailable(ErrorReason::Draining, Applied::No, "the server is stopping; reconnect")
 }

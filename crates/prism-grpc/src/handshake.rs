@@ -1,4 +1,4 @@
-//! The first bytes of a connection: HTTP/2's preface and our SETTINGS, or a word to a client that speaks something else.
+//! The first bytes of a connection: HTTP/2's preface and the server's SETTINGS, or a reply to another protocol.
 
 use std::io;
 
@@ -10,40 +10,40 @@ use crate::incoming::Room;
 use crate::payload::Payload;
 use crate::turns::{PREFACE, Turn, Turns};
 
-/// What is advertised beyond a connection's share of calls: a client waits without a word for a stream beyond the
-/// advertised number, and is told of its share by those few.
+/// How many streams are advertised beyond a connection's share of calls. A client waits silently for a stream beyond
+/// the advertised number; these few let it learn that its share is used up.
 const STREAMS_BEYOND_SHARE: usize = 16;
 
-/// The most streams of a connection, however large its share.
+/// The maximum number of streams on a connection, however large its share.
 const STREAMS_MAX: usize = 1024;
 
-/// What a client may send ahead on one stream: a quarter of the largest message, so that a large one takes four
-/// round trips at most.
+/// How much a client may send ahead on one stream: a quarter of the largest message, so that a large message takes at
+/// most four round trips.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 
-/// What a client may send ahead on the whole connection.
+/// How much a client may send ahead on the whole connection.
 const CONNECTION_WINDOW_BYTES: u32 = 8 * STREAM_WINDOW_BYTES;
 
-// As much again is left for those who send on.
+// The other half is left for clients that keep sending.
 const _: () = assert!(2 * Room::OWED_BYTES_MAX * STREAMS_MAX <= CONNECTION_WINDOW_BYTES as usize / 2);
 
-/// The most bytes of headers in one call; gRPC's own default is 8 KiB.
+/// The maximum size of a call's headers; gRPC's own default is 8 KiB.
 const HEADERS_BYTES_MAX: u32 = 32 * 1024;
 
-/// The bytes of answers that one stream may hold back for a client that does not read.
+/// How many bytes of responses one stream may buffer for a client that does not read.
 const SEND_BUFFER_BYTES_MAX: usize = 1024 * 1024;
 
 /// See [`TURN_BYTES`](crate::turns::TURN_BYTES).
 const UNACCEPTED_RESETS_MAX: usize = 2 * 1024;
 
-/// The answer to a client that speaks HTTP/1.1.
+/// The response to a client that speaks HTTP/1.1.
 const HTTP1_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
     content-length: 81\r\n\r\nThis port speaks gRPC (HTTP/2 with prior knowledge, no HTTP/1.1 and no TLS here)\n";
 
 /// A connection whose client speaks HTTP/2.
 pub(crate) type H2<S> = Connection<Turns<S>, Payload>;
 
-/// Shakes hands with a client that may have so many calls under way. `None`: it spoke something else and has been told.
+/// Performs the handshake with a client that may have `calls_max` calls in flight. `None`: it spoke something else.
 pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     calls_max: usize,

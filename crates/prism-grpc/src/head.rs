@@ -13,19 +13,19 @@ pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 /// The header that names the compression of a call's messages.
 pub const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
-/// The header that ends an answer: how the call went.
+/// The header that carries a call's status and ends its response.
 pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// The header of W3C Trace Context, <https://www.w3.org/TR/trace-context/>: `00-TRACE_ID-SPAN_ID-FLAGS`.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The header that carries the key under which a call may be repeated.
+/// The header that carries a call's idempotency key: the call may be repeated under it.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The most digits of a `grpc-timeout`.
+/// The maximum number of digits of a `grpc-timeout`.
 const DIGITS_MAX: usize = 8;
 
-/// The answer to a request that is not gRPC at all; `None` for one that is.
+/// The response to a request that is not gRPC at all; `None` if it is gRPC.
 #[must_use]
 pub fn refusal(head: &request::Parts) -> Option<Response<()>> {
     let (status, header, value) = if head.method != Method::POST {
@@ -41,17 +41,17 @@ pub fn refusal(head: &request::Parts) -> Option<Response<()>> {
     Some(response)
 }
 
-/// Whether a head is gRPC's: its content type is `application/grpc`, alone or with a format (`+proto`) or parameters.
+/// Whether a head is gRPC's: its content type is `application/grpc`, possibly with a format (`+proto`) or parameters.
 #[must_use]
 pub fn is_grpc(headers: &HeaderMap) -> bool {
     let rest = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
-/// The time a call may take, by its `grpc-timeout`: up to eight digits and a unit.
+/// The timeout of a call, from its `grpc-timeout`: up to eight digits and a unit.
 ///
 /// # Errors
-/// MALFORMED_REQUEST where it is something else.
+/// MALFORMED_REQUEST if the header is malformed.
 pub fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
     let Some(value) = headers.get(GRPC_TIMEOUT) else { return Ok(None) };
     parse_timeout(value.as_bytes()).map(Some).ok_or_else(|| {
@@ -80,12 +80,12 @@ fn parse_timeout(value: &[u8]) -> Option<Duration> {
     }
 }
 
-/// Writes a `grpc-timeout`, rounded up by at most 1 %: what a client allows is a round number, and if what is left of
-/// it is one, too, HPACK sends one byte for it in place of a header that is new with each call.
+/// Formats a `grpc-timeout`, rounded up by at most 1 %. A client's timeout is a round number; if the rest of it is one,
+/// too, HPACK sends one byte instead of a header that is new with each call.
 #[must_use]
 pub fn timeout_value(timeout: Duration) -> HeaderValue {
-    /// Three digits are precise enough. A number has no more than eight: an hour is the largest unit, and each is at most
-    /// 1,000 of the next.
+    /// Three digits are precise enough. A number never has more than eight: the largest unit is an hour, and each unit
+    /// is at most 1,000 of the next.
     const PRECISE: u64 = 100;
     let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
     let units = [
@@ -98,7 +98,7 @@ pub fn timeout_value(timeout: Duration) -> HeaderValue {
     let in_units = units.into_iter().map(|(unit, name)| (nanos.div_ceil(unit), name));
     let (mut number, unit) =
         in_units.into_iter().find(|(number, _)| *number >= PRECISE).unwrap_or((nanos, b'n'));
-    // By hand: `format!` takes a hundredth of a call through the proxy.
+    // Formatted by hand: `format!` takes 1 % of a call through the proxy.
     let mut text = [b'0'; DIGITS_MAX + 1];
     let mut begin = DIGITS_MAX;
     text[begin] = unit;
@@ -110,13 +110,13 @@ pub fn timeout_value(timeout: Duration) -> HeaderValue {
     HeaderValue::from_bytes(&text[begin..]).expect("digits and a letter are a header value")
 }
 
-/// The failure of a call whose time is up. `acting`: somebody had begun to act on it.
+/// The error of a call whose deadline has passed. `acting`: somebody had begun to act on it.
 #[must_use]
 pub fn deadline_exceeded(acting: bool) -> Error {
     let (told, applied) = if acting {
-        ("the call's time was up before it was answered; a write may still have been applied", Applied::Maybe)
+        ("the deadline passed before the response; a write may still have been applied", Applied::Maybe)
     } else {
-        ("the call's time was up before it was acted on; nothing was applied", Applied::No)
+        ("the deadline passed before the call was acted on; nothing was applied", Applied::No)
     };
     Error::new(ErrorReason::DeadlineExceeded, told).with(APPLIED, applied.as_str())
 }

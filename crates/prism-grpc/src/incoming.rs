@@ -1,4 +1,4 @@
-//! The receiving half of an HTTP/2 stream as a body, and what has been read of it before.
+//! The receiving half of an HTTP/2 stream as a body, and what has already been read from it.
 
 use std::mem;
 use std::pin::Pin;
@@ -8,30 +8,30 @@ use bytes::Bytes;
 use h2::RecvStream;
 use http_body::{Body, Frame, SizeHint};
 
-/// What has been taken from a stream and makes room for more. As long as it is little, the sender is not told: most calls
-/// have just one small message each way, and h2 gives what is left back with the stream.
+/// Bytes read from a stream that the sender's window does not have back yet. A small amount is not announced: most
+/// calls have just one small message each way, and h2 returns the rest with the stream.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
     owed: usize,
 }
 
 impl Room {
-    /// A stream may owe so much twice, for its first message and for what follows. Its window must be larger, and its
-    /// connection's so that all streams together leave room in it.
+    /// A stream may owe this much twice: for its first message and for what follows. Its window must be larger, and its
+    /// connection's so large that all streams together leave room in it.
     pub(crate) const OWED_BYTES_MAX: usize = 2 * 1024;
 
-    /// Notes that bytes were taken from the stream.
+    /// Records that bytes were read from the stream.
     pub(crate) fn taken(&mut self, bytes: usize, stream: &mut RecvStream) {
         self.owed += bytes;
         if self.owed > Self::OWED_BYTES_MAX {
-            // Fails only if more is given back than was taken.
+            // Fails only if more is released than was received.
             let _ = stream.flow_control().release_capacity(mem::take(&mut self.owed));
         }
     }
 }
 
-/// The receiving half of an HTTP/2 stream as a body; what is taken makes room for more, by 2 KiB and more. The stream's
-/// window must be larger than that; HTTP/2's default is 64 KiB.
+/// The receiving half of an HTTP/2 stream as a body. Reading it opens the window again, by 2 KiB or more at a time; the
+/// stream's window must be larger than that (HTTP/2's default is 64 KiB).
 #[derive(Debug)]
 pub struct Incoming {
     stream: RecvStream,
@@ -81,7 +81,7 @@ impl Body for Incoming {
     }
 }
 
-/// A body of bytes that are there already, and of what may follow on the stream.
+/// A body of bytes that have already arrived, followed by what may still arrive on the stream.
 #[derive(Debug)]
 pub struct Pieces {
     pieces: std::vec::IntoIter<Bytes>,
@@ -95,7 +95,7 @@ impl From<Vec<Bytes>> for Pieces {
 }
 
 impl Pieces {
-    /// Goes on with what arrives.
+    /// Continues with what arrives.
     #[must_use]
     pub fn then(self, following: Incoming) -> Self {
         Self { following: Some(following), ..self }
@@ -158,7 +158,7 @@ mod tests {
                 received += frame.unwrap().into_data().map_or(0, |data| data.len());
             }
         };
-        // The clock goes on by itself when everybody waits.
+        // The paused clock advances by itself when every task waits.
         let ended = tokio::time::timeout(STALL_MAX, all).await;
         assert_eq!((ended.is_ok(), received), (true, PIECE.len() * PIECES));
     }

@@ -1,4 +1,4 @@
-//! gRPC over HTTP/2, on the `h2` crate. It knows calls, messages and services, and nothing of the process they run in.
+//! gRPC over HTTP/2, on the `h2` crate. It knows calls, messages and services, not the process around them.
 //!
 //! | module | owns |
 //! |---|---|
@@ -6,29 +6,29 @@
 //! | [`span`] | what a call needs of tracing, as traits |
 //! | [`shares`] | bounded resources, and the share that one connection may use |
 //! | [`slots`] | slots that calls occupy while they last |
-//! | [`limits`] | how much those are |
-//! | [`peer`] | a connection's other end, and what it uses |
-//! | [`context`] | what is known of a call beside its message |
-//! | [`payload`] | bytes on their way out, charged until they have left |
+//! | [`limits`] | the sizes of those resources |
+//! | [`peer`] | the other end of a connection, and what it uses |
+//! | [`context`] | what is known about a call besides its message |
+//! | [`payload`] | outgoing bytes, charged until they have been written |
 //! | [`counters`] | plain counters of connections and calls |
 //! | [`incoming`] | the receiving half of a stream as a body |
 //! | [`pump`] | moving a body into a stream under flow control |
 //! | [`message`] | the framing of gRPC messages |
 //! | [`shared`] | what the connections of a process share |
-//! | `turns` | a socket, read by the turn |
-//! | `admission` | which calls are let in |
-//! | [`call`] | one gRPC call on its stream, and its answer |
+//! | `turns` | a socket, read in turns |
+//! | `admission` | which calls are accepted |
+//! | [`call`] | one gRPC call on its stream, and its response |
 //! | `handshake` | the first bytes of a connection |
-//! | `resets` | how many calls a client has reset of late |
+//! | `resets` | how many calls a client has reset recently |
 //! | [`connection`] | one HTTP/2 connection: streams, graceful end |
-//! | `connections` | the open connections, and which gives way to a new one |
-//! | [`unary`] | unary methods, called without a service between |
+//! | `connections` | the open connections, and which makes room for a new one |
+//! | [`unary`] | unary methods, called without a service in between |
 //! | [`service`] | tonic services as one |
-//! | [`handler`] | answering calls with them |
+//! | [`handler`] | serving calls with them |
 //! | [`workers`] | threads with a runtime each, and the acceptor that feeds them |
 //!
-//! A module imports only those above it. A connection lives on one worker, and so does everything it touches. That is
-//! where most of the speed comes from: waking another thread was the largest single cost of a forwarded call.
+//! A module imports only those above it. A connection lives on one worker, and so does everything it touches. Most of
+//! the speed comes from that: waking another thread was the largest single cost of a forwarded call.
 
 mod admission;
 pub mod call;

@@ -1,52 +1,52 @@
-//! What a server may use at once, and how much of it one connection may.
+//! How much a server may use at once, and how much of that one connection may use.
 //!
-//! A connection's share lies below the bound of the whole, so that one that uses its share up is refused and no other is.
+//! A connection's share is below the global limit, so that a connection that uses it up is refused and no other is.
 
 use prism_proto::limits::MESSAGE_BYTES_MAX;
 
-/// The bounds.
+/// The limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Calls under way.
+    /// Calls in flight.
     pub in_flight_max: usize,
-    /// Those of one connection.
+    /// Calls in flight on one connection.
     pub connection_in_flight_max: usize,
-    /// Streams of one connection to health's `Watch` and to reflection, which last.
+    /// Long-lived streams of one connection: health's `Watch` and reflection.
     pub connection_watches_max: usize,
-    /// Bytes of requests that are being read or wait for their end.
+    /// Bytes of requests that are being received or are not complete yet.
     pub request_bytes_max: usize,
-    /// Those of one connection.
+    /// The same for one connection.
     pub connection_request_bytes_max: usize,
-    /// Bytes of answers that clients have not taken.
+    /// Bytes of responses that clients have not read yet.
     pub answer_bytes_max: usize,
-    /// Those of one connection.
+    /// The same for one connection.
     pub connection_answer_bytes_max: usize,
-    /// Calls that a client may reset in ten seconds.
+    /// Calls that a client may reset within ten seconds.
     pub resets_max: usize,
 }
 
 impl Limits {
-    /// Calls under way in a process: at some 12 KiB each, what a small machine has to spare. A 32nd is a thousand.
+    /// Calls in flight in a process: at some 12 KiB each, what a small machine can spare. 1/32 of it is a thousand.
     pub const IN_FLIGHT_MAX: usize = 32_000;
 
-    /// Streams of one connection to health's `Watch` and to reflection: a client needs one of each, and both versions of
+    /// Streams of one connection to health's `Watch` and to reflection: a client needs one of each, and two versions of
     /// reflection make three.
     pub const CONNECTION_WATCHES_MAX: usize = 4;
 
-    /// Bytes of requests, and of answers, in a process: 64 of the largest messages.
+    /// Bytes of requests, and of responses, in a process: 64 of the largest messages.
     pub const BYTES_MAX: usize = 64 * MESSAGE_BYTES_MAX;
 
-    /// Resets of one client in ten seconds: a busy client that gives each of a thousand calls a second up stays below it.
+    /// Resets by one client in ten seconds: a client that cancels each of a thousand calls a second stays below it.
     pub const RESETS_MAX: usize = 10_000;
 
-    /// A connection's share of the calls: 1/32 of the whole, and 16 at least.
+    /// A connection's share of calls: 1/32 of the whole, at least 16.
     #[must_use]
     pub fn share_of_calls(whole: usize) -> usize {
         (whole / 32).max(16).min(whole)
     }
 
-    /// A connection's share of bytes: 1/8 of the whole, which is eight of the largest messages. A 32nd would be two, and
-    /// refuse a client that reads or writes large values at once.
+    /// A connection's share of bytes: 1/8 of the whole, by default eight of the largest messages. 1/32 would be two,
+    /// and refuse a client that reads or writes large values concurrently.
     #[must_use]
     pub fn share_of_bytes(whole: usize) -> usize {
         (whole / 8).max(2 * MESSAGE_BYTES_MAX).min(whole)

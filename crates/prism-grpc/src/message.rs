@@ -1,8 +1,8 @@
 //! The framing of gRPC messages: one byte of flags, four of length, then the message
 //! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
 //!
-//! A call's first message is read whole, and only that: it names the namespace. Its bytes stay in the buffers they
-//! arrived in.
+//! Only a call's first message is read whole: it names the namespace. Its bytes stay in the buffers in which they
+//! arrived.
 
 use std::future::poll_fn;
 use std::io::Read as _;
@@ -23,7 +23,7 @@ use crate::shares::{Charge, SMALL_BYTES, Share};
 /// Flags and length.
 pub const PREFIX_BYTES: usize = 5;
 
-/// Beyond this many pieces a message is copied together: each piece costs some 100 bytes beside what it holds, and a
+/// Beyond this many pieces a message is copied into one: each piece costs some 100 bytes besides its content, and a
 /// client may send as many one-byte frames as it likes. The largest message has 256 full frames.
 const PIECES_MAX: usize = 512;
 
@@ -32,25 +32,25 @@ const PIECES_MAX: usize = 512;
 pub struct Message {
     /// The message with its prefix, in the pieces it arrived in; never empty.
     pieces: Vec<Bytes>,
-    /// Bytes of later messages that came in the same frame.
+    /// Bytes of later messages that arrived in the same frame.
     pub rest: Bytes,
     /// The length, without the prefix.
     pub len: usize,
-    /// Compressed, by what the call's `grpc-encoding` says.
+    /// Whether the message is compressed, as the call's `grpc-encoding` says.
     pub compressed: bool,
-    /// For its bytes, until it goes.
+    /// The charge for its bytes, until it is dropped.
     charge: Option<Charge>,
 }
 
 impl Message {
-    /// Uses so many bytes of the connection's share, until the message goes.
+    /// Charges `bytes` to the connection's share until the message is dropped.
     fn charge(&mut self, bytes: usize, share: &Arc<Share>) -> Result<(), Error> {
         let charged = match &mut self.charge {
             Some(charge) => charge.grow(bytes),
             None => share.charge(bytes).map(|charge| self.charge = Some(charge)),
         };
         charged.map_err(|full| {
-            let told = format!("too many bytes of requests are being received: {full}; send fewer at once");
+            let told = format!("too many bytes of requests are being received: {full}; send less at once");
             Error::new(ErrorReason::TooManyInFlight, told)
                 .with("limit", full.limit().to_string())
                 .with("size", bytes.to_string())
@@ -58,19 +58,19 @@ impl Message {
         })
     }
 
-    /// The message as it goes on: prefix and all.
+    /// The message as it is forwarded, prefix included.
     #[must_use]
     pub fn pieces(&self) -> &[Bytes] {
         &self.pieces
     }
 
-    /// The length, with the prefix.
+    /// The length, prefix included.
     #[must_use]
     pub fn wire_len(&self) -> u64 {
         (PREFIX_BYTES + self.len) as u64
     }
 
-    /// The message's bytes without the prefix: those that came, if they came in one piece.
+    /// The message's bytes without the prefix; not copied if they arrived in one piece.
     #[must_use]
     pub fn joined_payload(&self) -> Bytes {
         match &*self.pieces {
@@ -93,8 +93,8 @@ impl Message {
 /// Reads a call's first message, of at most `len_max` bytes. `None`: the client ended without one.
 ///
 /// # Errors
-/// MESSAGE_TOO_LARGE, MALFORMED_REQUEST, TOO_MANY_IN_FLIGHT when `share` is used up. A lost client is `Ok(None)`
-/// too: nobody is left to be told.
+/// MESSAGE_TOO_LARGE, MALFORMED_REQUEST, or TOO_MANY_IN_FLIGHT if `share` is used up. A lost client is `Ok(None)`, too:
+/// nobody is left to receive an error.
 pub async fn read_first(
     body: &mut RecvStream,
     len_max: usize,
@@ -108,7 +108,7 @@ pub async fn read_first(
         if piece.is_empty() {
             continue;
         }
-        // The client may send on: what is held is bounded by `len_max` and the budget, not by the window.
+        // The client may keep sending: `len_max` and the budget bound what is held, not the window.
         room.taken(piece.len(), body);
         received += piece.len();
         if received > SMALL_BYTES {
@@ -134,12 +134,12 @@ pub async fn read_first(
     }
     match received {
         0 => Ok(None),
-        _ => Err(malformed(format!("the request ends after {received} bytes, inside its first message"))),
+        _ => Err(malformed(format!("the request ends after {received} bytes, within its first message"))),
     }
 }
 
-/// Waits for the end of a call that may hold just one message, which has been read. A stream that were answered
-/// before its end would have to be reset, and HTTP/2 peers allow few of those.
+/// Waits for the end of a call that may have only one message, which has been read. Responding before the end would
+/// mean resetting the stream, and HTTP/2 peers allow few resets.
 ///
 /// # Errors
 /// MALFORMED_REQUEST: there is more, or the client has reset the call.
@@ -148,18 +148,18 @@ pub async fn read_end(message: &Message, body: &mut RecvStream) -> Result<(), Er
     while empty && !body.is_end_stream() {
         match poll_fn(|cx| body.poll_data(cx)).await {
             Some(Ok(piece)) => empty = piece.is_empty(),
-            Some(Err(_)) => return Err(malformed("the client has reset the call before its end".into())),
+            Some(Err(_)) => return Err(malformed("the client reset the call before its end".into())),
             None => break,
         }
     }
     if empty {
         Ok(())
     } else {
-        Err(malformed("the request holds more than the one message of its method".into()))
+        Err(malformed("the request contains more than the one message of its method".into()))
     }
 }
 
-/// The compressed flag and the length that a message begins with.
+/// The compressed flag and the length at the start of a message.
 fn prefix(pieces: &[Bytes]) -> Result<(bool, usize), Error> {
     let mut bytes = pieces.iter().flat_map(|piece| piece.iter().copied());
     let flag = bytes.next().unwrap_or_default();
@@ -178,7 +178,7 @@ fn joined(pieces: &[Bytes], whole: usize) -> Bytes {
     joined.freeze()
 }
 
-/// Puts the prefix of an uncompressed message before it.
+/// Prepends the prefix of an uncompressed message.
 #[must_use]
 pub fn framed(message: &[u8]) -> Bytes {
     let mut framed = BytesMut::with_capacity(PREFIX_BYTES + message.len());
@@ -198,10 +198,10 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// What the answer to an unknown encoding offers.
+    /// The encodings that the response to an unknown one offers.
     pub const ACCEPTED: &'static str = "identity,gzip";
 
-    /// What `grpc-encoding` says.
+    /// Parses `grpc-encoding`.
     ///
     /// # Errors
     /// COMPRESSION_UNSUPPORTED.
@@ -219,10 +219,10 @@ impl Encoding {
         }
     }
 
-    /// A compressed message's plain bytes, of which there may be at most `len_max`.
+    /// Decompresses a message to at most `len_max` bytes.
     ///
     /// # Errors
-    /// MESSAGE_TOO_LARGE, or MALFORMED_REQUEST where the bytes are not what `grpc-encoding` says.
+    /// MESSAGE_TOO_LARGE, or MALFORMED_REQUEST if the bytes are not what `grpc-encoding` says.
     pub fn decompress(
         self,
         message: &mut Message,
@@ -231,7 +231,7 @@ impl Encoding {
     ) -> Result<Vec<u8>, Error> {
         if self == Self::Identity {
             return Err(malformed(
-                "the message is flagged as compressed, and no grpc-encoding says how".into(),
+                "the message is flagged as compressed, but the call has no grpc-encoding".into(),
             ));
         }
         let compressed = message.payload().collect::<Vec<_>>().concat();
@@ -239,9 +239,9 @@ impl Encoding {
         let mut decoder = GzDecoder::new(compressed.as_slice()).take(len_max as u64 + 1);
         match decoder.read_to_end(&mut plain) {
             Ok(len) if len > len_max => Err(too_large(len, len_max)),
-            // A reader that goes on behind the first member would find another message than this one.
+            // A reader that continues after the first member would decode a different message.
             Ok(_) if !decoder.into_inner().into_inner().is_empty() => {
-                Err(malformed("there are bytes behind the end of the gzip member".into()))
+                Err(malformed("there are bytes after the end of the gzip member".into()))
             }
             Ok(len) => {
                 message.charge(len, share)?;
@@ -257,14 +257,14 @@ fn malformed(message: String) -> Error {
     Error::new(ErrorReason::MalformedRequest, message)
 }
 
-/// The failure of a call whose message does not come.
+/// The error of a call whose message does not arrive in time.
 #[must_use]
 pub fn overdue(limit: Duration) -> Error {
-    let told = format!("the call's message has not come within {} s; nothing was applied", limit.as_secs());
+    let told = format!("the call's message did not arrive within {} s; nothing was applied", limit.as_secs());
     Error::new(ErrorReason::DeadlineExceeded, told).with(APPLIED, Applied::No.as_str())
 }
 
-/// The refusal of a message over a limit.
+/// The error of a message that exceeds a limit.
 #[must_use]
 pub fn too_large(len: usize, len_max: usize) -> Error {
     Error::new(

@@ -1,19 +1,19 @@
-//! What is handed to HTTP/2 to be sent: bytes, and the charge for them until they have left.
+//! What HTTP/2 is given to send: bytes, and the charge for them until they have been written.
 
 use bytes::{Buf, Bytes};
 
 use crate::shares::Charge;
 
-/// Bytes of an answer. h2 drops them once they are written, and with them the [`Charge`].
+/// Bytes of a response. h2 drops them once they are written, and with them the [`Charge`].
 #[derive(Debug, Default)]
 pub struct Payload {
     bytes: Bytes,
-    /// Boxed, since few are charged and all are handed on.
+    /// Boxed, because all are passed on and few are charged.
     _charge: Option<Box<Charge>>,
 }
 
 impl Payload {
-    /// Bytes that are paid for.
+    /// Bytes with their charge.
     #[must_use]
     pub fn charged(bytes: Bytes, charge: Charge) -> Self {
         Self { bytes, _charge: Some(Box::new(charge)) }
@@ -25,7 +25,7 @@ impl Payload {
         Self::default()
     }
 
-    /// Bytes that are nobody's share: a request on its way to a backend, whose message is charged already.
+    /// Bytes that no share pays for: a request on its way to a backend, whose message is already charged.
     #[must_use]
     pub fn free(bytes: Bytes) -> Self {
         Self { bytes, _charge: None }

@@ -1,4 +1,4 @@
-//! The other end of a connection: where it is, who it is, and what it uses of the server.
+//! The other end of a connection: its address, its identity, and what it uses of the server.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use crate::limits::Limits;
 use crate::shares::{Pool, Share};
 use crate::slots::Slots;
 
-/// Where a peer is.
+/// The address of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerAddress {
     /// Over TCP.
@@ -30,34 +30,34 @@ impl fmt::Display for PeerAddress {
     }
 }
 
-/// Who makes a call, once something has proved it.
+/// Who makes a call, if something has proved it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// The name: 1 to 256 visible ASCII characters.
     pub name: Arc<str>,
 }
 
-/// One connection's other end.
+/// The other end of one connection.
 #[derive(Debug)]
 pub struct Peer {
-    /// Where it is.
+    /// Its address.
     pub address: PeerAddress,
-    /// Who it is; `None` where nothing has proved it.
+    /// Its identity; `None` if nothing has proved it.
     pub identity: Option<Identity>,
-    /// Bytes of its requests that are being read or wait for their end.
+    /// Bytes of its requests that are being received or are not complete yet.
     pub requests: Arc<Share>,
-    /// Bytes of answers that it has not taken.
+    /// Bytes of responses that it has not read yet.
     pub answers: Arc<Share>,
     calls: AtomicUsize,
     calls_max: usize,
     watches: AtomicUsize,
     watches_max: usize,
     resets: AtomicU32,
-    /// The number of its last call, or else its own, among all that has arrived.
+    /// The number of its last call or, without any, its own, among everything that has arrived.
     last_call: AtomicU64,
     is_leaving: AtomicBool,
     evict: Notify,
-    /// The server's figures.
+    /// The server's counters.
     pub(crate) counters: Arc<Counters>,
     unary_slots: OnceLock<Arc<Slots>>,
     stream_slots: OnceLock<Arc<Slots>>,
@@ -92,18 +92,18 @@ impl Peer {
         })
     }
 
-    /// What its unary calls may occupy at once of something that connections share, such as places at a backend: so many,
-    /// as whoever asks first says.
+    /// The slots that its unary calls may hold of something that connections share, such as slots at a backend. The
+    /// first caller sets their number.
     pub fn unary_slots(&self, max: usize) -> &Arc<Slots> {
         self.unary_slots.get_or_init(|| Slots::new(max))
     }
 
-    /// The same for its other calls.
+    /// The same for its streams.
     pub fn stream_slots(&self, max: usize) -> &Arc<Slots> {
         self.stream_slots.get_or_init(|| Slots::new(max))
     }
 
-    /// Counts one call more under way; `false` if its share of them is used up.
+    /// Counts one more call in flight; `false` if its share is used up.
     pub(crate) fn begin_call(&self) -> bool {
         begin(&self.calls, self.calls_max)
     }
@@ -112,7 +112,7 @@ impl Peer {
         self.calls.fetch_sub(1, Relaxed);
     }
 
-    /// Counts one stream more that lasts; `false` if there are as many as may be.
+    /// Counts one more long-lived stream; `false` if the limit is reached.
     pub(crate) fn begin_watch(&self) -> bool {
         begin(&self.watches, self.watches_max)
     }
@@ -121,12 +121,12 @@ impl Peer {
         self.watches.fetch_sub(1, Relaxed);
     }
 
-    /// Notes that a call has come, and its number.
+    /// Records that a call has arrived, and its number.
     pub(crate) fn note_call(&self, number: u64) {
         self.last_call.store(number, Relaxed);
     }
 
-    /// Since when it has no call, for comparing peers; `None` while it has one, or is asked to leave already.
+    /// Since when it has been idle, for comparing peers; `None` if it has a call in flight or is leaving already.
     pub(crate) fn idle_since(&self) -> Option<u64> {
         let is_idle = !self.is_leaving() && self.calls.load(Relaxed) == 0 && self.watches.load(Relaxed) == 0;
         is_idle.then(|| self.last_call.load(Relaxed))
@@ -148,17 +148,17 @@ impl Peer {
         self.evict.notified().await;
     }
 
-    /// The calls that it may have under way at once.
+    /// How many calls it may have in flight.
     pub(crate) fn calls_max(&self) -> usize {
         self.calls_max
     }
 
-    /// Counts a call that it has reset.
+    /// Counts a call that the client has reset.
     pub(crate) fn note_reset(&self) {
         self.resets.fetch_add(1, Relaxed);
     }
 
-    /// The calls that it has reset since this was asked last.
+    /// The number of calls reset since the last time this was called.
     pub(crate) fn take_resets(&self) -> u32 {
         self.resets.swap(0, Relaxed)
     }

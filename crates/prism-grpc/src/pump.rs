@@ -1,4 +1,4 @@
-//! Moves a body into an HTTP/2 stream as fast as the receiver takes it.
+//! Moves a body into an HTTP/2 stream as fast as the receiver reads it.
 
 use std::fmt::Display;
 use std::future::{Future, poll_fn};
@@ -17,14 +17,14 @@ use crate::head::GRPC_STATUS;
 use crate::payload::Payload;
 use crate::shares::{Charge, Full, SMALL_BYTES, Share};
 
-/// How long a receiver may take nothing while there is something to send. One that stalls for longer is cut off:
-/// what it has not read holds memory here and windows behind.
+/// How long a receiver may read nothing while there is something to send. One that stalls for longer is cut off: what
+/// it has not read holds memory here and windows upstream.
 pub const STALL_MAX: Duration = Duration::from_secs(60);
 
-/// A body gives way to the other work on its thread whenever it has sent so much: some hundred microseconds' worth.
+/// After this many bytes a body yields to the other work on its thread: some hundred microseconds' worth.
 const TURN_BYTES: usize = 64 * 1024;
 
-/// Why a body did not arrive whole.
+/// Why a body did not arrive in full.
 #[derive(Debug, thiserror::Error)]
 pub enum PumpError<E: Display> {
     /// The body failed.
@@ -33,40 +33,40 @@ pub enum PumpError<E: Display> {
     /// The receiver reset the stream, or its connection is gone.
     #[error("the receiver is gone")]
     Gone,
-    /// The receiver took nothing for [`STALL_MAX`].
-    #[error("the receiver took nothing for {} s", STALL_MAX.as_secs())]
+    /// The receiver read nothing for [`STALL_MAX`].
+    #[error("the receiver read nothing for {} s", STALL_MAX.as_secs())]
     Stalled,
-    /// The receiver has too much that it has not taken.
-    #[error("the receiver has too much that it has not taken: {0}")]
+    /// The receiver has too many unread bytes.
+    #[error("the receiver has too many unread bytes: {0}")]
     Full(Full),
 }
 
-/// What has been sent of an answer, or of what follows a request's first message.
+/// What has been sent of a response, or of what follows a request's first message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
     /// Bytes of its body.
     pub bytes: u64,
-    /// The status it ended with; `None` before its end.
+    /// The final status; `None` before the end.
     pub code: Option<Code>,
 }
 
 impl Sent {
-    /// Notes the status in the last headers of an answer. One without a status is `UNKNOWN` to a client, too.
+    /// Records the status in a response's last headers. A missing one is `UNKNOWN`, as it is to a client.
     pub(crate) fn end(&mut self, last: &HeaderMap) {
         let code = last.get(GRPC_STATUS).map(|value| Code::from_bytes(value.as_bytes()));
         self.code = Some(code.unwrap_or(Code::Unknown));
     }
 }
 
-/// Sends the frames of a body and ends the stream with the body's trailers, or without. `sent` tells how far it came. What
-/// waits for the receiver is a charge on `share`. With `received`, a body that the receiver does not take is received to
-/// its end all the same, and then `received` is called: whoever sends it waits for nobody.
+/// Sends the frames of a body, then ends the stream with the body's trailers, if any. `sent` records the progress.
+/// Bytes that wait for the receiver are charged to `share`. With `received`, the body is read to its end even if the
+/// receiver stalls, and `received` is called then, so that the body's sender waits for nobody.
 ///
 /// # Errors
-/// [`PumpError`]; the stream has then not been ended.
+/// [`PumpError`]; the stream has not been ended in that case.
 ///
 /// # Cancel safety
-/// What was taken from the body has been handed to the stream, except for one frame that waits for the receiver.
+/// Everything read from the body has been handed to the stream, except one frame that waits for the receiver.
 pub async fn pump<B>(
     mut body: Pin<&mut B>,
     stream: &mut SendStream<Payload>,
@@ -104,7 +104,7 @@ where
                         _ => Payload::free(data),
                     };
                     if !has_room(stream, len) {
-                        // Boxed, since every call would have to have room for what few do.
+                        // Boxed, because otherwise every call would reserve space for what few do.
                         if let Some(received) = received.take() {
                             return Box::pin(hold(payload, body, stream, share, sent, received)).await;
                         }
@@ -126,7 +126,7 @@ where
     }
 }
 
-/// Charges bytes on a share, and waits for room there.
+/// Charges bytes to a share, waiting for room there.
 async fn charged<E: Display>(
     data: Bytes,
     share: &Arc<Share>,
@@ -153,7 +153,7 @@ async fn wait_for_charge<E: Display>(
     share.charge(bytes).map_err(PumpError::Full)
 }
 
-/// Receives the rest of a body whose receiver takes nothing now, and sends it as that takes it.
+/// Receives the rest of a body whose receiver has stalled, and sends it as that reads on.
 async fn hold<B>(
     first: Payload,
     mut body: Pin<&mut B>,
@@ -203,20 +203,20 @@ where
     stream.send_trailers(trailers).map_err(|_| PumpError::Gone)
 }
 
-/// Lets everything else on this thread have a turn, sockets that became readable too. `yield_now` alone ends with any
-/// wake of the task, and the connection wakes it for each frame that it has written: the two would keep the thread to
-/// themselves.
+/// Gives everything else on this thread a turn, including sockets that have become readable. `yield_now` alone returns
+/// on any wake of the task, and the connection wakes it for each frame that it has written: the two would monopolize
+/// the thread.
 async fn give_way() {
     let _ = tokio::spawn(tokio::task::yield_now()).await;
 }
 
-/// Whether the stream takes at least a part of `len` bytes now; what it does not take yet, it holds.
+/// Whether the stream accepts at least a part of `len` bytes now; it buffers what it cannot send yet.
 fn has_room(stream: &mut SendStream<Payload>, len: usize) -> bool {
     stream.reserve_capacity(len);
     len == 0 || stream.capacity() > 0
 }
 
-/// Waits until the stream takes a part of what it was [asked to take](has_room).
+/// Waits until the stream accepts a part of what it was [asked for](has_room).
 async fn wait_for_room<E: Display>(stream: &mut SendStream<Payload>) -> Result<(), PumpError<E>> {
     let room = poll_fn(|cx| {
         if stream.poll_reset(cx).is_ready() {
@@ -245,7 +245,7 @@ mod tests {
 
     const FRAME: &[u8] = &[7; 16 * 1024];
 
-    /// Always has one frame more, and counts them.
+    /// Always has another frame, and counts them.
     struct Endless(Arc<AtomicUsize>);
 
     impl Body for Endless {
@@ -261,7 +261,7 @@ mod tests {
         }
     }
 
-    /// A client that reads an answer as fast as it comes.
+    /// A client that reads a response as fast as it arrives.
     async fn read_all(io: tokio::io::DuplexStream) {
         let (mut send, connection) = h2::client::handshake(io).await.unwrap();
         tokio::spawn(connection);
@@ -291,7 +291,7 @@ mod tests {
 
         let rounds = 20;
         for _ in 0..rounds {
-            // Reads before there is anything, so that it waits for the driver.
+            // Reads before there is any data, so that it waits for the driver.
             let mut byte = [0];
             let (read, written) = tokio::join!(server.read_exact(&mut byte), client.write_all(b"?"));
             read.and(written).unwrap();

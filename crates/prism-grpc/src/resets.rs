@@ -1,13 +1,13 @@
-//! How many calls a client has reset of late.
+//! How many calls a client has reset recently.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Over so long resets are counted: see [`resets_max`](crate::limits::Limits::resets_max).
+/// The period over which resets are counted: see [`resets_max`](crate::limits::Limits::resets_max).
 const RESETS_WINDOW: Duration = Duration::from_secs(10);
 
-/// The resets of the last and this [`RESETS_WINDOW`].
+/// The resets of the current and the previous [`RESETS_WINDOW`].
 #[derive(Debug, Default)]
 pub(crate) struct Resets {
     since: Option<Instant>,
@@ -15,7 +15,7 @@ pub(crate) struct Resets {
 }
 
 impl Resets {
-    /// Counts so many more, and returns how many it comes to.
+    /// Counts `resets` more and returns the total.
     pub(crate) fn add(&mut self, resets: u32) -> usize {
         if resets > 0 {
             let now = Instant::now();

@@ -1,4 +1,4 @@
-//! Services as one, by their names and methods.
+//! Services as one, by name and method.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -16,9 +16,9 @@ use tower_service::Service;
 
 use crate::unary::{self, Interface};
 
-/// A service as tonic generates it: it is always ready, and its clone is that of an `Arc`.
+/// A service as tonic generates it: always ready, and as cheap to clone as an `Arc`.
 pub trait TonicService: NamedService + Clone + Send + Sync + 'static {
-    /// Begins a call.
+    /// Starts a call.
     fn begin(&self, request: Request<Body>) -> Answer;
 }
 
@@ -32,14 +32,14 @@ where
     }
 }
 
-/// A service's answer, once it is there.
+/// A service's pending response.
 pub type Answer = BoxFuture<Response<Body>, Infallible>;
 
 /// Calls one service.
 type CallService = Box<dyn Fn(Request<Body>) -> Answer + Send + Sync>;
 
-/// Services as one: the seam between HTTP/2 streams and what answers them, and between the proxy and a plugin in the
-/// same process. Cheap to clone.
+/// Several services as one: the seam between HTTP/2 streams and what serves them, and between the proxy and a plugin in
+/// the same process. Cheap to clone.
 #[derive(Clone)]
 pub struct GrpcService(Arc<Parts>);
 
@@ -47,7 +47,7 @@ pub struct GrpcService(Arc<Parts>);
 struct Parts {
     services: FxHashMap<&'static str, CallService>,
     unary: FxHashMap<String, unary::Call>,
-    /// What tonic services say that they are, as the `server` header.
+    /// The `server` header of tonic services.
     server: Option<HeaderValue>,
 }
 
@@ -64,12 +64,12 @@ impl GrpcService {
         Ok(call(request))
     }
 
-    /// What tonic services say that they are, as the `server` header.
+    /// The `server` header of tonic services.
     pub(crate) fn server(&self) -> Option<&HeaderValue> {
         self.0.server.as_ref()
     }
 
-    /// What calls the method at `path` with the bytes of its message, if it is a unary method that can be called so.
+    /// The function that serves the method at `path` from the bytes of its message, if it has one: a unary method.
     #[must_use]
     pub fn unary(&self, path: &str) -> Option<&unary::Call> {
         self.0.unary.get(path)
@@ -91,7 +91,7 @@ impl fmt::Debug for Services {
 }
 
 impl Services {
-    /// Adds a service, in place of one of the same name, and the encoded file descriptor set that describes it.
+    /// Adds a service, replacing one of the same name, with the encoded file descriptor set that describes it.
     #[must_use]
     pub fn add<S: TonicService>(mut self, service: S, descriptors: &'static [u8]) -> Self {
         self = self.named(S::NAME, descriptors);
@@ -99,7 +99,7 @@ impl Services {
         self
     }
 
-    /// Adds an interface of unary methods, in place of one of the same name.
+    /// Adds an interface of unary methods, replacing one of the same name.
     #[must_use]
     pub fn add_unary<B>(mut self, interface: Interface<B>) -> Self {
         self = self.named(interface.name, interface.descriptors);
@@ -107,7 +107,7 @@ impl Services {
         self
     }
 
-    /// Takes note of a service, and lets go of what answered for it before.
+    /// Registers a service's name, and removes what served it before.
     fn named(mut self, name: &'static str, descriptors: &'static [u8]) -> Self {
         self.parts.services.remove(name);
         self.parts.unary.retain(|path, _| methods::service_of(path) != name);
@@ -120,7 +120,7 @@ impl Services {
         self
     }
 
-    /// Lets the tonic services among them say what they are, as the `server` header of their answers.
+    /// Sets the `server` header with which the tonic services respond.
     #[must_use]
     pub fn with_server(mut self, server: &'static str) -> Self {
         self.parts.server = Some(HeaderValue::from_static(server));
@@ -142,7 +142,7 @@ impl Services {
     /// The services as one.
     ///
     /// # Panics
-    /// A descriptor set that was compiled in does not decode.
+    /// A compiled-in descriptor set cannot be decoded.
     #[must_use]
     pub fn build(self) -> Served {
         let mut methods = Methods::default();
@@ -156,18 +156,18 @@ impl Services {
     }
 }
 
-/// Services as one, and what is known of their methods.
+/// Services as one, and what is known about their methods.
 #[derive(Clone, Debug)]
 pub struct Served {
-    /// Answers the calls to all of them.
+    /// Serves the calls to all of them.
     pub service: GrpcService,
-    /// Their methods, and no others.
+    /// Their methods and no others.
     pub methods: Methods,
     /// The encoded file descriptor sets that describe them.
     pub descriptors: Vec<&'static [u8]>,
 }
 
-/// The failure of a call to a method that is not there.
+/// The error of a call to a method that does not exist.
 #[must_use]
 pub fn unknown_method(path: &str) -> Error {
     let shown: String = path.chars().take(200).collect();

@@ -13,29 +13,29 @@ use crate::span::Tracer;
 /// What the connections of a process share.
 #[derive(Debug)]
 pub struct Shared {
-    /// Cancelled when the server stops taking calls.
+    /// Cancelled when the server stops accepting calls.
     pub drain: CancellationToken,
-    /// The figures.
+    /// The counters.
     pub counters: Arc<Counters>,
-    /// The bounds.
+    /// The limits.
     pub limits: Limits,
     /// Bytes of requests.
     pub requests: Arc<Pool>,
-    /// Bytes of answers.
+    /// Bytes of responses.
     pub answers: Arc<Pool>,
-    /// Makes the spans of calls, if they are wanted.
+    /// Creates the spans of calls, if tracing is on.
     pub tracer: Option<Arc<dyn Tracer>>,
 }
 
 impl Shared {
-    /// What a server with these limits shares from its start.
+    /// What a server with these limits shares when it starts.
     #[must_use]
     pub fn new(limits: Limits, drain: CancellationToken, tracer: Option<Arc<dyn Tracer>>) -> Self {
         let (requests, answers) = (Pool::new(limits.request_bytes_max), Pool::new(limits.answer_bytes_max));
         Self { drain, counters: Arc::default(), limits, requests, answers, tracer }
     }
 
-    /// A peer of a new connection.
+    /// The peer of a new connection.
     #[must_use]
     pub fn peer(&self, address: PeerAddress) -> Arc<Peer> {
         Peer::new(address, &self.limits, &self.requests, &self.answers, &self.counters)

@@ -1,11 +1,11 @@
 //! Bounded resources of a server, and the share that one connection may use of each.
 //!
-//! A [`Pool`] is the bound of the whole. Each connection has a [`Share`] of it, below the bound of the whole, so that a
-//! connection that uses its share up is refused and no other. What is used is a [`Charge`], given back when it is dropped.
+//! A [`Pool`] is the global limit. Each connection has a [`Share`] below it, so that a connection that uses up its
+//! share is refused and no other is. Bytes in use are a [`Charge`], returned when it is dropped.
 //!
-//! A connection lives on one worker, so its own count is seldom contended; the pool's would be, by all workers. So a share
-//! borrows from the pool by the block, and uses its first bytes without asking: a server whose pool is used up still
-//! serves small calls on every connection.
+//! A connection lives on one worker, so its own counter is seldom contended; the pool's would be, by all workers.
+//! Therefore a share borrows from the pool in blocks, and its first bytes do not count: a server whose pool is used up
+//! still serves small calls on every connection.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -14,20 +14,20 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-/// What each connection may use without it being counted for the whole: some small messages.
+/// What each connection may use without borrowing from the pool: a few small messages.
 pub const FREE_BYTES: usize = 16 * 1024;
 
-/// A message, or a piece of an answer, that is not longer is not counted: a connection has some hundred streams, and that
-/// is the bound.
+/// A message, or a piece of a response, that is no longer than this is not counted: a connection has some hundred
+/// streams, and that is the bound.
 pub(crate) const SMALL_BYTES: usize = 1024;
 
-/// What a share borrows at a time beyond that.
+/// How much a share borrows at a time beyond that.
 const BLOCK_BYTES: usize = 64 * 1024;
 
-/// How long one waits for [room](Share::room).
+/// How long to wait for [room](Share::room).
 pub const ROOM_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// A bound of the whole process, and how much of it is used.
+/// A limit of the whole process, and how much of it is in use.
 #[derive(Debug)]
 pub struct Pool {
     max: usize,
@@ -36,25 +36,25 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool of so many bytes.
+    /// A pool of `max` bytes.
     #[must_use]
     pub fn new(max: usize) -> Arc<Self> {
         Arc::new(Self { max, used: AtomicUsize::new(0), refused: AtomicU64::new(0) })
     }
 
-    /// What connections have borrowed.
+    /// How many bytes connections have borrowed.
     #[must_use]
     pub fn used(&self) -> usize {
         self.used.load(Relaxed)
     }
 
-    /// The bound.
+    /// The limit.
     #[must_use]
     pub fn max(&self) -> usize {
         self.max
     }
 
-    /// How often a connection got nothing more, be it for its own share or for the whole.
+    /// How often a charge was refused, whether by the connection's share or by the pool.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
@@ -66,17 +66,17 @@ impl Pool {
     }
 }
 
-/// Why nothing more may be used.
+/// Why a charge was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
-    /// The connection's share is used up: this is its bound in bytes.
+    /// The connection's share is used up: its limit in bytes.
     Share(usize),
-    /// The whole is used up: this is its bound in bytes.
+    /// The pool is used up: its limit in bytes.
     Pool(usize),
 }
 
 impl Full {
-    /// The bound, in bytes.
+    /// The limit, in bytes.
     #[must_use]
     pub fn limit(self) -> usize {
         match self {
@@ -100,15 +100,15 @@ pub struct Share {
     pool: Arc<Pool>,
     max: usize,
     used: AtomicUsize,
-    /// What the pool has lent; changed under `lending`.
+    /// The bytes borrowed from the pool; changed under `lending`.
     borrowed: AtomicUsize,
     lending: Mutex<()>,
-    /// Signalled when less than half is used again.
+    /// Signalled when less than half is in use again.
     room: Notify,
 }
 
 impl Share {
-    /// A share of at most so many bytes, none of them used.
+    /// A share of at most `max` bytes, with none in use.
     #[must_use]
     pub fn of(pool: &Arc<Pool>, max: usize) -> Arc<Self> {
         Arc::new(Self {
@@ -121,25 +121,25 @@ impl Share {
         })
     }
 
-    /// Uses so many bytes.
+    /// Charges `bytes`.
     ///
     /// # Errors
-    /// The connection's share, or the pool, does not have them.
+    /// The connection's share, or the pool, is used up.
     pub fn charge(self: &Arc<Self>, bytes: usize) -> Result<Charge, Full> {
         self.take(bytes)?;
         Ok(Charge { share: Arc::clone(self), bytes })
     }
 
-    /// Whether less than half is used: the other half is for what has begun.
+    /// Whether less than half is in use: the other half is for responses that have begun.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.used.load(Relaxed) <= self.max / 2
     }
 
-    /// Waits for [room](Self::has_room), for [`ROOM_WAIT_MAX`] at the most.
+    /// Waits for [room](Self::has_room), for at most [`ROOM_WAIT_MAX`].
     ///
     /// # Errors
-    /// There was none.
+    /// There was no room in that time.
     pub async fn room(&self) -> Result<(), Full> {
         let room = async {
             loop {
@@ -194,7 +194,7 @@ impl Share {
         }
     }
 
-    /// Gives back to the pool what is not used, but for a block.
+    /// Returns unused bytes to the pool, except for one block.
     fn repay(&self) {
         let _lending = self.lending.lock().unwrap_or_else(PoisonError::into_inner);
         let borrowed = self.borrowed.load(Relaxed);
@@ -213,7 +213,7 @@ impl Drop for Share {
     }
 }
 
-/// Bytes of a [`Share`] that are used until this is dropped.
+/// Bytes of a [`Share`] that are in use until this is dropped.
 #[derive(Debug)]
 pub struct Charge {
     share: Arc<Share>,
@@ -221,10 +221,10 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// Uses so many bytes more.
+    /// Charges `bytes` more.
     ///
     /// # Errors
-    /// The connection's share, or the pool, does not have them.
+    /// The connection's share, or the pool, is used up.
     pub fn grow(&mut self, bytes: usize) -> Result<(), Full> {
         self.share.take(bytes)?;
         self.bytes += bytes;
@@ -263,7 +263,7 @@ mod tests {
         let held = one.charge(1000 * KIB).unwrap();
         assert_eq!(other.charge(100 * KIB).unwrap_err(), Full::Pool(1024 * KIB));
         let mut small = other.charge(FREE_BYTES).unwrap();
-        assert_eq!(small.grow(1), Err(Full::Pool(1024 * KIB)), "what was refused is not used");
+        assert_eq!(small.grow(1), Err(Full::Pool(1024 * KIB)), "a refused charge uses nothing");
         drop(held);
         assert_eq!(small.grow(1), Ok(()));
     }

@@ -1,27 +1,27 @@
-//! A number of slots that calls occupy while they last. Taking a free one costs an addition: there are some for each call.
+//! A fixed number of slots, held by calls while they last. Taking a free one costs an addition: each call takes some.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use tokio::sync::Notify;
 
-/// So many slots.
+/// A set of slots.
 #[derive(Debug)]
 pub struct Slots {
     max: usize,
     used: AtomicUsize,
-    /// Signalled when one of all of them is free again.
+    /// Signalled when all slots were taken and one becomes free.
     freed: Notify,
 }
 
 impl Slots {
-    /// That many slots, all of them free.
+    /// `max` slots, all of them free.
     #[must_use]
     pub fn new(max: usize) -> Arc<Self> {
         Arc::new(Self { max, used: AtomicUsize::new(0), freed: Notify::new() })
     }
 
-    /// How many there are.
+    /// The number of slots.
     #[must_use]
     pub fn max(&self) -> usize {
         self.max
@@ -37,7 +37,7 @@ impl Slots {
     /// Takes a slot once one is free.
     ///
     /// # Cancel safety
-    /// Dropped while it waits, it leaves its turn to the next.
+    /// A future that is dropped while it waits passes its turn to the next.
     pub async fn take(self: &Arc<Self>) -> Slot {
         match self.try_take() {
             Some(slot) => slot,
@@ -49,7 +49,7 @@ impl Slots {
         loop {
             let freed = self.freed.notified();
             if let Some(slot) = self.try_take() {
-                // Only the first of several that are freed at once is signalled.
+                // Of several slots freed at once, only the first is signalled.
                 if self.used.load(Relaxed) < self.max {
                     self.freed.notify_one();
                 }
@@ -59,7 +59,7 @@ impl Slots {
         }
     }
 
-    /// Whoever waits has seen all of them taken, so only then somebody may.
+    /// Waiters have seen all slots taken, so somebody can be waiting only in that case.
     fn give_back(&self) {
         if self.used.fetch_sub(1, Relaxed) == self.max {
             self.freed.notify_one();
@@ -67,7 +67,7 @@ impl Slots {
     }
 }
 
-/// A slot that is taken until this is dropped.
+/// A slot, taken until this is dropped.
 #[derive(Debug)]
 pub struct Slot(Arc<Slots>);
 

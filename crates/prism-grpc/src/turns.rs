@@ -1,7 +1,7 @@
-//! A socket as HTTP/2 reads it: the bytes that were looked at to see what it speaks, then the rest by the turn.
+//! A socket as HTTP/2 reads it: first the bytes that were inspected to detect the protocol, then the rest in turns.
 //!
-//! h2 reads what there is before it gives out the next stream. So a turn is what may be read until all streams that came
-//! with it have been accepted, and whoever accepts them [begins](Turn::begin) the next.
+//! h2 reads everything available before it yields the next stream. A turn therefore limits what may be read until all
+//! streams that came with it have been accepted; whoever accepts them [begins](Turn::begin) the next.
 
 use std::io::{self, Cursor};
 use std::pin::Pin;
@@ -11,15 +11,15 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What HTTP/2 begins with.
+/// The first bytes of HTTP/2.
 pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What is read from a socket before the streams that came with it are accepted. h2 counts the streams that were reset
-/// before they were accepted, and ends a connection that has more of them than `UNACCEPTED_RESETS_MAX`: a head and its
-/// reset take some 30 bytes at the least, so a client that cancels many calls at once stays below it.
+/// How much is read from a socket before the streams that came with it are accepted. h2 counts the streams that were
+/// reset before they were accepted, and closes a connection with more than `UNACCEPTED_RESETS_MAX` of them: a head and
+/// its reset take at least some 30 bytes, so a client that cancels many calls at once stays below it.
 pub(crate) const TURN_BYTES: usize = 32 * 1024;
 
-/// A stream whose first bytes have been looked at, and which is read by the [turn](TURN_BYTES).
+/// A stream whose first bytes have been inspected, and which is read in [turns](TURN_BYTES).
 pub(crate) struct Turns<S> {
     begin: Cursor<[u8; PREFACE.len()]>,
     stream: S,
@@ -32,13 +32,13 @@ impl<S> Turns<S> {
         Self { begin: Cursor::new(begin), stream, turn: Turn::default() }
     }
 
-    /// What is read by the turn.
+    /// The handle that begins its turns.
     pub(crate) fn turn(&self) -> Turn {
         self.turn.clone()
     }
 }
 
-/// What was read in a turn.
+/// How much was read in this turn.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Turn(Arc<AtomicUsize>);
 

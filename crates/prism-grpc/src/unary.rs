@@ -1,5 +1,5 @@
-//! Unary methods that are called with the bytes of their message, without a service in between: tonic's way from a body
-//! to a message and back takes a seventh of a small call's instructions.
+//! Unary methods that are called with the bytes of their message, without a service in between: tonic's path from a
+//! body to a message and back takes a seventh of a small call's instructions.
 
 use std::fmt;
 use std::future::{Future, ready};
@@ -14,13 +14,13 @@ use tonic::codegen::BoxFuture;
 use crate::context::Context;
 use crate::message::PREFIX_BYTES;
 
-/// The answer to a call once it is there: a message with its prefix.
+/// The pending response to a call: a message with its prefix.
 pub type Answer = BoxFuture<Bytes, Error>;
 
 /// Calls one method with the bytes of its message.
 pub type Call = Box<dyn Fn(Context, Bytes) -> Answer + Send + Sync>;
 
-/// An interface of which every method is unary.
+/// An interface whose methods are all unary.
 pub struct Interface<B> {
     pub(crate) name: &'static str,
     pub(crate) descriptors: &'static [u8],
@@ -35,13 +35,13 @@ impl<B> fmt::Debug for Interface<B> {
 }
 
 impl<B: Send + Sync + 'static> Interface<B> {
-    /// An interface by its full name, described by an encoded file descriptor set, before a backend. Methods without a
-    /// call get UNIMPLEMENTED.
+    /// An interface by its full name, described by an encoded file descriptor set, in front of a backend. Methods
+    /// without a handler fail with UNIMPLEMENTED.
     pub fn new(name: &'static str, descriptors: &'static [u8], backend: Arc<B>) -> Self {
         Self { name, descriptors, methods: FxHashMap::default(), backend }
     }
 
-    /// Answers the method of this name by `call`.
+    /// Serves the method of this name with `call`.
     #[must_use]
     pub fn method<Request, Response, Called>(
         mut self,
@@ -73,7 +73,7 @@ fn encode(message: &impl Message) -> Result<Bytes, Error> {
     let len = message.encoded_len();
     if len > limits::MESSAGE_BYTES_MAX {
         let limit = limits::MESSAGE_BYTES_MAX;
-        let told = format!("the answer is {len} bytes long; the limit is {limit} bytes");
+        let told = format!("the response is {len} bytes long; the limit is {limit} bytes");
         return Err(Error::new(ErrorReason::Internal, told)
             .with("limit", limit.to_string())
             .with("size", len.to_string()));

@@ -1,5 +1,5 @@
 //! Worker threads, each with its own single-threaded runtime, and the acceptor that hands every connection to the
-//! worker with the fewest.
+//! worker that has the fewest.
 //!
 //! `SO_REUSEPORT` would spread connections by hash instead, and put gRPC's few long-lived ones on one worker.
 
@@ -21,13 +21,13 @@ use crate::connections::{Connections, Entry};
 use crate::peer::PeerAddress;
 use crate::shared::Shared;
 
-/// How long the acceptor pauses when the system refuses, for example because file descriptors ran out.
+/// How long the acceptor pauses when the system refuses, for example because file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often a worker says that it has had a turn.
+/// How often a worker signals that it is running.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// So many beats without a call, and a worker rests: not after each pause between two calls.
+/// How many beats without a call before a worker rests: not after each pause between two calls.
 const REST_AFTER: u32 = 5;
 
 /// The running workers.
@@ -46,14 +46,14 @@ struct Worker {
     ended: oneshot::Receiver<()>,
 }
 
-/// A connection on its way to a worker. The queue needs no bound of its own: each has a place in the table.
+/// A connection on its way to a worker. The queue needs no limit of its own: each connection has a slot in the table.
 #[derive(Debug)]
 struct Connection {
     socket: Socket,
     entry: Entry,
 }
 
-/// When each worker had its last turn.
+/// When each worker last had a turn.
 #[derive(Clone, Debug)]
 pub struct Pulse(Arc<[AtomicU64]>);
 
@@ -63,13 +63,13 @@ impl Pulse {
         Self((0..workers).map(|_| AtomicU64::new(now)).collect())
     }
 
-    /// Milliseconds of a clock that all threads share, and that no test stops.
+    /// Milliseconds of a clock that all threads share and that no test pauses.
     fn now() -> u64 {
         static EPOCH: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
         u64::try_from(EPOCH.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// How many workers have not had a turn for so long.
+    /// How many workers have not had a turn for `limit`.
     #[must_use]
     pub fn stalled(&self, limit: Duration) -> usize {
         self.stalled_at(Self::now(), limit)
@@ -86,11 +86,11 @@ impl Pulse {
 }
 
 impl Workers {
-    /// Starts `count` workers. `make_handler` runs once on each, within its runtime; `rest` each time that the process has had
-    /// no call for some seconds.
+    /// Starts `count` workers. `make_handler` runs once on each, within its runtime; `rest` runs each time the process
+    /// has had no call for some seconds.
     ///
     /// # Errors
-    /// The system gives no threads.
+    /// The system refuses a thread.
     pub fn start<H: Handler>(
         count: usize,
         shared: &Arc<Shared>,
@@ -155,13 +155,13 @@ impl Workers {
         }
     }
 
-    /// When each worker had its last turn.
+    /// When each worker last had a turn.
     #[must_use]
     pub fn pulse(&self) -> Pulse {
         self.pulse.clone()
     }
 
-    /// Waits until every connection has ended, at most `limit`; then cuts off the rest. Returns how many those were.
+    /// Waits for every connection to end, at most `limit`, then cuts off the rest. Returns how many were cut off.
     pub async fn stop(self, limit: Duration) -> usize {
         let mut ended = Vec::new();
         let mut open = Vec::new();
@@ -184,8 +184,8 @@ impl Workers {
     }
 }
 
-/// With no timer armed, tokio wakes its driver through an eventfd for each call's deadline: a system call, and one
-/// more turn of its loop. Deadlines beyond a timer that is armed already cost neither.
+/// With no timer armed, tokio wakes its driver through an eventfd for each call's deadline: a system call and another
+/// turn of its loop. With a timer armed already, a later deadline costs neither.
 async fn keep_a_timer_armed(pulse: Pulse, worker: usize, shared: Arc<Shared>, rest: fn()) {
     let mut timer = tokio::time::interval(BEAT);
     let mut quiet = Quiet::default();
