@@ -1,4 +1,4 @@
-//! How the servers start, say that they are ready, drain and end.
+//! How the servers start, report that they are ready, drain and end.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -25,7 +25,7 @@ fn health(service: &str) -> HealthCheckRequest {
     HealthCheckRequest { service: service.into() }
 }
 
-/// Runs a binary that must end by itself; its exit code and what it says.
+/// Runs a binary that must end by itself; returns its exit code and standard error.
 fn failed(name: &str, args: &[&str]) -> (i32, String) {
     let output = command(name).args(args).output().unwrap();
     assert!(output.stdout.is_empty(), "a server that did not start says nothing on stdout");
@@ -165,7 +165,7 @@ async fn a_drain_has_an_end_even_if_a_call_has_none() {
     while other.unary(EchoRequest::default()).await.unwrap().into_inner().hanging == 0 {}
     plugin.signal(Signal::INT);
     assert_eq!(plugin.wait().code(), Some(0));
-    assert!(plugin.log().contains("cut off"), "{}", plugin.log());
+    assert!(plugin.log().contains("closed the rest"), "{}", plugin.log());
     let ended = tokio::time::timeout(Duration::from_secs(30), call).await.unwrap().unwrap();
     assert!(ended.is_err());
 }

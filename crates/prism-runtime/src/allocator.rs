@@ -1,15 +1,15 @@
-//! The allocator of every Prism binary: mimalloc, which is asked for an alignment only where its blocks do not have it anyway.
+//! The allocator of every Prism binary: mimalloc, asked for an alignment only where its blocks do not have it anyway.
 //!
-//! Rust names an alignment with each request, and the `mimalloc` crate passes all of them on. mimalloc 3 has a slower way for
-//! those, and takes a larger block unless the block's size is a power of two of up to 4 KiB
+//! Rust names an alignment with each request, and the `mimalloc` crate passes all of them on. mimalloc 3 has a slower
+//! path for those, and uses a larger block unless the block's size is a power of two up to 4 KiB
 //! (<https://github.com/microsoft/mimalloc/issues/889>): some 400 of the 33,000 instructions of a Get in the store.
 
 use std::alloc::{GlobalAlloc, Layout};
 
 use libmimalloc_sys as mi;
 
-/// What a block of so many bytes or more is aligned to (`MI_MAX_ALIGN_SIZE`); a smaller one is to the power of two that it
-/// has room for, as `malloc` has it.
+/// The alignment of a block of at least this many bytes (`MI_MAX_ALIGN_SIZE`); a smaller one is aligned to the largest
+/// power of two that fits into it, as with `malloc`.
 const BLOCK_ALIGNMENT: usize = 16;
 
 /// mimalloc.
@@ -21,14 +21,14 @@ fn is_aligned_anyway(size: usize, alignment: usize) -> bool {
 }
 
 #[expect(unsafe_code, reason = "the trait is unsafe, and so are the functions of a C library")]
-// SAFETY: mimalloc keeps the contract of `malloc`, `calloc`, `realloc` and `free`, alignment included, and each of its ways to free
-// or resize a block takes what any of its ways to allocate has made.
+// SAFETY: mimalloc fulfils the contract of `malloc`, `calloc`, `realloc` and `free`, alignment included, and each of
+// its functions that free or resize a block accepts one from any of its functions that allocate.
 unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let (size, alignment) = (layout.size(), layout.align());
         let block = if is_aligned_anyway(size, alignment) {
-            // SAFETY: it takes any size.
+            // SAFETY: any size is valid.
             unsafe { mi::mi_malloc(size) }
         } else {
             // SAFETY: a layout's alignment is a power of two.
@@ -41,7 +41,7 @@ unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let (size, alignment) = (layout.size(), layout.align());
         let block = if is_aligned_anyway(size, alignment) {
-            // SAFETY: it takes any size.
+            // SAFETY: any size is valid.
             unsafe { mi::mi_zalloc(size) }
         } else {
             // SAFETY: a layout's alignment is a power of two.
@@ -52,14 +52,14 @@ unsafe impl GlobalAlloc for Allocator {
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, _: Layout) {
-        // SAFETY: the caller has it from here.
+        // SAFETY: the caller got the block from this allocator.
         unsafe { mi::mi_free(block.cast()) }
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let block = if is_aligned_anyway(size, layout.align()) {
-            // SAFETY: the caller has the block from here, and gives it up.
+            // SAFETY: the caller got the block from this allocator, and gives it up.
             unsafe { mi::mi_realloc(block.cast(), size) }
         } else {
             // SAFETY: the same, and a layout's alignment is a power of two.
@@ -69,8 +69,8 @@ unsafe impl GlobalAlloc for Allocator {
     }
 }
 
-/// Gives what this thread has freed back to the system. mimalloc does that by itself beside its work, and a thread without
-/// work would keep what a burst has left.
+/// Returns memory that this thread has freed to the system. mimalloc does so only while it is at work; without this, an
+/// idle thread would keep what a burst has left.
 pub fn release() {
     #[expect(unsafe_code, reason = "a function of a C library is called")]
     // SAFETY: it takes no pointer, and any thread may call it at any time.
@@ -90,7 +90,7 @@ mod tests {
             let mut blocks = Vec::new();
             for size in (1..=600).chain([4096, 100_000]) {
                 let layout = Layout::from_size_align(size, alignment).unwrap();
-                // SAFETY: the layouts are those that the blocks are asked for with, and none is empty.
+                // SAFETY: the layouts are those with which the blocks are allocated, and none has size zero.
                 unsafe {
                     for resized in [size + size / 2 + 1, size.div_ceil(3)] {
                         let block = Allocator.alloc_zeroed(layout);

@@ -61,12 +61,12 @@ pub struct ServerArgs {
     pub traces: TraceArgs,
 }
 
-/// Where the HTTP port listens, if at all.
+/// Where the HTTP port listens, if anywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HttpListen {
-    /// There is no HTTP port.
+    /// No HTTP port.
     Off,
-    /// It listens here.
+    /// The address of the HTTP port.
     At(Address),
 }
 
@@ -78,12 +78,12 @@ impl std::str::FromStr for HttpListen {
     }
 }
 
-/// The form of the logs.
+/// The format of the logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// Lines for people.
     Text,
-    /// One JSON object a line, for collectors.
+    /// One JSON object per line, for collectors.
     Json,
 }
 
@@ -97,7 +97,7 @@ fn workers(text: &str) -> Result<NonZeroUsize, String> {
 /// Parses a drain timeout: 0s to 1h.
 ///
 /// # Errors
-/// It is no time, or too long.
+/// It is not a time, or too long.
 pub fn drain_timeout(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(timeout) if timeout <= Duration::from_secs(60 * 60) => Ok(timeout),
@@ -106,16 +106,16 @@ pub fn drain_timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Parses the command line of the service called `name` (`prism-memstore`). `defaults` are the service's own, by
-/// flag, for the help: what a shared flag means when it is not given. Wrong usage, `--help` and `--version` [`end`] the
+/// Parses the command line of the service called `name` (`prism-memstore`). `defaults` are the service's own, by flag,
+/// shown in the help: what a shared flag means when it is absent. Wrong usage, `--help` and `--version` [`end`] the
 /// process.
 #[must_use]
 pub fn parse<A: Parser>(name: &'static str, defaults: &[(&str, &str)]) -> A {
     parse_from(name, defaults, std::env::args_os()).unwrap_or_else(|error| end(name, &error))
 }
 
-/// Prints what clap says, of wrong usage or because it was asked to, and ends the process called `name` with clap's
-/// exit code; with 1 if help that was asked for cannot be written. A reader that has gone, such as `head`, has seen enough.
+/// Prints clap's message, whether about wrong usage or requested, and ends the process called `name` with clap's exit
+/// code, or with 1 if requested help cannot be written. A reader that has gone, such as `head`, has seen enough.
 pub fn end(name: &str, said: &clap::Error) -> ! {
     let code = match said.print().and_then(|()| io::stdout().flush()) {
         Err(error) if !said.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
@@ -160,7 +160,7 @@ mod tests {
         for variable in ["PRISM_SAMPLE_LISTEN", "PRISM_SAMPLE_HTTP_LISTEN", "PRISM_SAMPLE_DRAIN_TIMEOUT"] {
             assert!(help.contains(variable), "{variable} is missing in {help}");
         }
-        // However the lines were wrapped.
+        // Regardless of how the lines are wrapped.
         let words: Vec<_> = help.split_whitespace().collect();
         assert!(words.join(" ").contains("[default: 127.0.0.1:1]"), "{help}");
     }

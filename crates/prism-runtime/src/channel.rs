@@ -1,4 +1,4 @@
-//! Asking another process over gRPC, by tonic's clients, on a connection that was made before.
+//! gRPC calls to another process with tonic's clients, over a connection that already exists.
 
 use std::future::ready;
 use std::io;
@@ -8,10 +8,10 @@ use prism_net::stream::Stream;
 use tonic::transport::{Channel, Endpoint, Error};
 use tower::service_fn;
 
-/// A channel over one connection; once that is lost, its calls fail. Requests name `authority`.
+/// A channel over one connection; its calls fail once the connection is lost. Requests name `authority`.
 ///
 /// # Errors
-/// The authority is none, or the connection ends at once.
+/// The authority is invalid, or the connection ends at once.
 pub async fn over(stream: Stream, authority: &str) -> Result<Channel, Error> {
     let mut stream = Some(TokioIo::new(stream));
     let connector = service_fn(move |_| {

@@ -1,12 +1,12 @@
-//! File descriptors: as many as the system gives, and how many of them connections may take.
+//! File descriptors: the limit of open files, and how many of them connections may use.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What is kept for connections to backends, files and the HTTP port, where there are enough.
+/// How many are reserved for connections to backends, files and the HTTP port, if there are enough.
 const KEPT_MAX: u64 = 1024;
 
-/// Raises the soft limit of open files to the hard one, and says how many connections it has room for: all but 1,024 of
-/// the limit, or half of a small one. `None`: there is no limit.
+/// Raises the soft limit of open files to the hard one, and returns how many connections it has room for: all but 1,024
+/// of the limit, or half of a small limit. `None`: there is no limit.
 pub(crate) fn room_for_connections() -> Option<usize> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let limit = if current == maximum {

@@ -5,7 +5,7 @@ use std::io;
 
 use prism_net::address::Address;
 
-/// Why a server could not start or run on. Each has its exit code, so that scripts and supervisors can tell them
+/// Why a server could not start or keep running. Each has its exit code, so that scripts and supervisors can tell them
 /// apart; 2, wrong usage, is clap's own.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
@@ -17,7 +17,7 @@ pub enum ServerError {
     Address {
         /// The address as it was given.
         address: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// 78 (`EX_CONFIG` of sysexits.h): the configuration is wrong.
@@ -28,7 +28,7 @@ pub enum ServerError {
 fn hint(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::AddrInUse => {
-            "; another process listens there: stop it, or choose another address (port 0 takes a free one)"
+            "; another process listens there: stop it, or choose another address (port 0 picks a free one)"
         }
         io::ErrorKind::PermissionDenied => "; choose a port above 1023, or a path you may write to",
         io::ErrorKind::AddrNotAvailable => "; this machine does not have that address",

@@ -1,4 +1,4 @@
-//! Asking another process over HTTP/1.1, without TLS: the status of a proxy, or the admin.
+//! HTTP/1.1 requests to another process, without TLS: a proxy's status, or the admin.
 
 use std::error::Error;
 use std::io;
@@ -15,13 +15,13 @@ use prism_net::dial::dial_tcp;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-/// The largest answer that is read; the status of a proxy grows with its backends, by some hundred bytes each.
+/// The largest response that is read; a proxy's status grows with its backends, by some hundred bytes each.
 pub const ANSWER_BYTES_MAX: usize = 64 << 20;
 
-/// The longest that a connection is waited for whose question has gone on over another; the others have their own limits.
+/// The longest wait for a connection whose request has been sent over another one; the others have their own limits.
 const CONNECT_MAX: Duration = Duration::from_secs(60);
 
-/// Asks, and keeps connections for further questions. Cheap to clone.
+/// Sends requests, and keeps connections for further ones. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Fetcher(Client<Dialer, Full<Bytes>>);
 
@@ -55,25 +55,25 @@ impl Service<Uri> for Dialer {
     }
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// The other side was not reached: it has not seen the request.
+    /// The server was not reached: it has not seen the request.
     #[error("cannot connect: {0}")]
     Connect(String),
-    /// It did not answer in time.
-    #[error("no answer within {0:?}")]
+    /// It did not respond in time.
+    #[error("no response within {0:?}")]
     TimedOut(Duration),
-    /// The connection was lost, or what came is not HTTP or too large.
+    /// The connection was lost, or the response is not HTTP or too large.
     #[error("{0}")]
     Lost(String),
 }
 
 impl Fetcher {
-    /// Sends a request to an absolute `http://` URI; the whole answer, within `limit`.
+    /// Sends a request to an absolute `http://` URI and returns the whole response, within `limit`.
     ///
     /// # Errors
-    /// [`FetchError`]. An answer with any status is no error.
+    /// [`FetchError`]. A response is not an error, whatever its status.
     pub async fn send(
         &self,
         request: Request<Bytes>,
@@ -94,7 +94,7 @@ impl Fetcher {
     }
 }
 
-/// What an error chain ends with, which says the most.
+/// The last error of the chain, which is the most specific.
 fn cause(error: &dyn Error) -> String {
     let mut last = error;
     while let Some(source) = last.source() {

@@ -1,4 +1,4 @@
-//! `grpc.health.v1`: whether the server, and each of its services, takes calls; and the same for `/readyz`.
+//! `grpc.health.v1`: whether the server, and each of its services, accepts calls; and the same for `/readyz`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
-/// Reports and serves the health. Cheap to clone.
+/// Reports and serves health. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Health {
     reporter: HealthReporter,
@@ -16,7 +16,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// The health of a server (the empty name) and of the services with these full names, none of them serving yet.
+    /// The health of a server (the empty name) and of the services with these full names, all NOT_SERVING for now.
     pub async fn new(names: &[&str]) -> Self {
         let names = names.iter().copied().chain([""]).map(str::to_owned).collect();
         let health = Self { reporter: HealthReporter::new(), names, serving: Arc::default() };
@@ -24,7 +24,7 @@ impl Health {
         health
     }
 
-    /// Sets all services.
+    /// Sets the status of all services.
     pub async fn set_serving(&self, serving: bool) {
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
         for name in self.names.iter() {
@@ -33,7 +33,7 @@ impl Health {
         self.serving.store(serving, Ordering::Release);
     }
 
-    /// Whether the server takes calls.
+    /// Whether the server accepts calls.
     #[must_use]
     pub fn is_serving(&self) -> bool {
         self.serving.load(Ordering::Acquire)

@@ -1,4 +1,4 @@
-//! The HTTP port for operators: `/metrics`, `/livez`, `/readyz`, and what a service adds; and a server of HTTP alone.
+//! The HTTP port for operators: `/metrics`, `/livez`, `/readyz`, and a service's own routes; and an HTTP-only server.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
@@ -24,13 +24,13 @@ use crate::health::Health;
 use crate::metrics;
 use crate::signals::Signals;
 
-/// A client has this long to send a request's head.
+/// How long a client has to send a request's head.
 const HEAD_MAX: Duration = Duration::from_secs(10);
 
-/// A worker that has had no turn for so long is stuck; each has one a second.
+/// A worker without a turn for this long is stuck; normally each has one every second.
 const STALL_MAX: Duration = Duration::from_secs(10);
 
-/// The most connections at once: scrapers and probes need few.
+/// The maximum number of connections: scrapers and probes need few.
 const CONNECTIONS_MAX: usize = 256;
 
 /// The routes that every server has.
@@ -66,7 +66,7 @@ pub(crate) fn routes(mut registry: Registry, health: Health, pulse: Option<Pulse
     Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).route("/metrics", get(metrics))
 }
 
-/// Serves HTTP/1.1 until `stop`, or its drop; then the connections are dropped, for they only answer small questions.
+/// Serves HTTP/1.1 until `stop` or until dropped; then drops the connections, which only serve small requests.
 pub(crate) async fn serve(listener: Listener, router: Router, stop: CancellationToken) {
     let connections = Connections { drain: CancellationToken::new(), stop, open: TaskTracker::new() };
     let stop = connections.stop.clone();
@@ -76,9 +76,9 @@ pub(crate) async fn serve(listener: Listener, router: Router, stop: Cancellation
 /// The connections of a port.
 #[derive(Debug)]
 struct Connections {
-    /// Cancelled when each shall end with the request it has.
+    /// Cancelled when each connection should end after its current request.
     drain: CancellationToken,
-    /// Cancelled when each shall end at once.
+    /// Cancelled when each connection should end at once.
     stop: CancellationToken,
     open: TaskTracker,
 }
@@ -132,7 +132,7 @@ where
     }
 }
 
-/// A server of HTTP/1.1 alone, with `/metrics`, `/livez` and `/readyz` among its routes.
+/// An HTTP/1.1-only server, with `/metrics`, `/livez` and `/readyz` among its routes.
 #[derive(Debug)]
 pub struct HttpServer {
     name: &'static str,
@@ -144,8 +144,8 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    /// Binds the address and serves. Must be called within a tokio runtime. `drain` is cancelled when it drains, for
-    /// answers that would not end by themselves.
+    /// Binds the address and serves. Must be called within a tokio runtime. `drain` is cancelled when the drain begins,
+    /// for responses that would not end by themselves.
     ///
     /// # Errors
     /// The address cannot be bound.
@@ -180,11 +180,11 @@ impl HttpServer {
 
     /// Prints the line that tells scripts where the server listens.
     pub fn print_ready_line(&self) {
-        // Nobody may be listening.
+        // Standard output may be closed.
         let _ = writeln!(io::stdout(), "{} ready http={}", self.name, self.address);
     }
 
-    /// Serves until the process is told to stop, then drains. A second signal ends at once.
+    /// Serves until a signal stops the process, then drains. A second signal ends it at once.
     ///
     /// # Errors
     /// A second signal ended the drain.
@@ -196,7 +196,7 @@ impl HttpServer {
         }
     }
 
-    /// Takes no more connections, lets requests under way finish, at most for the drain timeout, and ends.
+    /// Accepts no more connections, lets requests in flight finish, at most for the drain timeout, and ends.
     pub async fn drain(self) {
         tracing::info!(limit = ?self.drain_timeout, "draining");
         self.health.set_serving(false).await;
@@ -204,7 +204,7 @@ impl HttpServer {
         let _ = self.acceptor.await;
         self.connections.open.close();
         if tokio::time::timeout(self.drain_timeout, self.connections.open.wait()).await.is_err() {
-            tracing::warn!("the drain timeout has passed; cut off the rest");
+            tracing::warn!("the drain timeout has passed; closed the rest");
         }
         self.connections.stop.cancel();
     }

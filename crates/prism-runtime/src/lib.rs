@@ -1,23 +1,23 @@
-//! The life of a server's process, once for every Prism binary.
+//! The lifecycle of a server's process, shared by all Prism binaries.
 //!
 //! | module | owns |
 //! |---|---|
 //! | [`allocator`] | the allocator of all binaries |
 //! | [`args`] | flags that all servers share, and their environment variables |
-//! | [`limits`] | the flags of what a server may use at once |
+//! | [`limits`] | the flags that limit what a server may use at once |
 //! | `descriptors` | the limit of open files |
 //! | [`exit`] | exit codes, and the one error type of `main` |
 //! | [`process`] | the two ends of `main` |
 //! | [`telemetry`] | logs |
-//! | [`traces`] | OpenTelemetry spans of the calls |
-//! | [`signals`] | the signals that end a process |
+//! | [`traces`] | OpenTelemetry spans of calls |
+//! | [`signals`] | the signals that stop a process |
 //! | [`server`] | start, ready, drain, stop |
-//! | [`health`] | whether the server takes calls |
-//! | [`reflection`] | what the server's port serves |
-//! | [`http`] | `/metrics`, `/livez`, `/readyz`; a server of HTTP alone |
-//! | [`fetch`] | asking another process's HTTP port |
-//! | [`channel`] | asking another process's gRPC port |
-//! | [`metrics`] | the figures every server has |
+//! | [`health`] | whether the server accepts calls |
+//! | [`reflection`] | reflection of what the server's port serves |
+//! | [`http`] | `/metrics`, `/livez`, `/readyz`; an HTTP-only server |
+//! | [`fetch`] | requests to another process's HTTP port |
+//! | [`channel`] | calls to another process's gRPC port |
+//! | [`metrics`] | the metrics that every server has |
 
 pub mod allocator;
 pub mod args;

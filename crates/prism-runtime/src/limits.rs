@@ -1,4 +1,4 @@
-//! The flags for what a server may use at once, and how much of it one connection may.
+//! The flags that limit what a server may use at once, and how much of it one connection may use.
 
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::Args;
 use prism_grpc::limits::Limits;
 
-/// Flags of the bounds. A share that is not given follows from its whole.
+/// Flags of the limits. A share that is not given is derived from its global limit.
 #[derive(Args, Clone, Debug)]
 pub struct LimitArgs {
     /// Maximum calls in flight in this process; further calls fail with RESOURCE_EXHAUSTED. Health checks do not count.
@@ -45,7 +45,7 @@ pub struct LimitArgs {
 }
 
 impl LimitArgs {
-    /// The bounds.
+    /// The limits.
     #[must_use]
     pub fn limits(&self) -> Limits {
         let in_flight_max = self.in_flight_max.get();

@@ -1,4 +1,4 @@
-//! The figures every server has, and the registry that further ones are added to.
+//! The metrics that every server has, and the registry to which further ones are added.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -14,7 +14,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::telemetry::{self, Lost};
 
-/// Shows what the workers count, and what connections use of what they share.
+/// Collects the workers' counters, and what connections use of what they share.
 #[derive(Debug)]
 struct SharedCollector(Arc<Shared>);
 
@@ -93,12 +93,12 @@ fn encode_totals(encoder: &mut DescriptorEncoder<'_>, totals: &[(&str, &str, u64
     Ok(())
 }
 
-/// Lets a registry show what connections share.
+/// Adds what connections share to a registry.
 pub(crate) fn register_shared(registry: &mut Registry, shared: &Arc<Shared>) {
     registry.register_collector(Box::new(SharedCollector(Arc::clone(shared))));
 }
 
-/// Shows the log lines that were lost.
+/// Collects the lost log lines.
 #[derive(Debug)]
 struct LogCollector;
 
@@ -113,14 +113,14 @@ impl Collector for LogCollector {
     }
 }
 
-/// Shows what the kernel says of this process, under the names that Prometheus' own clients use:
+/// Collects what the kernel reports about this process, under the names that Prometheus' own clients use:
 /// <https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>.
 #[derive(Debug)]
 struct ProcessCollector;
 
 impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        // Without /proc there are no such figures.
+        // Without /proc these metrics are absent.
         let Some(read) = ProcessFigures::read() else { return Ok(()) };
         let gauges = [
             ("process_resident_memory_bytes", "Resident memory", read.resident_bytes),
@@ -175,14 +175,14 @@ impl ProcessFigures {
     }
 }
 
-/// A field of `/proc/self/stat`, by its number in proc_pid_stat(5). The second one, the process's name in brackets, may hold
-/// spaces and brackets.
+/// A field of `/proc/self/stat`, by its number in proc_pid_stat(5). The second field, the process's name in brackets, may
+/// contain spaces and brackets.
 fn stat_field(stat: &str, number: usize) -> Option<u64> {
     let (_, from_third) = stat.rsplit_once(") ")?;
     from_third.split_ascii_whitespace().nth(number.checked_sub(3)?)?.parse().ok()
 }
 
-/// Adds the process's figures to a registry.
+/// Adds the process's metrics to a registry.
 pub(crate) fn register_process(registry: &mut Registry) {
     registry.register_collector(Box::new(ProcessCollector));
     registry.register_collector(Box::new(LogCollector));

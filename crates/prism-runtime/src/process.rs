@@ -1,14 +1,14 @@
-//! The two ends of `main`: running a server's future, and turning what came of it into an exit code.
+//! The two ends of `main`: running a server's future, and turning its result into an exit code.
 
 use std::process::ExitCode;
 
 use crate::exit::ServerError;
 use crate::telemetry;
 
-/// Runs a server's future to its end on the main thread, which accepts connections and answers HTTP.
+/// Runs a server's future to its end on the main thread, which accepts connections and serves HTTP.
 ///
 /// # Errors
-/// The future's, or the system gives no runtime.
+/// The future's, or the system refuses a runtime.
 pub fn block_on<F: Future<Output = Result<(), ServerError>>>(future: F) -> Result<(), ServerError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::failed)?;

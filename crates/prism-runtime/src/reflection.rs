@@ -1,7 +1,7 @@
 //! `grpc.reflection`, v1 and v1alpha: what a server's port serves, for tools and for proxies.
 //!
-//! A wrong question is answered, as [the protocol][proto] has it, and the stream goes on. (The server of `tonic-reflection` ends
-//! it, and describes only what is known at the start.)
+//! An invalid request gets an error response, as [the protocol][proto] requires, and the stream continues. (The server
+//! of `tonic-reflection` ends the stream, and describes only what is known at the start.)
 //!
 //! [proto]: https://github.com/grpc/grpc-proto/blob/master/grpc/reflection/v1/reflection.proto
 
@@ -28,16 +28,16 @@ use tonic_reflection::pb::{v1, v1alpha};
 
 pub use files::Files;
 
-/// What reflection tells of.
+/// What reflection describes.
 pub trait Catalog: Send + Sync + 'static {
-    /// The full names of the services that can be called now.
+    /// The full names of the services that can currently be called.
     fn services(&self) -> BTreeSet<String>;
 
-    /// What `find` finds in the files that describe them, looked at one after the other.
+    /// The first result of `find`, applied to the files that describe them, one set after another.
     fn find(&self, find: &dyn Fn(&Files) -> Option<Bytes>) -> Option<Bytes>;
 }
 
-/// Services that are known from the start.
+/// Services that are known at the start.
 #[derive(Debug)]
 pub struct Fixed {
     names: Vec<&'static str>,
@@ -45,10 +45,10 @@ pub struct Fixed {
 }
 
 impl Fixed {
-    /// Everything that was added so far, and reflection itself.
+    /// All services added so far, and reflection itself.
     ///
     /// # Panics
-    /// A descriptor set that was compiled in does not decode.
+    /// A compiled-in descriptor set cannot be decoded.
     #[must_use]
     pub fn of(services: &Services) -> Self {
         let mut names = services.names();
@@ -69,7 +69,7 @@ impl Catalog for Fixed {
     }
 }
 
-/// Adds reflection over a catalog.
+/// Adds reflection of a catalog.
 #[must_use]
 pub fn add_to(services: Services, catalog: Arc<dyn Catalog>) -> Services {
     let reflection = Reflection(catalog);
@@ -78,11 +78,11 @@ pub fn add_to(services: Services, catalog: Arc<dyn Catalog>) -> Services {
         .add(service_v1alpha::ServerReflectionServer::new(reflection), v1alpha::FILE_DESCRIPTOR_SET)
 }
 
-/// Answers the questions of reflection.
+/// Answers reflection requests.
 #[derive(Clone)]
 struct Reflection(Arc<dyn Catalog>);
 
-/// The answers to the questions of one stream.
+/// The responses on one stream.
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl Reflection {
@@ -118,7 +118,7 @@ impl Reflection {
             Some(MessageRequest::FileContainingExtension(extension)) => {
                 unknown("extension of", &extension.containing_type)
             }
-            None => failed(Code::InvalidArgument, "the request asks for nothing".to_owned()),
+            None => failed(Code::InvalidArgument, "the request is empty".to_owned()),
         };
         ServerReflectionResponse {
             valid_host: question.host.clone(),
@@ -139,7 +139,7 @@ impl Reflection {
 
 fn unknown(kind: &str, name: &str) -> MessageResponse {
     let shown: String = name.chars().take(200).collect();
-    failed(Code::NotFound, format!("there is no {kind} {shown:?} here"))
+    failed(Code::NotFound, format!("this server has no {kind} {shown:?}"))
 }
 
 fn failed(code: Code, error_message: String) -> MessageResponse {
@@ -172,7 +172,7 @@ impl service_v1alpha::ServerReflection for Reflection {
     }
 }
 
-/// A message of one version as that of the other, which differs in the package's name alone.
+/// Converts a message between the two versions, which differ only in the package's name.
 fn same_on_the_wire<From: Message, To: Message + Default>(from: &From) -> Result<To, Status> {
     To::decode(from.encode_to_vec().as_slice()).map_err(|error| Status::internal(error.to_string()))
 }

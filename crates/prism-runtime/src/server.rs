@@ -1,4 +1,4 @@
-//! A server's life: bind, start, say that it is ready, drain, stop.
+//! A server's lifecycle: bind, start, report ready, drain, stop.
 //!
 //! ```text
 //! start ──▶ ready ──SIGTERM/SIGINT──▶ NOT_SERVING ──▶ draining ──last call or deadline──▶ stopped
@@ -31,7 +31,7 @@ use crate::{allocator, descriptors, http, metrics};
 /// A server that is about to start.
 #[derive(Debug)]
 pub struct Server {
-    /// The binary's name, as the ready line has it.
+    /// The binary's name, for the ready line.
     pub name: &'static str,
     /// Where to serve gRPC.
     pub listen: Address,
@@ -39,11 +39,11 @@ pub struct Server {
     pub http_listen: Option<Address>,
     /// Worker threads.
     pub workers: usize,
-    /// The most connections at once.
+    /// The maximum number of open connections.
     pub connections_max: usize,
-    /// What it may use at once.
+    /// How much it may use at once.
     pub limits: Limits,
-    /// How long it goes on to take calls before a drain.
+    /// How long it keeps accepting calls before a drain.
     pub drain_delay: Duration,
     /// How long a drain may take.
     pub drain_timeout: Duration,
@@ -60,7 +60,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server with the shared flags, and the service's own defaults where they say nothing.
+    /// A server with the shared flags, and the service's own defaults for absent ones.
     #[must_use]
     pub fn new(
         name: &'static str,
@@ -91,10 +91,10 @@ impl Server {
         }
     }
 
-    /// Binds the addresses and serves. `make_handler` runs once on each worker.
+    /// Binds the addresses and starts to serve. `make_handler` runs once on each worker.
     ///
     /// # Errors
-    /// An address cannot be bound, or the system gives no threads.
+    /// An address cannot be bound, or the system refuses a thread.
     pub async fn start<H: Handler>(
         mut self,
         make_handler: impl Fn() -> H + Send + Sync + 'static,
@@ -142,7 +142,7 @@ impl Server {
     }
 }
 
-/// As many connections as were asked for, or as the limit of open files has room for.
+/// As many connections as requested, or as the limit of open files has room for.
 fn connections_within_descriptors(connections_max: usize) -> usize {
     match descriptors::room_for_connections() {
         Some(room) if room < connections_max => {
@@ -157,7 +157,7 @@ fn connections_within_descriptors(connections_max: usize) -> usize {
     }
 }
 
-/// A server that takes calls.
+/// A server that accepts calls.
 #[derive(Debug)]
 pub struct Running {
     name: &'static str,
@@ -174,13 +174,13 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where gRPC is served: `HOST:PORT`, or `unix:PATH`.
+    /// Where it serves gRPC: `HOST:PORT`, or `unix:PATH`.
     #[must_use]
     pub fn grpc_address(&self) -> &str {
         &self.grpc_address
     }
 
-    /// Where HTTP is served, if anywhere.
+    /// Where it serves HTTP, if anywhere.
     #[must_use]
     pub fn http_address(&self) -> Option<&str> {
         self.http_address.as_deref()
@@ -189,15 +189,15 @@ impl Running {
     /// Prints the line that tells scripts where the server listens.
     pub fn print_ready_line(&self) {
         let http = self.http_address.as_ref().map_or_else(String::new, |address| format!(" http={address}"));
-        // Nobody may be listening.
+        // Standard output may be closed.
         let _ = writeln!(io::stdout(), "{} ready grpc={}{http}", self.name, self.grpc_address);
     }
 
-    /// Stops taking calls, lets those under way finish, at most for the drain timeout, and ends.
+    /// Stops accepting calls, lets those in flight finish, at most for the drain timeout, and ends.
     pub async fn drain(self) {
         self.health.set_serving(false).await;
         if !self.drain_delay.is_zero() {
-            tracing::info!(delay = ?self.drain_delay, "not serving; taking calls until the drain begins");
+            tracing::info!(delay = ?self.drain_delay, "not serving; accepting calls until the drain begins");
             tokio::time::sleep(self.drain_delay).await;
         }
         let begun = Instant::now();
@@ -207,7 +207,7 @@ impl Running {
             match workers.stop(self.drain_timeout).await {
                 0 => tracing::info!(took = ?begun.elapsed(), "drained"),
                 cut_off => {
-                    tracing::warn!(connections = cut_off, "the drain timeout has passed; cut off the rest")
+                    tracing::warn!(connections = cut_off, "the drain timeout has passed; closed the rest")
                 }
             }
         }
@@ -220,8 +220,8 @@ impl Running {
         }
     }
 
-    /// Serves until the process is told to stop, then drains. A second signal ends at once. `background` runs beside
-    /// it, and is dropped when all is done.
+    /// Serves until a signal stops the process, then drains. A second signal ends it at once. `background` runs
+    /// alongside and is dropped at the end.
     ///
     /// # Errors
     /// A second signal ended the drain.

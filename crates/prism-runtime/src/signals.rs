@@ -1,4 +1,4 @@
-//! The signals that tell a process to stop.
+//! The signals that stop a process.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::exit::ServerError;
 
 const INTERRUPT: &str = "SIGINT";
 
-/// Within so long after the first signal, SIGTERM is the same wish.
+/// A SIGTERM within this time after the first signal is the same request.
 const SAME_MOMENT: Duration = Duration::from_secs(1);
 
-/// The signals that tell a process to stop: SIGTERM and SIGINT. Taken before anything says that the server is ready, so
-/// that none is lost.
+/// The signals that stop a process: SIGTERM and SIGINT. Caught before the server reports that it is ready, so that none
+/// is lost.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
@@ -21,17 +21,17 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes the signals of this process from now on. Must be called within a tokio runtime.
+    /// Catches this process's signals from now on. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// The system refuses.
+    /// The system's error.
     pub fn take() -> Result<Self, ServerError> {
         let take = |kind| signal(kind).map_err(ServerError::failed);
         Ok(Self { terminate: take(SignalKind::terminate())?, interrupt: take(SignalKind::interrupt())? })
     }
 
-    /// Waits for one that is a wish of its own, after the first: SIGINT at any time, for somebody presses a key, and SIGTERM a
-    /// second later, for who ends a group of processes may send each of them two at once.
+    /// Waits for a signal that is a new request after the first: SIGINT at any time, because somebody pressed a key,
+    /// but SIGTERM only a second later, because ending a group of processes may send each of them two at once.
     pub(crate) async fn next_of_its_own(&mut self) -> &'static str {
         let first = Instant::now();
         loop {
@@ -42,7 +42,7 @@ impl Signals {
         }
     }
 
-    /// Waits for the next of them; its name.
+    /// Waits for the next signal and returns its name.
     pub(crate) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",

@@ -1,7 +1,7 @@
-//! Logs: one line an event on standard error, as text for people or JSON for collectors.
+//! Logs: one line per event on standard error, as text for people or JSON for collectors.
 //!
-//! A line is put into a buffer and written by a thread of its own, so that a reader who is slow, gone or out of disk
-//! space costs lines and nothing else. What is lost is counted.
+//! A line goes into a buffer, from which a separate thread writes it, so that a reader that is slow, gone or out of
+//! disk space costs lines and nothing else. Lost lines are counted.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal as _, Write};
@@ -16,10 +16,10 @@ use tracing_subscriber::EnvFilter;
 use crate::args::LogFormat;
 use crate::exit::ServerError;
 
-/// What waits to be written at the most: some 20,000 lines, which a collector that restarts may leave lying.
+/// The size of the buffer: some 20,000 lines, enough to bridge a collector's restart.
 const BUFFER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// A process that ends waits so long for its last lines to be written.
+/// How long an ending process waits for its last lines to be written.
 const FLUSH_MAX: Duration = Duration::from_millis(500);
 
 /// The log of this process.
@@ -37,24 +37,24 @@ struct Log {
 #[derive(Debug, Default)]
 struct State {
     buffer: Vec<u8>,
-    /// A thread writes what is in the buffer.
+    /// Whether a thread writes what is in the buffer.
     has_writer: bool,
     is_writing: bool,
 }
 
-/// Lines that never arrived.
+/// Lines that were never written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lost {
-    /// Since the buffer was full.
+    /// Because the buffer was full.
     pub(crate) dropped: u64,
-    /// Since writing them failed.
+    /// Because the write failed.
     pub(crate) failed: u64,
 }
 
-/// Sends logs, and what panics say, to standard error. Call it once, first in `main`.
+/// Sends logs and panic messages to standard error. Call it once, first in `main`.
 ///
 /// # Errors
-/// The filter cannot be parsed, or the system gives no thread.
+/// The filter cannot be parsed, or the system refuses a thread.
 pub fn init(filter: &str, format: LogFormat) -> Result<(), ServerError> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         ServerError::Config(format!("--log: {error}; expected a level or a filter such as info,h2=warn"))
@@ -63,7 +63,7 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), ServerError> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| Line)
-        // It would write its complaint to standard error, and panic if that is closed.
+        // It would complain on standard error, and panic if that is closed.
         .log_internal_errors(false);
     match format {
         LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
@@ -73,24 +73,24 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// Writes a line of the process itself, such as why it ends, and waits for it and what was logged before to be written,
-/// for half a second at the most.
+/// Writes a line about the process itself, such as why it ends, and waits for it and earlier lines to be written, for
+/// at most half a second.
 pub fn end_with(line: &str) {
     LOG.add(line.as_bytes());
     LOG.flush();
 }
 
-/// Waits for what was logged to be written, for half a second at the most.
+/// Waits for earlier lines to be written, for at most half a second.
 pub fn flush() {
     LOG.flush();
 }
 
-/// The lines that were lost so far.
+/// The lines lost so far.
 pub(crate) fn lost() -> Lost {
     Lost { dropped: LOG.dropped.load(Relaxed), failed: LOG.failed.load(Relaxed) }
 }
 
-/// The default hook writes to standard error by itself, and waits for its reader.
+/// The default hook writes to standard error directly, and waits for its reader.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let thread = thread::current();
     let thread = thread.name().unwrap_or("unnamed");
@@ -99,7 +99,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(thread, backtrace, "{panic}");
 }
 
-/// One event's line; it comes in one write.
+/// One event's line, written at once.
 struct Line;
 
 impl Write for Line {
@@ -114,7 +114,7 @@ impl Write for Line {
 }
 
 impl Log {
-    /// Nothing panics under the lock.
+    /// No code under the lock panics.
     fn locked(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -122,7 +122,7 @@ impl Log {
     fn add(&self, line: &[u8]) {
         let mut state = self.locked();
         if !state.has_writer {
-            // Nothing is logged yet: the process ends as it starts.
+            // Logging has not started: the process ends during its start.
             drop(state);
             let _ = io::stderr().write_all(line);
         } else if state.buffer.len() + line.len() > BUFFER_BYTES_MAX {
@@ -138,7 +138,7 @@ impl Log {
         thread::Builder::new().name("log".to_owned()).spawn(move || self.write_all(to)).map(drop)
     }
 
-    /// Writes what comes, for ever.
+    /// Writes lines as they come, forever.
     fn write_all<W: Write>(&self, to: impl Fn() -> W) {
         let mut lines = Vec::new();
         loop {
@@ -154,7 +154,7 @@ impl Log {
                 self.failed.fetch_add(count, Relaxed);
             }
             lines.clear();
-            // A burst's memory is not kept.
+            // The memory of a burst is not kept.
             lines.shrink_to(64 * 1024);
             self.locked().is_writing = false;
             self.changed.notify_all();
@@ -174,7 +174,7 @@ mod tests {
 
     use super::*;
 
-    /// Sends on what is written; takes nothing while nobody receives.
+    /// Passes on what is written; blocks while nobody receives.
     struct Pipe(mpsc::SyncSender<Vec<u8>>);
 
     impl Write for Pipe {
@@ -204,7 +204,7 @@ mod tests {
             log.add(&line);
         }
         let dropped = log.dropped.load(Relaxed) as usize;
-        // One buffer waits to be filled again while another is being written.
+        // One buffer fills while the other is being written.
         assert!((1..=count / 2).contains(&dropped), "{dropped} of {count} lines");
         let mut received = 0;
         while received < (count - dropped) * line.len() {

@@ -1,8 +1,8 @@
 //! OpenTelemetry traces: a span for each call to an interface, sent to a collector by OTLP.
 //!
-//! Off unless an endpoint is given; a call then costs one look at an `Option`. A call that comes with a W3C
-//! `traceparent` is traced if its caller is; one without begins a trace with the probability that the flags give. Names
-//! and attributes are those of <https://opentelemetry.io/docs/specs/semconv/rpc/grpc/>. Keys and values are in none.
+//! Off unless an endpoint is given; a call then costs one look at an `Option`. A call with a W3C `traceparent` is
+//! traced if its caller is; a call without one starts a trace with the configured probability. Names and attributes are
+//! those of <https://opentelemetry.io/docs/specs/semconv/rpc/grpc/>. They never contain keys or values.
 
 use std::fmt;
 use std::time::Duration;
@@ -28,13 +28,13 @@ use tonic::Code;
 
 use crate::exit::ServerError;
 
-/// The longest path that is a span's name; a client may send some 32 KiB.
+/// The longest path used as a span's name; a client may send some 32 KiB.
 const NAME_BYTES_MAX: usize = 256;
 
-/// What the conventions call a method that is not told.
+/// The conventions' name for a method that is not recorded.
 const OTHER: &str = "_OTHER";
 
-/// A stopping server waits so long for the last spans to be taken.
+/// How long a stopping server waits for the last spans to be sent.
 const FLUSH_MAX: Duration = Duration::from_secs(5);
 
 /// Which calls are traced, and where their spans go.
@@ -53,9 +53,7 @@ pub struct TraceArgs {
 fn endpoint(text: &str) -> Result<Uri, String> {
     let uri: Uri = text.parse().map_err(|error| format!("{error}; expected http://HOST:PORT"))?;
     if uri.scheme() == Some(&Scheme::HTTPS) {
-        return Err(
-            "there is no TLS here; send to a collector beside this process, which sends on".to_owned()
-        );
+        return Err("there is no TLS here; send to a collector next to this process that forwards".to_owned());
     }
     let is_bare = uri.path_and_query().is_none_or(|path| path == "/");
     if uri.scheme() != Some(&Scheme::HTTP) || uri.port().is_none() || !is_bare {
@@ -71,13 +69,13 @@ fn ratio(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "expected a number from 0 to 1".to_owned())
 }
 
-/// Sends spans in batches, from a thread of its own.
+/// Sends spans in batches, from its own thread.
 #[derive(Debug)]
 pub(crate) struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Begins to send the spans of the service called `name`; `None` if nobody wants them. A collector that is not there
-    /// is no error: its spans are lost, and the log says so. Must be called within the runtime that will send.
+    /// Starts sending the spans of the service called `name`; `None` if traces are off. A missing collector is not an
+    /// error: its spans are lost, and the log says so. Must be called within the runtime that will send.
     pub(crate) fn start(name: &'static str, args: &TraceArgs) -> Result<Option<Self>, ServerError> {
         let Some(endpoint) = &args.otlp_endpoint else { return Ok(None) };
         let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint.to_string()).build();
@@ -92,14 +90,14 @@ impl Traces {
         Ok(Some(Self(provider)))
     }
 
-    /// Makes spans; cheap to clone.
+    /// Creates spans; cheap to clone.
     pub(crate) fn tracer(&self) -> Tracer {
         Tracer(self.0.tracer("prism"))
     }
 
-    /// Sends what has not been sent, and ends.
+    /// Sends the remaining spans and stops.
     pub(crate) async fn stop(self) {
-        // On another thread: this one's runtime does the sending.
+        // On another thread, because this one's runtime does the sending.
         let stopped = tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(FLUSH_MAX)).await;
         if let Ok(Err(error)) = stopped {
             tracing::warn!(%error, "the last spans were not sent");
@@ -107,7 +105,7 @@ impl Traces {
     }
 }
 
-/// Who the spans are from: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`, where they say nothing our own name.
+/// The origin of the spans: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`, or else the service's own name.
 fn resource(name: &'static str) -> Resource {
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
     let told = Resource::builder().build();
@@ -118,7 +116,7 @@ fn resource(name: &'static str) -> Resource {
     }
 }
 
-/// Makes the spans of a server.
+/// Creates the spans of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Tracer(SdkTracer);
 
@@ -213,7 +211,7 @@ impl Drop for Span {
     }
 }
 
-/// Whether a call that ended so counts as failed: for a server, if the server is to blame.
+/// Whether a status counts as a failure: for a server, if the server is to blame.
 fn is_failure(kind: &SpanKind, code: Code) -> bool {
     match kind {
         SpanKind::Client => code != Code::Ok,
@@ -298,7 +296,7 @@ mod tests {
         let span = tracer(0.0).begin(&head(Some(&sampled))).unwrap();
         assert_eq!(format!("{:032x}", span.trace_id()), trace);
         let unsampled = format!("00-{trace}-00f067aa0ba902b7-00");
-        assert!(tracer(1.0).begin(&head(Some(&unsampled))).is_none(), "its header passes as it is");
+        assert!(tracer(1.0).begin(&head(Some(&unsampled))).is_none(), "its header is forwarded unchanged");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The rule that turns every flag into an environment variable: that of `--drain-timeout` of `prism-memstore` is
 //! `PRISM_MEMSTORE_DRAIN_TIMEOUT`.
 //!
-//! A variable that is set but empty is as one that is unset: compose files and shells set `NAME=` for "nothing". Unknown
+//! A variable that is set but empty counts as unset: compose files and shells set `NAME=` for "nothing". Unknown
 //! `PRISM_*` variables are ignored: Kubernetes injects some.
 
 use std::collections::BTreeSet;
@@ -12,8 +12,8 @@ use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Error, FromArgMatches};
 
-/// Gives every flag of `command` its variable, and the help the service's own defaults, as [`parse`](super::parse) does:
-/// for a command that is a part of another's command line.
+/// Gives every flag of `command` its variable, and its help the service's own defaults, as [`parse`](super::parse)
+/// does; for a command that is part of another's command line.
 #[must_use]
 pub fn with_variables(command: Command, name: &str, defaults: &[(&str, &str)]) -> Command {
     command.mut_args(|arg| match arg.get_long() {
@@ -31,10 +31,10 @@ pub fn with_variables(command: Command, name: &str, defaults: &[(&str, &str)]) -
     })
 }
 
-/// Parses `words`, the name of the program first, and the variables of `command`.
+/// Parses `words`, which start with the program's name, and the variables of `command`.
 ///
 /// # Errors
-/// Wrong usage, or a request for help. A value that is wrong in a variable is told by the variable's name.
+/// Wrong usage, or a request for help. If the invalid value comes from a variable, the error names the variable.
 pub fn parse_words<A: FromArgMatches>(
     command: Command,
     words: impl IntoIterator<Item = OsString>,
@@ -47,12 +47,12 @@ pub fn parse_words<A: FromArgMatches>(
     }
 }
 
-/// The same command with each argument changed, those of all subcommands, too.
+/// The same command with each argument changed, including those of all subcommands.
 fn mut_args(command: Command, change: &dyn Fn(Arg) -> Arg) -> Command {
     command.mut_args(change).mut_subcommands(|subcommand| mut_args(subcommand, change))
 }
 
-/// Whether the argument's variable is set to nothing.
+/// Whether the argument's variable is set but empty.
 fn is_empty(arg: &Arg) -> bool {
     value(arg).is_some_and(|value| value.is_empty())
 }
@@ -61,7 +61,7 @@ fn value(arg: &Arg) -> Option<OsString> {
     arg.get_env().and_then(env::var_os)
 }
 
-/// The same argument, which no longer reads its variable. Its help names it all the same, as clap does.
+/// The same argument without reading its variable. Its help still names the variable, as clap's does.
 fn without_variable(arg: Arg) -> Arg {
     let Some(variable) = arg.get_env() else { return arg };
     let variable = variable.display().to_string();
@@ -70,15 +70,15 @@ fn without_variable(arg: Arg) -> Arg {
     arg.env(Resettable::Reset).help(help)
 }
 
-/// clap tells of a wrong value by its flag, wherever the value comes from. If the words alone are right, it comes from a
-/// variable.
+/// clap names the flag of an invalid value, wherever the value comes from. If the words alone are valid, it comes from
+/// a variable.
 fn naming_the_variable(mut error: Error, mut command: Command, words: &[OsString]) -> Error {
     let told = |error: &Error| (error.kind(), error.get(ContextKind::InvalidArg).cloned());
     let mut by_words = mut_args(command.clone(), &without_variable);
     if by_words.try_get_matches_from_mut(words).is_err_and(|by_words| told(&by_words) == told(&error)) {
         return error;
     }
-    // Only then can all arguments be shown as clap does.
+    // Required for showing all arguments as clap does.
     command.build();
     let arguments = all_arguments(&command);
     if error.kind() == ErrorKind::InvalidUtf8 {
@@ -86,7 +86,7 @@ fn naming_the_variable(mut error: Error, mut command: Command, words: &[OsString
         let names = arguments.into_iter().filter(is_broken).filter_map(Arg::get_env);
         let names: BTreeSet<_> = names.map(|name| name.display().to_string()).collect();
         let names = Vec::from_iter(names).join(", ");
-        return command.error(error.kind(), format!("what these variables hold is not UTF-8: {names}"));
+        return command.error(error.kind(), format!("the values of these variables are not UTF-8: {names}"));
     }
     let (Some(ContextValue::String(flag)), Some(ContextValue::String(wrong))) =
         (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue))

@@ -1,12 +1,12 @@
-//! Proto files by their names and by the symbols that they define.
+//! Proto files by name and by the symbols that they define.
 
 use bytes::Bytes;
 use prost::{DecodeError, Message};
 use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorProto};
 use rustc_hash::FxHashMap;
 
-/// Proto files by their names and by the symbols that they define: services and their methods, messages and their fields,
-/// enums and their values. Of two files with the same name, and of two definitions of the same symbol, the first counts.
+/// Proto files by name and by the symbols that they define: services and their methods, messages and their fields,
+/// enums and their values. Of two files with the same name, or two definitions of the same symbol, the first wins.
 #[derive(Debug, Default)]
 pub struct Files {
     by_name: FxHashMap<String, Bytes>,
@@ -14,7 +14,7 @@ pub struct Files {
     bytes: usize,
 }
 
-/// `google.protobuf.FileDescriptorSet` with its files as they are: to decode them would lose the options that this program
+/// `google.protobuf.FileDescriptorSet` with its files still encoded: decoding them would lose options that this program
 /// does not know.
 #[derive(Clone, PartialEq, prost::Message)]
 struct RawSet {
@@ -26,7 +26,7 @@ impl Files {
     /// The files of encoded `FileDescriptorSet`s.
     ///
     /// # Errors
-    /// One is none.
+    /// One of them cannot be decoded.
     pub fn of_sets<'a>(sets: impl IntoIterator<Item = &'a &'static [u8]>) -> Result<Self, DecodeError> {
         let mut files = Self::default();
         for set in sets {
@@ -37,10 +37,10 @@ impl Files {
         Ok(files)
     }
 
-    /// Adds an encoded `FileDescriptorProto`, and returns what it says.
+    /// Adds an encoded `FileDescriptorProto`, and returns it decoded.
     ///
     /// # Errors
-    /// It is none.
+    /// It cannot be decoded.
     pub fn add(&mut self, encoded: Bytes) -> Result<FileDescriptorProto, DecodeError> {
         let file = FileDescriptorProto::decode(encoded.clone())?;
         if !self.by_name.contains_key(file.name()) {
@@ -53,19 +53,19 @@ impl Files {
         Ok(file)
     }
 
-    /// How large they are.
+    /// The total size of the files.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The encoded file of this name.
+    /// The encoded file with this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<Bytes> {
         self.by_name.get(name).cloned()
     }
 
-    /// The encoded file that defines a symbol, by its full name.
+    /// The encoded file that defines a symbol, given by its full name.
     #[must_use]
     pub fn defining(&self, symbol: &str) -> Option<Bytes> {
         self.by_symbol.get(symbol).cloned()
@@ -91,7 +91,7 @@ fn add_messages(symbols: &mut Vec<String>, scope: &str, messages: &[DescriptorPr
         symbols.extend(message.field.iter().map(|field| within(&name, field.name())));
         symbols.extend(message.oneof_decl.iter().map(|oneof| within(&name, oneof.name())));
         add_enums(symbols, &name, &message.enum_type);
-        // A message that decoded is nested no deeper than prost's limit of 100.
+        // Decoding has limited the nesting of messages to prost's 100.
         add_messages(symbols, &name, &message.nested_type);
         symbols.push(name);
     }
@@ -100,7 +100,7 @@ fn add_messages(symbols: &mut Vec<String>, scope: &str, messages: &[DescriptorPr
 fn add_enums(symbols: &mut Vec<String>, scope: &str, enums: &[EnumDescriptorProto]) {
     for each in enums {
         let name = within(scope, each.name());
-        // A value is a sibling of its enum, but tools ask for it within it, too.
+        // A value's name is a sibling of its enum's, but tools also ask for it within the enum.
         for value in &each.value {
             symbols.extend([within(scope, value.name()), within(&name, value.name())]);
         }
@@ -126,7 +126,7 @@ mod tests {
             let found = files.defining(&format!("prism.interfaces.keyvalue.{symbol}"));
             assert_eq!(found.as_ref(), Some(&named), "{symbol}");
         }
-        assert_eq!(files.defining("prism.interfaces.keyvalue"), None, "a package is no symbol");
+        assert_eq!(files.defining("prism.interfaces.keyvalue"), None, "a package is not a symbol");
         assert_eq!(files.defining(""), None);
     }
 
