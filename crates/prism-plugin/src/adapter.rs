@@ -1,5 +1,5 @@
-//! The gRPC side of the patterns: requests are checked and become calls of a backend's trait, its answers become
-//! responses. One file a proto package.
+//! The gRPC side of the patterns: checks requests, calls the backend's trait, and turns its results into responses. One
+//! file per proto package.
 
 pub(crate) mod capabilities;
 pub(crate) mod keyvalue;

@@ -1,4 +1,4 @@
-//! A plugin's process: health and reflection beside its services, and the life of the server.
+//! A plugin's process: health and reflection besides its services, and the server's lifecycle.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,25 +15,25 @@ use prometheus_client::registry::Registry;
 
 use crate::plugin::Plugin;
 
-/// What is particular to one plugin's process.
+/// What is specific to one plugin's process.
 pub struct App<'a> {
     /// The binary's name.
     pub name: &'static str,
     /// The flags that all servers share.
     pub args: &'a ServerArgs,
-    /// Where to listen unless told otherwise.
+    /// Where to listen by default.
     pub listen: &'static str,
     /// The services.
     pub plugin: Plugin,
-    /// The plugin's own figures.
+    /// The plugin's own metrics.
     pub registry: Registry,
 }
 
-/// Serves a plugin until the process is told to stop. `background` runs beside it on the main thread and is dropped
-/// when the server has drained.
+/// Serves a plugin until a signal stops the process. `background` runs alongside on the main thread and is dropped when
+/// the server has drained.
 ///
 /// # Errors
-/// An address cannot be bound, or the log filter is wrong.
+/// An address cannot be bound, or the log filter is invalid.
 pub async fn run(app: App<'_>, background: impl Future<Output = ()>) -> Result<(), ServerError> {
     telemetry::init(&app.args.log, app.args.log_format)?;
     let signals = Signals::take()?;
@@ -42,7 +42,7 @@ pub async fn run(app: App<'_>, background: impl Future<Output = ()>) -> Result<(
     running.run_until(signals, background).await
 }
 
-/// Starts to serve a plugin; returns when it takes calls. For a process of its own, [`run`] does the rest.
+/// Starts to serve a plugin and returns once it accepts calls; a process that serves nothing else can use [`run`].
 ///
 /// # Errors
 /// An address cannot be bound.

@@ -13,10 +13,10 @@ pub struct Capabilities {
     pub scan_exactly_once: bool,
     /// Count is exact while nothing changes.
     pub exact_count: bool,
-    /// Calls on one key, and calls on one list, take effect one after another, each between its start and its
+    /// Calls on one key, and calls on one list, take effect one at a time, each between its start and its
     /// acknowledgement.
     pub linearizable: bool,
-    /// No promise but a warning: everything is in memory, and lost when the backend ends.
+    /// Not a promise but a warning: all data is in memory, and lost when the backend ends.
     pub in_memory: bool,
 }
 

@@ -1,11 +1,11 @@
 //! The conformance suite: whether an endpoint keeps the contract, case by case.
 //!
-//! It talks to a plugin, or to a gateway before one, over gRPC alone, so it does not matter what language the plugin
-//! is written in. Status codes are a must: a wrong one fails the case. `google.rpc.ErrorInfo` is a should: a missing
-//! one is a warning. A case that the endpoint gives no occasion for is not applicable: an interface that is not
+//! It talks to a plugin, or to a gateway in front of one, over gRPC alone, so the plugin may be written in any
+//! language. Status codes are required: a wrong one fails the case. `google.rpc.ErrorInfo` is recommended: a missing
+//! one is a warning. A case for which the endpoint gives no occasion is not applicable: an interface that is not
 //! served, a promise that is not made.
 //!
-//! Cases write under a random key prefix and remove what they wrote, also when they fail.
+//! Cases write under a random key prefix and remove what they wrote, even if they fail.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), prism_plugin::conformance::SuiteError> {
@@ -19,12 +19,12 @@
 //! | module | owns |
 //! |---|---|
 //! | `suite` | the run |
-//! | `target` | the endpoint, and what is known of it |
+//! | `target` | the endpoint, and what is known about it |
 //! | `report` | how cases ended |
-//! | `cases` | the rules, one file a subject |
-//! | `trial` | one case under way: its keys, warnings and clean-up |
+//! | `cases` | the rules, one file per subject |
+//! | `trial` | one running case: its keys, warnings and clean-up |
 //! | `calls` | typed calls as a case makes them |
-//! | `expect` | the sentences of failures |
+//! | `expect` | the messages of failures |
 //! | `history` | the check of a register's history |
 //! | `endpoint`, `raw` | connections: tonic's, and bare HTTP/2 for what tonic would not send |
 

@@ -10,43 +10,43 @@ use crate::capabilities::Capabilities;
 use crate::error::Error;
 use crate::types::{Key, Namespace, Ttl};
 
-/// Pages of a scan, each one or more items in the order they are sent. A page is what the backend reads at a
-/// time: some hundred items, so that the scan runs in bounded memory and fills its frames.
+/// Pages of a scan, each of one or more items in the order in which they are sent. A page is what the backend reads at
+/// a time: some hundred items, so that the scan needs bounded memory and fills its frames.
 pub type Pages<T> = Pin<Box<dyn Stream<Item = Result<Vec<T>, Error>> + Send>>;
 
-/// What a scan asks for, already checked.
+/// The arguments of a scan, already checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Range {
-    /// Where to look.
+    /// The namespace to scan.
     pub namespace: Namespace,
     /// The bytes every key starts with; empty for all keys.
     pub prefix: String,
     /// Only keys greater than this one, byte by byte. Never set unless [`Capabilities::ordered`].
     pub start_after: Option<Key>,
-    /// The most items to return; `None` for all.
+    /// The maximum number of items to return; `None` for all.
     pub limit: Option<usize>,
 }
 
 /// A backend that stores values by key.
 ///
-/// Arguments are already checked against the contract, so an implementation only acts. Reads never create a
-/// namespace. An expired key is never returned, counted, scanned or reported as existing. KeyValue and List are
-/// separate keyspaces.
+/// Arguments are already checked against the contract, so an implementation only acts. Reads never create a namespace.
+/// An expired key is never returned, counted, scanned or reported as existing. KeyValue and List are separate
+/// keyspaces.
 ///
-/// Each call comes with its [`Context`]: who makes it, how long is left of its deadline, its trace. It is checked before a
-/// call, so a backend that answers at once may leave it alone; one that waits should give up when the deadline is over.
+/// Each call comes with its [`Context`]: who makes it, how much time is left, its trace. The deadline is checked before
+/// a call, so a backend that responds at once may ignore it; one that waits should give up when the deadline passes.
 ///
-/// An implementation may be dropped at any `await` when the caller gives up: a write may then have been applied or
-/// not, but never half.
+/// A call's future may be dropped at any `await` when the caller cancels: a write may then have been applied or not,
+/// but never in part.
 pub trait KeyValue: Send + Sync + 'static {
     /// What this backend promises beyond the interface.
     fn capabilities(&self) -> Capabilities;
 
-    /// A number that changes when the data may have been lost or replaced, as at each start of a store in memory; `None`,
-    /// the default, if the backend cannot tell.
+    /// A number that changes when the data may have been lost or replaced, such as at each start of an in-memory store;
+    /// `None`, the default, if the backend cannot tell.
     ///
-    /// It is read before each scan and sent with it as the header `prism-epoch`. A client that resumes a scan after a lost
-    /// connection goes on behind its last key only if the number is the same.
+    /// It is read before each scan and sent as the header `prism-epoch`. A client that resumes a scan after a lost
+    /// connection continues after its last key only if the number is the same.
     fn epoch(&self) -> Option<u64> {
         None
     }
@@ -54,7 +54,7 @@ pub trait KeyValue: Send + Sync + 'static {
     /// Stores a value, replacing the key's value and its time to live (`None`: it does not expire).
     ///
     /// # Errors
-    /// MEMORY_LIMIT when full: what the key held before is kept. Else an error of the backend.
+    /// MEMORY_LIMIT if the backend is full: the key keeps its previous value. Otherwise an error of the backend.
     fn set(
         &self,
         context: &Context,
@@ -64,10 +64,10 @@ pub trait KeyValue: Send + Sync + 'static {
         ttl: Option<Ttl>,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// The value of a live key.
+    /// Returns the value of a key; `None` if it does not exist or has expired.
     ///
     /// # Errors
-    /// An error of the backend; a missing key is `None`.
+    /// An error of the backend; a missing key is not one.
     fn get(
         &self,
         context: &Context,
@@ -75,7 +75,7 @@ pub trait KeyValue: Send + Sync + 'static {
         key: Key,
     ) -> impl Future<Output = Result<Option<Bytes>, Error>> + Send;
 
-    /// Removes a key and says whether a live key was there.
+    /// Removes a key and returns whether it existed.
     ///
     /// # Errors
     /// An error of the backend.
@@ -86,7 +86,7 @@ pub trait KeyValue: Send + Sync + 'static {
         key: Key,
     ) -> impl Future<Output = Result<bool, Error>> + Send;
 
-    /// Whether a live key is there.
+    /// Returns whether a key exists.
     ///
     /// # Errors
     /// An error of the backend.
@@ -97,13 +97,13 @@ pub trait KeyValue: Send + Sync + 'static {
         key: Key,
     ) -> impl Future<Output = Result<bool, Error>> + Send;
 
-    /// The live keys of a range with their values. Dropping the stream ends the scan.
+    /// Returns the live keys of a range with their values. Dropping the stream ends the scan.
     fn scan(&self, context: &Context, range: Range) -> Pages<(Key, Bytes)>;
 
-    /// The live keys of a range. Dropping the stream ends the scan.
+    /// Returns the live keys of a range. Dropping the stream ends the scan.
     fn scan_keys(&self, context: &Context, range: Range) -> Pages<Key>;
 
-    /// The number of live keys with a prefix.
+    /// Returns the number of live keys with a prefix.
     ///
     /// # Errors
     /// An error of the backend.

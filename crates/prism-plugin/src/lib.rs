@@ -1,15 +1,15 @@
-//! The plugin kit: what a Prism backend is made of.
+//! The plugin kit, with which a Prism backend is built.
 //!
 //! A backend implements [`KeyValue`], [`List`] or both. [`Plugin`] turns them into gRPC services that obey the
-//! contract: requests are checked, errors carry their reason, health, reflection and the declared
-//! [`Capabilities`] are served.
+//! contract: they check requests and give errors their reason, and health, reflection and the declared [`Capabilities`]
+//! are served.
 //!
 //! | module | owns |
 //! |---|---|
 //! | [`keyvalue`], [`list`] | the traits |
-//! | [`usage`] | what a backend tells of what it holds |
+//! | [`usage`] | what a backend reports about what it holds |
 //! | [`types`] | checked arguments |
-//! | [`error`] | what a backend fails with |
+//! | [`error`] | the error of a backend |
 //! | [`app`] | a plugin's process |
 //! | `conformance` | the contract as test cases, for any endpoint (feature `conformance`) |
 

@@ -17,13 +17,13 @@ pub enum End {
 
 /// A backend that stores ordered lists.
 ///
-/// A list exists while it holds a value: a push creates it, the pop of its last value removes it, nothing else
-/// creates one. Each call is atomic.
+/// A list exists while it holds a value: a push creates it, popping its last value removes it, and nothing else creates
+/// one. Each call is atomic.
 pub trait List: Send + Sync + 'static {
     /// Adds a value at one end and returns the new length.
     ///
     /// # Errors
-    /// MEMORY_LIMIT when full: the list is unchanged. Else an error of the backend.
+    /// MEMORY_LIMIT if the backend is full: the list is unchanged. Otherwise an error of the backend.
     fn push(
         &self,
         context: &Context,
@@ -45,7 +45,7 @@ pub trait List: Send + Sync + 'static {
         end: End,
     ) -> impl Future<Output = Result<Option<Bytes>, Error>> + Send;
 
-    /// The number of values, 0 for a missing list.
+    /// Returns the number of values; 0 for a missing list.
     ///
     /// # Errors
     /// An error of the backend.

@@ -12,7 +12,7 @@ use crate::keyvalue::KeyValue;
 use crate::list::List;
 use crate::usage::Usage;
 
-/// The services of one plugin, for a server of its own ([`crate::app::run`]) or for a process that embeds it
+/// The services of one plugin, for its own server ([`crate::app::run`]) or for a process that embeds it
 /// ([`Plugin::embedded`]).
 #[derive(Debug, Default)]
 pub struct Plugin {
@@ -42,19 +42,19 @@ impl Plugin {
         Self { services: self.services.add_unary(adapter::list::interface(backend)) }
     }
 
-    /// Tells what the backend holds.
+    /// Reports what the backend holds.
     #[must_use]
     pub fn usage<B: Usage>(self, backend: Arc<B>) -> Self {
         Self { services: self.services.add_unary(adapter::usage::interface(backend)) }
     }
 
-    /// Serves an interface of the plugin's own, described by an encoded file descriptor set.
+    /// Serves the plugin's own interface, described by an encoded file descriptor set.
     #[must_use]
     pub fn service<S: TonicService>(self, service: S, descriptors: &'static [u8]) -> Self {
         Self { services: self.services.add(service, descriptors) }
     }
 
-    /// The services, to be called in process.
+    /// The services, for calls within the process.
     #[must_use]
     pub fn embedded(self) -> Served {
         self.services.build()

@@ -1,5 +1,5 @@
-//! Checked arguments: a value of these types has passed the contract's rules, so no backend checks again.
-//! The adapters make them from requests.
+//! Checked arguments: a value of these types has passed the contract's rules, so no backend checks it again. The
+//! adapters create them from requests.
 
 use std::fmt;
 use std::ops::Deref;
@@ -15,7 +15,7 @@ use crate::validate;
 pub struct Namespace(String);
 
 impl Namespace {
-    /// Checks a name; the empty one means `default`.
+    /// Checks a name; an empty one means `default`.
     ///
     /// # Errors
     /// NAMESPACE_INVALID.
@@ -33,7 +33,7 @@ impl Namespace {
 pub struct Key(String);
 
 impl Key {
-    /// Checks the key that `field` of a request holds.
+    /// Checks a key from the request's field `field`.
     ///
     /// # Errors
     /// KEY_INVALID, naming the field, the limit and the size.
@@ -44,7 +44,7 @@ impl Key {
         }
     }
 
-    /// A key that comes back from the backend's own storage, where only checked keys are.
+    /// A key from the backend's own storage, which contains only checked keys.
     #[must_use]
     pub fn stored(key: String) -> Self {
         Self(key)

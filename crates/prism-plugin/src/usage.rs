@@ -5,22 +5,22 @@ use prism_grpc::Context;
 use crate::error::Error;
 use crate::types::Namespace;
 
-/// What a namespace holds, and the backend as a whole. What the backend does not count is `None`.
+/// What a namespace and the whole backend hold. What the backend does not count is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Used {
-    /// Keys in the namespace, expired ones among them that are not freed yet.
+    /// Keys in the namespace, including expired ones that are not freed yet.
     pub keys: Option<u64>,
     /// Lists in the namespace.
     pub lists: Option<u64>,
-    /// Bytes that the whole backend takes, with all of its namespaces.
+    /// Bytes that the whole backend uses, for all of its namespaces.
     pub backend_bytes: Option<u64>,
-    /// The most bytes that it may take.
+    /// The maximum number of bytes that it may use.
     pub backend_bytes_max: Option<u64>,
 }
 
-/// A backend that tells what it holds. It may be asked every few seconds, so the answer should cost little.
+/// A backend that reports what it holds. Calls may come every few seconds, so they should be cheap.
 pub trait Usage: Send + Sync + 'static {
-    /// What a namespace holds: nothing, where there is none of that name.
+    /// What a namespace holds: nothing if it does not exist.
     ///
     /// # Errors
     /// An error of the backend.

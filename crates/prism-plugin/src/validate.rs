@@ -1,5 +1,5 @@
-//! The contract's rules for the fields of a request, and the one sentence each refusal gets: the field, what was
-//! found, and the limit. A refusal never repeats a key or a value.
+//! The contract's rules for the fields of a request, and the one message for each refusal: the field, what was found,
+//! and the limit. A message never contains a key or a value.
 
 use bytes::Bytes;
 use prism_proto::limits;
@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorReason};
 pub(crate) fn namespace_invalid(name: &str) -> Error {
     let found = match name.len() {
         size if size > limits::NAMESPACE_BYTES_MAX => format!("is {size} bytes long"),
-        _ => "has other characters".to_owned(),
+        _ => "has invalid characters".to_owned(),
     };
     Error::new(
         ErrorReason::NamespaceInvalid,

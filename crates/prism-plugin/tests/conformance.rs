@@ -1,5 +1,5 @@
 //! The conformance suite's own test: a correct plugin passes every case, and for each case there is a broken plugin
-//! that this case alone fails.
+//! that fails this case alone.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -14,15 +14,15 @@ use support::memory::Memory;
 use support::server::{self, Patterns};
 use support::wire;
 
-/// Broken plugins under test at once: most of their time is waiting for keys to expire.
+/// Broken plugins tested concurrently: they spend most of their time waiting for keys to expire.
 const CONCURRENCY: usize = 12;
 
-/// Cases of one run at once, and the keys of its big scan: enough for a scan that ends after 256.
+/// The concurrent cases of one run, and the keys of its big scan: enough to notice a scan that ends after 256.
 fn quick() -> Options {
     Options { concurrency: 24, scan_keys: 260, case_timeout: Duration::from_secs(120), ..Options::default() }
 }
 
-/// What a case comes to with a correct plugin that is ordered.
+/// Whether a case ended as it should with a correct plugin that is ordered.
 fn is_expected(case: &conformance::CaseReport) -> bool {
     match case.name {
         "scan/start-after-needs-order" => matches!(case.outcome, Outcome::NotApplicable { .. }),
@@ -48,7 +48,7 @@ async fn a_correct_plugin_passes_every_case() {
         assert!(is_expected(case), "{case}");
     }
     let names: Vec<_> = conformance::cases().map(conformance::Case::name).collect();
-    assert_eq!(told, names, "each case is told of, in order");
+    assert_eq!(told, names, "each case is reported, in order");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,7 +72,7 @@ async fn each_case_has_a_broken_plugin_that_it_alone_fails() {
 
 /// What is wrong with a run against the plugin that breaks the rule of one case.
 fn mistakes(broken: &str, report: &Report) -> Vec<String> {
-    // Its plugin is not ordered, so the cases of order do not apply.
+    // Its plugin is not ordered, so the ordering cases do not apply.
     let is_excused = |name: &str| {
         broken == "scan/start-after-needs-order"
             && ["scan/keys-are-in-byte-order", "scan/start-after-"]
@@ -83,10 +83,10 @@ fn mistakes(broken: &str, report: &Report) -> Vec<String> {
     for case in &report.cases {
         match (case.name == broken, &case.outcome) {
             (true, Outcome::Failed { .. }) => {}
-            (true, _) => mistakes.push(format!("{broken}: its broken plugin got {case}")),
+            (true, _) => mistakes.push(format!("{broken}: its broken plugin resulted in {case}")),
             (false, Outcome::NotApplicable { .. }) if is_excused(case.name) => {}
             (false, _) if is_expected(case) => {}
-            (false, _) => mistakes.push(format!("{broken}: its broken plugin also got {case}")),
+            (false, _) => mistakes.push(format!("{broken}: its broken plugin also resulted in {case}")),
         }
     }
     mistakes

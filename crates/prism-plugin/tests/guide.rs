@@ -1,4 +1,4 @@
-//! The guide for authors of plugins tells what the conformance suite asks.
+//! The guide for plugin authors lists what the conformance suite checks.
 
 use std::fmt::Write as _;
 

@@ -50,7 +50,7 @@ async fn get<B: KeyValue>(
 ) -> Result<GetResponse, Error> {
     let GetRequest { namespace, key } = request;
     let value = backend.get(&context, Namespace::new(namespace)?, Key::new("key", key)?).await?;
-    let value = value.ok_or_else(|| Error::new(ErrorReason::KeyNotFound, "there is no such key"))?;
+    let value = value.ok_or_else(|| Error::new(ErrorReason::KeyNotFound, "the key does not exist"))?;
     Ok(GetResponse { value })
 }
 
@@ -74,13 +74,13 @@ async fn exists<B: KeyValue>(
     Ok(ExistsResponse { exists })
 }
 
-/// The context of a call that came through tonic.
+/// The context of a call that arrived through tonic.
 fn context_of<T>(request: &Request<T>) -> Result<Context, Error> {
     let context = request.extensions().get().cloned();
     context.ok_or_else(|| Error::new(ErrorReason::Internal, "the call came without its context"))
 }
 
-/// What has streams, and is tonic's to serve.
+/// The methods that stream, which tonic serves.
 pub(crate) struct KeyValueAdapter<B>(pub(crate) Arc<B>);
 
 #[async_trait]
@@ -132,14 +132,14 @@ impl<B: KeyValue> KeyValueAdapter<B> {
         if range.start_after.is_some() && !self.0.capabilities().ordered {
             return Err(Error::new(
                 ErrorReason::CursorUnsupported,
-                "start_after needs a backend that scans in order, and this one does not; scan from the start",
+                "start_after needs a backend that scans in order, which this one does not; scan from the start",
             )
             .with("field", "start_after"));
         }
         Ok(range)
     }
 
-    /// A scan with the epoch of its data, read before any of it: if the epoch changes in between, a resumed scan is told.
+    /// A scan with the epoch of its data, read before the data: if it changes in between, a resumed scan notices.
     fn answer<S>(&self, scan: impl FnOnce(&B) -> S) -> Response<S> {
         let epoch = self.0.epoch();
         let mut response = Response::new(scan(&self.0));
@@ -150,8 +150,8 @@ impl<B: KeyValue> KeyValueAdapter<B> {
     }
 }
 
-/// The messages of a scan. A page's messages are ready one after another, so that tonic packs them into full
-/// frames instead of one frame a message.
+/// The messages of a scan. A page's messages are ready one after another, so that tonic packs them into full frames
+/// instead of one frame per message.
 pub(crate) struct Messages<T, M> {
     pages: Pages<T>,
     page: std::vec::IntoIter<T>,

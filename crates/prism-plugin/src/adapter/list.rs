@@ -100,7 +100,7 @@ async fn length<B: List>(
     Ok(LengthResponse { length: wire_length(length) })
 }
 
-/// A length as the contract's int64; no list reaches its end.
+/// A length as the contract's int64; no list comes near its maximum.
 fn wire_length(length: u64) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
 }

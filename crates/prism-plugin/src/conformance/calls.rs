@@ -21,7 +21,7 @@ use tonic::{Code, Request, Status};
 use super::expect::{Verdict, answered, failed};
 use crate::list::End;
 
-/// What the text in field 2 of a method's request is.
+/// What the text in field 2 of a method's request names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     Key,
@@ -43,7 +43,7 @@ macro_rules! methods {
     };
 }
 
-/// The methods of each interface; the first changes nothing.
+/// The methods of each interface; the first has no side effects.
 pub(super) const KEYVALUE: &[Method] =
     methods!("keyvalue.KeyValueBasicInterface", Key: "Exists", "Get", "Delete", "Set");
 pub(super) const SCAN: &[Method] =
@@ -60,7 +60,7 @@ pub(super) struct Named {
     pub(super) name: String,
 }
 
-/// Calls any method with the two shared fields and returns the number of messages in the answer.
+/// Calls any method with the two shared fields and returns the number of response messages.
 pub(super) async fn call_method(
     channel: &Channel,
     path: &'static str,
@@ -97,8 +97,8 @@ impl fmt::Display for Which {
     }
 }
 
-/// Calls in one namespace over one connection. `try_` calls return the status; the others fail the case unless
-/// they are answered.
+/// Calls in one namespace over one connection. `try_` methods return the status; in the others, a status fails the
+/// case.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     pub(super) channel: Channel,
@@ -137,7 +137,7 @@ impl Client {
         answered("Set", self.try_set(key, value, None).await).map(drop)
     }
 
-    /// Sets a key that expires, and returns when that was acknowledged: it is gone that time later at the latest.
+    /// Sets a key that expires, and returns when that was acknowledged: at the latest, the key is gone that much later.
     pub(super) async fn set_for(&self, key: &str, value: impl Into<Bytes>, seconds: i64) -> Verdict<Instant> {
         let what = format_args!("Set with ttl_seconds {seconds}").to_string();
         answered(what, self.try_set(key, value, Some(seconds)).await)?;
@@ -203,7 +203,7 @@ impl Client {
         Ok(items)
     }
 
-    /// The keys of a scan, in the order they came.
+    /// The keys of a scan, in the order in which they arrived.
     pub(super) async fn scan(&self, which: Which, request: ScanRequest) -> Verdict<Vec<String>> {
         let what =
             format!("{which} with a prefix of {} bytes, limit {}", request.prefix.len(), request.limit);
@@ -211,7 +211,7 @@ impl Client {
         Ok(items.into_iter().map(|(key, _)| key).collect())
     }
 
-    /// A scan that is still under way.
+    /// A scan that is still running.
     pub(super) async fn open_scan(
         &self,
         request: ScanRequest,
@@ -268,14 +268,14 @@ impl Client {
         answered(format!("Pop{end:?}"), self.try_pop(end, list).await)
     }
 
-    /// Pops everything at one end, in the order it comes; more than `expected_max` values fail the case.
+    /// Pops everything at one end, in order; more than `expected_max` values fail the case.
     pub(super) async fn drain(&self, end: End, list: &str, expected_max: usize) -> Verdict<Vec<Bytes>> {
         let mut values = Vec::new();
         while let Some(value) = self.pop(end, list).await? {
             values.push(value);
             if values.len() > expected_max {
                 return failed(format!(
-                    "Pop{end:?} gave more than the {expected_max} values that were pushed"
+                    "Pop{end:?} returned more than the {expected_max} values that were pushed"
                 ));
             }
         }

@@ -1,7 +1,7 @@
-//! The cases: a name, a rule, and an async function that checks it. One file a subject.
+//! The cases: a name, a rule, and an async function that checks it. One file per subject.
 //!
-//! Each checks one rule and leans on the others as little as it can, so that a broken rule fails its own case and no
-//! other. `tests/conformance.rs` holds every case to that.
+//! Each checks one rule and relies on others as little as possible, so that a broken rule fails its own case and no
+//! other. `tests/conformance.rs` verifies this for every case.
 
 use std::fmt;
 use std::future::Future;

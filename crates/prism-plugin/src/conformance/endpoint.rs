@@ -11,7 +11,7 @@ use prism_net::stream::Stream;
 use tonic::transport::Channel;
 use tower::service_fn;
 
-/// Resolving and connecting may take this long.
+/// How long resolving and connecting may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// Where a plugin or gateway listens.
@@ -48,7 +48,7 @@ impl Endpoint {
         dial(&self.0, CONNECT_MAX).await
     }
 
-    /// A channel of its own, connected when it is first used; `window_bytes` bounds what a stream may send ahead.
+    /// A new channel, connected on first use; `window_bytes` limits what a stream may send ahead.
     pub(super) fn channel(&self, window_bytes: Option<u32>) -> Result<Channel, tonic::transport::Error> {
         let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", self.authority()))?
             .initial_stream_window_size(window_bytes);

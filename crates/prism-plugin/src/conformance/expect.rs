@@ -1,23 +1,23 @@
-//! How a case stops before its end, and the sentences it stops with.
+//! How a case stops early, and the messages with which it stops.
 
 use std::fmt::{Debug, Display};
 
 use prism_proto::{Error, ErrorReason};
 use tonic::{Code, Status};
 
-/// Characters of an answer that a sentence shows.
+/// How many characters of a response a message shows.
 const SHOWN_MAX: usize = 160;
 
-/// Why a case stops before its end.
+/// Why a case stops early.
 #[derive(Clone, Debug)]
 pub(super) enum Stop {
     /// The rule is broken.
     Failed(String),
-    /// There is no occasion for the case.
+    /// The endpoint gives no occasion for the case.
     NotApplicable(String),
 }
 
-/// What a step of a case comes to.
+/// The result of a step of a case.
 pub(super) type Verdict<T = ()> = Result<T, Stop>;
 
 /// A failed case.
@@ -38,12 +38,12 @@ pub(super) fn holds(claim: bool, sentence: impl FnOnce() -> String) -> Verdict {
     if claim { Ok(()) } else { failed(sentence()) }
 }
 
-/// The answer of a call that must succeed.
+/// The response to a call that must succeed.
 pub(super) fn answered<T>(what: impl Display, answer: Result<T, Status>) -> Verdict<T> {
-    answer.or_else(|status| failed(format!("{what}: expected an answer, got {}", describe(&status))))
+    answer.or_else(|status| failed(format!("{what}: expected a response, got {}", describe(&status))))
 }
 
-/// A status as a sentence has it.
+/// A status as part of a message.
 pub(super) fn describe(status: &Status) -> String {
     let message: String = status.message().chars().take(SHOWN_MAX).collect();
     format!("{} ({message})", code_name(status.code()))

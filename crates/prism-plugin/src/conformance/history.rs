@@ -1,13 +1,13 @@
-//! Whether the reads of one register can be explained by its writes, taking effect one after another.
+//! Whether the reads of one register can be explained by its writes, taking effect one at a time.
 //!
-//! Every write has a value of its own. Three things cannot be: a value that nobody had begun to write; a value that was
-//! overwritten before the read began; and two reads, one after the other, that see two writes in the opposite order.
+//! Every write has a unique value. Contradictions are a read of a value that nobody had begun to write, or that was
+//! overwritten before the read began, and two reads, one after the other, that see two writes in the opposite order.
 
 use std::time::Instant;
 
 use bytes::Bytes;
 
-/// One call, from before it was sent until after it was answered.
+/// One call, from before it was sent until after its response.
 #[derive(Clone, Debug)]
 pub(super) struct Span {
     pub(super) begun: Instant,
@@ -29,7 +29,7 @@ pub(super) struct History {
 }
 
 impl History {
-    /// What cannot be, if anything.
+    /// The first contradiction, if any.
     pub(super) fn contradiction(&self) -> Option<String> {
         let mut seen: Vec<(&Span, &Span)> = Vec::new();
         for read in &self.reads {
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn reads_see_writes_in_one_order() {
-        // b is written after a, both while the reads go on elsewhere.
+        // b is written after a; both writes overlap reads elsewhere.
         let writes = [(0, 3, "a"), (4, 20, "b")];
         let sentence = contradiction(&writes, &[(5, 6, "b"), (7, 8, "a")]).unwrap();
         assert!(sentence.contains("opposite order"), "{sentence}");

@@ -1,4 +1,4 @@
-//! Bare HTTP/2 requests, for what tonic's client would not send and for answers it would not show.
+//! Bare HTTP/2 requests, for what tonic's client would not send and for responses it would not show.
 
 use std::future::{pending, poll_fn};
 
@@ -13,7 +13,7 @@ use tonic::Status;
 
 use super::endpoint::Endpoint;
 
-/// The most bytes of an answer that are read.
+/// The maximum number of response bytes that are read.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// One connection; it closes when this is dropped and its streams have ended.
@@ -22,12 +22,12 @@ pub(super) struct Raw {
     origin: String,
 }
 
-/// A request as it goes out.
+/// A request to send.
 pub(super) struct RawCall<'a> {
     pub(super) path: &'a str,
     pub(super) content_type: Option<&'a str>,
     pub(super) headers: &'a [(&'a str, &'a str)],
-    /// Everything after the head; empty: the head ends the stream.
+    /// Everything after the head; if empty, the head ends the stream.
     pub(super) body: Bytes,
 }
 
@@ -41,7 +41,7 @@ impl<'a> RawCall<'a> {
     }
 }
 
-/// What came back.
+/// The response.
 #[derive(Debug)]
 pub(super) struct RawAnswer {
     pub(super) head: response::Parts,
@@ -50,13 +50,13 @@ pub(super) struct RawAnswer {
 }
 
 impl RawAnswer {
-    /// The gRPC status, from the trailers or, where they are all there is, from the head.
+    /// The gRPC status, from the trailers or, in a trailers-only response, from the head.
     pub(super) fn status(&self) -> Option<Status> {
         let trailers = self.trailers.as_ref().unwrap_or(&self.head.headers);
         Status::from_header_map(trailers)
     }
 
-    /// The answer as a call's outcome: its first message's bytes, or its status.
+    /// The response as the result of a call: its first message's bytes, or its status.
     pub(super) fn outcome(&self) -> Result<Bytes, Status> {
         match self.status() {
             Some(status) if status.code() == tonic::Code::Ok => {
@@ -69,18 +69,18 @@ impl RawAnswer {
 }
 
 impl Raw {
-    /// Connects. The error says why not.
+    /// Connects; the error says why it failed.
     pub(super) async fn connect(endpoint: &Endpoint) -> Result<Self, String> {
         let stream = endpoint.connect().await.map_err(|error| error.to_string())?;
         let (send, connection) = h2::client::handshake(stream).await.map_err(|error| error.to_string())?;
         tokio::spawn(async move {
-            // A failure shows in the calls of the connection.
+            // A failure shows in the connection's calls.
             let _ = connection.await;
         });
         Ok(Self { send, origin: format!("http://{}", endpoint.authority()) })
     }
 
-    /// Makes a call. The error says how the stream or connection ended instead of an answer.
+    /// Makes a call. The error says how the stream or connection ended without a response.
     pub(super) async fn call(&self, call: RawCall<'_>) -> Result<RawAnswer, String> {
         self.exchange(call).await.map_err(|error| error.to_string())
     }
@@ -88,7 +88,7 @@ impl Raw {
     async fn exchange(&self, call: RawCall<'_>) -> Result<RawAnswer, h2::Error> {
         let body = call.body.clone();
         let (response, mut stream) = self.begin(call).await?;
-        // A server may answer, in part or whole, before it has read everything.
+        // A server may respond, in part or in full, before it has read everything.
         let sending = async {
             send_all(&mut stream, body).await;
             pending::<()>().await;
@@ -105,7 +105,7 @@ impl Raw {
         }
     }
 
-    /// Begins a call that is to be left before its end; the body is not sent, only whether there is one.
+    /// Starts a call that will be cancelled; its body is not sent, but its head says whether there is one.
     pub(super) async fn begin(
         &self,
         call: RawCall<'_>,
@@ -122,7 +122,7 @@ impl Raw {
     }
 }
 
-/// Sends a body as fast as the server takes it; a server that takes no more is answered for by its response.
+/// Sends a body as fast as the server reads it. If the server stops reading, its response says why.
 pub(super) async fn send_all(stream: &mut SendStream<Bytes>, mut body: Bytes) {
     while !body.is_empty() {
         stream.reserve_capacity(body.len());

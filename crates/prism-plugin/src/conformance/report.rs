@@ -11,14 +11,14 @@ use serde::{Serialize, Serializer};
 pub enum Outcome {
     /// The rule is kept.
     Passed,
-    /// The rule is kept, and something that should be there is not, such as `ErrorInfo`.
+    /// The rule is kept, but something recommended is missing, such as `ErrorInfo`.
     Warned {
-        /// What is missing, a sentence each.
+        /// What is missing, one sentence each.
         warnings: Vec<String>,
     },
     /// The rule is broken.
     Failed {
-        /// What was sent, what was expected, and what came.
+        /// What was sent, what was expected, and what was received.
         failure: String,
     },
     /// The endpoint gives no occasion for the case.
@@ -61,7 +61,7 @@ fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::
 }
 
 impl fmt::Display for CaseReport {
-    /// One line; a failure and each warning follow on lines of their own, indented.
+    /// One line, followed by indented lines for a failure or each warning.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.outcome {
             Outcome::Passed => write!(f, "pass  {}", self.name),
@@ -98,7 +98,7 @@ impl Report {
         self.cases.iter().filter(|case| matches!(case.outcome, Outcome::Failed { .. }))
     }
 
-    /// The cases that warn.
+    /// The cases that passed with warnings.
     pub fn warned(&self) -> impl Iterator<Item = &CaseReport> {
         self.cases.iter().filter(|case| matches!(case.outcome, Outcome::Warned { .. }))
     }
@@ -109,7 +109,7 @@ impl Report {
 }
 
 impl fmt::Display for Report {
-    /// The cases that failed or warn, and a line that sums up.
+    /// The cases that failed or warned, and a summary line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for case in self.failed().chain(self.warned()) {
             writeln!(f, "{case}")?;

@@ -11,13 +11,13 @@ use super::target::{Options, SuiteError, Target};
 use super::trial::Trial;
 
 /// Runs the cases against an endpoint: `HOST:PORT`, `http://HOST:PORT` or `unix:PATH`, of a plugin or a gateway.
-/// `on_finished` sees each case when it and those before it have ended.
+/// `on_finished` is called with each case, in order, once it and those before it have ended.
 ///
 /// # Errors
-/// There is nothing to run against. A case that fails is no error here: see [`Report::is_conformant`].
+/// There is nothing to run against. A failed case is not an error: see [`Report::is_conformant`].
 ///
 /// # Cancel safety
-/// Dropped before its end it leaves keys behind that begin with `conformance-`.
+/// A run that is dropped early leaves keys behind that begin with `conformance-`.
 pub async fn run(
     endpoint: &str,
     options: &Options,
@@ -26,7 +26,7 @@ pub async fn run(
     let target = match tokio::time::timeout(options.case_timeout, Target::discover(endpoint, options)).await {
         Ok(target) => target?,
         Err(_) => {
-            let sentence = format!("{endpoint} does not answer within {:?}", options.case_timeout);
+            let sentence = format!("{endpoint} does not respond within {:?}", options.case_timeout);
             return Err(SuiteError::Unreachable(sentence));
         }
     };

@@ -1,4 +1,4 @@
-//! The endpoint under test, and what is known of it: which interfaces it serves, and what it promises.
+//! The endpoint under test, and what is known about it: which interfaces it serves, and what it promises.
 
 use std::time::Duration;
 
@@ -19,18 +19,18 @@ use super::expect::{describe, reason};
 use super::raw::{Raw, RawCall};
 use crate::capabilities::Capabilities;
 
-/// What a run does.
+/// The options of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The namespace to work in. Cases of isolation also make namespaces of their own, named `conformance-…`.
+    /// The namespace to work in. Isolation cases also create their own namespaces, named `conformance-…`.
     pub namespace: String,
-    /// The cases to run: names, or what names begin with, such as `ttl/`; empty for all.
+    /// The cases to run, by name or by prefix, such as `ttl/`; empty for all.
     pub only: Vec<String>,
-    /// Cases under way at once. Most wait: for expiry, or for their own concurrent calls.
+    /// How many cases run concurrently. Most wait: for expiry, or for their own concurrent calls.
     pub concurrency: usize,
-    /// A case that takes longer has failed.
+    /// A case that takes longer fails.
     pub case_timeout: Duration,
-    /// Keys of the big scan.
+    /// The number of keys of the big scan.
     pub scan_keys: usize,
 }
 
@@ -49,11 +49,11 @@ impl Default for Options {
 /// Why there was no run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SuiteError {
-    /// The endpoint is not written as one.
+    /// The endpoint is malformed.
     Endpoint(String),
-    /// Nothing answers there.
+    /// Nothing responds there.
     Unreachable(String),
-    /// What answers serves none of the interfaces, or not this namespace.
+    /// The server serves none of the interfaces, or not this namespace.
     NothingServed(String),
 }
 
@@ -74,16 +74,16 @@ pub(super) struct Served {
     pub(super) list: bool,
 }
 
-/// An endpoint and what is known of it.
+/// An endpoint and what is known about it.
 pub(super) struct Target {
     pub(super) endpoint: Endpoint,
     pub(super) options: Options,
     pub(super) channel: Channel,
-    /// Makes the keys of this run its own.
+    /// A random part of this run's keys.
     pub(super) id: String,
     pub(super) served: Served,
     pub(super) promised: Capabilities,
-    /// The services that reflection lists, if it answers.
+    /// The services that reflection lists, if it is served.
     pub(super) listed: Option<Vec<String>>,
 }
 
@@ -139,7 +139,7 @@ impl Target {
         }
     }
 
-    /// The declared promises; a plugin that does not say promises nothing.
+    /// The declared promises; a plugin that does not declare any promises nothing.
     async fn promises(&self) -> Capabilities {
         let mut client = CapabilitiesInterfaceClient::new(self.channel.clone());
         let request = GetCapabilitiesRequest { namespace: self.options.namespace.clone() };
@@ -159,7 +159,7 @@ impl Target {
     }
 }
 
-/// The services that reflection lists, v1 or v1alpha (the messages are the same); `None` where neither is served.
+/// The services that reflection lists, v1 or v1alpha (the messages are the same); `None` if neither is served.
 async fn listed_services(raw: &Raw) -> Option<Vec<String>> {
     let message_request = Some(MessageRequest::ListServices(String::new()));
     let request = ServerReflectionRequest { host: String::new(), message_request };

@@ -1,4 +1,4 @@
-//! One case under way: the keys and lists it may touch, what it warns of, and the clean-up behind it.
+//! One running case: the keys and lists it may touch, its warnings, and its clean-up.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -16,14 +16,14 @@ use super::raw::{Raw, RawAnswer, RawCall};
 use super::target::Target;
 use crate::list::End;
 
-/// How long after its time a key may still be seen: clocks of the suite and the backend have their granularity.
+/// How long after its expiry a key may still be visible: the clocks of the suite and the backend have a granularity.
 const EXPIRY_GRACE: Duration = Duration::from_millis(250);
 
-/// Clean-up calls at once, and the time for all of them.
+/// How many clean-up calls run concurrently, and how long all of them may take.
 const CLEAN_UP_CONCURRENCY: usize = 32;
 const CLEAN_UP_MAX: Duration = Duration::from_secs(20);
 
-/// One case under way. It is a [`Client`] of the target's namespace and connection.
+/// One running case. It is a [`Client`] of the target's namespace and connection.
 pub(super) struct Trial<'a> {
     pub(super) target: &'a Target,
     client: Client,
@@ -64,33 +64,33 @@ impl<'a> Trial<'a> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What all keys of this case begin with.
+    /// The prefix of all keys of this case.
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// A key of this case, removed behind it.
+    /// A key of this case, removed afterwards.
     pub(super) fn key(&self, name: &str) -> String {
         let key = format!("{}{name}", self.prefix);
         self.notes().keys.insert(key.clone());
         key
     }
 
-    /// A list of this case, removed behind it.
+    /// A list of this case, removed afterwards.
     pub(super) fn list(&self, name: &str) -> String {
         let list = format!("{}{name}", self.prefix);
         self.notes().lists.insert(list.clone());
         list
     }
 
-    /// A key and list key of this case that is `len` bytes long, removed behind it.
+    /// A key and list key of this case that is `len` bytes long, removed afterwards.
     pub(super) fn key_of_len(&self, len: usize) -> String {
         let name = "k".repeat(len.saturating_sub(self.prefix.len()));
         self.list(&name);
         self.key(&name)
     }
 
-    /// A client of another namespace, cleaned up too.
+    /// A client of another namespace, cleaned up as well.
     pub(super) fn elsewhere(&self, namespace: &str) -> Client {
         self.notes().namespaces.insert(namespace.to_owned());
         self.client.in_namespace(namespace)
@@ -103,7 +103,7 @@ impl<'a> Trial<'a> {
         Ok(self.elsewhere(&namespace))
     }
 
-    /// Not applicable where the endpoint is a gateway that does not know the namespace; else the answer.
+    /// Not applicable if the endpoint is a gateway that does not know the namespace; otherwise the response.
     pub(super) fn known<T>(&self, answer: Result<T, Status>) -> Verdict<T> {
         match answer {
             Err(status) if reason(&status) == Some(ErrorReason::NamespaceNotFound) => {
@@ -123,7 +123,7 @@ impl<'a> Trial<'a> {
             .flat_map(|(served, methods)| if served { methods } else { &[] })
     }
 
-    /// A method that is served and changes nothing.
+    /// A method that is served and has no side effects.
     pub(super) fn read_method(&self) -> &'static Method {
         self.methods().next().unwrap_or(&KEYVALUE[0])
     }
@@ -133,27 +133,27 @@ impl<'a> Trial<'a> {
         call_method(&self.channel, method.path, namespace, name).await
     }
 
-    /// Makes a bare call on a connection of its own.
+    /// Makes a bare call on its own connection.
     pub(super) async fn raw(&self, what: &str, call: RawCall<'_>) -> Verdict<RawAnswer> {
         let raw = self.raw_connection().await?;
-        raw.call(call).await.or_else(|error| failed(format!("{what}: expected an answer, got none: {error}")))
+        raw.call(call).await.or_else(|error| failed(format!("{what}: expected a response: {error}")))
     }
 
-    /// A client with a connection of its own; `window_bytes` bounds what a stream may send ahead.
+    /// A client with its own connection; `window_bytes` limits what a stream may send ahead.
     pub(super) fn connected_anew(&self, window_bytes: Option<u32>) -> Verdict<Client> {
         match self.target.endpoint.channel(window_bytes) {
             Ok(channel) => Ok(Client { channel, namespace: self.client.namespace.clone() }),
-            Err(error) => failed(format!("a further connection: {error}")),
+            Err(error) => failed(format!("another connection: {error}")),
         }
     }
 
     /// A bare connection.
     pub(super) async fn raw_connection(&self) -> Verdict<Raw> {
         let raw = Raw::connect(&self.target.endpoint).await;
-        raw.or_else(|error| failed(format!("a further connection was not accepted: {error}")))
+        raw.or_else(|error| failed(format!("another connection was not accepted: {error}")))
     }
 
-    /// Notes what is missing though the rule is kept.
+    /// Records a warning: something is missing although the rule is kept.
     pub(super) fn warn(&self, sentence: String) {
         let warnings = &mut self.notes().warnings;
         if !warnings.contains(&sentence) {
@@ -161,7 +161,7 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Fails unless the call was refused with the code of the reasons; warns unless with one of the reasons.
+    /// Fails unless the call failed with the code of the reasons; warns unless with one of the reasons.
     pub(super) fn refused<T>(
         &self,
         what: &str,
@@ -170,7 +170,7 @@ impl<'a> Trial<'a> {
     ) -> Verdict {
         let code = reasons.first().map_or(Code::InvalidArgument, |reason| reason.code());
         let status = match answer {
-            Ok(_) => return failed(format!("{what}: expected {}, got an answer", code_name(code))),
+            Ok(_) => return failed(format!("{what}: expected {}, got a response", code_name(code))),
             Err(status) => status,
         };
         if status.code() != code {
@@ -200,7 +200,7 @@ impl<'a> Trial<'a> {
         tokio::time::sleep_until(gone.into()).await;
     }
 
-    /// Sets many keys at once, each to its value.
+    /// Sets many keys concurrently, each to its value.
     pub(super) async fn set_all(&self, keys: &[String], value: &bytes::Bytes) -> Verdict {
         let sets: Vec<_> = keys.iter().map(|key| self.client.set(key, value.clone())).collect();
         let mut sets = stream::iter(sets).buffer_unordered(CLEAN_UP_CONCURRENCY);
@@ -219,7 +219,7 @@ impl<'a> Trial<'a> {
         std::mem::take(&mut self.notes().warnings)
     }
 
-    /// Removes what the case may have written. Errors are let go: the case has been judged.
+    /// Removes what the case may have written. Errors are ignored: the case has been decided.
     pub(super) async fn clean_up(&self) {
         let (keys, lists, namespaces) = {
             let mut notes = self.notes();

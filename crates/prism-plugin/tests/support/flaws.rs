@@ -1,4 +1,4 @@
-//! What [`super::wire`] breaks: for a case, the request that is changed on its way, or answered otherwise.
+//! What [`super::wire`] breaks: for each case, the request that is changed on its way, or responded to differently.
 
 use bytes::Bytes;
 use http::{HeaderValue, request};
@@ -18,23 +18,23 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ListServiceResponse, ServerReflectionResponse, ServiceResponse};
 
-/// A request that has arrived whole.
+/// A request that has arrived in full.
 pub(crate) struct Exchange {
     pub(crate) head: request::Parts,
     pub(crate) body: Bytes,
 }
 
-/// An answer that the plugin has not given.
+/// A response that the plugin has not given.
 pub(crate) enum Answer {
     Status(Status),
     Http(u16),
     Message(Vec<u8>),
 }
 
-/// An answer in the plugin's place.
+/// A response in place of the plugin's.
 pub(crate) struct Instead {
     pub(crate) answer: Answer,
-    /// The call is made all the same.
+    /// Whether the call is made nonetheless.
     pub(crate) after_the_call: bool,
 }
 
@@ -101,7 +101,7 @@ impl Exchange {
         self.message() == [0xFF; 16]
     }
 
-    /// Whether there is a message, and all of it.
+    /// Whether there is a complete message.
     fn is_whole(&self) -> bool {
         let stated = self.body.get(1..PREFIX_BYTES).unwrap_or(&[0xFF]);
         self.message().len() == stated.iter().fold(0, |len, byte| len << 8 | usize::from(*byte))
@@ -128,7 +128,7 @@ impl Exchange {
         None
     }
 
-    /// Breaks the rule of a case, where this request gives the occasion.
+    /// Breaks the rule of a case, if this request gives the occasion.
     pub(crate) fn flaw(&mut self, broken: &str) -> Option<Instead> {
         let method = self.method().to_owned();
         match (broken, method.as_str()) {
@@ -196,7 +196,7 @@ impl Exchange {
                 let is_invalid = self.message().ends_with(b"/\xFF");
                 if is_invalid { internal() } else { None }
             }
-            // A Set would break what a refused write must leave alone too.
+            // A Set would also break what a refused write must leave unchanged.
             ("values/too-large-is-refused", "PushLeft") => {
                 self.rewrite(|request: &mut PushLeftRequest| request.value.truncate(VALUE_BYTES_MAX))
             }
@@ -208,7 +208,7 @@ impl Exchange {
                 self.rewrite(|request: &mut SetRequest| {
                     is_refused = request.ttl_seconds.take_if(|ttl| *ttl == -7).is_some()
                 });
-                let refusal = Error::new(ErrorReason::TtlInvalid, "ttl_seconds is refused, alas too late");
+                let refusal = Error::new(ErrorReason::TtlInvalid, "ttl_seconds is refused, but too late");
                 if is_refused { after_the_call(status(refusal.into())) } else { None }
             }
             ("keyvalue/set-then-get", "Set") if self.read::<SetRequest>().value == "value" => {
@@ -273,7 +273,7 @@ impl Exchange {
             "wire/grpc-content-types-are-accepted" if content_type.ends_with("+proto") => {
                 Some(Instead { answer: Answer::Http(415), after_the_call: false })
             }
-            // UNIMPLEMENTED, but without a word of what is implemented.
+            // UNIMPLEMENTED, but without saying what is implemented.
             "wire/unknown-compression-is-unimplemented" if self.header("grpc-encoding") == "folding" => {
                 status(Error::new(ErrorReason::CompressionUnsupported, "folding is not supported").into())
             }

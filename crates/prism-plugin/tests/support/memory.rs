@@ -1,5 +1,5 @@
-//! A backend in memory, as simple as it can be: the reference that passes every case. Given a case's name, it breaks
-//! that case's rule, and no other.
+//! An in-memory backend, as simple as possible: the reference that passes every case. Given a case's name, it breaks
+//! that case's rule and no other.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,19 +13,19 @@ use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::usage::{Usage, Used};
 use prism_plugin::{Capabilities, Context, Error, ErrorReason};
 
-/// Where a key or list is: namespace and name.
+/// The namespace and name of a key or list.
 type Place = (String, String);
 
-/// Keys that a scan reads at a time.
+/// How many keys a scan reads at a time.
 const PAGE: usize = 16;
 
 #[derive(Clone)]
 struct Entry {
     value: Bytes,
     expires: Option<Instant>,
-    /// The number of the write that made it.
+    /// The number of the write that created it.
     written: u64,
-    /// The value before.
+    /// The previous value.
     previous: Bytes,
 }
 
@@ -40,7 +40,7 @@ struct Store {
     keys: BTreeMap<Place, Entry>,
     lists: BTreeMap<Place, VecDeque<Bytes>>,
     writes: u64,
-    /// For the variants: every key and list that was ever written, counters and deadlines that should be gone.
+    /// For the variants: every key and list that was ever written, and counters and deadlines that should be gone.
     ever: BTreeSet<Place>,
     ghosts: BTreeSet<Place>,
     sets: BTreeMap<Place, u64>,
@@ -58,7 +58,7 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Keeps every rule but that of the case called `broken`; keeps all if there is none of that name.
+    /// Keeps every rule except that of the case called `broken`, or all rules if no case has that name.
     pub(crate) fn new(broken: &'static str) -> Self {
         let promised = broken != "scan/start-after-needs-order";
         let capabilities = Capabilities {
@@ -75,7 +75,7 @@ impl Memory {
         Self { capabilities, ..self }
     }
 
-    /// The keys and lists that are there.
+    /// The keys and lists that exist.
     pub(crate) fn left(&self) -> Vec<String> {
         let store = self.store();
         store
@@ -94,7 +94,7 @@ impl Memory {
         self.store.lock().unwrap()
     }
 
-    /// Whether a read meets another of the same place; slow enough that concurrent ones do.
+    /// Whether a read overlaps another of the same place; slow enough that concurrent ones do.
     async fn meets_another(&self, place: &Place) -> bool {
         let count = |by: isize| {
             let mut store = self.store();
@@ -108,18 +108,18 @@ impl Memory {
         readers > 1
     }
 
-    /// Whether reads may see an entry, by the flaws of one case.
+    /// Whether reads may see an entry, given the flaw of one case.
     fn sees(&self, entry: &Entry, case: &str) -> bool {
         entry.is_live() || self.breaks(case)
     }
 
-    /// The key as the store has it.
+    /// The key as the store names it.
     fn place(&self, namespace: &Namespace, key: &Key) -> Place {
         let key = if self.breaks("keys/any-utf8-is-kept-apart") { key.trim_end() } else { key };
         (namespace.to_string(), key.to_owned())
     }
 
-    /// One page of a scan behind a key.
+    /// One page of a scan, after a key.
     fn page(&self, range: &Range, after: Option<&str>, begun: u64, values: bool) -> Vec<(Key, Bytes)> {
         let store = self.store();
         let everywhere = self.breaks("namespaces/scans-are-isolated") && !range.prefix.is_empty();
@@ -255,7 +255,7 @@ impl KeyValue for Memory {
             expires = expires.or(store.deadlines.get(&place).copied());
         }
         if self.breaks("ttl/key-lives-its-time") {
-            // So early that a slow run sees it, too.
+            // Early enough that even a slow run sees it.
             expires = life.and_then(|life| Instant::now().checked_add(life.mul_f64(0.02)));
         }
         if self.breaks("ttl/longest-is-accepted") && life > Some(Duration::from_secs(10 * 365 * 24 * 3600)) {

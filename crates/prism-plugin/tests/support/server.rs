@@ -1,4 +1,4 @@
-//! Servers of the reference backend, in process, each on a port of its own.
+//! Servers of the reference backend, in process, each on its own port.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A server before the reference that passes everything on, and breaks one rule that the plugin kit would not let a
+//! A server in front of the reference that forwards everything, and breaks one rule that the plugin kit would not let a
 //! backend break.
 
 use std::pin::pin;
@@ -20,8 +20,8 @@ use tonic::Status;
 
 use crate::support::flaws::{Answer, Exchange, Instead};
 
-/// Starts it before `upstream` and returns its address. It ends with the runtime. `broken` is the case whose rule it
-/// breaks.
+/// Starts it in front of `upstream` and returns its address. It ends with the runtime. `broken` is the case whose rule
+/// it breaks.
 pub(crate) async fn start(upstream: String, broken: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -100,7 +100,7 @@ async fn whole(mut body: RecvStream) -> Option<Bytes> {
     Some(bytes.freeze())
 }
 
-/// Makes the call and passes the answer on, or swallows it. `None`: it was not delivered.
+/// Makes the call and forwards the response, or swallows it. `None`: it was not delivered.
 async fn forward(
     exchange: Exchange,
     send: SendRequest<Bytes>,

@@ -1,4 +1,4 @@
-//! Calls that meet on one list or one key.
+//! Concurrent calls on one list or one key.
 
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
@@ -37,14 +37,14 @@ fn end_of(caller: usize) -> End {
     if caller.is_multiple_of(2) { End::Left } else { End::Right }
 }
 
-/// The values that must be there in any order, each once.
+/// Fails unless both hold the same values, in any order, each once.
 fn same_values(what: &str, mut got: Vec<Bytes>, mut expected: Vec<Bytes>) -> Verdict {
     got.sort_unstable();
     expected.sort_unstable();
     let lost = expected.iter().filter(|value| got.binary_search(value).is_err()).count();
     holds(got == expected, || {
         format!(
-            "{what}: {} values were pushed, {} popped, {lost} of them are lost",
+            "{what}: {} values were pushed, {} popped; {lost} of those pushed are lost",
             expected.len(),
             got.len()
         )
@@ -77,7 +77,7 @@ async fn pops_are_atomic(t: &Trial<'_>) -> Verdict {
     same_values("concurrent pops at both ends", popped, values)
 }
 
-/// Clients with a connection each.
+/// Clients with one connection each.
 fn clients(t: &Trial<'_>, count: usize) -> Verdict<Vec<Client>> {
     (0..count).map(|_| t.connected_anew(None)).collect()
 }
@@ -123,7 +123,7 @@ async fn calls_on_a_list_are_linearizable(t: &Trial<'_>) -> Verdict {
     let clients = &clients(t, 3)?;
     let list = &t.list("l");
     let (begun, acknowledged) = (&AtomicI64::new(0), &AtomicI64::new(0));
-    // One pushes: what becomes of concurrent pushes is the subject of another case.
+    // Only one caller pushes: concurrent pushes are the subject of another case.
     let push = async {
         for _ in 0..2 * CALLS {
             begun.fetch_add(1, SeqCst);

@@ -1,4 +1,4 @@
-//! `start_after`, and scans that are left early.
+//! `start_after`, and scans that are cancelled early.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -51,7 +51,7 @@ async fn start_after_is_exclusive(t: &Trial<'_>) -> Verdict {
             start_after = Some(last.clone());
             paged.extend(page);
         }
-        same(format!("{which} in pages of 3, each behind the last key of the page before"), &paged, &keys)?;
+        same(format!("{which} in pages of 3, each after the last key of the previous page"), &paged, &keys)?;
     }
     Ok(())
 }
@@ -89,13 +89,13 @@ async fn start_after_is_a_key(t: &Trial<'_>) -> Verdict {
 async fn start_after_needs_order(t: &Trial<'_>) -> Verdict {
     for which in Which::BOTH {
         let request = ScanRequest { start_after: Some(t.key("k")), ..t.all() };
-        let what = format!("{which} with start_after, not being ordered");
+        let what = format!("{which} with start_after, without the capability ordered");
         t.refused(&what, t.try_scan(which, request).await, &[CursorUnsupported])?;
     }
     Ok(())
 }
 
-/// Values that do not fit the windows, so that the scan is under way when it is left.
+/// Values that do not fit the windows, so that the scan is still running when it is cancelled.
 const LEFT_KEYS: usize = 12;
 const LEFT_VALUE_BYTES: usize = 32 * 1024;
 
@@ -120,9 +120,9 @@ async fn may_be_left_early(t: &Trial<'_>) -> Verdict {
         match tokio::time::timeout(Duration::from_secs(10), call).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
-                return failed(format!("Exists on the connection of a scan that was left: {error}"));
+                return failed(format!("Exists on the connection of a cancelled scan: {error}"));
             }
-            Err(_) => return failed("Exists on the connection of a scan that was left: no answer in 10 s"),
+            Err(_) => return failed("Exists on the connection of a cancelled scan: no response within 10 s"),
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What an endpoint says about itself: health, reflection, capabilities, usage.
+//! What an endpoint reports about itself: health, reflection, capabilities, usage.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ table! {
         [], usage_answers_in_any_namespace;
 }
 
-/// What health says of a service.
+/// The health of a service.
 async fn check(t: &Trial<'_>, service: &str) -> Result<ServingStatus, Status> {
     let request = HealthCheckRequest { service: service.to_owned() };
     Ok(HealthClient::new(t.channel.clone()).check(request).await?.into_inner().status())
@@ -129,7 +129,7 @@ async fn lists_what_is_served(t: &Trial<'_>) -> Verdict {
     }
     for interface in interfaces(t) {
         holds(listed.iter().any(|name| name == interface), || {
-            format!("{interface} is served and missing among the {} services of reflection", listed.len())
+            format!("{interface} is served but missing from the {} services of reflection", listed.len())
         })?;
     }
     Ok(())

@@ -62,7 +62,7 @@ async fn longest_is_accepted(t: &Trial<'_>) -> Verdict {
 }
 
 async fn too_long_is_refused(t: &Trial<'_>) -> Verdict {
-    // The first 4,096 bytes are cleaned up too, should they have been taken for the key.
+    // The first 4,096 bytes are cleaned up, too, in case they were taken for the key.
     t.key_of_len(KEY_BYTES_MAX);
     let name = t.key_of_len(KEY_BYTES_MAX + 1);
     for method in keyed(t) {
@@ -141,7 +141,7 @@ async fn any_utf8_is_kept_apart(t: &Trial<'_>) -> Verdict {
 }
 
 async fn invalid_utf8_is_refused(t: &Trial<'_>) -> Verdict {
-    // Where a server reads the byte as U+FFFD, that key is cleaned up.
+    // If a server decodes the byte as U+FFFD, that key is cleaned up.
     t.key("\u{FFFD}");
     t.list("\u{FFFD}");
     let name = format!("{}\u{1}", t.prefix());

@@ -34,7 +34,7 @@ table! {
 async fn set_then_get(t: &Trial<'_>) -> Verdict {
     let key = t.key("k");
     let success = answered("Set", t.try_set(&key, "value", None).await)?;
-    holds(success, || "Set answered OK with success = false; a failure is a status".to_owned())?;
+    holds(success, || "Set returned OK with success = false; a failure must be a status".to_owned())?;
     same("Get after Set", &t.get(&key).await?, &Some("value".into()))
 }
 
@@ -52,7 +52,7 @@ async fn get_of_missing_is_not_found(t: &Trial<'_>) -> Verdict {
 async fn exists_of_missing_is_an_answer(t: &Trial<'_>) -> Verdict {
     let key = t.key("k");
     t.set(&key, "v").await?;
-    same("Exists of a key that is there", &t.exists(&key).await?, &true)?;
+    same("Exists of an existing key", &t.exists(&key).await?, &true)?;
     same("Exists of a missing key", &t.exists(&t.key("missing")).await?, &false)
 }
 
@@ -67,12 +67,12 @@ async fn delete_removes(t: &Trial<'_>) -> Verdict {
 async fn delete_says_whether_it_was_there(t: &Trial<'_>) -> Verdict {
     let key = t.key("k");
     t.set(&key, "v").await?;
-    same("found of the Delete of a key that is there", &t.delete(&key).await?, &true)?;
+    same("found of the Delete of an existing key", &t.delete(&key).await?, &true)?;
     same("found of the Delete of a missing key", &t.delete(&t.key("missing")).await?, &false)
 }
 
 async fn reads_create_nothing(t: &Trial<'_>) -> Verdict {
-    // What these answer is the subject of other cases.
+    // The responses are the subject of other cases.
     let _ = t.try_get(&t.key("got")).await;
     let _ = t.exists(&t.key("asked for")).await;
     let _ = t.try_delete(&t.key("deleted")).await;

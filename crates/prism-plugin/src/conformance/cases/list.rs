@@ -111,7 +111,7 @@ async fn length_of_missing_is_zero(t: &Trial<'_>) -> Verdict {
 
 async fn pops_and_length_create_nothing(t: &Trial<'_>) -> Verdict {
     let lists = ["popped left", "popped right", "measured"].map(|name| t.list(name));
-    // What these answer is the subject of other cases.
+    // The responses are the subject of other cases.
     let _ = t.pop(End::Left, &lists[0]).await;
     let _ = t.pop(End::Right, &lists[1]).await;
     let _ = t.length(&lists[2]).await;

@@ -1,4 +1,4 @@
-//! Names of namespaces, and what namespaces and patterns keep apart.
+//! Names of namespaces, and the isolation of namespaces and patterns.
 
 use prism_proto::ErrorReason::NamespaceInvalid;
 use prism_proto::limits::{NAMESPACE_BYTES_MAX, NAMESPACE_DEFAULT};
@@ -133,11 +133,7 @@ async fn lists_are_isolated(t: &Trial<'_>) -> Verdict {
     other.push(End::Right, &list, "other").await?;
     same("Length of a list whose name another namespace uses too", &t.length(&list).await?, &1)?;
     same("PopLeft in the other namespace", &other.pop(End::Left, &list).await?, &Some("other".into()))?;
-    same(
-        "PopLeft after the other namespace's was popped",
-        &t.pop(End::Left, &list).await?,
-        &Some("here".into()),
-    )
+    same("PopLeft after a pop in the other namespace", &t.pop(End::Left, &list).await?, &Some("here".into()))
 }
 
 async fn keyvalue_and_list_are_separate(t: &Trial<'_>) -> Verdict {

@@ -178,7 +178,7 @@ async fn count_is_exact(t: &Trial<'_>) -> Verdict {
 }
 
 async fn keys_are_in_byte_order(t: &Trial<'_>) -> Verdict {
-    // By UTF-16 U+FF61 follows U+1F600; folded or by locale, letters of either case stand together.
+    // In UTF-16, U+FF61 sorts after U+1F600; with case folding or a locale, letters of either case sort together.
     const NAMES: [&str; 10] = ["10", "2", "A", "B", "Z", "a", "b", "é", "\u{FF61}", "\u{1F600}"];
     let keys: Vec<_> = NAMES.iter().map(|name| t.key(name)).collect();
     for key in keys.iter().rev() {
@@ -190,8 +190,8 @@ async fn keys_are_in_byte_order(t: &Trial<'_>) -> Verdict {
     Ok(())
 }
 
-/// More than the windows and buffers between a scan and its reader hold, so that a scan that has begun waits for its reader while
-/// the keys change.
+/// More than fits into the windows and buffers between a scan and its reader, so that a scan that has begun waits for
+/// its reader while the keys change.
 const STABLE_KEYS: usize = 100;
 const STABLE_VALUE_BYTES: usize = 16 * 1024;
 const WINDOW_BYTES: u32 = 64 * 1024;

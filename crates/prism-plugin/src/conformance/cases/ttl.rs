@@ -1,4 +1,4 @@
-//! Time to live. Reads are asked once a key must have expired: late is as wrong as never.
+//! Time to live. Reads are made once a key must have expired: expiring late is as wrong as never.
 
 use std::time::{Duration, Instant};
 
@@ -77,7 +77,7 @@ async fn too_long_is_refused(t: &Trial<'_>) -> Verdict {
 async fn key_lives_its_time(t: &Trial<'_>) -> Verdict {
     const POLL: Duration = Duration::from_millis(40);
     const LIFE: Duration = Duration::from_secs(1);
-    /// Clocks may be this coarse.
+    /// The granularity that clocks may have.
     const TOLERANCE: Duration = Duration::from_millis(30);
     let key = t.key("k");
     let begun = Instant::now();
@@ -151,7 +151,7 @@ async fn set_replaces_ttl(t: &Trial<'_>) -> Verdict {
     t.set_for(&shorter, "old", 3600).await?;
     t.expired(t.set_for(&shorter, "new", 1).await?, 1).await;
     same("Get 1 s after ttl_seconds 1 was replaced by 3600", &t.get(&longer).await?, &Some("new".into()))?;
-    // By Get and Exists both, so that this is not the failure of one of them to see that a key has expired.
+    // With both Get and Exists, so that this does not fail if just one of them ignores expiry.
     let is_there = t.get(&shorter).await?.is_some() && t.exists(&shorter).await?;
     holds(!is_there, || {
         "Get and Exists see a key 1 s after its ttl_seconds 3600 was replaced by 1".to_owned()

@@ -33,7 +33,7 @@ table! {
         [], refused_write_changes_nothing;
 }
 
-/// Fails with the sizes and not the bytes.
+/// Fails with the sizes, not the bytes.
 fn same_bytes(what: &str, got: Option<Bytes>, expected: &Bytes) -> Verdict {
     holds(got.as_ref() == Some(expected), || match got {
         None => format!("{what}: expected {} bytes, got none", expected.len()),

@@ -1,4 +1,4 @@
-//! Requests that are not as they should be, below the level of fields.
+//! Requests that are malformed below the level of fields.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ async fn unknown_method_is_unimplemented(t: &Trial<'_>) -> Verdict {
     let service = t.read_method().path.rsplit_once('/').map_or("", |(service, _)| service);
     for path in [format!("{service}/NoSuchMethod"), "/prism.interfaces.none.NoSuchInterface/Get".to_owned()] {
         let answer = t.raw(&path, RawCall::message(&path, &valid(t))).await?.outcome();
-        // A gateway says so of an interface that its backend does not list.
+        // A gateway fails so for an interface that its backend does not list.
         if answer.as_ref().is_err_and(|status| reason(status) == Some(InterfaceNotServed)) {
             continue;
         }
@@ -99,11 +99,11 @@ async fn unknown_fields_are_ignored(t: &Trial<'_>) -> Verdict {
     let answer = t.raw(&what, RawCall::new(method.path, framed(&message))).await?;
     match answer.outcome() {
         Ok(_) => Ok(()),
-        Err(status) => failed(format!("{what}: expected an answer, got {}", describe(&status))),
+        Err(status) => failed(format!("{what}: expected a response, got {}", describe(&status))),
     }
 }
 
-/// How long a server may take to turn a stranger away.
+/// How long a server may take to turn away a client that does not speak gRPC.
 const TURNED_AWAY_MAX: Duration = Duration::from_secs(10);
 
 async fn http1_is_turned_away(t: &Trial<'_>) -> Verdict {
@@ -125,7 +125,7 @@ async fn http1_is_turned_away(t: &Trial<'_>) -> Verdict {
         format!("GET / in HTTP/1.1: expected a refusal, got {line:?}")
     })?;
     if !line.starts_with("HTTP/1.1 4") {
-        t.warn("GET / in HTTP/1.1: no line says what the port speaks".to_owned());
+        t.warn("GET / in HTTP/1.1: no response says what the port speaks".to_owned());
     }
     Ok(())
 }
@@ -137,7 +137,7 @@ async fn bad_input_ends_no_connection(t: &Trial<'_>) -> Verdict {
         ("a call without a message", RawCall::new(path, Bytes::new())),
         ("a message that is not protobuf", RawCall::new(path, framed(&[0xFF; 16]))),
         ("a message that is cut off", RawCall::new(path, Bytes::from_static(b"\0\0\0\0\x09abc"))),
-        ("a call to a method that is not there", RawCall::message("/no.Such/Method", &valid(t))),
+        ("a call to a missing method", RawCall::message("/no.Such/Method", &valid(t))),
         (
             "a wrong content type",
             RawCall { content_type: Some("text/plain"), ..RawCall::message(path, &valid(t)) },
@@ -169,8 +169,8 @@ async fn deadline_in_the_past_is_deadline_exceeded(t: &Trial<'_>) -> Verdict {
         let answer = tokio::time::timeout(Duration::from_secs(10), raw.call(call)).await;
         let what = format!("{} with a grpc-timeout of 1 ns", method.name);
         match answer {
-            Err(_) => return failed(format!("{what}: expected DEADLINE_EXCEEDED, got nothing in 10 s")),
-            // gRPC lets a server reset the stream instead, as the client has stopped waiting too.
+            Err(_) => return failed(format!("{what}: expected DEADLINE_EXCEEDED, got nothing within 10 s")),
+            // gRPC allows a server to reset the stream instead, because the client has stopped waiting, too.
             Ok(Err(error)) => holds(error.contains("CANCEL") || error.contains("not needed"), || {
                 format!("{what}: expected DEADLINE_EXCEEDED, got {error}")
             })?,

@@ -101,7 +101,7 @@ async fn gzip_is_accepted(t: &Trial<'_>) -> Verdict {
     Ok(())
 }
 
-/// gRPC asks of no server to know gzip, only to say so: that is a warning.
+/// gRPC does not require a server to support gzip, only to say that it does not: that is a warning.
 fn accepts_gzip<T>(t: &Trial<'_>, method: &str, answer: Result<T, Status>) -> Verdict<bool> {
     match answer {
         Ok(_) => Ok(true),
@@ -110,7 +110,7 @@ fn accepts_gzip<T>(t: &Trial<'_>, method: &str, answer: Result<T, Status>) -> Ve
             Ok(false)
         }
         Err(status) => {
-            failed(format!("{method} compressed by gzip: expected an answer, got {}", describe(&status)))
+            failed(format!("{method} compressed by gzip: expected a response, got {}", describe(&status)))
         }
     }
 }
