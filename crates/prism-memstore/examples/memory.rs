@@ -1,4 +1,4 @@
-//! Fills a store and prints what the account says against what the process grew by.
+//! Fills a store and compares its memory accounting with the growth of the process.
 //! `cargo run --profile dist -p prism-memstore --example memory [keys|expiring|spread|namespaces|list] [count] [value bytes]`
 
 use std::fs;
@@ -21,14 +21,14 @@ async fn main() {
     let mut numbers = arguments.map(|argument| argument.parse().expect("a number"));
     let count: u64 = numbers.next().unwrap_or(1_000_000);
     let value = Bytes::from(vec![7; numbers.next().unwrap_or(100) as usize]);
-    // From 10 minutes to a day makes hundreds of lists of timers, where an hour makes a few.
+    // Times from 10 minutes to a day make hundreds of timer lists; an hour makes a few.
     let ttl = |i: u64| match what.as_str() {
         "expiring" => Some(Ttl::from_secs(3600).expect("a time to live")),
         "spread" => Some(Ttl::from_secs(600 + i as i64 % 86_400).expect("a time to live")),
         _ => None,
     };
     let namespace = Namespace::new(String::new()).expect("the default namespace");
-    // A multiplication by an odd number visits every key once, in no order.
+    // Multiplying by an odd number visits every key once, in no particular order.
     let key = |i: u64| Key::stored(format!("{:016x}", i.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
 
     let store = MemStore::new(None);
@@ -50,7 +50,7 @@ async fn main() {
                     .await
                     .expect("no limit");
             }
-            other => panic!("there is no {other} to measure"),
+            other => panic!("cannot measure {other}"),
         }
         if i % 1024 == 0 {
             tokio::task::yield_now().await;
@@ -62,14 +62,14 @@ async fn main() {
         store.delete(&Context::default(), namespace.clone(), key(i)).await.expect("deletes");
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
-    println!("keys deleted: account {} bytes, RSS +{} bytes", store.totals().bytes, rss_bytes() - start);
+    println!("keys deleted: accounted {} bytes, RSS +{} bytes", store.totals().bytes, rss_bytes() - start);
     expiry.abort();
 }
 
 fn report(what: &str, store: &MemStore, start: i64, count: u64) {
     let (account, grown) = (store.totals().bytes as f64, (rss_bytes() - start) as f64);
     println!(
-        "{count} {what}: {:.1} bytes each by the account, {:.1} by RSS ({:+.1} %)",
+        "{count} {what}: {:.1} bytes each as accounted, {:.1} by RSS ({:+.1} %)",
         account / count as f64,
         grown / count as f64,
         (account / grown - 1.0) * 100.0

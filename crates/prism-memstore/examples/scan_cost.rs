@@ -1,4 +1,4 @@
-//! What a prefix scan of 100 keys costs beside 10k, 100k and 1M others, and what a time to live adds to a Set.
+//! What a prefix scan of 100 keys costs among 10k, 100k and 1M others, and what a time to live adds to a Set.
 //! `cargo run --profile dist -p prism-memstore --example scan_cost`
 
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ async fn scan(keys: u64) {
             store.scan(&Context::default(), range.clone()).try_collect().await.expect("scans");
         assert_eq!(pages.concat().len(), 100);
     }
-    println!("scan of 100 keys beside {keys}: {:?}", start.elapsed() / ROUNDS);
+    println!("scan of 100 keys among {keys}: {:?}", start.elapsed() / ROUNDS);
     let start = Instant::now();
     let count = store.count(&Context::default(), namespace(), "a".to_owned()).await.expect("counts");
     println!("count of {count} of {keys} keys: {:?}", start.elapsed());
@@ -87,7 +87,7 @@ fn namespace() -> Namespace {
     Namespace::new(String::new()).expect("the default namespace")
 }
 
-/// A multiplication by an odd number visits every key once, in no order.
+/// Multiplying by an odd number visits every key once, in no particular order.
 fn mixed(i: u64) -> String {
     format!("{:016x}", i.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }

@@ -1,4 +1,4 @@
-//! The store as a plugin: on a port of its own, or embedded in another process.
+//! The store as a plugin: on its own port, or embedded in another process.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use crate::metrics::UsageCollector;
 /// The binary's name.
 pub const NAME: &str = "prism-memstore";
 
-/// What the shared flags mean here when they are not given.
+/// The defaults of the shared flags.
 pub const DEFAULTS: [(&str, &str); 2] = [("listen", LISTEN_DEFAULT), ("http-listen", "off")];
 
-/// Runs the plugin until the process is told to stop.
+/// Runs the plugin until a signal stops the process.
 ///
 /// # Errors
-/// An address cannot be bound, or the log filter is wrong.
+/// An address cannot be bound, or the log filter is invalid.
 pub async fn run(args: Args) -> Result<(), ServerError> {
     let store = MemStore::new(args.memory_limit.0);
     let mut registry = Registry::default();
@@ -32,8 +32,7 @@ pub async fn run(args: Args) -> Result<(), ServerError> {
     app::run(App { name: NAME, args: &args.server, listen: LISTEN_DEFAULT, plugin, registry }, expiry).await
 }
 
-/// A store of its own as services to be called in process, and the task that frees expired keys, which the caller
-/// runs.
+/// A new store as services for calls within the process, and the task that frees expired keys, which the caller runs.
 pub fn embedded(limit: MemoryLimit) -> (Served, impl Future<Output = ()> + Send + 'static) {
     let store = MemStore::new(limit.0);
     let expiry = store.expiry().run(std::future::pending::<()>());

@@ -1,19 +1,18 @@
-//! Monotonic time as one number: nanoseconds since the store was made. The wall clock plays no part, so a step of
-//! it expires nothing.
+//! Monotonic time as one number: nanoseconds since the store was created. A step of the wall clock expires nothing.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A moment, in nanoseconds since the store was made. 64 bits hold 584 years; the longest time to live is 100.
+/// A moment, in nanoseconds since the store was created. 64 bits hold 584 years; the longest time to live is 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Time(u64);
 
 impl Time {
-    /// Later than every moment: the deadline of a key that does not expire.
+    /// After every moment: the deadline of a key that does not expire.
     pub(crate) const NEVER: Self = Self(u64::MAX);
 
-    /// When the store was made.
+    /// When the store was created.
     pub(crate) const START: Self = Self(0);
 
     /// The last moment at which something may expire.
@@ -31,7 +30,7 @@ impl Time {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// This moment, or the next that is a multiple of `nanos`.
+    /// This moment, or the next one that is a multiple of `nanos`.
     pub(crate) fn rounded_up(self, nanos: u64) -> Self {
         Self(self.0.div_ceil(nanos).saturating_mul(nanos))
     }

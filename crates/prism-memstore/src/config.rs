@@ -4,10 +4,10 @@ use clap::Parser;
 use prism_runtime::args::ServerArgs;
 use prism_runtime::limits::Size;
 
-/// Where a bare start listens.
+/// The default listening address.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:50051";
 
-/// The memory limit unless told otherwise: what a small machine has to spare.
+/// The default memory limit: what a small machine can spare.
 pub const MEMORY_LIMIT_DEFAULT: MemoryLimit = MemoryLimit(Some(1024 * 1024 * 1024));
 
 /// Serves KeyValue and List from memory, with expiry. The data is lost when the process ends.

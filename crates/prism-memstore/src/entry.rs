@@ -1,11 +1,11 @@
-//! A key and its value as they are stored: one allocation, which the map and the index both point at.
+//! A key and its value as stored: one allocation, to which both the map and the index point.
 //!
-//! Pointers are 8 bytes, so the map and the index pay for a pointer each and nothing more, and what lies before the key
-//! is 10 bytes, or 24 if it expires: 1M keys of 16 bytes with values of 100 take 181 bytes a key in all. The price is
-//! that an overwrite, being a new allocation, swaps both pointers and so takes the index lock, for about half of the
-//! 1.4 µs that it takes among 1M keys. With the value behind a pointer of its own an overwrite would leave the index
-//! alone, but each key would take a second counter and length, the allocator's rounding twice (+ 16 bytes) and map
-//! slots of twice the size (+ 17), to save a tenth of what a request costs in all. So one allocation it is.
+//! Pointers are 8 bytes, so the map and the index hold one pointer each and nothing more, and the header before the key
+//! has 10 bytes, or 24 if the key expires: 1M keys of 16 bytes with values of 100 take 181 bytes per key in all. The
+//! price is that an overwrite, being a new allocation, swaps both pointers and therefore takes the index lock, for
+//! about half of its 1.4 µs among 1M keys. With the value behind its own pointer an overwrite would leave the index
+//! alone, but each key would need a second counter and length, the allocator's rounding twice (+ 16 bytes) and map
+//! slots of twice the size (+ 17), to save a tenth of a request's total cost. Hence one allocation.
 //!
 //! Entries are compared, hashed and borrowed by their key alone.
 
@@ -23,17 +23,17 @@ use crate::clock::Time;
 use crate::memory::{INDEX_SLOT_BYTES, allocation_bytes};
 use allocation::Allocation;
 
-/// From this size on a read shares the entry's allocation instead of copying the value. Sharing allocates too
-/// (some 50 bytes for its owner) and writes to the entry's counter, which readers of a hot key would fight over;
-/// measured, it saves about 130 ns at 1 KiB and little below.
+/// From this size on, a read shares the entry's allocation instead of copying the value. Sharing allocates, too (some
+/// 50 bytes for the owner), and writes to the entry's counter, which readers of a hot key would contend for; measured,
+/// it saves about 130 ns at 1 KiB and little below.
 const SHARED_VALUE_BYTES_MIN: usize = 1024;
 
-/// A key, its value and its deadline. Immutable, shared, freed when the last holder lets go.
+/// A key, its value and its deadline. Immutable, shared, and freed when the last holder drops it.
 #[derive(Clone)]
 pub(crate) struct Entry(Allocation);
 
 impl Entry {
-    /// Copies key and value: the value given may be a slice of a whole network buffer.
+    /// Copies key and value: the given value may be a slice of a whole network buffer.
     pub(crate) fn new(key: &Key, value: &[u8], deadline: Time) -> Self {
         Self(Allocation::new(key.as_bytes(), value, deadline))
     }
@@ -51,7 +51,7 @@ impl Entry {
         self.0.value_len()
     }
 
-    /// The value to hand out: a copy if it is small, else a share of this allocation.
+    /// The value for a reader: a copy if it is small, otherwise a share of this allocation.
     pub(crate) fn to_value(&self) -> Bytes {
         if self.value_len() < SHARED_VALUE_BYTES_MIN {
             Bytes::copy_from_slice(self.0.value())
@@ -72,8 +72,8 @@ impl Entry {
         now < self.deadline()
     }
 
-    /// Where this key's timer slot is. Means something only while the entry is stored, and has a deadline. Read and
-    /// written only under the lock of the timers, which move slots around.
+    /// The position of this key's timer slot. Meaningful only while the entry is stored and has a deadline. Accessed
+    /// only under the lock of the timers, which move slots.
     pub(crate) fn position(&self) -> Position {
         let (list, index) = self.0.position().expect("only entries that expire have timers");
         Position { list: list.load(Relaxed), index: index.load(Relaxed) }
@@ -85,20 +85,20 @@ impl Entry {
         index.store(position.index, Relaxed);
     }
 
-    /// What it is charged with: its allocation and its place in the index. Map slots are charged by the map.
+    /// The bytes charged for it: its allocation and its slot in the index. The map charges its own slots.
     pub(crate) fn charged_bytes(&self) -> u64 {
         allocation_bytes(self.0.size()) + INDEX_SLOT_BYTES
     }
 }
 
-/// Which timer slot: the number of its list, and which one of that list.
+/// Which timer slot: the number of its list, and its index there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
     pub(crate) list: u16,
     pub(crate) index: u32,
 }
 
-/// Keeps an entry while its value is on the way to a client.
+/// Keeps an entry alive while its value is on the way to a client.
 struct SharedValue(Entry);
 
 impl AsRef<[u8]> for SharedValue {

@@ -1,5 +1,4 @@
-//! The task that frees expired keys. Reads check deadlines themselves, so all that depends on it is when memory comes
-//! back.
+//! The task that frees expired keys. Reads check deadlines themselves, so the task only decides when memory is freed.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,11 +12,11 @@ use tokio_util::time::DelayQueue;
 use crate::clock::Time;
 use crate::store::{MemStore, Shared};
 
-/// How long the task leaves new timers lying before it arms them, so that a stream of Sets wakes it ten times a second
-/// and not once a Set. The shortest time to live is 1 s, so nothing is freed later for it.
+/// How long the task waits before it arms new timers, so that a stream of Sets wakes it ten times a second instead of
+/// once per Set. The shortest time to live is 1 s, so this delays nothing.
 const ARM_EVERY: Duration = Duration::from_millis(100);
 
-/// Frees expired keys while it [runs](Expiry::run). There is one for a store: see [`MemStore::expiry`].
+/// Frees expired keys while it [runs](Expiry::run). Each store has one: see [`MemStore::expiry`].
 ///
 /// [`MemStore::expiry`]: crate::MemStore::expiry
 pub struct Expiry {
@@ -26,10 +25,10 @@ pub struct Expiry {
 }
 
 impl MemStore {
-    /// The task that frees this store's expired keys, to be [run](Expiry::run) by one owner.
+    /// Returns the task that frees this store's expired keys, to be [run](Expiry::run) by one owner.
     ///
     /// # Panics
-    /// If it was taken before.
+    /// If it has been taken already.
     #[must_use = "expired keys are freed late unless it runs"]
     pub fn expiry(&self) -> Expiry {
         let taken = self.shared.expiry_taken.swap(true, Relaxed);
@@ -41,8 +40,8 @@ impl MemStore {
 impl Expiry {
     /// Runs until `shutdown` completes. Needs a tokio runtime with its timer enabled.
     ///
-    /// While it does not run, keys expire all the same, but their memory is freed only when they are written to or
-    /// when the memory limit is reached.
+    /// While it does not run, keys still expire, but their memory is freed only when they are written to or when the
+    /// memory limit is reached.
     pub async fn run(mut self, shutdown: impl Future) {
         tokio::select! {
             _ = shutdown => {}
@@ -75,16 +74,16 @@ impl Expiry {
         }
     }
 
-    /// Sees to a batch of timers, and says whether there are more.
+    /// Processes a batch of timers, and returns whether there are more.
     fn arm(&mut self) -> bool {
-        // The queue counts its range from when it last fired, so one that lay empty for years is out of it.
+        // The queue measures its range from when it last fired, so one that was empty for years is beyond it.
         if self.queue.is_empty() {
             self.queue = DelayQueue::new();
         }
         self.store.timers.see_to_changed(&mut self.queue)
     }
 
-    /// Frees the expired ones of those keys that are due.
+    /// Frees those of the due keys that have expired.
     async fn expire(&self, due: Time) {
         while let Some(expired) = self.store.timers.fired(due) {
             self.store.free(&expired);

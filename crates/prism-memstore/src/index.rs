@@ -1,7 +1,7 @@
-//! One namespace's keys in byte order, so that a scan costs what it returns and not what is stored.
+//! One namespace's keys in byte order, so that the cost of a scan depends on what it returns and not on what is stored.
 //!
-//! The lock is held for one change or for one chunk of at most [`CHUNK_KEYS`] keys, and nothing is locked under it:
-//! a writer comes here with its map shard locked, and a reader with nothing.
+//! The lock is held for one change or for one chunk of at most [`CHUNK_KEYS`] keys, and no other lock is taken under
+//! it: a writer arrives with its map shard locked, a reader with nothing.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -10,7 +10,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::clock::Time;
 use crate::entry::Entry;
 
-/// The most keys looked at in one go: some ten microseconds, which other requests on the thread can wait.
+/// The maximum number of keys visited at a time: some ten microseconds, which other requests on the thread can wait.
 pub(crate) const CHUNK_KEYS: usize = 256;
 
 #[derive(Default)]
@@ -24,7 +24,7 @@ struct Sorted {
 }
 
 impl Index {
-    /// Puts an entry in, in place of the one with its key if there is one. A scan sees either, never neither.
+    /// Inserts an entry, replacing the one with its key, if any. A scan sees one of the two, never neither.
     pub(crate) fn put(&self, entry: Entry) {
         let mut sorted = self.write();
         sorted.expiring += usize::from(entry.expires());
@@ -38,7 +38,7 @@ impl Index {
         sorted.expiring -= usize::from(removed.is_some_and(|entry| entry.expires()));
     }
 
-    /// The next entries of a scan, expired ones among them: at most `entries_max`, and not more once their sizes pass
+    /// The next entries of a scan, including expired ones: at most `entries_max`, and no more once their sizes exceed
     /// `bytes_max`. Empty at the end.
     pub(crate) fn chunk(
         &self,
@@ -57,7 +57,7 @@ impl Index {
         sorted.range(cursor).take(entries_max.min(CHUNK_KEYS)).take_while(within_bytes).cloned().collect()
     }
 
-    /// Counts live keys from the cursor on and moves it behind them; `None` at the end.
+    /// Counts live keys from the cursor on and moves it after them; `None` at the end.
     pub(crate) fn count_chunk(&self, cursor: &mut Cursor, now: Time) -> Option<u64> {
         let sorted = self.read();
         let mut live = 0;
@@ -67,13 +67,13 @@ impl Index {
         Some(live)
     }
 
-    /// The number of all live keys, where it is known without counting: while none of them expires.
+    /// The number of live keys, if it is known without counting: while none of them expires.
     pub(crate) fn count_all(&self) -> Option<u64> {
         let sorted = self.read();
         (sorted.expiring == 0).then_some(sorted.entries.len() as u64)
     }
 
-    /// A panic under the lock would be one of `BTreeSet`'s own; the keys are still there.
+    /// A panic under the lock could only be one of `BTreeSet`'s own; the keys are still there.
     fn read(&self) -> RwLockReadGuard<'_, Sorted> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,8 +92,8 @@ impl Sorted {
     }
 }
 
-/// How far a walk over the keys with a prefix has come. It holds a copy of the last key, not its entry, so that a
-/// reader who pauses keeps no value alive.
+/// The position of a walk over the keys with a prefix. It holds a copy of the last key, not its entry, so that a paused
+/// reader keeps no value alive.
 pub(crate) struct Cursor {
     prefix: String,
     behind: Option<Box<[u8]>>,

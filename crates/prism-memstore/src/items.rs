@@ -1,8 +1,8 @@
 //! The values of one list, in segments.
 //!
-//! A list that grew as one piece would be copied whole from time to time, and hold twice its memory while it is: a list of
-//! ten million values is 160 MB of places. So beyond a segment's length it goes on in another, and what is ever copied is
-//! a segment.
+//! A list in one piece would be copied as a whole now and then, and take twice its memory meanwhile: a list of ten
+//! million values has 160 MB of slots. So a list longer than one segment continues in another, and no more than a
+//! segment is ever copied.
 
 use std::collections::VecDeque;
 use std::mem::size_of;
@@ -11,22 +11,22 @@ use prism_plugin::list::End;
 
 use crate::memory::{Full, Memory, allocation_bytes};
 
-/// The smallest capacity of a segment, and the largest that is never shrunk.
+/// The minimum capacity of a segment, and the largest that is never shrunk.
 const CAPACITY_MIN: usize = 4;
 
-/// The most values in a segment: 64 KiB of places.
+/// The maximum number of values in a segment: 64 KiB of slots.
 const SEGMENT_MAX: usize = 4096;
 
-/// What a further segment is charged for its place among the segments, with the room that they have to grow.
+/// The bytes charged for each further segment's slot among the segments, including their room to grow.
 const SEGMENT_PLACE_BYTES: u64 = 2 * size_of::<Segment>() as u64;
 
 type Segment = VecDeque<Box<[u8]>>;
 
-/// The values. All segments but the two at the ends are full.
+/// The values. All segments except the first and the last are full.
 pub(crate) enum Items {
     /// Few enough for one segment.
     Short(Segment),
-    /// Two segments or more, none of them empty.
+    /// At least two segments, none of them empty.
     #[expect(clippy::box_collection, reason = "a map of short lists has room for the larger of the two")]
     Long(Box<VecDeque<Segment>>),
 }
@@ -53,7 +53,7 @@ impl Items {
         len as u64
     }
 
-    /// What its places take; an empty list has some, too.
+    /// The bytes that its slots take; even an empty list has some.
     pub(crate) fn capacity_bytes(&self) -> u64 {
         match self {
             Self::Short(segment) => bytes_of(segment.capacity()),
@@ -64,7 +64,7 @@ impl Items {
         }
     }
 
-    /// Adds a value and returns the new length. When full, nothing has changed.
+    /// Adds a value and returns the new length. If the store is full, nothing changes.
     pub(crate) fn push(&mut self, end: End, value: Box<[u8]>, memory: &Memory) -> Result<u64, Full> {
         let last = self.segment_at(end);
         let (capacity, is_full) = (last.capacity(), last.len() == SEGMENT_MAX);
@@ -132,7 +132,7 @@ impl Items {
         }
     }
 
-    /// Takes off an empty segment, unless it is the only one.
+    /// Removes an empty segment, unless it is the only one.
     fn remove_segment(&mut self, end: End, memory: &Memory) {
         let Self::Long(segments) = self else { return };
         let empty = match end {
@@ -166,7 +166,7 @@ mod tests {
         let mut items = Items::default();
         let mut model = VecDeque::new();
         let mut random = fastrand::Rng::with_seed(7);
-        // It grows to some segments, and back to nothing.
+        // It grows to several segments, and back to nothing.
         for step in 0..80_000_u64 {
             let grows = if step < 40_000 { random.u8(..) < 200 } else { random.u8(..) < 20 };
             let end = if random.bool() { End::Left } else { End::Right };

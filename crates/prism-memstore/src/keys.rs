@@ -1,8 +1,8 @@
-//! One namespace's keys: a hash map to find them by, and the index that keeps them in order.
+//! One namespace's keys: a hash map for lookups, and the index that keeps them in order.
 //!
-//! Both point at the same entries and change together under the key's map shard: locks are taken in the order
-//! namespace, map shard, then index or timers, one at a time, and never back. The index changes first, and the map,
-//! still locked, last; so whoever saw a new value in a scan finds it by its key too.
+//! Both point to the same entries and change together under the key's map shard: locks are taken in the order
+//! namespace, map shard, then index or timers, one at a time, and never in reverse. The index changes first and the
+//! map, still locked, last; so a reader that saw a new value in a scan also finds it by its key.
 
 use std::hash::RandomState;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ impl Keys {
         &self.index
     }
 
-    /// Stores an entry. When full, what the key held before is kept.
+    /// Stores an entry. If the store is full, the key keeps its previous value.
     pub(crate) fn put(
         self: &Arc<Self>,
         entry: Entry,
@@ -74,12 +74,12 @@ impl Keys {
         Ok(())
     }
 
-    /// What `read` makes of an entry, expired ones too. It runs under the map shard's lock: no waiting, no other key.
+    /// The result of `read` on an entry, even an expired one. Runs under the shard's lock: no waiting, no other key.
     pub(crate) fn read<R>(&self, key: &Key, read: impl FnOnce(&Entry) -> R) -> Option<R> {
         self.map.get(key.as_bytes()).map(|place| read(place.key()))
     }
 
-    /// Takes out the entry that has this key if `condition` holds.
+    /// Removes the entry with this key if `condition` holds.
     pub(crate) fn remove_if(
         &self,
         key: &[u8],
@@ -101,7 +101,7 @@ impl Keys {
         Some(entry)
     }
 
-    /// Frees the entry with this key if it is expired; the key may have been set anew meanwhile.
+    /// Frees the entry with this key if it has expired; the key may have been set again in the meantime.
     pub(crate) fn expire(&self, key: &[u8], now: Time, memory: &Memory, timers: &Timers<Self>) {
         self.remove_if(key, |entry| !entry.is_live(now), memory, timers);
     }
@@ -112,7 +112,7 @@ pub(crate) fn live_value(entry: &Entry, now: impl FnOnce() -> Time) -> Option<By
     is_live(entry, now).then(|| entry.to_value())
 }
 
-/// Asks for the time only where the entry has a deadline: reading the clock costs as much as the rest of a look-up.
+/// Reads the time only if the entry has a deadline: reading the clock costs as much as the rest of a lookup.
 pub(crate) fn is_live(entry: &Entry, now: impl FnOnce() -> Time) -> bool {
     !entry.expires() || entry.is_live(now())
 }

@@ -1,4 +1,4 @@
-//! The KeyValue half.
+//! The KeyValue half of the store.
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -14,7 +14,7 @@ use crate::index::{CHUNK_KEYS, Cursor};
 use crate::keys::{is_live, live_value};
 use crate::store::MemStore;
 
-/// The size at which a page ends, so that a scan of the largest values holds a few of them and not 256.
+/// The size at which a page ends, so that a scan of the largest values holds a few of them instead of 256.
 const PAGE_BYTES: usize = 256 * 1024;
 
 impl KeyValue for MemStore {
@@ -101,14 +101,14 @@ impl KeyValue for MemStore {
     }
 }
 
-/// A scan between two pages. It holds no lock and no entry, and finds its namespace anew for each chunk.
+/// A scan between two pages. It holds no lock and no entry, and looks up its namespace for each chunk.
 struct Scan {
     store: MemStore,
     namespace: Namespace,
     cursor: Cursor,
     /// How many items may still be sent.
     left: usize,
-    /// The part of an entry that counts for the size of a page.
+    /// The part of an entry that counts towards the size of a page.
     bytes: fn(&Entry) -> usize,
     begun: bool,
 }
@@ -134,7 +134,7 @@ impl Scan {
         .boxed()
     }
 
-    /// The next live items, at least one of them; `None` at the end.
+    /// The next live items, at least one; `None` at the end.
     async fn next_page<T>(&mut self, item: fn(&Entry) -> T) -> Option<Vec<T>> {
         while self.left > 0 {
             if std::mem::replace(&mut self.begun, true) {
@@ -149,7 +149,7 @@ impl Scan {
         None
     }
 
-    /// The live ones of the next entries, perhaps none of them; `None` when there are no entries left.
+    /// The live ones among the next entries, possibly none; `None` if no entries are left.
     fn next_chunk<T>(&mut self, item: fn(&Entry) -> T) -> Option<Vec<T>> {
         let shared = &*self.store.shared;
         let entries_max = self.left.min(CHUNK_KEYS);

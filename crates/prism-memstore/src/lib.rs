@@ -5,17 +5,17 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | `store` | the handle: what the halves share, and the figures for metrics |
+//! | `store` | the handle: what the halves share, and the totals for metrics |
 //! | `keyvalue`, `list` | the traits, one half each |
 //! | `namespaces` | which namespaces exist |
 //! | `lists`, `items` | one namespace's lists; the values of one |
-//! | `keys` | one namespace's keys: the map and its order kept in step |
+//! | `keys` | one namespace's keys: the map, and the index kept in step |
 //! | `entry` | a key and its value in one allocation |
 //! | `index` | the keys in byte order |
-//! | `timers`, `expiry` | who expires when; the task that frees them |
-//! | `memory` | the byte account |
+//! | `timers`, `expiry` | when keys expire; the task that frees them |
+//! | `memory` | memory accounting |
 //! | `clock` | monotonic time |
-//! | [`config`], [`app`], `metrics` | flags, wiring and figures of the plugin |
+//! | [`config`], [`app`], `metrics` | flags, wiring and metrics of the plugin |
 
 pub mod app;
 mod clock;

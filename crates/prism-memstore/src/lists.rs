@@ -1,4 +1,4 @@
-//! One namespace's lists, each changed under its place in the map. A drained list gives its memory back, and a push or pop
+//! One namespace's lists, each changed under its slot in the map. A drained list returns its memory, and a push or pop
 //! costs the same on average: see [`Items`].
 
 use std::hash::RandomState;
@@ -56,7 +56,7 @@ impl Lists {
 
     pub(crate) fn pop(&self, list_key: &[u8], end: End, memory: &Memory) -> Option<Bytes> {
         let value = self.map.get_mut(list_key)?.pop(end, memory);
-        // Between the pop and this another push may have filled the list again.
+        // Between the pop and this, another push may have added a value.
         let emptied = self.map.remove_if(list_key, |_, items| items.is_empty());
         if let Some((list_key, items)) = emptied {
             memory.release(allocation_bytes(list_key.len()) + items.capacity_bytes());

@@ -1,19 +1,18 @@
-//! The byte account: what the store holds, and the limit it may not grow past.
+//! Memory accounting: what the store holds, and the limit beyond which it may not grow.
 //!
-//! Room is reserved before anything is stored and given back when the write does not happen, so writers on many
-//! threads cannot pass the limit together. Charged are allocations as the allocator rounds them, with the slots
-//! of maps, index and timers: capacity, not length.
+//! Room is reserved before anything is stored, and released if the write does not happen, so writers on many threads
+//! cannot exceed the limit together. Allocations are charged as the allocator rounds them, and the slots of maps, index
+//! and timers by capacity, not length.
 //!
-//! Not charged: the requests and responses on their way, among them values that a reader still holds after they
-//! were replaced.
+//! Not charged: requests and responses in flight, including values that a reader still holds after they were replaced.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-/// One key's place in the index: 8 bytes, in B-tree nodes that are 5/11 to all full, two thirds on average (8 / ⅔ =
-/// 12), in nodes of 8 × 11 bytes with 16 of their own, rounded to 112 (× 112 / 88 = 15), and inner nodes (+ 3).
+/// One key's slot in the index: 8 bytes, in B-tree nodes that are 5/11 to completely full, two thirds on average (8 / ⅔
+/// = 12), in nodes of 8 × 11 bytes plus 16 of their own, rounded to 112 (× 112 / 88 = 15), and inner nodes (+ 3).
 pub(crate) const INDEX_SLOT_BYTES: u64 = 18;
 
-/// A write would grow the store past its limit.
+/// A write would make the store exceed its limit.
 #[derive(Debug)]
 pub(crate) struct Full;
 
@@ -35,7 +34,7 @@ impl Memory {
         self.used.load(Relaxed)
     }
 
-    /// Takes room that is given back unless it is [kept](Room::keep).
+    /// Reserves room, which is released unless it is [kept](Room::keep).
     pub(crate) fn reserve(&self, bytes: u64) -> Result<Room<'_>, Full> {
         let limit = self.limit.unwrap_or(u64::MAX);
         let grown = |used: u64| used.checked_add(bytes).filter(|used| bytes == 0 || *used <= limit);
@@ -47,19 +46,19 @@ impl Memory {
 
     pub(crate) fn release(&self, bytes: u64) {
         let before = self.used.fetch_sub(bytes, Relaxed);
-        debug_assert!(before >= bytes, "more bytes given back than taken");
+        debug_assert!(before >= bytes, "more bytes released than reserved");
     }
 }
 
 /// Reserved room.
-#[must_use = "dropped room is given back"]
+#[must_use = "dropped room is released"]
 pub(crate) struct Room<'a> {
     memory: &'a Memory,
     bytes: u64,
 }
 
 impl Room<'_> {
-    /// What it was reserved for is stored now.
+    /// Keeps the room: its content is stored.
     pub(crate) fn keep(mut self) {
         self.bytes = 0;
     }
@@ -73,12 +72,12 @@ impl Drop for Room<'_> {
     }
 }
 
-/// The slots of one hash map, which keeps them when entries leave and is shrunk once it is mostly empty.
+/// The slots of one hash map, which keeps them when entries are removed and shrinks once it is mostly empty.
 pub(crate) struct Slots {
     slot_bytes: u64,
     used: AtomicUsize,
-    /// The most that were used since the map was last shrunk, give or take the writes in flight. Each change of it is
-    /// a change of the account by the same amount, so the account always balances.
+    /// The maximum number in use since the map was last shrunk, give or take the writes in flight. Each change here
+    /// changes the account by the same amount, so the account always balances.
     charged: AtomicUsize,
 }
 
@@ -86,8 +85,8 @@ impl Slots {
     /// A map smaller than this is not worth shrinking.
     const SHRINK_MIN: usize = 1024;
 
-    /// For a map whose entries take `entry_bytes`. Tables double, so they are 7/16 to 7/8 full: 1.54 slots an entry on
-    /// average, of one more byte each.
+    /// For a map whose entries take `entry_bytes`. Tables double, so they are 7/16 to 7/8 full: 1.54 slots per entry on
+    /// average, each of one more byte.
     pub(crate) const fn new(entry_bytes: usize) -> Self {
         let slot_bytes = (entry_bytes as u64 + 1) * 154 / 100;
         Self { slot_bytes, used: AtomicUsize::new(0), charged: AtomicUsize::new(0) }
@@ -97,7 +96,7 @@ impl Slots {
         self.used.load(Relaxed)
     }
 
-    /// Before an entry is put in.
+    /// To be called before an entry is inserted.
     pub(crate) fn occupy(&self, memory: &Memory) -> Result<(), Full> {
         let used = self.used.fetch_add(1, Relaxed) + 1;
         if used > self.charged.load(Relaxed) {
@@ -113,12 +112,12 @@ impl Slots {
         Ok(())
     }
 
-    /// After an entry was taken out, or not put in.
+    /// To be called after an entry was removed, or not inserted.
     pub(crate) fn vacate(&self) {
         self.used.fetch_sub(1, Relaxed);
     }
 
-    /// Calls `shrink` when less than a quarter is in use. Not under a guard of the map.
+    /// Calls `shrink` if less than a quarter is in use. Must not be called under a guard of the map.
     pub(crate) fn tidy(&self, memory: &Memory, shrink: impl FnOnce()) {
         let (used, charged) = (self.used(), self.charged.load(Relaxed));
         if charged < Self::SHRINK_MIN || used >= charged / 4 {
@@ -130,13 +129,13 @@ impl Slots {
         }
     }
 
-    /// When the map is gone.
+    /// To be called when the map is gone.
     pub(crate) fn close(&self, memory: &Memory) {
         memory.release(self.charged.swap(0, Relaxed) as u64 * self.slot_bytes);
     }
 }
 
-/// What an allocation of `size` bytes takes. mimalloc rounds small ones to 16 bytes and others to a quarter of the
+/// What an allocation of `size` bytes takes. mimalloc rounds small ones up to 16 bytes and others to a quarter of the
 /// power of two below them.
 pub(crate) fn allocation_bytes(size: usize) -> u64 {
     let step = match size {

@@ -1,4 +1,4 @@
-//! What the store holds, read when the figures are asked for.
+//! What the store holds, read whenever metrics are collected.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::MemStore;
 
-/// Shows a store's usage.
+/// Collects a store's usage.
 pub(crate) struct UsageCollector(pub(crate) MemStore);
 
 impl fmt::Debug for UsageCollector {

@@ -1,8 +1,8 @@
-//! Which namespaces hold anything. One is made by its first write and vanishes with its last key or list; reads
-//! make none.
+//! Which namespaces hold anything. A namespace is created by its first write and disappears with its last key or list;
+//! reads create none.
 //!
-//! A writer holds the namespace's place in the table (a read lock) until its write is done, and a namespace is taken
-//! out under the write lock and only if it is empty then. So no write goes into a namespace that is being removed.
+//! A writer holds the namespace's slot in the table (a read lock) until its write is done; a namespace is removed under
+//! the write lock, and only if it is empty then. So no write goes into a namespace that is being removed.
 
 use std::hash::RandomState;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use dashmap::DashMap;
 
 use crate::memory::{Full, Memory, Slots};
 
-/// Shards of a namespace's map. Each takes 128 bytes however empty, in each of possibly 10,000 namespaces; eight
-/// keep the few worker threads there are out of each other's way.
+/// Shards of a namespace's map. Each takes 128 bytes even if empty, in each of possibly 10,000 namespaces; eight keep
+/// the few worker threads from contending.
 pub(crate) const MAP_SHARDS: usize = 8;
 
-/// Shards of the table of namespaces, of which there is one a half.
+/// Shards of the table of namespaces; each half of the store has one table.
 const TABLE_SHARDS: usize = 64;
 
-/// What a namespace takes with its first key, besides the key (measured: 1,500): its map's shards, 1,024 bytes that
+/// What a namespace's first key takes besides the key itself (measured: 1,500): its map's shards, 1,024 bytes that
 /// alignment makes 1,280, the first buckets of one, the struct, its name and its slot in the table.
 const NAMESPACE_BYTES: u64 = 1500;
 
@@ -41,12 +41,12 @@ impl<S: Space> Namespaces<S> {
         Self { spaces: DashMap::with_hasher_and_shard_amount(RandomState::new(), TABLE_SHARDS) }
     }
 
-    /// What `read` finds; `None` where the namespace does not exist.
+    /// The result of `read`; `None` if the namespace does not exist.
     pub(crate) fn read<R>(&self, namespace: &str, read: impl FnOnce(&S) -> R) -> Option<R> {
         self.spaces.get(namespace).map(|space| read(&space))
     }
 
-    /// Lets `write` add to the namespace, making it first where needed.
+    /// Lets `write` add to the namespace, which is created first if necessary.
     pub(crate) fn write<R>(
         &self,
         namespace: &str,
@@ -70,7 +70,7 @@ impl<S: Space> Namespaces<S> {
         written
     }
 
-    /// Lets `remove` take something out, and removes the namespace with its last.
+    /// Lets `remove` remove something, and removes the namespace with its last content.
     pub(crate) fn remove<R>(
         &self,
         namespace: &str,
@@ -102,7 +102,7 @@ impl<S: Space> Namespaces<S> {
         self.spaces.len()
     }
 
-    /// How many of the namespaces `other` does not have.
+    /// The number of namespaces that `other` does not have.
     pub(crate) fn count_missing_in<T: Space>(&self, other: &Namespaces<T>) -> usize {
         self.spaces.iter().filter(|space| !other.contains(space.key())).count()
     }

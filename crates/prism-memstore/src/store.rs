@@ -1,4 +1,4 @@
-//! The store as its users hold it: a handle that is cheap to clone, over what both halves share.
+//! The store's public handle, cheap to clone, over what both halves share.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::AtomicBool;
@@ -17,12 +17,12 @@ use crate::memory::{Full, Memory};
 use crate::namespaces::{Namespaces, Space as _};
 use crate::timers::{Expiring, Timers, Walk};
 
-/// The least time between two searches for expired keys by writers that found the store full: a search looks at
-/// every deadline, and where the expiry task runs it has little to find.
+/// The minimum time between two searches for expired keys by writers that found the store full: a search visits every
+/// deadline, and finds little if the expiry task is running.
 const SEARCH_EVERY: Duration = Duration::from_secs(1);
 
 /// The in-memory backend: implements [`KeyValue`](prism_plugin::KeyValue) and [`List`](prism_plugin::List). Clones are
-/// handles of the same store.
+/// handles to the same store.
 #[derive(Clone)]
 pub struct MemStore {
     pub(crate) shared: Arc<Shared>,
@@ -37,7 +37,7 @@ pub(crate) struct Shared {
     /// Whether the one task that frees expired keys has been taken.
     pub(crate) expiry_taken: AtomicBool,
     searched: Mutex<Option<Time>>,
-    /// Random, so that no other store has it: what one holds is lost with it.
+    /// Random, and therefore different for each store: the data is lost with the store.
     pub(crate) epoch: u64,
 }
 
@@ -45,25 +45,25 @@ pub(crate) struct Shared {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Totals {
-    /// Memory taken, in bytes, as the limit counts it.
+    /// Memory in use, in bytes, as the limit counts it.
     pub bytes: u64,
     /// The limit of `bytes`, if there is one.
     pub limit_bytes: Option<u64>,
-    /// Keys, those among them that are expired but not yet freed.
+    /// Keys, including expired ones that are not freed yet.
     pub keys: u64,
     /// Lists.
     pub lists: u64,
     /// Namespaces that hold keys or lists.
     pub namespaces: u64,
-    /// Timers of keys that expire. Keys that expire at about the same time share one.
+    /// Expiry timers; keys that expire at about the same time share one.
     pub timers: u64,
 }
 
 impl MemStore {
-    /// An empty store that takes at most `memory_limit_bytes`; `None` for no limit.
+    /// An empty store that uses at most `memory_limit_bytes`; `None` for no limit.
     ///
-    /// At the limit a write that would take more fails with MEMORY_LIMIT, and everything else goes on. Nothing is
-    /// evicted.
+    /// At the limit, a write that needs more memory fails with MEMORY_LIMIT, and everything else keeps working. Nothing
+    /// is evicted.
     #[must_use]
     pub fn new(memory_limit_bytes: Option<u64>) -> Self {
         let clock = Clock::start();
@@ -76,13 +76,13 @@ impl MemStore {
                 timers: Timers::new(clock),
                 expiry_taken: AtomicBool::new(false),
                 searched: Mutex::new(None),
-                // The system's randomness, without a generator of its own for one number.
+                // The system's randomness; a single number needs no generator.
                 epoch: RandomState::new().hash_one(()),
             }),
         }
     }
 
-    /// What the store holds now. Costs a visit of every namespace.
+    /// What the store currently holds. Visits every namespace.
     #[must_use]
     pub fn totals(&self) -> Totals {
         let Shared { memory, keys, lists, timers, .. } = &*self.shared;
@@ -96,7 +96,7 @@ impl MemStore {
         }
     }
 
-    /// Does a write, and once more if the store was full and expired keys were searched for.
+    /// Performs a write, and repeats it if the store was full and expired keys were searched for.
     pub(crate) async fn write<R>(&self, write: impl Fn() -> Result<R, Full>) -> Result<R, Error> {
         let mut written = write();
         if written.is_err() && self.shared.free_expired().await {
@@ -119,7 +119,7 @@ impl Usage for MemStore {
 }
 
 impl Shared {
-    /// Frees the entries that are expired by now, and the namespaces that held nothing else.
+    /// Frees those of the entries that have expired, and the namespaces that held nothing else.
     pub(crate) fn free(&self, expired: &[Expiring<Keys>]) {
         let now = self.clock.now();
         for (keys, entry) in expired {
@@ -130,7 +130,7 @@ impl Shared {
         }
     }
 
-    /// Searches for expired keys and frees them, unless that was done just now. Whether it searched.
+    /// Searches for expired keys and frees them, unless that was done recently; returns whether it searched.
     async fn free_expired(&self) -> bool {
         if !self.search_is_due() {
             return false;
@@ -158,7 +158,7 @@ impl Shared {
         let limit = self.memory.limit().unwrap_or(u64::MAX);
         Error::new(
             ErrorReason::MemoryLimit,
-            format!("the store is at its memory limit of {limit} bytes; delete something or raise the limit"),
+            format!("the store is at its memory limit of {limit} bytes; delete data or raise the limit"),
         )
         .with("limit", limit.to_string())
     }
@@ -172,7 +172,7 @@ mod tests {
 
     use super::*;
 
-    /// Between the moment a timer fires and the moment its key is freed, the key may be set anew.
+    /// Between the firing of a timer and the freeing of its key, the key may be set again.
     #[tokio::test(start_paused = true)]
     async fn a_key_that_is_set_while_it_is_being_freed_stays() {
         for ttl in [None, Some(Ttl::from_secs(10).unwrap())] {

@@ -1,8 +1,8 @@
-//! When the keys that expire are freed.
+//! When keys that expire are freed.
 //!
-//! Every key with a deadline has a slot here, in the list of those whose keys are to be looked at together; only the list
-//! has a timer in the expiry task's queue. The key's entry says which slot is its own. So a timer costs nothing beside
-//! what shares it, and there are at most some ten thousand of them however many keys expire (see [`due()`]).
+//! Every key with a deadline has a slot here, in the list of the keys that are checked together; only the list has a
+//! timer in the expiry task's queue. The key's entry records its slot. A timer therefore costs nothing beyond what
+//! shares it, and there are at most some ten thousand of them, however many keys expire (see [`due()`]).
 //!
 //! ```text
 //!         first slot            task             timer fires          expired keys are freed, refreshed ones move to
@@ -11,10 +11,10 @@
 //!   └──── last slot gone ─┘              └── last slot gone ── task ──▶ none
 //! ```
 //!
-//! A Set that moves a deadline back only changes the slot: it stays in its list, and moves on when the timer fires.
-//! One that moves it forward moves the slot at once. So there are never more slots than keys that expire, nor more
-//! timers than that, however often they are set, refreshed and deleted; what the task has to be told is a set of
-//! lists, so that is bounded too.
+//! A Set that postpones a deadline only changes the slot's entry: it stays in its list, and moves on when the timer
+//! fires. A Set that brings the deadline forward moves the slot at once. So there are never more slots than keys that
+//! expire, nor more timers than that, however often keys are set, refreshed and deleted; what the task needs to know is
+//! a set of lists, so that is bounded, too.
 
 mod chunks;
 mod due;
@@ -46,13 +46,13 @@ impl<S> Timers<S> {
         Self { clock, table: Mutex::default(), told: Notify::new() }
     }
 
-    /// No caller's code runs under the lock, so nothing panics there unless the lists are broken already.
+    /// No caller's code runs under the lock, so nothing panics there unless the lists are already inconsistent.
     fn lock(&self) -> MutexGuard<'_, Table<S>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the table, and tells the task if that leaves it something to see to: it has been told if there was
-    /// something before.
+    /// Changes the table, and notifies the task if that gives it its first work: with earlier work pending, it has been
+    /// notified already.
     fn change<R>(&self, change: impl FnOnce(&mut Table<S>) -> R) -> R {
         let mut table = self.lock();
         let was_told = table.has_changed();
@@ -66,7 +66,7 @@ impl<S> Timers<S> {
 
 /// For writers, under the key's map shard.
 impl<S> Timers<S> {
-    /// `new` takes the place of `old` among the stored entries.
+    /// `new` replaces `old` among the stored entries.
     pub(crate) fn follow(
         &self,
         keys: &Arc<S>,
@@ -91,7 +91,7 @@ impl<S> Timers<S> {
         Ok(())
     }
 
-    /// `entry` is stored no longer.
+    /// `entry` is no longer stored.
     pub(crate) fn release(&self, entry: &Entry, memory: &Memory) {
         if entry.expires() {
             self.change(|table| table.remove(entry));
@@ -102,19 +102,18 @@ impl<S> Timers<S> {
 
 /// For the expiry task, which owns the queue.
 impl<S> Timers<S> {
-    /// Waits until there is something to [see to](Self::see_to_changed).
+    /// Waits until there is something to [process](Self::see_to_changed).
     pub(crate) async fn told(&self) {
         self.told.notified().await;
     }
 
-    /// Arms the timers of new lists and disarms those of lists that are gone, a batch of them; says whether there are
-    /// more.
+    /// Arms the timers of new lists and disarms those of removed lists, one batch; returns whether there are more.
     pub(crate) fn see_to_changed(&self, queue: &mut DelayQueue<Time>) -> bool {
         self.lock().see_to_changed(queue, &self.clock)
     }
 
-    /// Looks at a batch of a list whose timer fired: refreshed keys move on, and the expired ones come back, to be
-    /// freed. `None` when the list is gone; until then there is more.
+    /// Checks a batch of a list whose timer fired: refreshed keys move on, and expired ones are returned, to be freed.
+    /// `None` when the list is gone; until then there is more.
     pub(crate) fn fired(&self, due: Time) -> Option<Vec<Expiring<S>>> {
         let now = self.clock.now();
         self.change(|table| table.fired(due, now))
@@ -122,7 +121,7 @@ impl<S> Timers<S> {
 }
 
 impl<S> Timers<S> {
-    /// The expired keys among the next batch of a walk over all slots; `None` at its end.
+    /// The expired keys among the next batch of a walk over all slots; `None` at the end.
     pub(crate) fn expired(&self, walk: &mut Walk) -> Option<Vec<Expiring<S>>> {
         self.lock().expired(walk, self.clock.now())
     }

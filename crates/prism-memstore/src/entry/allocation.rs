@@ -7,9 +7,9 @@
 //!     4         4                2             2       4        8
 //! ```
 //!
-//! List and index, which say where its timer slot is, and deadline are there only where the key expires; else the key
-//! follows at once, at 10. `triomphe::ThinArc` would take 32 bytes before the key of every entry: two `usize`s, and a
-//! header that cannot leave out what one entry does not need.
+//! List and index, which locate the timer slot, and deadline exist only if the key expires; otherwise the key follows
+//! at once, at 10. `triomphe::ThinArc` would put 32 bytes before the key of every entry: two `usize`s, and a header
+//! that cannot leave out what an entry does not need.
 
 #![expect(unsafe_code, reason = "no crate has a counted, thin slice with a head of less than 16 bytes")]
 
@@ -23,35 +23,35 @@ use std::sync::atomic::{
 
 use crate::clock::Time;
 
-/// What every allocation begins with.
+/// The start of every allocation.
 #[repr(C, align(8))]
 struct Head {
     count: AtomicU32,
     value_len: u32,
     /// The key's length, 13 bits, and [`EXPIRES`].
     key_len: u16,
-    // What follows is there only in an allocation that expires.
+    // The following fields exist only in an allocation that expires.
     list: AtomicU16,
     index: AtomicU32,
     deadline: Time,
 }
 
-/// Set in `key_len` where list, index and deadline are there.
+/// Set in `key_len` if list, index and deadline exist.
 const EXPIRES: u16 = 1 << 15;
 
-/// Where the key begins if the allocation does not expire, and if it does.
+/// Where the key starts if the allocation does not expire, and if it does.
 const BYTES_AT: usize = offset_of!(Head, key_len) + size_of::<u16>();
 const BYTES_AT_IF_EXPIRING: usize = size_of::<Head>();
 
 const _: () = assert!(BYTES_AT == 10 && offset_of!(Head, list) == BYTES_AT && BYTES_AT_IF_EXPIRING == 24);
 
-/// More holders than this cannot be, since each has some memory of its own; so a count that passes it is broken.
+/// There cannot be more holders than this, because each takes memory; a higher count is a bug.
 const COUNT_MAX: u32 = 1 << 31;
 
-/// A key, a value and a deadline that nobody changes. Counted, and freed when the last holder lets go.
+/// An immutable key, value and deadline. Reference-counted, and freed when the last holder drops it.
 pub(super) struct Allocation(NonNull<Head>);
 
-// SAFETY: what is shared is never changed but for its atomic numbers, and the count decides who frees it, as in `Arc`.
+// SAFETY: shared data never changes except for its atomics, and the count decides who frees it, as in `Arc`.
 unsafe impl Send for Allocation {}
 // SAFETY: as above.
 unsafe impl Sync for Allocation {}
@@ -65,12 +65,12 @@ impl Allocation {
         let key_len = key_len.expect("a checked key is at most 4,096 bytes long");
         let value_len = u32::try_from(value.len()).expect("a value is shorter than the largest message");
         let layout = layout(expires, key.len(), value.len());
-        // SAFETY: the layout has a size: that of the head at least.
+        // SAFETY: the layout's size is not zero: it includes the head.
         let start = unsafe { alloc(layout) };
         let Some(head) = NonNull::new(start.cast::<Head>()) else { handle_alloc_error(layout) };
-        // SAFETY: each write lies within the layout, which begins with the head's fields and ends with key and value; the
-        // three fields that only an expiring entry has room for are written only there. `start` is aligned for them, and
-        // nobody else knows of it yet. Key and value cannot overlap with memory that was just allocated.
+        // SAFETY: each write lies within the layout, which begins with the head's fields and ends with key and value;
+        // the three fields for which only an expiring entry has room are written only there. `start` is aligned for
+        // them, and nobody else has it yet. Key and value cannot overlap with memory that was just allocated.
         unsafe {
             (&raw mut (*head.as_ptr()).count).write(AtomicU32::new(1));
             (&raw mut (*head.as_ptr()).value_len).write(value_len);
@@ -88,18 +88,18 @@ impl Allocation {
     }
 
     pub(super) fn key(&self) -> &[u8] {
-        // SAFETY: the key's bytes were written in `new`, are not changed, and live as long as this holder.
+        // SAFETY: the key's bytes were written in `new`, do not change, and live as long as this holder.
         unsafe { std::slice::from_raw_parts(self.bytes(), self.key_len()) }
     }
 
     pub(super) fn value(&self) -> &[u8] {
-        // SAFETY: the value's bytes, behind the key's, were written in `new`, are not changed, and live as long as this
+        // SAFETY: the value's bytes, after the key's, were written in `new`, do not change, and live as long as this
         // holder.
         unsafe { std::slice::from_raw_parts(self.bytes().add(self.key_len()), self.value_len()) }
     }
 
     pub(super) fn value_len(&self) -> usize {
-        // SAFETY: written in `new` and not changed.
+        // SAFETY: written in `new` and never changed.
         let len = unsafe { (&raw const (*self.0.as_ptr()).value_len).read() };
         len as usize
     }
@@ -112,21 +112,20 @@ impl Allocation {
         if !self.expires() {
             return Time::NEVER;
         }
-        // SAFETY: an allocation that expires has the field; written in `new` and not changed.
+        // SAFETY: an allocation that expires has the field; it was written in `new` and never changed.
         unsafe { (&raw const (*self.0.as_ptr()).deadline).read() }
     }
 
-    /// Two numbers for the holders to share, list and index; only an allocation that expires has them.
+    /// List and index, shared by all holders; only an allocation that expires has them.
     pub(super) fn position(&self) -> Option<(&AtomicU16, &AtomicU32)> {
         if !self.expires() {
             return None;
         }
-        // SAFETY: an allocation that expires has both fields; they are atomic, so shared references are all that writers
-        // need.
+        // SAFETY: an allocation that expires has both fields; they are atomic, so writers need only shared references.
         Some(unsafe { (&(*self.0.as_ptr()).list, &(*self.0.as_ptr()).index) })
     }
 
-    /// What the allocator was asked for.
+    /// The size requested from the allocator.
     pub(super) fn size(&self) -> usize {
         self.layout().size()
     }
@@ -140,12 +139,12 @@ impl Allocation {
     }
 
     fn key_len_field(&self) -> u16 {
-        // SAFETY: written in `new` and not changed.
+        // SAFETY: written in `new` and never changed.
         unsafe { (&raw const (*self.0.as_ptr()).key_len).read() }
     }
 
     fn bytes(&self) -> *const u8 {
-        // SAFETY: within the allocation: the layout has room for what lies before the bytes.
+        // SAFETY: within the allocation: the layout includes everything before the bytes.
         unsafe { self.0.as_ptr().cast::<u8>().add(bytes_at(self.expires())) }
     }
 
@@ -169,11 +168,11 @@ impl Drop for Allocation {
         if self.count().fetch_sub(1, Release) != 1 {
             return;
         }
-        // What the other holders did happened before, as in `Arc`.
+        // What the other holders did happens before this, as in `Arc`.
         fence(Acquire);
         let layout = self.layout();
-        // SAFETY: allocated in `new` with this layout, which its own lengths tell, and this was the last holder. No field
-        // needs a destructor.
+        // SAFETY: allocated in `new` with this layout, which follows from its own lengths, and this was the last
+        // holder. No field needs a destructor.
         unsafe { dealloc(self.0.as_ptr().cast(), layout) };
     }
 }

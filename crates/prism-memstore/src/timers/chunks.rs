@@ -1,4 +1,4 @@
-//! A vector in chunks: growth moves no more than one of them, so it takes no longer the more there is. A short one has
+//! A vector in chunks: growth moves at most one chunk, so its cost does not depend on the length. A short vector has
 //! little room to grow, and a long one grows by whole chunks, which leaves no outgrown buffers behind.
 
 use crate::memory::allocation_bytes;
@@ -57,8 +57,8 @@ impl<T> Chunks<T> {
         Some(item)
     }
 
-    /// What the last of the chunks that hold `len` items is made for when it grows or shrinks: a sixteenth more than there
-    /// is in all, and what the allocator adds to that anyway.
+    /// The capacity of the last of the chunks that hold `len` items when it grows or shrinks: a sixteenth more than the
+    /// total, plus what the allocator adds anyway.
     fn last_capacity(len: usize) -> usize {
         let in_last = (len - 1) % CHUNK + 1;
         let bytes = allocation_bytes((in_last + len / 16) * size_of::<T>()) as usize;
@@ -99,7 +99,7 @@ mod tests {
         assert!(chunks.chunks.is_empty());
     }
 
-    /// Of items of 16 bytes, as timer slots are: their charge of 18 bytes rests on it.
+    /// With items of 16 bytes, like timer slots: their charge of 18 bytes relies on it.
     #[test]
     fn a_vector_has_little_room_that_it_does_not_use() {
         let capacity = |chunks: &Chunks<u128>| chunks.chunks.iter().map(Vec::capacity).sum::<usize>();

@@ -1,24 +1,24 @@
-//! When a key is looked at: its deadline, rounded up so that many keys share a timer.
+//! When a key is checked: its deadline, rounded up so that many keys share a timer.
 
 use std::time::Duration;
 
 use crate::clock::Time;
 
-/// A key is freed late by at most this part of its time to live,
+/// A key is freed at most this fraction of its time to live late,
 const LATE_PART: u64 = 256;
 
-/// or by this much, whichever is more: 2^27 ns, about an eighth of a second.
+/// or this much, whichever is more: 2^27 ns, about an eighth of a second.
 const LATE_NANOS: u64 = 1 << 27;
 
-/// The farthest ahead that a timer is armed; a later deadline is looked at again then. `DelayQueue` panics beyond 2^36
-/// ms (795 days) counted from the last time it fired, which can itself lie this far back.
+/// The farthest ahead that a timer is armed; a key with a later deadline is checked again then. `DelayQueue` panics
+/// beyond 2^36 ms (795 days) after it last fired, which can itself lie this far back.
 const AHEAD_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The moment to look at a key with this deadline: a multiple of a power of two, up to 1/256 of the time until then.
+/// When to check a key with this deadline: a multiple of a power of two of at most 1/256 of the time until then.
 ///
-/// That bounds the timers: those that lie between 256 and 512 steps ahead, or less, are at most 512 of each step, and
-/// from 2^27 ns to 2^46 ns (365 days / 256) there are 20 steps: 10,240 timers, of some 280 bytes each with their lists. Too
-/// little to be charged.
+/// That bounds the timers: at most 512 of each step lie ahead, because each step covers what is 256 to 512 steps away,
+/// or less, and there are 20 steps from 2^27 ns to 2^46 ns (365 days / 256): 10,240 timers, of some 280 bytes each with
+/// their lists. Too little to be charged.
 pub(super) fn due(deadline: Time, now: Time) -> Time {
     let ahead = deadline.nanos_since(now).min(AHEAD_MAX.as_nanos() as u64);
     let step = 1 << (ahead / LATE_PART).max(LATE_NANOS).ilog2();

@@ -1,4 +1,4 @@
-//! The lists that slots make up, by their numbers and by the moment that they are due.
+//! The lists that slots form, by number and by due time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,29 +9,29 @@ use super::chunks::Chunks;
 use crate::clock::Time;
 use crate::entry::Entry;
 
-/// What a slot holds: a stored entry that expires, and where it is stored.
+/// The content of a slot: a stored entry that expires, and where it is stored.
 pub(crate) type Expiring<S> = (Arc<S>, Entry);
 
 pub(super) struct List<S> {
     pub(super) due: Time,
-    /// Without gaps: the last slot takes the place of one that is removed.
+    /// Without gaps: when a slot is removed, the last one takes its position.
     pub(super) slots: Chunks<Expiring<S>>,
     pub(super) timer: Timer,
 }
 
-/// How the timer of a list is doing.
+/// The state of a list's timer.
 pub(super) enum Timer {
     /// The task does not know of the list yet.
     Untold,
     /// It is in the task's queue.
     Armed(delay_queue::Key),
-    /// The task looks at the list, batch by batch, until it is gone.
+    /// The task checks the list, batch by batch, until it is gone.
     Fired,
 }
 
-/// Entries hold the number of their list, which stays the same, and has room in two bytes.
+/// Entries hold the number of their list, which never changes and fits into two bytes.
 pub(super) struct Lists<S> {
-    /// Where a list is gone, one without slots is left.
+    /// A removed list leaves one without slots.
     numbered: Vec<List<S>>,
     free: Vec<u16>,
     by_due: BTreeMap<Time, u16>,
@@ -56,17 +56,17 @@ impl<S> Lists<S> {
         self.by_due.get(&due).copied()
     }
 
-    /// The latest list that is due by then.
+    /// The latest list that is due by `due`.
     pub(super) fn number_by(&self, due: Time) -> Option<u16> {
         self.by_due.range(..=due).next_back().map(|(_, number)| *number)
     }
 
-    /// The earliest list that is not due before then.
+    /// The earliest list that is not due before `due`.
     pub(super) fn first_from(&self, due: Time) -> Option<&List<S>> {
         self.by_due.range(due..).next().map(|(_, number)| &self.numbered[usize::from(*number)])
     }
 
-    /// Makes the list of a moment that has none.
+    /// Creates the list of a moment that has none.
     pub(super) fn make(&mut self, due: Time) -> u16 {
         let list = List { due, slots: Chunks::default(), timer: Timer::Untold };
         let number = if let Some(number) = self.free.pop() {
@@ -80,7 +80,7 @@ impl<S> Lists<S> {
         number
     }
 
-    /// Removes a list without slots, and says when it was due.
+    /// Removes a list without slots, and returns when it was due.
     pub(super) fn remove(&mut self, number: u16) -> Time {
         let due = self.get_mut(number).due;
         self.by_due.remove(&due);

@@ -1,4 +1,4 @@
-//! The slots behind [`Timers`](super::Timers), which holds the lock: how they come into lists, move on and leave.
+//! The slots behind [`Timers`](super::Timers), which holds the lock: how they enter lists, move on and leave.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,32 +11,32 @@ use crate::clock::{Clock, Time};
 use crate::entry::{Entry, Position};
 use crate::memory::Full;
 
-/// What a slot takes: itself (16), and an eighth for the room that its list has to grow and for what the allocator
-/// leaves. That is 32/31 in a long list, since 31 chunks of 16 KiB fit into pages of 512 KiB. A list of less than a chunk
-/// grows by a quarter to an eighth, so half of that is unused on average. Lists and timers are so few that they are not
-/// charged.
+/// What a slot takes: itself (16), and an eighth for its list's room to grow and for the allocator's waste. In a long
+/// list that is 32/31, because 31 chunks of 16 KiB fit into pages of 512 KiB. A list of less than a chunk grows by a
+/// quarter to an eighth, so half of that is unused on average. Lists and timers are too few to be charged.
 pub(super) const SLOT_BYTES: u64 = size_of::<Expiring<()>>() as u64 * 9 / 8;
 
-/// The most slots or lists handled in one go, for the same reason as in a scan.
+/// The maximum number of slots or lists processed at a time, for the same reason as in a scan.
 pub(super) const BATCH: usize = 256;
 
-/// As many lists as have numbers of two bytes.
+/// As many lists as two bytes can number.
 const LISTS_MAX: usize = 1 << 16;
 
-/// Writers leave half of the numbers to the task. While it runs there are few lists but the 10,240 that are ahead (see
-/// [`due()`]); so writers come to this bound only where it does not, or began late, and then it has room to move keys on.
+/// Writers leave half of the numbers to the task. While it runs there are few lists beyond the 10,240 that are ahead
+/// (see [`due()`]); so writers reach this limit only if it does not run or started late, and then it has room to move
+/// keys on.
 const LISTS_OF_WRITERS_MAX: usize = LISTS_MAX / 2;
 
 pub(super) struct Table<S> {
     lists: Lists<S>,
-    /// Lists that the task has to see to.
+    /// Lists that the task has to process.
     changed: BTreeSet<Time>,
-    /// How many slots there are, so that whichever list they are in, its indices have room in four bytes.
+    /// The number of slots, kept low enough that an index in any list fits into four bytes.
     slots: u32,
 }
 
-/// How far a walk over all slots has come. It goes from list to list by when they are due, and in each backwards, so that
-/// it misses none when keys are freed on the way: the list's last slot, which takes a place, was walked over.
+/// The position of a walk over all slots. It visits the lists by due time, and each list backwards, so that it misses
+/// no slot when keys are freed meanwhile: a list's last slot, which fills the gap, has been visited.
 pub(crate) struct Walk {
     due: Time,
     end: usize,
@@ -66,7 +66,7 @@ impl<S> Table<S> {
         Ok(())
     }
 
-    /// Gives the slot of an entry to the one that takes its place.
+    /// Gives the slot of an entry to the one that replaces it.
     pub(super) fn replace(&mut self, old: &Entry, new: &Entry, due: Time) {
         let position = old.position();
         new.set_position(position);
@@ -85,7 +85,7 @@ impl<S> Table<S> {
 
 /// For the task.
 impl<S> Table<S> {
-    /// Whether there is something for it to see to.
+    /// Whether the task has something to process.
     pub(super) fn has_changed(&self) -> bool {
         !self.changed.is_empty()
     }
@@ -109,8 +109,8 @@ impl<S> Table<S> {
         self.has_changed()
     }
 
-    /// Looks at a batch of a list, `None` if it is gone: the expired ones, which stay in it until they are freed, while
-    /// refreshed ones move on. One that is set meanwhile and not freed has a live entry at the next look.
+    /// Checks a batch of a list, `None` if it is gone: returns the expired slots, which stay until they are freed, and
+    /// moves refreshed ones on. A key that is set again before it is freed has a live entry at the next check.
     pub(super) fn fired(&mut self, at: Time, now: Time) -> Option<Vec<Expiring<S>>> {
         let number = self.lists.number(at)?;
         let list = self.lists.get_mut(number);
@@ -121,7 +121,7 @@ impl<S> Table<S> {
             return None;
         }
         let mut expired = Vec::new();
-        // Backwards: the last slot, which takes the place of one that moves on, was looked at.
+        // Backwards: the last slot, which fills the gap of one that moves on, has been checked.
         for index in (end.saturating_sub(BATCH)..end).rev() {
             let position = Position { list: number, index: index as u32 };
             let key = self.slot(position);
@@ -153,8 +153,8 @@ impl<S> Table<S> {
         self.lists.len()
     }
 
-    /// Puts a slot into the list of a moment, which is made if need be. Once there are `lists_max` it is an earlier one, so
-    /// that the key is looked at early, and moves on then: most of that many are behind, so there is an earlier one.
+    /// Adds a slot to the list of a moment, creating it if necessary. Once there are `lists_max`, an earlier list is
+    /// used: the key is checked early and moves on then. Most of those lists are in the past, so an earlier one exists.
     fn put(&mut self, key: Expiring<S>, due: Time, lists_max: usize) {
         let joined = if self.lists.len() < lists_max { None } else { self.lists.number_by(due) };
         let number = joined.or_else(|| self.lists.number(due)).unwrap_or_else(|| {

@@ -1,4 +1,4 @@
-//! On real threads, where the clock cannot be paused: the last test takes the two seconds that its keys live.
+//! On real threads, where the clock cannot be paused: the last test takes two seconds, its keys' time to live.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -10,7 +10,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
-/// Runs `work` on another thread over and over until `until` has returned.
+/// Runs `work` on another thread repeatedly until `until` has returned.
 fn beside(work: impl Fn() + Send + Sync, until: impl FnOnce()) {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -170,7 +170,7 @@ fn writers_on_many_threads_do_not_pass_the_limit() {
 }
 
 /// Keys are set, refreshed and deleted with the shortest times to live on two threads, while the task frees them on a
-/// third: what was set last is never freed before its time, and in the end the account of what is held is exact.
+/// third: the latest value is never freed early, and in the end the accounting is exact.
 #[test]
 fn the_task_and_writers_do_not_disturb_each_other() {
     let store = Store::new();
@@ -206,11 +206,11 @@ fn the_task_and_writers_do_not_disturb_each_other() {
             .collect();
         writers.into_iter().for_each(|writer| writer.join().unwrap());
         block_on(async {
-            // Not `scan`: keys may expire between its two.
+            // Not `scan`: keys may expire between its two scans.
             for key in keys(store.store.scan_keys(&Context::default(), store.range(""))).await {
                 store.delete(&key).await;
             }
-            // What is left has expired. It is freed when its timer fires, or when it is set once more and deleted.
+            // The rest has expired. It is freed when its timer fires, or when it is set once more and deleted.
             for key in (0..2).flat_map(|writer| (0..3000).map(move |i| format!("{writer}-{i}"))) {
                 store.set(&key, "last", None).await;
                 assert!(store.delete(&key).await);

@@ -2,12 +2,12 @@ use super::*;
 
 const YEAR: u64 = 365 * 24 * 60 * 60;
 
-/// By how much a key may be freed late, in seconds, as may its timer after it.
+/// How late a key may be freed, in seconds, and as much again for its timer.
 fn late_max(ttl: u64) -> u64 {
     2 + ttl / 256
 }
 
-/// No expiry task runs: memory is freed as late as can be.
+/// No expiry task runs: memory is freed as late as possible.
 #[tokio::test(start_paused = true)]
 async fn an_expired_key_is_not_there_however_late_it_is_freed() {
     let store = Store::new();
@@ -114,7 +114,7 @@ async fn a_timer_goes_with_the_last_key_that_needs_it() {
     assert_eq!((store.store.totals().keys, store.store.totals().timers), (1, 0));
 }
 
-/// The task arms and disarms ten times a second: the timer fires meanwhile.
+/// The task arms and disarms ten times a second: the timer fires in between.
 #[tokio::test(start_paused = true)]
 async fn a_timer_that_lost_its_last_key_just_before_it_fires_is_gone() {
     let store = Store::new().expiring();
@@ -127,7 +127,7 @@ async fn a_timer_that_lost_its_last_key_just_before_it_fires_is_gone() {
     assert_eq!((store.store.totals().keys, store.store.totals().timers), (1, 1));
 }
 
-/// More keys than the task looks at in one go, half of them with a later deadline than that of their timer.
+/// More keys than the task checks at a time, half of them with a later deadline than that of their timer.
 #[tokio::test(start_paused = true)]
 async fn keys_that_were_refreshed_outlive_the_timer_that_they_share_with_others() {
     let store = Store::new().expiring();
@@ -184,7 +184,7 @@ async fn a_place_that_is_taken_over_is_found_again() {
     assert_eq!(usage.keys, 200);
     assert!(usage.bytes < full.bytes / 80, "{} of {} bytes are left", usage.bytes, full.bytes);
 
-    // Deleted, refreshed, moved forward: those whose slots moved, too.
+    // Deleted, refreshed and brought forward, including keys whose slots moved.
     store.delete("key-99").await;
     store.set("key-199", "v", Some(5000)).await;
     store.set("key-299", "v", Some(5)).await;
@@ -211,7 +211,7 @@ async fn deleting_keys_takes_their_timers_too() {
     assert_eq!((store.bytes(), store.store.totals().timers), (0, 0));
 }
 
-/// For so long that there would be more than the 65,536 that have numbers.
+/// Long enough that there would be more than the 65,536 that can be numbered.
 #[tokio::test(start_paused = true)]
 async fn timers_are_bounded_while_the_task_does_not_run_and_it_frees_their_keys_later() {
     let store = Store::new();

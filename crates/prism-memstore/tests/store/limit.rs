@@ -1,6 +1,6 @@
 use super::*;
 
-/// A store that is full of keys of 100 bytes each, none of which expires. Returns how many there are.
+/// A store full of keys of 100 bytes each, none of which expires, and their number.
 async fn full() -> (Store, usize) {
     let store = Store::with_limit(Some(100_000));
     for i in 0.. {
@@ -27,7 +27,7 @@ async fn the_limit_is_named_and_never_passed() {
 #[tokio::test]
 async fn a_refused_write_changes_nothing() {
     let (store, mut keys) = full().await;
-    // Until there is less room than what makes a key expire takes.
+    // Until less room is left than making a key expire takes.
     while store.try_set(&format!("k{keys}"), "", None).await.is_ok() {
         keys += 1;
     }
@@ -76,7 +76,7 @@ async fn a_limit_of_nothing_takes_nothing() {
     assert_eq!(store.bytes(), 0);
 }
 
-/// Neither the expiry task nor anybody else has freed them.
+/// Neither the expiry task nor anything else has freed them.
 #[tokio::test(start_paused = true)]
 async fn expired_keys_make_room_for_a_write_that_needs_it() {
     let store = Store::with_limit(Some(300_000));

@@ -1,4 +1,4 @@
-//! What a store promises, on one runtime with a paused clock unless a test needs real threads.
+//! The store's guarantees, on one runtime with a paused clock unless a test needs real threads.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
@@ -22,7 +22,7 @@ use prism_plugin::list::{End, List as _};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Context, Error, ErrorReason};
 
-/// A store, and one of its namespaces to work in.
+/// A store, and the namespace to work in.
 #[derive(Clone)]
 struct Store {
     store: MemStore,
@@ -131,7 +131,7 @@ async fn seconds(seconds: u64) {
     tokio::time::advance(Duration::from_secs(seconds)).await;
 }
 
-/// Lets the expiry task come to rest: on a paused clock, time goes on by itself once every task waits.
+/// Lets the expiry task come to rest: a paused clock advances by itself once every task waits.
 async fn rest() {
     tokio::time::sleep(Duration::from_millis(1100)).await;
 }

@@ -27,7 +27,7 @@ impl Model {
     }
 }
 
-/// Random calls on a few keys and lists, with and without the expiry task and a limit, checked against plain maps.
+/// Random calls on a few keys and lists, with and without the expiry task and a limit, compared with plain maps.
 #[tokio::test(start_paused = true)]
 async fn a_store_behaves_as_plain_maps_do() {
     for seed in 0..40 {
@@ -99,7 +99,7 @@ async fn run(store: &Store, random: &mut fastrand::Rng, limit: Option<u64>) {
     empty(store, &model).await;
 }
 
-/// Whatever the history, nothing is left of it.
+/// Whatever the history, nothing remains of it.
 async fn empty(store: &Store, model: &Model) {
     for key in model.keys.keys() {
         store.delete(key).await;

@@ -122,7 +122,7 @@ async fn a_scan_ends_when_its_namespace_vanishes() {
     assert!(pages.next().await.is_none());
 }
 
-/// 10,000 keys are 40 chunks, and after each of them others on the thread have their turn.
+/// 10,000 keys are 40 chunks, and after each chunk other tasks on the thread get a turn.
 #[tokio::test]
 async fn a_long_walk_lets_others_run() {
     let store = filled(10_000).await;
@@ -131,7 +131,7 @@ async fn a_long_walk_lets_others_run() {
     assert!(counted >= 39 && scanned >= 39, "{counted} and {scanned} turns");
 }
 
-/// How many turns another task has until `work` is done.
+/// How many turns another task gets until `work` is done.
 async fn turns_until<T>(work: impl Future<Output = T>) -> u32 {
     let mut turns = 0;
     let others = async {

@@ -1,4 +1,4 @@
-//! Any order of sets, refreshes, deletes, timers and searches against a simple model, and the limits.
+//! Any order of sets, refreshes, deletes, timers and searches, compared with a simple model; and the limits.
 
 use std::collections::HashMap;
 use std::hash::RandomState;
@@ -20,7 +20,7 @@ fn keys() -> Arc<Keys> {
     Arc::new(Keys::new("".into(), RandomState::new()))
 }
 
-/// A table, the entries that it should have by their keys, and for each the moment by which it has to be looked at.
+/// A table, the entries that it should have by key, and the time by which each must be checked.
 struct Model {
     table: Table<Keys>,
     entries: HashMap<Vec<u8>, (Entry, Time)>,
@@ -51,7 +51,7 @@ impl Model {
         }
     }
 
-    /// Frees what came back, as the store does, but for some that are set anew before it comes to that.
+    /// Frees the returned keys, as the store does, except for some that are set again first.
     fn free(&mut self, expired: &[Expiring<Keys>]) {
         assert!(expired.len() <= BATCH);
         for (_, entry) in expired {
@@ -88,7 +88,7 @@ impl Model {
         let now = self.clock.now();
         let in_time =
             |due: Time| due.plus(Duration::from_millis(3)) > now || self.table.changed.contains(&due);
-        assert!(self.entries.values().all(|(_, due)| in_time(*due)), "a key was not looked at in time");
+        assert!(self.entries.values().all(|(_, due)| in_time(*due)), "a key was not checked in time");
     }
 
     /// What a writer does that found the store full, while others write.
@@ -108,7 +108,7 @@ impl Model {
         }
         for entry in expired_before {
             let stored = self.entries.get(entry.key());
-            assert!(stored.is_none_or(|(stored, _)| stored.is_live(now)), "an expired key was walked past");
+            assert!(stored.is_none_or(|(stored, _)| stored.is_live(now)), "an expired key was missed");
         }
     }
 
@@ -116,7 +116,7 @@ impl Model {
         self.check_all_but_timers();
         for list in self.lists() {
             let armed = matches!(list.timer, Timer::Armed(_)) && !list.slots.is_empty();
-            assert!(armed || self.table.changed.contains(&list.due), "the task leaves a list alone");
+            assert!(armed || self.table.changed.contains(&list.due), "the task does not know of a list");
         }
         assert!(self.table.changed.iter().all(|due| self.table.lists.number(*due).is_some()));
     }
@@ -130,7 +130,7 @@ impl Model {
     fn check_all_but_timers(&mut self) {
         for (entry, due) in self.entries.values() {
             let slot = self.table.slot(entry.position());
-            assert_eq!(slot.1.key().as_ptr(), entry.key().as_ptr(), "the slot is another's");
+            assert_eq!(slot.1.key().as_ptr(), entry.key().as_ptr(), "the slot belongs to another key");
             assert!(self.table.lists.get_mut(entry.position().list).due <= *due);
         }
         let slots: usize = self.lists().map(|list| list.slots.len()).sum();
@@ -172,7 +172,7 @@ fn lists_are_bounded_and_keys_that_joined_an_earlier_one_move_on() {
     }
     assert_eq!(table.timers(), LISTS_OF_WRITERS_MAX);
 
-    // Forward, to a moment that has no list.
+    // Brought forward, to a moment that has no list.
     let (old, _) =
         table.lists.first_from(at(LISTS_OF_WRITERS_MAX)).unwrap().slots.batch_before(1, 1).unwrap();
     let (old, new) = (old[0].1.clone(), entry(0, at(1000)));
@@ -200,7 +200,7 @@ fn lists_are_bounded_and_keys_that_joined_an_earlier_one_move_on() {
     assert!(!table.has_changed());
 }
 
-/// One that another frees while the walk has come half through it.
+/// Another task frees it when the walk is halfway through it.
 #[test]
 fn a_walk_goes_on_behind_a_list_that_is_gone() {
     let (mut table, keys, now) = (Table::default(), keys(), Time::START.plus(Duration::from_secs(3)));
