@@ -1,4 +1,4 @@
-//! A change of the configuration file takes effect while calls go on, and a bad one takes none.
+//! A change of the configuration file takes effect while calls are in flight, and an invalid one has no effect.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -21,7 +21,7 @@ fn memstore() -> Process {
     Process::start("prism-memstore", ["--listen", "127.0.0.1:0"])
 }
 
-/// A store that answers with its own name.
+/// A store that responds with its own name.
 async fn named(name: &'static str) -> Process {
     let store = memstore();
     for namespace in ["moving", "fixed"] {
@@ -100,7 +100,7 @@ async fn a_bad_file_changes_nothing_and_says_why() {
         assert!(!status["last_attempt"]["mistakes"].as_array().unwrap().is_empty(), "{status}");
         assert_eq!(name(&client, "fixed").await.unwrap(), "a");
     }
-    // 10 MB of comments and one namespace more are no mistake.
+    // 10 MB of comments and one more namespace are not a mistake.
     let large = config(&[("fixed", store.grpc()), ("moving", store.grpc())]);
     let large = [large.as_bytes(), &b"# padding\n".repeat(1_000_000)].concat();
     assert_eq!(outcome(&proxy.take(large).await), "applied");
@@ -111,7 +111,7 @@ async fn a_bad_file_changes_nothing_and_says_why() {
     let spoil: [(&dyn Fn(), &str); 3] = [
         (&|| proxy.write(&huge), "more than 16777216 bytes"),
         (&|| std::fs::remove_file(&file).unwrap(), "No such file"),
-        (&|| std::fs::create_dir(&file).unwrap(), "not a file"),
+        (&|| std::fs::create_dir(&file).unwrap(), "not a regular file"),
     ];
     for (spoil, says) in spoil {
         spoil();
@@ -309,7 +309,7 @@ async fn a_thousand_reloads_under_load_fail_no_call() {
         for number in 1..=1000 {
             let status = proxy.take(version(number)).await;
             assert_eq!(outcome(&status), "applied");
-            // Whoever asks from now on is answered by the new backend.
+            // From now on, calls are served by the new backend.
             let expected = if number.is_multiple_of(2) { "a" } else { "b" };
             assert_eq!(name(&client, "moving").await.unwrap(), expected, "reload {number}");
             for stream in &mut streams {

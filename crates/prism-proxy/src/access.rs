@@ -1,7 +1,6 @@
-//! The access log: a line for each call if asked for, and for a slow one always.
+//! The access log: a line for each call if enabled, and always for a slow one.
 //!
-//! A line says which namespace and method, how it ended, how long it took and how many bytes it moved. Keys and values
-//! are not in it.
+//! A line has the namespace, the method, the status, the duration and the number of bytes, but no keys or values.
 
 use std::time::Duration;
 
@@ -23,12 +22,12 @@ pub struct AccessLog {
     pub slow: Slow,
 }
 
-/// From when on a call is slow.
+/// From which duration on a call is slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slow {
-    /// None is.
+    /// Never.
     Off,
-    /// When it takes this long.
+    /// From this duration on.
     From(Duration),
 }
 
@@ -46,7 +45,7 @@ impl std::str::FromStr for Slow {
 }
 
 impl AccessLog {
-    /// Logs a call that has ended, if it is one to be logged. Without a namespace it ended before that was known.
+    /// Logs a call that has ended, if it is to be logged. A call without a namespace ended before that was known.
     pub(crate) fn note(
         &self,
         context: &Context,
@@ -82,7 +81,7 @@ impl AccessLog {
 }
 
 /// A time in milliseconds, to the microsecond.
-#[expect(clippy::cast_precision_loss, reason = "a call that takes centuries may be told to the second")]
+#[expect(clippy::cast_precision_loss, reason = "a call of centuries needs no precision below a second")]
 fn millis(time: Duration) -> f64 {
     time.as_micros() as f64 / 1000.0
 }

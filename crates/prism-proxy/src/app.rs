@@ -1,4 +1,4 @@
-//! The wiring of a proxy: flags and file become a table, the table a server.
+//! The wiring of a proxy: from flags and file to a table, from the table to a server.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ pub const NAME: &str = "prism-proxy";
 const LISTEN_DEFAULT: &str = "127.0.0.1:8980";
 const HTTP_LISTEN_DEFAULT: &str = "127.0.0.1:8981";
 
-/// What the shared flags mean here when neither they nor the file say anything.
+/// The defaults of the shared flags, if neither they nor the file set a value.
 pub const DEFAULTS: [(&str, &str); 2] = [("listen", LISTEN_DEFAULT), ("http-listen", HTTP_LISTEN_DEFAULT)];
 
 /// Forwards each call to the backend of its namespace.
@@ -77,11 +77,11 @@ impl ProxyArgs {
     }
 }
 
-/// Runs a proxy until the process is told to stop. `background` is the work of the embedded plugins; it runs beside the
-/// proxy and is dropped with it.
+/// Runs a proxy until a signal stops the process. `background` is the work of the embedded plugins; it runs alongside
+/// the proxy and is dropped with it.
 ///
 /// # Errors
-/// The configuration is wrong, or an address cannot be bound.
+/// The configuration is invalid, or an address cannot be bound.
 pub async fn run(
     args: Args,
     embedded: EmbeddedPlugins,
@@ -101,11 +101,11 @@ pub async fn run(
     running.run_until(signals, background).await
 }
 
-/// Starts a proxy; returns when it takes calls. The second part is the work of following the source, and must run beside
-/// the first.
+/// Starts a proxy and returns once it accepts calls. The second part follows changes of the source, and must run
+/// alongside the first.
 ///
 /// # Errors
-/// The configuration is wrong, or an address cannot be bound.
+/// The configuration is invalid, or an address cannot be bound.
 pub async fn start(
     args: &ServerArgs,
     proxy: ProxyArgs,

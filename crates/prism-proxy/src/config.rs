@@ -1,4 +1,4 @@
-//! The configuration file: which namespaces there are, and which backend serves each.
+//! The configuration file: which namespaces exist, and which backend serves each.
 //!
 //! ```yaml
 //! server:
@@ -10,8 +10,8 @@
 //!       endpoint: "localhost:50051"
 //! ```
 //!
-//! Types and unknown keys are checked while reading: the first mistake is reported, with its line. Every rule beyond
-//! types is checked in one run, and each mistake told with its path and what was expected.
+//! Types and unknown keys are checked while reading: the first mistake is reported, with its line. All other rules are
+//! checked in one run, and each mistake is reported with its path and what was expected.
 
 mod every;
 mod file;
@@ -25,16 +25,16 @@ use sha2::{Digest as _, Sha256};
 use self::file::{File, Mistakes};
 pub use self::settings::{Config, Mistake, Namespace, Pattern};
 
-/// The file that is read when none is named.
+/// The file that is read by default.
 pub const DEFAULT_PATH: &str = "prism.yaml";
 
-/// The largest file that is read: ten thousand namespaces with few settings take less than 1 MiB.
+/// The maximum size of the file: ten thousand namespaces with few settings take less than 1 MiB.
 pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The deepest nesting of brackets. The parser takes time with the square of it, and a file needs three.
+/// The deepest nesting of brackets. The parser's time grows with its square, and a file needs three.
 const BRACKETS_MAX: usize = 100;
 
-/// YAML's key for merging another mapping in.
+/// YAML's key for merging another mapping.
 const MERGE: &str = "<<";
 
 /// Why a configuration cannot be used.
@@ -45,7 +45,7 @@ pub enum ConfigError {
     Read {
         /// The file.
         path: String,
-        /// What the system said.
+        /// The system's error.
         why: String,
     },
     /// The file is not YAML of the right types.
@@ -65,19 +65,19 @@ pub enum ConfigError {
     Invalid {
         /// The file.
         path: String,
-        /// All of them.
+        /// All broken rules.
         mistakes: Vec<Mistake>,
     },
 }
 
 impl ConfigError {
-    /// What is wrong, one by one. Of wrong types it is the first: see [`every_mistake`](Self::every_mistake).
+    /// The mistakes, one by one. Of wrong types it has only the first: see [`every_mistake`](Self::every_mistake).
     #[must_use]
     pub fn mistakes(&self) -> Vec<Mistake> {
         match self {
             Self::Read { why, .. } => vec![Mistake { field: String::new(), why: why.clone(), line: None }],
             Self::Parse { line, field, why, .. } => {
-                // A missing field is told at itself, not at what it is missing in.
+                // A missing field is reported by its own path, not by that of the mapping that lacks it.
                 let missing = why.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
                 let field = match (missing, field.as_str()) {
                     (Some(missing), "." | "") => missing.to_owned(),
@@ -109,7 +109,7 @@ fn list(mistakes: &[Mistake]) -> String {
 }
 
 impl Config {
-    /// Reads and checks a file.
+    /// Reads, parses and checks a file.
     ///
     /// # Errors
     /// [`ConfigError`].
@@ -117,7 +117,7 @@ impl Config {
         Self::parse(&path.display().to_string(), &read(path)?)
     }
 
-    /// Reads and checks the bytes of a file. `path` is for messages.
+    /// Parses and checks the bytes of a file. `path` is for messages.
     ///
     /// # Errors
     /// [`ConfigError`].
@@ -146,24 +146,24 @@ impl Config {
 pub fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
     let read = || {
         let file = std::fs::File::open(path)?;
-        // A pipe would hold the reader until somebody writes.
+        // A pipe would block the reader until somebody writes.
         if !file.metadata()?.is_file() {
-            return Err(std::io::Error::other("it is not a file"));
+            return Err(std::io::Error::other("it is not a regular file"));
         }
         let mut bytes = Vec::new();
         file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
         if bytes.len() > FILE_BYTES_MAX {
-            return Err(std::io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes, the most")));
+            return Err(std::io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes, the limit")));
         }
         Ok(bytes)
     };
     read().map_err(|error| ConfigError::Read { path: path.display().to_string(), why: error.to_string() })
 }
 
-/// The text of a file, if it is one that may be given to a YAML parser.
+/// The text of a file, if it is safe to give to a YAML parser.
 ///
 /// # Errors
-/// [`ConfigError::Parse`]: it is not UTF-8, empty, or nested so deep that a parser would take minutes.
+/// [`ConfigError::Parse`]: it is not UTF-8, empty, or nested so deeply that a parser would take minutes.
 pub fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, ConfigError> {
     let wrong = |line, why| ConfigError::Parse { path: path.to_owned(), line, field: String::new(), why };
     let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -175,7 +175,7 @@ pub fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, ConfigError> {
         return Err(wrong(None, why.to_owned()));
     }
     if nests_deeper(text, BRACKETS_MAX) {
-        let why = format!("brackets are nested too deep; the most is {BRACKETS_MAX}");
+        let why = format!("brackets are nested too deeply; the maximum is {BRACKETS_MAX}");
         return Err(wrong(None, why));
     }
     Ok(text)
@@ -187,7 +187,7 @@ pub fn revision(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }
 
-/// Whether more brackets than `max` are open anywhere. Those in comments and strings count, which is harmless.
+/// Whether more than `max` brackets are open anywhere. Those in comments and strings count, which is harmless.
 fn nests_deeper(text: &str, max: usize) -> bool {
     let mut depth: usize = 0;
     text.bytes().any(|byte| {
@@ -200,7 +200,7 @@ fn nests_deeper(text: &str, max: usize) -> bool {
     })
 }
 
-/// The parser's message without the place, which is said before it.
+/// The parser's message without the location, which is printed before it.
 fn reason(error: &serde_yaml::Error) -> String {
     let message = error.to_string();
     let place = error.location().map(|place| format!(" at line {} column {}", place.line(), place.column()));
@@ -215,7 +215,7 @@ fn reason(error: &serde_yaml::Error) -> String {
     in_words(message)
 }
 
-/// What the parser says in the words of the file, not in those of the code that reads it.
+/// The parser's message in the terms of the file, not in those of the code that reads it.
 fn in_words(why: &str) -> String {
     const WORDS: [(&str, &str); 5] = [
         ("unit value", "null"),

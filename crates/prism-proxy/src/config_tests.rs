@@ -166,12 +166,12 @@ fn a_file_that_would_take_the_memory_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("prism.yaml");
     std::fs::write(&file, vec![b'#'; FILE_BYTES_MAX + 1]).unwrap();
-    assert!(Config::load(&file).unwrap_err().to_string().ends_with("more than 16777216 bytes, the most"));
+    assert!(Config::load(&file).unwrap_err().to_string().ends_with("more than 16777216 bytes, the limit"));
     for open in ["[", "{", "[{", "- ", "? "] {
         assert!(parsed(&format!("namespaces:\n  {}", open.repeat(100_000))).is_err(), "{open}");
     }
-    assert!(parsed(&"[".repeat(101)).unwrap_err().contains("the most is 100"));
-    // Each line stands for ten of the one before.
+    assert!(parsed(&"[".repeat(101)).unwrap_err().contains("the maximum is 100"));
+    // Each line stands for ten times the one before.
     let mut bomb = "server: {}\na: &a0 [x]\n".to_owned();
     for level in 1..20 {
         let below = format!("*a{}", level - 1);
@@ -227,7 +227,7 @@ fn of_a_large_file_the_first_wrong_type_is_told() {
 fn what_would_keep_the_parser_busy_is_told_at_once() {
     let deep = format!("namespaces: {}", "[".repeat(200_000));
     let mistakes = Config::parse("", deep.as_bytes()).unwrap_err().every_mistake(deep.as_bytes());
-    assert!(mistakes.len() == 1 && mistakes[0].why.contains("nested too deep"), "{mistakes:?}");
+    assert!(mistakes.len() == 1 && mistakes[0].why.contains("nested too deeply"), "{mistakes:?}");
 }
 
 #[test]

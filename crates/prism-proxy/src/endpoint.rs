@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use http::uri::Authority;
 
-/// Where a backend is.
+/// The address of a backend.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// `HOST:PORT` or `http://HOST:PORT`: a plugin over TCP. Every address that the host resolves to is tried.
@@ -17,10 +17,10 @@ pub enum Endpoint {
     Embedded(String),
 }
 
-/// What a proxy says that it is, in the `server` header of what it answers itself: its health and its reflection.
+/// The proxy's name in the `server` header of its own responses: those of health and reflection.
 pub const PROXY: &str = "prism-proxy";
 
-/// What an endpoint may look like, for messages.
+/// The forms of an endpoint, for messages.
 pub const EXPECTED: &str = "expected HOST:PORT, http://HOST:PORT, unix:PATH or embedded:NAME";
 
 impl std::str::FromStr for Endpoint {
@@ -29,13 +29,13 @@ impl std::str::FromStr for Endpoint {
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             return match path {
-                "" => Err(format!("there is no path after unix:; {EXPECTED}")),
+                "" => Err(format!("expected a path after unix:; {EXPECTED}")),
                 path => Ok(Self::Unix(PathBuf::from(path))),
             };
         }
         if let Some(name) = text.strip_prefix("embedded:") {
             return match name {
-                "" => Err(format!("there is no name after embedded:; {EXPECTED}")),
+                "" => Err(format!("expected a name after embedded:; {EXPECTED}")),
                 name => Ok(Self::Embedded(name.to_owned())),
             };
         }
@@ -49,13 +49,13 @@ impl std::str::FromStr for Endpoint {
         match authority.port_u16() {
             Some(1..) if plain => Ok(Self::Tcp(authority)),
             Some(_) => Err(EXPECTED.to_owned()),
-            None => Err(format!("there is no port from 1 to 65535; {EXPECTED}")),
+            None => Err(format!("the port, 1 to 65535, is missing or invalid; {EXPECTED}")),
         }
     }
 }
 
 impl Endpoint {
-    /// The host and port, or the socket's path, or the plugin's name.
+    /// The host and port, the socket's path, or the plugin's name.
     pub(crate) fn server(&self) -> (Cow<'_, str>, Option<u16>) {
         match self {
             Self::Tcp(authority) => (authority.host().into(), authority.port_u16()),

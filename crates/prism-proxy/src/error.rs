@@ -1,4 +1,4 @@
-//! The refusals that are the proxy's own. What a plugin answers is passed on as it is.
+//! The proxy's own errors. A plugin's errors are passed on unchanged.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub fn namespace_not_found(namespace: &str) -> Error {
     .with("namespace", namespace)
 }
 
-/// The backend, or the namespace's settings, leave this interface out.
+/// The backend does not have this interface, or the namespace's settings exclude it.
 #[must_use]
 pub fn interface_not_served(namespace: &str, interface: &str, why: &str) -> Error {
     Error::new(
@@ -43,7 +43,7 @@ pub fn interface_not_served(namespace: &str, interface: &str, why: &str) -> Erro
     .with("interface", interface)
 }
 
-/// The namespace takes no writes.
+/// The namespace is read-only.
 #[must_use]
 pub fn read_only(namespace: &str) -> Error {
     Error::new(
@@ -53,12 +53,12 @@ pub fn read_only(namespace: &str) -> Error {
     .with("namespace", namespace)
 }
 
-/// Calls come faster than the namespace allows.
+/// Calls arrive faster than the namespace allows.
 #[must_use]
 pub fn rate_limit(namespace: &str, per_second: u32, wait: Duration) -> Error {
     let mut error = Error::new(
         ErrorReason::RateLimit,
-        format!("namespace {namespace} takes {per_second} calls a second at this proxy; try again later"),
+        format!("namespace {namespace} allows {per_second} calls per second at this proxy; retry later"),
     )
     .with("namespace", namespace)
     .with("limit", per_second.to_string());
@@ -66,22 +66,22 @@ pub fn rate_limit(namespace: &str, per_second: u32, wait: Duration) -> Error {
     error
 }
 
-/// The namespace has as many calls under way as it may.
+/// The namespace has reached its limit of calls in flight.
 #[must_use]
 pub fn too_many_in_flight(namespace: &str, max: usize) -> Error {
     Error::new(
         ErrorReason::TooManyInFlight,
-        format!("namespace {namespace} has {max} calls under way at this proxy, its limit; try again later"),
+        format!("namespace {namespace} is at its limit of {max} calls in flight at this proxy; retry later"),
     )
     .with("namespace", namespace)
     .with("limit", max.to_string())
 }
 
-/// As many streams as may be are at the backend already, of the connection or the namespace that `whose` names.
+/// The connection or namespace that `whose` names has used up its share of streams at the backend.
 #[must_use]
 pub fn no_place(namespace: &str, whose: &str, max: usize) -> Error {
     let told = format!(
-        "{whose} has {max} streams open at the backend of namespace {namespace}, its share; end some"
+        "{whose} has used up its share of {max} streams at the backend of namespace {namespace}; end some"
     );
     Error::new(ErrorReason::TooManyInFlight, told)
         .with("namespace", namespace)
@@ -89,21 +89,21 @@ pub fn no_place(namespace: &str, whose: &str, max: usize) -> Error {
         .with(APPLIED, Applied::No.as_str())
 }
 
-/// The backend takes nothing of what the client sends.
+/// The backend does not read what the client sends.
 #[must_use]
 pub fn backend_stalled(namespace: &str, endpoint: &Endpoint) -> Error {
     Error::unavailable(
         ErrorReason::BackendLost,
         Applied::Maybe,
         format!(
-            "the backend {endpoint} of namespace {namespace} took nothing of the request for {} s",
+            "the backend {endpoint} of namespace {namespace} has not read any of the request for {} s",
             STALL_MAX.as_secs()
         ),
     )
     .with("namespace", namespace)
 }
 
-/// No connection to the backend can be had; it has not seen the call.
+/// The proxy cannot connect to the backend, which has not seen the call.
 #[must_use]
 pub fn backend_unreachable(namespace: &str, endpoint: &Endpoint, why: &str) -> Error {
     Error::unavailable(
@@ -114,24 +114,24 @@ pub fn backend_unreachable(namespace: &str, endpoint: &Endpoint, why: &str) -> E
     .with("namespace", namespace)
 }
 
-/// The backend went while it had the call.
+/// The connection to the backend was lost during the call.
 #[must_use]
 pub fn backend_lost(namespace: &str, endpoint: &Endpoint, why: &h2::Error) -> Error {
     Error::unavailable(
         ErrorReason::BackendLost,
         Applied::Maybe,
-        format!("the backend {endpoint} of namespace {namespace} was lost before it had answered: {why}"),
+        format!("the backend {endpoint} of namespace {namespace} was lost before its response: {why}"),
     )
     .with("namespace", namespace)
 }
 
-/// Whatever listens at the backend's address does not speak gRPC.
+/// The server at the backend's address does not speak gRPC.
 #[must_use]
 pub fn not_grpc(namespace: &str, endpoint: &Endpoint, status: http::StatusCode) -> Error {
     Error::unavailable(
         ErrorReason::BackendUnreachable,
         Applied::Maybe,
-        format!("the backend {endpoint} of namespace {namespace} answered HTTP {status}, which is not gRPC"),
+        format!("the backend {endpoint} of namespace {namespace} returned HTTP {status}, which is not gRPC"),
     )
     .with("namespace", namespace)
 }

@@ -1,15 +1,15 @@
-//! One call's way through the proxy.
+//! One call's path through the proxy.
 //!
-//! The first message is read whole and walked for its namespace; then head, message and everything after it go to
-//! the backend, and everything it answers comes back, frame by frame, under flow control. Nothing is decoded.
+//! The first message is read whole and searched for its namespace; then head, message and everything that follows go to
+//! the backend, and its response comes back, frame by frame, under flow control. Nothing is decoded.
 //!
 //! | module | owns |
 //! |---|---|
 //! | `admit` | reading the first message, finding the route |
-//! | `headers` | which headers go on |
-//! | `embedded` | calling a plugin in this process |
-//! | `unanswered` | a call between its request and the head of its answer |
-//! | `exchange` | the exchange with a backend behind a connection |
+//! | `headers` | which headers are forwarded |
+//! | `embedded` | calling a plugin within this process |
+//! | `unanswered` | a call between its request and the head of its response |
+//! | `exchange` | the exchange with a backend over a connection |
 
 mod admit;
 mod embedded;
@@ -39,7 +39,7 @@ use crate::shared::Shared;
 use crate::traffic::Ongoing;
 use crate::upstream::{SlotArgs, Upstreams};
 
-/// A client has this long to send the first message, which names the namespace, unless its own deadline is shorter.
+/// How long a client has to send the first message, which names the namespace, unless its own deadline is shorter.
 const FIRST_MESSAGE_MAX: Duration = Duration::from_secs(30);
 
 /// Forwards the calls of one worker.
@@ -51,12 +51,12 @@ pub struct Forwarder {
 }
 
 impl Handler for Forwarder {
-    /// It waits for the backend.
+    /// Calls wait for the backend.
     const ENDS_AT_ONCE: bool = false;
 
     #[expect(
         clippy::manual_async_fn,
-        reason = "an `async fn` has room for its argument twice, in each call under way"
+        reason = "an `async fn` stores its argument twice, in each call in flight"
     )]
     fn handle(&self, call: Call) -> impl Future<Output = ()> + Send {
         async move {
@@ -90,7 +90,7 @@ impl Handler for Forwarder {
 }
 
 impl Forwarder {
-    /// A forwarder for the worker it is made on. Calls that are not to an interface go to the proxy's own services.
+    /// A forwarder for the worker on which it is created. Calls outside the interfaces go to the proxy's own services.
     #[must_use]
     pub fn new(shared: Arc<Shared>, own: ServiceHandler, slots: SlotArgs) -> Self {
         let upstreams = Upstreams::new(slots);

@@ -1,26 +1,26 @@
-//! The proxy: takes every call on one gRPC port and forwards it, untouched, to the backend of its namespace.
+//! The proxy: accepts every call on one gRPC port and forwards it, unmodified, to the backend of its namespace.
 //!
 //! | module | owns |
 //! |---|---|
 //! | [`config`] | the configuration file: reading and checking it |
 //! | [`endpoint`] | the addresses of backends |
 //! | [`route`] | the table from namespace to backend and limits |
-//! | [`reload`] | taking the file again when it changes |
-//! | [`status`] | `/config/status`: what is in force, and how backends are |
-//! | [`limit`] | a namespace's calls under way and per second |
+//! | [`reload`] | reloading the file when it changes |
+//! | [`status`] | `/config/status`: the configuration in force, and the state of backends |
+//! | [`limit`] | a namespace's calls in flight and per second |
 //! | [`access`] | the access log |
-//! | [`traffic`] | what a namespace's calls come to, and `/traffic` |
+//! | [`traffic`] | counters of each namespace's calls, and `/traffic` |
 //! | `metrics` | the proxy's part of `/metrics` |
 //! | [`namespace`] | finding the namespace in a message's bytes |
 //! | [`shared`] | what the workers share |
-//! | [`forward`] | one call's way through |
-//! | [`upstream`] | connections to backends, and asking their reflection |
-//! | [`error`] | the refusals that are the proxy's own |
-//! | `reflected` | what the proxy's reflection tells of |
+//! | [`forward`] | one call's path through the proxy |
+//! | [`upstream`] | connections to backends, and queries of their reflection |
+//! | [`error`] | the proxy's own errors |
+//! | `reflected` | what the proxy's reflection describes |
 //! | [`app`] | wiring: flags, table, server |
 //!
-//! No interface's messages are known here, only that field 1 of a request is its namespace. A plugin with new
-//! interfaces needs no change of the proxy.
+//! The proxy knows no interface's messages, only that field 1 of a request is its namespace. A plugin with new
+//! interfaces requires no change in the proxy.
 
 pub mod access;
 pub mod app;

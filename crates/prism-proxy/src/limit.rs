@@ -1,4 +1,4 @@
-//! A namespace's limits on its calls: how many are under way, and how many begin in a second. They are counted over all
+//! A namespace's limits on its calls: how many are in flight, and how many start per second. They count across all
 //! workers of this proxy; another proxy counts its own.
 
 use std::num::NonZeroU32;
@@ -7,21 +7,21 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How far calls may run ahead of their rate: a second's worth of them may come at once.
+/// How far calls may run ahead of their rate: a second's worth may arrive at once.
 const BURST: Duration = Duration::from_secs(1);
 
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// What is counted of a namespace. It outlives a change of the namespace's settings.
+/// The counters of a namespace. They survive a change of the namespace's settings.
 #[derive(Debug, Default)]
 pub struct Counts {
     in_flight: AtomicU32,
-    /// When the calls so far are paid for at the rate, in nanoseconds since [`EPOCH`]: the "theoretical arrival time" of
-    /// the generic cell rate algorithm, <https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm>.
+    /// Until when the calls so far have used up the rate, in nanoseconds since [`EPOCH`]: the "theoretical arrival
+    /// time" of the generic cell rate algorithm, <https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm>.
     paid_until: AtomicU64,
 }
 
-/// A call that is counted while it is under way.
+/// A call that counts as in flight until this is dropped.
 #[derive(Debug)]
 pub struct InFlight(Arc<Counts>);
 
@@ -32,7 +32,7 @@ impl Drop for InFlight {
 }
 
 impl Counts {
-    /// Counts one more call under way; `None` if there are `max` already.
+    /// Counts one more call in flight; `None` if there are already `max`.
     pub fn begin(self: &Arc<Self>, max: NonZeroU32) -> Option<InFlight> {
         if self.in_flight.fetch_add(1, Ordering::Relaxed) >= max.get() {
             self.in_flight.fetch_sub(1, Ordering::Relaxed);
@@ -41,10 +41,10 @@ impl Counts {
         Some(InFlight(Arc::clone(self)))
     }
 
-    /// Takes the call's share of the rate.
+    /// Takes one call from the rate.
     ///
     /// # Errors
-    /// There is none left now; after this time there is one.
+    /// The time after which the rate allows another call.
     pub fn pass(&self, per_second: NonZeroU32, now: Instant) -> Result<(), Duration> {
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let now = nanos(now.saturating_duration_since(*EPOCH));
@@ -87,6 +87,6 @@ mod tests {
         assert_eq!(passed(begun), 100, "the burst");
         assert_eq!(counts.pass(count(100), begun), Err(Duration::from_millis(10)));
         assert_eq!(passed(begun + Duration::from_millis(500)), 50);
-        assert_eq!(passed(begun + Duration::from_secs(60)), 100, "idle time is not saved up");
+        assert_eq!(passed(begun + Duration::from_secs(60)), 100, "idle time does not accumulate");
     }
 }

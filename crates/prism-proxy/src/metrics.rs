@@ -1,4 +1,4 @@
-//! What `/metrics` shows of the calls, the backends and the configuration, read when it is asked for.
+//! The proxy's metrics of calls, backends and the configuration, read whenever they are collected.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,10 +18,10 @@ use crate::shared::Shared;
 use crate::status::{Outcome, Status};
 use crate::traffic::{LATENCY_BOUNDS, Totals};
 
-/// Stands for all namespaces beyond the most that are told apart. None can have this name.
+/// The label for all namespaces beyond the maximum number with labels of their own. No namespace can have this name.
 const OTHERS: &str = "_other";
 
-/// Shows a proxy's figures.
+/// Collects a proxy's metrics.
 #[derive(Debug)]
 pub(crate) struct ProxyCollector {
     pub(crate) shared: Arc<Shared>,

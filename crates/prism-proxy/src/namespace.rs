@@ -1,17 +1,17 @@
 //! Finds a request's namespace, field 1 of its message, by walking the protobuf fields in place.
 //!
-//! Nothing is decoded. The walk is strict, so that what was routed (and authorized) is what the plugin will act on:
-//! more than one field 1, a wrong wire type, an overrun or bytes that are not UTF-8 are refused. The encoding:
+//! Nothing is decoded. The walk is strict, so that the plugin acts on the same namespace that was routed (and
+//! authorized): it rejects a second field 1, a wrong wire type, an overrun and invalid UTF-8. The encoding:
 //! <https://protobuf.dev/programming-guides/encoding/>.
 
 use std::borrow::Cow;
 
 use prism_proto::{Error, ErrorReason};
 
-/// The field that holds the namespace in every request.
+/// The field that contains the namespace in every request.
 const NAMESPACE_FIELD: u64 = 1;
 
-/// Returns the namespace that a message names, empty if it names none. `pieces` are the message's bytes in order.
+/// Returns the namespace of a message, empty if it has none. `pieces` are the message's bytes in order.
 ///
 /// # Errors
 /// MALFORMED_REQUEST.
@@ -22,7 +22,7 @@ pub fn find<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Cow<'a, str>, 
         match (tag >> 3, tag & 7) {
             (0, _) => return Err(malformed("a field has number 0")),
             (NAMESPACE_FIELD, 2) if namespace.is_some() => {
-                return Err(malformed("field 1, the namespace, is there more than once"));
+                return Err(malformed("field 1, the namespace, occurs more than once"));
             }
             (NAMESPACE_FIELD, 2) => namespace = Some(reader.text()?),
             (NAMESPACE_FIELD, _) => return Err(malformed("field 1, the namespace, is not a string")),
@@ -44,10 +44,10 @@ fn malformed(what: &'static str) -> Error {
 }
 
 fn overrun() -> Error {
-    malformed("it ends inside a field")
+    malformed("it ends within a field")
 }
 
-/// Reads across the borders of pieces.
+/// Reads across the boundaries between pieces.
 struct Reader<'a, I> {
     piece: &'a [u8],
     rest: I,
@@ -64,7 +64,7 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Reader<'a, I> {
         }
     }
 
-    /// The next field's number and wire type; `None` at the end. It fits 32 bits.
+    /// The next field's number and wire type; `None` at the end. It fits into 32 bits.
     fn tag(&mut self) -> Result<Option<u64>, Error> {
         let Some(first) = self.byte() else { return Ok(None) };
         let tag = self.varint_from(first)?;
@@ -85,7 +85,7 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Reader<'a, I> {
         let mut shift = 7;
         while byte & 0x80 != 0 {
             byte = self.byte().ok_or_else(overrun)?;
-            // The tenth byte holds the last of 64 bits.
+            // The tenth byte holds only the last of 64 bits.
             if shift == 63 && byte > 1 {
                 return Err(malformed("a number is too long"));
             }
@@ -116,7 +116,7 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Reader<'a, I> {
             self.piece = piece;
             return std::str::from_utf8(text).map(Cow::Borrowed).map_err(not_utf8);
         }
-        // Grows with what is there, not with what the length claims.
+        // Grows with the bytes received, not with the claimed length.
         let mut text = Vec::new();
         while text.len() < len {
             text.push(self.byte().ok_or_else(overrun)?);
@@ -134,7 +134,7 @@ mod tests {
 
     fn found(bytes: &[u8]) -> Result<String, String> {
         let whole = find([bytes].into_iter()).map(Cow::into_owned).map_err(|error| error.to_string());
-        // However the bytes are cut, the answer is the same.
+        // The result is the same wherever the bytes are cut.
         for cut in 0..=bytes.len() {
             let (left, right) = bytes.split_at(cut);
             let cut =
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(found(&set("orders")).as_deref(), Ok("orders"));
         assert_eq!(found(&set("")).as_deref(), Ok(""));
         assert_eq!(found(&[]).as_deref(), Ok(""));
-        // Fields in another order, and of every wire type: 2 fixed64, 3 fixed32, 4 varint, then 1.
+        // Fields in a different order, and of every wire type: 2 fixed64, 3 fixed32, 4 varint, then 1.
         let mut bytes = vec![0x11, 0, 0, 0, 0, 0, 0, 0, 0, 0x1d, 0, 0, 0, 0, 0x20, 0x96, 0x01];
         bytes.extend_from_slice(b"\x0a\x02ab");
         assert_eq!(found(&bytes).as_deref(), Ok("ab"));
@@ -170,16 +170,16 @@ mod tests {
         for (bytes, expected) in [
             (b"\x0a\x01a\x0a\x01b".as_slice(), "more than once"),
             (b"\x08\x01", "not a string"),
-            (b"\x0a\x05ab", "ends inside"),
-            (b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "ends inside"),
+            (b"\x0a\x05ab", "ends within"),
+            (b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "ends within"),
             (b"\x0a\x02\xff\xfe", "not UTF-8"),
-            (b"\x12\x7f", "ends inside"),
+            (b"\x12\x7f", "ends within"),
             (b"\x0b\x0c", "not a string"),
             (b"\x13\x14", "wire type"),
             (b"\x02\x00", "number 0"),
             (b"\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", "too long"),
             (b"\xff\xff\xff\xff\xff\x01\x00", "too large"),
-            (b"\x80", "ends inside"),
+            (b"\x80", "ends within"),
         ] {
             let error = found(bytes).unwrap_err();
             assert!(error.contains(expected), "{bytes:?}: {error}");

@@ -1,7 +1,7 @@
-//! What the proxy's reflection tells of: its own services, and the interfaces of the namespaces in force.
+//! What the proxy's reflection describes: its own services, and the interfaces of the namespaces in force.
 //!
-//! A backend that has listed its interfaces is taken at its word. One that has not, since nobody has called it yet or it has
-//! no reflection, and one that is a proxy itself, may serve any interface of the contract: calls are forwarded to it.
+//! A backend that has listed its interfaces has those. One that has not, because nobody has called it yet or it has no
+//! reflection, and one that is itself a proxy, may serve any interface of the contract: calls are forwarded to it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use crate::shared::Shared;
 #[derive(Debug)]
 pub(crate) struct Reflected {
     own: Fixed,
-    /// Of the contract and the embedded plugins.
+    /// The files of the contract and the embedded plugins.
     compiled_in: Files,
     shared: Arc<Shared>,
 }
 
 impl Reflected {
-    /// `own`: what the proxy answers itself.
+    /// `own`: the services that the proxy serves itself.
     pub(crate) fn new(own: &Services, embedded: &EmbeddedPlugins, shared: &Arc<Shared>) -> Self {
         let of_embedded = embedded.values().flat_map(|served| &served.descriptors);
         let sets = [&prism_proto::FILE_DESCRIPTOR_SET].into_iter().chain(of_embedded);
@@ -55,7 +55,7 @@ impl Catalog for Reflected {
     }
 }
 
-/// Calls `add` for each interface that a namespace's backend may serve, some of them more than once.
+/// Calls `add` for each interface that a namespace's backend may serve, possibly more than once.
 fn each_interface(route: &Route, add: &mut dyn FnMut(&str)) {
     match &route.backend {
         Backend::Embedded(served) => {

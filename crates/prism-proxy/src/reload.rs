@@ -1,4 +1,4 @@
-//! Takes the configuration file again whenever it changes, while calls go on.
+//! Reloads the configuration file whenever it changes, while calls are in flight.
 //!
 //! ```text
 //! directory changed, 2 s passed, or SIGHUP
@@ -8,8 +8,8 @@
 //!    └─────────┴─────────┴────────────┴──▶ refused: the table in force stays
 //! ```
 //!
-//! What no event tells (a link whose target moved, a network file system) is found by looking: watched or not, the file is
-//! looked at every 2 s.
+//! Some changes cause no event (a link whose target moved, a network file system): watched or not, the file is checked
+//! every 2 s.
 //!
 //! | module | owns |
 //! |---|---|
@@ -34,13 +34,13 @@ use crate::route::{EmbeddedPlugins, RouteTable};
 use crate::shared::Shared;
 use crate::status::{Attempt, Outcome, RestartRequired, Status, Time};
 
-/// How often the file is looked at though no event came.
+/// How often the file is checked without an event.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// A file that changed less long ago may still be being written.
+/// A file that changed more recently than this may still be being written.
 const WRITTEN_AFTER: Duration = Duration::from_millis(100);
 
-/// The keys of a file that only a start reads, as text.
+/// The keys of a file that are read only at the start, as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct StartKeys([(&'static str, Option<String>); 2]);
 
@@ -66,7 +66,7 @@ impl StartKeys {
     }
 }
 
-/// Keeps the table of a running proxy as its file says.
+/// Keeps the table of a running proxy in step with its file.
 #[derive(Debug)]
 pub struct Reloader {
     shared: Arc<Shared>,
@@ -74,16 +74,16 @@ pub struct Reloader {
     path: PathBuf,
     at_start: StartKeys,
     status: watch::Sender<Status>,
-    /// What the last attempt found: the revision, or why there was none.
+    /// The result of the last attempt: the revision, or why there was none.
     seen: Result<String, String>,
     hangup: Signal,
 }
 
 impl Reloader {
-    /// Watches over what was loaded from `source`; `None` if that does not change.
+    /// Watches the file loaded from `source`; `None` if the source does not change.
     ///
     /// # Errors
-    /// The system gives no signals.
+    /// The system's error: signals cannot be caught.
     pub fn new(
         source: Source,
         config: &Config,
@@ -115,7 +115,7 @@ impl Reloader {
         Ok((Some(reloader), receiver))
     }
 
-    /// Takes the file whenever it changes; never ends.
+    /// Reloads the file whenever it changes; never ends.
     pub async fn run(mut self) {
         let mut directory = Directory::of(&self.path);
         let mut timer = tokio::time::interval(LOOK_EVERY);
@@ -126,7 +126,7 @@ impl Reloader {
                     self.look(false).await;
                 }
                 _ = timer.tick() => {
-                    // A directory that was made anew has what was written before it was watched.
+                    // A directory that was created again contains what was written before the watch began.
                     let is_new = directory.watch();
                     if is_new || !is_being_written(&self.path, SystemTime::now()) {
                         self.look(false).await;
@@ -137,12 +137,12 @@ impl Reloader {
         }
     }
 
-    /// Looks at the file; takes it if it is new, or if somebody asked for it.
+    /// Checks the file; reloads it if it is new, or if a reload was requested.
     async fn look(&mut self, asked: bool) {
         let (path, shared) = (self.path.clone(), Arc::clone(&self.shared));
         let (embedded, seen) = (self.embedded.clone(), self.seen.clone());
         let begun = Instant::now();
-        // Off this thread, which accepts connections.
+        // Not on this thread, which accepts connections.
         let looked = tokio::task::spawn_blocking(move || {
             let read = config::read(&path);
             let found = match &read {
@@ -172,10 +172,10 @@ impl Reloader {
         match taken {
             Ok(config) => {
                 let (namespaces, took) = (config.namespaces.len(), begun.elapsed());
-                tracing::info!(%file, namespaces, revision, ?took, "took the configuration");
+                tracing::info!(%file, namespaces, revision, ?took, "loaded the configuration");
                 let restart_required = self.at_start.changed(&StartKeys::of(&config));
                 for RestartRequired { field, .. } in &restart_required {
-                    tracing::warn!(%file, field, "the change of this key takes effect at the next start");
+                    tracing::warn!(%file, field, "a change of this key takes effect at the next start");
                 }
                 self.status.send_modify(|status| {
                     status.revision.clone_from(&revision);
@@ -188,7 +188,7 @@ impl Reloader {
                 });
             }
             Err((mistakes, error)) => {
-                tracing::warn!(%error, "refused the configuration; the one before stays in force");
+                tracing::warn!(%error, "refused the configuration; the previous one stays in force");
                 let error = Some(error.to_string());
                 let outcome = Outcome::Refused;
                 self.status.send_modify(|status| {

@@ -1,10 +1,10 @@
-//! The table from a namespace to its backend and limits, and what is known of the backends.
+//! The table from a namespace to its backend and limits, and what is known about the backends.
 //!
 //! | module | owns |
 //! |---|---|
 //! | `table` | the table, and how one namespace is served |
-//! | `backend` | a plugin, and how its connections are doing |
-//! | `discovered` | what a plugin's reflection told |
+//! | `backend` | a plugin, and the state of its connections |
+//! | `discovered` | what a plugin's reflection reported |
 
 mod backend;
 mod discovered;

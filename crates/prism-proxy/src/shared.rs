@@ -15,12 +15,12 @@ pub struct Shared {
     pub table: ArcSwap<RouteTable>,
     pub(crate) unrouted: Unrouted,
     pub(crate) access_log: AccessLog,
-    /// The most calls under way at once in one namespace, whatever its settings say.
+    /// The maximum number of calls in flight in one namespace, whatever its settings say.
     pub(crate) namespace_in_flight_max: usize,
 }
 
 impl Shared {
-    /// Begins with a table.
+    /// Starts with a table.
     #[must_use]
     pub fn new(table: RouteTable, access_log: AccessLog, namespace_in_flight_max: usize) -> Arc<Self> {
         Arc::new(Self {

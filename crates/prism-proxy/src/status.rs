@@ -1,5 +1,5 @@
-//! `GET /config/status`: which configuration is in force, what became of the last attempt to take one, and how the
-//! backends are. `?wait_for=REVISION` answers once an attempt with that revision has been made, or after 30 s.
+//! `GET /config/status`: the configuration in force, the result of the last attempt to load one, and the state of the
+//! backends. `?wait_for=REVISION` responds once an attempt with that revision has been made, or after 30 s.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,65 +22,65 @@ pub const PATH: &str = "/config/status";
 /// How long a request may wait for a revision.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// What is known of the configuration file.
+/// What is known about the configuration file.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
     /// The file; `None` if none is watched.
     pub path: Option<String>,
     /// The SHA-256 of the file in force; `None` for the built-in configuration.
     pub revision: Option<String>,
-    /// When it was taken.
+    /// When it was loaded.
     pub applied_at: Time,
-    /// How many namespaces it has.
+    /// The number of its namespaces.
     pub namespaces: usize,
-    /// The last time that the file was new, or could not be read.
+    /// The last attempt, made because the file was new or could not be read.
     pub last_attempt: Option<Attempt>,
-    /// Keys that the file in force has changed, and that only a start reads.
+    /// Changed keys of the file in force that take effect only at the next start.
     pub restart_required: Vec<RestartRequired>,
 }
 
-/// An attempt to take the file.
+/// An attempt to load the file.
 #[derive(Clone, Debug, Serialize)]
 pub struct Attempt {
     /// When.
     pub at: Time,
-    /// The SHA-256 of what was there; `None` if it could not be read.
+    /// The SHA-256 of the file; `None` if it could not be read.
     pub revision: Option<String>,
-    /// What became of it.
+    /// The result.
     pub outcome: Outcome,
     /// Why it was refused.
     pub error: Option<String>,
-    /// The same, one by one.
+    /// The same, as a list.
     pub mistakes: Vec<Mistake>,
 }
 
-/// What became of an attempt.
+/// The result of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// It is in force.
+    /// The file is in force.
     Applied,
-    /// What was in force before still is.
+    /// The previous configuration is still in force.
     Refused,
 }
 
-/// A key that only a start reads.
+/// A key that is read only at the start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RestartRequired {
     /// Its path in the file.
     pub field: &'static str,
-    /// What the file had at the start.
+    /// Its value at the start.
     pub at_start: Option<String>,
-    /// What it has now.
+    /// Its value in the file.
     pub in_file: Option<String>,
 }
 
-/// A moment, written as RFC 3339 has it.
+/// A moment, formatted as in RFC 3339.
 #[derive(Clone, Copy, Debug)]
 pub struct Time(pub SystemTime);
 
 impl Time {
-    /// Now.
+    /// The current time.
     #[must_use]
     pub fn now() -> Self {
         Self(SystemTime::now())
@@ -108,9 +108,9 @@ struct BackendReport {
     state: &'static str,
     error: Option<String>,
     since: Option<Time>,
-    /// How many namespaces it serves.
+    /// The number of namespaces it serves.
     namespaces: usize,
-    /// What its reflection lists; `None` if that is not known.
+    /// The interfaces that its reflection lists; `None` if that is not known.
     interfaces: Option<Vec<String>>,
 }
 
@@ -143,7 +143,7 @@ async fn show(State(mut page): State<Page>, Query(asked): Query<Asked>) -> Respo
             let attempted = status.last_attempt.as_ref().and_then(|attempt| attempt.revision.as_ref());
             [attempted, status.revision.as_ref()].contains(&Some(&revision))
         };
-        // After the time is up, the answer says what is there instead.
+        // After the wait, the response shows the state as it is.
         let _ = tokio::time::timeout(WAIT_MAX, page.status.wait_for(is_there)).await;
     }
     let status = page.status.borrow().clone();

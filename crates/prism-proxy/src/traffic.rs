@@ -1,7 +1,7 @@
-//! What the calls of each namespace come to, by method: how they ended, how long they took, and their bytes.
+//! Counters of each namespace's calls, by method: their status, duration and bytes.
 //!
-//! A call counts for its namespace from the moment that the table knows it, whatever becomes of it then. What is counted
-//! outlives a change of the namespace's settings.
+//! A call counts for its namespace once the table has found it, whatever happens then. The counters survive a change of
+//! the namespace's settings.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use tonic::Code;
 
 pub mod page;
 
-/// The upper bounds of the latency buckets: those that Prometheus' clients begin with
+/// The upper bounds of the latency buckets: the default ones of Prometheus' clients
 /// (<https://prometheus.io/docs/practices/histograms/>), and two decades below them.
 pub const LATENCY_BOUNDS: [Duration; 16] = [
     Duration::from_micros(100),
@@ -36,19 +36,19 @@ pub const LATENCY_BOUNDS: [Duration; 16] = [
     Duration::from_secs(10),
 ];
 
-/// What is counted under the names of methods that nobody describes, or that are too many.
+/// The name of methods that nobody describes, or that exceed the limit.
 const OTHER: &str = "other";
 
-/// The most methods of one namespace that are counted by name.
+/// The maximum number of methods per namespace that are counted by name.
 const METHODS_MAX: usize = 64;
 
-/// The most methods, over all namespaces, that are told apart where each costs some 25 lines: on the metrics page.
+/// The most methods, across all namespaces, with labels of their own on the metrics page, some 25 lines each.
 const SHOWN_MAX: usize = 1_000;
 
-/// How many are.
+/// How many have labels of their own.
 static SHOWN: AtomicUsize = AtomicUsize::new(0);
 
-/// What has been counted of one namespace.
+/// The counters of one namespace.
 #[derive(Debug)]
 pub struct Traffic {
     namespace: Box<str>,
@@ -57,7 +57,7 @@ pub struct Traffic {
     in_flight: AtomicI64,
 }
 
-/// What has been counted of one method of a namespace.
+/// The counters of one method of a namespace.
 #[derive(Debug)]
 pub(crate) struct Figures {
     codes: [AtomicU64; 17],
@@ -68,7 +68,7 @@ pub(crate) struct Figures {
     is_shown: bool,
 }
 
-/// The figures of one method, or of several, at one moment.
+/// The counters of one or several methods at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     codes: [u64; 17],
@@ -79,7 +79,7 @@ pub(crate) struct Totals {
     pub(crate) response_bytes: u64,
 }
 
-/// A call that is under way. It is counted when it is dropped: as cancelled, unless it has been ended.
+/// A call in flight. It is counted when dropped: as cancelled, unless it has been ended.
 #[derive(Debug)]
 pub struct Ongoing {
     traffic: Arc<Traffic>,
@@ -90,7 +90,7 @@ pub struct Ongoing {
 }
 
 impl Traffic {
-    /// Begins at zero.
+    /// Starts at zero.
     #[must_use]
     pub fn of(namespace: &str) -> Arc<Self> {
         Arc::new(Self {
@@ -100,7 +100,7 @@ impl Traffic {
         })
     }
 
-    /// A call that began at a time. `method` is its path, if anybody describes such a method.
+    /// A call that began at `begun`. `method` is its path, if that method is described anywhere.
     pub fn begin(self: &Arc<Self>, method: Option<&str>, begun: Instant) -> Ongoing {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         Ongoing {
@@ -127,12 +127,12 @@ impl Traffic {
         counted.unwrap_or(made)
     }
 
-    /// Calls under way.
+    /// Calls in flight.
     pub(crate) fn in_flight(&self) -> i64 {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Visits the figures of each method, with its name and whether the metrics page tells it apart.
+    /// Visits the counters of each method, with its name and whether it has labels of its own on the metrics page.
     pub(crate) fn each(&self, mut visit: impl FnMut(&str, &Figures)) {
         for (method, figures) in &**self.methods.load() {
             visit(method, figures);
@@ -153,7 +153,7 @@ impl Figures {
         }
     }
 
-    /// Whether the metrics page tells it apart.
+    /// Whether the method has labels of its own on the metrics page.
     pub(crate) fn is_shown(&self) -> bool {
         self.is_shown
     }
@@ -166,22 +166,22 @@ impl Drop for Figures {
 }
 
 impl Ongoing {
-    /// Counts bytes that the client has sent.
+    /// Counts bytes received from the client.
     pub fn received(&self, bytes: u64) {
         self.request_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes that the client has sent.
+    /// Bytes received from the client.
     pub fn request_bytes(&self) -> u64 {
         self.request_bytes.load(Ordering::Relaxed)
     }
 
-    /// The namespace that the call is for.
+    /// The call's namespace.
     pub fn namespace(&self) -> &str {
         &self.traffic.namespace
     }
 
-    /// The call has ended after so long, and this was its answer.
+    /// Ends the call: its duration and what was sent of its response.
     pub fn end(mut self, took: Duration, sent: Sent) {
         self.ended = Some((took, sent));
     }
@@ -216,18 +216,18 @@ impl Totals {
         self.response_bytes += read(&figures.response_bytes);
     }
 
-    /// How many calls ended with which status, where any did.
+    /// The number of calls by status, without zeros.
     pub(crate) fn codes(&self) -> impl Iterator<Item = (&'static str, u64)> {
         by_name(self.codes)
     }
 
-    /// How many calls have ended.
+    /// The number of calls that have ended.
     pub(crate) fn requests(&self) -> u64 {
         self.latency.iter().sum()
     }
 }
 
-/// Calls that ended before the table knew their namespace, by status.
+/// Calls that ended before the table found their namespace, by status.
 #[derive(Debug, Default)]
 pub(crate) struct Unrouted([AtomicU64; 17]);
 

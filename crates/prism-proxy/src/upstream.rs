@@ -1,14 +1,14 @@
-//! Connections to backends, a set of its own for each worker.
+//! Connections to backends, a separate set for each worker.
 //!
-//! Unary calls and streams use separate connections: what a slow reader leaves unread holds the window of its whole
+//! Unary calls and streams use separate connections: what a slow reader leaves unread occupies the window of its whole
 //! connection, and would freeze every unary call on it.
 //!
 //! | module | owns |
 //! |---|---|
 //! | `kind` | what differs between unary calls and streams |
 //! | `shares` | how many calls at a backend one client's connection and one namespace may have |
-//! | `place` | a connection, and one call's place on it |
-//! | `discovery` | asking a new backend's reflection |
+//! | `place` | a connection, and one call's slot on it |
+//! | `discovery` | querying a new backend's reflection |
 //! | `dial` | making one connection |
 //! | `link` | the connections of one kind to one backend, and whether it can be reached |
 
@@ -33,7 +33,7 @@ pub use self::shares::SlotArgs;
 use crate::route::Remote;
 use crate::traffic::Traffic;
 
-/// How often connections to backends are looked for that the configuration no longer names.
+/// How often to look for connections to backends that the configuration no longer names.
 const UNUSED_CHECK: Duration = Duration::from_secs(1);
 
 /// One worker's connections to all backends.
@@ -45,13 +45,13 @@ pub struct Upstreams {
 
 #[derive(Debug, Default)]
 struct Links {
-    /// By the address of the [`Remote`], which stays its own while a link points to it, weakly or not.
+    /// By the address of the [`Remote`], which is not reused while a link points to it, even weakly.
     links: FxHashMap<(usize, Kind), Arc<Link>>,
-    /// By the address of the namespace's [`Traffic`], likewise, and that of the remote.
+    /// By the address of the namespace's [`Traffic`], with the same guarantee, and that of the remote.
     ways: FxHashMap<(usize, usize, Kind), Way>,
 }
 
-/// A namespace's way to its backend, and its share of the slots there.
+/// A namespace's path to its backend, and its share of the slots there.
 #[derive(Debug)]
 struct Way {
     namespace: Weak<Traffic>,
@@ -66,7 +66,7 @@ impl Upstreams {
         Self { links: Arc::default(), shares }
     }
 
-    /// A place for a call of this peer and namespace on a connection to a backend, if one is free now, as it is for most
+    /// A slot for a call of this peer and namespace on a connection to a backend, if one is free now, as it is for most
     /// calls.
     #[must_use]
     pub fn free_place(
@@ -82,13 +82,13 @@ impl Upstreams {
         way.link.free_place([client, way.share.try_take()?])
     }
 
-    /// The same, once there is one; the connection is made if need be. While the backend is down, fails at once.
+    /// Waits for a slot, and connects if necessary. Fails at once while the backend is down.
     ///
     /// # Errors
     /// [`NoPlace`]; the backend has seen nothing.
     ///
     /// # Cancel safety
-    /// Dropped while it waits, it leaves no trace; the connection is made all the same.
+    /// A future that is dropped while it waits leaves no trace; the connection is still made.
     pub async fn place(
         &self,
         remote: &Arc<Remote>,
@@ -106,7 +106,7 @@ impl Upstreams {
         link.place([client, namespace]).await.map_err(NoPlace::Unreachable)
     }
 
-    /// Closes the connections to backends that nobody routes to any more, once their calls have ended; never ends.
+    /// Closes the connections to backends to which no table routes any more, once their calls have ended; never ends.
     pub async fn close_unused(self) {
         let mut timer = tokio::time::interval(UNUSED_CHECK);
         loop {
@@ -141,7 +141,7 @@ impl Links {
     }
 }
 
-/// A slot of a share: at once, or for a unary call when there is one.
+/// A slot of a share: immediately, or for a unary call once one is free.
 async fn slot(
     kind: Kind,
     share: &Arc<Slots>,

@@ -1,24 +1,24 @@
-//! Every mistake of a file. Reading it into its types stops at the first wrong one; here that field is taken out of the way
-//! and the rest looked at, so that one answer names all.
+//! Every mistake of a file. Deserializing stops at the first wrong type; here that field is neutralized and the rest is
+//! checked, so that one response lists all mistakes.
 
 use serde_yaml::{Mapping, Value};
 
 use super::{Config, ConfigError, MERGE, Mistake, text};
 
-/// The most wrong types that are told.
+/// The maximum number of wrong types that are reported.
 const TYPES_MAX: usize = 50;
 
-/// Of a larger file only the first wrong type is told: each further one takes another look at all of it.
+/// In a larger file only the first wrong type is reported: finding each further one means parsing it all again.
 const RETRIED_BYTES_MAX: usize = 256 << 10;
 
 impl ConfigError {
-    /// What is wrong with the file of these bytes, which failed with this error: also what is beyond the first wrong type.
+    /// The mistakes of a file whose bytes failed with this error, including those beyond the first wrong type.
     #[must_use]
     pub fn every_mistake(&self, bytes: &[u8]) -> Vec<Mistake> {
         if !matches!(self, Self::Parse { .. }) || bytes.len() > RETRIED_BYTES_MAX {
             return self.mistakes();
         }
-        // A text that may not be given to a parser is not parsed here either.
+        // A text that is not safe to give to a parser is not parsed here either.
         let value = text("", bytes).ok().and_then(|text| serde_yaml::from_str(text).ok());
         value.map_or_else(|| self.mistakes(), |value| every(value, self))
     }
@@ -34,10 +34,10 @@ fn every(mut value: Value, first: &ConfigError) -> Vec<Mistake> {
         }
         let text = serde_yaml::to_string(&value).unwrap_or_default();
         let Err(error) = Config::parse("", text.as_bytes()) else { break };
-        // Lines are those of another text.
+        // The line numbers belong to another text.
         let found = error.mistakes().into_iter().map(|mistake| Mistake { line: None, ..mistake });
         if matches!(error, ConfigError::Invalid { .. }) {
-            // What a namespace's interfaces must hold depends on its pattern, which is not known then.
+            // Which interfaces a namespace must have depends on its pattern, which is not known in this case.
             mistakes.extend(found.filter(|rule| !(pattern_stood_in && rule.field.ends_with(".interfaces"))));
             break;
         }
@@ -46,8 +46,8 @@ fn every(mut value: Value, first: &ConfigError) -> Vec<Mistake> {
     mistakes
 }
 
-/// Makes a field right whose type is wrong: it is taken away, or gets a value that breaks no rule where there must be
-/// one. Whether that was possible.
+/// Neutralizes a field of the wrong type: removes it or, if it is required, gives it a value that breaks no rule.
+/// Returns whether that was possible.
 fn put_right(value: &mut Value, field: &str, unique: usize) -> bool {
     let parts: Vec<_> = field
         .split(['.', '['])

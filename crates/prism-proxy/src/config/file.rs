@@ -1,4 +1,4 @@
-//! The configuration file as it is written, and the rules beyond types.
+//! The configuration file in its written form, and the rules beyond types.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,13 +15,13 @@ use crate::endpoint::Endpoint;
 const TIMEOUT_MIN: Duration = Duration::from_millis(1);
 const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// The file as it is written.
+/// The file in its written form.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     #[serde(default)]
     server: ServerSection,
-    /// Required, so that a file which is cut off does not take all namespaces away.
+    /// Required, so that a truncated file does not remove all namespaces.
     namespaces: Vec<NamespaceSection>,
 }
 
@@ -61,14 +61,14 @@ impl Mistakes {
         self.0.push(Mistake { field: field.to_string(), why: why.to_string(), line: None });
     }
 
-    /// The value, or its default and one mistake more.
+    /// The value; or its default, after recording a mistake.
     fn checked<T, E: fmt::Display>(&mut self, field: impl fmt::Display, value: Result<T, E>) -> Option<T> {
         value.map_err(|why| self.add(field, why)).ok()
     }
 }
 
 impl File {
-    /// Checks every rule. With mistakes, the result is not whole.
+    /// Checks every rule. With mistakes, the result is incomplete.
     pub(super) fn check(self, mistakes: &mut Mistakes, revision: String) -> Config {
         let mut address = |field: &str, text: Option<String>| {
             text.and_then(|text| mistakes.checked(format!("server.{field}"), text.parse::<Address>()))
@@ -82,7 +82,7 @@ impl File {
                 mistakes.add(
                     format!("namespaces[{index}].name"),
                     format!(
-                        "{:?} is already the name of namespaces[{first}]; each name may stand once",
+                        "{:?} is already the name of namespaces[{first}]; names must be unique",
                         section.name
                     ),
                 );
@@ -98,7 +98,7 @@ impl NamespaceSection {
         let field = |name: &str| format!("namespaces[{index}].{name}");
         if !limits::is_namespace(&self.name) {
             let why = format!(
-                "{:?} is not a name; expected 1 to {} characters of a-z, 0-9 and -, starting with a letter",
+                "{:?} is not a valid name; expected 1 to {} characters of a-z, 0-9 and -, starting with a letter",
                 self.name,
                 limits::NAMESPACE_BYTES_MAX
             );
@@ -116,7 +116,7 @@ impl NamespaceSection {
         if let Some(interfaces) = &self.interfaces
             && !interfaces.iter().any(|interface| interface == self.pattern.interface())
         {
-            let why = format!("{} is missing, which the pattern stands for", self.pattern.interface());
+            let why = format!("{} is missing, which the pattern requires", self.pattern.interface());
             mistakes.add(field("interfaces"), why);
         }
         let endpoint = mistakes.checked(field("plugin.endpoint"), self.plugin.endpoint.parse::<Endpoint>());
@@ -160,5 +160,5 @@ fn message_bytes_max(bytes: Option<u64>) -> Result<usize, String> {
 
 fn at_least_one(value: u64) -> Result<NonZeroU32, String> {
     let value = u32::try_from(value).ok().and_then(NonZeroU32::new);
-    value.ok_or_else(|| format!("expected 1 to {}, or leave it out for no limit", u32::MAX))
+    value.ok_or_else(|| format!("expected 1 to {}, or no key for no limit", u32::MAX))
 }

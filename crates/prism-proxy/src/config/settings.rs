@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Endpoint;
 
-/// 30 s: longer than any client should wait, short enough that a hung backend does not hold calls for good.
+/// 30 s: longer than any client should wait, but short enough that a hung backend does not hold calls forever.
 pub(super) const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 
 /// The configuration of a proxy, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to serve gRPC; `None` leaves the default.
+    /// Where to serve gRPC; `None` for the default.
     pub listen: Option<Address>,
-    /// Where to serve HTTP; `None` leaves the default.
+    /// Where to serve HTTP; `None` for the default.
     pub http_listen: Option<Address>,
-    /// The namespaces, each name once.
+    /// The namespaces, with unique names.
     pub namespaces: Vec<Namespace>,
     /// SHA-256 of the file's bytes, in hex; `None` without a file.
     pub revision: Option<String>,
@@ -34,21 +34,21 @@ pub struct Namespace {
     pub pattern: Pattern,
     /// Where the plugin is.
     pub endpoint: Endpoint,
-    /// The only interfaces served, by full name; `None`: all that the plugin has.
+    /// The interfaces served, by full name; `None` for all that the plugin has.
     pub interfaces: Option<Vec<String>>,
-    /// How long a unary call without a deadline of its own may take.
+    /// How long a unary call without a deadline may take.
     pub timeout: Duration,
     /// The largest message that a client may send.
     pub message_bytes_max: usize,
-    /// The most calls under way at once; `None`: only what the process allows.
+    /// The maximum number of calls in flight; `None` for no limit besides the process's.
     pub in_flight_max: Option<NonZeroU32>,
-    /// The most calls that may begin in a second; `None`: any number.
+    /// The maximum number of calls that may start per second; `None` for no limit.
     pub requests_per_second: Option<NonZeroU32>,
     /// Whether only calls without side effects are served.
     pub read_only: bool,
 }
 
-/// A data pattern, and the interfaces it stands for.
+/// A data pattern, which stands for certain interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pattern {
@@ -76,7 +76,7 @@ pub struct Mistake {
     pub field: String,
     /// What is wrong and what was expected.
     pub why: String,
-    /// The line, from 1, where the parser tells it.
+    /// The line, from 1, if the parser reports it.
     pub line: Option<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! Reads a call's first message and finds its route: which namespace it is for, and whether that takes it.
+//! Reads a call's first message and finds its route: the namespace, and whether it accepts the call.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -23,12 +23,12 @@ pub(super) struct Routed {
     pub(super) method: Method,
     pub(super) context: Context,
     pub(super) message: Message,
-    /// The message's bytes where they came compressed.
+    /// The message's bytes, if it arrived compressed.
     pub(super) plain: Option<Vec<u8>>,
     pub(super) _in_flight: Option<InFlight>,
 }
 
-/// Reads the first message, or all there is of a method that takes just one, and finds its route.
+/// Reads the first message, or the whole request of a method that takes exactly one, and finds its route.
 pub(super) async fn admit(
     shared: &Shared,
     context: &Context,

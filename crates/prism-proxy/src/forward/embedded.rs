@@ -1,4 +1,4 @@
-//! A call to a plugin in this process.
+//! A call to a plugin within this process.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -16,7 +16,7 @@ use tonic::body::Body;
 use super::admit::Routed;
 use super::headers::passed_on;
 
-/// Calls the plugin and sends what it answers.
+/// Calls the plugin and sends its response.
 pub(super) async fn call(
     served: &Served,
     routed: Box<Routed>,
@@ -36,7 +36,7 @@ pub(super) async fn call(
     Ok(())
 }
 
-/// The call as a plugin in this process gets it.
+/// The call as an embedded plugin receives it.
 fn request(routed: &Routed, body: RecvStream) -> Request<Body> {
     let mut request = Request::new(Body::empty());
     let head = routed.context.head();
@@ -49,7 +49,7 @@ fn request(routed: &Routed, body: RecvStream) -> Request<Body> {
         None => routed.message.pieces().to_vec(),
     };
     if !routed.method.client_streaming {
-        // All there is, is plain; and a client that may compress need not.
+        // The request is uncompressed now, and a client that may compress need not.
         request.headers_mut().remove(GRPC_ENCODING);
     }
     *request.body_mut() = if routed.method.client_streaming {

@@ -1,7 +1,7 @@
-//! A call's exchange with a backend behind a connection.
+//! A call's exchange with a backend over a connection.
 //!
-//! A call is sent a second time only if the backend surely has not acted on the first: it refused the stream, or
-//! said by GOAWAY that it would not look at it, or the connection was gone before the call was on it.
+//! A call is retried only if the backend certainly has not acted on the first attempt: it refused the stream, its
+//! GOAWAY excluded the stream, or the connection was closed before the call was on it.
 
 use std::fmt::Display;
 use std::future::{Future, poll_fn};
@@ -32,10 +32,10 @@ use crate::route::Remote;
 use crate::traffic::Ongoing;
 use crate::upstream::{Full, Kind, NoPlace, Place, Upstreams};
 
-/// The authority of calls to a Unix socket, which has none of its own.
+/// The authority of calls over a Unix socket, which has none of its own.
 const UNIX_AUTHORITY: &str = "localhost";
 
-/// A call's exchange with a backend behind a connection.
+/// A call's exchange with a backend over a connection.
 pub(super) struct Exchange<'a> {
     pub(super) upstreams: &'a Upstreams,
     pub(super) remote: &'a Arc<Remote>,
@@ -45,15 +45,15 @@ pub(super) struct Exchange<'a> {
     pub(super) acting: &'a AtomicBool,
 }
 
-/// How far one attempt came.
+/// The result of one attempt.
 enum Attempt {
     /// The call has ended.
     Done,
-    /// The backend has not looked at the call.
+    /// The backend has not seen the call.
     Unseen(h2::Error),
 }
 
-/// How a backend ended a call, as far as is known.
+/// The status with which a backend ended a call, as far as it is known.
 fn ended_with(attempt: &Result<Attempt, Error>, responder: &Responder) -> Option<Code> {
     match attempt {
         Ok(Attempt::Done) => responder.sent().code,
@@ -101,14 +101,14 @@ impl Exchange<'_> {
         }
     }
 
-    /// A place on a connection to the backend; `None` when the client is gone.
+    /// Reserves a slot on a connection to the backend; `None` if the client has left.
     async fn place(&self, kind: Kind, responder: &mut Responder) -> Option<Result<Place, NoPlace>> {
         let Routed { context, route, .. } = self.routed;
         let (peer, namespace) = (context.peer(), &route.traffic);
         if let Some(place) = self.upstreams.free_place(self.remote, kind, peer, namespace) {
             return Some(Ok(place));
         }
-        // Boxed, since every call would have to have room for what few need.
+        // Boxed, because otherwise every call would reserve space for what few need.
         let mut placed = Box::pin(self.upstreams.place(self.remote, kind, peer, namespace));
         poll_fn(|cx| match placed.as_mut().poll(cx) {
             Poll::Ready(place) => Poll::Ready(Some(place)),
@@ -117,10 +117,10 @@ impl Exchange<'_> {
         .await
     }
 
-    /// The head as the backend gets it, with what is left of the deadline.
+    /// The head for the backend, with the time left until the deadline.
     ///
     /// # Errors
-    /// DEADLINE_EXCEEDED: nothing is left.
+    /// DEADLINE_EXCEEDED: no time is left.
     fn request(&self, span: Option<&dyn Span>) -> Result<Request<()>, Error> {
         let context = &self.routed.context;
         let head = context.head();
@@ -187,7 +187,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Sends on what follows the first message while the answer comes.
+    /// Forwards what follows the first message while the response comes back.
     async fn both_ways(
         &self,
         body: RecvStream,
@@ -206,7 +206,7 @@ impl Exchange<'_> {
         attempt
     }
 
-    /// Passes the backend's answer on to the client.
+    /// Forwards the backend's response to the client.
     async fn relay(&self, mut sent: Unanswered, responder: &mut Responder) -> Result<Attempt, Error> {
         let received = poll_fn(|cx| match sent.poll(cx) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
@@ -223,7 +223,7 @@ impl Exchange<'_> {
         };
         let from = pin!(Incoming::new(from));
         let sent = if self.routed.method.is_unary() {
-            // A client that does not read its answer has no place at the backend meanwhile.
+            // A client that does not read its response holds no slot at the backend meanwhile.
             responder.send_ahead(from, &mut || drop(place.take())).await
         } else {
             responder.send_body(from).await
@@ -236,7 +236,7 @@ impl Exchange<'_> {
         error::backend_lost(&self.routed.route.settings.name, &self.remote.endpoint, why)
     }
 
-    /// Passes the answer's head on, and says what of it follows, if anything does.
+    /// Forwards the response's head, and returns what of the response follows, if anything.
     fn relay_head(
         &self,
         response: Response<RecvStream>,
@@ -252,8 +252,8 @@ impl Exchange<'_> {
         Ok((!ended).then_some(from))
     }
 
-    /// Whether a failed attempt may be repeated. A GOAWAY reaches a stream only if its number is above the last one
-    /// that the backend looked at.
+    /// Whether a failed attempt may be repeated. A GOAWAY concerns a stream only if its number is above that of the
+    /// last one that the backend processed.
     fn judge(&self, why: h2::Error, place: Option<&Place>) -> Result<Attempt, Error> {
         if why.is_remote() && why.is_go_away() {
             if let Some(place) = place {
@@ -268,7 +268,7 @@ impl Exchange<'_> {
     }
 }
 
-/// Runs both directions of a call until the answer has ended, or the client is gone.
+/// Runs both directions of a call until the response has ended or the client has left.
 async fn both_ways(
     upload: impl Future<Output = Result<(), PumpError<h2::Error>>>,
     download: impl Future<Output = Result<Attempt, Error>>,
@@ -280,10 +280,10 @@ async fn both_ways(
         if uploading && let Poll::Ready(sent) = upload.as_mut().poll(cx) {
             uploading = false;
             match sent {
-                // Nobody waits for an answer.
+                // Nobody waits for a response.
                 Err(PumpError::Source(_)) => return Poll::Ready(Ok(Attempt::Done)),
                 Err(PumpError::Stalled) => return Poll::Ready(Err(stalled())),
-                // The backend wants no more of it, or is gone: its answer tells.
+                // The backend reads no more, or is gone: its response says why.
                 Ok(()) | Err(PumpError::Gone | PumpError::Full(_)) => {}
             }
         }
@@ -292,7 +292,7 @@ async fn both_ways(
     .await
 }
 
-/// Sends on what follows the first message.
+/// Forwards what follows the first message.
 async fn upload(
     rest: Bytes,
     body: RecvStream,
@@ -316,7 +316,7 @@ mod tests {
         let ended = |upload| async move { both_ways(ready(upload), pending(), stalled).await };
         let error = ended(Err(PumpError::Stalled)).await.err().unwrap();
         assert_eq!((error.reason, error.fact("applied")), (ErrorReason::BackendLost, Some("maybe")));
-        // Where the client is gone nobody is told; where the backend wants no more, its answer tells.
+        // If the client has left, there is no error to report; if the backend reads no more, its response says why.
         let answered = both_ways(ready(Err(PumpError::Gone)), ready(Ok(Attempt::Done)), stalled).await;
         assert!(matches!(answered, Ok(Attempt::Done)));
     }

@@ -1,8 +1,8 @@
-//! Which of a call's headers go on to its backend, and the one that ends a loop of proxies.
+//! Which of a call's headers are forwarded to its backend, and the one that detects loops of proxies.
 //!
-//! `via` is HTTP's own header for that (RFC 9110, 7.6.3): a proxy that sends a call on to what
-//! may be a proxy, too, adds its name, a random one, and a call that comes back with it has gone in a circle. A backend
-//! whose reflection lists a plugin's interfaces is none: a header more in each call costs some percent of it.
+//! `via` is HTTP's own header for that (RFC 9110, 7.6.3): when a proxy forwards a call to what may be another proxy, it
+//! adds its name, a random one; a call that comes back with that name has gone in a circle. A backend whose reflection
+//! lists a plugin's interfaces is not a proxy, and gets no such header, which would cost some percent of each call.
 
 use std::sync::LazyLock;
 
@@ -10,16 +10,16 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, VIA};
 use prism_proto::{Error, ErrorReason};
 
-/// What this process adds to `via`: HTTP/2, and a name of its own.
+/// What this process adds to `via`: HTTP/2, and its own name.
 static OWN_VIA: LazyLock<HeaderValue> = LazyLock::new(|| {
     let name = format!("2 prism-{:016x}", fastrand::u64(..));
     HeaderValue::try_from(name).expect("hexadecimal digits are a header value")
 });
 
-/// The most proxies that a call may come through.
+/// The maximum number of proxies that a call may pass.
 const HOPS_MAX: usize = 8;
 
-/// Refuses a call that this process has sent on before, or that came through too many proxies.
+/// Refuses a call that this process has already forwarded, or that has passed too many proxies.
 ///
 /// # Errors
 /// FORWARDING_LOOP.
@@ -35,15 +35,15 @@ pub(super) fn check_for_loop(headers: &HeaderMap) -> Result<(), Error> {
     }
     if hops().count() > HOPS_MAX {
         let told = format!(
-            "the call came through more than {HOPS_MAX} proxies; each may be a backend of the one before"
+            "the call passed more than {HOPS_MAX} proxies; each may be a backend of the previous one"
         );
         return Err(Error::new(ErrorReason::ForwardingLoop, told).with("limit", HOPS_MAX.to_string()));
     }
     Ok(())
 }
 
-/// The headers that go on: all but the credentials, which are the proxy's, and `prism-*`, which a client may not
-/// claim.
+/// The headers to forward: all except the credentials, which are meant for the proxy, and `prism-*`, which a client may
+/// not set.
 pub(super) fn passed_on(headers: &HeaderMap) -> HeaderMap {
     let mut passed_on = headers.clone();
     passed_on.remove(AUTHORIZATION);
@@ -55,7 +55,7 @@ pub(super) fn passed_on(headers: &HeaderMap) -> HeaderMap {
     passed_on
 }
 
-/// Adds this proxy to those that the call came through.
+/// Adds this proxy to those that the call has passed.
 pub(super) fn add_via(headers: &mut HeaderMap) {
     headers.append(VIA, OWN_VIA.clone());
 }

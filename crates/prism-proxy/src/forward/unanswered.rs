@@ -1,4 +1,4 @@
-//! A call between its request and the head of its answer.
+//! A call between its request and the head of its response.
 
 use std::pin::Pin;
 use std::task::{self, Poll};
@@ -10,11 +10,11 @@ use http::Response;
 
 use crate::upstream::Place;
 
-/// A call that was given up runs out for so long; a backend that does not answer it by then is reset all the same.
+/// How long a cancelled call may run to its end; if the backend has not responded by then, it is reset after all.
 const RUN_OUT_MAX: Duration = Duration::from_secs(30);
 
-/// A call that the backend has and has not answered. Dropped before the answer it is reset, if the connection may have one
-/// reset more; else it runs out: what comes is dropped, and only then its place is free.
+/// A call that the backend has, but has not responded to. Dropped before the response, it is reset if the connection
+/// allows another reset; otherwise it runs to its end: its response is dropped, and only then its slot is freed.
 pub(super) struct Unanswered(Option<(ResponseFuture, Place)>);
 
 impl Unanswered {
@@ -36,7 +36,7 @@ impl Unanswered {
         }
     }
 
-    /// The call's place, which is the caller's now.
+    /// Hands the call's slot over to the caller.
     pub(super) fn answered(mut self) -> Option<Place> {
         self.0.take().map(|(_, place)| place)
     }
@@ -50,7 +50,7 @@ impl Drop for Unanswered {
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                // Its head is enough: what is reset after that counts for nobody.
+                // The head is enough: a reset after the response has begun does not count.
                 let _ = tokio::time::timeout(RUN_OUT_MAX, response).await;
                 drop(place);
             });

@@ -1,8 +1,8 @@
-//! The watch over a file's directory. The directory is watched and not the file, since a file is replaced by a rename.
+//! The watch over a file's directory. The directory is watched, not the file, because a file is replaced by a rename.
 //!
 //! ```text
-//! unwatched ◀──it was removed, replaced or cannot be watched── watched
-//!     └─────────────every 2 s, if it is there───────────────────▲
+//! unwatched ◀──removed, replaced or cannot be watched───────── watched
+//!     └─────────────every 2 s, if it exists─────────────────────▲
 //! ```
 
 use std::os::unix::fs::MetadataExt as _;
@@ -17,19 +17,19 @@ use tokio::sync::Notify;
 /// The directory of a file, and the watch over it.
 pub(super) struct Directory {
     path: PathBuf,
-    /// Signalled at each change in it.
+    /// Signalled at each change in the directory.
     pub(super) changed: Arc<Notify>,
-    /// `None` while it is not watched.
+    /// `None` while the directory is not watched.
     watched: Option<Watched>,
-    /// A failure to watch it has been told.
+    /// Whether a failure to watch it has been logged.
     told: bool,
 }
 
-/// A watch, until it is dropped. It stays with the directory that it began with, whatever takes its path.
+/// A watch, until dropped. It stays with its original directory, even if another takes over the path.
 struct Watched {
     /// Device and inode of the directory.
     identity: (u64, u64),
-    /// Set once the directory was removed or renamed. Another one may have its inode, then.
+    /// Set once the directory was removed or renamed. After that, another one may have its inode.
     is_lost: Arc<AtomicBool>,
     _watcher: RecommendedWatcher,
 }
@@ -42,7 +42,7 @@ impl Directory {
         directory
     }
 
-    /// Sees to it that what is at the path now is watched. Whether the watch is a new one.
+    /// Ensures that the directory now at the path is watched. Returns whether the watch is new.
     pub(super) fn watch(&mut self) -> bool {
         let found = std::fs::metadata(&self.path).ok().map(|found| (found.dev(), found.ino()));
         if let Some(Watched { identity, is_lost, .. }) = &self.watched
@@ -62,7 +62,7 @@ impl Directory {
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.told, true) {
-                    tracing::warn!(%error, directory = %self.path.display(), "cannot watch the directory; looking");
+                    tracing::warn!(%error, directory = %self.path.display(), "cannot watch the directory; polling instead");
                 }
                 false
             }
@@ -90,10 +90,10 @@ fn watcher(
     Ok(watcher)
 }
 
-/// A file that was open for writing was closed.
+/// A file that was open for writing has been closed.
 const CLOSED: EventKind = EventKind::Access(AccessKind::Close(AccessMode::Write));
 
-/// Whether a change is one after which a file is whole. Half a file may be a valid one, with half of the namespaces.
+/// Whether a file is complete after this change. Half a file may be valid, with half of the namespaces.
 fn is_whole(kind: EventKind) -> bool {
     matches!(kind, CLOSED | EventKind::Modify(ModifyKind::Name(_)) | EventKind::Remove(_))
 }
@@ -128,7 +128,7 @@ mod tests {
         let path = folder.path().join("etc");
         let file = path.join("prism.yaml");
         let mut directory = Directory::of(&file);
-        assert!(directory.watched.is_none(), "it is not there yet");
+        assert!(directory.watched.is_none(), "it does not exist yet");
         for _ in 0..2 {
             std::fs::create_dir(&path).unwrap();
             assert!(directory.watch());
@@ -141,7 +141,7 @@ mod tests {
             }
             assert!(!directory.watch());
         }
-        // Another one in its place, as `mv` puts it there.
+        // Another directory in its place, as `mv` would put it there.
         std::fs::create_dir(&path).unwrap();
         assert!(directory.watch());
         let other = folder.path().join("other");

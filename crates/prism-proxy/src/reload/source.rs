@@ -9,17 +9,17 @@ use crate::config::{Config, ConfigError};
 pub enum Source {
     /// The program itself; it does not change.
     Fixed(Config),
-    /// A file, taken again whenever it changes.
+    /// A file, reloaded whenever it changes.
     File {
-        /// Where it is.
+        /// Its path.
         path: PathBuf,
-        /// Whether a start without it fails. If not, [`Config::without_file`] is served until it is there.
+        /// Whether the start fails without it. If not, [`Config::without_file`] is served until the file exists.
         required: bool,
     },
 }
 
 impl Source {
-    /// What messages call it.
+    /// The source's name in messages.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -28,17 +28,17 @@ impl Source {
         }
     }
 
-    /// The configuration to start with.
+    /// Loads the configuration to start with.
     ///
     /// # Errors
-    /// The file is wrong, or required and missing.
+    /// The file is invalid, or required but missing.
     pub fn load(&self) -> Result<Config, ConfigError> {
         match self {
             Self::Fixed(config) => Ok(config.clone()),
             Self::File { path, required: false } if !path.exists() => {
                 tracing::info!(
                     file = %path.display(),
-                    "there is no configuration file; serving namespace default from localhost:50051 until there is"
+                    "no configuration file; serving namespace default from localhost:50051 until one exists"
                 );
                 Ok(Config::without_file())
             }

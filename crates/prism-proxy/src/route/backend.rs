@@ -1,4 +1,4 @@
-//! What serves namespaces: a plugin in this process, or one behind connections, and how its connections are doing.
+//! What serves namespaces: a plugin in this process, or one behind connections, and the state of those.
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,15 +29,15 @@ impl fmt::Debug for Backend {
     }
 }
 
-/// A plugin behind a connection. Namespaces with the same endpoint share it, and each worker has its own connections
-/// to it.
+/// A plugin behind connections. Namespaces with the same endpoint share it, and each worker has its own connections to
+/// it.
 #[derive(Debug)]
 pub struct Remote {
     /// Where it is.
     pub endpoint: Endpoint,
-    /// What its reflection told.
+    /// What its reflection reported.
     pub discovered: Discovered,
-    /// Connections that are open now, of all workers.
+    /// Open connections, of all workers.
     open: AtomicUsize,
     connects_made: AtomicU64,
     connects_failed: AtomicU64,
@@ -51,33 +51,33 @@ pub struct Remote {
 /// Why a backend cannot be reached.
 #[derive(Clone, Debug)]
 pub struct Failing {
-    /// What the last attempt met.
+    /// The error of the last attempt.
     pub error: String,
-    /// When attempts began to fail.
+    /// When attempts started to fail.
     pub since: SystemTime,
 }
 
-/// How a backend is doing, as far as the proxy's own connections tell.
+/// The state of a backend, judged by the proxy's own connections.
 #[derive(Clone, Debug)]
 pub enum RemoteState {
     /// No connection is open: nobody has called yet, or the last one was lost.
     Idle,
     /// At least one connection is open.
     Ready,
-    /// Connections cannot be made.
+    /// Connection attempts fail.
     Unreachable(Arc<Failing>),
 }
 
-/// What has been counted of a backend's connections.
+/// The counters of a backend's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RemoteCounts {
-    /// Connections open now.
+    /// Open connections.
     pub open: u64,
     /// Attempts to connect that succeeded.
     pub connects_made: u64,
     /// Attempts to connect that failed.
     pub connects_failed: u64,
-    /// Calls sent a second time.
+    /// Calls that were retried.
     pub retries: u64,
     /// Unary calls that waited for a slot.
     pub slots_waited_for: u64,
@@ -100,7 +100,7 @@ impl Remote {
         }
     }
 
-    /// How it is doing now.
+    /// The current state.
     pub fn state(&self) -> RemoteState {
         if self.open.load(Ordering::Relaxed) > 0 {
             return RemoteState::Ready;
@@ -108,7 +108,7 @@ impl Remote {
         self.failing.load_full().map_or(RemoteState::Idle, RemoteState::Unreachable)
     }
 
-    /// What has been counted of its connections.
+    /// The counters of its connections.
     pub fn counts(&self) -> RemoteCounts {
         RemoteCounts {
             open: self.open.load(Ordering::Relaxed) as u64,
@@ -120,39 +120,39 @@ impl Remote {
         }
     }
 
-    /// Notes that a call is sent a second time.
+    /// Counts a call that is retried.
     pub(crate) fn retried(&self) {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that a unary call waits for a slot, since its client or its namespace has its share of them.
+    /// Counts a unary call that waits for a slot, because its client or its namespace has used up its share.
     pub(crate) fn slot_waited_for(&self) {
         self.slots_waited_for.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that a stream is refused, since its client or its namespace has its share of the slots.
+    /// Counts a refused stream, because its client or its namespace has used up its share of slots.
     pub(crate) fn slot_refused(&self) {
         self.slots_refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that an attempt to connect failed.
+    /// Counts a failed connection attempt.
     pub(crate) fn connect_failed(&self) {
         self.connects_failed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that a connection was made.
+    /// Counts a new connection.
     pub(crate) fn connected(&self) {
         self.connects_made.fetch_add(1, Ordering::Relaxed);
         self.open.fetch_add(1, Ordering::Relaxed);
         self.failing.store(None);
     }
 
-    /// Notes that a connection has ended.
+    /// Counts a connection that has ended.
     pub(crate) fn disconnected(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Notes that no connection can be made.
+    /// Records that connection attempts fail.
     pub(crate) fn unreachable(&self, error: &str) {
         let since = self.failing.load().as_ref().map_or_else(SystemTime::now, |failing| failing.since);
         self.failing.store(Some(Arc::new(Failing { error: error.to_owned(), since })));

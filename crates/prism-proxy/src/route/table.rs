@@ -22,7 +22,7 @@ pub type EmbeddedPlugins = HashMap<&'static str, Arc<Served>>;
 /// All namespaces of one configuration.
 #[derive(Debug, Default)]
 pub struct RouteTable {
-    /// The hash is fast and not keyed: what clients ask for is looked up and never inserted.
+    /// The hash is fast and not keyed: clients' names are only looked up, never inserted.
     routes: FxHashMap<String, Arc<Route>>,
     remotes: HashMap<Endpoint, Arc<Remote>>,
     revision: Option<String>,
@@ -31,21 +31,21 @@ pub struct RouteTable {
 /// How to serve one namespace.
 #[derive(Debug)]
 pub struct Route {
-    /// As the configuration has it.
+    /// The namespace's settings in the configuration.
     pub settings: Namespace,
     /// What serves it.
     pub backend: Backend,
-    /// What its calls come to.
+    /// The counters of its calls.
     pub traffic: Arc<Traffic>,
     counts: Arc<Counts>,
 }
 
 impl RouteTable {
-    /// Builds the table of a configuration. Backends are not contacted: a dead one is a state, not a mistake. What
-    /// `previous` has and the configuration leaves as it was is taken over, with its connections and counts.
+    /// Builds the table of a configuration without contacting backends: an unreachable one is a state, not a mistake.
+    /// Whatever is in `previous` and did not change is kept, with its connections and counters.
     ///
     /// # Errors
-    /// Endpoints that name plugins which this process does not embed.
+    /// Endpoints that name plugins that this process does not embed.
     pub fn build(config: Config, embedded: &EmbeddedPlugins, previous: &Self) -> Result<Self, Vec<Mistake>> {
         let mut table = Self { revision: config.revision, ..Self::default() };
         table.routes.reserve(config.namespaces.len());
@@ -96,13 +96,13 @@ impl RouteTable {
         self.routes.get(name).cloned().ok_or_else(|| error::namespace_not_found(name))
     }
 
-    /// How many namespaces there are.
+    /// The number of namespaces.
     #[must_use]
     pub fn len(&self) -> usize {
         self.routes.len()
     }
 
-    /// Whether there are none.
+    /// Whether the table has no namespaces.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.routes.is_empty()
@@ -114,12 +114,12 @@ impl RouteTable {
         self.revision.as_deref()
     }
 
-    /// All routes, in no order.
+    /// All routes, in no particular order.
     pub fn routes(&self) -> impl Iterator<Item = &Route> {
         self.routes.values().map(|route| &**route)
     }
 
-    /// All backends behind connections, in no order.
+    /// All backends behind connections, in no particular order.
     pub fn remotes(&self) -> impl Iterator<Item = &Remote> {
         self.remotes.values().map(|remote| &**remote)
     }
@@ -139,7 +139,7 @@ impl Route {
     /// Checks that the namespace serves an interface, by its full name.
     ///
     /// # Errors
-    /// INTERFACE_NOT_SERVED: the settings leave it out, or the plugin's reflection does not list it.
+    /// INTERFACE_NOT_SERVED: the settings exclude it, or the plugin's reflection does not list it.
     pub fn check_interface(&self, interface: &str) -> Result<(), Error> {
         if let Some(interfaces) = &self.settings.interfaces
             && !interfaces.iter().any(|served| served == interface)
@@ -148,7 +148,7 @@ impl Route {
             return Err(error::interface_not_served(
                 &self.settings.name,
                 interface,
-                "its settings leave it out",
+                "its settings exclude it",
             ));
         }
         if let Backend::Remote(remote) = &self.backend
@@ -160,7 +160,7 @@ impl Route {
         Ok(())
     }
 
-    /// What is known of a method: from the contract, else from the plugin.
+    /// What is known about a method: from the contract, otherwise from the plugin.
     ///
     /// # Errors
     /// INTERFACE_NOT_SERVED or METHOD_UNKNOWN: an embedded plugin does not have it.
@@ -176,8 +176,8 @@ impl Route {
         }
     }
 
-    /// Lets a call in that is counted in the traffic already, if the settings and the namespace's share of the process do. The
-    /// guard, if any, belongs to the call.
+    /// Admits a call that the traffic already counts, if the settings and the namespace's share of the process allow
+    /// it. The guard, if any, belongs to the call.
     ///
     /// # Errors
     /// READ_ONLY, RATE_LIMIT or TOO_MANY_IN_FLIGHT.
@@ -187,7 +187,7 @@ impl Route {
             return Err(error::read_only(name));
         }
         if let Some(per_second) = *requests_per_second {
-            // Now, and not when the call's head came: its message may have taken its time.
+            // The current time, not that of the call's head: the message may have taken a while.
             let passed = self.counts.pass(per_second, Instant::now());
             passed.map_err(|wait| error::rate_limit(name, per_second.get(), wait))?;
         }

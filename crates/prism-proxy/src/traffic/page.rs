@@ -1,5 +1,5 @@
-//! `GET /traffic`: what the calls of each namespace come to since the start, summed over methods. Questions about the
-//! backend itself are not among them: whoever watches a namespace asks them every few seconds.
+//! `GET /traffic`: the counters of each namespace's calls since the start, summed over methods. Calls that describe the
+//! backend itself are not included: whoever watches a namespace makes them every few seconds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub const PATH: &str = "/traffic";
 
 #[derive(Serialize)]
 struct Page {
-    /// When counting began: what is counted begins at zero then.
+    /// When counting started: the counters are zero then.
     started_at: Time,
     latency_bounds_seconds: [f64; LATENCY_BOUNDS.len()],
     /// The namespaces that had a call, by name.
@@ -31,7 +31,7 @@ struct Page {
 #[derive(Serialize)]
 struct Namespace {
     name: String,
-    /// Calls under way now.
+    /// Calls in flight.
     in_flight: i64,
     /// Calls that have ended.
     requests: u64,
@@ -40,7 +40,7 @@ struct Namespace {
     /// Bytes of the messages, framing included.
     request_bytes: u64,
     response_bytes: u64,
-    /// Calls by the bucket that their time is in; the last is for those beyond all bounds.
+    /// Calls by latency bucket; the last is for those beyond all bounds.
     latency: [u64; LATENCY_BOUNDS.len() + 1],
 }
 

@@ -1,5 +1,5 @@
-//! Makes one connection to a backend and drives it. It is up once the backend's SETTINGS have come: whatever listens there
-//! speaks HTTP/2, and has said how many calls it takes.
+//! Makes one connection to a backend and drives it. It is up once the backend's SETTINGS have arrived: the server
+//! speaks HTTP/2, and has said how many calls it accepts.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -25,13 +25,13 @@ use super::place::Connection;
 use crate::endpoint::Endpoint;
 use crate::route::Remote;
 
-/// Resolving, connecting and shaking hands may take this long.
+/// How long resolving, connecting and the handshake may take in total.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 
-/// The streams that we have reset and whose late frames are still known for what they are.
+/// The maximum number of streams that were reset here and whose late frames are still recognized.
 const RESET_STREAMS_MAX: usize = 1024;
 
-/// Connects to a backend. When the connection ends, it says so, and `changed` is signalled.
+/// Connects to a backend. The end of the connection is recorded in it and signalled to `changed`.
 pub(super) async fn connect(
     endpoint: &Endpoint,
     kind: Kind,
@@ -50,7 +50,7 @@ pub(super) async fn connect(
         }
     };
     timeout(CONNECT_MAX, connected).await.unwrap_or_else(|_| {
-        let why = format!("the backend has not sent its HTTP/2 SETTINGS within {} s", CONNECT_MAX.as_secs());
+        let why = format!("the backend did not send its HTTP/2 SETTINGS within {} s", CONNECT_MAX.as_secs());
         Err(io::Error::new(io::ErrorKind::TimedOut, why))
     })
 }
@@ -71,7 +71,7 @@ where
         .initial_connection_window_size(kind.connection_window_bytes())
         .initial_max_send_streams(0)
         .max_concurrent_reset_streams(RESET_STREAMS_MAX)
-        // A connection is shared: no number of frames for calls that we gave up may end it.
+        // A connection is shared: no number of frames for calls that were cancelled here may end it.
         .max_local_error_reset_streams(None)
         .handshake::<_, Payload>(stream)
         .await

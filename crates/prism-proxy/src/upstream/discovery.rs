@@ -1,5 +1,5 @@
-//! Asks a backend's reflection which interfaces it serves, and what kind of method each of its methods is. It is asked again with every new connection, since a plugin may have been replaced. Reflection is optional: without an
-//! answer every call is forwarded.
+//! Queries a backend's reflection for the interfaces it serves and the kinds of their methods, again with every new
+//! connection, since a plugin may have been replaced. Reflection is optional: without it, all calls are forwarded.
 
 use std::sync::Weak;
 use std::time::Duration;
@@ -29,14 +29,14 @@ const PATHS: [&str; 2] = [
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
-/// A backend has this long to answer.
+/// How long a backend has to respond.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
-/// The most interfaces that are asked about, and the most imports of one of them.
+/// The maximum number of interfaces queried, and of imports of one of them.
 const INTERFACES_MAX: usize = 256;
 const IMPORTS_MAX: usize = 256;
 
-/// Asks a backend over a new connection and notes what it says, unless somebody is asking already.
+/// Queries a backend over a new connection and records the result, unless somebody is querying it already.
 pub(super) fn begin(remote: &Weak<Remote>, send: &SendRequest<Payload>) {
     if remote.upgrade().is_some_and(|remote| remote.discovered.begin_asking()) {
         tokio::spawn(run(Weak::clone(remote), send.clone()));
@@ -77,7 +77,7 @@ impl Conversation {
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
         let (response, mut to) = send.ready().await.ok()?.send_request(request, false).ok()?;
-        // A server may hold its head back until there is a message.
+        // A server may withhold its head until it has a message.
         Self::send(&mut to, MessageRequest::ListServices(String::new()))?;
         let (head, from) = response.await.ok()?.into_parts();
         let is_proxy = head.headers.get(SERVER).is_some_and(|server| server == crate::endpoint::PROXY);
@@ -90,7 +90,7 @@ impl Conversation {
     }
 
     async fn discover(&mut self) -> Option<Found> {
-        // It was asked when the stream was opened.
+        // The request was sent when the stream was opened.
         let MessageResponse::ListServicesResponse(list) = self.answer().await? else { return None };
         let names = list.service.into_iter().map(|service| service.name);
         let interfaces: FxHashSet<_> = names.filter(|name| name.starts_with(INTERFACES_PREFIX)).collect();
@@ -106,7 +106,7 @@ impl Conversation {
         Some(found)
     }
 
-    /// Adds files and what they import, as far as the backend has it.
+    /// Adds files and their imports, as far as the backend has them.
     async fn add_with_imports(&mut self, files: Vec<Bytes>, to: &mut Files) -> Option<()> {
         let mut left = files;
         let mut asked_for = FxHashSet::default();
@@ -127,7 +127,7 @@ impl Conversation {
         Some(())
     }
 
-    /// The files of an answer; none where it is an error.
+    /// The files of a response; empty if it is an error.
     async fn files(&mut self, question: MessageRequest) -> Option<Vec<Bytes>> {
         match self.ask(question).await? {
             MessageResponse::FileDescriptorResponse(files) => {

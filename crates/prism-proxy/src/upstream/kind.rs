@@ -3,14 +3,14 @@
 /// Which calls a link carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// One message each way: the answers are read at once.
+    /// One message each way: responses are read at once.
     Unary,
-    /// Anything else: a slow client leaves its answers unread.
+    /// Anything else: a slow client leaves its responses unread.
     Streaming,
 }
 
 impl Kind {
-    /// Calls at once on one connection.
+    /// Concurrent calls on one connection.
     pub(super) const fn streams_max(self) -> usize {
         match self {
             Self::Unary => 256,
@@ -26,7 +26,7 @@ impl Kind {
         }
     }
 
-    /// Calls at once on all connections of one link: 2,048 and 1,024.
+    /// Concurrent calls on all connections of one link: 2,048 and 1,024.
     pub(super) const fn whole(self) -> usize {
         self.streams_max() * self.connections_max()
     }
@@ -39,8 +39,8 @@ impl Kind {
         }
     }
 
-    /// What it may send ahead on the connection: all streams' windows (64 MiB and 16 MiB), so that no stream waits
-    /// for another's reader.
+    /// What it may send ahead on the connection: the windows of all streams (64 MiB and 16 MiB), so that no stream
+    /// waits for another's reader.
     pub(super) const fn connection_window_bytes(self) -> u32 {
         self.stream_window_bytes() * self.streams_max() as u32
     }

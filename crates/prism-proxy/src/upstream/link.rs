@@ -23,14 +23,14 @@ use super::place::{Connection, Place, Unreachable};
 use crate::endpoint::Endpoint;
 use crate::route::Remote;
 
-/// The pause before a first attempt is repeated: a plugin that restarts is often back at once.
+/// The pause before the first attempt is repeated: a plugin that restarts is often back at once.
 const FIRST_RETRY: Duration = Duration::from_millis(20);
 
 /// Further attempts wait 50 ms, doubling to 1 s, each ±50 %: a backend that comes back is found within 1.5 s.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
-/// A connection that is lost sooner after it came up was none.
+/// A connection that is lost sooner than this after it came up counts as failed.
 const SHORT_LIVED: Duration = Duration::from_secs(1);
 
 /// One worker's connections of one kind to one backend.
@@ -43,25 +43,25 @@ pub(super) struct Link {
     state: Mutex<State>,
     /// When the last connection came up.
     up_since: Mutex<Option<Instant>>,
-    /// Connections in a row that were lost soon after they came up.
+    /// Consecutive connections that were lost soon after they came up.
     short_lived: AtomicU32,
     /// Signalled after each change of the state.
     changed: Arc<Notify>,
-    /// One for each call that the connections can carry.
+    /// One slot for each call that the connections can carry.
     slots: Arc<Slots>,
 }
 
 #[derive(Debug)]
 enum State {
     Idle,
-    /// A first attempt is under way; calls wait for it.
+    /// A first attempt is in progress; calls wait for it.
     Connecting,
     Up {
         connections: Vec<Arc<Connection>>,
-        /// One more is being made, since all are full; until then calls share those there are.
+        /// Whether another connection is being made because all are full; meanwhile calls share the existing ones.
         growing: bool,
     },
-    /// Attempts go on in the background; calls fail with the last one's error.
+    /// Attempts continue in the background; calls fail with the last one's error.
     Down(Unreachable),
 }
 
@@ -80,19 +80,19 @@ impl Link {
         })
     }
 
-    /// Whether the backend is still routed to.
+    /// Whether a table still routes to the backend.
     pub(super) fn is_used(&self) -> bool {
         self.remote.strong_count() > 0
     }
 
-    /// A place for one call whose client and namespace allow it, if there is one now.
+    /// A slot for one call that its client and namespace allow, if one is free now.
     pub(super) fn free_place(&self, [client, namespace]: [Slot; 2]) -> Option<Place> {
         let slot = self.slots.try_take()?;
         let connection = self.pick().ok()??;
         Some(Place::on(connection, [client, namespace, slot]))
     }
 
-    /// The same, once there is one.
+    /// The same, waiting for a free slot.
     pub(super) async fn place(&self, [client, namespace]: [Slot; 2]) -> Result<Place, Unreachable> {
         let slot = self.slots.take().await;
         loop {
@@ -116,8 +116,8 @@ impl Link {
             }
             State::Up { connections, growing } => {
                 connections.retain(|connection| !connection.closed.load(Ordering::Relaxed));
-                // The oldest with room: the more calls share a connection, the more go with each system call. What a burst
-                // has added is used again by the next one.
+                // The oldest one with room: the more calls share a connection, the more are written with each system
+                // call. The next burst reuses the connections that a burst has added.
                 if let Some(connection) = connections.iter().find(|connection| connection.has_room(self.kind))
                 {
                     return Ok(Some(Arc::clone(connection)));
@@ -146,8 +146,8 @@ impl Link {
         }
     }
 
-    /// Connects; after two failures the link is down until an attempt succeeds or nobody routes to it any more. A
-    /// connection that was lost soon after it came up is a failure, too.
+    /// Connects; after two failures the link is down until an attempt succeeds or no table routes to it any more. A
+    /// connection that was lost soon after it came up counts as a failure.
     async fn connect_until_up(self: Arc<Self>) {
         let mut failures = self.count_short_lived();
         if failures > 0 {
@@ -174,7 +174,7 @@ impl Link {
         self.set(State::Idle);
     }
 
-    /// How many connections in a row were lost within [`SHORT_LIVED`] after they came up.
+    /// How many consecutive connections were lost within [`SHORT_LIVED`] of coming up.
     fn count_short_lived(&self) -> u32 {
         let was_short = locked(&self.up_since).take().is_some_and(|since| since.elapsed() < SHORT_LIVED);
         let count = if was_short { self.short_lived.load(Ordering::Relaxed) + 1 } else { 0 };
@@ -204,7 +204,7 @@ impl Link {
             match made {
                 Ok(connection) => connections.push(connection),
                 Err(error) => {
-                    tracing::warn!(backend = %self.endpoint, %error, "no further connection to the backend")
+                    tracing::warn!(backend = %self.endpoint, %error, "cannot make another connection to the backend")
                 }
             }
         }
@@ -234,7 +234,7 @@ fn backoff(failures: u32) -> Duration {
     base.mul_f64(fastrand::f64() + 0.5)
 }
 
-/// The lock guards no user code, so a panic cannot leave it half changed.
+/// No caller's code runs under the lock, so a panic cannot leave it in an inconsistent state.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

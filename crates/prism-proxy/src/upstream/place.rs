@@ -1,4 +1,4 @@
-//! A connection to a backend, and the place that one call has on it.
+//! A connection to a backend, and the slot that one call has on it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use super::kind::Kind;
 
-/// How many calls that the backend has not answered may be reset on a connection in a second. Stock HTTP/2 servers end a
-/// connection with more than some twenty such resets, and with it the calls of everybody else.
+/// How many calls without a response may be reset on a connection per second. Stock HTTP/2 servers close a connection
+/// with more than some twenty such resets, and with it everybody's calls.
 const RESETS_PER_SECOND: usize = 10;
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Connection {
         Arc::new(Self { send, streams: AtomicUsize::new(0), closed: AtomicBool::new(false), resets })
     }
 
-    /// Whether the backend and we allow a call more on it.
+    /// Whether the backend and this proxy allow another call on it.
     pub(super) fn has_room(&self, kind: Kind) -> bool {
         let streams = self.streams.load(Ordering::Relaxed);
         streams < kind.streams_max() && streams < self.send.current_max_send_streams()
@@ -56,7 +56,7 @@ impl Connection {
 /// The slots of one call: of its client's connection, its namespace, and the link.
 pub(super) type CallSlots = [Slot; 3];
 
-/// A place on a connection, for one call. Wait for `send` to be ready before use.
+/// One call's slot on a connection. Wait for `send` to be ready before use.
 #[derive(Debug)]
 pub struct Place {
     /// Where to send the call.
@@ -72,39 +72,39 @@ impl Drop for Place {
 }
 
 impl Place {
-    /// One more call on a connection.
+    /// Adds a call to a connection.
     pub(super) fn on(connection: Arc<Connection>, slots: CallSlots) -> Self {
         connection.streams.fetch_add(1, Ordering::Relaxed);
         Self { send: connection.send.clone(), connection, _slots: slots }
     }
 
-    /// Takes no further calls to this connection: it refused one.
+    /// Assigns no further calls to this connection: it refused one.
     pub fn retire(&self) {
         self.connection.closed.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a call that the backend has not answered may be reset, which counts.
+    /// Whether a call without a response may be reset; counts as one reset.
     #[must_use]
     pub fn may_reset(&self) -> bool {
         self.connection.may_reset()
     }
 }
 
-/// Why there is no place. The backend has seen nothing.
+/// Why there is no slot. The backend has seen nothing.
 #[derive(Clone, Debug)]
 pub enum NoPlace {
-    /// No connection can be had.
+    /// No connection can be made.
     Unreachable(Unreachable),
     /// A share is used up.
     Full(Full),
 }
 
-/// Why no connection can be had.
+/// Why no connection can be made.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unreachable(pub(super) String);
 
-/// Whose share of the places is used up, and how large it is.
+/// Whose share of the slots is used up, and its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
     /// That of the client's connection.

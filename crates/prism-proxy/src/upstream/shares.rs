@@ -8,9 +8,9 @@ use super::kind::Kind;
 
 /// The flags of the shares.
 ///
-/// A unary call waits for its slot, and holds it only until the backend has answered, so its share is large. A stream holds
-/// its slot for as long as it lasts, and is refused beyond the share. None is larger than what the connections to the backend
-/// carry: 2,048 unary calls, 1,024 streams.
+/// A unary call waits for its slot and holds it only until the backend has responded, so its share is large. A stream
+/// holds its slot for as long as it lasts, and is refused beyond the share. No share exceeds what the connections to
+/// the backend carry: 2,048 unary calls, 1,024 streams.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct SlotArgs {
     /// Maximum concurrent unary calls of one client connection at backends; further calls wait.
@@ -31,7 +31,7 @@ pub struct SlotArgs {
 }
 
 impl SlotArgs {
-    /// The share of one client's connection, of all backends.
+    /// The share of one client connection, across all backends.
     pub(super) fn connection(&self, kind: Kind) -> usize {
         let share = match kind {
             Kind::Unary => self.connection_unary_slots_max,
