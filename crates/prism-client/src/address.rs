@@ -1,4 +1,4 @@
-//! Where the gateway listens: parsing of the address, and the origin that HTTP/2 requests carry.
+//! The gateway's address: parsing, and the origin of HTTP/2 requests to it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::error::Error;
 /// A parsed address: `host:port`, `http://host:port` or `unix:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
-    /// A host name or IP address, looked up at every connect, and a port.
+    /// A host name or IP address, resolved at every connection attempt, and a port.
     Tcp { host: String, port: u16 },
     /// The path of a Unix socket.
     Unix(PathBuf),
@@ -20,7 +20,7 @@ impl Address {
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         if let Some(path) = text.strip_prefix("unix:") {
             if path.is_empty() {
-                return Err(Error::address("`unix:` lacks the path of the socket"));
+                return Err(Error::address("`unix:` needs the path of the socket"));
             }
             return Ok(Self::Unix(PathBuf::from(path)));
         }
@@ -33,7 +33,7 @@ impl Address {
             .parse()
             .map_err(|_| Error::address("expected `host:port`, `http://host:port` or `unix:PATH`"))?;
         if authority.as_str().contains('@') {
-            return Err(Error::address("an address holds no user or password: use a token"));
+            return Err(Error::address("an address cannot contain a user or password: use a token"));
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         match authority.port_u16() {
@@ -42,7 +42,7 @@ impl Address {
         }
     }
 
-    /// The address as it is connected to.
+    /// The address in the form in which it is dialled.
     pub(crate) fn to_dial(&self) -> prism_net::address::Address {
         match self {
             Self::Tcp { .. } => prism_net::address::Address::Tcp(self.to_string()),
@@ -50,7 +50,7 @@ impl Address {
         }
     }
 
-    /// The scheme and authority of requests to this address; a Unix socket's are those of `localhost`.
+    /// The scheme and authority of requests to this address; for a Unix socket, those of `localhost`.
     pub(crate) fn origin(&self) -> Uri {
         let text = match self {
             Self::Tcp { .. } => format!("http://{self}"),

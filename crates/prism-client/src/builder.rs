@@ -1,4 +1,4 @@
-//! The settings of a client, each with its default and limits, checked when it is built.
+//! The settings of a client, each with its default and limits, checked by `build`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::transport::{Pool, STREAMS_PER_CONNECTION, Target, Windows};
 
 const AGENT: &str = concat!("prism-client/", env!("CARGO_PKG_VERSION"));
 
-/// The most connections of one kind. More would only cost the gateway memory: two keep a core busy.
+/// The maximum number of connections of one kind. More would only cost the gateway memory: two keep a core busy.
 const CONNECTIONS_MAX: usize = 64;
 
 /// Settings for a [`Client`](crate::Client).
@@ -66,54 +66,53 @@ impl Builder {
         }
     }
 
-    /// The time for a unary call that sets none itself, repeated attempts included. Default 2 s, at most a year.
+    /// The timeout of a unary call that does not set its own, retries included. Default 2 s, at most a year.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long a scan may go without an entry arriving while one is waited for. Default 60 s, at most a year.
+    /// How long a scan may wait for its next entry, while the caller waits for one. Default 60 s, at most a year.
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.stall_timeout = timeout;
         self
     }
 
-    /// The time for one attempt to connect: looking the name up and trying every address. Default 5 s: three lost
-    /// SYNs. Longer than a call's time, because an attempt serves the calls that follow, too.
+    /// The timeout of one connection attempt: resolving the name and trying every address. Default 5 s: three lost
+    /// SYNs. It is longer than a call's timeout because the attempt also serves later calls.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// The most connections for unary calls, 1 to 64. Default 2: one for each of two threads of the gateway. The
-    /// second is opened when the first carries 16 calls at once.
+    /// The maximum number of connections for unary calls, 1 to 64. Default 2: one for each of two threads of the
+    /// gateway. The second is opened when the first has 16 calls in flight.
     pub fn connections(mut self, connections: usize) -> Self {
         self.connections = connections;
         self
     }
 
-    /// The most connections for scans, 1 to 64. Default 2. Each carries 64 scans at once, so 2 × 64 = 128; further
-    /// ones wait for a place.
+    /// The maximum number of connections for scans, 1 to 64. Default 2. Each carries 64 concurrent scans, so 2 × 64 =
+    /// 128; further scans wait for a slot.
     pub fn scan_connections(mut self, connections: usize) -> Self {
         self.scan_connections = connections;
         self
     }
 
-    /// The most unary calls at once, at least 1. Default 1,024; further ones wait for a place within their time.
+    /// The maximum number of unary calls in flight, at least 1. Default 1,024; further calls wait within their timeout.
     pub fn in_flight_max(mut self, calls: usize) -> Self {
         self.in_flight_max = calls;
         self
     }
 
-    /// The most attempts of one call, the first included, at least 1. Default 5: with waits of 10, 40, 160 and
-    /// 640 ms they span most of the default time.
+    /// The maximum number of attempts of one call, including the first, at least 1. Default 5: with waits of 10, 40,
+    /// 160 and 640 ms they span most of the default timeout.
     pub fn attempts_max(mut self, attempts: u32) -> Self {
         self.attempts_max = attempts;
         self
     }
 
-    /// What is called with a failure that a further attempt follows, before the wait for it. It must not block. Default:
-    /// nothing is.
+    /// A callback for each failure that will be retried, called before the wait. It must not block. Default: none.
     pub fn on_retry(mut self, observer: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.on_retry = Some(Arc::new(observer));
         self
@@ -125,20 +124,21 @@ impl Builder {
         self
     }
 
-    /// Metadata sent with each call, in place of what was given for the same name. `name` is lower-case ASCII and does not end in `-bin`, `value` visible ASCII.
+    /// Metadata sent with each call, replacing an earlier entry of the same name; the rules are those of
+    /// [`Call::metadata`](crate::Call::metadata).
     pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata.push((name.into(), value.into()));
         self
     }
 
-    /// Whether each call and scan makes an OpenTelemetry span, by the tracer provider set in the crate `opentelemetry`.
-    /// Default: none does.
+    /// Whether each call and scan creates an OpenTelemetry span, through the tracer provider set in the crate
+    /// `opentelemetry`. Default: no.
     pub fn traces(mut self, traces: bool) -> Self {
         self.traces = traces;
         self
     }
 
-    /// What the client that [`build`](Self::build) makes, and its handles, stand on.
+    /// The state shared by the client that [`build`](Self::build) creates and its handles.
     pub(crate) fn shared(self) -> Result<Shared, Error> {
         self.check_numbers()?;
         let address = Address::parse(&self.address)?;
@@ -165,7 +165,7 @@ impl Builder {
                 return Err(Error::setting(format!("{name} is {value}; it must be 1 to {CONNECTIONS_MAX}")));
             }
         }
-        // What tokio's semaphore can count to.
+        // The maximum of tokio's semaphore.
         if self.in_flight_max == 0 || self.in_flight_max > tokio::sync::Semaphore::MAX_PERMITS {
             return Err(Error::setting(format!("in_flight_max cannot be {}", self.in_flight_max)));
         }

@@ -1,4 +1,4 @@
-//! One unary call: built by a verb such as [`KeyValue::get`](crate::KeyValue::get), made when awaited.
+//! One unary call: created by a verb such as [`KeyValue::get`](crate::KeyValue::get), made when awaited.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -41,20 +41,20 @@ impl<M: Method> Call<M> {
         Self { shared: shared.clone(), message, metadata: Own::default(), timeout: shared.timeout }
     }
 
-    /// The time for the whole call, repeated attempts included. Default: the client's, 2 s. At most a year.
+    /// The timeout of the whole call, retries included. Default: the client's, 2 s. At most a year.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Metadata sent with this call, in place of the client's of the same name. `name` is lower-case ASCII and does not
-    /// end in `-bin`, `value` visible ASCII; the call fails with `InvalidArgument` if they are not.
+    /// Metadata sent with this call, replacing the client's entry of the same name. `name` is lower-case ASCII and does
+    /// not end in `-bin`, `value` visible ASCII; otherwise the call fails with `InvalidArgument`.
     pub fn metadata(mut self, name: &str, value: &str) -> Self {
         self.metadata.insert(name, value);
         self
     }
 
-    /// Makes the call; the same as awaiting it, without a box for the future.
+    /// Makes the call, as awaiting it does, but without boxing the future.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl<M: Method> Call<M> {
         let deadline = Deadline::after(self.timeout);
         match self.shared.timers.run(deadline, pin!(self.attempts(deadline))).await {
             Some(result) => result.map_err(|error| error.of_read(has_no_side_effects(M::PATH))),
-            None => Err(Error::deadline(M::OPERATION, format!("no answer within {:?}", self.timeout))),
+            None => Err(Error::deadline(M::OPERATION, format!("no response within {:?}", self.timeout))),
         }
     }
 
@@ -99,7 +99,7 @@ impl<M: Method> Call<M> {
         let lease = self.shared.unary.lease().await.map_err(|none| none.of(M::OPERATION))?;
         let mut request = self.shared.request(self.message.clone(), &self.metadata)?;
         request.set_timeout(deadline.left());
-        // The generated client's future is most of the call's size: in a box it is not copied with each move of the call.
+        // The generated client's future is most of the call's size: boxed, it is not copied with each move of the call.
         match Box::pin(M::send(lease, self.shared.origin.clone(), request)).await {
             Ok(response) => Ok(M::output(response.into_inner())),
             Err(status) => Err(Error::from_status(M::OPERATION, &status)),
@@ -108,13 +108,13 @@ impl<M: Method> Call<M> {
 }
 
 impl Call<Set> {
-    /// How long the key lives, in whole seconds, a fraction rounded up: 1 s to 100 years. Default: for ever.
+    /// The key's time to live, in whole seconds, with fractions rounded up: 1 s to 100 years. Default: forever.
     pub fn ttl(self, ttl: Duration) -> Self {
         let seconds = ttl.as_secs().saturating_add(u64::from(ttl.subsec_nanos() > 0));
         self.ttl_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 
-    /// The same in seconds, as the server reads it: below 1 is `InvalidArgument` / `TTL_INVALID`.
+    /// The same in seconds, sent to the server as is: below 1 is `InvalidArgument` / `TTL_INVALID`.
     pub fn ttl_seconds(mut self, seconds: i64) -> Self {
         let message: &mut SetRequest = &mut self.message;
         message.ttl_seconds = Some(seconds);

@@ -1,4 +1,4 @@
-//! [`Client`], the handle on the connections, and [`Namespace`], a handle on a part of the data.
+//! [`Client`], the handle to the connections, and [`Namespace`], a handle to a part of the data.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use crate::shared::Shared;
 
 /// A client of one gateway. Cloning is cheap and shares the connections.
 ///
-/// Calls must be made within a tokio runtime; a connection lives on the runtime that made the call which opened it.
+/// Calls must be made within a tokio runtime; a connection lives on the runtime of the call that opened it.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
 }
 
 impl Client {
-    /// A client of the gateway at `address`, with the default settings: `host:port`, `http://host:port` or
-    /// `unix:PATH`. Does no I/O: a gateway that is down shows at the first call.
+    /// A client of the gateway at `address`, with the default settings: `host:port`, `http://host:port` or `unix:PATH`.
+    /// Does no I/O: if the gateway is down, the first call fails.
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` if the address cannot be understood.
+    /// `InvalidArgument` if the address is invalid.
     pub fn new(address: &str) -> Result<Self, Error> {
         Self::builder(address).build()
     }
@@ -39,8 +39,8 @@ impl Client {
         Builder::new(address)
     }
 
-    /// A handle on the namespace called `name`: 1 to 64 of `a-z 0-9 -`, starting with a letter. Whether it exists
-    /// shows at the first call.
+    /// A handle to the namespace called `name`: 1 to 64 of `a-z 0-9 -`, starting with a letter. If it does not exist,
+    /// the first call fails.
     #[must_use]
     pub fn namespace(&self, name: impl Into<Arc<str>>) -> Namespace {
         Namespace { shared: self.shared.clone(), name: name.into() }
@@ -58,8 +58,8 @@ impl Client {
         self.namespace(NAMESPACE_DEFAULT).list()
     }
 
-    /// Closes this client and all its clones: further calls fail with `Closed`. Calls and scans under way are not
-    /// cut off; the connections close when the last of them ends.
+    /// Closes this client and all its clones: further calls fail with `Closed`. Calls and scans in flight are not
+    /// interrupted; the connections close when the last of them ends.
     pub fn close(&self) {
         self.shared.unary.close();
         self.shared.scans.close();
@@ -67,11 +67,11 @@ impl Client {
 }
 
 impl Builder {
-    /// Makes the client. Does no I/O.
+    /// Creates the client. Does no I/O.
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` if the address, the token, the metadata or a number cannot be used.
+    /// `InvalidArgument` if the address, the token, the metadata or a number is invalid.
     pub fn build(self) -> Result<Client, Error> {
         Ok(Client { shared: Arc::new(self.shared()?) })
     }
@@ -83,7 +83,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// A handle on one namespace of a [`Client`].
+/// A handle to one namespace of a [`Client`].
 #[derive(Clone)]
 pub struct Namespace {
     shared: Arc<Shared>,
@@ -91,7 +91,7 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// The name that was given.
+    /// The namespace's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -109,12 +109,12 @@ impl Namespace {
         List::new(self.shared.clone(), self.name.clone())
     }
 
-    /// What the backend promises; `Unimplemented` if it does not tell, and then nothing is promised.
+    /// What the backend promises; fails with `Unimplemented` if it declares nothing, which means no promises.
     pub fn capabilities(&self) -> Call<Capabilities> {
         Call::new(&self.shared, GetCapabilitiesRequest { namespace: self.name.as_ref().to_owned() })
     }
 
-    /// What the backend holds; `Unimplemented` if it does not tell.
+    /// What the backend holds; fails with `Unimplemented` if it does not report that.
     pub fn usage(&self) -> Call<Usage> {
         Call::new(&self.shared, GetUsageRequest { namespace: self.name.as_ref().to_owned() })
     }

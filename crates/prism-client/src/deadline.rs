@@ -1,8 +1,8 @@
-//! The one outer time limit of a call, and the timers that enforce it.
+//! A call's overall deadline, and the timers that enforce it.
 //!
-//! Nearly every call ends long before its deadline, so its timer is kept, still armed, and pushed back for a later
-//! call: that is one atomic store, where a fresh timer that is the earliest one makes tokio wake its own thread. A kept
-//! timer that nobody needs fires once and is quiet from then on.
+//! Nearly every call ends long before its deadline, so its timer is kept, still armed, and postponed for a later call:
+//! that is one atomic store, whereas a new timer that is the earliest makes tokio wake its own thread. A kept timer
+//! that nobody needs fires once and is silent from then on.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -13,13 +13,13 @@ use std::time::Duration;
 use tokio::runtime::{Handle, Id};
 use tokio::time::{Instant, Sleep};
 
-/// The longest time limit: a year. Longer ones are cut to it; gRPC's header holds 8 digits and tokio's timer 2 years.
+/// The maximum timeout: a year. Longer ones are reduced to it; gRPC's header holds 8 digits, and tokio's timer 2 years.
 const TIMEOUT_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The most timers that are kept: what a busy loop has under way at once. They take 100 bytes each.
+/// The maximum number of timers kept: what a busy loop has in flight. They take 100 bytes each.
 const KEPT_MAX: usize = 64;
 
-/// A moment after which nobody waits for the call any more.
+/// The moment after which nobody waits for the call any more.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline(Instant);
 
@@ -37,7 +37,7 @@ impl Deadline {
     }
 }
 
-/// Armed timers without a call.
+/// Armed timers that no call uses.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     kept: Mutex<Kept>,
@@ -45,13 +45,13 @@ pub(crate) struct Timers {
 
 #[derive(Debug, Default)]
 struct Kept {
-    /// The runtime that the timers belong to: they are of no use to another.
+    /// The runtime to which the timers belong: another runtime cannot use them.
     runtime: Option<Id>,
     timers: Vec<Pin<Box<Sleep>>>,
 }
 
 impl Timers {
-    /// The result of `work`, or `None` when its time is up.
+    /// The result of `work`, or `None` once the deadline has passed.
     pub(crate) async fn run<T>(
         &self,
         deadline: Deadline,

@@ -1,7 +1,7 @@
-//! What a failed call is told: [`Error`], with a kind to branch on, a reason, facts, and whether to try again.
+//! The error of a failed call: [`Error`], with a kind to branch on, a reason, facts, and whether a retry makes sense.
 //!
-//! Failures come from three places, and each has one constructor: a gRPC status ([`Error::from_status`]), the
-//! connection ([`Error::connect`], or a status with a [`Lost`] inside), and this client itself.
+//! Errors have three origins, each with its constructors: a gRPC status ([`Error::from_status`]), the connection
+//! ([`Error::connect`], or a status with a [`Lost`] inside), and this client itself.
 
 mod kind;
 mod lost;
@@ -24,7 +24,7 @@ type Source = Arc<dyn StdError + Send + Sync>;
 
 /// Why a call failed.
 ///
-/// [`kind`](Error::kind) is what to branch on; the text is for people and never holds a key, a value or a token.
+/// [`kind`](Error::kind) is what to branch on; the text is for people and never contains a key, a value or a token.
 ///
 /// ```
 /// use prism_client::{Client, ErrorKind};
@@ -50,19 +50,19 @@ struct Inner {
 }
 
 impl Error {
-    /// What sort of failure this is.
+    /// The kind of this error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The reason that the gateway or the backend gave; `None` where it gave none or this client failed by itself.
+    /// The reason given by the gateway or the backend; `None` if they gave none, or if the client itself failed.
     #[must_use]
     pub fn reason(&self) -> Option<ErrorReason> {
         self.0.reason
     }
 
-    /// The gRPC status code, or the one that fits best where no status was received.
+    /// The gRPC status code, or the closest one if no status was received.
     #[must_use]
     pub fn code(&self) -> Code {
         self.0.code
@@ -74,22 +74,22 @@ impl Error {
         code_name(self.0.code)
     }
 
-    /// What was being done: `keyvalue.set`, `list.pop_left`, or `client` for a setting.
+    /// The operation: `keyvalue.set`, `list.pop_left`, or `client` for a setting.
     #[must_use]
     pub fn operation(&self) -> &'static str {
         self.0.operation
     }
 
-    /// The sentence that says what failed, without the operation and the reason.
+    /// The message, without the operation and the reason.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// Whether the same call may succeed later and cannot be applied twice by repeating it.
+    /// Whether the same call may succeed later, and repeating it cannot apply it twice.
     ///
-    /// The client has already repeated such calls, except those refused for a rate or for too many calls in flight, and
-    /// scans that have to start over.
+    /// The client has already retried such calls, except those refused for their rate or for too many calls in flight,
+    /// and scans that have to start over.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         let is_left_to_the_caller = matches!(
@@ -99,7 +99,7 @@ impl Error {
         is_left_to_the_caller || self.repeats_safely(self.0.no_side_effects)
     }
 
-    /// How long the other side asks to wait before the next attempt.
+    /// How long the server asks to wait before a retry.
     #[must_use]
     pub fn retry_delay(&self) -> Option<Duration> {
         self.0.retry_delay
@@ -123,13 +123,13 @@ impl Error {
         self.fact("size")?.parse().ok()
     }
 
-    /// A fact by its name in the status's `ErrorInfo`: `field`, `limit`, `size`, `namespace`, `applied`.
+    /// A fact from the status's `ErrorInfo`, by its name: `field`, `limit`, `size`, `namespace`, `applied`.
     #[must_use]
     pub fn fact(&self, name: &str) -> Option<&str> {
         self.0.facts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether this failure is one that the client repeats: nothing was applied, or repeating changes nothing.
+    /// Whether the client may retry after this error: nothing was applied, or repeating changes nothing.
     pub(crate) fn repeats_safely(&self, no_side_effects: bool) -> bool {
         match self.0.applied {
             Some(Applied::No) => true,
@@ -137,7 +137,7 @@ impl Error {
         }
     }
 
-    /// Reads a status, as far as it says anything: its `ErrorInfo`, or what this client attached, or the code.
+    /// Converts a status, as far as it has details: its `ErrorInfo`, or what this client attached, or the code.
     pub(crate) fn from_status(operation: &'static str, status: &Status) -> Self {
         if let Some(lost) = status.source().and_then(|source| source.downcast_ref::<Lost>()) {
             let mut error = Self::new(Code::Unavailable, operation, status.message().to_owned());
@@ -146,7 +146,7 @@ impl Error {
             return error;
         }
         if let Some(broken) = status.source().and_then(|source| source.downcast_ref::<prost::DecodeError>()) {
-            let mut error = Self::new(Code::Internal, operation, "the server's answer cannot be decoded");
+            let mut error = Self::new(Code::Internal, operation, "the server's response cannot be decoded");
             error.0.source = Some(Arc::new(broken.clone()));
             return error;
         }
@@ -171,7 +171,7 @@ impl Error {
         error
     }
 
-    /// No connection could be made, so nothing was sent.
+    /// No connection could be made, and nothing was sent.
     pub(crate) fn connect(operation: &'static str, retry_delay: Duration, source: Source) -> Self {
         let mut error = Self::new(Code::Unavailable, operation, source.to_string());
         error.0.applied = Some(Applied::No);
@@ -180,7 +180,7 @@ impl Error {
         error
     }
 
-    /// The call's own time was up.
+    /// The call's deadline has passed.
     pub(crate) fn deadline(operation: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let mut error = Self::new(Code::DeadlineExceeded, operation, message);
         error.0.reason = Some(ErrorReason::DeadlineExceeded);
@@ -196,9 +196,9 @@ impl Error {
         error
     }
 
-    /// A scan met other data behind its cursor than it had begun with.
+    /// A scan was resumed, but the data after its cursor is not what it began with.
     pub(crate) fn scan_interrupted(operation: &'static str) -> Self {
-        let message = "the scan cannot be completed: since it began the backend has lost its data, or the namespace has \
+        let message = "the scan cannot be completed: since it began, the backend has lost its data, or the namespace has \
                        moved to another backend";
         let mut error = Self::new(Code::Aborted, operation, message);
         error.0.reason = Some(ErrorReason::ScanInterrupted);
@@ -212,17 +212,17 @@ impl Error {
         error
     }
 
-    /// The address cannot be understood.
+    /// The address is invalid.
     pub(crate) fn address(expected: &'static str) -> Self {
         Self::setting(format!("the address is not valid: {expected}"))
     }
 
-    /// A setting of the client cannot be used.
+    /// A setting of the client is invalid.
     pub(crate) fn setting(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::InvalidArgument, "client", message)
     }
 
-    /// The same failure, of a call that changes nothing when repeated.
+    /// The same error, for a call that has no side effects.
     pub(crate) fn of_read(mut self, no_side_effects: bool) -> Self {
         self.0.no_side_effects = no_side_effects;
         self
@@ -335,6 +335,6 @@ mod tests {
         assert!(unavailable(Applied::Maybe).of_read(true).is_retryable());
 
         let silent = Error::from_status("keyvalue.set", &Status::unavailable("no details"));
-        assert!(!silent.is_retryable(), "without a word on `applied` it may have been applied");
+        assert!(!silent.is_retryable(), "without `applied`, the call may have been applied");
     }
 }

@@ -16,7 +16,7 @@ use crate::shared::Shared;
 /// Values by key in one namespace.
 ///
 /// A key is 1 to 4,096 bytes of UTF-8, a value 0 to 4 MiB − 16 KiB. The server checks both: `InvalidArgument` /
-/// `KEY_INVALID` or `VALUE_TOO_LARGE`. What any call may fail with is listed at [`Call`].
+/// `KEY_INVALID` or `VALUE_TOO_LARGE`. [`Call`] lists the errors that any call may have.
 #[derive(Clone)]
 pub struct KeyValue {
     shared: Arc<Shared>,
@@ -33,7 +33,7 @@ impl KeyValue {
     ///
     /// # Errors
     ///
-    /// `ResourceExhausted` / `MEMORY_LIMIT` if the backend is full: what the key held before is kept.
+    /// `ResourceExhausted` / `MEMORY_LIMIT` if the backend is full: the key keeps its previous value.
     pub fn set(&self, key: impl Into<String>, value: impl Into<Bytes>) -> Call<Set> {
         let (namespace, key, value) = (self.namespace(), key.into(), value.into());
         Call::new(&self.shared, SetRequest { namespace, key, value, ttl_seconds: None })
@@ -43,34 +43,34 @@ impl KeyValue {
     ///
     /// # Errors
     ///
-    /// `NotFound` / `KEY_NOT_FOUND` if there is no live key.
+    /// `NotFound` / `KEY_NOT_FOUND` if the key does not exist or has expired.
     pub fn get(&self, key: impl Into<String>) -> Call<Get> {
         Call::new(&self.shared, GetRequest { namespace: self.namespace(), key: key.into() })
     }
 
-    /// Removes `key`; whether a live key was removed. A missing key is an answer, not an error.
+    /// Removes `key` and returns whether it existed. A missing key is not an error.
     pub fn delete(&self, key: impl Into<String>) -> Call<Delete> {
         Call::new(&self.shared, DeleteRequest { namespace: self.namespace(), key: key.into() })
     }
 
-    /// Whether `key` is there and has not expired.
+    /// Whether `key` exists and has not expired.
     pub fn exists(&self, key: impl Into<String>) -> Call<Exists> {
         Call::new(&self.shared, ExistsRequest { namespace: self.namespace(), key: key.into() })
     }
 
-    /// The number of live keys that begin with `prefix`, 0 to 4,096 bytes; all keys where it is empty.
+    /// The number of live keys that begin with `prefix`, 0 to 4,096 bytes; all keys if it is empty.
     pub fn count(&self, prefix: impl Into<String>) -> Call<Count> {
         Call::new(&self.shared, CountRequest { namespace: self.namespace(), prefix: prefix.into() })
     }
 
-    /// The live keys that begin with `prefix` and their values, as a stream; all keys where it is empty. In
-    /// ascending byte order if the backend is ordered.
+    /// Streams the live keys that begin with `prefix` and their values; all keys if it is empty. In ascending byte
+    /// order if the backend is ordered.
     pub fn scan(&self, prefix: impl Into<String>) -> Scan<Entry> {
         let (namespace, prefix) = (self.namespace(), prefix.into());
         Scan::new(&self.shared, ScanRequest { namespace, prefix, ..ScanRequest::default() })
     }
 
-    /// The live keys that begin with `prefix`, without their values; otherwise as [`scan`](Self::scan).
+    /// Streams the live keys that begin with `prefix`, without their values; otherwise like [`scan`](Self::scan).
     pub fn scan_keys(&self, prefix: impl Into<String>) -> Scan<String> {
         let (namespace, prefix) = (self.namespace(), prefix.into());
         Scan::new(&self.shared, ScanKeysRequest { namespace, prefix, ..ScanKeysRequest::default() })

@@ -1,6 +1,6 @@
 //! The Rust client of Prism, the data-access gateway.
 //!
-//! A [`Client`] is a cheap handle on a few shared HTTP/2 connections. Creating it does no I/O; it connects when first
+//! A [`Client`] is a cheap handle to a few shared HTTP/2 connections. Creating it does no I/O; it connects when first
 //! used, and reconnects when a connection is lost. Data is in namespaces: [`Client::keyvalue`] and [`Client::list`] use
 //! the namespace `default`, [`Client::namespace`] selects another.
 //!

@@ -15,8 +15,8 @@ use crate::shared::Shared;
 /// Ordered lists of values in one namespace, pushed and popped at either end.
 ///
 /// A list key is 1 to 4,096 bytes of UTF-8, a value 0 to 4 MiB − 16 KiB. Lists and the keys of
-/// [`KeyValue`](crate::KeyValue) are separate. Pushes and pops are atomic and never repeated once they may have been
-/// applied. What any call may fail with is listed at [`Call`].
+/// [`KeyValue`](crate::KeyValue) are separate. Pushes and pops are atomic, and never retried if they may have been
+/// applied. [`Call`] lists the errors that any call may have.
 ///
 /// ```
 /// # mod fake { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fake/mod.rs")); }
@@ -43,7 +43,7 @@ impl List {
         Self { shared, namespace }
     }
 
-    /// Adds `value` at the left end (the head) and returns the new length. Creates the list.
+    /// Adds `value` at the left end (the head) and returns the new length. Creates the list if necessary.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ impl List {
         Call::new(&self.shared, PushLeftRequest { namespace, list_key, value })
     }
 
-    /// Adds `value` at the right end (the tail) and returns the new length. Creates the list.
+    /// Adds `value` at the right end (the tail) and returns the new length. Creates the list if necessary.
     ///
     /// # Errors
     ///
@@ -63,17 +63,17 @@ impl List {
         Call::new(&self.shared, PushRightRequest { namespace, list_key, value })
     }
 
-    /// Removes and returns the value at the left end; `None` if the list is empty or missing.
+    /// Removes and returns the value at the left end; `None` if the list does not exist.
     pub fn pop_left(&self, list_key: impl Into<String>) -> Call<PopLeft> {
         Call::new(&self.shared, PopLeftRequest { namespace: self.namespace(), list_key: list_key.into() })
     }
 
-    /// Removes and returns the value at the right end; `None` if the list is empty or missing.
+    /// Removes and returns the value at the right end; `None` if the list does not exist.
     pub fn pop_right(&self, list_key: impl Into<String>) -> Call<PopRight> {
         Call::new(&self.shared, PopRightRequest { namespace: self.namespace(), list_key: list_key.into() })
     }
 
-    /// The number of values in the list; 0 if it is missing.
+    /// The number of values in the list; 0 if it does not exist.
     pub fn length(&self, list_key: impl Into<String>) -> Call<Length> {
         Call::new(&self.shared, LengthRequest { namespace: self.namespace(), list_key: list_key.into() })
     }

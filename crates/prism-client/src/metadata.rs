@@ -1,20 +1,20 @@
-//! Metadata that a call sends: its client's, and its own.
+//! The metadata that a call sends: its client's, and its own.
 
 use tonic::metadata::{Ascii, KeyAndValueRef, MetadataKey, MetadataMap};
 
 use crate::error::Error;
 
-/// Adds an entry to `map`, in place of one of the same name.
+/// Adds an entry to `map`, replacing one of the same name.
 pub(crate) fn insert(map: &mut MetadataMap, name: &str, value: &str) -> Result<(), Error> {
     let key: MetadataKey<Ascii> =
-        name.parse().map_err(|_| Error::setting(format!("`{name}` is not a name for metadata")))?;
+        name.parse().map_err(|_| Error::setting(format!("`{name}` is not a valid metadata name")))?;
     let value =
         value.parse().map_err(|_| Error::setting(format!("the metadata `{name}` must be visible ASCII")))?;
     map.insert(key, value);
     Ok(())
 }
 
-/// What one call sends beside its client's metadata: nothing, as a rule. An entry that cannot be sent fails the call.
+/// What one call sends in addition to its client's metadata, usually nothing. An invalid entry fails the call.
 #[derive(Clone, Debug)]
 pub(crate) struct Own(Result<Option<Box<MetadataMap>>, Error>);
 
@@ -25,7 +25,7 @@ impl Default for Own {
 }
 
 impl Own {
-    /// Adds an entry, in place of one of the same name.
+    /// Adds an entry, replacing one of the same name.
     pub(crate) fn insert(&mut self, name: &str, value: &str) {
         if let Ok(map) = &mut self.0
             && let Err(error) = insert(map.get_or_insert_default(), name, value)
@@ -34,7 +34,7 @@ impl Own {
         }
     }
 
-    /// The client's metadata with this call's own in it.
+    /// The client's metadata, overridden by this call's own.
     pub(crate) fn over(&self, client: &MetadataMap) -> Result<MetadataMap, Error> {
         let mut map = client.clone();
         for entry in self.0.as_ref().map_err(Error::clone)?.iter().flat_map(|own| own.iter()) {

@@ -1,4 +1,4 @@
-//! The unary calls, one type each: which gRPC method, which messages, and what the caller gets.
+//! The unary calls, one type each: the gRPC method, its messages, and the result.
 //!
 //! The types have no values; they are the parameter of [`Call`](crate::Call).
 
@@ -20,9 +20,9 @@ use tonic::{Request, Response, Status};
 
 use crate::transport::Lease;
 
-/// A unary gRPC method. Implemented by the types of this module only.
+/// A unary gRPC method. Only the types of this module implement it.
 pub trait Method: sealed::Method {
-    /// What the caller gets.
+    /// The result of the call.
     type Output: Send;
 }
 
@@ -51,7 +51,7 @@ pub(crate) mod sealed {
     }
 }
 
-/// Whether calling the method at `path` changes nothing.
+/// Whether the method at `path` has no side effects.
 pub(crate) fn has_no_side_effects(path: &str) -> bool {
     methods::KNOWN.get(path).is_some_and(|method| method.no_side_effects)
 }
@@ -110,13 +110,13 @@ method!(
     Bytes, |response| response.value
 );
 method!(
-    /// Removes a key; whether it was there.
+    /// Removes a key and returns whether it existed.
     Delete, "/prism.interfaces.keyvalue.KeyValueBasicInterface/Delete", "keyvalue.delete",
     KeyValueBasicInterfaceClient::delete, keyvalue::DeleteRequest => keyvalue::DeleteResponse,
     bool, |response| response.found
 );
 method!(
-    /// Whether a key is there.
+    /// Whether a key exists.
     Exists, "/prism.interfaces.keyvalue.KeyValueBasicInterface/Exists", "keyvalue.exists",
     KeyValueBasicInterfaceClient::exists, keyvalue::ExistsRequest => keyvalue::ExistsResponse,
     bool, |response| response.exists
@@ -128,13 +128,13 @@ method!(
     u64, |response| response.count.max(0).unsigned_abs()
 );
 method!(
-    /// Adds a value at the left end; the new length.
+    /// Adds a value at the left end and returns the new length.
     PushLeft, "/prism.interfaces.list.ListBasicInterface/PushLeft", "list.push_left",
     ListBasicInterfaceClient::push_left, list::PushLeftRequest => list::PushLeftResponse,
     u64, |response| response.new_length.max(0).unsigned_abs()
 );
 method!(
-    /// Adds a value at the right end; the new length.
+    /// Adds a value at the right end and returns the new length.
     PushRight, "/prism.interfaces.list.ListBasicInterface/PushRight", "list.push_right",
     ListBasicInterfaceClient::push_right, list::PushRightRequest => list::PushRightResponse,
     u64, |response| response.new_length.max(0).unsigned_abs()

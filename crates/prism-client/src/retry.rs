@@ -1,17 +1,17 @@
-//! Whether and when a failed call is made again.
+//! Whether and when to retry a failed call.
 //!
-//! Repeated: what was surely not applied, and what changes nothing. The wait grows fourfold with each attempt, is
-//! never shorter than the server asked for, and never reaches past the deadline: then the error is returned at once.
+//! A call is retried if it certainly was not applied, or if it has no side effects. The wait grows fourfold with each
+//! attempt and is never shorter than what the server asked for; if it would pass the deadline, the call fails at once.
 
 use std::time::Duration;
 
 use crate::deadline::Deadline;
 use crate::error::Error;
 
-/// The wait before the second attempt where the server names none.
+/// The wait before the second attempt, unless the server asks for another.
 const WAIT_MIN: Duration = Duration::from_millis(10);
 
-/// The longest wait of our own choosing.
+/// The longest wait that this client chooses itself.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// The attempts of one call so far.
@@ -24,7 +24,7 @@ pub(crate) struct Retry {
 }
 
 impl Retry {
-    /// `attempts_max` counts the first attempt too.
+    /// `attempts_max` includes the first attempt.
     pub(crate) fn new(attempts_max: u32, no_side_effects: bool, deadline: Option<Deadline>) -> Self {
         Self { no_side_effects, deadline, attempts_left: attempts_max.saturating_sub(1), wait: WAIT_MIN }
     }
@@ -44,7 +44,7 @@ impl Retry {
     }
 }
 
-/// Up to a half longer, so that clients that failed together do not return together.
+/// Adds up to a half, so that clients that failed together do not return together.
 fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(1.0 + fastrand::f64() / 2.0)
 }

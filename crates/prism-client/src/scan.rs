@@ -1,4 +1,4 @@
-//! A scan: a stream of entries that goes on behind the last key when its connection is lost.
+//! A scan: a stream of entries that resumes after the last key when its connection is lost.
 //!
 //! ```text
 //!   New ──polled──▶ Opening ──ok──▶ Open ──end──▶ Done
@@ -36,20 +36,20 @@ use stall::Stall;
 /// A stream of [`Entry`]s ([`KeyValue::scan`](crate::KeyValue::scan)) or of keys
 /// ([`scan_keys`](crate::KeyValue::scan_keys)). Starts when first polled; options are set before.
 ///
-/// When the connection is lost midway, the scan goes on behind the last key that it delivered, with what is left of
-/// the limit, if the backend is ordered; if not, the error is returned. If the response header `prism-epoch` shows that the
-/// backend lost its data meanwhile, the scan ends with `Aborted` / `SCAN_INTERRUPTED`. It ends after an error; only a scan
-/// that ends without one is complete.
+/// If the connection is lost midway and the backend is ordered, the scan resumes after the last key that it delivered,
+/// with the rest of the limit; otherwise the error is returned. If the response header `prism-epoch` shows that the
+/// backend has lost its data meanwhile, the scan ends with `Aborted` / `SCAN_INTERRUPTED`. A scan ends after an error;
+/// only one that ends without an error is complete.
 ///
 /// # Errors
 ///
-/// An item may be any error that a [`Call`](crate::Call) fails with; `DeadlineExceeded` also when no entry came for
-/// the stall limit, and `Unimplemented` / `CURSOR_UNSUPPORTED` for [`start_after`](Scan::start_after) where the
-/// backend is not ordered.
+/// An item may be any error of a [`Call`](crate::Call); also `DeadlineExceeded` if no entry arrives within the stall
+/// timeout, and `Unimplemented` / `CURSOR_UNSUPPORTED` for [`start_after`](Scan::start_after) if the backend is not
+/// ordered.
 ///
 /// # Cancel safety
 ///
-/// [`next`](Scan::next) is cancel safe: an entry is delivered or stays. Dropping the scan resets its HTTP/2 stream.
+/// [`next`](Scan::next) is cancel safe: no entry is lost. Dropping the scan resets its HTTP/2 stream.
 #[must_use = "a scan does nothing until it is polled"]
 pub struct Scan<E: ScanItem> {
     shared: Arc<Shared>,
@@ -62,13 +62,13 @@ pub struct Scan<E: ScanItem> {
     state: State<E>,
     /// Attempts since the last entry.
     retry: Option<Retry>,
-    /// The loss that the current attempt recovers from with a cursor.
+    /// The loss from which the current attempt recovers with a cursor.
     recovering: Option<Error>,
     delivered: i64,
     last_key: String,
-    /// Identifies the data that the scan began with, if the backend says so.
+    /// Identifies the data with which the scan began, if the backend reports it.
     epoch: Option<AsciiMetadataValue>,
-    /// Every key so far was greater than the one before.
+    /// Whether every key so far was greater than the previous one.
     ascending: bool,
 }
 
@@ -102,7 +102,7 @@ impl<E: ScanItem> Scan<E> {
         }
     }
 
-    /// The most entries to return. 0, the default, means all; negative is `InvalidArgument` / `LIMIT_INVALID`.
+    /// The maximum number of entries. 0, the default, means all; negative is `InvalidArgument` / `LIMIT_INVALID`.
     pub fn limit(mut self, limit: i32) -> Self {
         *E::limit(&mut self.request) = limit;
         self
@@ -114,13 +114,13 @@ impl<E: ScanItem> Scan<E> {
         self
     }
 
-    /// The time for the whole scan, from its first poll. Default: none; at most a year.
+    /// The timeout of the whole scan, from its first poll. Default: none; at most a year.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Metadata sent with this scan, in place of the client's of the same name, as by [`Call::metadata`].
+    /// Metadata sent with this scan, replacing the client's entry of the same name, as with [`Call::metadata`].
     ///
     /// [`Call::metadata`]: crate::Call::metadata
     pub fn metadata(mut self, name: &str, value: &str) -> Self {
@@ -128,12 +128,12 @@ impl<E: ScanItem> Scan<E> {
         self
     }
 
-    /// The next entry; `None` at the end and after an error.
+    /// Returns the next entry; `None` at the end and after an error.
     pub async fn next(&mut self) -> Option<Result<E, Error>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// Takes the next step of the stream, whatever state it is in.
+    /// Takes the next step of the stream, in whatever state it is.
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step<E>> {
         loop {
             match &mut self.state {
@@ -166,7 +166,7 @@ impl<E: ScanItem> Scan<E> {
         }
     }
 
-    /// The future that opens the stream after `wait`, behind the last key if there is one.
+    /// The future that opens the stream after `wait`, resuming after the last key, if any.
     fn open(&self, wait: Duration) -> Opening<E> {
         let (shared, deadline, metadata) = (self.shared.clone(), self.deadline, self.metadata.clone());
         let mut message = self.request.clone();
@@ -195,7 +195,7 @@ impl<E: ScanItem> Scan<E> {
         })
     }
 
-    /// Whether the stream reads the data that the scan began with. Before the first entry nothing has been read of any.
+    /// Whether the stream reads the data with which the scan began. Before the first entry, any data will do.
     fn has_epoch_of(&mut self, response: &Opened<E>) -> bool {
         let epoch = response.metadata().get(EPOCH_HEADER);
         if self.delivered == 0 {
@@ -204,7 +204,7 @@ impl<E: ScanItem> Scan<E> {
         self.epoch.as_ref() == epoch
     }
 
-    /// Notes what a later cursor needs; an error if the server went back behind the cursor instead.
+    /// Records what a later cursor needs; an error if the server returned a key that is not after the cursor.
     fn accept(&mut self, item: E) -> Result<E, Error> {
         let greater = self.delivered == 0 || item.key() > self.last_key.as_str();
         if let Some(loss) = self.recovering.take()
@@ -220,7 +220,7 @@ impl<E: ScanItem> Scan<E> {
         Ok(item)
     }
 
-    /// Begins again behind the last key, if the failure passes and a cursor means anything; else what to end with.
+    /// Starts again after the last key, if the error is transient and a cursor is possible; otherwise the final error.
     fn recover(&mut self, error: Error) -> Result<(), Option<Error>> {
         if error.reason() == Some(ErrorReason::CursorUnsupported)
             && let Some(loss) = self.recovering.take()
@@ -269,7 +269,7 @@ impl<E: ScanItem> Stream for Scan<E> {
         }
         loop {
             if this.deadline.is_some_and(|deadline| deadline.left().is_zero()) {
-                return this.end(Some(Error::deadline(E::OPERATION, "the time for the scan is up")));
+                return this.end(Some(Error::deadline(E::OPERATION, "the scan's deadline passed")));
             }
             match this.poll_step(cx) {
                 Poll::Ready(Step::Item(item)) => {

@@ -1,4 +1,4 @@
-//! What every handle of a client shares: the connections, the timers and the settings of its calls.
+//! What all handles of a client share: the connections, the timers and the settings of its calls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::metadata::Own;
 use crate::trace::Traces;
 use crate::transport::{NoConnection, Pool};
 
-/// What is told of a failure that a further attempt follows.
+/// The callback for failures that will be retried.
 pub(crate) type OnRetry = Arc<dyn Fn(&Error) + Send + Sync>;
 
 pub(crate) struct Shared {
@@ -26,19 +26,19 @@ pub(crate) struct Shared {
     pub(crate) stall_timeout: Duration,
     pub(crate) attempts_max: u32,
     pub(crate) on_retry: Option<OnRetry>,
-    /// Makes the spans of calls, if they are wanted.
+    /// Creates the spans of calls, if tracing is on.
     pub(crate) traces: Option<Traces>,
 }
 
 impl Shared {
-    /// Tells whoever wants to know that a further attempt follows this failure.
+    /// Reports a failure that will be retried.
     pub(crate) fn retrying(&self, error: &Error) {
         if let Some(observer) = &self.on_retry {
             observer(error);
         }
     }
 
-    /// A request that carries the client's metadata and the call's own.
+    /// A request with the client's metadata and the call's own.
     pub(crate) fn request<T>(&self, message: T, own: &Own) -> Result<Request<T>, Error> {
         let mut request = Request::new(message);
         *request.metadata_mut() = own.over(&self.metadata)?;
@@ -47,7 +47,7 @@ impl Shared {
 }
 
 impl NoConnection {
-    /// The error of the call that wanted the connection.
+    /// The error of the call that needed the connection.
     pub(crate) fn of(self, operation: &'static str) -> Error {
         match self {
             Self::Failed { error, retry_delay } => Error::connect(operation, retry_delay, Arc::new(error)),

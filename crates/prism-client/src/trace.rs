@@ -1,8 +1,8 @@
-//! OpenTelemetry spans of a client's calls, by the process's own tracer provider.
+//! OpenTelemetry spans of a client's calls, created through the process's own tracer provider.
 //!
-//! A span covers a whole operation, repeated attempts included, and is a child of the context that is current when the
-//! operation begins. Names and attributes are those of <https://opentelemetry.io/docs/specs/semconv/rpc/grpc/>. Keys
-//! and values are in none.
+//! A span covers a whole operation, retries included, and is a child of the context that is current when the operation
+//! begins. Names and attributes are those of <https://opentelemetry.io/docs/specs/semconv/rpc/grpc/>. They never
+//! contain keys or values.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use crate::address::Address;
 use crate::error::Error;
 use crate::metadata::Own;
 
-/// Makes the spans of one client.
+/// Creates the spans of one client.
 #[derive(Debug)]
 pub(crate) struct Traces {
     server: Vec<KeyValue>,
@@ -35,14 +35,14 @@ impl Traces {
         Self { server }
     }
 
-    /// Begins the span of a call to the method at `path`, and makes it the parent of what the gateway does.
+    /// Starts the span of a call to the method at `path`, and makes it the parent of the gateway's span.
     pub(crate) fn begin(&self, path: &'static str, namespace: &str, metadata: &mut Own) -> Trace {
         let method = path.trim_start_matches('/');
         let mut attributes = self.server.clone();
         attributes.push(KeyValue::new("rpc.system.name", "grpc"));
         attributes.push(KeyValue::new("rpc.method", method));
         attributes.push(KeyValue::new("prism.namespace", namespace.to_owned()));
-        // Looked up each time: the application may set its provider after it made the client.
+        // Looked up each time: the application may set its provider after it has created the client.
         let tracer = global::tracer("prism-client");
         let builder = tracer.span_builder(method).with_kind(SpanKind::Client).with_attributes(attributes);
         let span = tracer.build_with_context(builder, &Context::current());
@@ -60,7 +60,7 @@ impl Traces {
     }
 }
 
-/// The span of an operation. Dropped before its end, it says that the caller gave it up.
+/// The span of an operation. If dropped early, it records that the caller cancelled.
 pub(crate) struct Trace(BoxedSpan);
 
 impl Trace {

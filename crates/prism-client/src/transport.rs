@@ -1,12 +1,12 @@
-//! HTTP/2 to the gateway: a few connections, opened when first needed and opened again when lost.
+//! HTTP/2 to the gateway: a few connections, opened when first needed and reopened when lost.
 //!
 //! | file | owns |
 //! |---|---|
-//! | `windows` | the flow-control numbers and their arithmetic |
+//! | `windows` | the flow-control windows and their arithmetic |
 //! | `dial` | from an address to an HTTP/2 connection |
-//! | `slot` | one place for a connection: connecting, back-off, replacing |
-//! | `pool` | which slot carries the next call, and how many calls at once |
-//! | `lease` | one call's use of a connection, as the service that the generated clients want |
+//! | `slot` | one slot for a connection: connecting, backoff, replacing |
+//! | `pool` | which slot carries the next call, and how many calls are in flight |
+//! | `lease` | one call's use of a connection, as the service that the generated clients need |
 
 mod dial;
 mod lease;

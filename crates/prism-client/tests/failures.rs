@@ -1,4 +1,4 @@
-//! What becomes of calls when the server, or the way to it, misbehaves.
+//! What happens to calls when the server, or the connection to it, misbehaves.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -24,7 +24,7 @@ async fn start(cuts: impl IntoIterator<Item = Cut>) -> (Fake, Client) {
     (fake, client)
 }
 
-/// A port that is bound, so that nobody else takes it, and refuses connections until it listens.
+/// A port that is bound, so that nobody else gets it, and refuses connections until it listens.
 fn not_listening() -> TcpSocket {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
@@ -153,7 +153,7 @@ async fn silence_ends_at_the_deadline() {
     while fake.calls().is_empty() {
         tokio::task::yield_now().await;
     }
-    // From here on time passes only when nothing else happens.
+    // From here on, time passes only when nothing else happens.
     tokio::time::pause();
     let error = call.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DeadlineExceeded);
@@ -172,7 +172,7 @@ async fn a_server_that_accepts_and_says_nothing_is_given_up_at_the_deadline() {
 async fn dropping_a_call_resets_its_stream() {
     let (fake, client) = start([]).await;
     fake.fail([Fault::Silence]);
-    // The server keeps the deadline, too: only a reset comes this early.
+    // The server enforces the deadline, too: only a reset arrives this early.
     let call = tokio::spawn(client.keyvalue().get("k").timeout(Duration::from_secs(3600)).into_future());
     while fake.calls().is_empty() {
         tokio::task::yield_now().await;

@@ -60,7 +60,7 @@ async fn a_scan_that_goes_on_in_other_data_is_interrupted() {
 async fn a_scan_that_goes_on_in_its_data_is_complete() {
     let (fake, client) = ten_keys().await;
     fake.fail([Fault::After(3, lost()), Fault::Status(lost()), Fault::After(2, lost())]);
-    // The one that fails at once sends none.
+    // The one that fails at once sends no epoch.
     fake.state.epochs.lock().unwrap().extend([Some("a"); 3]);
     assert_eq!(client.keyvalue().scan("k").map(Result::unwrap).count().await, 10);
 }
@@ -118,7 +118,7 @@ async fn a_stalled_scan_ends_at_its_limit_and_delivers_what_came() {
     let mut scan = client.keyvalue().scan("k");
     assert_eq!(scan.next().await.unwrap().unwrap().key, "k0");
     assert_eq!(scan.next().await.unwrap().unwrap().key, "k1");
-    // From here on time passes only when nothing else happens.
+    // From here on, time passes only when nothing else happens.
     tokio::time::pause();
     let begun = Instant::now();
     let error = scan.next().await.unwrap().unwrap_err();

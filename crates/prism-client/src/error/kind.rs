@@ -1,12 +1,12 @@
-//! The kinds of failure that a caller branches on.
+//! The kinds of error on which a caller branches.
 
 use prism_proto::ErrorReason;
 use tonic::Code;
 
-/// What sort of failure an [`Error`](crate::Error) is.
+/// The kind of an [`Error`](crate::Error).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// There is no live key of that name.
+    /// The key does not exist or has expired.
     NotFound,
     /// The request or a setting of the client breaks a rule; the same call will fail again.
     InvalidArgument,
@@ -14,31 +14,31 @@ pub enum ErrorKind {
     NamespaceNotFound,
     /// The configuration does not allow the call: the interface is not served, or the namespace is read-only.
     FailedPrecondition,
-    /// The gateway or the backend cannot be reached, or was lost on the way.
+    /// The gateway or the backend cannot be reached, or the connection was lost.
     Unavailable,
-    /// The call's time was up. A write may still have been applied.
+    /// The call's deadline passed. A write may still have been applied.
     DeadlineExceeded,
-    /// A limit was met: memory, rate, or calls in flight.
+    /// A limit was reached: memory, rate, or calls in flight.
     ResourceExhausted,
-    /// The token is missing or not known.
+    /// The token is missing or unknown.
     Unauthenticated,
     /// The token does not allow the call.
     PermissionDenied,
-    /// The backend does not offer what was asked for.
+    /// The backend does not offer what was requested.
     Unimplemented,
-    /// The operation cannot be completed and may be started over: a scan whose backend lost its data midway.
+    /// The operation cannot be completed; it may be started over: a scan whose backend lost its data midway.
     Aborted,
-    /// The other side cancelled the call. A write may still have been applied.
+    /// The server cancelled the call. A write may still have been applied.
     Cancelled,
     /// The client was closed before the call.
     Closed,
-    /// A bug on the other side, or an answer that is no answer.
+    /// A bug in the server, or an invalid response.
     Internal,
 }
 
 impl ErrorKind {
-    /// The one table from gRPC codes to kinds. The reason only tells a missing namespace from the other failed
-    /// preconditions: without it the code decides.
+    /// The only table from gRPC codes to kinds. The reason only distinguishes a missing namespace from other failed
+    /// preconditions; everything else follows from the code.
     pub(super) fn of(code: Code, reason: Option<ErrorReason>) -> Self {
         match code {
             Code::NotFound => Self::NotFound,

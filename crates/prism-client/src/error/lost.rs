@@ -1,8 +1,8 @@
-//! A call that HTTP/2 lost, and whether the server may have acted on it.
+//! A call that was lost by HTTP/2, and whether the server may have acted on it.
 //!
 //! | what happened | applied |
 //! |---|---|
-//! | the connection took no further request | no |
+//! | the connection accepted no further request | no |
 //! | RST_STREAM with REFUSED_STREAM | no: RFC 9113, section 8.7, promises it |
 //! | GOAWAY that names an earlier stream as the last | no: same section |
 //! | anything else | maybe |
@@ -27,17 +27,17 @@ impl Lost {
         Self { applied: Applied::No, error: Arc::new(error) }
     }
 
-    /// The request was on its way; the error decides how far it came.
+    /// The request had been sent; the error decides whether the server may have acted on it.
     ///
-    /// h2 gives a stream the remote GOAWAY only if its number is above the last one that the peer will process; the
-    /// others live on, and end with an I/O error if the connection goes first.
+    /// h2 passes a remote GOAWAY to a stream only if its number is above the last one that the peer will process; the
+    /// other streams live on, and end with an I/O error if the connection is lost first.
     pub(crate) fn sent(error: h2::Error) -> Self {
         let is_refusal = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
         let is_unprocessed = error.is_remote() && (is_refusal || error.is_go_away());
         Self { applied: if is_unprocessed { Applied::No } else { Applied::Maybe }, error: Arc::new(error) }
     }
 
-    /// The answer's body broke off: the server was at work already, whatever the error says.
+    /// The response's body broke off: the server had already begun, whatever the error says.
     pub(crate) fn midway(error: h2::Error) -> Self {
         Self { applied: Applied::Maybe, error: Arc::new(error) }
     }
@@ -55,7 +55,7 @@ impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.applied {
             Applied::No => "the server refused the request without acting on it",
-            Applied::Maybe => "the connection was lost before the answer; the call may have been applied",
+            Applied::Maybe => "the connection was lost before the response; the call may have been applied",
         })
     }
 }

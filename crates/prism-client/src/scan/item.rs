@@ -1,4 +1,4 @@
-//! What a scan returns: entries or keys, and the gRPC method behind each.
+//! What a scan returns, entries or keys, and the gRPC method of each.
 
 use std::future::Future;
 

@@ -1,5 +1,5 @@
-//! How long a scan has been waiting for its next entry. Counts only while the caller waits, so a slow reader never
-//! stalls its own scan.
+//! How long a scan has been waiting for its next entry. Only the time during which the caller waits counts, so a slow
+//! reader never stalls its own scan.
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use crate::deadline::Deadline;
 #[derive(Debug)]
 pub(super) struct Stall {
     limit: Duration,
-    /// Until when the caller waits for the entry that has not come.
+    /// Until when the caller waits for the next entry.
     waiting_until: Option<Deadline>,
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -23,12 +23,12 @@ impl Stall {
         Self { limit, waiting_until: None, timer: None }
     }
 
-    /// An entry came.
+    /// An entry has arrived.
     pub(super) fn progress(&mut self) {
         self.waiting_until = None;
     }
 
-    /// Waits for the stall limit or the scan's deadline, whichever is first; the message of the error.
+    /// Waits for the stall timeout or the scan's deadline, whichever comes first, and returns the error's message.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Deadline>) -> Poll<String> {
         let stalled = self.waiting_until.get_or_insert_with(|| Deadline::after(self.limit)).instant();
         let until = deadline.map_or(stalled, |deadline| deadline.instant().min(stalled));
@@ -38,9 +38,9 @@ impl Stall {
         }
         ready!(timer.as_mut().poll(cx));
         Poll::Ready(if Instant::now() >= stalled {
-            format!("no entry came for {:?}", self.limit)
+            format!("no entry arrived for {:?}", self.limit)
         } else {
-            "the time for the scan is up".to_owned()
+            "the scan's deadline passed".to_owned()
         })
     }
 }

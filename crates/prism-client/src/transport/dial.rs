@@ -19,17 +19,17 @@ use super::windows::Windows;
 #[derive(Clone)]
 pub(crate) struct Sender {
     streams: h2::client::SendRequest<Bytes>,
-    /// Set once the connection takes no further streams.
+    /// Set once the connection accepts no further streams.
     is_over: Arc<AtomicBool>,
 }
 
 impl Sender {
-    /// Whether a further request is certain to fail.
+    /// Whether another request is certain to fail.
     pub(crate) fn is_closed(&self) -> bool {
         self.is_over.load(Ordering::Relaxed)
     }
 
-    /// The handle to open a stream with. An error says that the connection is over, and marks it so.
+    /// The handle for opening a stream. An error means that the connection is over, and marks it so.
     pub(crate) async fn ready(self) -> Result<h2::client::SendRequest<Bytes>, h2::Error> {
         self.streams.ready().await.inspect_err(|_| self.is_over.store(true, Ordering::Relaxed))
     }
@@ -41,19 +41,19 @@ impl fmt::Debug for Sender {
     }
 }
 
-/// The largest headers or trailers of an answer: what gRPC's own clients take.
+/// The maximum size of a response's headers or trailers: what gRPC's own clients accept.
 const HEADERS_BYTES_MAX: u32 = 16 * 1024;
 
-/// Streams cancelled here whose late frames are still expected, for a second each. h2's 50 is fewer than the calls
-/// that one burst may cancel.
+/// How many streams cancelled here may still receive late frames, for a second each. h2's default of 50 is fewer than
+/// the calls that one burst may cancel.
 const CANCELLED_STREAMS_MAX: usize = 1024;
 
-/// Where to connect to, and how.
+/// Where and how to connect.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) address: Address,
     pub(crate) windows: Windows,
-    /// For looking up, connecting and all addresses together.
+    /// The timeout for resolving and trying all addresses.
     pub(crate) timeout: Duration,
 }
 
@@ -66,7 +66,7 @@ impl Target {
             .map_err(|error| ConnectError { address: self.address.to_string(), error: Arc::new(error) })
     }
 
-    /// Sends what begins HTTP/2, which a new connection takes at once.
+    /// Sends the start of HTTP/2, which a new connection accepts at once.
     async fn handshake(&self, stream: Stream) -> io::Result<Sender> {
         let (streams, connection) = h2::client::Builder::new()
             .max_frame_size(limits::FRAME_BYTES_MAX)
@@ -91,7 +91,7 @@ impl Target {
     }
 }
 
-/// Why no connection could be made. Names the address, which the caller chose and which is no secret.
+/// Why no connection could be made. Names the address, which the caller chose and which is not secret.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectError {
     address: String,
@@ -99,9 +99,9 @@ pub(crate) struct ConnectError {
 }
 
 impl ConnectError {
-    /// The attempt ended with the runtime that it ran on.
+    /// The attempt ended together with the runtime on which it ran.
     pub(crate) fn interrupted(address: &Address) -> Self {
-        let error = io::Error::new(io::ErrorKind::Interrupted, "the runtime that was connecting has ended");
+        let error = io::Error::new(io::ErrorKind::Interrupted, "the runtime of the attempt has ended");
         Self { address: address.to_string(), error: Arc::new(error) }
     }
 }

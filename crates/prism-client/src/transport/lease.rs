@@ -1,5 +1,5 @@
-//! One call's use of a connection: the service that the generated clients send their request through. Holds its
-//! place in the connection's load until the answer has been read or dropped.
+//! One call's use of a connection: the service through which the generated clients send their request. It counts
+//! towards the connection's load until the response has been read or dropped.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ use super::dial::Sender;
 use super::slot::Slot;
 use crate::error::Lost;
 
-/// A connection for one request. Dropping the request's future or the answer's body resets the stream.
+/// A connection for one request. Dropping the request's future or the response's body resets the stream.
 #[derive(Debug)]
 pub struct Lease {
     sender: Sender,
@@ -50,8 +50,8 @@ impl Service<Request<tonic::body::Body>> for Lease {
             let mut streams = sender.ready().await.map_err(Lost::unsent)?;
             let (answer, mut sending) =
                 streams.send_request(Request::from_parts(head, ()), false).map_err(Lost::unsent)?;
-            // Handed over at once, whatever the window: it is in memory anyway, and so one write takes it and its
-            // headers.
+            // Handed over at once, whatever the window: it is in memory anyway, and this way one write sends it
+            // together with its headers.
             sending.send_data(message, true).map_err(Lost::sent)?;
             let response = answer.await.map_err(Lost::sent)?;
             Ok(response.map(|incoming| Answer { incoming, _load: load }))
@@ -64,7 +64,7 @@ async fn whole(body: tonic::body::Body) -> Result<Bytes, Status> {
     Ok(body.collect().await?.to_bytes())
 }
 
-/// The body of an answer.
+/// The body of a response.
 #[derive(Debug)]
 pub struct Answer {
     incoming: RecvStream,
@@ -79,7 +79,7 @@ impl Body for Answer {
         let incoming = &mut self.get_mut().incoming;
         match ready!(incoming.poll_data(cx)) {
             Some(Ok(data)) => {
-                // Fails only if more is given back than was taken.
+                // Fails only if more is released than was received.
                 let _ = incoming.flow_control().release_capacity(data.len());
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
@@ -97,7 +97,7 @@ impl Body for Answer {
     }
 }
 
-/// One call's place: its permit in the pool, and its part of a slot's load.
+/// One call's slot: its permit from the pool, and its part of a connection slot's load.
 #[derive(Debug)]
 pub(super) struct Load {
     slot: Arc<Slot>,

@@ -1,4 +1,4 @@
-//! Which connection carries the next call, and how many calls are under way at once.
+//! Which connection carries the next call, and how many calls are in flight.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,11 +8,11 @@ use super::dial::Target;
 use super::lease::{Lease, Load};
 use super::slot::{NoConnection, Slot};
 
-/// How many calls a connection carries before the next one is used. Calls that share a connection also share its
-/// reads and writes, which costs both sides less than a connection each; past some 16 there is little left to gain.
+/// How many calls a connection carries before the next one is used. Calls that share a connection also share its reads
+/// and writes, which costs both sides less than a connection each; beyond some 16 there is little left to gain.
 const CALLS_SHARED: usize = 16;
 
-// `pick` evens loads out in steps of CALLS_SHARED, so a connection's share of a full pool is exact only in such steps.
+// `pick` balances loads in steps of CALLS_SHARED, so a connection's share of a full pool is exact only in such steps.
 const _: () = assert!(super::STREAMS_PER_CONNECTION.is_multiple_of(CALLS_SHARED));
 
 /// A fixed number of slots, and permits for the calls in them.
@@ -20,12 +20,12 @@ const _: () = assert!(super::STREAMS_PER_CONNECTION.is_multiple_of(CALLS_SHARED)
 pub(crate) struct Pool {
     slots: Box<[Arc<Slot>]>,
     permits: Arc<Semaphore>,
-    /// Held while a slot is chosen and its load raised, never across an await.
+    /// Held while a slot is chosen and its load increased, never across an await.
     picking: Mutex<()>,
 }
 
 impl Pool {
-    /// `connections` slots that carry `calls_max` calls between them; further calls wait.
+    /// `connections` slots that together carry `calls_max` calls; further calls wait.
     pub(crate) fn new(target: Target, connections: usize, calls_max: usize) -> Self {
         let target = Arc::new(target);
         Self {
@@ -35,7 +35,7 @@ impl Pool {
         }
     }
 
-    /// Waits for a place, then for a connection, for one call.
+    /// Waits for a permit, then for a connection, for one call.
     pub(crate) async fn lease(&self) -> Result<Lease, NoConnection> {
         let permit = self.permits.clone().acquire_owned().await.map_err(|_| NoConnection::Closed)?;
         let load = self.pick(permit);
@@ -43,14 +43,14 @@ impl Pool {
         Ok(Lease::new(sender, load))
     }
 
-    /// Ends every wait and lets go of the connections, which close when the calls under way are done.
+    /// Ends every wait and releases the connections, which close when the calls in flight are done.
     pub(crate) fn close(&self) {
         self.permits.close();
         self.slots.iter().for_each(|slot| slot.close());
     }
 
-    /// The least loaded slot, counted in steps of [`CALLS_SHARED`]; the first of equals. While it has no connection
-    /// yet another that has one takes the call, unless that one is full.
+    /// The slot with the least load, counted in steps of [`CALLS_SHARED`]; the first of equals. While it has no
+    /// connection yet, another slot that has one takes the call, unless that one is full.
     fn pick(&self, permit: OwnedSemaphorePermit) -> Load {
         let _picking = self.picking.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let step = |slot: &Arc<Slot>| slot.load() / CALLS_SHARED;

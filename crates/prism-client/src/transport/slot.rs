@@ -1,5 +1,5 @@
-//! One place for a connection: opens it when first asked, shares one attempt among all who wait, waits longer after
-//! each failure, and opens a new one when the old is lost.
+//! One slot for a connection: connects when first needed, shares one attempt among all that wait, backs off after each
+//! failure, and reconnects when the connection is lost.
 //!
 //! ```text
 //!   Idle ──asked──▶ Connecting ──ok──▶ Ready ──lost, then asked──▶ Connecting
@@ -17,24 +17,24 @@ use tokio::time::Instant;
 
 use super::dial::{ConnectError, Sender, Target};
 
-/// The back-off after a first failure; it doubles with each further one.
+/// The backoff after a first failure; it doubles with each further one.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 
-/// The longest back-off: how late a server's return may be noticed.
+/// The longest backoff: how late a server's return may be noticed.
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Slot {
     target: Arc<Target>,
     place: Mutex<Place>,
-    /// Calls that use this slot now.
+    /// Calls that currently use this slot.
     pub(super) load: AtomicUsize,
 }
 
 #[derive(Debug)]
 struct Place {
     state: State,
-    /// Failures to connect in a row.
+    /// Consecutive failed connection attempts.
     failures: u32,
 }
 
@@ -49,10 +49,10 @@ enum State {
 
 type Outcome = Result<Sender, ConnectError>;
 
-/// Why a slot has no connection to give.
+/// Why a slot has no connection.
 #[derive(Debug)]
 pub(crate) enum NoConnection {
-    /// Connecting failed; there is no point in trying again before the delay is over.
+    /// Connecting failed; trying again is pointless before the delay has passed.
     Failed { error: ConnectError, retry_delay: Duration },
     /// The client is closed.
     Closed,
@@ -72,7 +72,7 @@ impl Slot {
         matches!(&self.lock().state, State::Ready(sender) if !sender.is_closed())
     }
 
-    /// The connection, opened if need be. Dropping the future does not end the attempt: others may wait for it.
+    /// The connection, opened if necessary. Dropping the future does not end the attempt: others may wait for it.
     pub(super) async fn connection(self: &Arc<Self>) -> Result<Sender, NoConnection> {
         let mut attempt = match self.connection_or_attempt() {
             Ok(sender) => return Ok(sender),
@@ -90,7 +90,7 @@ impl Slot {
         }
     }
 
-    /// Begins to connect, if there is neither a connection nor an attempt.
+    /// Starts connecting, unless there is a connection or an attempt.
     pub(super) fn prepare(self: &Arc<Self>) {
         drop(self.connection_or_attempt());
     }
@@ -105,7 +105,7 @@ impl Slot {
         match &place.state {
             State::Ready(sender) if !sender.is_closed() => return Ok(sender.clone()),
             State::Closed => return Err(None),
-            // An attempt whose sender is gone without an outcome died with its runtime.
+            // An attempt whose sender is gone without an outcome ended with its runtime.
             State::Connecting(attempt) if attempt.has_changed().is_ok() => return Err(Some(attempt.clone())),
             State::Failed { error, until } if Instant::now() < *until => {
                 return Err(Some(watch::Sender::new(Some(Err(error.clone()))).subscribe()));
@@ -117,7 +117,7 @@ impl Slot {
         Err(Some(attempt))
     }
 
-    /// Spawns an attempt to connect. It ends within the target's time limit, or when nobody waits any more.
+    /// Spawns a connection attempt. It ends within the target's timeout, or when nobody waits any more.
     fn attempt(self: &Arc<Self>) -> watch::Receiver<Option<Outcome>> {
         let (report, attempt) = watch::channel(None);
         let slot = Arc::downgrade(self);
@@ -166,8 +166,8 @@ impl Slot {
     }
 }
 
-/// The wait after failure number `failures` (from 0): doubling up to a second, of which the last half is random so
-/// that clients of a restarted server do not return all at once.
+/// The wait after failure number `failures` (from 0): doubling up to a second, with its last half random, so that the
+/// clients of a restarted server do not all return at once.
 fn backoff(failures: u32) -> Duration {
     let full = BACKOFF_MIN.saturating_mul(1 << failures.min(10)).min(BACKOFF_MAX);
     full.mul_f64(0.5 + fastrand::f64() / 2.0)

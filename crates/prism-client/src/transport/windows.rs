@@ -1,21 +1,21 @@
 //! HTTP/2 flow control: how much unread data a connection holds.
 //!
-//! Unread data of one stream counts against its whole connection, so scans, whose readers may be slow, never share
-//! a connection with unary calls, and their windows together stay under their connection's.
+//! Unread data of one stream counts against its whole connection. Scans may have slow readers, so they never share a
+//! connection with unary calls, and their windows together are smaller than their connection's.
 
 /// One scan's unread data: 256 KiB, a quarter of a gigabyte per second at a round trip of 1 ms.
 const SCAN_STREAM_BYTES: u32 = 256 * 1024;
 
-/// The scans that one connection carries.
+/// The number of scans that one connection carries.
 pub(crate) const STREAMS_PER_CONNECTION: usize = 64;
 
-/// 64 scans × 256 KiB = 16 MiB, and one stream more: with every reader stopped there is still room.
+/// 64 scans × 256 KiB = 16 MiB, plus one stream: even if all readers have stopped, there is room.
 const SCAN_CONNECTION_BYTES: u32 = (STREAMS_PER_CONNECTION as u32 + 1) * SCAN_STREAM_BYTES;
 
-/// One unary answer's unread data: 1 MiB, so the largest answer (4 MiB) takes four round trips.
+/// One unary response's unread data: 1 MiB, so the largest response (4 MiB) takes four round trips.
 const UNARY_STREAM_BYTES: u32 = 1024 * 1024;
 
-/// 16 answers of 1 MiB at once. More may be on their way: an answer is read as it comes, so none sits on the window.
+/// 16 responses of 1 MiB each. More may be in flight: a response is read as it arrives, so none occupies the window.
 const UNARY_CONNECTION_BYTES: u32 = 16 * UNARY_STREAM_BYTES;
 
 /// The windows of one kind of connection, in bytes.

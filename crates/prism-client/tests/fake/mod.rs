@@ -1,5 +1,5 @@
-// A gateway in the test's own process: KeyValue and List in memory, and misbehaviour on request. The doctests include
-// this file, so it holds no inner comments or attributes.
+// A gateway in the test's own process: KeyValue and List in memory, with misbehaviour on request. The doctests include
+// this file, so it has no inner comments or attributes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -26,16 +26,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
-/// What the fake does instead of answering.
+/// What the fake does instead of responding normally.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// Answers with this status.
+    /// Responds with this status.
     Status(Status),
-    /// Never answers.
+    /// Never responds.
     Silence,
-    /// Does what was asked, and then answers with this status.
+    /// Executes the call, but responds with this status.
     Applied(Status),
-    /// A scan fails with this status after so many entries.
+    /// A scan fails with this status after this many entries.
     After(usize, Status),
 }
 
@@ -44,9 +44,9 @@ pub enum Fault {
 pub enum Cut {
     /// Closes it once it has read a request.
     Drop,
-    /// Answers the request with GOAWAY, last stream 0.
+    /// Responds to the request with GOAWAY, last stream 0.
     GoAway,
-    /// Answers the request with RST_STREAM, REFUSED_STREAM, and closes once that was read.
+    /// Responds to the request with RST_STREAM, REFUSED_STREAM, and closes once that was read.
     Refuse,
 }
 
@@ -55,13 +55,13 @@ pub struct State {
     values: Mutex<BTreeMap<(String, String), Bytes>>,
     lists: Mutex<BTreeMap<(String, String), VecDeque<Bytes>>>,
     faults: Mutex<VecDeque<Fault>>,
-    /// Every call's method, namespace-free, in order.
+    /// Every call's method, without its namespace, in order.
     pub calls: Mutex<Vec<String>>,
     pub metadata: Mutex<MetadataMap>,
     pub scans: Mutex<Vec<ScanRequest>>,
-    /// What the next scans send as `prism-epoch`, one each.
+    /// What the next scans send as `prism-epoch`, one value per scan.
     pub epochs: Mutex<VecDeque<Option<&'static str>>>,
-    /// Calls whose future was dropped before it was done.
+    /// Calls whose future was dropped before completion.
     pub dropped: AtomicUsize,
     pub connections: AtomicUsize,
     dropped_signal: tokio::sync::Notify,
@@ -85,7 +85,7 @@ impl Fake {
         Self::cutting([]).await
     }
 
-    /// Treats the first connections as told and serves the rest.
+    /// Treats the first connections as specified and serves the rest.
     pub async fn cutting(cuts: impl IntoIterator<Item = Cut>) -> Self {
         Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), cuts)
     }
@@ -111,7 +111,7 @@ impl Fake {
         self.address.to_string()
     }
 
-    /// The next calls meet these faults, one each.
+    /// The next calls meet these faults, one fault per call.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
         self.state.faults.lock().unwrap().extend(faults);
     }
@@ -150,7 +150,7 @@ fn incoming(
     })
 }
 
-/// Speaks just enough HTTP/2 to read the first request and to be rude about it.
+/// Speaks just enough HTTP/2 to read the first request and then misbehave.
 async fn misbehave(mut stream: TcpStream, cut: Cut) {
     use tokio::io::AsyncWriteExt as _;
     const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
@@ -176,7 +176,7 @@ async fn misbehave(mut stream: TcpStream, cut: Cut) {
                 while stream.read(&mut [0; 1024]).await.is_ok_and(|read| read > 0) {}
             }
             if matches!(cut, Cut::Refuse) {
-                // With the rest of the request unread, closing would be a TCP reset that overtakes the answer.
+                // With the rest of the request unread, closing would cause a TCP reset that overtakes the response.
                 stream.shutdown().await.unwrap();
                 while stream.read(&mut [0; 1024]).await.is_ok_and(|read| read > 0) {}
             }
@@ -185,7 +185,7 @@ async fn misbehave(mut stream: TcpStream, cut: Cut) {
     }
 }
 
-/// Notes that a call was dropped unless it is defused.
+/// Records that a call was dropped, unless defused.
 struct Dropped<'a>(Option<&'a State>);
 
 impl Drop for Dropped<'_> {
@@ -249,7 +249,7 @@ impl KeyValueBasicInterface for State {
         self.meet("get", request, |asked| {
             match self.values.lock().unwrap().get(&(asked.namespace, asked.key)) {
                 Some(value) => Ok(GetResponse { value: value.clone() }),
-                None => Err(Error::new(ErrorReason::KeyNotFound, "there is no such key").into()),
+                None => Err(Error::new(ErrorReason::KeyNotFound, "the key does not exist").into()),
             }
         })
         .await
