@@ -1,5 +1,5 @@
-//! Arguments from Python: what they may be, and how they are read. A wrong type is a `TypeError` that names the
-//! argument; a number too large for the wire is sent as the largest, for the server to judge.
+//! Conversion of arguments from Python. A wrong type is a `TypeError` that names the argument; a number too large for
+//! the wire is sent as the largest possible, for the server to judge.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ pub(crate) fn string<'a, 'py>(
     object.cast().map_err(|_| wrong(object, name, "str"))
 }
 
-/// The text of a `str` argument: anything but lone surrogates can be sent.
+/// The text of a `str` argument: anything except lone surrogates can be sent.
 pub(crate) fn text(object: &Bound<'_, PyAny>, name: &str) -> PyResult<String> {
     match string(object, name)?.to_str() {
         Ok(text) => Ok(text.to_owned()),
-        Err(_) => Err(failure::argument(object.py(), name, "holds a lone surrogate, which UTF-8 cannot")),
+        Err(_) => Err(failure::argument(object.py(), name, "must not contain lone surrogates")),
     }
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn metadata(object: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<(Strin
     mapping.items()?.iter().map(pair).collect()
 }
 
-/// The bytes of a bytes-like `value`, copied: it may change while the call is under way.
+/// The bytes of a bytes-like `value`, copied: it may change while the call is in flight.
 pub(crate) fn value(object: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     if let Ok(bytes) = object.cast::<PyBytes>() {
         return Ok(Bytes::copy_from_slice(bytes.as_bytes()));
@@ -57,7 +57,7 @@ pub(crate) fn limit(object: &Bound<'_, PyAny>) -> PyResult<i32> {
     saturating(object, "limit", i32::MIN, i32::MAX)
 }
 
-/// An optional time limit in seconds; infinite means as long as can be.
+/// An optional timeout in seconds; infinity means the maximum.
 pub(crate) fn timeout(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
     let Some(object) = object else { return Ok(None) };
     let seconds: f64 = object.extract().map_err(|_| wrong(object, "timeout", "float or None"))?;

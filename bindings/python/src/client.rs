@@ -1,4 +1,4 @@
-//! The class `Client`: the verbs, each for both halves of the package. The first argument tells them apart: an event
+//! The class `Client`: the verbs, each for both halves of the package. The first argument distinguishes them: an event
 //! loop's `Completions`, or `None` to wait.
 
 use std::collections::HashMap;
@@ -16,11 +16,11 @@ use crate::run::run;
 use crate::runtime::Local;
 use crate::scan::Scan;
 
-/// A client of one gateway; in a forked child, a fresh one with the same settings.
+/// A client of one gateway; in a forked child, a new one with the same settings.
 #[pyclass(frozen, module = "prism._native")]
 pub(crate) struct Client {
     shared: Arc<Shared>,
-    /// What the calls made by this handle send beside the client's own metadata.
+    /// What this handle's calls send in addition to the client's own metadata.
     metadata: HashMap<String, String>,
 }
 
@@ -64,7 +64,7 @@ impl Client {
         Ok(Self { shared: Arc::new(Shared { settings, made }), metadata: HashMap::new() })
     }
 
-    /// The same client, for calls that send this metadata, too.
+    /// The same client, for calls that also send this metadata.
     fn with_metadata(&self, metadata: HashMap<String, String>) -> Self {
         Self { shared: Arc::clone(&self.shared), metadata }
     }
@@ -276,7 +276,7 @@ impl Client {
         Ok(self.client(py)?.namespace(name))
     }
 
-    /// This process's client: after a fork the parent's is left alone and another one is made.
+    /// This process's client: after a fork, the parent's is left alone and a new one is created.
     fn client(&self, py: Python<'_>) -> PyResult<prism_client::Client> {
         let mut made = self.shared.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = made.client.get() {

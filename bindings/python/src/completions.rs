@@ -1,7 +1,7 @@
 //! Results on their way from the background thread to one event loop.
 //!
 //! The background thread pushes a result and, if it is the first one waiting, makes a file descriptor readable. The
-//! loop watches that descriptor and takes all results at once: one wake-up for a burst, however large.
+//! loop watches that descriptor and takes all results at once: a burst, however large, costs one wake-up.
 
 mod held;
 mod queue;
@@ -22,11 +22,11 @@ use crate::runtime::{Local, Runtime};
 use held::Held;
 use queue::{Queue, Report};
 
-/// The calls of one event loop that are under way, each known by its ticket.
+/// The calls of one event loop in flight, each identified by its ticket.
 #[pyclass(frozen, module = "prism._native")]
 pub(crate) struct Completions(Local<Loop>);
 
-/// What one event loop, and so one process, needs for its calls.
+/// What one event loop, and therefore one process, needs for its calls.
 struct Loop {
     runtime: Runtime,
     queue: Arc<Queue>,
@@ -40,13 +40,13 @@ struct Calls {
     held: Held,
 }
 
-/// A call whose result has not come.
+/// A call without a result yet.
 struct Pending {
     about: About,
     work: AbortHandle,
 }
 
-/// A ticket, and what the call returned, or else the exception that says how it failed.
+/// A ticket, and the call's result or the exception of its failure.
 type Result<'py> = (u64, Option<Bound<'py, PyAny>>, Option<Py<PyBaseException>>);
 
 #[pymethods]
@@ -62,7 +62,7 @@ impl Completions {
         Ok(self.of_this_process()?.queue.watched.fd())
     }
 
-    /// The results that have come. After more than one, calls are held until `release`.
+    /// Returns the available results. After more than one, calls are held until `release`.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Vec<Result<'py>>> {
         let Some(Loop { queue, calls, .. }) = self.0.get() else { return Ok(Vec::new()) };
         queue.watched.clear();
@@ -90,7 +90,7 @@ impl Completions {
         }
     }
 
-    /// Gives up the call with this ticket: its stream is reset. A write may still have been applied.
+    /// Cancels the call with this ticket: its stream is reset. A write may still have been applied.
     fn cancel(&self, ticket: u64) {
         let Some(Loop { calls, .. }) = self.0.get() else { return };
         let pending = lock(calls).pending.remove(&ticket);
@@ -119,7 +119,7 @@ impl Completions {
 
     fn of_this_process(&self) -> PyResult<&Loop> {
         self.0.get().ok_or_else(|| {
-            PyRuntimeError::new_err("this event loop is the parent process's; use a new one after a fork")
+            PyRuntimeError::new_err("this loop belongs to the parent process; use a new one after a fork")
         })
     }
 }

@@ -1,6 +1,6 @@
-//! From the client's errors to the exceptions of `prism.errors`: the one mapping, by kind.
+//! From the client's errors to the exceptions of `prism.errors`: the only mapping, by kind.
 //!
-//! Here a failure is only named. The exception's class is Python code, and is called by Python code.
+//! Here an error is only described. The exception's class is Python code, and is called by Python code.
 
 use prism_client::{Error, ErrorKind};
 use pyo3::exceptions::PyException;
@@ -11,7 +11,7 @@ pyo3::create_exception!(
     prism._native,
     Failure,
     PyException,
-    "What `prism.errors` makes its exceptions of: its one argument, by name."
+    "What `prism.errors` creates its exceptions from: its only argument, by name."
 );
 
 /// What a call was about, for its exception.
@@ -45,12 +45,12 @@ fn class(kind: ErrorKind) -> &'static str {
     }
 }
 
-/// What a failed call raises here: `Failure`, which holds the facts that its exception is made of.
+/// What a failed call raises here: `Failure`, with the facts from which its exception is created.
 pub(crate) fn raise(py: Python<'_>, error: &Error, about: &About) -> PyErr {
     facts_of(py, error, Some(about)).map_or_else(|broken| broken, failure)
 }
 
-/// The same for a client that cannot be made.
+/// The same for a client that cannot be created.
 pub(crate) fn setting(py: Python<'_>, error: &Error) -> PyErr {
     facts_of(py, error, None).map_or_else(|broken| broken, failure)
 }
@@ -64,7 +64,7 @@ pub(crate) fn argument(py: Python<'_>, name: &str, rule: &str) -> PyErr {
 
 /// The same for a call that ended without an outcome.
 pub(crate) fn lost(py: Python<'_>, about: &About) -> PyErr {
-    let message = "the call ended without an answer: a bug of the client";
+    let message = "the call ended without a result: a bug in the client";
     let facts = facts(py, ErrorKind::Internal, "INTERNAL", message);
     let facts = facts.and_then(|facts| facts.set_item("namespace", &about.namespace).map(|()| facts));
     facts.map_or_else(|broken| broken, failure)

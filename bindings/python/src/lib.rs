@@ -3,19 +3,19 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `runtime` | the background thread, and what becomes of it in a forked child |
-//! | `wake` | what wakes it, and an event loop |
+//! | `runtime` | the background thread, and what happens to it in a forked child |
+//! | `wake` | waking it, or an event loop |
 //! | `completions` | results on their way to an event loop |
-//! | `run` | a call, awaited or waited for |
+//! | `run` | a call, awaited by a loop or by a thread |
 //! | `client`, `scan` | the classes that `prism/*.py` wrap |
 //! | `arguments`, `outcome`, `failure` | from Python to Rust, and back |
 //!
-//! The background thread never touches Python: results wait as Rust values until the loop's own thread turns them
-//! into objects. So nothing can go wrong between it and the garbage collector, a fork, or the end of the interpreter.
+//! The background thread never touches Python: results wait as Rust values until the loop's own thread turns them into
+//! objects. So it cannot conflict with the garbage collector, a fork, or the end of the interpreter.
 //!
-//! And nothing here calls Python code, except what arguments of a caller's own classes bring along: futures are made and
-//! set, and exceptions made, by `prism/_completions.py`. At the end of the interpreter a daemon thread is stopped wherever
-//! Python code would go on, by an unwinding that no Rust frame may be under: the process would abort.
+//! Nor does anything here call Python code, except through arguments of a caller's own classes: futures and exceptions
+//! are handled by `prism/_completions.py`. When the interpreter ends, it stops a daemon thread wherever Python code
+//! would continue, by an unwinding that must not cross a Rust frame: the process would abort.
 
 mod arguments;
 mod client;

@@ -1,4 +1,4 @@
-//! How a call ended, and the Python object that says so.
+//! How a call ended, and the corresponding Python object.
 
 use bytes::Bytes;
 use prism_client::Error;

@@ -1,4 +1,4 @@
-//! A call on the background thread, awaited by an event loop or waited for by a thread.
+//! A call on the background thread, awaited by an event loop or by a thread.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::failure::About;
 use crate::outcome::Outcome;
 use crate::runtime::{Local, Runtime, Work};
 
-/// How long a waiting thread may be deaf to signals: Ctrl-C is answered within this time.
+/// How long a waiting thread may ignore signals: Ctrl-C takes effect within this time.
 const SIGNALS_EVERY: Duration = Duration::from_millis(50);
 
-/// Runs `work`. With `completions`: returns its ticket at once. Without: returns its result, or raises its failure.
+/// Runs `work`. With `completions`, returns its ticket at once; without, returns its result or raises its failure.
 pub(crate) fn run<'py>(
     py: Python<'py>,
     completions: Option<&Completions>,
@@ -30,11 +30,11 @@ pub(crate) fn run<'py>(
     }
 }
 
-/// Waits without the interpreter's lock, and looks for signals now and then; a signal's exception ends the call.
+/// Waits without the interpreter's lock, and checks for signals now and then; a signal's exception ends the call.
 fn wait(py: Python<'_>, work: impl Future<Output = Outcome> + Send + 'static) -> PyResult<Outcome> {
     let (done, mut outcome) = sync_channel(1);
     let (work, abort) = abortable(async move {
-        // Nobody waits any more if this fails.
+        // If this fails, nobody waits any more.
         let _ = done.send(work.await);
     });
     let work: Work = Box::pin(work.map(drop));
@@ -54,10 +54,10 @@ fn wait(py: Python<'_>, work: impl Future<Output = Outcome> + Send + 'static) ->
             abort.abort();
             return Err(interrupt);
         }
-        // A signal's handler may fork: nobody would ever answer the child.
+        // A signal's handler may fork: the child would wait forever.
         if process.get().is_none() {
             return Err(PyRuntimeError::new_err(
-                "this call is the parent process's; make a new one after a fork",
+                "this call belongs to the parent process; make a new one after a fork",
             ));
         }
     }

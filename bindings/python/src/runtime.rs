@@ -1,11 +1,11 @@
 //! The one background thread of the process, with its tokio runtime.
 //!
-//! A fork copies the memory of the process but no thread except the one that forks. The child therefore forgets the
-//! runtime and everything that belongs to it, without running a destructor: one could wait for a lock that the lost
-//! thread held, or say goodbye on a connection that is still the parent's. [`Local`] does that forgetting. It tells the
-//! child by its process id: servers that fork in C, such as uWSGI, run no hook of `os.register_at_fork`.
+//! A fork copies the memory of the process, but only the thread that forks. The child therefore abandons the runtime
+//! and everything that belongs to it without running a destructor: one could wait for a lock that the lost thread held,
+//! or send a goodbye on a connection that is still the parent's. [`Local`] does that. It recognizes the child by its
+//! process id: servers that fork in C, such as uWSGI, run no hook of `os.register_at_fork`.
 //!
-//! The statics here are touched only by threads attached to the interpreter, as the one that forks is: no other thread
+//! The statics here are accessed only by threads attached to the interpreter, as the one that forks is: no other thread
 //! can hold the lock at that moment.
 
 use std::io;
@@ -21,10 +21,10 @@ use crate::wake::{self, Waker, Watched};
 
 static RUNTIME: Mutex<Option<Local<Runtime>>> = Mutex::new(None);
 
-/// Something for the background thread to do.
+/// Work for the background thread.
 pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A handle on the background thread.
+/// A handle to the background thread.
 #[derive(Clone)]
 pub(crate) struct Runtime(Arc<Submissions>);
 
@@ -34,7 +34,7 @@ struct Submissions {
 }
 
 impl Runtime {
-    /// The runtime of this process, started when first asked for.
+    /// The runtime of this process, started on first use.
     pub(crate) fn of_this_process() -> io::Result<Self> {
         let mut running = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = running.as_ref().and_then(Local::get) {
@@ -57,7 +57,7 @@ impl Runtime {
         Ok(Self(submissions))
     }
 
-    /// Spawns each of `works`, with one wake-up of the thread at most.
+    /// Spawns each of `works`, with at most one wake-up of the thread.
     pub(crate) fn spawn(&self, works: impl IntoIterator<Item = Work>) {
         let mut submitted = self.0.works.lock().unwrap_or_else(PoisonError::into_inner);
         let sleeps = submitted.is_empty();
@@ -71,11 +71,11 @@ impl Runtime {
 }
 
 impl Submissions {
-    /// Spawns what is submitted. The wake-up is taken before the works are: one that comes between the two is late, and
-    /// finds nothing.
+    /// Spawns what is submitted. The wake-up is cleared before the works are taken: one that arrives in between is
+    /// late, and finds nothing.
     async fn serve(self: Arc<Self>, watched: Watched) {
         let Ok(mut wakes) = pipe::Receiver::from_owned_fd(watched.into_fd()) else { return };
-        // An error is impossible on a pipe whose other end is held by `self`; work would end as `Outcome::Lost`.
+        // An error is impossible on a pipe whose other end `self` holds; work would end as `Outcome::Lost`.
         while wakes.read(&mut [0; 64]).await.is_ok() {
             let works = std::mem::take(&mut *self.works.lock().unwrap_or_else(PoisonError::into_inner));
             for work in works {
@@ -85,9 +85,9 @@ impl Submissions {
     }
 }
 
-/// A value that belongs to the process that made it: a forked child neither sees nor drops it.
+/// A value that belongs to the process that created it: a forked child neither sees nor drops it.
 ///
-/// Each look asks the kernel for the process id, some 0.2 µs, so what a call needs is kept in few of these.
+/// Each access asks the kernel for the process id, some 0.2 µs, so what a call needs is kept in few of these.
 #[derive(Debug)]
 pub(crate) struct Local<T> {
     value: Option<T>,

@@ -1,5 +1,5 @@
-//! The class `Scan`: a stream of entries, fetched in batches so that an entry costs a loop turn only when it has to be
-//! waited for.
+//! The class `Scan`: a stream of entries, fetched in batches so that an entry costs a turn of the loop only if it has
+//! to be awaited.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,10 +17,10 @@ use crate::outcome::Outcome;
 use crate::run::run;
 use crate::runtime::Local;
 
-/// The most entries of a batch: enough that the batch's own cost no longer shows.
+/// The maximum number of entries in a batch: enough that the batch's own cost no longer matters.
 const BATCH_ENTRIES_MAX: usize = 256;
 
-/// A batch takes no further entry once it holds this much.
+/// A batch gets no further entry once it holds this much.
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
 
 /// A scan. Dropping it resets its stream.
@@ -32,8 +32,8 @@ pub(crate) struct Scan {
 
 /// The stream, and the batch that nobody has taken yet.
 ///
-/// A batch stays here until the thread that waits for it takes it, so giving up a wait loses no entry and cannot put
-/// entries out of order.
+/// A batch stays here until the thread that waits for it takes it, so abandoning a wait loses no entry and does not
+/// reorder entries.
 struct Pull {
     source: AsyncMutex<Source>,
     ready: Mutex<Ready>,
@@ -42,13 +42,13 @@ struct Pull {
 #[derive(Default)]
 struct Ready {
     entries: Vec<Item>,
-    /// The stream is over.
+    /// Whether the stream is over.
     ended: bool,
-    /// What it ended with, for whoever comes after the last entry.
+    /// The error with which it ended, for whoever reads after the last entry.
     error: Option<Error>,
 }
 
-/// What [`Pull::take`] found.
+/// The result of [`Pull::take`].
 enum Taken {
     /// Entries; none at the end.
     Entries(Vec<Item>),
@@ -57,7 +57,7 @@ enum Taken {
     Nothing,
 }
 
-/// A key, and its value unless only keys were asked for.
+/// A key, and its value unless only keys were requested.
 type Item = (String, Option<Bytes>);
 
 enum Source {
@@ -83,8 +83,7 @@ impl Scan {
         run(py, completions.map(|completions| completions.get()), self.about.clone_ref(py), work)
     }
 
-    /// The entries that were fetched; an empty list at the end and after an error or `close`; `None` if they went to
-    /// another reader.
+    /// The fetched entries; an empty list at the end and after an error or `close`; `None` if another reader got them.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
         let taken = self.pull()?.map_or(Taken::Entries(Vec::new()), |pull| pull.take());
         match taken {
@@ -115,19 +114,19 @@ impl Scan {
         Self { about, pull: Mutex::new(Some(Local::new(Arc::new(pull)))) }
     }
 
-    /// What is left to read; `None` after `close`.
+    /// The rest of the stream; `None` after `close`.
     fn pull(&self) -> PyResult<Option<Arc<Pull>>> {
         let pull = self.pull.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(pull) = pull.as_ref() else { return Ok(None) };
         let pull = pull.get().cloned();
         pull.map(Some).ok_or_else(|| {
-            PyRuntimeError::new_err("this scan is the parent process's; begin a new one after a fork")
+            PyRuntimeError::new_err("this scan belongs to the parent process; start a new one after a fork")
         })
     }
 }
 
 impl Pull {
-    /// Makes the next batch ready, unless one is. May be dropped while it waits.
+    /// Prepares the next batch, unless one is ready. May be dropped while it waits.
     async fn fetch(&self) {
         let mut source = self.source.lock().await;
         if self.ready().is_settled() {
@@ -159,7 +158,7 @@ impl Pull {
         *self.ready() = batch;
     }
 
-    /// Takes the batch that is ready, or the error behind it, or learns that it is over.
+    /// Takes the batch that is ready, the error after it, or the end.
     fn take(&self) -> Taken {
         let mut ready = self.ready();
         if !ready.entries.is_empty() {

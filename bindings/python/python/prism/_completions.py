@@ -19,7 +19,7 @@ _Ts = TypeVarTuple("_Ts")
 
 
 class Calls:
-    """How the calls of a client are made. With traces, by `_traces.Traces` in its place."""
+    """How a client's calls are made. With traces, `_traces.Traces` replaces it."""
 
     __slots__ = ()
 
@@ -55,7 +55,7 @@ CALLS: Final = Calls()
 
 
 def call(native: Callable[[*_Ts], T], *arguments: *_Ts) -> T:
-    """Calls the native half, and raises what its failure stands for."""
+    """Calls the native half, and raises the exception of its failure."""
     try:
         return native(*arguments)
     except _native.Failure as failure:
@@ -71,7 +71,7 @@ def _exception(failure: BaseException) -> BaseException:
 
 
 class Completions:
-    """The calls of one event loop that are under way. It lives as long as the loop."""
+    """The calls of one event loop in flight. It lives as long as the loop."""
 
     __slots__ = ("__weakref__", "futures", "native")
 
@@ -80,7 +80,7 @@ class Completions:
         self.futures: dict[int, Future[Any]] = {}
 
     def drain(self) -> None:
-        """Sets the futures of all results that have come. Called by the loop, on its thread."""
+        """Sets the futures of all available results. Called by the loop, on its thread."""
         results = self.native.take()
         for ticket, value, failure in results:
             future = self.futures.pop(ticket, None)
@@ -91,11 +91,11 @@ class Completions:
             else:
                 future.set_exception(_exception(failure))
         if len(results) > 1:
-            # Runs behind the tasks that were just woken, in the same turn of the loop.
+            # Runs after the tasks that were just woken, in the same turn of the loop.
             get_running_loop().call_soon(self.native.release)
 
     def cancel(self, ticket: int) -> None:
-        """Gives up a call, unless its result has been taken."""
+        """Cancels a call, unless its result has been taken."""
         if self.futures.pop(ticket, None) is not None:
             self.native.cancel(ticket)
 
@@ -105,14 +105,14 @@ def _attach(loop: AbstractEventLoop) -> Completions:
     try:
         loop.add_reader(completions.native.fileno(), completions.drain)
     except NotImplementedError:
-        # A loop that cannot watch a file descriptor: a thread watches it instead.
+        # For a loop that cannot watch a file descriptor, a thread does.
         watching = (weakref.ref(loop), weakref.ref(completions), completions.native.fileno())
         threading.Thread(target=_watch, args=watching, name="prism-completions", daemon=True).start()
     return completions
 
 
 def _watch(loop: weakref.ref[AbstractEventLoop], completions: weakref.ref[Completions], descriptor: int) -> None:
-    # Looks up now and then to see whether anyone is left to wake.
+    # Checks now and then whether there is still a loop to wake.
     while (watched := completions()) is not None:
         ready = select.select([descriptor], [], [], 1.0)[0]
         owner = loop()
@@ -128,6 +128,6 @@ def _watch(loop: weakref.ref[AbstractEventLoop], completions: weakref.ref[Comple
             try:
                 owner.call_soon_threadsafe(drain)
             except RuntimeError:
-                return  # closed meanwhile
+                return  # closed in the meantime
             drained.wait(1.0)
         del owner, watched

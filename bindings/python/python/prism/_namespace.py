@@ -1,11 +1,11 @@
-"""Which namespace a call goes to: its own argument, or that of the handle it is made on."""
+"""Which namespace a call uses: its own argument, or that of its handle."""
 
 from typing import Final
 
 
 class _Default(str):
-    """The default of every `namespace=`. It reads `default`, and can still be told from that name said out loud, which
-    matters on the handle of another namespace."""
+    """The default of every `namespace=`. It reads `default`, but differs from that name given explicitly, which matters
+    on the handle of another namespace."""
 
     __slots__ = ()
 

@@ -1,5 +1,5 @@
-# The native half of the package. With `completions` a verb returns at once, with a ticket for its result; with None it
-# waits and returns the result, or raises `Failure`.
+# The native half of the package. With `completions`, a verb returns a ticket for its result at once; with None it waits
+# and returns the result, or raises `Failure`.
 
 from collections.abc import Mapping
 from typing import Any, Generic, TypeAlias, TypeVar, final, overload
@@ -10,7 +10,7 @@ __all__ = ["Client", "Completions", "Failure", "Scan"]
 
 _T = TypeVar("_T")
 
-# What a call is known by while it is under way; its result is a `_T`.
+# Identifies a call in flight whose result is a `_T`.
 class _Ticket(int, Generic[_T]): ...
 
 class Failure(Exception): ...

@@ -1,6 +1,6 @@
-"""OpenTelemetry spans of calls, by the tracer provider that the application has set.
+"""OpenTelemetry spans of calls, created through the tracer provider that the application has set.
 
-Names and attributes are those of https://opentelemetry.io/docs/specs/semconv/rpc/grpc/. Keys and values are in none.
+Names and attributes are those of https://opentelemetry.io/docs/specs/semconv/rpc/grpc/. None contains a key or a value.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _KEYVALUE = "prism.interfaces.keyvalue.KeyValueBasicInterface/"
 _SCAN = "prism.interfaces.keyvalue.KeyValueScanInterface/"
 _LIST = "prism.interfaces.list.ListBasicInterface/"
 
-# The gRPC method behind each native verb, and which of its arguments is the namespace.
+# The gRPC method of each native verb, and which of its arguments is the namespace.
 _METHODS = {
     "set": (_KEYVALUE + "Set", 2),
     "get": (_KEYVALUE + "Get", 1),
@@ -47,7 +47,7 @@ _METHODS = {
 
 
 class Traces(Calls):
-    """Makes the calls of one client, each with a span around it whose `traceparent` goes to the gateway."""
+    """Makes the calls of one client, each within a span whose `traceparent` is sent to the gateway."""
 
     def __init__(self, proxy_address: str) -> None:
         self._tracer = trace.get_tracer("prism-client")
@@ -91,7 +91,7 @@ class Traces(Calls):
 
 
 class _Scan:
-    """A native scan in a span, which ends with it. One that is closed or dropped before its end was cancelled."""
+    """A native scan in a span, which ends with it. A scan that is closed or dropped early counts as cancelled."""
 
     __slots__ = ("native", "span")
 
@@ -133,7 +133,7 @@ def _ends(span: Span) -> Iterator[None]:
         _end(span, "CANCELLED")
         raise
     except BaseException as error:
-        # An argument of a wrong type, or Ctrl-C: nothing that a server said.
+        # An argument of the wrong type, or Ctrl-C: no server was involved.
         span.set_attribute("error.type", type(error).__qualname__)
         span.set_status(trace.StatusCode.ERROR)
         span.end()

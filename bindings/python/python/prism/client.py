@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 class PrismClient:
     """A client of one gateway.
 
-    Making one does no I/O: it connects when first used, and again when a connection is lost. It may be shared by tasks,
-    threads and event loops. In a forked child it connects anew.
+    Creating one does no I/O: it connects when first used, and reconnects when a connection is lost. It may be shared by
+    tasks, threads and event loops. A forked child opens its own connections.
 
-    Cancelling a task resets the call that it waits for; a write may still have been applied.
+    Cancelling a task resets the call for which it waits; a write may still have been applied.
     """
 
     keyvalue: KeyValueAPI
     """Values by key, in the namespace `default` unless a call names another."""
     list: ListAPI
-    """Ordered lists, likewise."""
+    """Ordered lists, in the namespace `default` unless a call names another."""
 
     def __init__(
         self,
@@ -46,13 +46,13 @@ class PrismClient:
             proxy_address: `host:port`, `http://host:port` or `unix:PATH`.
             token: Sent with each call as `authorization: Bearer TOKEN`.
             metadata: Sent with each call: lower-case names, values of visible ASCII.
-            timeout: Seconds for a call that sets none itself. None: 2 s.
-            traces: Whether each call makes an OpenTelemetry span, by the tracer provider that the application has set.
-                Needs `opentelemetry-api`, which the extra `traces` installs.
+            timeout: Seconds for a call that does not set its own. None: 2 s.
+            traces: Whether each call creates an OpenTelemetry span, through the tracer provider that the application
+                has set. Needs `opentelemetry-api`, which the extra `traces` installs.
 
         Raises:
-            ImportError: `traces` is asked for and `opentelemetry-api` is not there.
-            InvalidArgumentError: An argument cannot be used.
+            ImportError: `traces` is true and `opentelemetry-api` is not installed.
+            InvalidArgumentError: An argument is invalid.
         """
         self.proxy_address = proxy_address
         self._client = call(_native.Client, proxy_address, token, metadata, timeout)
@@ -65,7 +65,7 @@ class PrismClient:
         return Namespace(self._client, name, self._calls)
 
     async def close(self) -> None:
-        """Closes the client: further calls raise `ClientClosedError`. Calls under way are not cut off."""
+        """Closes the client: further calls raise `ClientClosedError`. Calls in flight are not interrupted."""
         self._client.close()
 
     async def __aenter__(self) -> Self:
@@ -86,7 +86,7 @@ class Namespace:
     __slots__ = ("keyvalue", "list", "name")
 
     name: str
-    """The name that was given."""
+    """The namespace's name."""
     keyvalue: KeyValueAPI
     """Values by key."""
     list: ListAPI
@@ -99,12 +99,12 @@ class Namespace:
 
 
 class SyncPrismClient:
-    """`PrismClient` for code without an event loop. A call releases the interpreter's lock and answers Ctrl-C."""
+    """`PrismClient` for code without an event loop. A call releases the interpreter's lock and responds to Ctrl-C."""
 
     keyvalue: SyncKeyValueAPI
     """Values by key, in the namespace `default` unless a call names another."""
     list: SyncListAPI
-    """Ordered lists, likewise."""
+    """Ordered lists, in the namespace `default` unless a call names another."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class SyncPrismClient:
         timeout: float | None = None,
         traces: bool = False,
     ) -> None:
-        """As `PrismClient`."""
+        """The same as `PrismClient`."""
         self.proxy_address = proxy_address
         self._client = call(_native.Client, proxy_address, token, metadata, timeout)
         self._calls = _calls(proxy_address, traces)
@@ -127,7 +127,7 @@ class SyncPrismClient:
         return SyncNamespace(self._client, name, self._calls)
 
     def close(self) -> None:
-        """Closes the client: further calls raise `ClientClosedError`. Calls under way are not cut off."""
+        """Closes the client: further calls raise `ClientClosedError`. Calls in flight are not interrupted."""
         self._client.close()
 
     def __enter__(self) -> Self:
@@ -148,7 +148,7 @@ class SyncNamespace:
     __slots__ = ("keyvalue", "list", "name")
 
     name: str
-    """The name that was given."""
+    """The namespace's name."""
     keyvalue: SyncKeyValueAPI
     """Values by key."""
     list: SyncListAPI

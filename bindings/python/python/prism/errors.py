@@ -1,7 +1,7 @@
-"""What a failed call raises: a `PrismError`, and also the builtin exception that fits.
+"""The exceptions of failed calls: each a `PrismError`, and also the builtin exception that fits.
 
-The text never holds a key or a value; the attributes say what the call was about. The class is chosen by the kind of
-failure, the attribute `reason` tells more: a name of the closed list in `proto/errors.proto`, such as `KEY_NOT_FOUND`.
+The text never contains a key or a value; the attributes say what the call was about. The kind of failure decides the
+class, the attribute `reason` is more specific: a name of the list in `proto/errors.proto`, such as `KEY_NOT_FOUND`.
 """
 
 __all__ = [
@@ -24,26 +24,26 @@ __all__ = [
 
 
 class PrismError(Exception):
-    """A call failed, or a client could not be made."""
+    """A call failed, or a client could not be created."""
 
     code: str
     """The gRPC status code by name: `NOT_FOUND`."""
     reason: str | None
-    """Why, by name: `KEY_NOT_FOUND`. None where neither the gateway nor the backend said so."""
+    """Why, by name: `KEY_NOT_FOUND`. None if neither the gateway nor the backend gave a reason."""
     operation: str
-    """What was being done: `keyvalue.get`, or `client` for a setting."""
+    """The operation: `keyvalue.get`, or `client` for a setting."""
     namespace: str | None
     """The namespace of the call."""
     key: str | None
     """The key or list key of the call; None for scans and counts."""
     retryable: bool
-    """Whether the same call may succeed later and cannot be applied twice by repeating it."""
+    """Whether the same call may succeed later, and repeating it cannot apply it twice."""
     field: str | None
     """The field of the request that breaks a rule."""
     limit: int | None
     """The limit that was exceeded."""
     size: int | None
-    """What exceeded it."""
+    """The size that exceeded it."""
 
     def __init__(
         self,
@@ -71,13 +71,13 @@ class PrismError(Exception):
         self.limit = limit
         self.size = size
 
-    # KeyError would show the text in quotes, OSError its own way.
+    # KeyError would quote the text, and OSError has its own format.
     def __str__(self) -> str:
         return self.message
 
 
 class KeyNotFoundError(PrismError, KeyError):
-    """There is no live key of that name."""
+    """The key does not exist or has expired."""
 
 
 class InvalidArgumentError(PrismError, ValueError):
@@ -93,19 +93,19 @@ class NamespaceNotFoundError(FailedPreconditionError):
 
 
 class UnavailableError(PrismError, ConnectionError):
-    """The gateway or the backend cannot be reached, or was lost. If not `retryable`, a write may have been applied."""
+    """The gateway or the backend cannot be reached, or was lost. Unless `retryable`, a write may have been applied."""
 
 
 class DeadlineExceededError(PrismError, TimeoutError):
-    """The call's time was up. A write may still have been applied."""
+    """The call's deadline passed. A write may still have been applied."""
 
 
 class ResourceExhaustedError(PrismError):
-    """A limit was met: memory, rate, or calls in flight."""
+    """A limit was reached: memory, rate, or calls in flight."""
 
 
 class UnauthenticatedError(PrismError, PermissionError):
-    """The token is missing or not known."""
+    """The token is missing or unknown."""
 
 
 class PermissionDeniedError(PrismError, PermissionError):
@@ -113,15 +113,15 @@ class PermissionDeniedError(PrismError, PermissionError):
 
 
 class UnimplementedError(PrismError, NotImplementedError):
-    """The backend does not offer what was asked for."""
+    """The backend does not offer what was requested."""
 
 
 class AbortedError(PrismError):
-    """The operation cannot be completed and may be started over: a scan whose backend lost its data midway."""
+    """The operation cannot be completed; it may be started over: a scan whose backend lost its data midway."""
 
 
 class CallCancelledError(PrismError):
-    """The other side cancelled the call. A write may still have been applied."""
+    """The server cancelled the call. A write may still have been applied."""
 
 
 class ClientClosedError(PrismError, RuntimeError):
@@ -129,4 +129,4 @@ class ClientClosedError(PrismError, RuntimeError):
 
 
 class InternalError(PrismError, RuntimeError):
-    """A bug on the other side, or an answer that is no answer."""
+    """A bug in the server, or an invalid response."""

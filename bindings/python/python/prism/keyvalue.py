@@ -1,6 +1,6 @@
 """Values by key: `client.keyvalue`, and its synchronous twin.
 
-A key is 1 to 4,096 bytes of UTF-8, a value 0 to 4 MiB - 16 KiB; the server checks both. Every method takes a
+A key is 1 to 4,096 bytes of UTF-8, a value 0 to 4 MiB - 16 KiB; the server checks both. Every method accepts a
 `namespace`, which must be configured at the gateway, and a `timeout` in seconds for the whole call.
 """
 
@@ -48,7 +48,7 @@ class KeyValueAPI:
             timeout: Seconds for the whole call. None: the client's, 2 s.
 
         Raises:
-            ResourceExhaustedError: The backend is full; what the key held before is kept.
+            ResourceExhaustedError: The backend is full; the key keeps its previous value.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         await self._calls.run(self._client.set, key, value, namespace, ttl_seconds, timeout)
@@ -63,7 +63,7 @@ class KeyValueAPI:
         """Returns the value of `key`.
 
         Raises:
-            KeyNotFoundError: There is no live key.
+            KeyNotFoundError: The key does not exist or has expired.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return await self._calls.run(self._client.get, key, namespace, timeout)
@@ -75,7 +75,7 @@ class KeyValueAPI:
         *,
         timeout: float | None = None,
     ) -> bool:
-        """Removes `key`. Whether a live key was removed: a missing one is an answer, not an error."""
+        """Removes `key` and returns whether it existed. A missing key is not an error."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return await self._calls.run(self._client.delete, key, namespace, timeout)
 
@@ -86,7 +86,7 @@ class KeyValueAPI:
         *,
         timeout: float | None = None,
     ) -> bool:
-        """Whether `key` is there and has not expired."""
+        """Whether `key` exists and has not expired."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return await self._calls.run(self._client.exists, key, namespace, timeout)
 
@@ -97,7 +97,7 @@ class KeyValueAPI:
         *,
         timeout: float | None = None,
     ) -> int:
-        """The number of live keys that begin with `prefix`; all keys where it is empty."""
+        """The number of live keys that begin with `prefix`; all keys if it is empty."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return await self._calls.run(self._client.count, prefix, namespace, timeout)
 
@@ -112,15 +112,15 @@ class KeyValueAPI:
     ) -> Scan[tuple[str, bytes]]:
         """An async iterator of the (key, value) of every key that begins with `prefix`.
 
-        Keys come in ascending byte order if the backend is ordered. If the connection is lost midway, such a scan goes
-        on behind the last key. Breaking out of the loop resets its stream.
+        Keys arrive in ascending byte order if the backend is ordered. If the connection is lost midway, such a scan
+        resumes after the last key. Breaking out of the loop resets its stream.
 
         Args:
             prefix: 0 to 4,096 bytes. Empty: all keys.
             namespace: The namespace.
-            limit: The most keys to return. 0: all.
+            limit: The maximum number of keys to return. 0: all.
             start_after: Only keys greater than this one. Needs an ordered backend.
-            timeout: Seconds for the whole scan. None: no limit, but an error when nothing comes for 60 s.
+            timeout: Seconds for the whole scan. None: no limit, but an error if nothing arrives for 60 s.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return Scan(self._calls.scan(self._client.scan, prefix, namespace, limit, start_after, timeout))
@@ -134,7 +134,7 @@ class KeyValueAPI:
         start_after: str | None = None,
         timeout: float | None = None,
     ) -> Scan[str]:
-        """As `scan`, without the values."""
+        """Like `scan`, without the values."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return Scan(self._calls.scan(self._client.scan_keys, prefix, namespace, limit, start_after, timeout))
 
@@ -168,7 +168,7 @@ class SyncKeyValueAPI:
             timeout: Seconds for the whole call. None: the client's, 2 s.
 
         Raises:
-            ResourceExhaustedError: The backend is full; what the key held before is kept.
+            ResourceExhaustedError: The backend is full; the key keeps its previous value.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         self._calls.wait(self._client.set, key, value, namespace, ttl_seconds, timeout)
@@ -177,18 +177,18 @@ class SyncKeyValueAPI:
         """Returns the value of `key`.
 
         Raises:
-            KeyNotFoundError: There is no live key.
+            KeyNotFoundError: The key does not exist or has expired.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return self._calls.wait(self._client.get, key, namespace, timeout)
 
     def delete(self, key: str, namespace: str = DEFAULT_NAMESPACE, *, timeout: float | None = None) -> bool:
-        """Removes `key`. Whether a live key was removed: a missing one is an answer, not an error."""
+        """Removes `key` and returns whether it existed. A missing key is not an error."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return self._calls.wait(self._client.delete, key, namespace, timeout)
 
     def exists(self, key: str, namespace: str = DEFAULT_NAMESPACE, *, timeout: float | None = None) -> bool:
-        """Whether `key` is there and has not expired."""
+        """Whether `key` exists and has not expired."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return self._calls.wait(self._client.exists, key, namespace, timeout)
 
@@ -199,7 +199,7 @@ class SyncKeyValueAPI:
         *,
         timeout: float | None = None,
     ) -> int:
-        """The number of live keys that begin with `prefix`; all keys where it is empty."""
+        """The number of live keys that begin with `prefix`; all keys if it is empty."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return self._calls.wait(self._client.count, prefix, namespace, timeout)
 
@@ -214,15 +214,15 @@ class SyncKeyValueAPI:
     ) -> SyncScan[tuple[str, bytes]]:
         """An iterator of the (key, value) of every key that begins with `prefix`.
 
-        Keys come in ascending byte order if the backend is ordered. If the connection is lost midway, such a scan goes
-        on behind the last key. Dropping the iterator resets its stream.
+        Keys arrive in ascending byte order if the backend is ordered. If the connection is lost midway, such a scan
+        resumes after the last key. Dropping the iterator resets its stream.
 
         Args:
             prefix: 0 to 4,096 bytes. Empty: all keys.
             namespace: The namespace.
-            limit: The most keys to return. 0: all.
+            limit: The maximum number of keys to return. 0: all.
             start_after: Only keys greater than this one. Needs an ordered backend.
-            timeout: Seconds for the whole scan. None: no limit, but an error when nothing comes for 60 s.
+            timeout: Seconds for the whole scan. None: no limit, but an error if nothing arrives for 60 s.
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return SyncScan(self._calls.scan(self._client.scan, prefix, namespace, limit, start_after, timeout))
@@ -236,7 +236,7 @@ class SyncKeyValueAPI:
         start_after: str | None = None,
         timeout: float | None = None,
     ) -> SyncScan[str]:
-        """As `scan`, without the values."""
+        """Like `scan`, without the values."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return SyncScan(self._calls.scan(self._client.scan_keys, prefix, namespace, limit, start_after, timeout))
 

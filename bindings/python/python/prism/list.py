@@ -1,7 +1,7 @@
 """Ordered lists: `client.list`, and its synchronous twin.
 
 A list exists while it holds a value. A list key is 1 to 4,096 bytes of UTF-8, a value 0 to 4 MiB - 16 KiB; the server
-checks both. Pushes and pops are atomic, and never repeated once they may have been applied.
+checks both. Pushes and pops are atomic, and never retried if they may have been applied.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ListAPI:
         *,
         timeout: float | None = None,
     ) -> int:
-        """Adds `value` at the left end (the head) and returns the new length. Creates the list.
+        """Adds `value` at the left end (the head) and returns the new length. Creates the list if necessary.
 
         Raises:
             ResourceExhaustedError: The backend is full; the list is unchanged.
@@ -49,7 +49,7 @@ class ListAPI:
         *,
         timeout: float | None = None,
     ) -> int:
-        """Adds `value` at the right end (the tail) and returns the new length. Creates the list.
+        """Adds `value` at the right end (the tail) and returns the new length. Creates the list if necessary.
 
         Raises:
             ResourceExhaustedError: The backend is full; the list is unchanged.
@@ -64,7 +64,7 @@ class ListAPI:
         *,
         timeout: float | None = None,
     ) -> bytes | None:
-        """Removes and returns the value at the left end (the head); None if the list is empty or missing."""
+        """Removes and returns the value at the left end (the head); None if the list does not exist."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return await self._calls.run(self._client.pop_left, list_key, namespace, timeout)
 
@@ -75,7 +75,7 @@ class ListAPI:
         *,
         timeout: float | None = None,
     ) -> bytes | None:
-        """Removes and returns the value at the right end (the tail); None if the list is empty or missing."""
+        """Removes and returns the value at the right end (the tail); None if the list does not exist."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return await self._calls.run(self._client.pop_right, list_key, namespace, timeout)
 
@@ -86,7 +86,7 @@ class ListAPI:
         *,
         timeout: float | None = None,
     ) -> int:
-        """The number of values in the list; 0 if it is missing."""
+        """The number of values in the list; 0 if it does not exist."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return await self._calls.run(self._client.length, list_key, namespace, timeout)
 
@@ -109,7 +109,7 @@ class SyncListAPI:
         *,
         timeout: float | None = None,
     ) -> int:
-        """Adds `value` at the left end (the head) and returns the new length. Creates the list.
+        """Adds `value` at the left end (the head) and returns the new length. Creates the list if necessary.
 
         Raises:
             ResourceExhaustedError: The backend is full; the list is unchanged.
@@ -125,7 +125,7 @@ class SyncListAPI:
         *,
         timeout: float | None = None,
     ) -> int:
-        """Adds `value` at the right end (the tail) and returns the new length. Creates the list.
+        """Adds `value` at the right end (the tail) and returns the new length. Creates the list if necessary.
 
         Raises:
             ResourceExhaustedError: The backend is full; the list is unchanged.
@@ -140,7 +140,7 @@ class SyncListAPI:
         *,
         timeout: float | None = None,
     ) -> bytes | None:
-        """Removes and returns the value at the left end (the head); None if the list is empty or missing."""
+        """Removes and returns the value at the left end (the head); None if the list does not exist."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return self._calls.wait(self._client.pop_left, list_key, namespace, timeout)
 
@@ -151,7 +151,7 @@ class SyncListAPI:
         *,
         timeout: float | None = None,
     ) -> bytes | None:
-        """Removes and returns the value at the right end (the tail); None if the list is empty or missing."""
+        """Removes and returns the value at the right end (the tail); None if the list does not exist."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return self._calls.wait(self._client.pop_right, list_key, namespace, timeout)
 
@@ -162,6 +162,6 @@ class SyncListAPI:
         *,
         timeout: float | None = None,
     ) -> int:
-        """The number of values in the list; 0 if it is missing."""
+        """The number of values in the list; 0 if it does not exist."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return self._calls.wait(self._client.length, list_key, namespace, timeout)

@@ -1,17 +1,17 @@
-//! Calls that are held back for a moment, so that those which one burst of results gives rise to leave together: one
-//! wake-up of the background thread and one write to the socket for several.
+//! Calls that are held back for a moment, so that those caused by one burst of results leave together: several share
+//! one wake-up of the background thread and one write to the socket.
 //!
 //! ```text
-//!   drain, more than one result ──▶ holding ──8 calls──▶ they leave, and holding goes on
+//!   drain, more than one result ──▶ holding ──8 calls──▶ they leave, and holding continues
 //!                                      └──the burst's tasks have run──▶ they leave, and calls leave at once again
 //! ```
 //!
-//! A single call is never held. A held one waits for other tasks of its burst, during which its result could not have
-//! been delivered anyway.
+//! A single call is never held. A held call waits for other tasks of its burst, during which its result could not be
+//! delivered anyway.
 
 use crate::runtime::{Runtime, Work};
 
-/// Enough to share the costs, and few enough that the server starts on the first while the last is being made.
+/// Enough to share the costs, but few enough that the server starts on the first while the last is being made.
 const HELD_MAX: usize = 8;
 
 #[derive(Default)]
@@ -38,7 +38,7 @@ impl Held {
         }
     }
 
-    /// Starts what is held, and holds no more.
+    /// Starts what is held, and stops holding.
     pub(super) fn release(&mut self, runtime: &Runtime) {
         self.holding = false;
         runtime.spawn(self.works.drain(..));

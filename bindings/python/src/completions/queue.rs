@@ -1,4 +1,4 @@
-//! The results that wait for an event loop, as the background thread sees them.
+//! The results waiting for an event loop, as the background thread sees them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -33,7 +33,7 @@ impl Queue {
     }
 }
 
-/// Pushes a result exactly once, also when the work panics.
+/// Pushes a result exactly once, even if the work panics.
 pub(super) struct Report {
     queue: Arc<Queue>,
     ticket: u64,
