@@ -288,7 +288,7 @@ def log_in(page, stack, token):
 def test_each_role_sees_and_does_what_it_may(page, guarded):
     stack, tokens, file = guarded
     log_in(page, stack, "prism_wrong")
-    page.sees(".problem", "not known")
+    page.sees(".problem", "unknown token")
 
     log_in(page, stack, tokens["read"])
     page.sees(".empty", "may read configuration and metrics")
@@ -329,7 +329,7 @@ def test_figures_go_on_after_a_refusal(page, guarded):
     known = file.read_text()
     file.write_text("this is no token\n")
     page.until(lambda: page.all(".title [title='the admin does not respond']"))
-    # Told to go away by a 503, a browser does not come back by itself.
+    # After a 503, a browser does not reconnect by itself.
     page.until(lambda: any("503" in entry["message"] for entry in page.driver.get_log("browser")))
     file.write_text(known)
     page.sees(".title", "serving")
@@ -363,7 +363,7 @@ def test_what_is_drawn_anew_keeps_the_focus(page, stack):
     focused = lambda: page.driver.switch_to.active_element  # noqa: E731
 
     def enter(text, within=""):
-        """Presses what is called this by the keyboard."""
+        """Presses the element with this name by the keyboard."""
         named = lambda: next((one for one in page.all(f"{within} button, {within} a") if one.text == text and one.is_displayed()), None)  # noqa: E731
         page.driver.execute_script("arguments[0].focus()", page.until(named))
         focused().send_keys(Keys.ENTER)

@@ -5,7 +5,7 @@ use prism_e2e::http::send;
 use prism_e2e::process::{Process, command};
 use serde_json::{Value, json};
 
-/// The configuration file of RFC-026, as it stands there.
+/// The configuration file of RFC-026, unchanged.
 const RFC: &str = include_str!("../../crates/prism-admin/tests/rfc-026.yaml");
 
 #[test]
@@ -50,7 +50,7 @@ fn what_was_seen_is_what_is_changed() {
     let patch = |tag: &str, body: &str| {
         send(admin.http(), "PATCH", "/namespaces/default", &[json, ("if-match", tag)], body.as_bytes())
     };
-    // A proxy that compresses answers makes their tags weak.
+    // A proxy that compresses responses makes their tags weak.
     assert_eq!(patch(&format!("W/{tag}"), r#"{"timeout":"4s"}"#).status, 200);
     let tag = admin.ask("GET", "/namespaces/default").header("etag").unwrap().to_owned();
     assert_eq!(patch(&tag, r#"{"timeout":"5s"}"#).status, 200);
@@ -71,7 +71,7 @@ fn what_was_seen_is_what_is_changed() {
         assert_eq!(answer.status, expected, "{method} {path} {header:?}: {answer:?}");
     }
 
-    // A change by hand is seen by its tag, and is never lost.
+    // The tag reveals a change by hand, which is never lost.
     let tag = admin.ask("GET", "/config").header("etag").unwrap().to_owned();
     std::fs::write(admin.file(), "# by hand\nnamespaces: []\n").unwrap();
     let yaml = ("content-type", "application/yaml");
@@ -132,10 +132,7 @@ fn a_write_with_a_parameter_that_is_not_known_is_not_done() {
     ] {
         let answer = send(admin.http(), method, path, &[("content-type", content_type)], body.as_bytes());
         let told = answer.text();
-        assert!(
-            answer.status == 400 && told.contains("there is no parameter"),
-            "{method} {path}: {answer:?}"
-        );
+        assert!(answer.status == 400 && told.contains("unknown parameter"), "{method} {path}: {answer:?}");
     }
     assert_eq!(admin.text(), RFC);
     let typed = admin.ask("DELETE", "/namespaces/default?dry-run=true").json();
@@ -334,7 +331,7 @@ fn two_admins_lose_nothing_of_each_other() {
                 for number in 0..10 {
                     let body = namespace(&format!("{mark}{number}"), "b:1");
                     let json = [("content-type", "application/json")];
-                    // Only the disk and the lock stand between them: nobody is refused.
+                    // Only the disk and the lock limit them: nobody is refused.
                     assert_eq!(send(address, "POST", "/namespaces", &json, body.as_bytes()).status, 201);
                 }
             });
@@ -422,7 +419,7 @@ fn tokens_say_who_may_do_what() {
     let audit = std::fs::read_to_string(admin.folder().join("prism.yaml.audit.jsonl")).unwrap();
     assert!(audit.contains(r#""who":"write""#), "{audit}");
 
-    // A token is taken away and given without a restart.
+    // Tokens are removed and added without a restart.
     std::fs::write(&file, "").unwrap();
     assert_eq!(ask("GET", "/namespaces", &read), 401);
     let data = make("data");

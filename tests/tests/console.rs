@@ -1,4 +1,4 @@
-//! What the console asks the admin for: sessions, keys and values through the gateway, live figures, the audit log.
+//! What the console gets from the admin: sessions, keys and values through the gateway, live metrics, the audit log.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -158,7 +158,7 @@ fn a_value_goes_in_and_out_byte_for_byte_and_never_as_a_page() {
     drop(stack.memstore);
 }
 
-/// A token of each role, in a file.
+/// Tokens of each role, in a file.
 fn tokens(folder: &std::path::Path) -> (String, [String; 3]) {
     let file = folder.join("tokens").to_str().unwrap().to_owned();
     let issue = |role: &str| {
@@ -265,7 +265,7 @@ fn a_proxy_is_asked_not_to_collect_the_events() {
     assert!(head.contains("x-accel-buffering: no\r\n"), "{head}");
 }
 
-/// The events of the admin, as they come.
+/// The admin's events, as they arrive.
 struct Events(BufReader<TcpStream>);
 
 impl Events {
@@ -282,14 +282,14 @@ impl Events {
         Self(BufReader::new(stream))
     }
 
-    /// The status of the answer that the events are.
+    /// The status of the response that carries the events.
     fn status(&mut self) -> u16 {
         let mut line = String::new();
         self.0.read_line(&mut line).unwrap();
         line.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
-    /// Waits for the end, which comes with one of the next samples; what was sent until then.
+    /// Waits for the end, which comes with one of the next samples, and returns what was sent until then.
     fn rest(mut self) -> String {
         let mut rest = String::new();
         while self.0.read_line(&mut rest).unwrap() > 0 {
@@ -328,7 +328,7 @@ fn figures_are_sent_as_they_are_taken_until_the_admin_stops() {
     assert_eq!(nope["health"], "refused");
     assert_eq!(first["namespaces"]["NOPE!"]["health"], "refused", "what is no name is served by nobody");
 
-    // The first answer of a proxy tells no rate; whatever is counted after it does.
+    // A proxy's first response yields no rate; whatever is counted after it does.
     while events.next("sample")["total"]["requests_per_second"].is_null() {}
     stack.set("k", b"v");
     let busy = loop {
@@ -361,7 +361,7 @@ fn figures_are_sent_as_they_are_taken_until_the_admin_stops() {
     let mut rest = Vec::new();
     events.0.read_to_end(&mut rest).unwrap();
     assert!(admin.wait().success());
-    assert!(!admin.log().contains("cut off"), "whoever follows the figures holds up no stop");
+    assert!(!admin.log().contains("closed the rest"), "followers delay no stop");
 }
 
 #[test]
@@ -386,7 +386,7 @@ fn figures_end_with_the_token_or_the_session_that_asked_for_them() {
     of_session.rest();
     let all = std::fs::read_to_string(&file).unwrap();
     let kept: Vec<_> = all.lines().filter(|line| !line.starts_with("a-write")).collect();
-    // At one stroke: those who follow read it, too.
+    // Atomically: the followers read it, too.
     let new = folder.path().join("new");
     std::fs::write(&new, kept.join("\n")).unwrap();
     std::fs::rename(new, &file).unwrap();
@@ -403,7 +403,7 @@ fn those_who_follow_leave_connections_to_others() {
     let mut refused = follow();
     assert_eq!(refused.status(), 429);
     let told = refused.rest();
-    assert!(told.contains("urn:prism:problem:limited") && told.contains("64 follow the figures"), "{told}");
+    assert!(told.contains("urn:prism:problem:limited") && told.contains("64 clients follow"), "{told}");
     assert_eq!(stack.admin.ask("GET", "/namespaces").status, 200);
     followers.pop();
     while follow().status() == 429 {}

@@ -1,6 +1,5 @@
-//! What a change of one namespace costs the admin while the file grows: `cargo run --profile dist -p prism-admin --example
-//! write_cost [FOLDER]`. The folder is where the files are written, so that their disk counts; the default is a temporary
-//! one.
+//! What changing one namespace costs the admin as the file grows: `cargo run --profile dist -p prism-admin --example
+//! write_cost [FOLDER]`. The files are written to that folder, so that its disk counts; the default is a temporary one.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -20,7 +19,7 @@ const ROUNDS: usize = 21;
 fn file(count: usize) -> String {
     let mut text = "# ours\nserver:\n  listen_address: \"0.0.0.0:8980\"\nnamespaces:\n".to_owned();
     for number in 0..count {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(
             text,
             "  - name: n{number} # its team\n    pattern: keyvalue\n    plugin:\n      endpoint: \"localhost:50051\"\n"

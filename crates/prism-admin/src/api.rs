@@ -1,4 +1,4 @@
-//! The HTTP API: one file a path, named as the path. `openapi` puts them together.
+//! The HTTP API: one file per path, named after it. `openapi` combines them.
 
 pub mod audit;
 pub mod backends;

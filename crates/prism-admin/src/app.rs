@@ -1,4 +1,4 @@
-//! The wiring of an admin: flags become a store and routes, the routes a server.
+//! The wiring of an admin: from flags to a store and routes, from the routes to a server.
 
 use std::io::{self, Write as _};
 
@@ -20,10 +20,10 @@ use crate::state::Admin;
 /// The binary's name.
 pub const NAME: &str = "prism-admin";
 
-/// Runs an admin until the process is told to stop, or makes a token.
+/// Runs an admin until a signal stops the process, or creates a token.
 ///
 /// # Errors
-/// The configuration is wrong, the address cannot be bound, or the token cannot be stored.
+/// The configuration is invalid, the address cannot be bound, or the token cannot be stored.
 pub async fn run(args: Args) -> Result<(), ServerError> {
     if let Some(Command::Token(token)) = args.command {
         let made = auth::issue(&token.token_file, &token.name, token.role);
@@ -32,7 +32,7 @@ pub async fn run(args: Args) -> Result<(), ServerError> {
         })?;
         writeln!(io::stdout(), "{made}").map_err(|error| {
             ServerError::failed(format!(
-                "cannot print the token: {error}; its hash is in {}: remove that entry and make another",
+                "cannot print the token: {error}; its hash is in {}: remove that entry and create another",
                 token.token_file.display()
             ))
         })?;
@@ -46,15 +46,15 @@ pub async fn run(args: Args) -> Result<(), ServerError> {
     server.run_until(signals).await
 }
 
-/// Starts an admin; returns when it takes requests.
+/// Starts an admin and returns once it accepts requests.
 ///
 /// # Errors
 /// The address cannot be bound.
 pub async fn start(settings: Settings) -> Result<HttpServer, ServerError> {
     let admin = Admin::new(&settings)?;
-    // A folder that cannot be written can still be read.
+    // A folder that is not writable can still be read.
     if let Err(problem) = admin.blocking(Store::open).await {
-        tracing::warn!(why = problem.detail, "the file as it is cannot be made a revision");
+        tracing::warn!(why = problem.detail, "the current file cannot be stored as a revision");
     }
     let mut registry = Registry::default();
     let edge = Edge::new(&settings, admin.sessions.clone(), &mut registry);

@@ -1,12 +1,12 @@
-//! Bearer tokens: a file with the SHA-256 of each. The hash needs no salt and no stretching, since a token is 256 random
-//! bits: there is nothing to guess.
+//! Bearer tokens: a file with the SHA-256 of each. The hash needs neither salt nor stretching, because a token is 256
+//! random bits and cannot be guessed.
 //!
 //! ```text
 //! # NAME ROLE sha256:HASH
 //! ci write sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b
 //! ```
 //!
-//! The file is read with every request, so that a token is given and taken away without a restart.
+//! The file is read on every request, so that tokens can be added and removed without a restart.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -23,16 +23,16 @@ use utoipa::ToSchema;
 
 use crate::error::{Kind, Problem};
 
-/// Whether an `authorization` header is for us, and not for a proxy before us.
+/// Whether an `authorization` header is meant for the admin, and not for a proxy in front of it.
 pub(crate) fn is_bearer(header: &str) -> bool {
     header.split_ascii_whitespace().next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"))
 }
 
-/// What a token allows; each role allows what those before it do.
+/// What a token allows; each role includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Configuration and figures.
+    /// Configuration and metrics.
     Read,
     /// Also keys and values.
     Data,
@@ -73,22 +73,22 @@ impl Tokens {
         Self(file)
     }
 
-    /// Reads the file, for its mistakes.
+    /// Reads the file to check it.
     ///
     /// # Errors
-    /// It cannot be read, or a line is wrong.
+    /// It cannot be read, or a line is invalid.
     pub fn check(&self) -> Result<(), String> {
         self.entries().map(drop)
     }
 
-    /// Who the sender of this `authorization` header is.
+    /// Identifies the sender of an `authorization` header.
     ///
     /// # Errors
-    /// Nobody who is known, or the file cannot be used: then nobody is let in.
+    /// The token is unknown, or the file cannot be used: then nobody is admitted.
     pub fn identify(&self, authorization: Option<&str>) -> Result<Identity, Problem> {
         let Some(header) = authorization else {
             self.entries().map_err(|why| Problem::new(Kind::Storage, why))?;
-            let detail = "send a token as `authorization: Bearer TOKEN`; prism-admin token makes one";
+            let detail = "send a token as `authorization: Bearer TOKEN`; prism-admin token creates one";
             return Err(Problem::new(Kind::Unauthenticated, detail));
         };
         let token = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
@@ -96,7 +96,7 @@ impl Tokens {
         self.identify_hash(&Sha256::digest(token.trim().as_bytes()).into())
     }
 
-    /// Whose token has this hash.
+    /// Identifies the owner of the token with this hash.
     ///
     /// # Errors
     /// As for [`identify`](Self::identify).
@@ -130,7 +130,7 @@ impl Tokens {
 }
 
 fn unknown() -> Problem {
-    Problem::new(Kind::Unauthenticated, "the token is not known; it may have been replaced")
+    Problem::new(Kind::Unauthenticated, "unknown token; it may have been replaced")
 }
 
 fn entry(line: &str) -> Option<(Identity, Vec<u8>)> {
@@ -143,11 +143,11 @@ fn entry(line: &str) -> Option<(Identity, Vec<u8>)> {
     words.next().is_none().then_some((Identity { name, role }, hash))
 }
 
-/// Makes a token, adds its hash to the file, which is made if it is not there, and returns the token. It is kept
-/// nowhere.
+/// Creates a token, adds its hash to the file, which is created if necessary, and returns the token. It is not stored
+/// anywhere.
 ///
 /// # Errors
-/// There is no randomness, or the file cannot be written.
+/// The system has no randomness, or the file cannot be written.
 pub fn issue(file: &Path, name: &str, role: Role) -> io::Result<String> {
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;

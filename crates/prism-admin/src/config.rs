@@ -13,7 +13,7 @@ use crate::auth::{Role, Tokens, token_name};
 use crate::file::policy::Policy;
 use crate::proxies::ProxyUrl;
 
-/// What the flags mean when they are not given.
+/// The defaults of the flags.
 pub const DEFAULTS: [(&str, &str); 4] = [
     ("listen", "127.0.0.1:8090"),
     ("proxy-config", "prism.yaml"),
@@ -34,7 +34,7 @@ pub struct Args {
     pub serve: ServeArgs,
 }
 
-/// What to do other than serve.
+/// A command other than serving.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Create a bearer token, print it once, and append its hash to the token file.
@@ -112,29 +112,29 @@ pub struct Settings {
     pub proxies: Vec<ProxyUrl>,
     /// The gateway's gRPC port.
     pub gateway: String,
-    /// Whom to let in; `None`: everybody who reaches the address.
+    /// The accepted tokens; `None`: everybody who reaches the address is admitted.
     pub tokens: Option<Tokens>,
     /// Whether only this machine reaches the address.
     pub is_local: bool,
-    /// Where backends may be.
+    /// Which backends may be queried.
     pub policy: Policy,
     /// How long a drain may take.
     pub drain_timeout: Duration,
 }
 
 impl ServeArgs {
-    /// The flags of a command line on which nothing is given.
+    /// The flags of an empty command line.
     #[must_use]
     pub fn bare() -> Self {
         let matches = Self::augment_args(clap::Command::new("bare")).get_matches_from(["bare"]);
         <Self as clap::FromArgMatches>::from_arg_matches(&matches).expect("every flag has a default")
     }
 
-    /// Checks what no single flag shows.
+    /// Checks rules that involve more than one flag.
     ///
     /// # Errors
-    /// The address is open to others and there are no tokens, the tokens cannot be read, or the folder of sockets is not
-    /// there.
+    /// The address is reachable from elsewhere without tokens, the tokens cannot be read, or the folder of sockets does
+    /// not exist.
     pub fn settings(&self) -> Result<Settings, ServerError> {
         let config = |why: String| ServerError::Config(why);
         let default = |flag: &str| {
@@ -151,9 +151,9 @@ impl ServeArgs {
         let is_local = is_local(&listen);
         if !is_local && tokens.is_none() && !self.insecure {
             return Err(config(format!(
-                "--listen {listen} is reached from other machines, and without tokens whoever reaches it could change \
-                 every namespace: make one (prism-admin token --role write --name NAME --token-file FILE) and pass \
-                 --token-file FILE, or listen on 127.0.0.1; --insecure serves it as it is"
+                "--listen {listen} is reachable from other machines, and without tokens whoever reaches it could change \
+                 every namespace: create one (prism-admin token --role write --name NAME --token-file FILE) and pass \
+                 --token-file FILE, or listen on 127.0.0.1; --insecure serves it without tokens"
             )));
         }
         if let Some(root) = &self.unix_root {
@@ -177,7 +177,7 @@ impl ServeArgs {
     }
 }
 
-/// Whether only this machine reaches an address. A name must mean loopback addresses and no others.
+/// Whether only this machine can reach an address. A name must resolve to loopback addresses only.
 fn is_local(listen: &Address) -> bool {
     match listen {
         Address::Unix(_) => true,

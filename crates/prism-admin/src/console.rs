@@ -1,5 +1,5 @@
-//! The web console: pages that are part of the binary and ask the API like anybody else. What they show is made by
-//! scripts of this server alone: nothing is loaded from elsewhere, and nothing in a page's text is run.
+//! The web console: pages that are part of the binary and use the API like any other client. Only scripts of this
+//! server run in them: nothing is loaded from elsewhere, and nothing in a page's text is executed.
 
 use axum::Router;
 use axum::extract::Path;
@@ -14,10 +14,10 @@ use crate::api::request::strong;
 use crate::error::{Kind, Problem};
 use crate::file::snapshot::sha256;
 
-/// Where the files are; anybody may read them.
+/// Where the files are served; anybody may read them.
 pub const FOLDER: &str = "/console/";
 
-/// The page; its address is `/`.
+/// The page served at `/`.
 const INDEX: &str = "index.html";
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -29,7 +29,7 @@ macro_rules! files {
     };
 }
 
-/// Every file by its name.
+/// All files by name.
 const FILES: &[(&str, &str)] = files!(
     "api.js",
     "audit.js",
@@ -80,7 +80,7 @@ fn answer(name: &str, headers: &HeaderMap) -> Response {
         .get(IF_NONE_MATCH)
         .and_then(|given| given.to_str().ok())
         .is_some_and(|given| strong(given) == tag);
-    // Another binary has other files, so browsers ask each time; that nothing has changed costs no body.
+    // Another binary has other files, so browsers revalidate each time; an unchanged file costs no body.
     let about = [
         (CACHE_CONTROL, "no-cache".to_owned()),
         (CONTENT_SECURITY_POLICY, POLICY.to_owned()),

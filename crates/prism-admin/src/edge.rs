@@ -1,9 +1,9 @@
-//! What holds for every request, in this order: an id, no help to other people's web pages, a token, a time limit, one
-//! log line if it failed, a count.
+//! What applies to every request, in this order: an id, protection against other sites' pages, a token, a timeout, one
+//! log line if it failed, a metric.
 //!
-//! Without tokens a browser on this machine is the way in for others: a page whose name is made to mean 127.0.0.1 (DNS
-//! rebinding) could read and write as if it were ours. So without tokens the `host` must be this machine's own name.
-//! Writes sent for a page from elsewhere are refused in any case.
+//! Without tokens, a browser on this machine is a way in for others: a page whose name resolves to 127.0.0.1 (DNS
+//! rebinding) could read and write as if it were the console. So without tokens the `host` must be one of this
+//! machine's own names. Writes sent by a page from elsewhere are always refused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,20 +31,20 @@ use crate::sessions::Sessions;
 /// The header that names a request in the logs and the audit log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// How long a request may take, the waits for proxies and backends included.
+/// How long a request may take, including waits for proxies and backends.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
 
-/// What anybody may ask, since it tells nothing: probes, the description of the API, and the console before it asks.
+/// What anybody may request, because it reveals nothing: probes, the API's description, and the console's own files.
 const OPEN: [&str; 6] = ["/", "/livez", "/readyz", "/health", "/openapi.json", "/docs"];
 
 type Labels = [(&'static str, String); 3];
 
-/// What the edge needs to know.
+/// The state of the edge.
 #[derive(Clone, Debug)]
 pub struct Edge {
     tokens: Option<Tokens>,
     sessions: Sessions,
-    /// The names that this server goes by; `None`: any will do.
+    /// The names of this server; `None`: any name is accepted.
     hosts: Option<Arc<[String]>>,
     started: u64,
     count: Arc<AtomicU64>,
@@ -75,7 +75,7 @@ impl Edge {
         }
     }
 
-    /// The id that the client gave, if it is 1 to 64 printable characters, or one of ours.
+    /// The client's id, if it is 1 to 64 printable characters, or else a new one.
     fn request_id(&self, headers: &HeaderMap) -> String {
         let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
         match given
@@ -105,7 +105,7 @@ impl Edge {
         let identity = self.sessions.identify(tokens, headers)?;
         let logs_out = path == "/session" && *method == Method::DELETE;
         if !reads && !logs_out && identity.role < Role::Write {
-            let detail = format!("the token {} may read; a token of the role write is needed", identity.name);
+            let detail = format!("the token {} may only read; the role write is required", identity.name);
             return Err(Problem::new(Kind::Forbidden, detail));
         }
         Ok((caller(&identity.name), identity.role))
@@ -118,14 +118,14 @@ fn check_host(headers: &HeaderMap, hosts: &[String]) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = format!(
-        "without tokens the host must be one of {}: another name may be a web page's way in; use one of these, or start \
+        "without tokens the host must be one of {}: another name may be an attack by a web page; use one of these, or start \
          prism-admin with --token-file",
         hosts.join(", ")
     );
     Err(Problem::new(Kind::CrossOrigin, detail))
 }
 
-/// A browser names the page that a write is sent for; only one from this server may write.
+/// A browser names the page that sends a write; only a page of this server may write.
 fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let site = text(HeaderName::from_static("sec-fetch-site"));
@@ -139,8 +139,8 @@ fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     if elsewhere {
         return Err(Problem::new(
             Kind::CrossOrigin,
-            "a page from elsewhere may not write; use a client or this server's own page. If this is its own page and a \
-             proxy stands before the server, let it pass on the host header as it came",
+            "a page from elsewhere may not write; use a client or this server's own page. If this is its own page behind a \
+             proxy, let the proxy pass on the host header unchanged",
         ));
     }
     Ok(())
@@ -149,7 +149,7 @@ fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
 /// Puts the edge around routes.
 pub fn around(routes: Router, edge: Edge) -> Router {
     let nothing =
-        async || Problem::new(Kind::NotFound, "there is nothing at this path; /docs lists what there is");
+        async || Problem::new(Kind::NotFound, "nothing is served at this path; /docs lists the paths");
     let no_method =
         async || Problem::new(Kind::MethodNotAllowed, "the allow header lists this path's methods");
     routes.fallback(nothing).method_not_allowed_fallback(no_method).layer(from_fn_with_state(edge, pass))
@@ -168,7 +168,7 @@ async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Res
             let answered = tokio::time::timeout(REQUEST_MAX, next.run(request)).await;
             answered.unwrap_or_else(|_| {
                 let detail =
-                    format!("no answer within {} s; a write may still be done", REQUEST_MAX.as_secs());
+                    format!("no response within {} s; a write may still be applied", REQUEST_MAX.as_secs());
                 Problem::new(Kind::TimedOut, detail).into_response()
             })
         }
@@ -185,13 +185,13 @@ async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Res
     if let Ok(id) = HeaderValue::try_from(id) {
         headers.insert(REQUEST_ID, id);
     }
-    // No answer is anything else than it says, and none is for a cache unless it says so.
+    // Browsers must not guess a response's type, and nothing may be cached unless it says so.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
-/// Tells a problem its request's id, and the log the problem.
+/// Adds the request's id to a problem, and logs the problem.
 fn finish(mut response: Response, id: &str, method: &Method, route: &str, took: Duration) -> Response {
     let Some(mut problem) = response.extensions_mut().remove::<Problem>() else { return response };
     let (status, why) = (problem.status, &problem.detail);

@@ -1,52 +1,52 @@
-//! Why a request was not done: one table of kinds and status codes, told as RFC 9457 `application/problem+json`.
+//! Why a request failed: one table of kinds and status codes, sent as RFC 9457 `application/problem+json`.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What kind of failure it is: what programs branch on.
+/// The kind of failure, on which programs branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The request cannot be read.
+    /// The request cannot be parsed.
     Malformed,
-    /// There is no token, or none that is known.
+    /// The token is missing or unknown.
     Unauthenticated,
     /// The token's role does not allow it.
     Forbidden,
-    /// A browser sent it for a page from elsewhere.
+    /// A browser sent it for another site's page.
     CrossOrigin,
-    /// There is no such thing.
+    /// The target does not exist.
     NotFound,
-    /// The path does not have this method.
+    /// The path does not support this method.
     MethodNotAllowed,
     /// The request did not arrive in time.
     TimedOut,
-    /// A namespace of this name is there.
+    /// A namespace of this name exists.
     Exists,
-    /// The file as it is now cannot be edited.
+    /// The current file cannot be edited.
     FileUnusable,
     /// The file was changed by somebody else at the same moment.
     ChangedMeanwhile,
     /// `If-Match` or `If-None-Match` does not hold.
     PreconditionFailed,
-    /// The body is larger than any that is taken.
+    /// The body is too large.
     TooLarge,
-    /// The body's content type is not taken here.
+    /// The body has the wrong content type.
     MediaType,
-    /// The body is well formed and breaks a rule.
+    /// The body is well formed but breaks a rule.
     Invalid,
-    /// The gateway does not serve what was asked of it.
+    /// The gateway does not serve the request.
     NotServed,
-    /// A limit of the gateway or the backend was met.
+    /// A limit of the gateway or the backend was reached.
     Limited,
     /// A bug.
     Internal,
-    /// The backend does not offer it.
+    /// The backend does not offer this.
     Unsupported,
     /// The gateway or the backend cannot be reached, or failed.
     Gateway,
-    /// The gateway or the backend did not answer in time.
+    /// The gateway or the backend did not respond in time.
     GatewayTimeout,
     /// The file, its folder or the token file cannot be used.
     Storage,
@@ -55,7 +55,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 22] = [
         Self::Malformed,
         Self::Unauthenticated,
@@ -126,7 +126,7 @@ impl Kind {
             Self::GatewayTimeout => (
                 StatusCode::GATEWAY_TIMEOUT,
                 "gateway-timeout",
-                "The gateway or the backend did not answer in time",
+                "The gateway or the backend did not respond in time",
             ),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "The admin failed"),
             Self::Storage => {
@@ -137,17 +137,17 @@ impl Kind {
     }
 }
 
-/// A wrong field.
+/// An invalid field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// Where in the body, as a JSON pointer (RFC 6901); empty: the body as a whole.
+    /// Where in the body, as a JSON pointer (RFC 6901); empty for the whole body.
     #[schema(example = "/plugin/endpoint")]
     pub pointer: String,
     /// What is wrong, and what was expected.
     pub detail: String,
 }
 
-/// Why a request was not done, as RFC 9457 has it.
+/// Why a request failed, in the form of RFC 9457.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
     /// What to branch on: `urn:prism:problem:` and a word.
@@ -160,7 +160,7 @@ pub struct Problem {
     pub status: u16,
     /// What failed, and what to do next.
     pub detail: String,
-    /// Every wrong field.
+    /// All invalid fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub errors: Vec<FieldError>,
@@ -183,7 +183,7 @@ impl Problem {
         }
     }
 
-    /// A body that breaks these rules.
+    /// A body with these invalid fields.
     #[must_use]
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
@@ -194,7 +194,7 @@ impl Problem {
         Self { errors, ..Self::new(Kind::Invalid, detail) }
     }
 
-    /// One wrong field.
+    /// One invalid field.
     pub fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::invalid(vec![FieldError { pointer: pointer.into(), detail: detail.into() }])
     }

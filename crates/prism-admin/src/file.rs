@@ -1,4 +1,4 @@
-//! The configuration file: what it may hold, and the only code that writes it.
+//! The configuration file: what it may contain, and the only code that writes it.
 
 pub mod check;
 pub mod diff;

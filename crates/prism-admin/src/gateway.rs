@@ -1,4 +1,4 @@
-//! The gateway as its clients see it: where the console's keys and values come from, and whether a namespace answers.
+//! The gateway as seen by a client: where the console's keys and values come from, and whether a namespace responds.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use prism_runtime::exit::ServerError;
 
 use crate::error::{Kind, Problem};
 
-/// How long a question about a backend may take: the answer is shown every few seconds.
+/// How long a query about a backend may take: the result is shown every few seconds.
 const QUESTION_MAX: Duration = Duration::from_secs(2);
 
-/// How long a call on somebody's data may take; half of what a request may.
+/// How long a call on somebody's data may take: half of a request's limit.
 const DATA_MAX: Duration = Duration::from_secs(15);
 
 /// The gateway. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     data: Client,
-    /// Asks once and takes the answer: what fails now is what is to be shown.
+    /// A client without retries: a failure is to be shown at once.
     questions: Client,
 }
 
 impl Gateway {
-    /// The gateway at an address. Nothing is sent yet.
+    /// A client of the gateway at this address. Sends nothing yet.
     ///
     /// # Errors
-    /// The address cannot be understood.
+    /// The address is invalid.
     pub fn new(address: &str) -> Result<Self, ServerError> {
         let wrong = |error: Error| ServerError::Config(format!("--gateway {address}: {}", error.message()));
         let questions = Client::builder(address).timeout(QUESTION_MAX).attempts_max(1).connections(1);
@@ -45,11 +45,11 @@ impl Gateway {
         self.data.namespace(name)
     }
 
-    /// Asks how a namespace's backend is.
+    /// Queries the state of a namespace's backend.
     pub async fn ask(&self, name: &str) -> Told {
         let namespace = self.questions.namespace(name);
         let (usage, capabilities) = tokio::join!(namespace.usage().send(), namespace.capabilities().send());
-        // A backend that does not tell either is one that answers.
+        // A backend that serves neither has responded nonetheless.
         let health = match (&usage, &capabilities) {
             (Ok(_), _) | (_, Ok(_)) => Health::Serving,
             (Err(error), _) => Health::of(error),
@@ -58,10 +58,10 @@ impl Gateway {
     }
 }
 
-/// What a backend told of itself, and what it did not tell.
+/// What a backend reports about itself; `None` for what it does not report.
 #[derive(Debug)]
 pub struct Told {
-    /// Whether it answers.
+    /// Whether it responds.
     pub health: Health,
     /// What it holds.
     pub usage: Option<prism_client::Usage>,
@@ -72,15 +72,15 @@ pub struct Told {
 /// Whether a namespace is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// A question through the gateway was answered.
+    /// A query through the gateway got a response.
     Serving,
-    /// The gateway does not reach the backend.
+    /// The gateway cannot reach the backend.
     Down(String),
     /// The gateway does not serve it.
     Refused(String),
     /// The gateway itself was not reached.
     Unknown(String),
-    /// The gateway knows that the backend answers no such questions, without asking it.
+    /// The gateway knows, without asking, that the backend serves no such queries.
     NotAsked,
 }
 
@@ -96,14 +96,14 @@ impl Health {
             ) => Self::Refused(why),
             (_, Some(ErrorReason::BackendUnreachable | ErrorReason::BackendLost)) => Self::Down(why),
             (ErrorKind::DeadlineExceeded, _) => Self::Down(why),
-            // Too many calls: somebody is there.
+            // Too many calls: the backend is reachable.
             (ErrorKind::ResourceExhausted, _) => Self::Serving,
             _ => Self::Unknown(why),
         }
     }
 }
 
-/// A failed call as the API tells it.
+/// A failed call as a problem of the API.
 #[must_use]
 pub fn problem(error: &Error) -> Problem {
     let kind = match error.kind() {

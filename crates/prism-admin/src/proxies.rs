@@ -1,4 +1,4 @@
-//! What the proxies report: which revision is in force, and why one was refused.
+//! What the proxies report: the revision in force, and why one was refused.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,13 +17,13 @@ use utoipa::ToSchema;
 use crate::error::Problem;
 use crate::file::store::Age;
 
-/// How long a write waits for the proxies: a watcher sees a change at once, and its poll every few seconds.
+/// How long a write waits for the proxies: a watcher sees a change at once, and polling takes a few seconds.
 const APPLY_MAX: Duration = Duration::from_secs(5);
 
-/// Time between two questions.
+/// The time between two queries.
 const ASK_EVERY: Duration = Duration::from_millis(25);
 
-/// How long one question may take.
+/// How long one query may take.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 
 /// The HTTP port of a proxy.
@@ -62,7 +62,7 @@ pub struct Applied {
     pub error: Option<String>,
 }
 
-/// All of them. Cheap to clone.
+/// All proxies. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Proxies {
     urls: Vec<ProxyUrl>,
@@ -81,7 +81,7 @@ impl Proxies {
         self.each(|url| async move { self.status(&url).await }).await
     }
 
-    /// What each says when asked.
+    /// The result of `ask` for each.
     pub async fn each<T, F: Future<Output = T>>(&self, ask: impl Fn(ProxyUrl) -> F) -> Vec<(ProxyUrl, T)> {
         join_all(self.urls.iter().map(|url| {
             let asked = ask(url.clone());
@@ -94,24 +94,24 @@ impl Proxies {
         self.ask(url, "/config/status").await
     }
 
-    /// The JSON that a proxy answers with at a path.
+    /// The JSON with which a proxy responds at a path.
     ///
     /// # Errors
-    /// It does not answer, or with something else.
+    /// It does not respond, or with something else.
     pub async fn ask<T: DeserializeOwned>(&self, url: &ProxyUrl, path: &str) -> Result<T, FetchError> {
         let request = Request::get(format!("{url}{path}")).body(Bytes::new());
         let request = request.map_err(|error| FetchError::Lost(error.to_string()))?;
         let response = self.fetcher.send(request, ANSWER_MAX).await?;
         if response.status() != StatusCode::OK {
             let status = response.status();
-            return Err(FetchError::Lost(format!("it answers {status} to {path}: is it a prism-proxy?")));
+            return Err(FetchError::Lost(format!("{path} returned {status}: is it a prism-proxy?")));
         }
         serde_json::from_slice(response.body())
             .map_err(|error| FetchError::Lost(format!("its {path} cannot be read: {error}")))
     }
 
-    /// Waits until each proxy has the revision in force, or one that came after it, or has refused it; at most 5 s. `age`
-    /// tells how what a proxy has in force lies to the revision.
+    /// Waits until each proxy has the revision in force, or a newer one, or has refused it; at most 5 s. `age` tells
+    /// how the state that a proxy has in force relates to the revision.
     pub async fn wait_for<F>(&self, revision: &str, age: impl Fn(String) -> F) -> Vec<Applied>
     where
         F: Future<Output = Result<Age, Problem>>,
@@ -137,14 +137,14 @@ impl Proxies {
     {
         loop {
             let why = match self.status(url).await {
-                // Nobody is there; whoever comes reads the file at its start.
+                // No proxy is running; one that starts reads the file.
                 Err(error @ FetchError::Connect(_)) => {
                     return Err(format!("{error}; a proxy reads the file when it starts"));
                 }
                 Err(error) => error.to_string(),
                 Ok(status) => {
                     let known = match in_force(&status).filter(|it| *it != revision) {
-                        // What cannot be looked up now may be with the next answer.
+                        // A lookup that fails now may succeed with the next response.
                         Some(other) => age(other.to_owned()).await.unwrap_or(Age::Unknown),
                         None => Age::Unknown,
                     };
@@ -167,7 +167,7 @@ fn in_force(status: &Value) -> Option<&str> {
     status["revision"].as_str()
 }
 
-/// What a status says about a revision.
+/// What a status means for a revision.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Applied,
@@ -175,16 +175,16 @@ enum Verdict {
     NotYet(String),
 }
 
-/// `age`: of what is in force, if that is another revision.
+/// `age` is that of the state in force, if that is another revision.
 fn verdict(status: &Value, revision: &str, age: Age) -> Verdict {
     let attempt = &status["last_attempt"];
     if in_force(status) == Some(revision) || age == Age::Later {
         return Verdict::Applied;
     }
     let refused =
-        (attempt["outcome"] == "refused").then(|| attempt["error"].as_str().unwrap_or("it does not say why"));
+        (attempt["outcome"] == "refused").then(|| attempt["error"].as_str().unwrap_or("no reason given"));
     if let Some(why) = refused.filter(|_| attempt["revision"] == revision) {
-        return Verdict::Never(format!("refused; the configuration before stays in force: {why}"));
+        return Verdict::Never(format!("refused; the previous configuration stays in force: {why}"));
     }
     let Some(path) = status["path"].as_str() else {
         return Verdict::Never("it watches no file; start it with --config and the admin's file".to_owned());
@@ -192,7 +192,7 @@ fn verdict(status: &Value, revision: &str, age: Age) -> Verdict {
     Verdict::NotYet(match age {
         Age::Earlier(number) => {
             let refused = refused.map_or_else(String::new, |why| format!(", and refused another: {why}"));
-            format!("it has revision {number} in force still{refused}; it watches {path}")
+            format!("it still has revision {number} in force{refused}; it watches {path}")
         }
         _ => format!("it has another revision in force; it watches {path}: is that the admin's file?"),
     })
@@ -229,7 +229,7 @@ mod tests {
             Verdict::NotYet(why) => why,
             other => panic!("{other:?}"),
         };
-        assert!(says(Age::Earlier(3)).contains("revision 3 in force still"), "{}", says(Age::Earlier(3)));
+        assert!(says(Age::Earlier(3)).contains("still has revision 3 in force"), "{}", says(Age::Earlier(3)));
         let refused = json!({"revision": "newer", "outcome": "refused", "error": "no such plugin"});
         let Verdict::NotYet(why) = of(status(json!("old"), refused), Age::Earlier(3)) else {
             panic!("what was refused came after it")

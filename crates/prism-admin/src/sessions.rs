@@ -1,5 +1,5 @@
-//! Sessions of browsers: a token is handed in once, and a cookie that scripts cannot read stands for it. A session
-//! remembers only the token's hash, and holds while the token does. Sessions end with the process.
+//! Sessions of browsers: a token is sent once, and from then on represented by a cookie that scripts cannot read. A
+//! session remembers only the token's hash, and is valid while the token is. Sessions end with the process.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -15,13 +15,13 @@ use sha2::{Digest as _, Sha256};
 use crate::auth::{self, Identity, TokenHash, Tokens};
 use crate::error::{Kind, Problem};
 
-/// What the cookie's name begins with.
+/// The start of the cookie's name.
 const COOKIE_NAME: &str = "prism_session";
 
-/// A working day; then the token is asked for again.
+/// A working day; after that, the token is required again.
 pub(crate) const AGE_MAX: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// More at once end the oldest of the token that has the most, so that its holder ends nobody else's.
+/// Beyond it, the oldest session of the token with the most sessions ends, so that its holder ends nobody else's.
 const SESSIONS_MAX: usize = 1000;
 
 /// The sessions. Cheap to clone.
@@ -44,8 +44,8 @@ struct Session {
 }
 
 impl Sessions {
-    /// No sessions yet, of the admin that these words tell from others. Browsers keep cookies by host and not by port: two
-    /// admins on one host, or behind one proxy, must not use one name.
+    /// An empty set of sessions, for the admin identified by these words. Browsers store cookies by host, not by port:
+    /// two admins on one host, or behind one proxy, must not use the same name.
     #[must_use]
     pub fn of_instance(words: &[&str]) -> Self {
         let hash = Sha256::digest(words.join("\n").as_bytes());
@@ -54,19 +54,19 @@ impl Sessions {
         Self { cookie: name.into(), ..Self::default() }
     }
 
-    /// The value of the header that gives a browser its cookie, or takes it away.
+    /// The value of the header that sets a browser's cookie or deletes it.
     ///
-    /// `SameSite=Strict`: no page from elsewhere makes a request with it. Not `Secure`: there is no TLS here, and browsers
-    /// keep cookies that ask for it from plain HTTP.
+    /// `SameSite=Strict`: no page from elsewhere sends it. Not `Secure`: there is no TLS here, and browsers reject such
+    /// cookies over plain HTTP.
     pub(crate) fn cookie(&self, id: &str, age: Duration) -> [(http::HeaderName, String); 1] {
         let (name, age) = (&self.cookie, age.as_secs());
         [(SET_COOKIE, format!("{name}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}"))]
     }
 
-    /// Begins a session for the holder of a token; its id, which is kept nowhere.
+    /// Starts a session for the holder of a token and returns its id, which is not stored anywhere.
     ///
     /// # Errors
-    /// There is no randomness.
+    /// The system has no randomness.
     pub(crate) fn begin(&self, token: TokenHash) -> Result<String, Problem> {
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|error| Problem::new(Kind::Internal, error.to_string()))?;
@@ -88,11 +88,11 @@ impl Sessions {
         }
     }
 
-    /// Who the sender of a request is: the holder of the token in its headers, or else of the one of its session. Another
-    /// scheme than Bearer is for a proxy before us, which passes it on.
+    /// Identifies the sender of a request: the holder of the token in its headers, or else of its session's token. A
+    /// scheme other than Bearer is meant for a proxy in front of the admin, which passes it on.
     ///
     /// # Errors
-    /// Nobody who is known, or no longer.
+    /// The sender is unknown, or no longer known.
     pub fn identify(&self, tokens: &Tokens, headers: &HeaderMap) -> Result<Identity, Problem> {
         let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let is_ours = header.is_some_and(auth::is_bearer);
@@ -109,7 +109,7 @@ impl Sessions {
         pairs.find(|(name, _)| *name == &*self.cookie).map(|(_, id)| id)
     }
 
-    /// The hash of the token that the request's session stands for, if it has one.
+    /// The hash of the token that the request's session represents, if any.
     fn token(&self, headers: &HeaderMap) -> Option<TokenHash> {
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let session = sessions.get(&hash(self.id_of(headers)?))?;
@@ -117,7 +117,7 @@ impl Sessions {
     }
 }
 
-/// The oldest session of the token that has the most.
+/// The oldest session of the token with the most sessions.
 fn one_too_many(sessions: &HashMap<TokenHash, Session>) -> Option<TokenHash> {
     let mut counts = HashMap::<_, usize>::new();
     for session in sessions.values() {
@@ -187,7 +187,7 @@ mod tests {
         }
         assert_eq!(who(&format!("bearer {token}"), ""), Ok("ci".to_owned()));
         for wrong in ["Bearer wrong", "Bearer", "bearer "] {
-            assert_eq!(who(wrong, &cookie), Err(401), "a token that is shown decides");
+            assert_eq!(who(wrong, &cookie), Err(401), "a token in the headers takes precedence");
         }
     }
 
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(
             [&many[0], &many[1], &many[2]].map(|id| token(id)),
             [None, None, Some([2; 32])],
-            "the oldest of the token that has the most have ended"
+            "the oldest sessions of the token with the most have ended"
         );
     }
 }

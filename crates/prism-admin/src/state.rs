@@ -22,15 +22,15 @@ pub struct Admin {
     pub store: Arc<Store>,
     /// The proxies that read it.
     pub proxies: Proxies,
-    /// Where backends may be.
+    /// Which backends are allowed.
     pub policy: Policy,
-    /// Where keys and values come from.
+    /// The source of keys and values.
     pub gateway: Gateway,
-    /// What the proxies carried lately.
+    /// The proxies' recent traffic.
     pub traffic: Traffic,
-    /// The tokens, if any are asked for.
+    /// The tokens, if required.
     pub tokens: Option<Tokens>,
-    /// Who is logged in.
+    /// Logged-in browsers.
     pub sessions: Sessions,
     /// Cancelled when the server drains, so that streams end.
     pub stopping: CancellationToken,
@@ -40,7 +40,7 @@ impl Admin {
     /// The state of an admin with these settings.
     ///
     /// # Errors
-    /// The gateway's address cannot be understood.
+    /// The gateway's address is invalid.
     pub fn new(settings: &Settings) -> Result<Self, ServerError> {
         Ok(Self {
             store: Arc::new(Store::new(settings.proxy_config.clone())),
@@ -54,7 +54,7 @@ impl Admin {
         })
     }
 
-    /// Runs what blocks where blocking is allowed.
+    /// Runs blocking work on a thread where that is allowed.
     ///
     /// # Errors
     /// The work's own.
@@ -64,11 +64,11 @@ impl Admin {
     ) -> Result<T, Problem> {
         let store = Arc::clone(&self.store);
         let done = tokio::task::spawn_blocking(move || work(&store)).await;
-        done.unwrap_or_else(|error| Err(Problem::new(Kind::Internal, format!("the work broke off: {error}"))))
+        done.unwrap_or_else(|error| Err(Problem::new(Kind::Internal, format!("the work failed: {error}"))))
     }
 }
 
-/// What tells this admin from others that a browser sees on the same host: where it listens, its file, and its machine.
+/// What distinguishes this admin from others that a browser sees on the same host: its address, file and machine.
 fn sessions(settings: &Settings) -> Sessions {
     let file = std::path::absolute(&settings.proxy_config).unwrap_or_else(|_| settings.proxy_config.clone());
     let machine = rustix::system::uname();

@@ -1,6 +1,6 @@
-//! What the proxies carry, over the last 15 minutes: each proxy's `/traffic` is asked every 5 s, and what has been added
-//! since the answer before becomes a point. A proxy that does not answer leaves a gap and not a zero: where
-//! only some answer, figures are theirs, and nothing is unknown and not zero.
+//! The proxies' traffic over the last 15 minutes: each proxy's `/traffic` is queried every 5 s, and the difference from
+//! the previous response becomes a point. A proxy that does not respond leaves a gap, not a zero: if only some respond,
+//! the figures are theirs, and a missing one is unknown, not zero.
 
 mod history;
 mod page;
@@ -21,37 +21,37 @@ use page::Page;
 pub(crate) use point::Point;
 use point::{Added, Before, Counts};
 
-/// Time between two points. Scrapes of this kind are usually 15 s apart; eyes on a page want more.
+/// The time between two points. Such scrapes are usually 15 s apart, but people watching a page want more.
 pub const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Those who may follow at once. Each holds one of the 256 connections of the port; three quarters are for all else.
+/// The maximum number of followers. Each uses one of the port's 256 connections; three quarters are left for the rest.
 pub(crate) const FOLLOWERS_MAX: usize = 64;
 
-/// The figures. Cheap to clone.
+/// The metrics. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Traffic {
     state: Arc<Mutex<State>>,
-    /// Told after each point.
+    /// Signalled after each point.
     ticks: watch::Sender<()>,
-    /// A permit for each of those who may follow.
+    /// A permit for each possible follower.
     followers: Arc<Semaphore>,
 }
 
-/// The newest figures, and those before.
+/// The latest metrics, and the earlier ones.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) history: History,
-    /// Each proxy, and why it did not answer.
+    /// Each proxy, and why it did not respond.
     pub(crate) proxies: Vec<(String, Option<String>)>,
     pub(crate) in_flight: HashMap<String, i64>,
-    /// What the proxies say of the backends, by endpoint; the worst where they differ.
+    /// What the proxies report about the backends, by endpoint; the worst if they differ.
     pub(crate) backends: HashMap<String, Seen>,
 }
 
-/// What the proxies report of a backend.
+/// What the proxies report about a backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// Whether it is reached; `None`: nothing was asked of it.
+    /// Whether it is reachable; `None`: it has not been called.
     pub(crate) ready: Option<bool>,
     pub(crate) error: Option<String>,
 }
@@ -68,17 +68,17 @@ impl Traffic {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A permit to follow; `None`: too many do.
+    /// A permit to follow; `None` if there are too many followers.
     pub(crate) fn follow(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.followers).try_acquire_owned().ok()
     }
 
-    /// What is told after each point.
+    /// Signals each new point.
     pub(crate) fn ticks(&self) -> watch::Receiver<()> {
         self.ticks.subscribe()
     }
 
-    /// Asks the proxies, again and again, until told to stop.
+    /// Queries the proxies repeatedly, until told to stop.
     pub async fn watch(self, proxies: Proxies, stop: CancellationToken) {
         let mut before = HashMap::new();
         let mut due = tokio::time::interval(INTERVAL);

@@ -1,4 +1,4 @@
-//! `/audit`: who changed what, the newest first.
+//! `/audit`: who changed what, newest first.
 
 use axum::Json;
 use axum::extract::{Extension, State};

@@ -1,4 +1,4 @@
-//! `/backends`: each backend that the file names, asked for its health, its interfaces and how long it takes to answer.
+//! `/backends`: each backend that the file names, queried for its health, its interfaces and its response time.
 
 mod probe;
 
@@ -19,13 +19,13 @@ use crate::state::Admin;
 pub use probe::BackendHealth;
 use probe::{Probed, probe};
 
-/// How long one backend may take for all of its answers.
+/// How long all queries of one backend may take.
 const PROBE_MAX: Duration = Duration::from_secs(2);
 
-/// How long all of them together may take.
+/// How long all backends together may take.
 const PROBES_MAX: Duration = Duration::from_secs(10);
 
-/// Backends asked at once.
+/// Backends queried concurrently.
 const PROBING_MAX: usize = 16;
 
 /// The backends.
@@ -148,7 +148,7 @@ pub async fn list(
     Ok(Json(Backends { backends, next_cursor, total }))
 }
 
-/// Milliseconds with as many digits as a clock is right by.
+/// Milliseconds, with as many digits as a clock is accurate to.
 fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }

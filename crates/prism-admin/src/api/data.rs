@@ -1,5 +1,5 @@
-//! `/namespaces/{name}/keys`, `/value`, `/list` and `/count`: what is stored in a namespace, through the gateway. Reading
-//! needs the role data, changing it the role write; each change has a line in the audit log before it is made.
+//! `/namespaces/{name}/keys`, `/value`, `/list` and `/count`: the data of a namespace, through the gateway. Reading
+//! requires the role data, changing the role write; each change is recorded in the audit log before it is made.
 
 pub mod keys;
 pub mod list;
@@ -49,7 +49,7 @@ impl<S: Send + Sync> FromRequestParts<S> for MayRead {
     }
 }
 
-/// Notes a change of data in the audit log, before it is made.
+/// Records a change of data in the audit log, before it is made.
 async fn note(admin: &Admin, caller: Caller, action: String, key: &str) -> Result<(), Problem> {
     let key = key.to_owned();
     admin.blocking(move |store| store.note(&caller, &action, &key)).await
@@ -60,7 +60,7 @@ async fn value_of(request: Request<Body>) -> Result<Bytes, Problem> {
     body(request, &[BYTES], VALUE_BYTES_MAX).await
 }
 
-/// A value as it is: never a page, whatever its bytes look like.
+/// A value, unchanged: never a page, whatever its bytes look like.
 fn told(value: Bytes) -> Response {
     ([(CONTENT_TYPE, BYTES), (CONTENT_DISPOSITION, "attachment; filename=\"value\"")], value).into_response()
 }

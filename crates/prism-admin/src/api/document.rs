@@ -13,7 +13,7 @@ use crate::error::Problem;
 use crate::file::snapshot::Snapshot;
 use crate::state::Admin;
 
-/// The content type of the file (RFC 9512), and what it was called before.
+/// The content type of the file (RFC 9512), and its earlier names.
 const YAML: &[&str] = &["application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"];
 
 /// The header of a file.

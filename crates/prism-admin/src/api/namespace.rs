@@ -1,4 +1,4 @@
-//! A namespace as the API has it: its description, and its settings read from a body, changed and tagged.
+//! A namespace in the API: its description, and its settings read from a body, changed and tagged.
 
 use axum::body::Body;
 use http::Request;
@@ -12,7 +12,7 @@ use crate::file::snapshot::sha256;
 
 /// A namespace: its name, its backend and its limits. Settings that are omitted have their defaults.
 //
-// This describes the API; what is sent and stored is read by the proxy's own rules.
+// This describes the API; the proxy's own rules parse what is sent and stored.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Namespace {
@@ -40,7 +40,7 @@ pub struct Namespace {
     read_only: Option<bool>,
 }
 
-/// The settings that may be left out.
+/// The optional settings.
 const OPTIONAL: [&str; 6] =
     ["interfaces", "timeout", "max_message_bytes", "max_in_flight", "requests_per_second", "read_only"];
 
@@ -68,11 +68,11 @@ pub(super) async fn read_whole(request: Request<Body>, types: &[&str]) -> Result
     let mut value = read(request, types).await?;
     if let Value::Mapping(settings) = &mut value {
         settings.retain(|name, value| !(value.is_null() && OPTIONAL.iter().any(|known| name == known)));
-        // In YAML a null where text is expected is the text null.
+        // In YAML, a null where text is expected is the text null.
         let nulls =
             settings.iter().filter(|(_, value)| value.is_null()).filter_map(|(name, _)| name.as_str());
         let null =
-            |name| FieldError { pointer: format!("/{name}"), detail: "null is no value for it".to_owned() };
+            |name| FieldError { pointer: format!("/{name}"), detail: "null is not a valid value".to_owned() };
         let errors: Vec<_> = nulls.map(null).collect();
         if !errors.is_empty() {
             return Err(Problem::invalid(errors));
@@ -81,7 +81,7 @@ pub(super) async fn read_whole(request: Request<Body>, types: &[&str]) -> Result
     Ok(value)
 }
 
-/// A body that is a JSON object, its keys in the order in which they were sent.
+/// A body that is a JSON object, with its keys in the order in which they were sent.
 pub(super) async fn read(request: Request<Body>, types: &[&str]) -> Result<Value, Problem> {
     let bytes = body(request, types, NAMESPACE_BYTES_MAX).await?;
     let value = serde_json::from_slice::<Value>(&bytes)
@@ -92,13 +92,13 @@ pub(super) async fn read(request: Request<Body>, types: &[&str]) -> Result<Value
     }
 }
 
-/// The namespace with the name of its path, which it may leave out.
+/// The namespace with the name from its path, which the body may omit.
 pub(super) fn named(namespace: Value, name: &str) -> Result<Value, Problem> {
     let Value::Mapping(settings) = namespace else { return Ok(namespace) };
     match settings.get("name") {
         Some(given) if given != name => Err(Problem::field(
             "/name",
-            "another name than in the path; a namespace is renamed by creating another",
+            "the name differs from the path's; to rename a namespace, create another",
         )),
         Some(_) => Ok(Value::Mapping(settings)),
         None => {
@@ -130,7 +130,7 @@ pub(super) fn json(namespace: &Value) -> Result<serde_json::Value, Problem> {
     serde_json::to_value(namespace).map_err(|error| Problem::new(Kind::Internal, error.to_string()))
 }
 
-/// The strong tag of a namespace: of its settings, not of where, how and in what order they are written.
+/// The strong tag of a namespace: of its settings, not of where, how and in which order they are written.
 pub(super) fn tag(namespace: &Value) -> String {
     let mut settings = serde_json::to_value(namespace).unwrap_or_default();
     settings.sort_all_objects();
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_merge_patch_is_that_of_the_rfc() {
-        // Appendix A of RFC 7396, those on objects.
+        // Appendix A of RFC 7396, those cases that concern objects.
         for (target, change, result) in [
             (r#"{"a":"b"}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
             (r#"{"a":"b"}"#, r#"{"b":"c"}"#, r#"{"a":"b","b":"c"}"#),

@@ -113,7 +113,7 @@ pub async fn create(
         let (name, new) = adding;
         terms.check(&name, find(now, &name)?.map(|(_, old)| tag(old)).as_deref())?;
         if find(now, &name)?.is_some() {
-            let detail = format!("there is a namespace {name}; PUT replaces it, PATCH changes it");
+            let detail = format!("namespace {name} already exists; PUT replaces it, PATCH changes it");
             return Err(Problem::new(Kind::Exists, detail));
         }
         edited(now, Change::Append(new))
@@ -256,7 +256,7 @@ fn find<'a>(now: &'a Snapshot, name: &str) -> Result<Option<(usize, &'a Value)>,
 
 fn missing(name: &str) -> Problem {
     let shown: String = name.chars().take(64).collect();
-    Problem::new(Kind::NotFound, format!("there is no namespace {shown}; POST /namespaces creates one"))
+    Problem::new(Kind::NotFound, format!("namespace {shown} does not exist; POST /namespaces creates one"))
 }
 
 fn edited(now: &Snapshot, change: Change) -> Result<Decision, Problem> {

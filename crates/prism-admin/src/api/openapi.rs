@@ -1,5 +1,5 @@
-//! The description of the API: the routes with their documentation, the document, and a page made of it that loads
-//! nothing from elsewhere.
+//! The description of the API: the routes with their documentation, the document, and a page generated from it that
+//! loads nothing from elsewhere.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::{audit, backends, document, namespaces, revisions, session, status, t
 use crate::error::Kind;
 use crate::state::Admin;
 
-/// Without tokens none is asked for.
+/// Without a token file, no token is required.
 const DESCRIPTION: &str = "\
 The namespaces of the Prism gateway. A write is validated by the proxy's own rules, stored as a revision, and written to \
 the configuration file. The response arrives when every proxy has applied it, after 5 s at most; `applied` says whether \
@@ -53,16 +53,16 @@ fn metrics() {}
 
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", tag = "operation", responses((status = 200, body = Object)))]
-#[expect(dead_code, reason = "its route answers with what this is a part of")]
+#[expect(dead_code, reason = "its route serves the document that this is a part of")]
 fn own_document() {}
 
 /// This document as a page.
 #[utoipa::path(get, path = "/docs", tag = "operation", responses((status = 200, body = String, content_type = "text/html")))]
-#[expect(dead_code, reason = "its route answers with what this is a part of")]
+#[expect(dead_code, reason = "its route serves the document that this is a part of")]
 fn docs() {}
 
-/// The routes, those of the description among them.
-#[expect(deprecated, reason = "clients of older versions use what is deprecated")]
+/// The routes, including those that serve the description.
+#[expect(deprecated, reason = "older clients use the deprecated routes")]
 pub fn routes(admin: Admin) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(namespaces::list, namespaces::create))
@@ -97,7 +97,7 @@ pub fn routes(admin: Admin) -> Router {
     router.route("/openapi.json", get(document)).route("/docs", get(page))
 }
 
-/// Adds to every operation the problems that it may answer with: which ones follows from what it takes.
+/// Adds to every operation the problems with which it may fail: they follow from its parameters.
 fn add_problems(document: &mut Value) {
     let Some(paths) = document["paths"].as_object_mut() else { return };
     for (path, item) in paths {
@@ -160,7 +160,7 @@ border-top:1px solid #ccc;padding-top:1rem}table{border-collapse:collapse}td{pad
 vertical-align:top}pre{background:#f4f4f4;padding:1rem;overflow:auto}\
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}pre{background:#222}}";
 
-/// The document as a page of HTML.
+/// The document as an HTML page.
 fn page(document: &Value) -> String {
     let text = |value: &Value| escape(value.as_str().unwrap_or_default());
     let mut html = format!(
@@ -171,7 +171,7 @@ fn page(document: &Value) -> String {
         text(&document["info"]["description"])
     );
     let row = |html: &mut String, name: &str, said: &str| {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(html, "<tr><td><code>{}</code><td>{said}", escape(name));
     };
     for (path, item) in document["paths"].as_object().into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! What is read from a request, with problems in place of axum's own rejections: paths, queries, bodies, conditions.
+//! Extractors whose rejections are problems, in place of axum's own: paths, queries, bodies, conditions.
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Path, Query, RawPathParams};
@@ -14,23 +14,23 @@ use utoipa::IntoParams;
 use crate::error::{Kind, Problem};
 use crate::file::store::Caller;
 
-/// The largest namespace: its settings are some hundred bytes.
+/// The maximum size of a namespace: its settings are some hundred bytes.
 pub const NAMESPACE_BYTES_MAX: usize = 64 << 10;
 
-/// The largest configuration: 10,000 namespaces with every setting are some 3 MiB.
+/// The maximum size of a configuration: 10,000 namespaces with every setting are some 3 MiB.
 pub const CONFIG_BYTES_MAX: usize = 8 << 20;
 
-/// How much of a body that is too large is read all the same. Most clients send all before they look for an answer: a
-/// connection that is closed meanwhile takes it from them.
+/// How much of a body that is too large is still read. Most clients send everything before they read a response:
+/// closing the connection before that would destroy the response.
 const DISCARDED_BYTES_MAX: usize = 64 << 20;
 
-/// How many things a page has if nobody says.
+/// The default page size.
 #[must_use]
 pub fn limit_default() -> usize {
     100
 }
 
-/// Checks how many things a page shall have at most.
+/// Checks the maximum page size.
 ///
 /// # Errors
 /// It is not 1 to 1,000.
@@ -53,14 +53,14 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Param<T
         raw.map_err(|error| Problem::new(Kind::Malformed, error.body_text()))?;
         match Path::<T>::from_request_parts(parts, state).await {
             Ok(Path(value)) => Ok(Self(value)),
-            // Well formed, and no name of anything.
+            // Well formed, but it names nothing.
             Err(error) => Err(Problem::new(Kind::NotFound, error.body_text())),
         }
     }
 }
 
-/// The parameters of the query. A read passes over those that it does not know; a write does not: what was meant by one,
-/// such as `dry-run`, is not what would be done.
+/// The parameters of the query. Reads ignore unknown ones; writes do not, because a mistyped parameter, such as
+/// `dry-run`, would cause what was not intended.
 #[derive(Debug)]
 pub struct Params<T>(pub T);
 
@@ -78,7 +78,7 @@ impl<T: DeserializeOwned + IntoParams, S: Send + Sync> FromRequestParts<S> for P
     }
 }
 
-/// Checks that a query has no parameters but those of the description.
+/// Checks that a query has no parameters except the documented ones.
 fn check_known<T: IntoParams>(uri: &Uri) -> Result<(), Problem> {
     let known: Vec<_> = T::into_params(|| None).into_iter().map(|parameter| parameter.name).collect();
     let given = Query::<Vec<(String, String)>>::try_from_uri(uri);
@@ -92,11 +92,11 @@ fn check_known<T: IntoParams>(uri: &Uri) -> Result<(), Problem> {
     let shown: String = unknown.chars().take(64).collect();
     Err(Problem::new(
         Kind::Malformed,
-        format!("there is no parameter {shown:?} here; {expected}; nothing was changed"),
+        format!("unknown parameter {shown:?}; {expected}; nothing was changed"),
     ))
 }
 
-/// The query of what takes none.
+/// The query of an operation without parameters.
 #[derive(Debug, Deserialize, IntoParams)]
 pub struct NoParams {}
 
@@ -109,7 +109,7 @@ pub struct WriteParams {
     pub dry_run: bool,
 }
 
-/// Who sent the request, and on what conditions a write shall be done.
+/// Who sent the request, and the conditions of a write.
 #[derive(Clone, Debug)]
 pub struct Terms {
     /// Who sent it.
@@ -136,13 +136,13 @@ fn condition(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, P
         Ok(values) => Ok(Some(values.join(","))),
         Err(_) => Err(Problem::new(
             Kind::Malformed,
-            format!("{name} is not text; expected an etag in quotes, or *"),
+            format!("{name} is not text; expected an ETag in quotes, or *"),
         )),
     }
 }
 
 impl Terms {
-    /// Whether the write may be done to what has this tag; `None`: to what is not there.
+    /// Checks whether a write may be applied to a target with this tag; `None`: the target does not exist.
     ///
     /// # Errors
     /// A condition does not hold.
@@ -152,9 +152,9 @@ impl Terms {
             (list, Some(tag)) => list.split(',').any(|one| strong(one.trim()) == tag),
             (_, None) => false,
         };
-        let now = tag.map_or_else(|| "it is not there".to_owned(), |tag| format!("its etag is now {tag}"));
+        let now = tag.map_or_else(|| "it does not exist".to_owned(), |tag| format!("its ETag is now {tag}"));
         let failed = |header: &str| {
-            let detail = format!("{header} does not hold for {what}: {now}; read it again and decide anew");
+            let detail = format!("{header} does not hold for {what}: {now}; read it again before you decide");
             Problem::new(Kind::PreconditionFailed, detail)
         };
         if self.if_match.as_deref().is_some_and(|list| !listed(list)) {
@@ -167,23 +167,23 @@ impl Terms {
     }
 }
 
-/// A tag without the mark of a weak one. A proxy that compresses an answer makes its tag weak; ours are hashes of what
-/// they stand for, so nothing else has the same one.
+/// A tag without the mark of a weak one. A proxy that compresses a response makes its tag weak; the admin's tags are
+/// hashes of their content, so they are unique all the same.
 #[must_use]
 pub fn strong(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }
 
-/// A tag as the header has it.
+/// A tag as a header.
 #[must_use]
 pub fn tag_header(tag: &str) -> [(HeaderName, HeaderValue); 1] {
     [(ETAG, HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static("\"\"")))]
 }
 
-/// Reads a body of one of these content types, parameters aside.
+/// Reads a body of one of these content types, ignoring their parameters.
 ///
 /// # Errors
-/// It has another type, is too large, or breaks off.
+/// It has a different type, is too large, or ends early.
 pub async fn body(request: Request<Body>, types: &[&str], bytes_max: usize) -> Result<Bytes, Problem> {
     let given = request.headers().get(CONTENT_TYPE).map_or("", |given| given.to_str().unwrap_or_default());
     let essence = given.split(';').next().unwrap_or_default().trim();
@@ -198,17 +198,17 @@ pub async fn body(request: Request<Body>, types: &[&str], bytes_max: usize) -> R
         match Limited::new(&mut body, bytes_max).collect().await {
             Ok(whole) => return Ok(whole.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => {}
-            Err(error) => return Err(Problem::new(Kind::Malformed, format!("the body breaks off: {error}"))),
+            Err(error) => return Err(Problem::new(Kind::Malformed, format!("the body ends early: {error}"))),
         }
     }
-    // One that waits to be asked for its body sends none.
+    // A client that waits for 100 Continue sends no body.
     if !(tells_too_much && waits) {
         discard(body).await;
     }
-    Err(Problem::new(Kind::TooLarge, format!("a body may have {bytes_max} bytes")))
+    Err(Problem::new(Kind::TooLarge, format!("the maximum size of the body is {bytes_max} bytes")))
 }
 
-/// Reads a body for nothing.
+/// Reads a body and discards it.
 async fn discard(mut body: Body) {
     let mut left = DISCARDED_BYTES_MAX;
     while let Some(Ok(frame)) = body.frame().await {

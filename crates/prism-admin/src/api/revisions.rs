@@ -1,4 +1,4 @@
-//! `/config/revisions` and `/config/rollback`: what the file was, and back to it.
+//! `/config/revisions` and `/config/rollback`: earlier versions of the file, and going back to them.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! `/session`: logging in and out, and who one is.
+//! `/session`: logging in and out, and identifying oneself.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `/config/status` and `/health`: the file, and whether the proxies follow it.
+//! `/config/status` and `/health`: the file, and whether the proxies are in sync with it.
 
 use axum::Json;
 use axum::extract::State;
@@ -65,7 +65,7 @@ pub async fn get(State(admin): State<Admin>) -> Result<Json<Status>, Problem> {
                 Ok(status) => (None, status),
                 Err(error) => (Some(error.to_string()), serde_json::Value::Null),
             };
-            // Without a file a proxy has none in force, either.
+            // Without a file, a proxy has none in force, either.
             let in_sync = match now.bytes_in_file() {
                 Some(_) => status["revision"] == now.sha256(),
                 None => error.is_none() && status["revision"].is_null(),

@@ -1,5 +1,5 @@
-//! `/traffic/events`: the figures as server-sent events, first those of the last 15 minutes, then each as it is taken,
-//! with what the backends of the named namespaces say of themselves.
+//! `/traffic/events`: metrics as server-sent events, first those of the last 15 minutes, then each new sample, with
+//! what the backends of the given namespaces report about themselves.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
@@ -42,7 +42,7 @@ struct Past {
     namespaces: BTreeMap<String, Series>,
 }
 
-/// The events after it.
+/// The subsequent events.
 #[derive(Serialize)]
 struct Sample {
     at: u64,
@@ -57,7 +57,7 @@ struct Proxy {
     error: Option<String>,
 }
 
-/// A point and what is under way; all `None` if no proxy answered.
+/// A point and the calls in flight; all `None` if no proxy responded.
 #[derive(Serialize)]
 struct Now {
     requests_per_second: Option<f32>,
@@ -113,7 +113,7 @@ pub async fn get(
     let names: Vec<_> = names.into_iter().map(str::to_owned).collect();
     let permit = admin.traffic.follow().ok_or_else(|| {
         let detail =
-            format!("{FOLLOWERS_MAX} follow the figures, which is the most; try again when one has left");
+            format!("{FOLLOWERS_MAX} clients follow the metrics, the maximum; retry when one has left");
         Problem::new(Kind::Limited, detail)
     })?;
     let past = event("history", &past(&admin.traffic, &names));
@@ -131,23 +131,23 @@ pub async fn get(
     let events = futures_util::StreamExt::chain(events, samples);
     let events = futures_util::StreamExt::take_until(events, stopping.cancelled_owned());
     let events = futures_util::StreamExt::map(events, Ok::<_, Infallible>);
-    // nginx would collect the events until its buffer is full.
+    // Otherwise nginx would collect the events until its buffer is full.
     let unbuffered = [(HeaderName::from_static("x-accel-buffering"), "no")];
     Ok((unbuffered, Sse::new(events).keep_alive(KeepAlive::default())))
 }
 
-/// Somebody who follows.
+/// A client that follows the metrics.
 struct Follower {
     admin: Admin,
     names: Vec<String>,
-    /// Those of the request: its token or session.
+    /// Those of the request, with its token or session.
     headers: HeaderMap,
     ticks: watch::Receiver<()>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Follower {
-    /// Waits for the next point; `None`: the admin stops, or whoever asked is no longer known.
+    /// Waits for the next point; `None` if the admin stops, or the client's token or session is no longer known.
     async fn tick(&mut self) -> Option<()> {
         self.admin.stopping.run_until_cancelled(self.ticks.changed()).await?.ok()?;
         match &self.admin.tokens {
@@ -194,7 +194,7 @@ async fn sample(admin: &Admin, names: &[String]) -> Sample {
     }
 }
 
-/// The endpoints of namespaces, as far as the file can be used.
+/// The endpoints of namespaces, as far as the file is usable.
 async fn endpoints(admin: &Admin, names: &[String]) -> HashMap<String, String> {
     let names = names.to_owned();
     let endpoints = admin.blocking(move |store| {
@@ -220,7 +220,7 @@ impl Namespace {
             (Health::NotAsked, Some(Seen { ready: Some(false), error })) => ("down", error.clone()),
             (Health::NotAsked, _) => (
                 "unknown",
-                Some("the backend tells nothing of itself, and no call has reached it".to_owned()),
+                Some("the backend reports nothing about itself, and no call has reached it".to_owned()),
             ),
         };
         let usage = told.usage.as_ref();

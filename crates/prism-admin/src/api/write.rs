@@ -1,4 +1,4 @@
-//! One write's way: check what is handed in, decide and store under the lock, wait for the proxies, answer.
+//! The steps of a write: check the input, decide and store under the lock, wait for the proxies, respond.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::file::store::{self, Written};
 use crate::proxies::Applied;
 use crate::state::Admin;
 
-/// What a write did.
+/// The result of a write.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Answer {
     /// The namespace as it is now; missing after a removal and for writes of the whole file.
@@ -47,7 +47,7 @@ pub struct Answer {
     pub config: Option<String>,
 }
 
-/// What a decision makes of the file.
+/// The result of a decision.
 #[derive(Debug)]
 pub struct Decision {
     /// The new file.
@@ -56,23 +56,23 @@ pub struct Decision {
     pub warnings: Vec<String>,
 }
 
-/// What shall be done.
+/// A write to perform.
 #[derive(Debug)]
 pub struct Order {
-    /// Who asks, and on what conditions.
+    /// Who requests it, and on what conditions.
     pub terms: Terms,
-    /// Whether only to try.
+    /// Whether it is a dry run.
     pub dry_run: bool,
-    /// What it is, for the audit log.
+    /// Its description for the audit log.
     pub action: String,
-    /// The endpoints that the caller names, by their pointers.
+    /// The endpoints in the request, by their pointers.
     pub endpoints: Vec<(String, Endpoint)>,
 }
 
-/// Does it. `decide` sees the file while nobody else writes.
+/// Performs a write. `decide` sees the file while nobody else writes.
 ///
 /// # Errors
-/// An endpoint may not be, the decision is a refusal or breaks a rule, or the file cannot be written.
+/// An endpoint is not allowed, the decision is a refusal or breaks a rule, or the file cannot be written.
 pub async fn write(
     admin: &Admin,
     order: Order,
@@ -80,7 +80,7 @@ pub async fn write(
 ) -> Result<Answer, Problem> {
     let dry_run = order.dry_run;
     let now = admin.blocking(|store| store.read()).await?;
-    // What is in the file already was not handed in now.
+    // Endpoints that are already in the file are not part of this request.
     let entries = now.entries().unwrap_or_default();
     let known: HashSet<_> = entries.iter().filter_map(|entry| entry.endpoint.as_ref()).collect();
     let new: Vec<_> = order.endpoints.into_iter().filter(|(_, new)| !known.contains(new)).collect();
@@ -160,19 +160,19 @@ fn answer(written: Written<Told>, proxies: Vec<Applied>) -> Answer {
     }
 }
 
-/// What the first file changes: proxies without one serve the built-in namespace.
+/// What creating the file changes: proxies without one serve the built-in namespace.
 fn about_the_file(now: &Snapshot, new: &Snapshot) -> Option<String> {
     if now.bytes_in_file().is_some() || now.entries().is_err() {
         return None;
     }
     let keeps_default = new.entries().unwrap_or_default().iter().any(|entry| entry.name == NAMESPACE_DEFAULT);
     Some(if keeps_default {
-        "there was no file: it now holds the namespace default, which proxies without a file serve from \
+        "there was no file: the new file contains the namespace default, which proxies without a file serve from \
          localhost:50051, too"
             .to_owned()
     } else {
-        "there was no file, and proxies without one serve the namespace default; the new file does not hold it, so it \
-         is served no more"
+        "there was no file, and proxies without one serve the namespace default; the new file does not contain it, so it \
+         is no longer served"
             .to_owned()
     })
 }

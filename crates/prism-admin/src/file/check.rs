@@ -6,10 +6,10 @@ use serde_yaml::{Mapping, Value};
 use super::yaml::take_namespaces;
 use crate::error::FieldError;
 
-/// A configuration that breaks no rule, as it is written.
+/// A configuration that breaks no rule, in its written form.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    /// The file, null in place of the list of namespaces.
+    /// The file, with null instead of the list of namespaces.
     pub rest: Value,
     /// The namespaces.
     pub namespaces: Vec<Value>,
@@ -34,7 +34,7 @@ pub fn file(bytes: &[u8]) -> Result<Checked, Vec<FieldError>> {
     }
 }
 
-/// What a value is, unless it is a mapping.
+/// The kind of a value, unless it is a mapping.
 fn no_mapping(value: &Value) -> Option<&'static str> {
     match value {
         Value::Mapping(_) | Value::Tagged(_) => None,
@@ -46,7 +46,7 @@ fn no_mapping(value: &Value) -> Option<&'static str> {
     }
 }
 
-/// The namespaces of a configuration, as they are written.
+/// The namespaces of a configuration, in their written form.
 ///
 /// # Errors
 /// Every mistake, with pointers into the file.
@@ -54,20 +54,20 @@ pub fn namespaces(bytes: &[u8]) -> Result<Vec<Value>, Vec<FieldError>> {
     file(bytes).map(|checked| checked.namespaces)
 }
 
-/// Checks what can be seen of a text without parsing it: what a proxy would not even parse.
+/// Checks a text without parsing it, for what a proxy would not even parse.
 ///
 /// # Errors
 /// What is wrong.
 pub fn text(bytes: &[u8]) -> Result<&str, Vec<FieldError>> {
     if bytes.len() > FILE_BYTES_MAX {
         let detail =
-            format!("the file would have {} bytes; a proxy reads at most {FILE_BYTES_MAX}", bytes.len());
+            format!("the file would have {} bytes; the maximum for proxies is {FILE_BYTES_MAX}", bytes.len());
         return Err(vec![FieldError { pointer: String::new(), detail }]);
     }
     config::text("the file", bytes).map_err(|error| told(error.mistakes()))
 }
 
-/// Checks one namespace by itself.
+/// Checks a single namespace.
 ///
 /// # Errors
 /// Every mistake, with pointers into the namespace.
@@ -161,7 +161,7 @@ mod tests {
     fn a_body_that_would_keep_the_parser_busy_is_refused_at_once() {
         let deep = format!("namespaces: {}", "[".repeat(1 << 20));
         let [error] = namespaces(deep.as_bytes()).unwrap_err().try_into().unwrap();
-        assert!(error.detail.contains("nested too deep"), "{error:?}");
+        assert!(error.detail.contains("nested too deeply"), "{error:?}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The difference of two texts in the unified format.
+//! The difference between two texts in the unified format.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use similar::TextDiff;
 
-/// Little of the 30 s that a request may take; what is not compared by then is shown as replaced.
+/// A small part of the 30 s that a request may take; whatever has not been compared by then is shown as replaced.
 const COMPARE_MAX: Duration = Duration::from_secs(2);
 
-/// Lines shown around a change.
+/// Unchanged lines shown around a change.
 const CONTEXT: usize = 3;
 
-/// The difference of two texts in the unified format; empty where there is none.
+/// The difference between two texts in the unified format; empty if there is none.
 #[must_use]
 pub fn unified(before: &str, after: &str) -> String {
     if before == after {
         return String::new();
     }
-    // What both begin and end with is not compared: a change in a long file costs what the change does.
+    // A common start and end are not compared: the cost depends on the change, not on the length of the file.
     let head = lines_back(before, common(before.as_bytes(), after.as_bytes(), Side::Head));
     let (old, new) = (&before[head..], &after[head..]);
     let tail = common(old.as_bytes(), new.as_bytes(), Side::Tail);
@@ -33,7 +33,7 @@ pub fn unified(before: &str, after: &str) -> String {
         let new = first.new_range().start..last.new_range().end;
         let shown = hunk.to_string();
         let lines = shown.split_once('\n').map_or("", |(_, lines)| lines);
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "@@ -{} +{} @@\n{lines}", place(&old, head), place(&new, head));
     }
     text
@@ -46,9 +46,9 @@ enum Side {
     Tail,
 }
 
-/// How many bytes two texts have in common at an end.
+/// How many bytes two texts have in common at one end.
 fn common(one: &[u8], other: &[u8], side: Side) -> usize {
-    // Blocks are compared as fast as memory is read.
+    // Comparing blocks is as fast as reading memory.
     const BLOCK: usize = 4096;
     let len = one.len().min(other.len());
     let same = |from: usize, to: usize| match side {
@@ -60,23 +60,23 @@ fn common(one: &[u8], other: &[u8], side: Side) -> usize {
     blocks + (blocks..len).take_while(|at| same(*at, at + 1)).count()
 }
 
-/// The start of the line `CONTEXT` lines before that which `at` is in.
+/// The start of the line that is `CONTEXT` lines before the one that contains `at`.
 fn lines_back(text: &str, at: usize) -> usize {
     let ends = text.as_bytes()[..at].iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
     ends.map(|(end, _)| end + 1).nth(CONTEXT).unwrap_or(0)
 }
 
-/// The start of the line `CONTEXT` lines behind the first that begins at or behind `at`; `None`: there is none.
+/// The start of the line `CONTEXT` lines after the first that starts at or after `at`; `None` if there is none.
 fn lines_on(text: &str, at: usize) -> Option<usize> {
     let ends = text.as_bytes()[at..].iter().enumerate().filter(|(_, byte)| **byte == b'\n');
     ends.map(|(end, _)| at + end + 1).nth(CONTEXT)
 }
 
-/// A range of lines as a hunk names it, with so many lines before those that were compared.
+/// A range of lines in the syntax of a hunk, with `head` lines before those that were compared.
 fn place(lines: &Range<usize>, head: usize) -> String {
     let first = head + lines.start + 1;
     match lines.len() {
-        // Nothing stands behind the line before.
+        // An empty range is named by the line before it.
         0 => format!("{},0", first - 1),
         1 => first.to_string(),
         many => format!("{first},{many}"),

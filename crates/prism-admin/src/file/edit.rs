@@ -1,14 +1,14 @@
-//! Changing one namespace in the text of a configuration, so that comments and order stay.
+//! Changes one namespace in the text of a configuration, preserving comments and order.
 //!
-//! The least invasive way that gives exactly the wanted configuration is taken; each result is parsed and compared:
+//! The least invasive way that yields exactly the intended configuration is used; each result is parsed and compared:
 //!
-//! 1. one namespace is changed by itself and takes its place again ([`Layout`]): the rest is not looked at;
-//! 2. in the whole text, single keys are patched by `yamlpatch`, or a namespace's lines added or removed: everything else
-//!    stays. The grammar takes 32,767 lines;
-//! 3. the namespace, or the list that is in flow style, written anew at its place: comments within it go;
-//! 4. the whole file written anew: all comments go, aliases are written out.
+//! 1. one namespace is changed on its own and put back ([`Layout`]): the rest is not looked at;
+//! 2. in the whole text, `yamlpatch` changes single keys, or a namespace's lines are added or removed: everything else
+//! stays. The grammar is limited to 32,767 lines;
+//! 3. the namespace, or the list if it is in flow style, is rewritten in place: comments within it are lost;
+//! 4. the whole file is rewritten: all comments are lost, aliases are expanded.
 //!
-//! What was lost is told as warnings.
+//! Losses are reported as warnings.
 
 mod change;
 mod comments;
@@ -26,16 +26,16 @@ use super::yaml::{parse, take_namespaces};
 pub struct Edited {
     /// The whole file.
     pub text: String,
-    /// What could not be kept, a sentence each.
+    /// What could not be kept, one sentence each.
     pub warnings: Vec<String>,
 }
 
 /// Changes a text that is a valid configuration.
 ///
 /// # Errors
-/// The text is no YAML mapping, or the index is not there.
+/// The text is not a YAML mapping, or the index does not exist.
 pub fn edit(text: &str, change: &Change) -> Result<Edited, String> {
-    // An end without a line end would be one more case for each way.
+    // A text without a final line end would be a special case for each way.
     let text = &if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
     let mut old = parse(text)?;
     let wanted = change.applied(&old)?;
@@ -46,13 +46,13 @@ pub fn edit(text: &str, change: &Change) -> Result<Edited, String> {
     }
     let plain = line_ends::plain(text);
     let mut warnings = Vec::new();
-    // Only a text with lone carriage returns could come out as something else.
+    // Only a text with lone carriage returns could change its meaning.
     let restored =
         |edited| Some(line_ends::restored(text, edited)).filter(|it| parse(it).as_ref() == Ok(&wanted));
     let edited = match document::edited(&plain, change).ok().flatten().and_then(restored) {
         Some(edited) => edited,
         None => {
-            warnings.push("the whole file was written anew: its layout and aliases are not kept".to_owned());
+            warnings.push("the whole file was rewritten: its layout and aliases are not kept".to_owned());
             let anew = serde_yaml::to_string(&wanted).map_err(|error| error.to_string())?;
             line_ends::restored(text, anew)
         }

@@ -4,10 +4,10 @@ use yamlpath::Document;
 use super::*;
 use crate::file::yaml::namespaces;
 
-/// The configuration file of RFC-026, as it stands there.
+/// The configuration file of RFC-026, unchanged.
 const RFC: &str = include_str!("../../tests/rfc-026.yaml");
 
-/// Comments in every place.
+/// Comments in every position.
 const COMMENTED: &str = "\
 # top
 server:
@@ -61,7 +61,7 @@ fn single_settings_are_changed_added_and_removed_in_place() {
         COMMENTED.replace("\"x:1\"", "z:9").replace("    timeout: 5s\n", "    interfaces: [u, v]\n");
     assert_eq!((text, warnings), (expected, Vec::new()));
     let same = value("{name: b, plugin: {endpoint: 'y:1'}, pattern: list}");
-    assert_eq!(edited(COMMENTED, Change::Replace(1, same)).text, COMMENTED, "nothing is another");
+    assert_eq!(edited(COMMENTED, Change::Replace(1, same)).text, COMMENTED, "nothing is different");
 }
 
 #[test]
@@ -107,11 +107,11 @@ fn flow_style_stays_flow_style() {
 
 #[test]
 fn what_cannot_be_patched_is_written_anew_and_told() {
-    // The definition that an alias refers to goes with the first namespace.
+    // The definition that an alias refers to is removed with the first namespace.
     let text = "# top\nnamespaces:\n- {name: a, pattern: list, plugin: &p {endpoint: 'x:1'}}\n- {name: b, pattern: list, plugin: *p}\n";
     let Edited { text, warnings } = edited(text, Change::Remove(0));
     assert_eq!(text, "namespaces:\n- name: b\n  pattern: list\n  plugin:\n    endpoint: x:1\n");
-    assert!(warnings[0].contains("written anew") && warnings[1].ends_with("# top"), "{warnings:?}");
+    assert!(warnings[0].contains("rewritten") && warnings[1].ends_with("# top"), "{warnings:?}");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_file_of_ten_thousand_namespaces_keeps_its_comments() {
         format!("# top\nnamespaces: # all\n{many}{some}server:\n  listen_address: a:1\n")
     };
     let long = file(&["x", "y"]);
-    assert!(Document::new(&long).is_err(), "the whole text is more than the grammar takes");
+    assert!(Document::new(&long).is_err(), "the whole text exceeds the grammar's limit");
 
     let Edited { text, warnings } = edited(&long, Change::Append(third()));
     assert_eq!(text, long.replace("server:\n", &format!("{THIRD}server:\n")));
@@ -181,7 +181,7 @@ fn a_file_of_ten_thousand_namespaces_keeps_its_comments() {
     );
 }
 
-/// Texts that are cut, and texts that look as if they could be.
+/// Texts that can be cut, and texts that only look as if they could.
 const TRICKY: &[(bool, &str)] = &[
     (true, COMMENTED),
     (true, "namespaces:\n- name: a\n- name: b\n  timeout: 1s\n"),
@@ -193,16 +193,16 @@ const TRICKY: &[(bool, &str)] = &[
     (true, "--- # one\nnamespaces:\n  - name: a\n    x: &own 5\n    y: *own\n  - name: b\n...\n"),
     (true, "namespaces:\n  - name: a\n    x: |\n      # text\n      - text\n    y: 1\n  - name: b\n"),
     (true, "namespaces:\n  - name: a\n    x: 'it''s\n      so'\n  - name: b\n    x: \"[{\"\n"),
-    // A quoted text goes on where a namespace seems to begin.
+    // A quoted text continues where a namespace seems to start.
     (false, "namespaces:\n  - name: a\n    x: \"one\n  - name: two\"\n  - name: b\n"),
     (false, "namespaces:\n  - name: a\n    x: [1,\n  2]\n"),
-    // The key seems to stand in a text.
+    // The key seems to be within a text.
     (false, "x: \"\nnamespaces:\n  - name: z\n\"\nnamespaces:\n  - name: a\n"),
-    // Anchors tie namespaces to each other, to the head and to the tail.
+    // Anchors connect namespaces with each other, with the head and with the tail.
     (false, "namespaces:\n  - name: a\n    x: &x 5\n  - name: b\n    x: *x\n"),
     (false, "y: &x 5\nnamespaces:\n  - name: a\n    x: *x\n"),
     (false, "namespaces:\n  - name: a\n    x: &x 5\ny: *x\n"),
-    // What is behind the last line that seems to be content belongs to it.
+    // What follows the last line that seems to be content belongs to it.
     (false, "namespaces:\n  - name: a\n    x: |+\n      text\n\n\n  - name: b\n"),
     (false, "namespaces:\n  - name: a\n    x: |\n      text\n      # text\n  - name: b\n"),
     (false, "namespaces: [{name: a}]\n"),
@@ -264,7 +264,7 @@ fn a_spliced_text_stands_for_what_is_wanted_and_its_cut_is_the_one_that_would_be
 fn only_what_changed_gets_another_line_end() {
     let one = COMMENTED.replacen("pattern: keyvalue\n", "pattern: keyvalue\r\n", 1);
     let changed = value("{name: a, pattern: keyvalue, plugin: {endpoint: 'z:9'}, timeout: 5s}");
-    // Cut, and as a whole where an anchor forbids the cut.
+    // Cut, and as a whole if an anchor prevents the cut.
     for text in [one.clone(), one.replace("\"x:1\"", "&x \"x:1\"").replace("'y:1'", "*x")] {
         let Edited { text: after, .. } = edited(&text, Change::Append(third()));
         assert_eq!(after, text.replace("# end\n", &format!("{THIRD}# end\n")));

@@ -6,20 +6,20 @@ use serde_yaml::Value;
 /// An entry of the list of namespaces.
 #[derive(Debug)]
 pub struct Entry {
-    /// As it is written.
+    /// Its written form.
     pub value: Value,
-    /// The name; empty if there is none.
+    /// The name; empty if it has none.
     pub name: String,
-    /// Where its backend is, if that can be read.
+    /// The endpoint of its backend, if it can be parsed.
     pub endpoint: Option<Endpoint>,
 }
 
 impl Entry {
-    /// Reads an entry.
+    /// Parses an entry.
     #[must_use]
     pub fn new(value: Value) -> Self {
         let name = match value.get("name") {
-            // Where text is expected, the proxy reads a null as it is written, and no other way of writing it is a name.
+            // Where text is expected, the proxy reads a null as it is written; no other form of null is a valid name.
             Some(Value::Null) => "null",
             name => name.and_then(Value::as_str).unwrap_or_default(),
         };
@@ -29,7 +29,7 @@ impl Entry {
     }
 }
 
-/// The endpoint that a namespace names, if it can be read.
+/// The endpoint of a namespace, if it can be parsed.
 #[must_use]
 pub fn endpoint_of(namespace: &Value) -> Option<Endpoint> {
     namespace.get("plugin")?.get("endpoint")?.as_str()?.parse().ok()

@@ -1,8 +1,8 @@
-//! Where backends may be: what the admin is asked to write or to probe must not reach what its callers could not.
+//! Which backends are allowed: what the admin writes or probes on request must not reach what its callers could not.
 //!
-//! An endpoint over TCP must not be a link-local address or a cloud's metadata service, however it is written: as IPv6,
-//! mapped into IPv6, or as one number. Names are resolved when they are handed in, for at most [`RESOLVE_MAX`], and again
-//! before each probe. What a name means to a proxy later is for its own network to guard.
+//! A TCP endpoint must not be a link-local address or a cloud's metadata service, in whatever form: as IPv6, mapped
+//! into IPv6, or as one number. Names are resolved when they are submitted, within [`RESOLVE_MAX`], and again before
+//! each probe. What a name resolves to for a proxy later is for its own network to guard.
 
 mod address;
 
@@ -18,25 +18,25 @@ use prism_proxy::endpoint::Endpoint;
 use crate::error::FieldError;
 use address::{check_address, literal};
 
-/// How long the names of one request may take to resolve. A name that does not resolve is let through: its backend may
-/// not be there yet.
+/// How long resolving the names of one request may take. A name that does not resolve is accepted: its backend may not
+/// exist yet.
 pub const RESOLVE_MAX: Duration = Duration::from_secs(2);
 
-/// Names resolved at once.
+/// Names resolved concurrently.
 const RESOLVING_MAX: usize = 16;
 
-/// Names of metadata services, refused even where they do not resolve.
+/// Names of metadata services, refused even if they do not resolve.
 const METADATA_NAMES: [&str; 4] = ["metadata.google.internal", "metadata.goog", "metadata", "instance-data"];
 
-/// What endpoints may be.
+/// Which endpoints are allowed.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// The folder that Unix sockets must be in; `None`: there may be none.
+    /// The folder that must contain Unix sockets; `None`: they are not allowed.
     pub unix_root: Option<PathBuf>,
 }
 
 impl Policy {
-    /// The endpoints that may not be, by their pointers. Names are resolved.
+    /// The endpoints that are not allowed, by their pointers. Resolves names.
     pub async fn refusals(&self, endpoints: &[(String, Endpoint)]) -> Vec<FieldError> {
         let refusal = |pointer: &String, detail| FieldError { pointer: pointer.clone(), detail };
         let mut errors = Vec::new();
@@ -62,10 +62,10 @@ impl Policy {
         errors
     }
 
-    /// Checks what can be seen without resolving names.
+    /// Checks what can be checked without resolving names.
     ///
     /// # Errors
-    /// Why the endpoint may not be.
+    /// Why the endpoint is not allowed.
     pub fn check(&self, endpoint: &Endpoint) -> Result<(), String> {
         match endpoint {
             Endpoint::Embedded(_) => Ok(()),
@@ -74,7 +74,7 @@ impl Policy {
                 let host = authority.host().trim_start_matches('[').trim_end_matches(']');
                 let name = host.trim_end_matches('.');
                 if METADATA_NAMES.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                    return Err(format!("{host} is the name of a metadata service, which is no backend"));
+                    return Err(format!("{host} is a metadata service, which cannot be a backend"));
                 }
                 match literal(host) {
                     Some(address) => check_address(address),
@@ -94,10 +94,10 @@ impl Policy {
         };
         let refused = || format!("unix: is only allowed below {}", root.display());
         if !path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
-            return Err(format!("{}, by an absolute path without ..", refused()));
+            return Err(format!("{}, as an absolute path without ..", refused()));
         }
-        // What is there may be reached through links; what is not there yet is judged by the nearest folder that is. A link
-        // whose target is not there yet is there: nobody knows where its target will be.
+        // An existing path may be reached through links; for one that does not exist yet, its nearest existing folder
+        // is checked. A link whose target does not exist yet counts as existing: its target could appear anywhere.
         let root = root.canonicalize().map_err(|error| format!("{}: {error}", refused()))?;
         let is_there = |path: &&Path| !matches!(path.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
         let there = path.ancestors().find(is_there).and_then(|there| there.canonicalize().ok());
@@ -105,19 +105,19 @@ impl Policy {
     }
 }
 
-/// Why a host has no address that may be connected to.
+/// Why a host has no address to connect to.
 #[derive(Debug)]
 pub enum Unresolved {
-    /// The system does not know it.
+    /// The resolver does not know it.
     Unknown(std::io::Error),
-    /// It is one that may not be.
+    /// It is not allowed.
     Refused(String),
 }
 
-/// The addresses of `HOST:PORT`, all of which may be.
+/// The addresses of `HOST:PORT`, all of which are allowed.
 ///
 /// # Errors
-/// There are none, or one of them may not be.
+/// There are none, or one of them is not allowed.
 pub async fn resolve(authority: &str) -> Result<Vec<SocketAddr>, Unresolved> {
     let addresses = dial::resolve(authority).await.map_err(Unresolved::Unknown)?;
     for address in &addresses {
@@ -220,7 +220,7 @@ mod tests {
         ] {
             assert!(check(outside).is_err(), "{}", outside.display());
         }
-        assert!(refused("unix:/run/x"), "without a folder there may be none");
+        assert!(refused("unix:/run/x"), "without a folder, sockets are not allowed");
     }
 
     #[tokio::test]

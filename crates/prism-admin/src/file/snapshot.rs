@@ -1,4 +1,4 @@
-//! The file at one moment: its bytes, what they hold, or why they cannot be used.
+//! The file at one moment: its bytes, and their content or why they cannot be used.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::edit::{self, Change, Layout, Spliced};
 use super::entry::Entry;
 use crate::error::{FieldError, Kind, Problem};
 
-/// What a proxy serves while there is no file, as a file: what the admin shows and edits until it has written one.
+/// What a proxy serves without a file, written as a file: what the admin shows and edits until it has written one.
 const BUILT_IN: &str = "\
 namespaces:
   - name: default
@@ -26,20 +26,20 @@ namespaces:
 /// The file at one moment.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// `None`: there is no file.
+    /// `None` if the file does not exist.
     in_file: Option<Vec<u8>>,
     sha256: String,
     content: Result<Content, String>,
 }
 
-/// What a file holds that breaks no rule.
+/// The content of a valid file.
 #[derive(Debug)]
 struct Content {
-    /// The file, null in place of the list.
+    /// The file, with null instead of the list.
     rest: Arc<Value>,
     /// The list.
     entries: Vec<Arc<Entry>>,
-    /// Where they stand in the text, once somebody asked; `None`: it cannot be cut.
+    /// Their positions in the text, once requested; `None`: the text cannot be cut.
     layout: OnceLock<Option<Layout>>,
 }
 
@@ -62,11 +62,11 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 impl Snapshot {
-    /// The file as it was read. `is_new`: there is no file, and never was.
+    /// The file as read. `is_new`: the file does not exist, and never did.
     pub(super) fn read(path: &Path, in_file: Option<Vec<u8>>, is_new: bool) -> Self {
         let shown = in_file.as_deref().unwrap_or(BUILT_IN.as_bytes());
         let content = if in_file.is_none() && !is_new {
-            Err(format!("{} was deleted; proxies serve on what they have", path.display()))
+            Err(format!("{} was deleted; proxies keep serving what they have", path.display()))
         } else {
             check::file(shown).map(Content::new).map_err(|errors| {
                 let told: Vec<_> =
@@ -77,7 +77,7 @@ impl Snapshot {
         Self { sha256: sha256(shown), in_file, content }
     }
 
-    /// A file to be, which breaks no rule.
+    /// A prospective file, which must break no rule.
     ///
     /// # Errors
     /// Every mistake, with pointers into the file.
@@ -86,31 +86,31 @@ impl Snapshot {
         Ok(Self { sha256: sha256(&bytes), in_file: Some(bytes), content: Ok(content) })
     }
 
-    /// Whether these are the bytes in the file; `None`: whether there is no file.
+    /// Whether these are the bytes in the file; for `None`, whether the file does not exist.
     pub(super) fn is_of(&self, bytes: Option<&[u8]>) -> bool {
         self.in_file.as_deref() == bytes
     }
 
-    /// The bytes in the file; `None`: there is none.
+    /// The bytes in the file; `None` if it does not exist.
     #[must_use]
     pub fn bytes_in_file(&self) -> Option<&[u8]> {
         self.in_file.as_deref()
     }
 
-    /// The file's bytes; without a file, what a proxy then serves, written as one.
+    /// The file's bytes; without a file, what a proxy then serves, written as a file.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.in_file.as_deref().unwrap_or(BUILT_IN.as_bytes())
     }
 
-    /// The bytes as text; what is none is replaced.
+    /// The bytes as text, with invalid UTF-8 replaced.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
-        // The lossy reading takes several times as long, which only a file by hand needs.
+        // The lossy conversion takes several times as long, and only a file edited by hand needs it.
         str::from_utf8(self.bytes()).map_or_else(|_| String::from_utf8_lossy(self.bytes()), Cow::Borrowed)
     }
 
-    /// The SHA-256 of [`Snapshot::bytes`], in hex: what a proxy calls the revision.
+    /// The SHA-256 of [`Snapshot::bytes`], in hex: the revision, as a proxy reports it.
     #[must_use]
     pub fn sha256(&self) -> &str {
         &self.sha256
@@ -130,7 +130,7 @@ impl Snapshot {
         self.usable().map(|(_, content)| content.entries.as_slice())
     }
 
-    /// The endpoints that the namespaces name, by their pointers.
+    /// The endpoints of the namespaces, by their pointers.
     #[must_use]
     pub fn endpoints(&self) -> Vec<(String, Endpoint)> {
         let entries = self.content.as_ref().map_or(&[][..], |content| &content.entries);
@@ -142,7 +142,7 @@ impl Snapshot {
 
     fn usable(&self) -> Result<(&str, &Content), Problem> {
         let unusable = |why: &str| {
-            let advice = "put it right by hand, by PUT /config, or by POST /config/rollback/{number}";
+            let advice = "fix it by hand, with PUT /config, or with POST /config/rollback/{number}";
             Problem::new(Kind::FileUnusable, format!("{why}; {advice}"))
         };
         match (&self.content, std::str::from_utf8(self.bytes())) {
@@ -152,10 +152,10 @@ impl Snapshot {
         }
     }
 
-    /// The file after a change, and what could not be kept.
+    /// The file after a change, and warnings about what could not be kept.
     ///
     /// # Errors
-    /// The file as it is cannot be edited, or would break rules.
+    /// The current file cannot be edited, or the result would break rules.
     pub fn edited(&self, change: Change) -> Result<(Self, Vec<String>), Problem> {
         let (text, content) = self.usable()?;
         let spliced = content.layout(text).and_then(|layout| layout.splice(text, &change));
@@ -169,11 +169,11 @@ impl Snapshot {
 }
 
 impl Content {
-    /// What the file holds after one piece was changed; `None`: it may break rules, and has to be looked at as a whole.
+    /// The file's content after one piece was changed; `None`: it may break rules, and has to be checked as a whole.
     ///
-    /// Of the proxy's rules three are about more than one namespace: a name stands once, brackets are not nested too deep,
-    /// which are counted through the text, and the file is not too long. All others are checked on the text as a proxy would
-    /// read it with no other namespaces than the changed one.
+    /// Only three of the proxy's rules concern more than one namespace: names are unique, brackets are not nested too
+    /// deeply, counted across the text, and the file is not too long. All others are checked on the text that a proxy
+    /// would read if the changed namespace were the only one.
     fn spliced(&self, change: Change, spliced: Spliced) -> Option<(Snapshot, Vec<String>)> {
         let Spliced { text, layout, alone, brackets_changed, warnings } = spliced;
         if let Some(alone) = alone {

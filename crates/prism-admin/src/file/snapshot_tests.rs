@@ -11,7 +11,7 @@ fn named(name: &str, endpoint: &str) -> Value {
         .unwrap()
 }
 
-/// Edits, and looks whether what is known of the result is what the whole text says.
+/// Edits, and checks that what is known about the result is what the whole text says.
 fn edited(now: &Snapshot, change: Change) -> Result<Snapshot, Problem> {
     let (new, _) = now.edited(change)?;
     let whole = Snapshot::of(new.bytes().to_vec()).unwrap();
@@ -57,7 +57,7 @@ fn namespaces_have_the_names_that_a_proxy_reads() {
     let names: Vec<_> = read.into_iter().map(|namespace| namespace.name).collect();
     let now = of(&text);
     assert!(now.entries().unwrap().iter().map(|entry| &entry.name).eq(&names), "{names:?}");
-    assert!(now.edited(Change::Append(named("'null'", "x:1"))).is_err(), "the name is there");
+    assert!(now.edited(Change::Append(named("'null'", "x:1"))).is_err(), "the name exists");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn brackets_that_no_proxy_would_read_are_counted_through_the_file() {
         }
     });
     let (number, problem) = refused.unwrap();
-    assert!(number > 90 && problem.detail.contains("nested too deep"), "{number}: {problem:?}");
+    assert!(number > 90 && problem.detail.contains("nested too deeply"), "{number}: {problem:?}");
     assert!(edited(&now, Change::Replace(0, named("a", "unix:/[["))).is_err());
     edited(&now, Change::Remove(1)).unwrap();
 }

@@ -1,14 +1,14 @@
-//! The configuration file and what lies beside it: the only code that writes.
+//! The configuration file and the files beside it: the only code that writes them.
 //!
-//! | beside `prism.yaml` | holds |
+//! | beside `prism.yaml` | contains |
 //! |---|---|
-//! | `prism.yaml.revisions/` | the last 100 revisions: `000007.yaml`, the bytes, and `000007.json`, who, when and what; the latter is `000007.pending` until the bytes are in force |
-//! | `prism.yaml.audit.jsonl` | one line a change, for good |
+//! | `prism.yaml.revisions/` | the last 100 revisions: `000007.yaml`, the bytes, and `000007.json`, who, when and what; the latter is called `000007.pending` until the bytes are in force |
+//! | `prism.yaml.audit.jsonl` | one line per change, kept forever |
 //! | `prism.yaml.lock` | the lock (flock) that a writer holds |
 //!
-//! A write goes: queue, lock, read, note a change made by hand, decide, store the revision as pending, append to the audit
-//! log, swap the file in, keep the revision. A step that fails undoes those before it, so an error means that nothing has
-//! changed. A process that is killed leaves a pending revision, which the next one to hold the lock settles.
+//! The steps of a write: queue, lock, read, record a change made by hand, decide, store the revision as pending, append
+//! to the audit log, swap the file in, keep the revision. A step that fails undoes those before it, so an error means
+//! that nothing has changed. A killed process may leave a pending revision; the next lock holder settles it.
 
 mod audit;
 mod change;
@@ -35,28 +35,28 @@ use lock::Lock;
 use place::{beside, folder_of, storage};
 use revisions::Revisions;
 
-/// States of the file that are remembered. A reader may have read the one before while the next is written.
+/// How many states of the file are remembered. A reader may have read the previous one while the next is written.
 const KNOWN_MAX: usize = 4;
 
-/// The file. Its methods block: call them where blocking is allowed.
+/// The file. Its methods block, so call them only where blocking is allowed.
 #[derive(Debug)]
 pub struct Store {
     file: PathBuf,
     revisions: Revisions,
     /// The newest states of the file, the newest last.
     known: Mutex<VecDeque<Arc<Snapshot>>>,
-    /// Where writers of this process wait, first come, first served.
+    /// Where this process's writers wait, first come, first served.
     queue: tokio::sync::Mutex<()>,
 }
 
-/// A writer's turn, until it is dropped. The lock goes before the place in the queue.
+/// A writer's turn, until dropped. The lock is released before the place in the queue.
 struct Turn<'a> {
     _lock: Lock,
     _queue: tokio::sync::MutexGuard<'a, ()>,
 }
 
 impl Store {
-    /// The store of a file, which need not be there yet.
+    /// The store of a file, which need not exist yet.
     #[must_use]
     pub fn new(file: PathBuf) -> Self {
         let revisions = Revisions::new(beside(&file, "revisions"));
@@ -69,11 +69,11 @@ impl Store {
         &self.file
     }
 
-    /// Makes the file a revision if it is none, so that it is known should it go, and settles what a process left behind
-    /// that was killed.
+    /// Stores the file as a revision if it is not one, so that it is not lost if it is deleted, and settles what a
+    /// killed process left behind.
     ///
     /// # Errors
-    /// What lies beside the file cannot be written.
+    /// The files beside it cannot be written.
     pub fn open(&self) -> Result<(), Problem> {
         let is_new = self.read()?.bytes_in_file().is_none();
         if is_new && self.revisions.numbers().pending.is_empty() {
@@ -86,7 +86,7 @@ impl Store {
 
     fn turn(&self) -> Result<Turn<'_>, Problem> {
         let queue = self.queue.blocking_lock();
-        // A folder that is not there has neither lock nor file; it is made by the first write.
+        // A folder that does not exist has neither lock nor file; the first write creates it.
         let folder = folder_of(&self.file);
         std::fs::create_dir_all(folder).map_err(|error| storage("make", folder, &error))?;
         Ok(Turn { _lock: Lock::take(&beside(&self.file, "lock"))?, _queue: queue })
@@ -96,7 +96,7 @@ impl Store {
         beside(&self.file, "audit.jsonl")
     }
 
-    /// The file as it is now.
+    /// The current file.
     ///
     /// # Errors
     /// It cannot be read.
@@ -116,11 +116,11 @@ impl Store {
         Ok(snapshot)
     }
 
-    /// Decides on a new state of the file, seeing it as it is while nobody else writes, and puts it in force. `None` leaves
-    /// the file as it is.
+    /// Decides on a new state of the file, based on the current one and while nobody else writes, and puts it in force.
+    /// `None` leaves the file unchanged.
     ///
     /// # Errors
-    /// What `decide` says, or the file or what lies beside it cannot be written; then nothing has changed.
+    /// The error of `decide`, or the file or those beside it cannot be written; in all cases nothing has changed.
     pub fn change<T>(
         &self,
         request: &Request,
@@ -134,7 +134,7 @@ impl Store {
             return Ok(Written { outcome, after: Arc::clone(&before), before, revision: number });
         };
         let after = Arc::new(after);
-        // Before it is in force: whoever reads the file meanwhile need not parse what is known.
+        // Before it is in force: whoever reads the file then need not parse what is known already.
         remember(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner), &after);
         let revision = self.write(request, &before, &after)?;
         Ok(Written { outcome, before, after, revision: Some(revision) })
@@ -156,8 +156,8 @@ impl Store {
             Swapped::Changed => {
                 undo();
                 let detail = format!(
-                    "{} was changed by somebody else while this request was under way; their change is kept: read it \
-                     and try again",
+                    "{} was changed by somebody else during this request; their change is kept: read it \
+                     and retry",
                     self.file.display()
                 );
                 return Err(Problem::new(Kind::ChangedMeanwhile, detail));
@@ -168,8 +168,8 @@ impl Store {
         Ok(revision.number)
     }
 
-    /// Makes a change by hand a revision of its own, so that what follows does not hide it. The number of the revision
-    /// in force. The caller holds the lock.
+    /// Stores a change by hand as a revision of its own, so that later changes do not hide it. Returns the number of
+    /// the revision in force. The caller holds the lock.
     fn note_hand_edit(&self, now: &Snapshot) -> Result<Option<u64>, Problem> {
         let path = self.audit_path();
         recovery::settle(&self.revisions, &path, now, &time_now())?;
@@ -190,7 +190,7 @@ impl Store {
         }
     }
 
-    /// Notes a change of data in the audit log, which is about to be made. Nothing is known of how it ends.
+    /// Records a change of data in the audit log, before it is made. The log does not say how it ended.
     ///
     /// # Errors
     /// The log cannot be written.
@@ -210,7 +210,7 @@ impl Store {
         audit::append(&self.audit_path(), &entry).map(drop)
     }
 
-    /// Some lines of the audit log, from `cursor` backwards.
+    /// A page of the audit log, backwards from `cursor`.
     ///
     /// # Errors
     /// It cannot be read.
@@ -235,7 +235,7 @@ impl Store {
         }
     }
 
-    /// Whether what has this hash came before or after a revision.
+    /// Whether the state with this hash is older or newer than a revision.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -249,12 +249,12 @@ impl Store {
         if let Some(number) = before.iter().rev().find(is_it) {
             return Ok(Age::Earlier(*number));
         }
-        // A change by hand that is no revision yet.
+        // A change by hand that is not a revision yet.
         let is_in_force = self.read()?.sha256() == sha256;
         Ok(if is_in_force { Age::Later } else { Age::Unknown })
     }
 
-    /// The revisions that are kept, the oldest first, after a change by hand has been noted, if it could be.
+    /// The kept revisions, oldest first, after recording a change by hand if possible.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -263,13 +263,13 @@ impl Store {
         if now.bytes_in_file().is_some() && self.last().is_none_or(|last| last.sha256 != now.sha256()) {
             let noted = self.turn().and_then(|_turn| self.note_hand_edit(&*self.read()?));
             if let Err(problem) = noted {
-                tracing::warn!(why = problem.detail, "a change by hand cannot be made a revision");
+                tracing::warn!(why = problem.detail, "a change by hand cannot be stored as a revision");
             }
         }
         Ok(self.revisions.list())
     }
 
-    /// The bytes of a revision; `None` if it is not kept.
+    /// The bytes of a revision; `None` if it is no longer kept.
     ///
     /// # Errors
     /// They cannot be read.
@@ -279,7 +279,7 @@ impl Store {
 }
 
 fn remember(known: &mut VecDeque<Arc<Snapshot>>, snapshot: &Arc<Snapshot>) {
-    // No file is another thing before the first one than behind the last one.
+    // A missing file means one thing before the first revision and another after the last.
     if snapshot.bytes_in_file().is_some() {
         known.push_back(Arc::clone(snapshot));
         known.drain(..known.len().saturating_sub(KNOWN_MAX));

@@ -39,7 +39,7 @@ impl Folder {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// Every file, with its bytes.
+    /// All files, with their bytes.
     fn all(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let folders = [self.folder.path().to_owned(), beside(self.store.path(), "revisions")];
         let entries =
@@ -53,7 +53,7 @@ impl Folder {
     }
 }
 
-/// A file of this text, whatever rules it breaks.
+/// A file with this text, whatever rules it breaks.
 fn file(text: &str) -> Snapshot {
     Snapshot::read(Path::new("prism.yaml"), Some(text.into()), false)
 }
@@ -98,7 +98,7 @@ fn a_change_by_hand_becomes_a_revision_before_anything_else() {
     assert_eq!(actions, ["found", "put", "edited by hand", "put"]);
     assert_eq!(folder.store.revision_bytes(3).unwrap().unwrap(), b"# by hand\n");
     std::fs::write(folder.store.path(), b"\xff\xfe garbled").unwrap();
-    assert_eq!(folder.actions().last().unwrap().1, "edited by hand", "reading the list is enough");
+    assert_eq!(folder.actions().last().unwrap().1, "edited by hand", "listing the revisions is enough");
     assert_eq!(folder.audit().len(), 5);
 }
 
@@ -120,7 +120,7 @@ fn a_change_at_the_same_moment_is_kept_and_the_write_refused() {
         let others = |all: Vec<(PathBuf, Vec<u8>)>| {
             all.into_iter().filter(|(path, _)| path != folder.store.path()).collect::<Vec<_>>()
         };
-        assert_eq!(others(folder.all()), others(before), "nothing is left of the write");
+        assert_eq!(others(folder.all()), others(before), "the write leaves nothing behind");
     }
     let folder = Folder::new();
     let refused = folder.store.change(&request("put"), |_| {
@@ -136,7 +136,7 @@ fn a_refusal_changes_nothing() {
     folder.store.revisions().unwrap();
     let before = folder.all();
     let refused = folder.store.change(&request("put"), |_| -> Result<(Option<Snapshot>, ()), _> {
-        Err(Problem::new(Kind::Exists, "it is there"))
+        Err(Problem::new(Kind::Exists, "it exists"))
     });
     assert_eq!((refused.unwrap_err().status, folder.all()), (409, before));
 }
@@ -196,7 +196,7 @@ fn writers_follow_each_other() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                // A store of its own, as another process would have.
+                // A separate store, as another process would have.
                 let store = Store::new(path.to_owned());
                 for _ in 0..10 {
                     let counted = store.change(&request("count"), |now| {
@@ -211,7 +211,7 @@ fn writers_follow_each_other() {
     assert_eq!((folder.text().as_str(), folder.actions().len()), ("40", 41));
 }
 
-/// What a process leaves behind that is killed during a write of this text, before the line in the audit log, before the
+/// What a process leaves behind that is killed while it writes this text: before the line in the audit log, before the
 /// swap, or before the revision is kept.
 fn killed(folder: &Folder, text: &str, before: &str) -> u64 {
     let (store, now, after) = (&folder.store, folder.store.read().unwrap(), file(text));
@@ -242,8 +242,8 @@ fn a_write_that_was_killed_before_the_swap_never_was_in_force() {
         let action = last["action"].as_str().unwrap();
         assert!(action.contains("revision 2 (put) never came into force"), "{action}");
         assert_eq!((&last["who"], &last["sha256"]), (&"prism-admin".into(), &sha256(b"# 1\n").into()));
-        assert!(!folder.all().iter().any(|(path, _)| path.extension() == Some("tmp".as_ref())), "no rubbish");
-        // Its number is not given again: the audit log has it.
+        assert!(!folder.all().iter().any(|(path, _)| path.extension() == Some("tmp".as_ref())), "no litter");
+        // Its number is not reused: the audit log contains it.
         folder.put("# 3\n").unwrap();
         assert_eq!(folder.actions(), [(1, "found".to_owned()), (3, "put".to_owned())]);
     }
@@ -293,7 +293,7 @@ fn a_file_that_was_there_at_the_start_is_known_when_it_goes() {
     assert_eq!(folder.store.revision_bytes(1).unwrap().unwrap(), b"namespaces: []\n");
     let none = Folder::new();
     none.store.open().unwrap();
-    assert!(none.all().is_empty(), "without a file there is nothing to note");
+    assert!(none.all().is_empty(), "without a file there is nothing to record");
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn what_came_after_a_revision_is_later_and_what_was_before_earlier() {
     let age = |text: &str| folder.store.age(&sha256(text.as_bytes()), number).unwrap();
     assert_eq!((age("# 1\n"), age("# 3\n"), age("# 4\n")), (Age::Earlier(1), Age::Later, Age::Unknown));
     std::fs::write(folder.store.path(), "# 4\n").unwrap();
-    assert_eq!(age("# 4\n"), Age::Later, "a change by hand that is no revision yet");
+    assert_eq!(age("# 4\n"), Age::Later, "a change by hand that is not a revision yet");
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn writers_of_one_process_queue_and_no_lock_runs_out() {
             scope.spawn(|| {
                 let counted = store.change(&request("count"), |now| {
                     let count: u32 = std::str::from_utf8(now.bytes()).unwrap().parse().unwrap();
-                    // 50 of them take longer than the lock is waited for.
+                    // 50 of them take longer than the wait for the lock.
                     std::thread::sleep(std::time::Duration::from_millis(120));
                     Ok((Some(file(&(count + 1).to_string())), ()))
                 });
@@ -334,7 +334,7 @@ fn what_is_known_of_the_file_is_not_found_out_again() {
     let read = || folder.store.read().unwrap();
     assert!(Arc::ptr_eq(&read(), &written.after));
     std::fs::write(folder.store.path(), written.before.bytes()).unwrap();
-    assert!(Arc::ptr_eq(&read(), &written.before), "as one sees it who read before the write");
+    assert!(Arc::ptr_eq(&read(), &written.before), "the snapshot that was read before the write");
     for number in 3..20 {
         folder.put(&format!("namespaces: [] # {number}\n")).unwrap();
     }

@@ -1,25 +1,25 @@
-//! YAML values: the file's, and the list of namespaces in it.
+//! YAML values: the file's, and its list of namespaces.
 
 use serde_yaml::{Mapping, Value};
 
 /// The key of the list.
 pub(super) const NAMESPACES: &str = "namespaces";
 
-/// The mapping that a text stands for; an empty one for an empty text.
+/// The mapping in a text; an empty one for an empty text.
 pub(super) fn parse(text: &str) -> Result<Value, String> {
     match serde_yaml::from_str(text).map_err(|error| error.to_string())? {
         Value::Null => Ok(Value::Mapping(Mapping::new())),
         value @ Value::Mapping(_) => Ok(value),
-        _ => Err("the file is no mapping".to_owned()),
+        _ => Err("the file is not a mapping".to_owned()),
     }
 }
 
-/// The list of namespaces; empty if there is none.
+/// The list of namespaces; empty if it is missing.
 pub(super) fn namespaces(file: &Value) -> &[Value] {
     file.get(NAMESPACES).and_then(Value::as_sequence).map_or(&[], Vec::as_slice)
 }
 
-/// Takes the list out of a file, in which null stands for it then.
+/// Takes the list out of a file, leaving null in its place.
 pub(super) fn take_namespaces(file: &mut Value) -> Vec<Value> {
     match file.get_mut(NAMESPACES).map(std::mem::take) {
         Some(Value::Sequence(list)) => list,

@@ -1,4 +1,4 @@
-//! The points of the last 15 minutes, of all namespaces together and of each.
+//! The points of the last 15 minutes, for all namespaces together and for each.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,26 +6,26 @@ use serde::Serialize;
 
 use super::point::{Added, Point};
 
-/// Points that are kept: 15 min / 5 s. Of a namespace only those with calls are, at 32 bytes each in a queue that doubles:
-/// 10,000 busy ones take 10,000 × 256 × 32 = 82 MB.
+/// Points that are kept: 15 min / 5 s. A namespace keeps only those with calls, at 32 bytes each in a queue that
+/// doubles: 10,000 busy namespaces take 10,000 × 256 × 32 = 82 MB.
 pub(crate) const POINTS: usize = 180;
 
-/// The points. Of a namespace only those with calls are kept; where all proxies answered, the others are zero.
+/// The points. A namespace keeps only those with calls; where all proxies responded, the others are zero.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    /// How many points there have been.
+    /// The number of points so far.
     count: u64,
     moments: VecDeque<Moment>,
     namespaces: HashMap<String, VecDeque<(u64, Point)>>,
 }
 
-/// When a point was taken, and what of all namespaces together.
+/// The time of a point, and its values for all namespaces together.
 #[derive(Debug)]
 struct Moment {
     /// In Unix seconds.
     at: u64,
     total: Option<Point>,
-    /// What a namespace carried of which no proxy told anything; `None`: a proxy did not answer.
+    /// The value for a namespace that no proxy mentioned; `None`: a proxy did not respond.
     others: Option<Point>,
 }
 
@@ -81,7 +81,7 @@ impl History {
         points.collect()
     }
 
-    /// The newest point: when, and of all namespaces; `None` before the first.
+    /// The newest point: its time, and all namespaces together; `None` before the first.
     pub(crate) fn newest(&self) -> Option<(u64, Option<Point>)> {
         self.moments.back().map(|moment| (moment.at, moment.total))
     }
@@ -148,7 +148,7 @@ mod tests {
         let mut partial = added(3);
         partial.is_partial = true;
         history.push(1, partial);
-        assert!(history.newest_of("orders").unwrap().requests_per_second > 0.0, "the others tell of it");
+        assert!(history.newest_of("orders").unwrap().requests_per_second > 0.0, "other proxies report it");
         assert!(history.newest().unwrap().1.is_some());
         assert_eq!((history.newest_of("idle"), history.of("idle").requests_per_second), (None, vec![None]));
         let mut partial = added(0);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A proxy's answer.
+/// A proxy's response.
 #[derive(Debug, Deserialize)]
 pub(super) struct Page {
     pub(super) started_at: Value,

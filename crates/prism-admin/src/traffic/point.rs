@@ -1,4 +1,4 @@
-//! What two answers of a proxy differ by, and the figures that it comes to.
+//! The difference between two responses of a proxy, and the metrics derived from it.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -8,17 +8,17 @@ use serde_json::Value;
 
 use super::page::{Namespace, Page};
 
-/// Answers that are no failure of the gateway or the backend: done, no such key, given up by the client.
+/// Codes that are not failures of the gateway or the backend: success, missing key, cancelled by the client.
 const NO_ERRORS: [&str; 3] = ["OK", "NOT_FOUND", "CANCELLED"];
 
-/// What has been counted of a namespace.
+/// The counters of a namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     errors: u64,
     latency: Vec<u64>,
 }
 
-/// A proxy's answer before.
+/// A proxy's previous response.
 #[derive(Debug)]
 pub(super) struct Before {
     pub(super) at: Instant,
@@ -26,7 +26,7 @@ pub(super) struct Before {
     pub(super) counts: HashMap<String, Counts>,
 }
 
-/// One point of a series. Times are those of calls that ended; `None` where none did.
+/// One point of a series. Latencies are those of calls that ended; `None` if none did.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Point {
     pub(crate) requests_per_second: f32,
@@ -35,12 +35,12 @@ pub(crate) struct Point {
     pub(crate) p99_seconds: Option<f32>,
 }
 
-/// What has been added since the answers before, over all proxies.
+/// The difference from the previous responses, over all proxies.
 #[derive(Debug, Default)]
 pub(super) struct Added {
-    /// Whether any proxy answered that had answered before.
+    /// Whether any proxy responded that had responded before.
     pub(super) is_known: bool,
-    /// Whether any proxy is not in it: what it carried is unknown.
+    /// Whether any proxy is missing: its traffic is unknown.
     pub(super) is_partial: bool,
     bounds: Vec<f64>,
     namespaces: HashMap<String, Sum>,
@@ -59,7 +59,7 @@ impl Counts {
         Self { errors: errors.map(|(_, count)| count).sum(), latency: namespace.latency.clone() }
     }
 
-    /// What has been added to `before`; all of it where counting began anew.
+    /// The difference from `before`; everything if the counters were reset.
     fn since(&self, before: Option<&Self>) -> Self {
         let whole = || self.clone();
         let Some(before) = before.filter(|before| before.latency.len() == self.latency.len()) else {
@@ -74,7 +74,7 @@ impl Counts {
 }
 
 impl Added {
-    /// Adds what one proxy has counted since its answer before. From its first answer nothing can be told.
+    /// Adds what one proxy has counted since its previous response. Its first response yields nothing.
     pub(super) fn add(&mut self, before: Option<&Before>, page: &Page) {
         let Some(before) = before else {
             self.is_partial = true;
@@ -85,7 +85,7 @@ impl Added {
         }
         self.is_known = true;
         let seconds = Instant::now().duration_since(before.at).as_secs_f64().max(0.001);
-        // Of a proxy that was started anew, everything is new.
+        // After a restart of the proxy, everything is new.
         let known = |name: &str| before.counts.get(name).filter(|_| before.started_at == page.started_at);
         for namespace in &page.namespaces {
             let added = Counts::of(namespace).since(known(&namespace.name));
@@ -106,7 +106,7 @@ impl Added {
         self.namespaces.iter().map(|(name, sum)| (name, sum.point(&self.bounds)))
     }
 
-    /// The point of all namespaces together.
+    /// The point for all namespaces together.
     pub(super) fn total(&self) -> Point {
         let mut total = Sum::default();
         for sum in self.namespaces.values() {
@@ -120,7 +120,7 @@ impl Added {
 }
 
 impl Point {
-    /// Of a time in which there were no calls.
+    /// The point of a period without calls.
     pub(super) const NO_CALLS: Self =
         Self { requests_per_second: 0.0, errors_per_second: 0.0, p50_seconds: None, p99_seconds: None };
 }
@@ -128,7 +128,7 @@ impl Point {
 impl Sum {
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "six digits are enough for eyes, and take half the memory"
+        reason = "six digits are enough for a chart, and take half the memory"
     )]
     fn point(&self, bounds: &[f64]) -> Point {
         let quantile = |q| quantile(bounds, &self.latency, q).map(|seconds| seconds as f32);
@@ -141,8 +141,8 @@ impl Sum {
     }
 }
 
-/// A quantile of counts by bucket, evenly spread within each, as Prometheus's `histogram_quantile` has it; the last bound
-/// for what is beyond all of them.
+/// A quantile of counts by bucket, with an even distribution within each, like Prometheus's `histogram_quantile`; the
+/// last bound for values beyond all bounds.
 fn quantile(bounds: &[f64], counts: &[u64], q: f64) -> Option<f64> {
     let all: u64 = counts.iter().sum();
     if all == 0 {
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(quantile(&bounds, &[2, 0, 0, 0], 0.5), Some(0.5));
         assert_eq!(quantile(&bounds, &[0, 2, 2, 0], 0.5), Some(2.0));
         assert_eq!(quantile(&bounds, &[0, 0, 4, 0], 0.75), Some(3.5));
-        assert_eq!(quantile(&bounds, &[0, 0, 0, 9], 0.5), Some(4.0), "beyond all bounds the last is told");
+        assert_eq!(quantile(&bounds, &[0, 0, 0, 9], 0.5), Some(4.0), "the last bound stands for all beyond");
     }
 
     #[test]
@@ -210,8 +210,8 @@ mod tests {
         assert!(same.is_known && same.points().next().is_none());
         assert_eq!(same.total(), Point::NO_CALLS);
         let anew = Counts::of(&page(2, [7, 0, 0], json!({"OK": 7})).namespaces[0]);
-        assert_eq!(anew.since(before.counts.get("orders")), anew, "a counter that fell began anew");
-        assert!(!added(None, &page(1, [9, 0, 0], json!({}))).is_known, "the first answer tells no rate");
+        assert_eq!(anew.since(before.counts.get("orders")), anew, "a counter that fell was reset");
+        assert!(!added(None, &page(1, [9, 0, 0], json!({}))).is_known, "the first response yields no rate");
     }
 
     #[test]

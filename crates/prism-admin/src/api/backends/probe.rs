@@ -1,4 +1,4 @@
-//! One backend asked for its health, its interfaces and how long it takes to answer.
+//! Queries one backend for its health, its interfaces and its response time.
 
 use std::io;
 use std::time::Duration;
@@ -27,22 +27,22 @@ use crate::file::policy::{Policy, Unresolved, resolve};
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BackendHealth {
-    /// It takes calls.
+    /// It accepts calls.
     Serving,
-    /// It takes no calls.
+    /// It accepts no calls.
     NotServing,
-    /// It is there and does not tell its health.
+    /// It was reached, but does not report its health.
     Unknown,
     /// It was not reached.
     Unreachable,
-    /// It was not asked: it is in the proxy's process, must not be reached from here, or there was no time left.
+    /// It was not queried: it is embedded in the proxy, must not be reached from here, or there was no time left.
     NotAsked,
 }
 
-/// Why nothing is known of a backend that has taken all of its time, for whichever step.
-const SILENT: &str = "it does not answer in time";
+/// The error of a backend that has used up all of its time, at whichever step.
+const SILENT: &str = "no response in time";
 
-/// What it says, or why it says nothing.
+/// The results, or why there are none.
 pub(super) struct Probed {
     pub(super) health: BackendHealth,
     pub(super) interfaces: Option<Vec<String>>,
@@ -56,19 +56,19 @@ impl Probed {
     }
 }
 
-/// Asks a backend, if that is allowed and there is time.
+/// Queries a backend, if the policy allows it and there is time.
 pub(super) async fn probe(policy: &Policy, endpoint: &Endpoint, until: Instant) -> Probed {
     if matches!(endpoint, Endpoint::Embedded(_)) {
         return Probed::failed(
             BackendHealth::NotAsked,
-            "it is a part of the proxy's process; see what the proxies report",
+            "it is embedded in the proxy's process; see what the proxies report",
         );
     }
     if let Err(why) = policy.check(endpoint) {
         return Probed::failed(BackendHealth::NotAsked, why);
     }
     if Instant::now() >= until {
-        return Probed::failed(BackendHealth::NotAsked, "there was no time left; ask again");
+        return Probed::failed(BackendHealth::NotAsked, "there was no time left; query it again");
     }
     let asked = async {
         let channel = match connect(endpoint, until - Instant::now()).await {
@@ -88,7 +88,7 @@ enum Refused {
     ByBackend(String),
 }
 
-/// Connects to what a name resolves to now, after judging it, so that no later answer of the resolver is used.
+/// Connects to the current addresses of a name after checking them, so that a later answer of the resolver is not used.
 async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<Channel, Refused> {
     let unreached = |error: io::Error| match error.kind() {
         io::ErrorKind::TimedOut => Refused::ByBackend(SILENT.to_owned()),
@@ -145,7 +145,7 @@ async fn ask_interfaces(channel: Channel) -> Option<Vec<String>> {
     Some(interfaces)
 }
 
-/// What an error chain ends with, which says the most.
+/// The last error of the chain, which is the most specific.
 fn cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), cause)
 }

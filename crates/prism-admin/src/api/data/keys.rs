@@ -1,7 +1,7 @@
 //! `/namespaces/{name}/keys` and `/count`: browsing keys by prefix, in folders if a delimiter is given, page by page.
 //!
-//! A page costs what it shows: a folder is passed over by a scan that starts behind the greatest key it could hold.
-//! Backends that are not ordered have no cursors, so of theirs only a first page can be shown.
+//! A page costs what it shows: a folder is skipped by a scan that starts after the greatest key it could contain.
+//! Backends that are not ordered have no cursors, so only a first page of theirs can be shown.
 
 use std::collections::BTreeSet;
 
@@ -18,10 +18,10 @@ use crate::error::{Kind, Problem};
 use crate::gateway::problem;
 use crate::state::Admin;
 
-/// Keys of one scan. More would be read for nothing where they are all in one folder; fewer would be too many scans.
+/// Keys per scan. More would be read in vain if all are in one folder; fewer would mean too many scans.
 const SCAN_KEYS: i32 = 256;
 
-/// Keys that are looked at for the one page of a backend that is not ordered.
+/// Keys read for the only page of a backend that is not ordered.
 const UNORDERED_KEYS: i32 = 1000;
 
 /// The query of a page of keys.
@@ -109,7 +109,7 @@ pub async fn list(
         (true, cursor) => page(&keyvalue, &folders, cursor, params.limit).await,
         (false, None) => only_page(&keyvalue, &folders, params.limit).await,
         (false, Some(_)) => {
-            let detail = "the backend is not ordered, so there is no page but the first";
+            let detail = "the backend is not ordered, so there is only a first page";
             return Err(Problem::new(Kind::Unsupported, detail));
         }
     };
@@ -129,14 +129,14 @@ pub async fn count(
     count.map(|count| Json(Count { count })).map_err(|error| problem(&error))
 }
 
-/// How keys fall into folders.
+/// How keys are grouped into folders.
 struct Folders {
     prefix: String,
     delimiter: Option<String>,
 }
 
 impl Folders {
-    /// The folder of a key below the prefix, if it is in one.
+    /// The folder, below the prefix, that contains a key, if any.
     fn of<'a>(&self, key: &'a str) -> Option<&'a str> {
         let rest = key.strip_prefix(&*self.prefix)?;
         let delimiter = self.delimiter.as_deref()?;
@@ -144,7 +144,7 @@ impl Folders {
         key.get(..self.prefix.len() + at + delimiter.len())
     }
 
-    /// The cursor behind a shown key, or behind everything in a shown folder.
+    /// The cursor after a shown key, or after everything in a shown folder.
     fn behind(&self, shown: &str) -> String {
         let mut cursor = shown.to_owned();
         if self.of(shown).is_some() {
@@ -159,7 +159,7 @@ impl Folders {
     }
 }
 
-/// A page behind what was shown last.
+/// The page after what was shown last.
 async fn page(
     keyvalue: &KeyValue,
     folders: &Folders,
@@ -197,7 +197,7 @@ async fn page(
     }
 }
 
-/// All that can be shown of a backend that is not ordered.
+/// Everything that can be shown of a backend that is not ordered.
 async fn only_page(
     keyvalue: &KeyValue,
     folders: &Folders,

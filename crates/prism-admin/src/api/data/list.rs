@@ -1,4 +1,4 @@
-//! `/namespaces/{name}/list`: one list by its key. The interfaces can neither enumerate lists nor read a range of one.
+//! `/namespaces/{name}/list`: one list, by its key. The interfaces can neither enumerate lists nor read a range of one.
 
 use axum::Json;
 use axum::body::Body;

@@ -1,4 +1,4 @@
-//! `/namespaces/{name}/value`: one value by its key.
+//! `/namespaces/{name}/value`: one value, by its key.
 
 use axum::Json;
 use axum::body::Body;
@@ -66,9 +66,9 @@ pub async fn put(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Remove a key. A missing key is an answer, not an error.
+/// Remove a key. A missing key is not an error.
 #[utoipa::path(delete, path = "/namespaces/{name}/value", tag = "data", params(("name" = String, Path), KeyParams),
-    responses((status = 200, description = "It is not there any more.", body = Removed)))]
+    responses((status = 200, description = "The key no longer exists.", body = Removed)))]
 pub async fn delete(
     State(admin): State<Admin>,
     Param(name): Param<String>,

@@ -1,4 +1,4 @@
-//! What is changed.
+//! The change to make.
 
 use serde_yaml::Value;
 
@@ -7,28 +7,28 @@ use crate::file::yaml::{NAMESPACES, namespaces};
 /// A change of the list of namespaces.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// One more, at the end.
+    /// Adds a namespace at the end.
     Append(Value),
-    /// The one at this index becomes this.
+    /// Replaces the one at this index.
     Replace(usize, Value),
-    /// The one at this index goes.
+    /// Removes the one at this index.
     Remove(usize),
 }
 
 impl Change {
-    /// The file after it.
+    /// Applies the change to the parsed file.
     ///
     /// # Errors
-    /// The index is not there.
+    /// The index does not exist.
     pub(super) fn applied(&self, old: &Value) -> Result<Value, String> {
         let mut list = namespaces(old).to_vec();
         match self {
             Self::Append(value) => list.push(value.clone()),
             Self::Replace(index, value) => {
-                list.get_mut(*index).ok_or("there is no namespace at this index")?.clone_from(value);
+                list.get_mut(*index).ok_or("no namespace has this index")?.clone_from(value);
             }
             Self::Remove(index) if *index < list.len() => drop(list.remove(*index)),
-            Self::Remove(_) => return Err("there is no namespace at this index".to_owned()),
+            Self::Remove(_) => return Err("no namespace has this index".to_owned()),
         }
         let mut wanted = old.clone();
         if let Value::Mapping(file) = &mut wanted {

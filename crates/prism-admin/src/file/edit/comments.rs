@@ -1,10 +1,10 @@
-//! The comments that a change does not keep.
+//! The comments that a change loses.
 
 use std::collections::HashMap;
 
 use yamlpath::Document;
 
-/// The most lost comments that are told one by one.
+/// The maximum number of lost comments that are listed individually.
 const COMMENTS_TOLD_MAX: usize = 20;
 
 /// A sentence for each comment of the old text that the new one lacks. `line`: the number of the old text's first line.

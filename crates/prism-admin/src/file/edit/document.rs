@@ -1,4 +1,4 @@
-//! Ways to make a change by the syntax tree of the whole text, which `yamlpath` finds and `yamlpatch` changes.
+//! Ways to make a change through the syntax tree of the whole text, parsed by `yamlpath` and changed by `yamlpatch`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -9,10 +9,10 @@ use yamlpath::{Component, Document, Route};
 use super::change::Change;
 use crate::file::yaml::{NAMESPACES, block, namespaces, parse};
 
-/// The text with the change made in the least invasive way that gives exactly what is wanted; `None`: there is none.
+/// The text with the change made in the least invasive way that yields exactly what is intended; `None` if no way does.
 ///
 /// # Errors
-/// The text has more lines than the grammar counts, 32,767, or is no YAML mapping.
+/// The text has more lines than the grammar can count, 32,767, or is not a YAML mapping.
 pub(super) fn edited(text: &str, change: &Change) -> Result<Option<String>, String> {
     let wanted = change.applied(&parse(text)?)?;
     let document = Document::new(text).map_err(|error| error.to_string())?;
@@ -20,8 +20,8 @@ pub(super) fn edited(text: &str, change: &Change) -> Result<Option<String>, Stri
     Ok(ways.filter_map(|way| attempt(&wanted, || way(&document, &wanted, change))).next())
 }
 
-/// The text that a way makes, if it stands for what is wanted. The crates below slice texts by spans; a panic there is
-/// one more way of not being able to.
+/// The text that a way yields, if it means what is intended. The crates below slice texts by spans; a panic there just
+/// means that this way failed.
 fn attempt(wanted: &Value, way: impl FnOnce() -> Option<String>) -> Option<String> {
     let text = catch_unwind(AssertUnwindSafe(way)).ok()??;
     (parse(&text).as_ref() == Ok(wanted)).then_some(text)
@@ -84,10 +84,10 @@ fn remove(document: &Document, index: usize, is_last: bool) -> Option<String> {
     Some(edited)
 }
 
-/// The lines of an item of a list in block style, with the comments right above it.
+/// The lines of an item of a list in block style, with the comments directly above it.
 struct Item {
     start: usize,
-    /// Behind the end of its last line.
+    /// After the end of its last line.
     end: usize,
     dash_column: usize,
 }
@@ -144,7 +144,7 @@ fn differences(route: &Route<'static>, old: &Mapping, new: &Mapping, patches: &m
     }
 }
 
-/// Writes a list in flow style, or one namespace, anew at its place.
+/// Rewrites a list in flow style, or one namespace, in place.
 fn rewrite(document: &Document, wanted: &Value, change: &Change) -> Option<String> {
     let mut edited = document.source().to_owned();
     let (start, end) = document.query_exact(&list_route()).ok()??.location.byte_span;

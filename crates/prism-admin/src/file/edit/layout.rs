@@ -1,19 +1,19 @@
-//! Where the namespaces stand in a text, so that a change of one costs what that one takes and not what the file does.
+//! Where the namespaces are in a text, so that the cost of changing one depends on its size and not on the file's.
 //!
-//! A text whose list is in block style is cut at the starts of lines:
+//! A text whose list is in block style is cut at line starts:
 //!
 //! ```text
 //! head      everything up to the list
-//! piece     a namespace from the comments right above its dash to the last line of its content
-//! gap       empty lines and comments, which belong to nobody
+//! piece     a namespace from the comments directly above its dash to the last line of its content
+//! gap       empty lines and comments that belong to no namespace
 //! piece
-//! tail      everything behind the last piece
+//! tail      everything after the last piece
 //! ```
 //!
-//! The cut is taken only if each piece by itself is the namespace that the parser finds in the whole text, and head and
-//! tail without them are the rest. Then no quoted text, bracket, anchor or document reaches across a cut: the parser is in
-//! the same state at each of them, whatever the pieces are. So a piece may take another's place if it, too, is one whole
-//! namespace by itself, and the whole text need not be parsed to know what it stands for.
+//! The cut is used only if each piece on its own is the namespace that the parser finds in the whole text, and head and
+//! tail together are the rest. Then no quoted text, bracket, anchor or document crosses a cut: the parser is in the
+//! same state at each of them, whatever the pieces are. So a piece may be replaced by another that is also exactly one
+//! namespace on its own, and the whole text need not be parsed to know its meaning.
 
 use std::ops::Range;
 
@@ -28,7 +28,7 @@ use crate::file::yaml::{NAMESPACES, block, namespaces, parse};
 pub struct Layout {
     /// The column of the dashes.
     dash: usize,
-    /// The bytes of each namespace, in their order; never none.
+    /// The bytes of each namespace, in order; never empty.
     pieces: Vec<Range<usize>>,
 }
 
@@ -39,16 +39,16 @@ pub struct Spliced {
     pub text: String,
     /// Its cut.
     pub layout: Layout,
-    /// The text with no other namespaces than the one that was added or changed; `None`: one was removed.
+    /// The text with only the namespace that was added or changed; `None` if one was removed.
     pub alone: Option<String>,
-    /// Whether the piece has other brackets than before, in text and comments, too.
+    /// Whether the brackets of the piece changed, including those in text and comments.
     pub brackets_changed: bool,
-    /// What could not be kept, a sentence each.
+    /// What could not be kept, one sentence each.
     pub warnings: Vec<String>,
 }
 
 impl Layout {
-    /// The cut of a text that stands for these namespaces, and for `rest` without them; `None`: it cannot be cut.
+    /// The cut of a text that means these namespaces and, without them, `rest`; `None` if it cannot be cut.
     #[must_use]
     pub fn of<'a>(
         text: &str,
@@ -67,12 +67,12 @@ impl Layout {
         is_whole.then_some(layout)
     }
 
-    /// The cut as the lines suggest it.
+    /// The cut that the lines suggest.
     fn by_lines(text: &str) -> Option<Self> {
         let key = format!("{NAMESPACES}:");
         let mut pieces: Vec<Range<usize>> = Vec::new();
         let (mut dash, mut in_list) = (None, false);
-        // Where the comments right above the next line begin, if there are any.
+        // Where the comments directly above the next line start, if any.
         let mut comments = None;
         let mut start = 0;
         for line in text.split_inclusive('\n') {
@@ -85,7 +85,7 @@ impl Layout {
             } else if content.is_empty() {
                 comments = None;
             } else if content.starts_with('#') {
-                // Until the first dash, its column is not known: the comments above it are judged when it is.
+                // The column is unknown until the first dash: the comments above it are assigned then.
                 let is_ours = dash.is_none_or(|dash| dash == column);
                 comments = is_ours.then(|| comments.unwrap_or((start, column)));
             } else if (content == "-" || content.starts_with("- ")) && *dash.get_or_insert(column) == column {
@@ -104,7 +104,7 @@ impl Layout {
         text.ends_with('\n').then_some(Self { dash: dash?, pieces })
     }
 
-    /// Changes one piece of the text of which this is the cut; `None`: that has to be done with the whole text.
+    /// Changes one piece of the text with this cut; `None` if that requires the whole text.
     #[must_use]
     pub fn splice(&self, text: &str, change: &Change) -> Option<Spliced> {
         let (at, piece, value) = match change {
@@ -155,14 +155,14 @@ impl Layout {
         piece.ends_with('\n') && piece.split_inclusive('\n').all(is_within) && dashes == 1
     }
 
-    /// The cut after `piece` has taken the place of what was at `at`.
+    /// The cut after `piece` has replaced what was at `at`.
     fn moved(&self, change: &Change, at: &Range<usize>, piece: &str) -> Option<Self> {
         let mut pieces = self.pieces.clone();
         let behind = pieces.partition_point(|known| known.start < at.end);
         for known in &mut pieces[behind..] {
             *known = known.start - at.len() + piece.len()..known.end - at.len() + piece.len();
         }
-        // Comments that its last lines left behind are no part of it.
+        // Comments that its last lines left behind are not part of it.
         let key = listed("").len();
         let is_at = |known: &Range<usize>| at.start + known.start - key..at.start + known.end - key;
         let new = || Self::by_lines(&listed(piece))?.pieces.first().map(is_at);
@@ -184,7 +184,7 @@ fn listed(piece: &str) -> String {
     format!("{NAMESPACES}:\n{piece}")
 }
 
-/// Whether a piece by itself is one namespace, this one.
+/// Whether a piece on its own is exactly this namespace.
 fn stands_for(piece: &str, value: &Value) -> bool {
     let alone = parse(&listed(piece));
     alone.is_ok_and(|alone| {

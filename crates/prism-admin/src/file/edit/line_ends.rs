@@ -1,15 +1,15 @@
-//! Line ends: a file may have those of Windows, or a few of them among others, and a change leaves each as it is.
+//! Line ends: a file may have those of Windows, or a few of them among others, and a change preserves each.
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 const CRLF: &str = "\r\n";
 
-/// The text with `\n` alone, as it is edited.
+/// The text with only `\n`, for editing.
 pub(super) fn plain(text: &str) -> String {
     text.replace(CRLF, "\n")
 }
 
-/// Gives the lines of an edited text the ends that they had; a new line gets that of the line before it.
+/// Gives the lines of an edited text their original ends; a new line gets that of the line before it.
 pub(super) fn restored(old: &str, edited: String) -> String {
     if !old.contains(CRLF) {
         return edited;
@@ -47,7 +47,7 @@ pub(super) fn restored(old: &str, edited: String) -> String {
     text
 }
 
-/// The end of the last line of a text.
+/// The end of a text's last line.
 pub(super) fn last(text: &str) -> &'static str {
     if text.ends_with(CRLF) { CRLF } else { "\n" }
 }

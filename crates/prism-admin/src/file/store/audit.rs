@@ -1,5 +1,5 @@
-//! The audit log: one JSON object a line, appended and flushed before a change is put in force. It is opened anew for
-//! each line, so that it can be moved away at any time.
+//! The audit log: one JSON object per line, appended and flushed before a change is put in force. It is opened for each
+//! line, so that it can be moved away at any time.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -12,7 +12,7 @@ use super::place::storage;
 use super::revisions::Revision;
 use crate::error::Problem;
 
-/// What is read at a time, from the end backwards.
+/// How much is read at a time, backwards from the end.
 const BLOCK_BYTES: u64 = 64 << 10;
 
 /// A change.
@@ -46,7 +46,7 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
-    /// What the log says of a revision. `previous_sha256`: of the file before it, where that is known.
+    /// The log entry of a revision. `previous_sha256` is that of the file before it, if known.
     pub(super) fn of(revision: &Revision, previous_sha256: Option<&str>) -> Self {
         let Revision { number, at, who, action, sha256, bytes, request_id } = revision.clone();
         Self {
@@ -63,18 +63,18 @@ impl AuditEntry {
     }
 }
 
-/// Some lines.
+/// A page of the log.
 #[derive(Debug, Default)]
 pub struct AuditPage {
     /// The newest first.
     pub entries: Vec<AuditEntry>,
-    /// Where the page before this one in time ends.
+    /// Where the next page, of older entries, ends.
     pub next_cursor: Option<u64>,
-    /// Lines that are no entries.
+    /// Lines that are not entries.
     pub unreadable: usize,
 }
 
-/// Appends a line; what it returns takes it back. The caller holds the lock.
+/// Appends a line; the returned function removes it again. The caller holds the lock.
 pub(super) fn append(path: &Path, entry: &AuditEntry) -> Result<impl Fn() + use<>, Problem> {
     let failed = |error: io::Error| storage("write", path, &error);
     let mut line = serde_json::to_vec(entry).unwrap_or_default();
@@ -92,7 +92,7 @@ pub(super) fn append(path: &Path, entry: &AuditEntry) -> Result<impl Fn() + use<
     Ok(undo)
 }
 
-/// Whether the last line was not written to its end; what is appended to it would be lost with it.
+/// Whether the last line is incomplete; anything appended to it would be lost with it.
 fn is_torn(file: &mut File, len: u64) -> io::Result<bool> {
     let mut last = [b'\n'];
     if let Some(at) = len.checked_sub(1) {
@@ -102,7 +102,7 @@ fn is_torn(file: &mut File, len: u64) -> io::Result<bool> {
     Ok(last != [b'\n'])
 }
 
-/// The last `limit` lines that end at `end` bytes, or at the end of the file.
+/// The last `limit` lines before `end` bytes, or before the end of the file.
 pub(super) fn read_back(path: &Path, end: Option<u64>, limit: usize) -> Result<AuditPage, Problem> {
     let failed = |error: io::Error| storage("read", path, &error);
     let mut file = match File::open(path) {
@@ -113,7 +113,7 @@ pub(super) fn read_back(path: &Path, end: Option<u64>, limit: usize) -> Result<A
     let len = file.metadata().map_err(failed)?.len();
     let mut start = end.map_or(len, |end| end.min(len));
     let mut read = Vec::new();
-    // The newline of the line before the oldest tells where that one begins.
+    // The newline of the line before the oldest marks the start of the oldest.
     while start > 0 && read.iter().filter(|byte| **byte == b'\n').count() <= limit {
         let block = start.min(BLOCK_BYTES);
         start -= block;
@@ -136,7 +136,7 @@ pub(super) fn read_back(path: &Path, end: Option<u64>, limit: usize) -> Result<A
     Ok(page)
 }
 
-/// Takes the last line off, without its newline.
+/// Removes the last line, and returns it without its newline.
 fn last_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let text = rest.strip_suffix(b"\n").unwrap_or(rest);
     if rest.is_empty() {
@@ -170,7 +170,7 @@ mod tests {
     fn every_line_is_read_once_from_the_newest_to_the_oldest() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit");
-        assert!(read_back(&path, None, 10).unwrap().entries.is_empty(), "there is none yet");
+        assert!(read_back(&path, None, 10).unwrap().entries.is_empty(), "no log exists yet");
         for number in 0..1500 {
             append(&path, &entry(number)).map(drop).unwrap();
         }

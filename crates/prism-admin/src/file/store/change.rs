@@ -1,10 +1,10 @@
-//! A change that is asked for, and what it left behind.
+//! A requested change, and its result.
 
 use std::sync::Arc;
 
 use crate::file::snapshot::Snapshot;
 
-/// Who asks for a change.
+/// Who requests a change.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The name of the token, or `local` without tokens.
@@ -13,19 +13,19 @@ pub struct Caller {
     pub request_id: String,
 }
 
-/// A change that was asked for.
+/// A requested change.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Who asks.
+    /// Who requests it.
     pub caller: Caller,
     /// What is done, such as `create namespace orders`.
     pub action: String,
 }
 
-/// What a change left behind.
+/// The result of a change.
 #[derive(Clone, Debug)]
 pub struct Written<T> {
-    /// What the deciding function said.
+    /// The result of the deciding function.
     pub outcome: T,
     /// The file before.
     pub before: Arc<Snapshot>,
@@ -35,13 +35,13 @@ pub struct Written<T> {
     pub revision: Option<u64>,
 }
 
-/// How a state of the file lies to a revision in time.
+/// How a state of the file relates to a revision in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Age {
-    /// It came after.
+    /// It is newer.
     Later,
-    /// It is that of this revision, which came before.
+    /// It is the state of this revision, which is older.
     Earlier(u64),
-    /// It is none that is kept.
+    /// It is not among the kept revisions.
     Unknown,
 }

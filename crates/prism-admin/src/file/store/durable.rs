@@ -1,5 +1,5 @@
-//! Replacing a file so that a reader sees the old bytes or the new ones, a power cut keeps one of them, and a change
-//! that somebody makes at the same moment is not overwritten.
+//! Replaces a file so that a reader sees either the old bytes or the new ones, a power cut leaves one of the two, and a
+//! change that somebody makes at the same moment is not overwritten.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -18,11 +18,11 @@ use super::place::folder_of;
 pub(super) enum Swapped {
     /// The new bytes are in force and on disk.
     Done,
-    /// The file did not hold what was expected; it is as somebody else left it.
+    /// The file did not contain what was expected; it is left as somebody else wrote it.
     Changed,
 }
 
-/// Replaces the file, which must hold `expected`: `None`, no file. A symbolic link stays one: what it points to is
+/// Replaces the file, which must contain `expected` (`None`: must not exist). A symbolic link stays one: its target is
 /// replaced. Mode and owner stay.
 pub(super) fn swap(file: &Path, expected: Option<&[u8]>, new: &[u8]) -> io::Result<Swapped> {
     let file = match fs::canonicalize(file) {
@@ -39,7 +39,7 @@ pub(super) fn swap(file: &Path, expected: Option<&[u8]>, new: &[u8]) -> io::Resu
         Some(_) => renameat_with(CWD, temporary.path(), CWD, &file, RenameFlags::EXCHANGE),
     };
     match (swapped, expected) {
-        // Some file systems can only rename: look once more, then do.
+        // Some file systems can only rename: check once more, then rename.
         (Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP), _) => {
             if read(&file)?.as_deref() != expected {
                 return Ok(Swapped::Changed);
@@ -54,18 +54,18 @@ pub(super) fn swap(file: &Path, expected: Option<&[u8]>, new: &[u8]) -> io::Resu
         }
         (Ok(()), Some(_)) => {}
         (Ok(()), None) => {
-            // It has the file's name now: nothing is left to remove.
+            // It has the file's name now: there is nothing to remove.
             let _ = temporary.keep();
         }
     }
-    // The new file is in force; that its name may not outlast a power cut is no reason to say that nothing changed.
+    // The new file is in force; that its name may not survive a power cut is no reason to say that nothing changed.
     if let Err(error) = sync_folder(&file) {
         tracing::warn!(path = %file.display(), %error, "cannot flush the folder to disk");
     }
     Ok(Swapped::Done)
 }
 
-/// Writes a file that is nobody else's, a revision, and flushes it, but not yet its name.
+/// Writes a file that only this process uses, a revision, and flushes its content, but not yet its name.
 pub(super) fn create(file: &Path, bytes: &[u8]) -> io::Result<()> {
     written(file, bytes)?.persist(file).map_err(|error| error.error)?;
     Ok(())
@@ -80,7 +80,7 @@ fn temporary_prefix(file: &Path) -> OsString {
     prefix
 }
 
-/// Removes the temporary files of processes that were killed. The caller holds the lock, so nobody uses them.
+/// Removes the temporary files of killed processes. The caller holds the lock, so nobody uses them.
 pub(super) fn sweep(file: &Path) {
     let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let prefix = temporary_prefix(&file);
@@ -88,7 +88,7 @@ pub(super) fn sweep(file: &Path) {
         let name = entry.file_name();
         let rest = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
         let random = rest.and_then(|rest| rest.strip_suffix(TEMPORARY_SUFFIX.as_bytes()));
-        // Six letters and digits by tempfile: `a.yaml` must not sweep what is of `a.yaml-b`.
+        // tempfile adds six letters and digits: `a.yaml` must not sweep the files of `a.yaml-b`.
         if random.is_some_and(|random| random.len() == 6 && random.iter().all(u8::is_ascii_alphanumeric)) {
             let _ = fs::remove_file(entry.path());
         }
@@ -103,7 +103,7 @@ fn written(file: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     temporary.write_all(bytes)?;
     let mode = match fs::metadata(file) {
         Ok(metadata) => {
-            // Only root may give a file away; others own it already, or their group may read it by its mode.
+            // Only root may give a file away; others own it already, or its mode lets their group read it.
             let _ =
                 std::os::unix::fs::fchown(temporary.as_file(), Some(metadata.uid()), Some(metadata.gid()));
             metadata.permissions().mode()

@@ -1,5 +1,5 @@
-//! The lock that a writer holds, so that the writes of two processes follow each other. Writers of one process queue
-//! before it, so whoever waits here waits for another process.
+//! The lock that a writer holds, so that two processes write one after the other. This process's writers queue before
+//! it, so whoever waits here waits for another process.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use super::place::storage;
 use crate::error::{Kind, Problem};
 
-/// A write takes milliseconds; a lock that is held for longer is stuck.
+/// A write takes milliseconds; a lock held for longer than this is stuck.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Held until dropped, or until the process ends, however it ends. Meanwhile the file has the process's id in it.
+/// Held until dropped, or until the process ends, however it ends. Meanwhile the file contains the process's id.
 #[derive(Debug)]
 pub(super) struct Lock(File);
 
@@ -29,7 +29,7 @@ impl Lock {
             match file.try_lock() {
                 Ok(()) => {
                     let mut lock = Self(file);
-                    // Only the message of those who wait in vain is poorer without it.
+                    // Without it, only the message of those who wait in vain is less precise.
                     let _ = lock.sign();
                     return Ok(lock);
                 }
@@ -39,7 +39,7 @@ impl Lock {
                 Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
                 Err(_) => {
                     let detail = format!(
-                        "{} has held {} for {} s; nothing was changed; see to that process and try again",
+                        "{} has held {} for {} s; nothing was changed; check that process and retry",
                         holder(&mut file),
                         path.display(),
                         wait_max.as_secs()
@@ -59,15 +59,15 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Else whoever holds it next without signing it would be taken for this process.
+        // Otherwise the next holder, if it does not sign the lock, would be taken for this process.
         let _ = self.0.set_len(0);
     }
 }
 
-/// Who holds the lock, by what is written in it.
+/// Who holds the lock, according to its content.
 fn holder(file: &mut File) -> String {
     let mut text = String::new();
-    // A pid has at most 7 digits on Linux; what is longer is none.
+    // A pid has at most 7 digits on Linux; anything longer is not one.
     let read = file.rewind().and_then(|()| file.take(32).read_to_string(&mut text));
     match text.trim().parse::<u32>() {
         Ok(pid) if read.is_ok() => format!("process {pid}"),

@@ -1,4 +1,4 @@
-//! Where the files lie, and what to do when one cannot be used.
+//! Where the files are, and what to do when one cannot be used.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,11 +20,11 @@ pub(super) fn folder_of(file: &Path) -> &Path {
     }
 }
 
-/// What the system said, and what to do about it.
+/// The system's error, and what to do about it.
 pub(super) fn storage(verb: &str, path: &Path, error: &io::Error) -> Problem {
     let (kind, advice) = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            (Kind::StorageFull, "free space there and try again")
+            (Kind::StorageFull, "free space there and retry")
         }
         io::ErrorKind::ReadOnlyFilesystem => (
             Kind::Storage,
@@ -37,7 +37,7 @@ pub(super) fn storage(verb: &str, path: &Path, error: &io::Error) -> Problem {
             Kind::Storage,
             "the file is a mount of its own, which cannot be replaced: mount the folder that holds it instead",
         ),
-        _ => (Kind::Storage, "see to the file's folder and try again"),
+        _ => (Kind::Storage, "check the file's folder and retry"),
     };
     let path = path.display();
     Problem::new(kind, format!("cannot {verb} {path}: {error}; nothing was changed; {advice}"))

@@ -1,5 +1,5 @@
-//! What a process leaves behind that is killed between the line in the audit log and the swap: a revision that is pending.
-//! Whoever holds the lock next finds out whether it came into force, and says so.
+//! What a process leaves behind that is killed between the line in the audit log and the swap: a pending revision. The
+//! next process to hold the lock finds out whether it came into force, and records that.
 
 use std::path::Path;
 
@@ -8,13 +8,13 @@ use super::revisions::{Revision, Revisions};
 use crate::error::Problem;
 use crate::file::snapshot::Snapshot;
 
-/// Who the audit log names for what the admin found.
+/// The name in the audit log for what the admin found.
 const ADMIN: &str = "prism-admin";
 
-/// Lines of the audit log in which a revision's own is looked for: it is the last one, but for changes of data.
+/// How many lines of the audit log are searched for a revision's own: it is the last one, except for changes of data.
 const LINES_MAX: usize = 1000;
 
-/// Keeps or gives up the pending revisions. The caller holds the lock.
+/// Keeps or abandons the pending revisions. The caller holds the lock.
 pub(super) fn settle(
     revisions: &Revisions,
     audit_path: &Path,
@@ -50,7 +50,7 @@ pub(super) fn settle(
     Ok(())
 }
 
-/// What the audit log says of a revision that is given up.
+/// The audit log entry of an abandoned revision.
 fn abandoned(
     number: u64,
     revision: Option<&Revision>,
@@ -62,7 +62,7 @@ fn abandoned(
     let ended = if was_before {
         "never came into force: the admin was killed before"
     } else {
-        "may have been in force for a moment: the admin was killed during the write, and the file was changed by hand since"
+        "may have been in force for a moment: the admin was killed during the write, and the file has been changed by hand since"
     };
     AuditEntry {
         number: Some(number),

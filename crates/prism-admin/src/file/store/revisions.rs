@@ -11,7 +11,7 @@ use super::durable;
 use super::place::storage;
 use crate::error::Problem;
 
-/// How many are kept.
+/// How many revisions are kept.
 pub(super) const KEPT_MAX: usize = 100;
 
 /// One state of the file, and how it came to be.
@@ -36,17 +36,17 @@ pub struct Revision {
     pub request_id: Option<String>,
 }
 
-/// The folder. A revision begins as `.pending`, before it is in force, and becomes `.json` once it is. One that a process
-/// left behind which was killed in between becomes `.abandoned`, so that its number is not given again.
+/// The folder. A revision starts as `.pending`, before it is in force, and becomes `.json` once it is. One left behind
+/// by a process that was killed in between becomes `.abandoned`, so that its number is not reused.
 #[derive(Debug)]
 pub(super) struct Revisions(PathBuf);
 
 /// The numbers in the folder.
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
-    /// Those that are kept, ascending.
+    /// Those of kept revisions, ascending.
     pub(super) kept: Vec<u64>,
-    /// Those of which nobody knows yet whether they are in force.
+    /// Those of revisions that may or may not be in force.
     pub(super) pending: Vec<u64>,
     abandoned: Vec<u64>,
 }
@@ -56,7 +56,7 @@ impl Numbers {
         self.kept.last().copied()
     }
 
-    /// One that was never given.
+    /// A number that was never used.
     pub(super) fn next(&self) -> u64 {
         let given = self.kept.iter().chain(&self.pending).chain(&self.abandoned);
         given.max().map_or(1, |last| last + 1)
@@ -89,17 +89,17 @@ impl Revisions {
         numbers
     }
 
-    /// What is known of each, the oldest first.
+    /// The metadata of each, oldest first.
     pub(super) fn list(&self) -> Vec<Revision> {
         self.numbers().kept.into_iter().filter_map(|number| self.get(number)).collect()
     }
 
-    /// What is known of one that is kept.
+    /// The metadata of a kept revision.
     pub(super) fn get(&self, number: u64) -> Option<Revision> {
         self.about(number, "json")
     }
 
-    /// What is known of one that is pending.
+    /// The metadata of a pending revision.
     pub(super) fn pending(&self, number: u64) -> Option<Revision> {
         self.about(number, "pending")
     }
@@ -110,7 +110,7 @@ impl Revisions {
 
     pub(super) fn bytes(&self, number: u64) -> Result<Option<Vec<u8>>, Problem> {
         let path = self.path(number, "yaml");
-        // One that is not in force yet is none.
+        // One that is not in force yet does not count.
         if !self.path(number, "json").exists() {
             return Ok(None);
         }
@@ -121,7 +121,7 @@ impl Revisions {
         }
     }
 
-    /// Stores one that is not in force yet; what it returns takes it back.
+    /// Stores a revision that is not in force yet; the returned function removes it again.
     pub(super) fn add(&self, revision: &Revision, bytes: &[u8]) -> Result<impl Fn() + use<>, Problem> {
         fs::create_dir_all(&self.0).map_err(|error| storage("make", &self.0, &error))?;
         let (text, about) = (self.path(revision.number, "yaml"), self.path(revision.number, "pending"));
@@ -141,7 +141,7 @@ impl Revisions {
         Ok(undo)
     }
 
-    /// Keeps a pending one, which is in force. If that fails, the next writer finds it pending and does it.
+    /// Keeps a pending revision, which is in force. If this fails, the next writer finds it pending and keeps it.
     pub(super) fn keep(&self, number: u64) {
         let (from, to) = (self.path(number, "pending"), self.path(number, "json"));
         if let Err(error) = fs::rename(&from, &to) {
@@ -149,7 +149,7 @@ impl Revisions {
         }
     }
 
-    /// Gives up a pending one.
+    /// Abandons a pending revision.
     pub(super) fn abandon(&self, number: u64) -> Result<(), Problem> {
         let (from, to) = (self.path(number, "pending"), self.path(number, "abandoned"));
         fs::rename(&from, &to).map_err(|error| storage("rename", &from, &error))?;
@@ -157,12 +157,12 @@ impl Revisions {
         Ok(())
     }
 
-    /// Removes the oldest ones beyond those that are kept.
+    /// Removes the oldest revisions beyond the limit.
     pub(super) fn prune(&self) {
         let numbers = self.numbers();
         let (old, kept) = numbers.kept.split_at(numbers.kept.len().saturating_sub(KEPT_MAX));
         let first = kept.first().copied().unwrap_or_default();
-        // What stays is tried again with the next write.
+        // The next write retries what could not be removed.
         for number in old {
             let _ = fs::remove_file(self.path(*number, "json"));
             let _ = fs::remove_file(self.path(*number, "yaml"));
