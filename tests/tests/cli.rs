@@ -1,4 +1,4 @@
-//! The `prism` tool: what its commands print, read and end with. `docs/CLI.md` promises it to scripts.
+//! The `prism` tool: what its commands print, read and end with, as `docs/CLI.md` documents it for scripts.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -10,7 +10,7 @@ use prism_e2e::process::{Process, binary, command};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use serde_json::{Value, json};
 
-/// Bytes that are no text, with line ends that must survive.
+/// Bytes that are not text, with line ends that must survive.
 const BINARY: &[u8] = b"\0\xff\n\r\ta\n";
 const BINARY_BASE64: &str = "AP8KDQlhCg==";
 
@@ -268,12 +268,12 @@ fn a_person_is_told_once_what_a_call_waits_for() {
     assert_eq!(get.status().unwrap().code(), Some(4));
     drop(get);
     let mut shown = Vec::new();
-    // EIO where a file ends: the last one that had the terminal open has gone.
+    // A terminal's end reads as EIO: the last process that had it open has gone.
     let _ = File::from(screen).read_to_end(&mut shown);
     let shown = String::from_utf8(shown).unwrap();
     let lines: Vec<_> = shown.lines().collect();
     let [waiting, failed, hint] = lines[..] else { panic!("{shown}") };
-    assert!(waiting.contains("prism: ") && waiting.ends_with("; trying again"), "{shown}");
+    assert!(waiting.contains("prism: ") && waiting.ends_with("; retrying"), "{shown}");
     assert!(failed.starts_with("prism: ") && failed.contains(&nowhere), "{shown}");
     assert!(hint.contains("prism dev"), "{shown}");
 }

@@ -1,4 +1,4 @@
-//! `prism namespaces` and `prism config` on a real admin and the proxy that follows its file.
+//! `prism namespaces` and `prism config` with a real admin and the proxy that follows its file.
 
 use prism_e2e::admin::{Gateway, NO_PROXY};
 use prism_e2e::dev::Ran;
@@ -57,7 +57,7 @@ fn namespaces_come_change_and_go_by_command() {
     let found = gateway.run(&["namespaces", "ls", "irs"]);
     assert!(found.text().contains("first") && !found.text().contains("orders"), "{found:?}");
 
-    // As the file writes a setting, and as the flag does.
+    // A setting spelt as in the file, and as the flag.
     let unset = ["namespaces", "set", "orders", "--unset", "read_only", "--unset", "max-in-flight"];
     assert_eq!(gateway.run(&unset).text(), format!("written as revision 4\n{applied}"));
     assert_eq!(gateway.run(&unset).text(), format!("no difference to revision 4\n{applied}"));
@@ -263,7 +263,7 @@ fn an_admin_that_is_not_there_is_told() {
         assert_eq!(refused(&json), is(4, "unavailable", "null"));
         assert_eq!(json.error()["retryable"], true, "it was not reached");
     }
-    // A proxy is no admin, and no answer of its own means that something was not found.
+    // A proxy is not an admin, and its own responses do not mean that something was not found.
     let store = memstore();
     let gateway = Gateway::start(&[("first", store.grpc())], &[]);
     let proxy = format!("http://{}", gateway.proxy.process.address("http"));
@@ -497,5 +497,5 @@ fn a_proxy_that_is_gone_is_told() {
     );
     let status = gateway.run(&["config", "status"]);
     let out = String::from_utf8(status.out).unwrap();
-    assert!(status.code == 1 && out.contains("no answer: cannot connect"), "{out}");
+    assert!(status.code == 1 && out.contains("no response: cannot connect"), "{out}");
 }

@@ -1,4 +1,4 @@
-//! `prism export` and `prism import`: what one writes the other stores, and either goes on where it broke off.
+//! `prism export` and `prism import`: what one writes the other stores, and each continues where it was interrupted.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -50,7 +50,7 @@ impl Copy {
         assert_eq!(Ran::of(&mut self.gateway.prism(&words), value).text(), "OK\n");
     }
 
-    /// A namespace as `kv scan` sees it.
+    /// A namespace as `kv scan` prints it.
     fn scan(&self, namespace: &str) -> Vec<Value> {
         self.run_json(&["kv", "scan", "-n", namespace]).json()
     }
@@ -62,7 +62,7 @@ impl Copy {
     }
 }
 
-/// The key that a message says to go on behind.
+/// The key after which a message says to continue.
 fn start_after(ran: &Ran) -> String {
     let error = ran.error();
     let hint = error["hint"].as_str().unwrap();
@@ -89,7 +89,7 @@ fn any_keys_and_values_pass_through_a_file_and_a_pipe() {
     assert_eq!(copy.run(&["kv", "scan", "-n", "from", "-o", "json"]).out, text, "as a scan prints it");
     let there = copy.run(&["export", "from", "--output-file", &file]);
     assert!(
-        there.code == 1 && there.err.contains("exists already") && there.err.contains("--resume"),
+        there.code == 1 && there.err.contains("already exists") && there.err.contains("--resume"),
         "{there:?}"
     );
 
@@ -145,7 +145,7 @@ fn an_export_that_broke_off_goes_on_behind_its_last_key() {
     assert_eq!(std::fs::read_to_string(&part).unwrap(), copy.lines(200));
 }
 
-/// A backend with ten keys, which restarts without its data after three of a scan.
+/// A backend with ten keys, which restarts without its data after the first three entries of a scan.
 async fn restarted() -> Fake {
     let fake = Fake::start().await;
     let keyvalue = prism_e2e::client(&fake.address()).keyvalue();
@@ -222,7 +222,7 @@ fn interrupt(process: &Child) {
     kill_process(pid, Signal::INT).unwrap();
 }
 
-/// What a command that was interrupted says on standard error.
+/// The standard error of an interrupted command.
 fn error(ended: &Output) -> Value {
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     let object: Value = serde_json::from_slice(&ended.stderr).unwrap();
@@ -263,7 +263,7 @@ fn an_interrupt_leaves_an_export_that_can_be_resumed() {
 fn lines_with_the_same_key_are_stored_in_their_order() {
     let copy = Copy::start();
     let file = copy.path("same.jsonl");
-    // The large value is still on its way when the small one would overtake it.
+    // The large value is still in flight when the small one would overtake it.
     let line = |value: &str| format!("{{\"key\":\"k\",\"value_base64\":\"{value}\"}}\n");
     let large = "AAAA".repeat(1_000_000);
     for newest in ["eA==", "eQ=="] {
@@ -288,7 +288,7 @@ fn the_key_to_go_on_behind_is_a_word_of_a_shell_and_a_field() {
         assert!(hint.starts_with("1 key was stored; continue with --start-after "), "{hint}");
         assert!(!hint.contains(char::is_control), "{hint:?}");
 
-        // As it is pasted.
+        // As it would be pasted.
         std::fs::write(&file, format!("{good}{good}")).unwrap();
         let words = hint.rsplit_once("--start-after").unwrap().1;
         let prism = binary("prism").display();
@@ -329,7 +329,7 @@ fn a_line_that_is_wrong_is_named_and_ends_the_import() {
         );
         assert_eq!(copy.run(&["kv", "del", "a", "b", "-n", "to"]).code, 0);
     }
-    // A file that was cut short.
+    // A truncated file.
     std::fs::write(&file, format!("{a}{}", &b[..b.len() - 4])).unwrap();
     let cut = copy.run(&["import", "to", &file]);
     assert!(cut.code == 1 && cut.err.contains(&format!("{file}:2: ")), "{cut:?}");
@@ -357,6 +357,6 @@ fn what_cannot_be_copied_is_refused() {
 
     std::fs::write(&file, "no export\n").unwrap();
     let other = copy.run(&["export", "from", "--output-file", &file, "--resume"]);
-    assert!(other.code == 1 && other.err.contains("not that of an export"), "{other:?}");
+    assert!(other.code == 1 && other.err.contains("not from an export"), "{other:?}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "no export\n", "it is left alone");
 }

@@ -14,7 +14,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 
-/// A server in this process that says it takes no calls, on a thread of its own.
+/// A server in this process that reports NOT_SERVING, on its own thread.
 fn not_serving() -> SocketAddr {
     let (send, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -61,7 +61,7 @@ fn a_page_tells_health_over_http() {
         let told = Ran::prism(["health", &page("/readyz"), "-o", "json"]).json();
         assert_eq!(told, [json!({"address": page("/readyz"), "service": "", "status": "SERVING"})]);
         let missing = Ran::prism(["health", &page("/nothing"), "--wait", "2s"]);
-        assert!(missing.code == 1 && missing.err.contains("/nothing answers 404"), "{missing:?}");
+        assert!(missing.code == 1 && missing.err.contains("/nothing responded with 404"), "{missing:?}");
         let usage = Ran::prism(["health", &page("/readyz"), "--service", "prism.Nothing"]);
         assert_eq!(usage.code, 2, "{usage:?}");
     }

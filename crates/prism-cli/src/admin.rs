@@ -1,4 +1,4 @@
-//! The options that name an admin, the client made of them, and what every write answers.
+//! The options that name an admin, the client created from them, and the result of every write.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -17,18 +17,18 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Output};
 
-/// An admin waits 5 s for its proxies, and has 30 s for everything.
+/// An admin waits 5 s for its proxies, and allows 30 s for a whole request.
 const ANSWER_MAX: Duration = Duration::from_secs(35);
 
-/// The content types that the admin takes.
+/// The content types that the admin accepts.
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
 pub(crate) const YAML: &str = "application/yaml";
 
-/// All but the unreserved characters of RFC 3986.
+/// All except the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Which admin to ask, and as whom.
+/// Which admin to use, and with which token.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct AdminArgs {
@@ -57,18 +57,18 @@ fn url(text: &str) -> Result<String, String> {
     }
 }
 
-/// A path as it is sent: names may hold anything.
+/// A path segment, percent-encoded: names may contain anything.
 pub(crate) fn segment(name: &str) -> String {
     utf8_percent_encode(name, RESERVED).to_string()
 }
 
 impl AdminArgs {
-    /// Asks without a body.
+    /// Sends a request without a body.
     pub(crate) async fn ask(&self, method: Method, path: &str) -> Result<Bytes, Failure> {
         self.send(method, path, "", Bytes::new(), None).await
     }
 
-    /// Asks, on the condition that what is written to has this tag; the body of an answer that is a success.
+    /// Sends a request, on the condition that its target has this tag; returns the body of a successful response.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -102,7 +102,7 @@ impl AdminArgs {
         }
     }
 
-    /// Asks for a write.
+    /// Sends a write.
     pub(crate) async fn write(
         &self,
         method: Method,
@@ -113,7 +113,7 @@ impl AdminArgs {
         self.write_if(method, path, kind, body, None).await
     }
 
-    /// Asks for a write to what has this tag.
+    /// Sends a write, on the condition that its target has this tag.
     pub(crate) async fn write_if(
         &self,
         method: Method,
@@ -126,7 +126,7 @@ impl AdminArgs {
         self.json(&answer).map(Written)
     }
 
-    /// Asks for JSON.
+    /// Requests JSON.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
         let answer = self.ask(Method::GET, path).await?;
         self.json(&answer)
@@ -134,7 +134,7 @@ impl AdminArgs {
 
     fn json(&self, answer: &[u8]) -> Result<Value, Failure> {
         serde_json::from_slice(answer).map_err(|_| {
-            other_server(format!("{} does not answer in JSON: is it a prism-admin?", self.admin))
+            other_server(format!("{} does not respond in JSON: is it a prism-admin?", self.admin))
         })
     }
 
@@ -163,7 +163,7 @@ impl AdminArgs {
     fn refused(&self, status: StatusCode, body: &[u8]) -> Failure {
         let problem: Value = serde_json::from_slice(body).unwrap_or_default();
         let Some(detail) = problem["detail"].as_str() else {
-            return other_server(format!("{} answers {status}: is it a prism-admin?", self.admin));
+            return other_server(format!("{} responded with {status}: is it a prism-admin?", self.admin));
         };
         let mut message = detail.to_owned();
         let errors = problem["errors"].as_array().map_or(&[][..], Vec::as_slice);
@@ -187,23 +187,23 @@ impl AdminArgs {
     }
 }
 
-/// Somebody answers who is no admin.
+/// The server that responded is not an admin.
 fn other_server(message: String) -> Failure {
     Failure::Admin { exit: Exit::Failed, code: Code::Internal, message, field: None, retryable: false }
 }
 
-/// What a write did, as the admin tells it.
+/// The result of a write, as the admin reports it.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Written(Value);
 
 impl Written {
-    /// The tag of the file before, if this changes it.
+    /// The tag of the previous file, if this write changes it.
     pub(crate) fn tag_before(&self) -> Option<&str> {
         self.0["previous_sha256"].as_str().filter(|_| self.0["changed"] == true)
     }
 
-    /// Prints it. It failed if a proxy does not have it.
+    /// Prints the result. The command fails if a proxy has not applied the write.
     pub(crate) fn print(&self, output: Output) -> Result<Exit, Failure> {
         output.print(self)?;
         let done = self.0["dry_run"] == true || self.0["applied"] == true;
@@ -228,7 +228,7 @@ impl Answer for Written {
         let did = if answer["changed"] == true { "written as" } else { "no difference to" };
         match answer["revision"].as_u64() {
             Some(number) => writeln!(out, "{did} revision {number}")?,
-            None => writeln!(out, "there is no file")?,
+            None => writeln!(out, "no file exists")?,
         }
         for proxy in answer["proxies"].as_array().into_iter().flatten() {
             let url = proxy["url"].as_str().unwrap_or_default();
@@ -241,7 +241,7 @@ impl Answer for Written {
     }
 }
 
-/// Columns that are as wide as their widest cell.
+/// Prints columns, each as wide as its widest cell.
 pub(crate) fn table(out: &mut dyn Write, rows: &[Vec<String>]) -> io::Result<()> {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

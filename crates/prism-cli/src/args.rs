@@ -57,7 +57,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// How this command was asked to print.
+    /// The output format of this command.
     pub(crate) fn format(&self) -> Format {
         match self {
             Self::Dev(_) | Self::Completions(_) => Format::Text,
@@ -159,7 +159,7 @@ mod tests {
             "export a --resume",
         ] {
             let error = parsed(words).err().unwrap_or_else(|| panic!("{words:?} is accepted"));
-            // clap shows the help of a command without its verb, which also ends with 2.
+            // clap shows the help of a command without its verb; that also ends with 2.
             assert_eq!(error.exit_code(), 2, "{words}");
         }
     }
@@ -170,7 +170,7 @@ mod tests {
             let code = exit.code().to_string();
             assert!(
                 AFTER_HELP.lines().any(|line| line.split_whitespace().next() == Some(code.as_str())),
-                "{code} is not explained"
+                "{code} is not documented"
             );
         }
     }

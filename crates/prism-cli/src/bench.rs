@@ -1,7 +1,7 @@
-//! `prism bench`: a load on a gateway or a plugin, and what came of it; one noun a file.
+//! `prism bench`: load on a gateway or a plugin, and its results; one noun per file.
 //!
-//! It shares its machine with what it measures, so a request must cost little here: HTTP/2 without a gRPC library, heads
-//! and messages made before the load begins, threads that share nothing.
+//! It shares its machine with what it measures, so a request must be cheap here: HTTP/2 without a gRPC library, heads
+//! and messages created before the load starts, threads that share nothing.
 //!
 //! ```text
 //! connect ─▶ fill ─▶ warm up ─▶ measure ─▶ print ─▶ remove the keys
@@ -104,7 +104,7 @@ impl Bench {
                 output.print(&report)?;
                 Ok(exit)
             });
-            // What was stored is removed whether or not the load went well, and even if nobody reads the figures.
+            // Stored keys are removed whether or not the load succeeded, and even if nobody reads the figures.
             let removed = if plan.keep {
                 Ok(())
             } else {
@@ -119,7 +119,7 @@ impl Bench {
     }
 }
 
-/// Fills and runs the load, until its end or the first interrupt.
+/// Stores the keys and runs the load, until its end or the first interrupt.
 async fn measure(
     plan: &Plan,
     data: &Data<'_>,
@@ -138,7 +138,7 @@ async fn measure(
         loop {
             tokio::select! {
                 filled = &mut filling => break filled?,
-                // What has been sent is waited for, until the next interrupt: a Set that arrives late outlives its removal.
+                // Calls in flight are awaited, until the next interrupt: a Set that arrives late outlives its removal.
                 () = interrupt.next() => match stopped.replace(Instant::now()) {
                     None => stop.notify_one(),
                     Some(_) => break,

@@ -1,5 +1,5 @@
-//! The servers under their own names: this binary holds them all for `prism dev`, so a link to it that is called
-//! `prism-proxy` is a whole `prism-proxy`. The container image has one such file instead of four.
+//! The servers under their own names: this binary contains them all for `prism dev`, so a link to it that is called
+//! `prism-proxy` is a complete `prism-proxy`. The container image has one such file instead of four.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use prism_memstore::config::MEMORY_LIMIT_DEFAULT;
 use prism_runtime::{args, exit, process};
 
-/// Runs the server that has the name which the process was called by; `None` if none has.
+/// Runs the server by whose name the process was called; `None` if it is not a server's name.
 pub(crate) fn run() -> Option<ExitCode> {
     let called = std::env::args_os().next()?;
     let (name, run) = server(&called)?;

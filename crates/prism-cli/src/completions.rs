@@ -1,4 +1,4 @@
-//! `prism completions`: a script that teaches a shell the commands.
+//! `prism completions`: a script that gives a shell completion of the commands.
 
 use std::io::Write as _;
 
@@ -25,7 +25,7 @@ pub(crate) struct Completions {
 impl Completions {
     /// `grammar`: the whole command line's.
     pub(crate) fn run(self, mut grammar: clap::Command) -> Result<Exit, Failure> {
-        // Through a buffer, for the generator panics where the reader has gone.
+        // Through a buffer, because the generator panics if the reader has gone.
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut grammar, "prism", &mut script);
         std::io::stdout().write_all(&script)?;

@@ -92,8 +92,8 @@ struct Apply {
     base: Base,
 }
 
-/// What is replaced: whoever applies a file undoes what others changed since it was made, unless they say on what it is
-/// based, or that they mean it.
+/// What is replaced: applying a file undoes what others have changed since it was created, unless the caller says what
+/// it is based on, or insists.
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 struct Base {
@@ -175,13 +175,13 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 
 async fn put(admin: &AdminArgs, path: &str, file: &Path, if_match: Option<&str>) -> Result<Written, Failure> {
     let bytes = read(file)?;
-    // The admin refuses it before it has read all, and the answer could be lost.
+    // The admin would refuse it before reading all of it, and the response could be lost.
     if bytes.len() > CONFIG_BYTES_MAX {
         let name = file.display();
         return Err(Failure::Admin {
             exit: Exit::Failed,
             code: Code::InvalidArgument,
-            message: format!("{name} has {} bytes; a file may have {CONFIG_BYTES_MAX}", bytes.len()),
+            message: format!("{name} has {} bytes; the maximum is {CONFIG_BYTES_MAX}", bytes.len()),
             field: None,
             retryable: false,
         });
@@ -254,7 +254,7 @@ impl Answer for Validated {
     }
 }
 
-/// A file as it is.
+/// A file, byte for byte.
 #[derive(Serialize)]
 struct Raw {
     #[serde(serialize_with = "lossy")]

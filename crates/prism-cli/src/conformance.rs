@@ -47,7 +47,7 @@ pub(crate) struct Conformance {
     output: OutputArgs,
 }
 
-/// How many cases ended how.
+/// How many cases ended in which way.
 #[derive(Serialize)]
 struct Summary<'a> {
     endpoint: &'a str,
@@ -71,12 +71,12 @@ impl Conformance {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         for pattern in &self.cases {
             if !conformance::cases().any(|case| case.name().starts_with(pattern)) {
-                return Err(Failure::Usage(format!("there is no case {pattern:?}")));
+                return Err(Failure::Usage(format!("unknown case {pattern:?}")));
             }
         }
         let mut output = Output::new(self.format());
         let options = Options { namespace: self.namespace, only: self.cases, ..Options::default() };
-        // The suite goes on to its end, so that it removes what it wrote, even if nobody reads any more.
+        // The suite runs to its end even if nobody reads any more, so that it removes what it wrote.
         let mut printed = Ok(());
         let report = runtime::block_on(async {
             let print = |case: &CaseReport| {

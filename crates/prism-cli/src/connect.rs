@@ -1,4 +1,4 @@
-//! The options that name a gateway and a namespace, and the client made of them.
+//! The options that name a gateway and a namespace, and the client created from them.
 
 use std::io::{self, IsTerminal as _};
 use std::sync::Once;
@@ -11,7 +11,7 @@ use prism_net::address::Address;
 use crate::failure::Failure;
 use crate::time::time_limit;
 
-/// Which gateway data commands go to, and how long they wait.
+/// Which gateway data commands use, and how long they wait.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct GatewayArgs {
@@ -31,7 +31,7 @@ pub(crate) struct GatewayArgs {
     timeout: Option<Duration>,
 }
 
-/// Where data commands go, and how long they wait.
+/// Which namespace data commands use, and how long they wait.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct ConnectArgs {
@@ -51,7 +51,7 @@ pub(crate) struct ConnectArgs {
 }
 
 impl GatewayArgs {
-    /// A handle on a namespace; connects at the first call.
+    /// A handle to a namespace; connects at the first call.
     pub(crate) fn namespace(&self, name: &str) -> Result<Namespace, Failure> {
         let mut builder = Client::builder(&self.address).on_retry(tell_a_person_once());
         if let Some(timeout) = self.timeout {
@@ -62,29 +62,29 @@ impl GatewayArgs {
 }
 
 impl ConnectArgs {
-    /// The limit that was asked for, if any.
+    /// The timeout that was given, if any.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.gateway.timeout
     }
 
-    /// A handle on the namespace; connects at the first call.
+    /// A handle to the namespace; connects at the first call.
     pub(crate) fn namespace(&self) -> Result<Namespace, Failure> {
         self.gateway.namespace(&self.namespace)
     }
 }
 
-/// What says once on a terminal why a command does not end yet; scripts get the error that is left in the end.
+/// Reports once, on a terminal, why a command does not end yet; scripts get only the final error.
 fn tell_a_person_once() -> impl Fn(&Error) {
     let told = Once::new();
     move |error| {
         if io::stderr().is_terminal() {
-            // From the line's begin and over what is there: `import` and `export` have a bar.
-            told.call_once(|| eprintln!("\r\u{1b}[Kprism: {error}; trying again"));
+            // Overwrites the current line: `import` and `export` show a bar there.
+            told.call_once(|| eprintln!("\r\u{1b}[Kprism: {error}; retrying"));
         }
     }
 }
 
-/// Checks an address as the client reads it, so that a wrong one is wrong usage.
+/// Checks an address with the client's rules, so that an invalid one is wrong usage.
 pub(crate) fn address(text: &str) -> Result<String, String> {
     match Client::new(text) {
         Ok(_) => Ok(text.to_owned()),
@@ -92,7 +92,7 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
     }
 }
 
-/// An address that [`address`] has accepted, as it is connected to.
+/// An address that [`address`] has accepted, in the form in which it is dialled.
 pub(crate) fn to_dial(text: &str) -> Address {
     match text.strip_prefix("unix:") {
         Some(path) => Address::Unix(path.into()),

@@ -65,7 +65,7 @@ pub(crate) struct Dev {
     json: bool,
 }
 
-/// What is printed, once, when calls are taken.
+/// What is printed, once, when the gateway accepts calls.
 #[derive(Serialize)]
 struct Ready<'a> {
     event: &'static str,
@@ -78,12 +78,12 @@ struct Ready<'a> {
     /// The configuration file.
     config: Option<&'a Path>,
     namespaces: Vec<String>,
-    /// The most memory that the data may take; `None` for no limit.
+    /// The maximum memory for data; `None` for no limit.
     memory_limit_bytes: Option<u64>,
 }
 
-/// The defaults and variables of the server's flags: those of the proxy, except that only warnings are logged, so
-/// that the banner stands alone.
+/// The defaults and variables of the server's flags: those of the proxy, except that only warnings are logged, so that
+/// the banner stands out.
 pub(crate) fn with_defaults(command: clap::Command) -> clap::Command {
     prism_runtime::args::with_variables(command, "prism-dev", &prism_proxy::app::DEFAULTS)
         .mut_arg("log", |log| log.default_value("warn"))
@@ -138,8 +138,8 @@ impl Dev {
         let http_is_off = self.server.http_listen == Some(HttpListen::Off);
         match &self.admin_listen {
             Some(HttpListen::At(_)) if http_is_off => Err(ServerError::Config(
-                "--admin-listen needs the proxy's HTTP port, which --http-listen off turns off: name an address there, \
-                 too, or leave --admin-listen out"
+                "--admin-listen needs the proxy's HTTP port, which --http-listen off turns off: give that an address, \
+                 too, or omit --admin-listen"
                     .to_owned(),
             )),
             Some(HttpListen::Off) => Ok(false),
@@ -165,7 +165,7 @@ impl Dev {
     }
 }
 
-/// A memory limit as it may be typed.
+/// A memory limit as it would be typed.
 fn size(limit_bytes: Option<u64>) -> String {
     let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match (limit_bytes, units.iter().find(|(_, unit)| limit_bytes.is_some_and(|bytes| bytes % unit == 0))) {
@@ -175,7 +175,7 @@ fn size(limit_bytes: Option<u64>) -> String {
     }
 }
 
-/// The address that a client on this machine uses: one that listens everywhere is reached at localhost.
+/// The address that a client on this machine uses: localhost, for a server that listens everywhere.
 fn reachable(bound: &str) -> String {
     match bound.rsplit_once(':') {
         Some(("0.0.0.0" | "[::]", port)) => format!("localhost:{port}"),

@@ -24,12 +24,12 @@ fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::E
     STANDARD.decode(text).map(Bytes::from).map_err(serde::de::Error::custom)
 }
 
-/// So many keys, of which something is said: "2 keys were".
+/// A number of keys as a subject: "2 keys were".
 pub(crate) fn keys_were(count: u64) -> String {
     format!("{} {}", counted(count, "key"), if count == 1 { "was" } else { "were" })
 }
 
-/// A bar on standard error while a person watches.
+/// A progress bar on standard error if it is a terminal.
 #[derive(Debug)]
 pub(crate) struct Bar(Option<ProgressBar>);
 
@@ -37,7 +37,7 @@ impl Bar {
     pub(crate) fn new(name: &'static str, steps: u64) -> Self {
         Self(std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(steps).with_message(name);
-            // A template that is wrong leaves the default style.
+            // An invalid template leaves the default style.
             match ProgressStyle::with_template("{msg} [{wide_bar}] {pos}/{len}  {eta}") {
                 Ok(style) => bar.with_style(style.progress_chars("##-")),
                 Err(_) => bar,

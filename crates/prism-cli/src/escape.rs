@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Formatter, Result, Write as _};
 
-/// Bytes shown as text: what prints stays, a backslash becomes `\\`, control and invisible characters become `\n`,
+/// Bytes as text: printable characters stay, a backslash becomes `\\`, control and invisible characters become `\n`,
 /// `\t`, `\u{1b}` and such, and bytes that are not UTF-8 become `\xff`.
 pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
 

@@ -5,22 +5,22 @@ use std::process::ExitCode;
 use prism_client::ErrorKind;
 use prism_runtime::exit::ServerError;
 
-/// How a command ended. Wrong usage, 2, is mostly told by clap before any command runs.
+/// How a command ended. Most wrong usage, 2, is reported by clap before any command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// It did what was asked.
+    /// It succeeded.
     Success,
-    /// It failed: the call was refused, or the answer is a bad one.
+    /// It failed: the call was refused, or its response is invalid.
     Failed,
-    /// The command line cannot be used.
+    /// The command line is invalid.
     Usage,
-    /// There is no such key or service, or the list is empty.
+    /// The key or service does not exist, or the list is empty.
     NotFound,
-    /// The server was not reached, or its time was up.
+    /// The server was not reached, or the deadline passed.
     Unavailable,
     /// An address cannot be bound.
     Address,
-    /// The configuration of a server is wrong.
+    /// The configuration of a server is invalid.
     Config,
 }
 
@@ -48,7 +48,7 @@ impl Exit {
         }
     }
 
-    /// Success for a true answer, not found for a false one.
+    /// Success if `found`, otherwise not found.
     pub(crate) fn found(found: bool) -> Self {
         if found { Self::Success } else { Self::NotFound }
     }

@@ -82,13 +82,13 @@ impl Export {
         out.get_ref().sync_all().map_err(failed)?;
         if let Err(failure) = copied {
             if keys == 0 && !self.resume {
-                // The same command shall not fail on a file that holds nothing.
+                // Otherwise the same command would fail because of an empty file.
                 std::fs::remove_file(path).map_err(failed)?;
                 return Err(failure);
             }
             let written = keys_were(keys);
             let hint = if reason(&failure) == Some(ErrorReason::ScanInterrupted) {
-                // Going on behind the last key would hide that keys before it may be missing.
+                // Resuming after the last key would hide that keys before it may be missing.
                 format!("{written} written to {name}: remove it and export again")
             } else {
                 let behind = if keys == 1 { "it" } else { "them" };
@@ -114,7 +114,7 @@ impl Export {
         })
     }
 
-    /// Writes all that is behind a key, until the end or an interrupt, and tells of each key.
+    /// Writes everything after a key, until the end or an interrupt, and reports each key.
     async fn copy(
         &self,
         out: &mut impl Write,
@@ -123,7 +123,7 @@ impl Export {
         mut tell: impl FnMut(&str),
     ) -> Result<(), Failure> {
         let keyvalue = self.gateway.namespace(&self.namespace)?.keyvalue();
-        // What is there already is in the count, too: the bar then ends early.
+        // The count includes keys that are in the file already: the bar then ends early.
         let bar = Bar::new("exporting", keyvalue.count("").await.unwrap_or(0));
         let mut scan = keyvalue.scan("");
         if let Some(key) = start_after {
@@ -167,14 +167,14 @@ fn create(path: &Path) -> Result<File, Failure> {
     let created = File::options().write(true).read(true).create_new(true).open(path);
     created.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Failure::File(format!(
-            "{}: the file exists already; continue it with --resume, or choose another name",
+            "{}: the file already exists; continue it with --resume, or choose another name",
             path.display()
         )),
         _ => Failure::file(&path.display().to_string(), &error),
     })
 }
 
-/// Opens a file to go on with: a line that was cut short is taken away. The last key in it.
+/// Opens a file to continue it, removing a truncated last line. Returns its last key.
 fn reopen(path: &Path) -> io::Result<(File, Option<String>)> {
     let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
     let mut end = file.metadata()?.len();
@@ -187,30 +187,30 @@ fn reopen(path: &Path) -> io::Result<(File, Option<String>)> {
                 return Ok((file, Some(line.key)));
             }
             _ if start == 0 && line.len() as u64 == end && end > 0 && line.ends_with(b"\n") => {
-                return Err(io::Error::other("its last line is not that of an export"));
+                return Err(io::Error::other("its last line is not from an export"));
             }
             _ if start == 0 => {
                 file.set_len(0)?;
                 file.rewind()?;
                 return Ok((file, None));
             }
-            // Only the last line can be cut short.
+            // Only the last line can be truncated.
             _ if line.ends_with(b"\n") => {
-                return Err(io::Error::other("its last line is not that of an export"));
+                return Err(io::Error::other("its last line is not from an export"));
             }
             _ => end = start,
         }
     }
 }
 
-/// How long a line is in the file, its end included.
+/// The length of a line in the file, its newline included.
 fn line_bytes(line: &Line) -> io::Result<u64> {
     Ok(serde_json::to_vec(line)?.len() as u64 + 1)
 }
 
-/// The line that ends at `end`, and where it starts.
+/// The line that ends at `end`, and its start.
 fn last_line(file: &mut File, end: u64) -> io::Result<(u64, Vec<u8>)> {
-    /// Larger than most lines.
+    /// Longer than most lines.
     const STEP: u64 = 64 << 10;
     let mut start = end;
     let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! What went wrong, told on standard error: a sentence and what to do next, or a JSON object.
+//! What went wrong, reported on standard error: a sentence and what to do next, or a JSON object.
 
 use std::io;
 
@@ -11,26 +11,26 @@ use tonic::Code;
 use crate::exit::Exit;
 use crate::output::{Format, write_json};
 
-/// Why a command did not do what was asked.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// A call failed.
     Call(Error),
-    /// A server could not start or run on.
+    /// A server could not start or keep running.
     Server(ServerError),
-    /// The command line cannot be used.
+    /// The command line is invalid.
     Usage(String),
-    /// A value has more bytes than any message may hold.
+    /// A value is larger than any message can hold.
     TooLarge { name: String, limit: usize },
-    /// A server is there and does not do what was asked.
+    /// A server responded, but refused.
     Refused { exit: Exit, code: Code, message: String },
-    /// An admin did not do what was asked, or was not reached.
+    /// An admin refused, or was not reached.
     Admin { exit: Exit, code: Code, message: String, field: Option<String>, retryable: bool },
-    /// A copy broke off: why, and how to go on.
+    /// A copy was interrupted: why, and how to continue.
     Partial { failure: Box<Failure>, hint: String, start_after: Option<String> },
     /// A file cannot be read or written.
     File(String),
-    /// The answer could not be printed.
+    /// The result could not be printed.
     Output(io::Error),
 }
 
@@ -70,24 +70,24 @@ struct Told<'a> {
     limit: Option<u64>,
     size: Option<u64>,
     hint: Option<&'a str>,
-    /// What an import that broke off goes on behind.
+    /// The key after which an interrupted import can continue.
     start_after: Option<&'a str>,
 }
 
 impl Failure {
-    /// A file, or standard input, cannot be used.
+    /// A file, or standard input, cannot be read.
     pub(crate) fn file(name: &str, error: &io::Error) -> Self {
         Self::File(format!("{name}: {error}"))
     }
 
-    /// Tells it, and with which exit code to end.
+    /// Reports it, and returns the exit code.
     pub(crate) fn report(&self, format: Format) -> Exit {
         let exit = self.exit();
         if exit == Exit::Success {
             return exit;
         }
         let told = self.told();
-        // Nothing is left to do if standard error cannot be written.
+        // If standard error cannot be written, nothing can be done.
         let _ = match format {
             Format::Json => write_json(&mut io::stderr(), &Object { error: told }),
             Format::Text => {
@@ -108,7 +108,7 @@ impl Failure {
             Self::Usage(_) => Exit::Usage,
             Self::Refused { exit, .. } | Self::Admin { exit, .. } => *exit,
             Self::Partial { failure, .. } => failure.exit(),
-            // The reader has seen enough, such as `head`.
+            // The reader, such as `head`, has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
             Self::TooLarge { .. } | Self::File(_) | Self::Output(_) => Exit::Failed,
         }
@@ -119,7 +119,7 @@ impl Failure {
             Self::Call(error) => error.to_string(),
             Self::Server(error) => error.to_string(),
             Self::TooLarge { name, limit } => {
-                format!("{name} has more than {limit} bytes, the most that a message can hold")
+                format!("{name} has more than {limit} bytes, the maximum that a message can hold")
             }
             Self::Usage(message)
             | Self::File(message)
@@ -208,13 +208,13 @@ fn of_call(error: &Error) -> Told<'_> {
     }
 }
 
-/// What to do next, where the message does not say it.
+/// What to do next, unless the message says it.
 fn hint(error: &Error) -> Option<&'static str> {
     match (error.kind(), error.reason()) {
         (_, Some(ErrorReason::BackendUnreachable)) => Some(
             "the gateway is running, but the backend of this namespace is not: start it, or check its endpoint",
         ),
-        (_, Some(ErrorReason::Draining)) => Some("the server is stopping: try again when it is back"),
+        (_, Some(ErrorReason::Draining)) => Some("the server is stopping: retry when it is back"),
         (_, Some(ErrorReason::CursorUnsupported)) => {
             Some("this backend does not scan in order: scan without --start-after")
         }

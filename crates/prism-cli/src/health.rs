@@ -1,4 +1,4 @@
-//! `prism health`: asks any gRPC server with `grpc.health.v1`, or an HTTP page, whether the server takes calls.
+//! `prism health`: asks any gRPC server with `grpc.health.v1`, or an HTTP endpoint, whether the server accepts calls.
 
 mod page;
 
@@ -38,7 +38,7 @@ Examples:
   prism health http://127.0.0.1:8090/readyz
   prism health localhost:8980 --wait 30s && ./start-tests";
 
-/// Time between two questions of `--wait`: a start takes longer, and a server does not mind ten a second.
+/// The interval of `--wait`: a start takes longer, and a server can handle ten queries a second.
 const POLL_EVERY: Duration = Duration::from_millis(100);
 
 /// Check the health of a server (grpc.health.v1, or an HTTP endpoint).
@@ -66,12 +66,12 @@ pub(crate) struct Health {
     output: OutputArgs,
 }
 
-/// Who is asked, and how.
+/// Which server is queried, and how.
 #[derive(Clone, Debug)]
 enum Target {
-    /// A server, over gRPC.
+    /// A server, queried over gRPC.
     Server(String),
-    /// A page, over HTTP: a success or 503.
+    /// An HTTP endpoint: a success or 503.
     Page(Uri),
 }
 
@@ -112,7 +112,7 @@ impl Health {
         Ok(if status == ServingStatus::Serving { Exit::Success } else { Exit::Failed })
     }
 
-    /// Asks until the answer is SERVING; the last answer when the time is up.
+    /// Polls until the answer is SERVING; returns the last answer when the time is up.
     async fn check_until(&self, deadline: Instant) -> Result<ServingStatus, Failure> {
         let mut last = None;
         loop {
@@ -161,15 +161,15 @@ impl Health {
         Failure::Refused {
             exit: Exit::Unavailable,
             code: Code::DeadlineExceeded,
-            message: format!("{} did not answer in time", self.target),
+            message: format!("{} did not respond in time", self.target),
         }
     }
 
     fn refused(&self, status: &Status) -> Failure {
         let address = &self.target;
-        // Made by the channel, not received: whatever is there did not answer in gRPC.
+        // Created by the channel, not received: whatever listens there did not respond in gRPC.
         if let Some(error) = status.source() {
-            let message = format!("no gRPC answer from {address}: {}", cause(error));
+            let message = format!("no gRPC response from {address}: {}", cause(error));
             return Failure::Refused { exit: Exit::Unavailable, code: Code::Unavailable, message };
         }
         let (exit, message) = match status.code() {
@@ -180,7 +180,7 @@ impl Health {
                 Exit::Failed,
                 format!("the server at {address} does not serve health checks (grpc.health.v1)"),
             ),
-            Code::Unavailable => (Exit::Unavailable, format!("{address} answers: {}", status.message())),
+            Code::Unavailable => (Exit::Unavailable, format!("{address} responded: {}", status.message())),
             _ => (
                 Exit::Failed,
                 format!("the server at {address} refused the health check: {}", status.message()),
@@ -199,7 +199,7 @@ impl Display for Target {
     }
 }
 
-/// What an error chain ends with; tonic begins it with "transport error".
+/// The last error of the chain; tonic starts it with "transport error".
 fn cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     error.source().map_or(error, cause)
 }

@@ -21,7 +21,7 @@ use crate::interrupt::{Interrupt, interrupted};
 use crate::output::{Answer, Format, Output, OutputArgs, counted};
 use crate::{runtime, shell};
 
-/// Calls under way at once.
+/// Concurrent calls.
 const CALLS_MAX: usize = 16;
 
 const AFTER_HELP: &str = "\
@@ -58,7 +58,7 @@ struct Imported {
     keys: u64,
 }
 
-/// What is stored so far, with all before it.
+/// What has been stored so far, in order and without gaps.
 #[derive(Default)]
 struct Stored {
     keys: u64,
@@ -94,8 +94,8 @@ impl Import {
         lines::read(name.to_owned(), self.start_after.clone(), from, CALLS_MAX)
     }
 
-    /// Stores them, several at once, those of one key in their order. The first interrupt waits for what has been sent,
-    /// so that what is told is true.
+    /// Stores them, several at a time, but those of one key in order. The first interrupt waits for the calls in
+    /// flight, so that the report is true.
     async fn store(
         &self,
         mut lines: Receiver<lines::Next>,
@@ -105,7 +105,7 @@ impl Import {
         let keyvalue = self.gateway.namespace(&self.namespace)?.keyvalue();
         let mut interrupt = Interrupt::take()?;
         let mut calls = FuturesOrdered::new();
-        // The keys of the calls, in their order.
+        // The keys of the calls, in order.
         let mut in_flight: VecDeque<String> = VecDeque::with_capacity(CALLS_MAX);
         let mut next: Option<(Line, u64)> = None;
         let mut end = None;
@@ -144,7 +144,7 @@ impl Import {
 }
 
 impl Stored {
-    /// A failure, and how to go on.
+    /// A failure, with how to continue.
     fn told_with(self, failure: Failure) -> Failure {
         let Some(last) = self.last else { return failure };
         let stored = keys_were(self.keys);

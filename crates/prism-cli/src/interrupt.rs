@@ -1,4 +1,4 @@
-//! Ctrl-C: the first ends what a command does, the second its tidying up.
+//! Ctrl-C: the first interrupts a command, the second its clean-up.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tonic::Code;
@@ -14,15 +14,14 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Takes the signals from now on. Must be called within a tokio runtime.
+    /// Catches the signals from now on. Must be called within a tokio runtime.
     pub(crate) fn take() -> Result<Self, Failure> {
-        let take = |kind| {
-            signal(kind).map_err(|error| Failure::File(format!("the system gives no signals: {error}")))
-        };
+        let take =
+            |kind| signal(kind).map_err(|error| Failure::File(format!("cannot catch signals: {error}")));
         Ok(Self { interrupt: take(SignalKind::interrupt())?, terminate: take(SignalKind::terminate())? })
     }
 
-    /// Waits for one.
+    /// Waits for a signal.
     ///
     /// # Cancel safety
     /// No signal is lost.
@@ -34,7 +33,7 @@ impl Interrupt {
     }
 }
 
-/// What a command that was interrupted ends with.
+/// The result of an interrupted command.
 pub(crate) fn interrupted() -> Failure {
     Failure::Refused { exit: Exit::Failed, code: Code::Cancelled, message: "interrupted".to_owned() }
 }

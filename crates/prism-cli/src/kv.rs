@@ -1,4 +1,4 @@
-//! `prism kv`: values by key, one verb a file.
+//! `prism kv`: values by key, one verb per file.
 
 mod count;
 mod del;

@@ -4,28 +4,27 @@
 //! |---|---|
 //! | `args` | the command line as a whole, and its help |
 //! | `dev` | `prism dev` |
-//! | `called` | the servers, where the binary is called by the name of one |
+//! | `called` | the servers, if the binary is called by the name of one |
 //! | `kv`, `list` | the data commands, one file each below |
 //! | `namespaces`, `config` | the commands that go to the admin |
 //! | `export`, `import`, `dump` | `prism export` and `prism import`, and the lines that they share |
 //! | `health` | `prism health` |
 //! | `conformance` | `prism conformance` |
-//! | `bench` | `prism bench`, one noun a file below |
+//! | `bench` | `prism bench`, one noun per file below |
 //! | `completions` | `prism completions` |
 //! | `connect` | the options that name a gateway and a namespace |
-//! | `admin` | the options that name an admin, and what it answers |
+//! | `admin` | the options that name an admin, and its responses |
 //! | `value` | where a value comes from |
-//! | `runtime` | the thread that calls run on |
+//! | `runtime` | the thread on which calls run |
 //! | `interrupt` | Ctrl-C |
-//! | `time` | times as they are typed |
-//! | `output` | answers as text or JSON |
-//! | `escape`, `shell` | bytes made printable, words made for a shell |
+//! | `time` | times in their written form |
+//! | `output` | results as text or JSON |
+//! | `escape`, `shell` | making bytes printable, quoting words for a shell |
 //! | `exit` | exit codes |
 //! | `failure` | what went wrong, and what to do next |
 //!
-//! Data goes through `prism-client` and nothing else, except for the load of `bench`, which is spare with its own time.
-//! What the commands print and how they end is a promise to
-//! scripts: `docs/CLI.md` writes it down.
+//! Data goes through `prism-client` alone, except for the load of `bench`, which must be cheap. Scripts rely on what
+//! the commands print and how they end: `docs/CLI.md` documents it.
 
 mod admin;
 mod args;
@@ -55,7 +54,7 @@ mod value;
 
 use std::process::ExitCode;
 
-/// Runs the command that the process was started with, or the server that it was called as.
+/// Runs the command that the process was started with, or the server by whose name it was called.
 #[must_use]
 pub fn run() -> ExitCode {
     if let Some(ended) = called::run() {

@@ -1,4 +1,4 @@
-//! `prism list`: ordered lists, one file for each sort of verb.
+//! `prism list`: ordered lists, one file per kind of verb.
 
 mod length;
 mod pop;

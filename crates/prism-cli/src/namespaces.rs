@@ -91,7 +91,7 @@ struct Set {
 const OPTIONAL: [&str; 6] =
     ["interfaces", "timeout", "max_message_bytes", "max_in_flight", "requests_per_second", "read_only"];
 
-/// A setting as the file or as the flag has it.
+/// A setting's name, spelt as in the file or as a flag.
 fn optional(text: &str) -> Result<&'static str, String> {
     let name = text.replace('-', "_");
     let found =
@@ -185,9 +185,7 @@ impl Namespaces {
                         }
                     }
                     if body.is_empty() {
-                        return Err(Failure::Usage(
-                            "there is nothing to set; --help lists the settings".to_owned(),
-                        ));
+                        return Err(Failure::Usage("no settings given; --help lists them".to_owned()));
                     }
                     let path = path(&set.name, set.dry_run);
                     admin.write(Method::PATCH, &path, MERGE_PATCH, bytes(body)).await?.print(output)
@@ -261,7 +259,7 @@ impl Answer for All {
     }
 }
 
-/// One namespace, a setting a line.
+/// One namespace, one setting per line.
 #[derive(Serialize)]
 #[serde(transparent)]
 struct One(Value);

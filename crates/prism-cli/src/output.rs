@@ -1,4 +1,4 @@
-//! Answers on standard output: text for people, or one JSON object a line for programs.
+//! Results on standard output: text for people, or one JSON object per line for programs.
 
 use std::io::{self, IsTerminal as _, StdoutLock, Write};
 
@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
 use serde::{Serialize, Serializer};
 
-/// The option that every command with an answer has.
+/// The option of every command with a result.
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct OutputArgs {
@@ -23,14 +23,14 @@ pub(crate) struct OutputArgs {
     pub(crate) output: Format,
 }
 
-/// How to print.
+/// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Text,
     Json,
 }
 
-/// An answer, with its two forms: what `Serialize` gives, and this text.
+/// A result in two forms: JSON by `Serialize`, and text.
 pub(crate) trait Answer: Serialize {
     /// Writes the text form.
     fn text(&self, out: &mut dyn Write, terminal: bool) -> io::Result<()>;
@@ -49,12 +49,12 @@ impl Output {
         Self { format, terminal: out.is_terminal(), out: io::BufWriter::new(out) }
     }
 
-    /// Whether programs read it.
+    /// Whether the output is JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.format == Format::Json
     }
 
-    /// Writes an answer, which is seen once flushed.
+    /// Writes a result, which is visible once flushed.
     pub(crate) fn write(&mut self, answer: &impl Answer) -> io::Result<()> {
         match self.format {
             Format::Text => answer.text(&mut self.out, self.terminal),
@@ -66,25 +66,25 @@ impl Output {
         self.out.flush()
     }
 
-    /// Writes the only answer.
+    /// Writes the only result.
     pub(crate) fn print(mut self, answer: &impl Answer) -> io::Result<()> {
         self.write(answer)?;
         self.flush()
     }
 }
 
-/// Writes one JSON object and ends the line.
+/// Writes one JSON object and a newline.
 pub(crate) fn write_json(out: &mut impl Write, object: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, object)?;
     out.write_all(b"\n")
 }
 
-/// A number of things: "1 key", "2 keys".
+/// A number and a noun: "1 key", "2 keys".
 pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Writes a value as it is; on a terminal the line is ended, so that the prompt does not stick to it.
+/// Writes a value unchanged; on a terminal, adds a newline, so that the prompt is not appended to it.
 pub(crate) fn write_raw(out: &mut dyn Write, value: &[u8], terminal: bool) -> io::Result<()> {
     out.write_all(value)?;
     if terminal && !value.ends_with(b"\n") { out.write_all(b"\n") } else { Ok(()) }

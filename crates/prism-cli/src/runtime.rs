@@ -5,5 +5,5 @@ use crate::failure::Failure;
 /// Runs a command's calls to their end.
 pub(crate) fn block_on<T>(calls: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::File(format!("the system gives no runtime: {error}")))?.block_on(calls)
+    runtime.map_err(|error| Failure::File(format!("cannot create a runtime: {error}")))?.block_on(calls)
 }

@@ -1,14 +1,14 @@
-//! Words as a POSIX shell reads them, for commands that are made to be pasted.
+//! Words in the syntax of a POSIX shell, for commands that are meant to be pasted.
 
 use std::fmt::Write as _;
 
-/// `text` as one word: in double quotes where nothing in it means anything there, else in single quotes. What does not
-/// print stands in `$'…'` (POSIX.1-2024, and long before in bash, ksh and zsh), so that a key cannot move the cursor.
+/// `text` as one word: in double quotes if nothing in it has a meaning there, otherwise in single quotes. Unprintable
+/// characters go into `$'…'` (POSIX.1-2024, long before in bash, ksh and zsh), so that no key moves the cursor.
 pub(crate) fn quoted(text: &str) -> String {
     if text.chars().any(|character| !prints(character)) {
         return dollar_quoted(text);
     }
-    // `!` recalls a command in double quotes where a shell is interactive.
+    // In an interactive shell, `!` recalls a command even in double quotes.
     if text.contains(['$', '`', '"', '\\', '!']) {
         return format!("'{}'", text.replace('\'', r"'\''"));
     }
@@ -32,7 +32,7 @@ fn dollar_quoted(text: &str) -> String {
     word
 }
 
-/// Whether the character is seen as itself.
+/// Whether the character prints as itself.
 fn prints(character: char) -> bool {
     matches!(character, '\'' | '"' | '\\') || character.escape_debug().eq([character])
 }

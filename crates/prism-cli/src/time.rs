@@ -1,4 +1,4 @@
-//! Times as they are typed: `500ms`, `2s`, `1h 30m`.
+//! Times in their written form: `500ms`, `2s`, `1h 30m`.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
         .map_err(|error| format!("{error}; expected a number and a unit, such as 500ms, 10s or 5min"))
 }
 
-/// Parses a time limit: zero would let nothing happen.
+/// Parses a timeout, which must not be zero.
 pub(crate) fn time_limit(text: &str) -> Result<Duration, String> {
     match time(text)? {
         Duration::ZERO => Err("expected more than 0s".to_owned()),
@@ -16,7 +16,7 @@ pub(crate) fn time_limit(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A time to live in whole seconds. A fraction is rounded up: nothing expires before its time.
+/// A time to live in whole seconds. A fraction is rounded up: nothing expires early.
 pub(crate) fn whole_seconds(ttl: Duration) -> i64 {
     let seconds = ttl.as_secs().saturating_add(u64::from(ttl.subsec_nanos() > 0));
     i64::try_from(seconds).unwrap_or(i64::MAX)

@@ -1,4 +1,4 @@
-//! Where a value comes from: the command line, a file or standard input. Its bytes are taken as they are.
+//! Where a value comes from: the command line, a file or standard input. Its bytes are stored unchanged.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -36,25 +36,24 @@ impl ValueArgs {
             Self { value: Some(value), .. } if value != "-" => Ok(value.into_vec().into()),
             Self { value: Some(_), .. } => read_bounded(io::stdin().lock(), "standard input"),
             Self { value: None, .. } if io::stdin().is_terminal() => Err(Failure::Usage(
-                "there is no value: give it as an argument, with --file FILE, or on standard input"
-                    .to_owned(),
+                "no value: give it as an argument, with --file FILE, or on standard input".to_owned(),
             )),
             Self { value: None, .. } => unless_empty(read_bounded(io::stdin().lock(), "standard input")?),
         }
     }
 }
 
-/// Refuses an empty value that nobody asked for: a program that failed before it wrote into the pipe, or no input at all.
+/// Refuses an unintended empty value: from a program that failed before it wrote into the pipe, or without any input.
 fn unless_empty(value: Bytes) -> Result<Bytes, Failure> {
     if value.is_empty() {
         return Err(Failure::Usage(
-            "standard input is empty: to store an empty value, give '' or - in its place".to_owned(),
+            "standard input is empty: to store an empty value, give '' or - instead".to_owned(),
         ));
     }
     Ok(value)
 }
 
-/// Reads to the end, or until no message could hold it: input may be endless.
+/// Reads to the end, or until it exceeds any message: input may be endless.
 fn read_bounded(from: impl Read, name: &str) -> Result<Bytes, Failure> {
     let mut value = Vec::new();
     from.take(MESSAGE_BYTES_MAX as u64 + 1)

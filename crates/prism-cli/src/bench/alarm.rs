@@ -1,9 +1,9 @@
-//! Waiting to the microsecond. tokio's timers count in milliseconds, which is more than most calls take.
+//! Waiting with microsecond precision. tokio's timers count in milliseconds, which is longer than most calls take.
 
 use std::io;
 use std::time::Duration;
 
-/// A timer of the system.
+/// A timer of the operating system.
 #[cfg(target_os = "linux")]
 #[derive(Debug)]
 pub(super) struct Alarm(tokio::io::unix::AsyncFd<rustix::fd::OwnedFd>);
@@ -25,7 +25,7 @@ impl Alarm {
 
     pub(super) async fn wait(&self, time: Duration) -> io::Result<()> {
         use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
-        // Zero would stop the timer.
+        // Zero would disarm the timer.
         let time = time.max(Duration::from_nanos(1));
         let once = Itimerspec {
             it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
@@ -42,7 +42,7 @@ impl Alarm {
     }
 }
 
-/// Where the system has no such timer, tokio's must do.
+/// On systems without such a timer, tokio's is used.
 #[cfg(not(target_os = "linux"))]
 #[derive(Debug)]
 pub(super) struct Alarm;

@@ -1,4 +1,4 @@
-//! One call: sends a framed message and reads the answer to its end.
+//! One call: sends a framed message and reads the response to its end.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tonic::Code;
 use super::kind::Kind;
 use super::message::Message;
 
-/// The head of every request of one kind; a clone of it costs little.
+/// The head of all requests of one kind; cheap to clone.
 pub(super) fn head(kind: Kind, authority: &str, timeout: Duration) -> Result<Request<()>, http::Error> {
     Request::post(format!("http://{authority}{}", kind.path()))
         .header(CONTENT_TYPE, HeaderValue::from_static("application/grpc"))
@@ -22,7 +22,7 @@ pub(super) fn head(kind: Kind, authority: &str, timeout: Duration) -> Result<Req
         .body(())
 }
 
-/// Makes a call. Returns how many bytes of messages were received, or with which code it failed.
+/// Makes a call. Returns how many bytes of messages were received, or the code with which it failed.
 pub(super) async fn call(
     send: &mut SendRequest<Bytes>,
     head: Request<()>,
@@ -58,7 +58,7 @@ fn status(headers: &HeaderMap) -> Option<&[u8]> {
     headers.get("grpc-status").map(HeaderValue::as_bytes)
 }
 
-/// What a broken stream or connection means to a caller: the table of gRPC over HTTP/2.
+/// The code of a broken stream or connection: the table of gRPC over HTTP/2.
 fn code_of(error: h2::Error) -> Code {
     match error.reason() {
         Some(Reason::CANCEL) => Code::Cancelled,
@@ -70,7 +70,7 @@ fn code_of(error: h2::Error) -> Code {
     }
 }
 
-/// What an answer without a gRPC status means: gRPC's table of HTTP statuses.
+/// The code of a response without a gRPC status: gRPC's table of HTTP statuses.
 fn code_of_http(status: StatusCode) -> Code {
     match status {
         StatusCode::BAD_REQUEST => Code::Internal,

@@ -1,4 +1,4 @@
-//! The keys of a load in the store: put there before it begins, removed at its end.
+//! The keys of a load: stored before it starts, removed at its end.
 
 use std::cell::Cell;
 use std::future::{pending, ready};
@@ -13,7 +13,7 @@ use super::progress::Progress;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Calls at once: enough to keep a server busy.
+/// Concurrent calls: enough to keep a server busy.
 const CALLS_AT_ONCE: usize = 64;
 
 /// The data of a load.
@@ -21,7 +21,7 @@ pub(super) struct Data<'a> {
     plan: &'a Plan,
     keyvalue: KeyValue,
     list: List,
-    /// Whether anything may be there that was not there before.
+    /// Whether keys may exist that did not exist before.
     touched: Cell<bool>,
 }
 
@@ -32,7 +32,7 @@ impl<'a> Data<'a> {
         Ok(Self { plan, keyvalue: namespace.keyvalue(), list: namespace.list(), touched: Cell::new(false) })
     }
 
-    /// Stores every key that the load will use, and one value in every list; begins with no further one after `stop`.
+    /// Stores every key that the load will use, and one value in every list; starts no further call after `stop`.
     pub(super) async fn fill(&self, progress: &Progress, stop: impl Future) -> Result<(), Failure> {
         let content = &self.plan.content;
         let (of_values, of_lists) = (self.has_values(), self.has_lists());
@@ -56,7 +56,7 @@ impl<'a> Data<'a> {
         Ok(())
     }
 
-    /// Says that the load writes from now on.
+    /// Records that the load writes from now on.
     pub(super) fn touch(&self) {
         self.touched.set(true);
     }
@@ -80,7 +80,7 @@ impl<'a> Data<'a> {
         removed.await.map_err(|error| self.left_behind(error.kind().into(), error.code(), &error.to_string()))
     }
 
-    /// What is told if keys could not be removed.
+    /// The error if keys could not be removed.
     pub(super) fn left_behind(&self, exit: Exit, code: tonic::Code, why: &str) -> Failure {
         let prefix = &self.plan.content.keys.prefix;
         Failure::Refused {
@@ -110,8 +110,8 @@ impl<'a> Data<'a> {
     }
 }
 
-/// Runs some calls, and begins none after one that fails. Those under way are waited for even then: a Set that arrives
-/// late outlives its removal.
+/// Runs calls, and starts none after one has failed. Even then, those in flight are awaited: a Set that arrives late
+/// outlives its removal.
 async fn all_that_begin<F: Future<Output = Result<(), E>>, E>(
     calls: impl Stream<Item = F>,
     step: impl Fn(),
@@ -155,7 +155,7 @@ mod tests {
         assert!(futures_util::poll!(all.as_mut()).is_pending());
         answer.send(()).unwrap();
         assert_eq!(all.await, Err("refused"));
-        assert_eq!(ended.get(), 1, "the call under way has ended");
+        assert_eq!(ended.get(), 1, "the call in flight has ended");
         assert!(begun.get() <= CALLS_AT_ONCE, "{} were begun", begun.get());
     }
 }

@@ -7,35 +7,35 @@ use tonic::Code;
 
 use super::pace::Turn;
 
-/// The longest latency that is told apart from longer ones: an hour, in nanoseconds.
+/// The longest latency that is distinguished from longer ones: an hour, in nanoseconds.
 const LATENCY_MAX: u64 = 3_600_000_000_000;
 
-/// Latencies are kept with three digits.
+/// Latencies have three significant digits.
 const DIGITS: u8 = 3;
 
-/// The gRPC codes, by their numbers.
+/// The number of gRPC codes.
 const CODES: usize = 17;
 
-/// What came of the calls of one kind.
+/// The results of the calls of one kind.
 #[derive(Debug)]
 pub(super) struct CallFigures {
     pub(super) errors: u64,
-    /// Sent and received, as gRPC frames messages.
+    /// Sent and received, with gRPC's framing.
     pub(super) bytes: u64,
     /// Nanoseconds of every call, failed ones included.
     pub(super) latency: Histogram<u64>,
 }
 
-/// What came of all calls.
+/// The results of all calls.
 #[derive(Debug)]
 pub(super) struct Figures {
     /// One for each kind of the mix.
     pub(super) calls: Vec<CallFigures>,
     codes: [u64; CODES],
-    /// Gets that found nothing where that is no error.
+    /// Gets that found no key, if that is not an error.
     pub(super) not_found: u64,
     pub(super) late_max: Duration,
-    /// Requests that were due and given up.
+    /// Requests that were due but abandoned.
     pub(super) unsent: u64,
     /// When the last call ended.
     pub(super) ended: Option<Instant>,
@@ -60,7 +60,7 @@ impl Figures {
         Ok(Self { calls, codes: [0; CODES], not_found, late_max: Duration::ZERO, unsent, ended: None })
     }
 
-    /// Takes a call of the mix's kind `index` that ended now.
+    /// Records a call of the mix's kind `index` that has just ended.
     pub(super) fn record(
         &mut self,
         index: usize,
@@ -85,13 +85,13 @@ impl Figures {
         self.ended = self.ended.max(Some(ended));
     }
 
-    /// Takes a request that was given up.
+    /// Records an abandoned request.
     pub(super) fn give_up(&mut self, late: Duration) {
         self.unsent += 1;
         self.late_max = self.late_max.max(late);
     }
 
-    /// Adds another worker's.
+    /// Adds another worker's results.
     pub(super) fn add(&mut self, other: &Self) {
         for (call, more) in self.calls.iter_mut().zip(&other.calls) {
             call.errors += more.errors;
@@ -112,7 +112,7 @@ impl Figures {
         self.calls.iter().map(|call| call.latency.len()).sum()
     }
 
-    /// The codes of failed calls, and how many failed so.
+    /// The codes of failed calls, with the number of each.
     pub(super) fn errors(&self) -> impl Iterator<Item = (Code, u64)> {
         let counted = self.codes.iter().enumerate().filter(|(_, count)| **count > 0);
         counted.map(|(code, count)| (Code::from_i32(code as i32), *count))

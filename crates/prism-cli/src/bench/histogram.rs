@@ -6,28 +6,28 @@ use hdrhistogram::Histogram;
 
 use super::micros::time;
 
-/// The upper ends of the buckets of a decade, in tenths: steps of 20 to 33 %.
+/// The upper ends of a decade's buckets, in tenths: steps of 20 to 33 %.
 const STEPS: [u64; 10] = [10, 12, 15, 20, 25, 30, 40, 50, 60, 80];
 
-/// From 10 µs to ten hours, which is more than the histogram holds.
+/// From 10 µs to ten hours, which is more than the histogram can hold.
 const DECADES: u32 = 10;
 
-/// The most lines of the text form; if there were more, buckets end at 1, 2 and 5 only.
+/// The maximum number of lines of the text form; if there were more, buckets end only at 1, 2 and 5.
 const LINES_MAX: usize = 16;
 
 /// The length of the longest bar.
 const BAR: u64 = 40;
 
-/// A bucket: its upper end in microseconds, itself included, and how many calls it holds.
+/// A bucket: its inclusive upper end in microseconds, and its number of calls.
 pub(super) type Bucket = (u64, u64);
 
-/// The upper ends of all buckets: 1 to 9 µs, and ten a decade from there.
+/// The upper ends of all buckets: 1 to 9 µs, and ten per decade from there.
 fn bounds() -> impl Iterator<Item = u64> {
     let decades = (0..DECADES).flat_map(|decade| STEPS.map(|step| step * 10_u64.pow(decade)));
     (1..10).chain(decades)
 }
 
-/// Sorts latencies of nanoseconds into buckets, from the first that holds one to the last.
+/// Sorts latencies in nanoseconds into buckets, from the first non-empty one to the last.
 pub(super) fn buckets(latency: &Histogram<u64>) -> Vec<Bucket> {
     let mut buckets: Vec<Bucket> = bounds().map(|bound| (bound, 0)).collect();
     for value in latency.iter_recorded() {
@@ -42,7 +42,7 @@ pub(super) fn buckets(latency: &Histogram<u64>) -> Vec<Bucket> {
     }
 }
 
-/// Joins buckets, so that they end at 1, 2 and 5 times a power of ten.
+/// Merges buckets so that they end at 1, 2 and 5 times a power of ten.
 fn coarse(buckets: &[Bucket]) -> Vec<Bucket> {
     let mut joined = Vec::new();
     let mut sum = 0;
@@ -70,7 +70,7 @@ pub(super) fn text(out: &mut dyn Write, buckets: &[Bucket]) -> io::Result<()> {
     };
     let most = buckets.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
     for (bound, count) in buckets {
-        // A bucket that holds anything is seen.
+        // A bucket that is not empty is visible.
         let bar = (u128::from(*count) * u128::from(BAR)).div_ceil(u128::from(most));
         let bar = "#".repeat(usize::try_from(bar).unwrap_or(0));
         writeln!(out, "  <= {:>8}  {count:>10}  {bar}", time(*bound as f64).to_string())?;
@@ -97,7 +97,7 @@ mod tests {
             of(&[3, 3, 9, 11]),
             [(3, 2), (4, 0), (5, 0), (6, 0), (7, 0), (8, 0), (9, 1), (10, 0), (12, 1)]
         );
-        // The histogram's third digit is what a bound may be off by.
+        // A bound may be off in the histogram's third digit.
         assert_eq!(of(&[1190, 1300, 1900]), [(1200, 1), (1500, 1), (2000, 1)]);
     }
 

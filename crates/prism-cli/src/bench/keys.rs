@@ -12,7 +12,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// A prefix that no other data has, nor another run.
+    /// A prefix that no other data and no other run has.
     pub(super) fn fresh_prefix() -> String {
         format!("bench:{:08x}:", fastrand::u32(..))
     }
@@ -30,7 +30,7 @@ impl Keys {
     pub(super) fn name(&self, number: u64) -> String {
         let mut name = String::with_capacity(self.len());
         name.push_str(&self.prefix);
-        // A `String` takes whatever is written to it.
+        // Writing to a `String` cannot fail.
         let _ = write!(name, "{number:0digits$}", digits = self.digits);
         name
     }

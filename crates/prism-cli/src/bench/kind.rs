@@ -1,4 +1,4 @@
-//! The calls that a load is made of: their names, methods and what each message holds.
+//! The calls that make up a load: their names, their methods and the content of their messages.
 
 use std::fmt;
 
@@ -70,22 +70,22 @@ impl Kind {
         }
     }
 
-    /// Whether it works on lists, whose keys are apart from those of values.
+    /// Whether it works on lists, whose keys are separate from those of values.
     pub(super) fn is_of_lists(self) -> bool {
         matches!(self, Self::PushLeft | Self::PushRight | Self::PopLeft | Self::PopRight | Self::Length)
     }
 
-    /// Whether it adds a value, which its message holds.
+    /// Whether it adds a value, which its message contains.
     pub(super) fn stores(self) -> bool {
         matches!(self, Self::Set | Self::PushLeft | Self::PushRight)
     }
 
-    /// Whether it is about all keys with the prefix, and not about one key.
+    /// Whether it concerns all keys with the prefix rather than one key.
     pub(super) fn is_of_prefix(self) -> bool {
         matches!(self, Self::Count) || self.has_limit()
     }
 
-    /// Whether its message holds the most keys to return.
+    /// Whether its message contains the maximum number of keys to return.
     pub(super) fn has_limit(self) -> bool {
         matches!(self, Self::Scan | Self::ScanKeys)
     }
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn every_kind_is_a_method_of_the_contract() {
         for kind in Kind::ALL {
-            let method = KNOWN.get(kind.path()).unwrap_or_else(|| panic!("{kind} is no method"));
+            let method = KNOWN.get(kind.path()).unwrap_or_else(|| panic!("{kind} is not a method"));
             assert_eq!(method.server_streaming, kind.has_limit(), "{kind}");
             let (_, method) = kind.path().rsplit_once('/').unwrap();
             assert_eq!(method.to_lowercase(), kind.name().replace('-', ""));

@@ -1,4 +1,4 @@
-//! One connection to the server, shared by its streams, and made again when it is lost.
+//! One connection to the server, shared by its streams, and reopened when it is lost.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use prism_proto::limits;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 
-/// What the server may send ahead on one stream. Answers are read as they come; it only must not be what limits a scan.
+/// What the server may send ahead on one stream. Responses are read as they arrive; this only must not limit a scan.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 
-/// A lost connection is made again at most ten times a second.
+/// A lost connection is reopened at most ten times a second.
 pub(super) const REDIAL_AFTER: Duration = Duration::from_millis(100);
 
 /// A connection, whether it is up or not.
@@ -30,7 +30,7 @@ pub(super) struct Link {
 #[derive(Debug)]
 struct State {
     send: SendRequest<Bytes>,
-    /// Counts the connections that were made.
+    /// Counts the connections made.
     generation: u64,
     dialled: Instant,
 }
@@ -43,19 +43,19 @@ pub(super) struct Place {
 }
 
 impl Link {
-    /// Connects, for so many streams.
+    /// Connects, for this many streams.
     pub(super) async fn connect(address: Address, streams: usize, timeout: Duration) -> io::Result<Self> {
         let send = dial(&address, streams, timeout).await?;
         let state = Mutex::new(State { send, generation: 0, dialled: Instant::now() });
         Ok(Self { address, streams, timeout, state })
     }
 
-    /// A handle on the connection as it is.
+    /// A handle on the current connection.
     pub(super) async fn place(&self) -> Place {
         self.state.lock().await.place()
     }
 
-    /// A handle on a connection that is not the one that was lost: another stream's, or a new one.
+    /// A handle on a connection other than the lost one: one that another stream has opened, or a new one.
     pub(super) async fn replace(&self, lost: &Place) -> io::Result<Place> {
         let mut state = self.state.lock().await;
         if state.generation == lost.generation {
@@ -88,7 +88,7 @@ async fn shake_hands<S>(stream: S, streams: usize) -> io::Result<SendRequest<Byt
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    // All streams' windows, 1 GiB at most, so that no stream waits for another's reader.
+    // The windows of all streams, at most 1 GiB, so that no stream waits for another's reader.
     let connection_window_bytes = u32::try_from(streams).unwrap_or(1).saturating_mul(STREAM_WINDOW_BYTES);
     let (send, driver) = Builder::new()
         .enable_push(false)
@@ -100,7 +100,7 @@ where
         .handshake(stream)
         .await
         .map_err(io::Error::other)?;
-    // It ends with the connection; the calls that were on it tell why.
+    // It ends with the connection; the calls on it report why.
     tokio::spawn(driver);
     Ok(send)
 }

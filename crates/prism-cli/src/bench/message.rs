@@ -1,8 +1,8 @@
-//! The messages of a load, framed for gRPC and, unless there are too many, made once before it begins.
+//! The messages of a load, framed for gRPC and, unless there are too many, built once before it starts.
 //!
-//! All messages of one kind have the same length, for their keys have. So they lie in one table, and a message is a slice
-//! of it: no allocation, no encoding. Each worker has a handle of its own on the table, so that threads do not share a
-//! counter of references.
+//! All messages of one kind have the same length, because their keys do. So they are stored in one table, and a message
+//! is a slice of it: no allocation, no encoding. Each worker has its own handle to the table, so that threads do not
+//! share a reference counter.
 
 use std::sync::Arc;
 
@@ -31,11 +31,11 @@ pub(super) struct Content {
 pub(super) struct Encoded {
     content: Arc<Content>,
     kind: Kind,
-    /// All messages, one behind the other.
+    /// All messages, one after the other.
     table: Option<Arc<[u8]>>,
 }
 
-/// One worker's handle on the messages of one kind.
+/// One worker's handle to the messages of one kind.
 #[derive(Debug)]
 pub(super) struct Messages {
     encoded: Encoded,
@@ -48,7 +48,7 @@ pub(super) struct Messages {
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) head: Bytes,
-    /// The rest of it; empty if the head is all.
+    /// The rest; empty if the head is the whole message.
     pub(super) value: Bytes,
 }
 
@@ -85,12 +85,12 @@ impl Encoded {
     }
 
     /// Encodes a message. Every request has its namespace in field 1 and its key, list key or prefix in field 2; those
-    /// that store have the value in field 3, which stands last, and scans have the limit there.
+    /// that store have the value in field 3, which comes last, and scans have the limit there.
     fn build(&self, row: u64) -> Message {
         let content = &*self.content;
         let value = if self.kind.stores() { content.value.clone() } else { Bytes::new() };
         let key = if self.kind.is_of_prefix() { content.keys.prefix.clone() } else { content.keys.name(row) };
-        // 64 bytes are more than all tags and numbers take.
+        // 64 bytes are more than all tags and numbers need.
         let mut head = BytesMut::with_capacity(64 + content.namespace.len() + key.len());
         head.put_bytes(0, PREFIX_BYTES);
         for (field, text) in [(1, &content.namespace), (2, &key)] {
@@ -118,19 +118,19 @@ fn put_number(out: &mut BytesMut, field: u32, number: u64) {
     encode_varint(number, out);
 }
 
-/// What stands before bytes and strings.
+/// Writes the prefix of bytes and strings.
 fn put_length(out: &mut BytesMut, field: u32, len: usize) {
     encode_key(field, WireType::LengthDelimited, out);
     encode_varint(len as u64, out);
 }
 
 impl Messages {
-    /// A message for a key drawn at random, each as likely as the other.
+    /// A message for a random key, uniformly distributed.
     pub(super) fn draw(&self, random: &mut fastrand::Rng) -> Message {
         let row = if self.rows == 1 { 0 } else { random.u64(..self.rows) };
         match &self.table {
             Some(table) => {
-                // The table's length fits, so this place in it does.
+                // The table's length fits, so this offset does.
                 let begin = row as usize * self.message_bytes;
                 Message { head: table.slice(begin..begin + self.message_bytes), value: Bytes::new() }
             }
@@ -162,7 +162,7 @@ mod tests {
         })
     }
 
-    /// Draws a message and decodes it, whole and framed.
+    /// Draws a message and decodes it, complete and framed.
     fn drawn<M: prost::Message + Default>(encoded: &Encoded) -> M {
         let message = encoded.handle().draw(&mut fastrand::Rng::with_seed(1));
         let bytes = [message.head, message.value].concat();

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-/// Shown with the unit that suits it.
+/// Displayed in the unit that suits it.
 pub(super) struct Time(f64);
 
 pub(super) fn time(micros: f64) -> Time {

@@ -1,4 +1,4 @@
-//! Which calls a load is made of, and how often each is made.
+//! Which calls make up a load, and how often each is made.
 
 use std::str::FromStr;
 
@@ -8,12 +8,12 @@ use super::kind::Kind;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mix {
     kinds: Vec<Kind>,
-    /// Of each kind, its weight and those of all kinds before it.
+    /// For each kind, the sum of its weight and those of all kinds before it.
     sums: Vec<u64>,
 }
 
 impl Mix {
-    /// The kinds, each once, as they were typed.
+    /// The kinds, each once, in the order given.
     pub(super) fn kinds(&self) -> &[Kind] {
         &self.kinds
     }
@@ -22,7 +22,7 @@ impl Mix {
         self.kinds.iter().any(|kind| is_wanted(*kind))
     }
 
-    /// Draws one by its weight: its index in [`kinds`](Self::kinds).
+    /// Draws a kind by weight: its index in [`kinds`](Self::kinds).
     pub(super) fn draw(&self, random: &mut fastrand::Rng) -> usize {
         match self.sums.as_slice() {
             [] | [_] => 0,
@@ -43,13 +43,13 @@ impl FromStr for Mix {
         for part in text.split(',') {
             let (name, weight) = part.split_once('=').unwrap_or((part, "1"));
             let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
-                format!("there is no call {name:?}; the calls are {}", Kind::ALL.map(Kind::name).join(", "))
+                format!("unknown call {name:?}; the calls are {}", Kind::ALL.map(Kind::name).join(", "))
             })?;
             let weight = weight.parse::<u32>().ok().filter(|weight| *weight > 0).ok_or_else(|| {
                 format!("the weight of {kind} is {weight:?}; expected a whole number from 1 to {}", u32::MAX)
             })?;
             if mix.kinds.contains(&kind) {
-                return Err(format!("{kind} is there twice"));
+                return Err(format!("{kind} is given twice"));
             }
             total += u64::from(weight);
             mix.kinds.push(kind);
@@ -85,14 +85,14 @@ mod tests {
     #[test]
     fn what_is_no_mix_is_refused() {
         for (text, told) in [
-            ("", "there is no call \"\""),
-            ("get,", "there is no call \"\""),
+            ("", "unknown call \"\""),
+            ("get,", "unknown call \"\""),
             ("gets", "the calls are get, set,"),
             ("get=0", "weight of get is \"0\""),
             ("get=-1", "from 1 to"),
             ("get=4294967296", "from 1 to"),
             ("get=1.5", "from 1 to"),
-            ("get=1,set=2,get=3", "get is there twice"),
+            ("get=1,set=2,get=3", "get is given twice"),
         ] {
             let error = text.parse::<Mix>().unwrap_err();
             assert!(error.contains(told), "{text:?}: {error}");

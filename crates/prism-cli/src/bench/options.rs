@@ -8,13 +8,13 @@ use prism_proto::limits::{KEY_BYTES_MAX, TTL_MAX, VALUE_BYTES_MAX};
 use super::mix::Mix;
 use crate::time::{time, time_limit};
 
-/// The longest time that may be asked for: a year.
+/// The longest time accepted: a year.
 const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The highest rate, in requests per second: more than a machine's network takes.
+/// The highest rate, in requests per second: more than a machine's network can carry.
 const RATE_MAX: f64 = 10_000_000.0;
 
-/// The lowest: one a quarter of an hour.
+/// The lowest: one per quarter of an hour.
 const RATE_MIN: f64 = 0.001;
 
 /// What is called, and on which data.

@@ -1,8 +1,8 @@
 //! When requests are sent: as soon as the stream is free (closed loop), or at fixed moments (open loop).
 //!
-//! In an open loop the workers' requests take turns, each worker has a queue of those that are due, and whichever stream
-//! is free takes the next. While all streams wait for answers the queue grows; what is taken late still counts its
-//! latency from when it was due, so a server that stalls cannot hide it.
+//! In an open loop requests are assigned to the workers in turn, each worker has a queue of those that are due, and
+//! whichever stream is free takes the next. While all streams wait for responses the queue grows; the latency of a
+//! request that is sent late still counts from when it was due, so a server that stalls cannot hide it.
 
 use std::io;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use tokio::sync::Semaphore;
 use super::alarm::Alarm;
 use super::window::Window;
 
-/// How often a pause is ended to see whether the load was stopped.
+/// How often a pause is interrupted to check whether the load was stopped.
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 
-/// Requests that are due within this time are sent together. Waking for each of them takes more time than a core has from some
-/// 50,000 a second on, and they would all be late.
+/// Requests that are due within this time are sent together. From some 50,000 a second on, waking for each of them
+/// would take more time than a core has, and all would be late.
 const GROUP: Duration = Duration::from_micros(50);
 
-/// At the end of the time, requests that are later than this are given up: they would be sent in no time that is measured.
+/// At the end, requests that are later than this are abandoned: they would be sent after the measured time.
 const LATE_MAX: Duration = Duration::from_millis(10);
 
 /// When a stream sends its next request.
@@ -31,17 +31,17 @@ pub(super) enum Pace {
     Open(Arc<Schedule>),
 }
 
-/// A request to be sent now.
+/// A request to send now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Turn {
-    /// From when its latency counts.
+    /// The start of its latency.
     pub(super) due: Instant,
     pub(super) is_measured: bool,
-    /// How long after it was due it is sent.
+    /// How long after its due time it is sent.
     pub(super) late: Duration,
 }
 
-/// What a stream does next.
+/// A stream's next action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Send(Turn),
@@ -69,20 +69,20 @@ impl Pace {
     }
 }
 
-/// One worker's share of the requests of an open loop: of all, numbered from 0, those whose number divided by `workers`
-/// leaves `worker`.
+/// One worker's share of the requests of an open loop: of all requests, numbered from 0, those whose number modulo
+/// `workers` is `worker`.
 #[derive(Debug)]
 pub(super) struct Schedule {
     window: Arc<Window>,
     rate: f64,
     worker: u64,
     workers: u64,
-    /// The number of the first request that is measured.
+    /// The number of the first measured request.
     measured_from: u64,
-    /// A permit for each request that is due and not taken.
+    /// One permit for each request that is due and not taken.
     due: Semaphore,
     taken: AtomicU64,
-    /// Of this worker's requests, how many there are; unknown while the load runs for a time.
+    /// The number of this worker's requests; unknown while the load runs for a fixed time.
     count: AtomicU64,
 }
 
@@ -107,7 +107,7 @@ impl Schedule {
         }
     }
 
-    /// Puts requests into the queue as they become due, until the end; then sends all `streams` home.
+    /// Adds requests to the queue as they become due, until the end; then tells all `streams` to stop.
     pub(super) async fn run(&self, streams: usize) -> io::Result<()> {
         let alarm = Alarm::new()?;
         let mut released = 0;
@@ -157,7 +157,7 @@ impl Schedule {
     fn due_until(&self, moment: Instant) -> u64 {
         let all = moment.duration_since(self.window.start).as_secs_f64() * self.rate;
         let own = (all - self.worker as f64) / self.workers as f64;
-        // What is negative becomes 0.
+        // Negative values become 0.
         own.ceil() as u64
     }
 }

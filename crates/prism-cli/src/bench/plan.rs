@@ -1,4 +1,4 @@
-//! A load as it will be run: the flags, checked together.
+//! A load ready to run: the flags, checked together.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use super::options::{DataArgs, LoadArgs};
 use crate::failure::Failure;
 use crate::time::whole_seconds;
 
-/// The measured time where none is given.
+/// The default measured time.
 const DURATION: Duration = Duration::from_secs(10);
 
-/// The most calls at once: each is a task of its own, and HTTP/2 servers allow some hundreds a connection.
+/// The maximum number of concurrent calls: each is its own task, and HTTP/2 servers allow some hundred per connection.
 const STREAMS_MAX: u64 = 65_536;
 
 /// When the measured time ends.
@@ -24,11 +24,11 @@ const STREAMS_MAX: u64 = 65_536;
 pub(super) enum Until {
     /// At a moment.
     Elapsed(Duration),
-    /// After so many requests.
+    /// After this many requests.
     Requests(u64),
 }
 
-/// A load that can be run.
+/// A valid load.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) address: String,
@@ -48,7 +48,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Checks what no flag can check for itself.
+    /// Checks what no single flag can check.
     pub(super) fn new(
         address: String,
         namespace: String,
@@ -63,7 +63,7 @@ impl Plan {
         let streams = u64::from(load.connections) * u64::from(load.streams);
         if streams > STREAMS_MAX {
             return Err(Failure::Usage(format!(
-                "--connections times --streams is {streams}; it may be at most {STREAMS_MAX}"
+                "--connections times --streams is {streams}; the maximum is {STREAMS_MAX}"
             )));
         }
         Ok(Self {
@@ -85,7 +85,7 @@ impl Plan {
         })
     }
 
-    /// Whether a key that is not there is to be expected, and no error.
+    /// Whether a missing key is expected, and therefore not an error.
     pub(super) fn keys_may_be_missing(&self) -> bool {
         !self.fill || self.content.ttl_seconds.is_some() || self.mix.has(|kind| kind == Kind::Delete)
     }
@@ -106,7 +106,7 @@ fn content(namespace: String, data: &DataArgs) -> Result<Content, Failure> {
     }
     if keys.len() > KEY_BYTES_MAX {
         return Err(Failure::Usage(format!(
-            "--prefix and --key-bytes make keys of {} bytes; a key has at most {KEY_BYTES_MAX}",
+            "--prefix and --key-bytes make keys of {} bytes; the maximum is {KEY_BYTES_MAX}",
             keys.len()
         )));
     }
@@ -119,7 +119,7 @@ fn content(namespace: String, data: &DataArgs) -> Result<Content, Failure> {
 fn threads(load: &LoadArgs) -> Result<usize, Failure> {
     match load.threads {
         Some(threads) if threads > load.connections => Err(Failure::Usage(format!(
-            "--threads is {threads}; it may be at most --connections, which is {}",
+            "--threads is {threads}; the maximum is --connections, which is {}",
             load.connections
         ))),
         Some(threads) => Ok(threads as usize),

@@ -1,4 +1,4 @@
-//! A bar on standard error while a person watches; nothing otherwise.
+//! A progress bar on standard error if it is a terminal; otherwise nothing.
 
 use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
@@ -23,10 +23,10 @@ impl Progress {
         self.0.is_some()
     }
 
-    /// Begins a phase of so many steps.
+    /// Starts a phase of `steps` steps.
     pub(super) fn phase(&self, name: &'static str, steps: u64) {
         if let Some(bar) = &self.0 {
-            // A template that is wrong leaves the default style.
+            // An invalid template leaves the default style.
             if let Ok(style) = ProgressStyle::with_template("{msg:9} [{wide_bar}] {pos}/{len}") {
                 bar.set_style(style.progress_chars("##-"));
             }
@@ -42,7 +42,7 @@ impl Progress {
         }
     }
 
-    /// Shows how far the load is, with so many requests measured.
+    /// Shows the progress of the load, with this many requests measured.
     pub(super) fn load(&self, window: &Window, requests: u64) {
         let Some(bar) = &self.0 else { return };
         let now = Instant::now();
@@ -64,7 +64,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away, before figures are printed.
+    /// Removes the bar before results are printed.
     pub(super) fn clear(&self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();

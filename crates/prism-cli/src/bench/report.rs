@@ -1,4 +1,4 @@
-//! The figures of a load, as they are promised to scripts.
+//! The results of a load, in the form that scripts rely on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::histogram::{Bucket, buckets};
 use super::plan::Plan;
 use crate::exit::Exit;
 
-/// What is printed.
+/// The printed results.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pub(super) endpoint: String,
@@ -90,8 +90,8 @@ impl Report {
     }
 }
 
-/// How a load ends: with success if no call failed, unavailable if the server was not there or too slow for all that
-/// failed.
+/// The exit code of a load: success if no call failed, unavailable if every failure was due to a server that could not
+/// be reached or was too slow.
 pub(super) fn exit(figures: &Figures) -> Exit {
     let is_absence = |code| matches!(code, Code::Unavailable | Code::DeadlineExceeded);
     match figures.errors().map(|(code, _)| code).collect::<Vec<_>>().as_slice() {
@@ -116,7 +116,7 @@ impl CallReport {
 
 impl Latency {
     fn new(latency: &Histogram<u64>) -> Self {
-        // The upper end of a bucket may lie above the longest latency.
+        // The upper end of a bucket may exceed the longest latency.
         let quantile = |quantile| latency.value_at_quantile(quantile).min(latency.max()) as f64;
         let micros = |nanos: f64| rounded(nanos / 1000.0, 10.0);
         Self {

@@ -1,4 +1,4 @@
-//! One stream of a load: makes one call after the other, each when its turn comes.
+//! One stream of a load: makes one call after another, each in its turn.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -37,11 +37,11 @@ pub(super) struct Stream {
     place: Place,
     pace: Pace,
     random: fastrand::Rng,
-    /// Ends a call whose time is up. One timer serves all calls: to push it back costs less than a new one.
+    /// Ends a call that has timed out. One timer serves all calls: postponing it costs less than a new one.
     timer: Pin<Box<Sleep>>,
 }
 
-/// A call that was made.
+/// A completed call.
 struct Made {
     bytes: usize,
     outcome: Outcome,
@@ -78,7 +78,7 @@ impl Stream {
             locked(&self.load.figures).record(index, turn, ended, outcome, bytes);
         }
         if made.is_none() && matches!(self.pace, Pace::Closed(_)) {
-            // The next attempt to connect is not due before that.
+            // The next connection attempt is not due earlier.
             sleep(REDIAL_AFTER).await;
             ended = Instant::now();
         }
@@ -107,7 +107,7 @@ impl Stream {
     }
 }
 
-/// The result of `work`, or `None` if the timer goes off before.
+/// The result of `work`, or `None` if the timer fires first.
 async fn timely<T>(mut timer: Pin<&mut Sleep>, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     poll_fn(|cx| match work.as_mut().poll(cx) {
         Poll::Ready(result) => Poll::Ready(Some(result)),
@@ -116,7 +116,7 @@ async fn timely<T>(mut timer: Pin<&mut Sleep>, mut work: Pin<&mut impl Future<Ou
     .await
 }
 
-/// No code of a user's runs under the lock, so a panic cannot leave the figures half changed.
+/// No caller's code runs under the lock, so a panic cannot leave the figures inconsistent.
 pub(super) fn locked(figures: &Mutex<Figures>) -> std::sync::MutexGuard<'_, Figures> {
     figures.lock().unwrap_or_else(PoisonError::into_inner)
 }

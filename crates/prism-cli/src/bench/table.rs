@@ -1,4 +1,4 @@
-//! The figures of a load as text: a table, what went wrong, and a histogram.
+//! The results of a load as text: a table, errors, and a histogram.
 
 use std::io::{self, Write};
 
@@ -65,7 +65,7 @@ impl Report {
         Ok(())
     }
 
-    /// What a reader of the table must know besides.
+    /// What a reader of the table needs to know in addition.
     fn remarks(&self, out: &mut dyn Write) -> io::Result<()> {
         if self.errors.is_empty() && self.not_found == 0 && self.rate.is_none() {
             return Ok(());

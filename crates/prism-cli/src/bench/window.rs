@@ -1,4 +1,4 @@
-//! The measured time: when it begins, and when no further request is sent.
+//! The measured time: when it starts, and when no further request is sent.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ pub(super) struct Window {
     /// `None`: ends with the last request.
     pub(super) end: Option<Instant>,
     pub(super) requests_max: u64,
-    /// Measured requests of a closed loop that were begun.
+    /// Measured requests of a closed loop that have started.
     begun: AtomicU64,
     stopped: AtomicBool,
 }
@@ -45,13 +45,13 @@ impl Window {
         self.end.is_some_and(|end| now >= end) || self.is_stopped()
     }
 
-    /// Takes one of the requests to be measured; false if there are no more.
+    /// Takes one of the requests to measure; false if none is left.
     pub(super) fn take_request(&self) -> bool {
-        // The counter is shared by all threads, and of no use where there is no limit.
+        // The counter is shared by all threads, and useless without a limit.
         self.requests_max == u64::MAX || self.begun.fetch_add(1, Ordering::Relaxed) < self.requests_max
     }
 
-    /// How long it was open: until it was stopped, or its time was over, or its last request had ended.
+    /// How long it was open: until it was stopped, its time was over, or its last request had ended.
     pub(super) fn measured(&self, stopped: Option<Instant>, last: Option<Instant>) -> Duration {
         let ended = match (stopped, self.end) {
             (Some(stopped), Some(end)) => Some(stopped.min(end)),

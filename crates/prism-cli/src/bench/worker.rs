@@ -30,15 +30,15 @@ struct Worker {
     ended: Option<oneshot::Receiver<io::Result<()>>>,
 }
 
-/// What a thread is given.
+/// The input of a thread.
 struct Share {
     load: Load,
     address: Address,
-    /// How many connections it has.
+    /// The number of its connections.
     connections: usize,
     streams: usize,
     rate: Option<f64>,
-    /// Which of how many threads it is.
+    /// Its number among the threads.
     number: usize,
     threads: usize,
 }
@@ -56,10 +56,10 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Begins to send.
+    /// Starts sending.
     pub(super) fn begin(&mut self, window: &Arc<Window>) {
         for start in self.0.iter_mut().filter_map(|worker| worker.start.take()) {
-            // A worker that has gone is told of at the end.
+            // A failed worker is reported at the end.
             let _ = start.send(Arc::clone(window));
         }
     }
@@ -67,7 +67,7 @@ impl Workers {
     /// Waits until every stream has ended.
     ///
     /// # Cancel safety
-    /// It may be dropped and called again.
+    /// The future may be dropped and the method called again.
     pub(super) async fn ended(&mut self) -> io::Result<()> {
         for worker in &mut self.0 {
             if let Some(ended) = &mut worker.ended {
@@ -79,12 +79,12 @@ impl Workers {
         Ok(())
     }
 
-    /// Measured calls until now.
+    /// The number of calls measured so far.
     pub(super) fn requests(&self) -> u64 {
         self.0.iter().map(|worker| locked(&worker.figures).requests()).sum()
     }
 
-    /// What all have measured.
+    /// The results of all threads.
     pub(super) fn figures(&self, plan: &Plan) -> io::Result<Figures> {
         let mut sum = Figures::new(plan.mix.kinds().len()).map_err(io::Error::other)?;
         for worker in &self.0 {
@@ -121,7 +121,7 @@ impl Worker {
         let (start, started) = oneshot::channel();
         let (ended, has_ended) = oneshot::channel();
         std::thread::Builder::new().name(format!("bench-{number}")).spawn(move || {
-            // Nobody waits for it any more if the load was given up.
+            // If the load was abandoned, nobody waits for this.
             let _ = ended.send(share.run(connected, started));
         })?;
         Ok(Self { figures, start: Some(start), connected: Some(is_connected), ended: Some(has_ended) })
@@ -178,7 +178,7 @@ impl Share {
     }
 }
 
-/// What a thread tells; an error if it ended without a word.
+/// A thread's message; an error if it ended without one.
 async fn told(word: Option<oneshot::Receiver<io::Result<()>>>) -> io::Result<()> {
     match word {
         Some(word) => word.await.map_err(io::Error::other)?,

@@ -17,7 +17,7 @@ impl Answer for Status {
         let file = &self.0["file"];
         let state = match (file["exists"] == true, file["error"].as_str()) {
             (_, Some(error)) => error.to_owned(),
-            (false, None) => "not there yet".to_owned(),
+            (false, None) => "does not exist yet".to_owned(),
             (true, None) => format!("{:.12}, namespaces: {}", text(&file["sha256"]), file["namespaces"]),
         };
         writeln!(out, "{}: {state}", text(&file["path"]))?;
@@ -25,7 +25,7 @@ impl Answer for Status {
             let attempt = &proxy["status"]["last_attempt"];
             let state = match (proxy["in_sync"] == true, proxy["error"].as_str(), attempt["error"].as_str()) {
                 (true, ..) => "in sync".to_owned(),
-                (false, Some(error), _) => format!("no answer: {error}"),
+                (false, Some(error), _) => format!("no response: {error}"),
                 (false, None, Some(error)) => {
                     format!("REFUSED, the previous revision stays in force: {error}")
                 }

@@ -15,7 +15,7 @@ namespaces:
       endpoint: \"embedded:memstore\"
 ";
 
-/// The file in this folder; both are made if they are not there, and nothing is changed that is.
+/// The file in this folder. Both are created if they do not exist; what exists is not changed.
 pub(super) fn at(folder: &Path) -> Result<PathBuf, ServerError> {
     let file = folder.join("prism.yaml");
     make(folder, &file).map_err(|error| {
@@ -33,7 +33,7 @@ fn make(folder: &Path, file: &Path) -> io::Result<()> {
     }
     fs::create_dir_all(folder)?;
     create(file, BEGIN)?;
-    // It is this machine's state, and no part of the project it lies in.
+    // It is this machine's state, not a part of the project around it.
     create(&folder.join(".gitignore"), "*\n")
 }
 

@@ -1,4 +1,4 @@
-//! Health as an HTTP page tells it: `/readyz` of any server, the only health that the admin has.
+//! Health over HTTP: `/readyz` of any server, the only health endpoint of the admin.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// The page that `text` names, if it is a URL with a path: `http://HOST:PORT` alone is a gRPC server.
+/// The endpoint that `text` names, if it is a URL with a path: `http://HOST:PORT` alone is a gRPC server.
 pub(super) fn of(text: &str) -> Option<Uri> {
     let uri: Uri = text.parse().ok()?;
     let is_page = uri.scheme_str() == Some("http") && uri.host().is_some() && uri.path() != "/";
     is_page.then_some(uri)
 }
 
-/// Asks once: any success is SERVING, 503 is NOT_SERVING.
+/// Queries it once: any success is SERVING, 503 is NOT_SERVING.
 pub(super) async fn ask(page: &Uri, limit: Duration) -> Result<ServingStatus, Failure> {
     let request = Request::get(page).body(Bytes::new());
     let request = request.map_err(|error| Failure::Usage(format!("{page}: {error}")))?;
@@ -28,7 +28,7 @@ pub(super) async fn ask(page: &Uri, limit: Duration) -> Result<ServingStatus, Fa
         Ok(answer) => Err(Failure::Refused {
             exit: Exit::Failed,
             code: Code::Unknown,
-            message: format!("{page} answers {}; every server of Prism has /readyz", answer.status()),
+            message: format!("{page} responded with {}; every Prism server has /readyz", answer.status()),
         }),
         Err(error) => Err(unreached(page, &error)),
     }
@@ -36,7 +36,7 @@ pub(super) async fn ask(page: &Uri, limit: Duration) -> Result<ServingStatus, Fa
 
 fn unreached(page: &Uri, error: &FetchError) -> Failure {
     let (code, message) = match error {
-        FetchError::TimedOut(_) => (Code::DeadlineExceeded, format!("{page} did not answer in time")),
+        FetchError::TimedOut(_) => (Code::DeadlineExceeded, format!("{page} did not respond in time")),
         FetchError::Connect(_) | FetchError::Lost(_) => (Code::Unavailable, format!("{page}: {error}")),
     };
     Failure::Refused { exit: Exit::Unavailable, code, message }

@@ -1,5 +1,4 @@
-//! The lines of an export, read by a thread of their own: a pipe may keep a reader waiting, and Ctrl-C is answered then,
-//! too.
+//! The lines of an export, read by a separate thread: a pipe may keep a reader waiting, and Ctrl-C must work then, too.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -8,11 +7,11 @@ use tokio::sync::mpsc::{Receiver, channel};
 use crate::dump::Line;
 use crate::failure::Failure;
 
-/// A line, and its length in bytes; or why there is none.
+/// A line and its length in bytes, or an error.
 pub(super) type Next = Result<(Line, u64), Failure>;
 
-/// Reads the lines of `from`, called `name`, behind the one with the key `start_after`; up to `ahead` before they are
-/// asked for. Ends at the first that is wrong.
+/// Reads the lines of `from`, called `name`, after the one with the key `start_after`, up to `ahead` lines in advance.
+/// Ends at the first invalid line.
 pub(super) fn read(
     name: String,
     start_after: Option<String>,
@@ -20,7 +19,7 @@ pub(super) fn read(
     ahead: usize,
 ) -> Receiver<Next> {
     let (send, lines) = channel(ahead);
-    // Ends with the input, or with the process: nothing can end a read that waits.
+    // Ends with the input or the process: a blocked read cannot be interrupted.
     std::thread::spawn(move || {
         let mut reader = Reader { name, from: BufReader::new(from), number: 0, behind: start_after };
         loop {
@@ -37,9 +36,9 @@ pub(super) fn read(
 struct Reader<R> {
     name: String,
     from: BufReader<R>,
-    /// Of the line last read, from 1.
+    /// The number of the last line read, from 1.
     number: u64,
-    /// The key of the line that comes before the first one to return.
+    /// The key of the line before the first one to return.
     behind: Option<String>,
 }
 
@@ -53,9 +52,7 @@ impl<R: Read> Reader<R> {
             let bytes = read.map_err(|error| Failure::file(&self.name, &error))?;
             if bytes == 0 {
                 return match &self.behind {
-                    Some(key) => {
-                        Err(Failure::File(format!("{}: there is no line with the key {key:?}", self.name)))
-                    }
+                    Some(key) => Err(Failure::File(format!("{}: no line has the key {key:?}", self.name))),
                     None => Ok(None),
                 };
             }

@@ -1,4 +1,4 @@
-//! `prism kv exists`: asks whether a key is there.
+//! `prism kv exists`: checks whether a key exists.
 
 use std::io::{self, Write};
 

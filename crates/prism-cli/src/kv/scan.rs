@@ -46,7 +46,7 @@ struct Key {
     key: String,
 }
 
-/// Sets the options that scans of both kinds have.
+/// Sets the options that both kinds of scan share.
 macro_rules! with_options {
     ($scan:expr, $options:expr, $timeout:expr) => {{
         let mut scan = $scan.limit($options.limit);
@@ -79,7 +79,7 @@ impl Scan {
     }
 }
 
-/// Prints what has arrived before it waits for more. On an error, what came before it is printed, too.
+/// Prints what has arrived before waiting for more. On an error, everything before it is printed, too.
 async fn print_all<A: Answer>(
     mut answers: impl Stream<Item = Result<A, Error>> + Unpin,
     mut output: Output,

@@ -17,7 +17,7 @@ pub(crate) struct Length {
     key: String,
 }
 
-/// How many values a list holds now.
+/// The current number of values in a list.
 #[derive(Serialize)]
 pub(super) struct Counted<'a> {
     pub(super) key: &'a str,

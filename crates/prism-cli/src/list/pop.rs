@@ -27,7 +27,7 @@ struct Popped<'a> {
 }
 
 impl Pop {
-    /// Pops with the given call, which tells the end of the list.
+    /// Pops with the given call, which determines the end of the list.
     pub(super) async fn run<M: Method<Output = Option<Bytes>>>(
         self,
         call: impl FnOnce(String) -> Call<M>,
@@ -48,7 +48,7 @@ fn base64_or_null<S: Serializer>(value: &Option<Bytes>, serializer: S) -> Result
 }
 
 impl Answer for Popped<'_> {
-    /// Nothing where nothing was popped: an empty value differs from it by the exit code.
+    /// Empty if nothing was popped: the exit code distinguishes that from an empty value.
     fn text(&self, out: &mut dyn Write, terminal: bool) -> io::Result<()> {
         match &self.value_base64 {
             Some(value) => write_raw(out, value, terminal),

@@ -21,7 +21,7 @@ pub(crate) struct Push {
 }
 
 impl Push {
-    /// Pushes with the given call, which tells the end of the list.
+    /// Pushes with the given call, which determines the end of the list.
     pub(super) async fn run<M: Method<Output = u64>>(
         self,
         call: impl FnOnce(String, Bytes) -> Call<M>,
