@@ -1,4 +1,4 @@
-"""A browser, and ways to use it as a person does: by what is written on things."""
+"""A browser, and ways to use it as a person does: by the text on things."""
 
 import pytest
 from selenium import webdriver
@@ -18,7 +18,7 @@ class Page:
         self.driver = driver
 
     def go(self, stack, path=""):
-        # Another hash alone would not load the page anew.
+        # Changing only the hash would not reload the page.
         self.driver.get("about:blank")
         self.driver.get(f"{stack.url}/#/{path}")
         return self.sees("main", "")
@@ -32,7 +32,7 @@ class Page:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def sees(self, selector, text):
-        """Waits for an element with this text in it."""
+        """Waits for an element that contains this text."""
         found = lambda: next((one for one in self.all(selector) if text in one.text and one.is_displayed()), None)  # noqa: E731
         try:
             return self.until(found)
@@ -41,13 +41,13 @@ class Page:
             raise AssertionError(f"no {selector} with {text!r} in:\n{shown}") from error
 
     def press(self, text, within=""):
-        """Presses the button or link that is called this."""
+        """Presses the button or link with this name."""
         called = lambda one: one.text == text or one.get_attribute("aria-label") == text  # noqa: E731
         named = lambda: next((one for one in self.all(f"{within} button, {within} a") if called(one) and one.is_displayed()), None)  # noqa: E731
         self.until(named).click()
 
     def field(self, label):
-        """The field that a label names."""
+        """The field with this label."""
         called = lambda: next((one for one in self.all("label") if one.text.startswith(label)), None)  # noqa: E731
         return self.driver.find_element(By.ID, self.until(called).get_attribute("for"))
 
@@ -61,7 +61,7 @@ class Page:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def complaints(self):
-        """What the browser's log holds beside answers that are no success, which the pages show themselves."""
+        """The browser's log, without responses other than success, which the pages show themselves."""
         return [entry for entry in self.driver.get_log("browser") if "Failed to load resource" not in entry["message"]]
 
 
@@ -69,7 +69,7 @@ class Page:
 def browser():
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
-    # Root has no sandbox, and a container little shared memory.
+    # Root has no sandbox, and a container has little shared memory.
     for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars", "--window-size=1280,900"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -80,7 +80,7 @@ def browser():
 
 @pytest.fixture
 def page(browser):
-    """A page; what it complained of fails the test."""
+    """A page; anything it logs fails the test."""
     page = Page(browser)
     page.complaints()
     yield page

@@ -14,7 +14,7 @@ BINARIES = Path(os.environ["PRISM_BINARIES"])
 
 
 class Process:
-    """A server that has said it is ready."""
+    """A server that has reported that it is ready."""
 
     def __init__(self, name, *flags):
         command = [BINARIES / name, *flags, "--log", "error"]
@@ -57,13 +57,13 @@ class Stack:
         self.folder.cleanup()
 
     def prism(self, *words, text=None):
-        """Runs the tool; what it printed."""
+        """Runs the tool and returns its output."""
         done = subprocess.run([BINARIES / "prism", *words], input=text, text=True, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def request(self, method, path, body=None, kind="application/json", token=None):
-        """Sends a request to the admin; the status and the body."""
+        """Sends a request to the admin and returns the status and the body."""
         headers = {"content-type": kind} if body is not None else {}
         if token:
             headers["authorization"] = f"Bearer {token}"

@@ -23,7 +23,7 @@ PAGES = {
     "audit": "audit",
 }
 
-# What has a vertical scrollbar though nothing limits its height.
+# Elements with a vertical scrollbar although nothing limits their height.
 SCROLLS = """
 return [...document.querySelectorAll("body *")].filter((one) => {
   const { overflowY, maxHeight } = getComputedStyle(one);
@@ -44,7 +44,7 @@ def test_every_page_fits_its_window(page, stack):
     load = subprocess.Popen([*command, "--duration", "10min"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         page.go(stack)
-        # Some points of the load make a line.
+        # A line needs several points of the load.
         page.until(lambda: any(path.get_attribute("d").count("L") >= 2 for path in page.all(".chart .line.one")))
         for theme in ("light", "dark"):
             page.driver.execute_script("localStorage.setItem('theme', arguments[0])", theme)

@@ -1,4 +1,4 @@
-"""What a deployment by `just up` is held to. Started by `run`, which prepares what this needs.
+"""The requirements for a deployment by `just up`. Started by `run`, which prepares what this needs.
 
 Each function below is a claim about the running system; they build on each other, in the order of `main`.
 """
@@ -26,12 +26,12 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("memstore", "proxy", "admin")
 IMAGE = "prism-deploy-test"
 IMAGE_BYTES_MAX = 25_000_000
-# How long anything is waited for, in seconds: far more than it takes, for a busy machine is no failure.
+# The limit of every wait, in seconds: far more than it takes, because a busy machine is not a failure.
 PATIENCE = 90
 
 
 def run(*command: str, check: bool = True, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs a command in the project; if it must succeed and does not, with what it said."""
+    """Runs a command in the project; if it must succeed but fails, exits with its output."""
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **(env or {})}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -49,7 +49,7 @@ def inspect(name: str) -> dict:
 
 
 class Stack:
-    """A project of compose's of this run's own."""
+    """A compose project of this run's own."""
 
     def __init__(self, name: str, folder: str, **variables: str) -> None:
         self.name = name
@@ -58,7 +58,7 @@ class Stack:
             "COMPOSE_PROJECT_NAME": name,
             "PRISM_IMAGE": IMAGE,
             "PRISM_SECRETS": str(self.secrets),
-            # Ports that the system chooses.
+            # Ports chosen by the system.
             "PRISM_PORT": "0",
             "PRISM_HTTP_PORT": "0",
             "PRISM_ADMIN_PORT": "0",
@@ -81,7 +81,7 @@ class Stack:
         return (self.secrets / "token").read_text().strip()
 
     def left(self) -> list[str]:
-        """What the engine has of this project."""
+        """This project's container, as the engine sees it."""
         mine = f"label=com.docker.compose.project={self.name}"
         return [
             *docker("ps", "--all", "--quiet", "--filter", mine).split(),
@@ -91,7 +91,7 @@ class Stack:
         ]
 
     def admin(self, method: str, path: str, body: object = None, token: str | None = None) -> tuple[int, dict]:
-        """Asks the admin; its status and answer."""
+        """Queries the admin; returns its status and response."""
         request = urllib.request.Request(f"http://{self.address('admin', 8090)}{path}", method=method)
         if token:
             request.add_header("authorization", f"Bearer {token}")
@@ -106,14 +106,14 @@ class Stack:
 
 
 def events(since: float, *filters: str) -> "subprocess.Popen[str]":
-    """The engine's events from a moment on, also those that are over."""
+    """The engine's events from a moment on, including past ones."""
     words = [word for given in filters for word in ("--filter", given)]
     command = ["docker", "events", "--since", f"{since:.3f}", "--format", "{{json .}}", *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def wait_for_events(since: float, wanted: set[tuple[str, str]], *filters: str) -> None:
-    """Waits until each of these (container's service, action) was seen."""
+    """Waits until each of these events (container's service, action) has occurred."""
     missing = set(wanted)
     with events(since, *filters) as process:
         alarm = threading.Timer(PATIENCE, process.kill)
@@ -166,7 +166,7 @@ def image_is_small_and_bare(_: Stack) -> None:
     exported = subprocess.run(["docker", "export", container], check=True, stdout=subprocess.PIPE).stdout
     docker("rm", container)
     files = {member.name: member for member in tarfile.open(fileobj=io.BytesIO(exported)) if not member.isdir()}
-    # These are the engine's own.
+    # The engine's own files.
     ours = {name for name in files if not re.match(r"(\.dockerenv$|etc/|dev/)", name)}
     servers = {f"bin/prism-{service}" for service in SERVICES}
     assert ours == {"bin/prism", *servers, "var/lib/prism/prism.yaml"}, ours
@@ -299,7 +299,7 @@ def refused(stack: Stack, *reasons: str) -> None:
 
 
 def units_of_systemd_are_sound(folder: str) -> None:
-    """They were started by systemd when they were written; this finds a directive that is misspelt or not known."""
+    """The units were started by systemd when they were written; this finds a directive that is misspelt or unknown."""
     copies = []
     for unit in sorted((ROOT / "deploy/systemd").glob("*.service")):
         text = unit.read_text()
@@ -314,7 +314,7 @@ def units_of_systemd_are_sound(folder: str) -> None:
 
 
 def main() -> None:
-    # The strictest: what the containers mount is readable for their user all the same.
+    # The strictest umask: the user of the containers can nevertheless read what they mount.
     os.umask(0o077)
     with tempfile.TemporaryDirectory() as folder:
         stack = Stack(f"prism-deploy-test-{os.getpid()}", folder)

@@ -13,7 +13,7 @@ from prism import PrismClient, SyncPrismClient
 
 from silent_gateway import SilentGateway
 
-# Seconds for calls that must not fail: a busy machine is no failure.
+# Seconds for calls that must not fail: a busy machine is not a failure.
 TIMEOUT = 60
 
 
@@ -36,7 +36,7 @@ def sync_client(address: str) -> Iterator[SyncPrismClient]:
 
 @pytest.fixture
 def key(address: str) -> Iterator[str]:
-    """A prefix that no other run uses. Keys that begin with it are removed afterwards, and the list of that name."""
+    """A prefix that no other run uses. Keys that begin with it, and the list of that name, are removed afterwards."""
     prefix = f"test-{uuid.uuid4()}:"
     yield prefix
     with SyncPrismClient(address, timeout=TIMEOUT) as client:
@@ -48,7 +48,7 @@ def key(address: str) -> Iterator[str]:
 
 @pytest.fixture
 def silent() -> Iterator[SilentGateway]:
-    """A gateway that accepts calls and does not answer them."""
+    """A gateway that accepts calls but does not respond."""
     with SilentGateway() as gateway:
         yield gateway
 
@@ -58,7 +58,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def python(address: str) -> Run:
-    """Runs a program in a Python process of its own; its address is in PRISM_ADDRESS."""
+    """Runs a program in a separate Python process, with the gateway's address in PRISM_ADDRESS."""
 
     def run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-W", "error", "-c", program, *arguments]

@@ -1,5 +1,5 @@
-"""A gateway that takes calls and leaves them unanswered, and tells which streams were reset. It speaks just enough
-HTTP/2 for that; a scan gets its headers and one entry first, and each connection sees data of its own epoch."""
+"""A gateway that accepts calls without responding, and records which streams were reset. It speaks just enough
+HTTP/2 for that; a scan gets its headers and one entry first, and each connection has its own epoch."""
 
 import contextlib
 import socket
@@ -39,12 +39,12 @@ class SilentGateway:
         self.begin_scans = False
 
     def asked(self) -> int:
-        """How many calls have come."""
+        """The number of calls received."""
         with self._lock:
             return len(self._asked)
 
     def reset(self) -> int:
-        """How many of them were reset."""
+        """The number of calls that were reset."""
         with self._lock:
             return len(self._reset)
 

@@ -127,7 +127,7 @@ async def test_silence_is_a_timeout_error(silent: SilentGateway) -> None:
 
 async def test_a_gateway_that_is_down_is_a_connection_error() -> None:
     with socket.socket() as bound:
-        # Nobody else takes the port, and nobody listens there.
+        # Nobody else can use the port, and nobody listens on it.
         bound.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{bound.getsockname()[1]}"
         async with PrismClient(address, timeout=60) as client:

@@ -1,4 +1,4 @@
-"""Event loops of every sort, and tasks that give up."""
+"""Event loops of every kind, and tasks that are cancelled."""
 
 import asyncio
 import gc
@@ -91,7 +91,7 @@ def test_threads_share_a_sync_client(sync_client: SyncPrismClient, key: str) -> 
 
 
 class NoReaderLoop(asyncio.SelectorEventLoop):
-    """A loop that cannot watch descriptors, as Windows' default."""
+    """A loop that cannot watch descriptors, like Windows' default."""
 
     def add_reader(self, fd: object, callback: object, *args: object) -> None:
         raise NotImplementedError
@@ -238,7 +238,7 @@ def test_a_loop_closed_with_calls_pending_is_collected(silent: SilentGateway) ->
     loop.run_until_complete(begin())
     loop.close()
     gone = weakref.ref(loop)
-    # The task that nobody awaits complains when it is collected; that is what is being done here.
+    # A task that nobody awaits complains when it is collected, which is what is tested here.
     assert future is not None
     future._log_destroy_pending = False  # type: ignore[attr-defined]
     del loop, future

@@ -1,4 +1,4 @@
-"""Forks, signals and exits: each program runs in a process of its own."""
+"""Forks, signals and exits: each program runs in a separate process."""
 
 import os
 import signal
@@ -173,7 +173,7 @@ def test_a_forked_child_is_told_what_it_cannot_use(silent: SilentGateway) -> Non
         assert process.wait(60) == 0
 
 
-# A shell that starts tests in the background has them ignore SIGINT.
+# A shell that starts tests in the background makes them ignore SIGINT.
 SYNC_WAIT = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -203,7 +203,7 @@ def test_ctrl_c_ends_a_sync_call_promptly(silent: SilentGateway) -> None:
         assert process.wait(60) == 0
 
 
-# The other thread begins once the call waits, and interrupts it when it has had many turns.
+# The other thread starts once the call waits, and interrupts it after many turns.
 SYNC_WAIT_BESIDE = """
 import signal, sys, threading, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -236,13 +236,13 @@ README = Path(__file__).parents[2] / "bindings" / "python" / "README.md"
 def test_the_example_of_the_readme_runs(python: Run, address: str) -> None:
     example = README.read_text().split("```python\n")[1].split("```")[0]
     assert "localhost:8980" in example
-    # A busy machine is no failure.
+    # A busy machine is not a failure.
     ran = python(example.replace("localhost:8980", address).replace("timeout=0.5", "timeout=60"))
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.splitlines() == ["b'alice'", "user:1 b'alice'", "b'first'", "missing KEY_NOT_FOUND"]
 
 
-# As the README has it.
+# As in the README.
 GEVENT = """
 from gevent import monkey
 monkey.patch_all()
@@ -276,7 +276,7 @@ def test_greenlets_call_at_once_by_gevents_thread_pool(silent: SilentGateway) ->
     assert (process.returncode, output, errors) == (0, "UNAVAILABLE\n" * 5, "")
 
 
-# Lets threads change places at every chance, also while the interpreter ends.
+# Lets threads switch at every opportunity, even while the interpreter ends.
 RESTLESS = "import sys; sys.setswitchinterval(1e-6)"
 
 EXITS = [
@@ -304,7 +304,7 @@ for _ in range(4):
     threading.Thread(target=load, daemon=True).start()
 client.keyvalue.exists("k")
 """,
-    # An event loop in a daemon thread, with a scan and calls under way.
+    # An event loop in a daemon thread, with a scan and calls in flight.
     """
 import asyncio, os, threading
 from prism import PrismClient, SyncPrismClient
@@ -319,7 +319,7 @@ async def load():
 threading.Thread(target=lambda: asyncio.run(load()), daemon=True).start()
 started.wait()
 """,
-    # Nothing but an import, and a client that never connects.
+    # Only an import, and a client that never connects.
     """
 from prism import PrismClient, SyncPrismClient
 clients = PrismClient("localhost:1"), SyncPrismClient("localhost:1")

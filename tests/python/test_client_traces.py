@@ -1,4 +1,4 @@
-"""OpenTelemetry spans of calls, as the application's own tracer provider gets them."""
+"""OpenTelemetry spans of calls, as the application's own tracer provider receives them."""
 
 import asyncio
 import gc
@@ -38,7 +38,7 @@ def said(span: ReadableSpan) -> dict[str, Any]:
 
 
 def codes(spans: InMemorySpanExporter) -> list[tuple[str, str | None, bool]]:
-    """The method of each span, how it ended, and whether that is a failure."""
+    """The method of each span, its status, and whether that is a failure."""
     return [
         (span.name.rpartition("/")[2], said(span).get("rpc.response.status_code"), not span.status.is_unset)
         for span in spans.get_finished_spans()

@@ -1,4 +1,4 @@
-//! An admin on a port of its own, with a file in a folder of its own.
+//! An admin on its own port, with a file in its own folder.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,7 @@ use crate::dev::{Ran, patience};
 use crate::http::{self, Answer};
 use crate::process::{Process, Proxy, command};
 
-/// A proxy that is not there: nothing listens on port 1.
+/// A missing proxy: nothing listens on port 1.
 pub const NO_PROXY: &str = "http://127.0.0.1:1";
 
 /// A running `prism-admin`.
@@ -19,7 +19,7 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Starts one without a proxy on a file of this text; `None`: there is no file.
+    /// Starts one without a proxy, on a file with this text; `None`: the file does not exist.
     ///
     /// # Panics
     /// It does not start.
@@ -136,13 +136,13 @@ impl Gateway {
         self.admin.address("http")
     }
 
-    /// The line that a write prints for the proxy when it has the change.
+    /// The line that a write prints for the proxy once it has applied the change.
     #[must_use]
     pub fn applied(&self) -> String {
         format!("  http://{}  applied\n", self.proxy.process.address("http"))
     }
 
-    /// A command of the tool that goes to this admin and this proxy.
+    /// A command of the tool that uses this admin and this proxy.
     #[must_use]
     pub fn prism(&self, words: &[&str]) -> Command {
         let mut prism = command("prism");
@@ -160,7 +160,7 @@ impl Gateway {
         Ran::of(&mut self.prism(words), b"")
     }
 
-    /// Runs a command of the tool for its JSON.
+    /// Runs a command of the tool with JSON output.
     ///
     /// # Panics
     /// It cannot be run.

@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status};
 pub use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 pub use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
-/// A span as it came.
+/// A received span.
 #[derive(Clone, Debug)]
 pub struct Span {
     /// Which service sent it.
@@ -33,13 +33,13 @@ pub struct Span {
     pub span_id: String,
     /// That of its parent; empty if it has none.
     pub parent: String,
-    /// Whether it says that the call failed.
+    /// Whether it marks the call as failed.
     pub failed: bool,
-    /// What else it says, numbers as text.
+    /// Its other attributes, with numbers as text.
     pub attributes: HashMap<String, String>,
 }
 
-/// A collector that takes spans until it is dropped.
+/// A collector that accepts spans until dropped.
 #[derive(Debug)]
 pub struct Collector {
     endpoint: String,
@@ -50,7 +50,7 @@ impl Collector {
     /// Starts one on the runtime of the test.
     ///
     /// # Panics
-    /// No port can be had.
+    /// No port is free.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port can be had");
         let endpoint = format!("http://{}", listener.local_addr().expect("a bound socket has an address"));

@@ -1,4 +1,4 @@
-//! Addresses where nobody listens, or nobody answers.
+//! Addresses where nothing listens, or nothing responds.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
 
-/// A TCP port that is bound and does not listen: connections to it are refused, and nobody else can take it.
+/// A TCP port that is bound but does not listen: connections to it are refused, and nobody else can use it.
 #[derive(Debug)]
 pub struct DeadAddress(OwnedFd);
 
 impl DeadAddress {
-    /// Takes one.
+    /// Reserves one.
     ///
     /// # Panics
-    /// No port can be had.
+    /// No port is free.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it takes a port of the system's")]
     pub fn new() -> Self {
@@ -24,10 +24,10 @@ impl DeadAddress {
         Self(socket)
     }
 
-    /// Where it is.
+    /// Its address.
     ///
     /// # Panics
-    /// The system does not know.
+    /// The system does not know it.
     #[must_use]
     pub fn address(&self) -> String {
         let address = getsockname(&self.0).expect("a bound socket has an address");
@@ -35,7 +35,7 @@ impl DeadAddress {
     }
 }
 
-/// A TCP port whose queue of connections is full and never taken from: attempts to connect to it stay without an answer.
+/// A TCP port whose connection queue is full and never drained: attempts to connect get no response.
 #[derive(Debug)]
 pub struct SilentAddress {
     port: u16,
@@ -44,10 +44,10 @@ pub struct SilentAddress {
 }
 
 impl SilentAddress {
-    /// Takes one on 127.0.0.1.
+    /// Reserves one on 127.0.0.1.
     ///
     /// # Panics
-    /// No port can be had, or the system answers for it.
+    /// No port is free, or the system responds for it.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it takes a port of the system's")]
     pub fn new() -> Self {

@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use crate::process::{Process, command};
 
-/// A running `prism dev` on ports of its own.
+/// A running `prism dev` on its own ports.
 #[derive(Debug)]
 pub struct Dev {
     /// The process.
     pub process: Process,
-    /// What it printed when it was ready.
+    /// What it printed once it was ready.
     pub ready: Value,
     folder: tempfile::TempDir,
 }
@@ -29,7 +29,7 @@ impl Dev {
         Self::with(&["--listen", "127.0.0.1:0"])
     }
 
-    /// Starts one with these flags, which say where to listen.
+    /// Starts one with these flags, which determine where to listen.
     ///
     /// # Panics
     /// It does not start, or its ready line is not JSON.
@@ -52,10 +52,10 @@ impl Dev {
         Self { process, ready, folder }
     }
 
-    /// The address that the ready line gives for `key` (`grpc`, `http`).
+    /// The address in the ready line under `key` (`grpc`, `http`).
     ///
     /// # Panics
-    /// It gives none.
+    /// The line has none.
     #[must_use]
     pub fn address(&self, key: &str) -> &str {
         self.ready[key].as_str().unwrap_or_else(|| panic!("{} has no address {key}", self.ready))
@@ -67,7 +67,7 @@ impl Dev {
         self.folder.path()
     }
 
-    /// A command of the tool that goes to this gateway.
+    /// A command of the tool that uses this gateway.
     #[must_use]
     pub fn prism(&self, words: &[&str]) -> Command {
         let mut prism = command("prism");
@@ -86,14 +86,14 @@ impl Dev {
     }
 }
 
-/// What gives a data command more time than its calls have by themselves, unless it says how much: a busy machine is no
-/// failure.
+/// Flags that give a data command more time than its calls have by default, unless it sets a timeout itself: a busy
+/// machine is not a failure.
 pub(crate) fn patience(words: &[&str]) -> &'static [&'static str] {
     let has_calls = matches!(words.first(), Some(&("kv" | "list" | "import" | "export" | "bench")));
     if has_calls && !words.contains(&"--timeout") { &["--timeout", "1min"] } else { &[] }
 }
 
-/// How a command ended, and what it said.
+/// How a command ended, and its output.
 #[derive(Debug)]
 pub struct Ran {
     /// The exit code.
@@ -116,12 +116,12 @@ impl Ran {
     /// Runs a command with this input.
     ///
     /// # Panics
-    /// It cannot be run, is killed by a signal, or says on standard error what is not UTF-8.
+    /// It cannot be run, is killed by a signal, or its standard error is not UTF-8.
     pub fn of(command: &mut Command, input: &[u8]) -> Self {
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.expect("the command can be started");
         let mut stdin = child.stdin.take().expect("stdin is piped");
-        // A command that does not read its input may end before all of it is written.
+        // A command that does not read its input may end before all of it has been written.
         let _ = stdin.write_all(input);
         drop(stdin);
         let output = child.wait_with_output().expect("the command can be waited for");
@@ -132,7 +132,7 @@ impl Ran {
         }
     }
 
-    /// Standard output as text, of a command that succeeded and said nothing on standard error.
+    /// Standard output as text; the command must have succeeded, with nothing on standard error.
     ///
     /// # Panics
     /// It did not.
@@ -142,7 +142,7 @@ impl Ran {
         std::str::from_utf8(&self.out).expect("this output is UTF-8")
     }
 
-    /// Standard output as one JSON object a line.
+    /// Standard output as JSON objects, one per line.
     ///
     /// # Panics
     /// It is anything else.
@@ -152,10 +152,10 @@ impl Ran {
         self.out.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(object).collect()
     }
 
-    /// What a command that was told `-o json` says on standard error: exactly one error.
+    /// The standard error of a command with `-o json`: exactly one error.
     ///
     /// # Panics
-    /// It says anything else.
+    /// It is anything else.
     #[must_use]
     pub fn error(&self) -> Value {
         let object: Value =

@@ -1,4 +1,4 @@
-//! A name with two addresses, for processes that are started with it: each gets a `/etc/hosts` of its own.
+//! A name with two addresses, for processes that are started with it: each gets its own `/etc/hosts`.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -27,10 +27,10 @@ pub struct Hosts {
 pub struct Port(SilentAddress);
 
 impl Hosts {
-    /// Makes the name.
+    /// Creates the name.
     ///
     /// # Panics
-    /// The process may not mount, or the system prefers the second address.
+    /// The process must not mount, or the system prefers the second address.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it makes a file")]
     pub fn new() -> Self {
@@ -45,7 +45,7 @@ impl Hosts {
         hosts
     }
 
-    /// A command for a binary of the workspace, which knows the name.
+    /// A command for a binary of the workspace that knows the name.
     #[must_use]
     pub fn command<A: AsRef<OsStr>>(&self, name: &str, args: impl IntoIterator<Item = A>) -> Command {
         without_variables(self.with(binary(name), args))
@@ -62,10 +62,10 @@ impl Hosts {
 }
 
 impl Port {
-    /// Takes one.
+    /// Reserves one.
     ///
     /// # Panics
-    /// No port can be had.
+    /// No port is free.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it takes a port of the system's")]
     pub fn new() -> Self {

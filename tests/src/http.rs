@@ -1,4 +1,4 @@
-//! HTTP/1.1, for the operators' ports: a GET, and requests of any kind.
+//! HTTP/1.1, for the operators' ports: GET requests, and requests of any kind.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 /// The status and the body.
 ///
 /// # Panics
-/// Nobody answers.
+/// Nothing responds.
 pub async fn get(address: &str, path: &str) -> (u16, String) {
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     let answer = exchange(address, &request).await;
@@ -15,19 +15,19 @@ pub async fn get(address: &str, path: &str) -> (u16, String) {
     (status, body.to_owned())
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// The head, as it came.
+    /// The head, unparsed.
     pub head: String,
     /// The body.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// The value of a header; its name is given in lower case.
+    /// The value of a header, by its lower-case name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
@@ -58,7 +58,7 @@ impl Answer {
 /// Sends a request of any kind; blocks.
 ///
 /// # Panics
-/// Nobody answers.
+/// Nothing responds.
 #[must_use]
 pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     use std::io::{Read as _, Write as _};
@@ -82,7 +82,7 @@ pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], b
 /// Sends bytes and reads until the other side closes.
 ///
 /// # Panics
-/// Nobody listens.
+/// Nothing listens.
 pub async fn exchange(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("somebody listens");
     stream.write_all(request.as_bytes()).await.expect("it reads");

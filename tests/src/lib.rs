@@ -1,8 +1,8 @@
-//! What the tests of the whole stack share: building and starting the real binaries ([`process`]), raw HTTP/2 for
-//! requests that no client would send ([`raw`]), plain HTTP ([`http`]), an admin ([`admin`]), a collector of traces ([`collector`]),
-//! the interface of the test plugin ([`echo`]), a call of it that stays under way ([`open`]), a connection that breaks
-//! off ([`relay`]), addresses where nobody listens or answers ([`dead`]), processes with mounts of their own ([`mounts`]), a name
-//! with two addresses ([`hosts`]), and a client that waits ([`client`]).
+//! What the whole-stack tests share: building and starting the real binaries ([`process`]), raw HTTP/2 for requests
+//! that no client would send ([`raw`]), plain HTTP ([`http`]), an admin ([`admin`]), a trace collector ([`collector`]),
+//! the test plugin's interface ([`echo`]), a call of it that stays in flight ([`open`]), a connection that breaks off
+//! ([`relay`]), addresses where nothing listens or responds ([`dead`]), processes with their own mounts ([`mounts`]), a
+//! name with two addresses ([`hosts`]), and a patient client ([`client`]).
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ pub mod process;
 pub mod raw;
 pub mod relay;
 
-/// A client for calls that must not fail: a busy machine is no failure.
+/// A client for calls that must not fail: a busy machine is not a failure.
 ///
 /// # Panics
-/// The address is none.
+/// The address is invalid.
 #[must_use]
 pub fn client(address: &str) -> Client {
     let client = Client::builder(address).timeout(Duration::from_secs(60)).build();

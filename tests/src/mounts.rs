@@ -1,8 +1,8 @@
-//! Processes with mounts of their own. Each gets a mount namespace, and a user namespace where that takes one, so that any
-//! user may run these tests, nothing of the machine changes and nothing is left to unmount.
+//! Processes with their own mounts. Each gets a mount namespace, and a user namespace if that requires one, so that any
+//! user may run these tests, nothing on the machine changes, and nothing is left to unmount.
 //!
-//! Some systems forbid that: a container without the capability, a kernel without user namespaces. There the tests of a file
-//! that needs mounts are ignored and counted as such; with the variable `CI` set they fail.
+//! Some systems forbid that: a container without the capability, a kernel without user namespaces. There, a file's
+//! tests that need mounts are counted as ignored; with the variable `CI` set, they fail.
 
 use std::ffi::OsStr;
 use std::process::{Command, ExitCode};
@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use libtest_mimic::{Arguments, Trial};
 
-/// The flags of `unshare` with which this user may mount; else why it may not.
+/// The flags of `unshare` with which this user can mount, or why it cannot.
 static FLAGS: LazyLock<Result<&'static [&'static str], String>> = LazyLock::new(|| {
     mounts_with(&["--mount"]).map(|()| &["--mount"][..]).or_else(|_| {
         const OWN_USERS: &[&str] = &["--map-root-user", "--mount"];
@@ -28,11 +28,11 @@ fn mounts_with(flags: &[&str]) -> Result<(), String> {
     if output.status.success() { Ok(()) } else { Err(said.trim().to_owned()) }
 }
 
-/// A command for a program, which a shell executes after `line`, such as `mount -t tmpfs tmpfs "$FOLDER"`, in namespaces of
-/// its own.
+/// A command for a program, which a shell executes after `line`, such as `mount -t tmpfs tmpfs "$FOLDER"`, in its own
+/// namespaces.
 ///
 /// # Panics
-/// This user may not mount.
+/// This user cannot mount.
 pub fn command_after<A: AsRef<OsStr>>(
     line: &str,
     program: impl AsRef<OsStr>,
@@ -51,7 +51,7 @@ pub fn run(tests: &[(&str, fn())]) -> ExitCode {
     let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
     let left_out = FLAGS.as_ref().err().filter(|_| !in_ci);
     if let Some(why) = left_out {
-        eprintln!("\n{} tests are not run, since this user may not mount: {why}", tests.len());
+        eprintln!("\n{} tests are not run, because this user cannot mount: {why}", tests.len());
         eprintln!("run them as root, or allow user namespaces (sysctl user.max_user_namespaces)");
     }
     let trial = |(name, test): &(&str, fn())| {

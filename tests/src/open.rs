@@ -1,4 +1,4 @@
-//! A call that is under way for as long as it is held.
+//! A call that stays in flight for as long as it is held.
 
 use futures_util::stream;
 use tokio::sync::mpsc;
@@ -8,7 +8,7 @@ use crate::echo::echo_interface_client::EchoInterfaceClient;
 use crate::echo::{EchoRequest, EchoResponse};
 use crate::process::Proxy;
 
-/// An open stream on a namespace of `echo-plugin`: one answer for each request.
+/// An open stream on a namespace of `echo-plugin`: one response for each request.
 #[derive(Debug)]
 pub struct Open {
     requests: mpsc::Sender<EchoRequest>,
@@ -31,22 +31,22 @@ impl Open {
         open
     }
 
-    /// A request that is answered once.
+    /// A request with one response.
     #[must_use]
     pub fn request(namespace: &str, payload: &str) -> EchoRequest {
         EchoRequest { namespace: namespace.into(), payload: payload.into(), repeat: 1, ..Default::default() }
     }
 
-    /// Shows that it goes on.
+    /// Verifies that it still works.
     ///
     /// # Panics
     /// It does not.
     pub async fn is_alive(&mut self) {
-        self.requests.send(Self::request("", "again")).await.expect("the call is under way");
+        self.requests.send(Self::request("", "again")).await.expect("the call is in flight");
         assert_eq!(self.answer().await.as_deref(), Some(&b"again"[..]));
     }
 
-    /// Sends no more, and shows that it ends well.
+    /// Sends no more, and verifies that it ends well.
     ///
     /// # Panics
     /// It does not.
@@ -57,7 +57,7 @@ impl Open {
     }
 
     async fn answer(&mut self) -> Option<Vec<u8>> {
-        let answer = self.answers.message().await.expect("the call is under way");
+        let answer = self.answers.message().await.expect("the call is in flight");
         answer.map(|answer| answer.payload.to_vec())
     }
 }

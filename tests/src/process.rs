@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::http;
 
-/// A process has this long to say that it is ready, or to end. Far more than it takes: a busy machine is no failure.
+/// How long a process may take to become ready, or to end. Far more than it takes: a busy machine is not a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The binaries of the workspace, built in the profile and target directory of the running test. `cargo test` in one
@@ -78,13 +78,13 @@ pub fn binary(name: &str) -> &'static Path {
     BINARIES.get(name).unwrap_or_else(|| panic!("the workspace has no binary {name}"))
 }
 
-/// A command for a binary of the workspace. Variables of Prism's that the caller's shell may hold are removed.
+/// A command for a binary of the workspace, without Prism's variables from the caller's shell.
 #[must_use]
 pub fn command(name: &str) -> Command {
     without_variables(Command::new(binary(name)))
 }
 
-/// The same, after a shell has run a line, such as `ulimit -n 64`.
+/// The same, after a shell has run a line such as `ulimit -n 64`.
 #[must_use]
 pub fn command_after(line: &str, name: &str) -> Command {
     let mut shell = Command::new("sh");
@@ -118,7 +118,7 @@ pub fn config(namespaces: &[(&str, &str)]) -> String {
     format!("namespaces:\n{sections}")
 }
 
-/// A running process. Ended when dropped; when the test fails, its log is shown.
+/// A running process. It is ended when dropped; if the test fails, its log is shown.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -135,7 +135,7 @@ impl Process {
     /// Starts a server with these arguments and waits for its ready line.
     ///
     /// # Panics
-    /// It ends, or prints something else, or nothing.
+    /// It ends, or prints something else or nothing.
     pub fn start<A: AsRef<OsStr>>(name: &str, args: impl IntoIterator<Item = A>) -> Self {
         Self::spawn(name, command(name).args(args))
     }
@@ -143,15 +143,15 @@ impl Process {
     /// Starts a server by a command and waits for its ready line.
     ///
     /// # Panics
-    /// It ends, or prints something else, or nothing.
+    /// It ends, or prints something else or nothing.
     pub fn spawn(name: &str, command: &mut Command) -> Self {
         Self::spawn_logging_to(Stdio::piped(), name, command)
     }
 
-    /// The same, with a standard error of the caller's.
+    /// The same, with the caller's standard error.
     ///
     /// # Panics
-    /// It ends, or prints something else, or nothing.
+    /// It ends, or prints something else or nothing.
     pub fn spawn_logging_to(stderr: Stdio, name: &str, command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
@@ -179,7 +179,7 @@ impl Process {
     /// The next line on standard output.
     ///
     /// # Panics
-    /// There is none in time.
+    /// No line is printed in time.
     pub fn next_line(&mut self) -> String {
         self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| {
             let why = match error {
@@ -190,10 +190,10 @@ impl Process {
         })
     }
 
-    /// The address that the ready line gives for `key` (`grpc`, `http`).
+    /// The address in the ready line under `key` (`grpc`, `http`).
     ///
     /// # Panics
-    /// It gives none.
+    /// The line has none.
     #[must_use]
     pub fn address(&self, key: &str) -> &str {
         let mut words = self.ready.split(' ');
@@ -208,20 +208,20 @@ impl Process {
         self.address("grpc")
     }
 
-    /// A figure without labels of its `/metrics`.
+    /// A metric without labels from its `/metrics`.
     ///
     /// # Panics
-    /// It has no such figure.
+    /// It has no such metric.
     pub async fn metric(&self, name: &str) -> f64 {
         let (_, page) = http::get(self.address("http"), "/metrics").await;
         let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
-        value.unwrap_or_else(|| panic!("{} has no figure {name}:\n{page}", self.name))
+        value.unwrap_or_else(|| panic!("{} has no metric {name}:\n{page}", self.name))
     }
 
-    /// Asks for a figure until it is as it should be.
+    /// Polls a metric until its value is right.
     ///
     /// # Panics
-    /// It is not in time.
+    /// It is not right in time.
     pub async fn until_metric(&self, name: &str, is_right: impl Fn(f64) -> bool) {
         let begun = Instant::now();
         loop {
@@ -242,16 +242,16 @@ impl Process {
     /// Sends a signal, unless it has ended.
     ///
     /// # Panics
-    /// It may not be signalled.
+    /// It cannot be signalled.
     pub fn signal(&mut self, signal: Signal) {
-        // A child that has been waited for is gone, and its number may be another's.
+        // A child that has been awaited is gone, and its pid may be another's.
         if matches!(self.child.try_wait(), Ok(None)) {
             let sent = kill_process(self.pid(), signal);
             sent.unwrap_or_else(|error| panic!("{} cannot be signalled: {error}", self.name));
         }
     }
 
-    /// Waits for its end, and until its log is whole.
+    /// Waits for its end, and until its log is complete.
     ///
     /// # Panics
     /// It does not end in time.
@@ -269,13 +269,13 @@ impl Process {
         if !matches!(self.child.try_wait(), Ok(None)) {
             return true;
         }
-        // A child that has not been waited for keeps its number, so that this is it and no other process.
+        // A child that has not been awaited keeps its pid, so this is it and no other process.
         let process = pidfd_open(self.pid(), PidfdFlags::empty()).expect("a child can be watched");
         let limit = Timespec::try_from(limit).expect("the limit is short");
         poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit)).expect("a child can be watched") > 0
     }
 
-    /// Its number.
+    /// Its pid.
     ///
     /// # Panics
     /// It has none.
@@ -284,7 +284,7 @@ impl Process {
         i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a pid")
     }
 
-    /// Kills it at once, as a crash would.
+    /// Kills it at once, like a crash.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -293,7 +293,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Two signals end a server without a drain, but with what it does at its exit, such as removing its socket.
+        // Two signals end a server without a drain, but with its clean-up, such as removing its socket.
         self.signal(Signal::TERM);
         self.signal(Signal::INT);
         self.ends_within(Duration::from_secs(5));
@@ -312,7 +312,7 @@ fn collect(from: impl Read, into: &Mutex<String>) {
     }
 }
 
-/// A proxy on ports of its own, and what it needs to live.
+/// A proxy on its own ports, and what it depends on.
 #[derive(Debug)]
 pub struct Proxy {
     /// The process.
@@ -339,7 +339,7 @@ impl Proxy {
         Self::with_flags(text, &[])
     }
 
-    /// Starts a proxy with the text of a configuration file and further flags.
+    /// Starts a proxy with the text of a configuration file and additional flags.
     ///
     /// # Panics
     /// It does not start.
@@ -348,7 +348,7 @@ impl Proxy {
         Self::spawn(text, command(PROXY).args(flags), Stdio::piped())
     }
 
-    /// Starts a proxy with the text of a configuration file by a command, with a standard error of the caller's.
+    /// Starts a proxy with the text of a configuration file by a command, with the caller's standard error.
     ///
     /// # Panics
     /// It does not start.
@@ -357,7 +357,7 @@ impl Proxy {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let file = folder.path().join(CONFIG);
         std::fs::write(&file, text).expect("the configuration can be written");
-        // A flag that stands twice is an error, so a command has its own `--listen`.
+        // A repeated flag is an error, so a command has its own `--listen`.
         if !command.get_args().any(|arg| arg == "--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }
@@ -365,7 +365,7 @@ impl Proxy {
         Self { process: Process::spawn_logging_to(stderr, PROXY, command), folder }
     }
 
-    /// Replaces the configuration file at one stroke.
+    /// Replaces the configuration file atomically.
     ///
     /// # Panics
     /// It cannot be written.
@@ -375,10 +375,10 @@ impl Proxy {
         std::fs::rename(new, self.folder().join(CONFIG)).expect("the configuration can be replaced");
     }
 
-    /// Replaces the configuration file and waits until the proxy has looked at it. Returns what the proxy says of it.
+    /// Replaces the configuration file and waits until the proxy has checked it. Returns the proxy's status.
     ///
     /// # Panics
-    /// The proxy does not look at it in time.
+    /// The proxy does not check it in time.
     pub async fn take(&self, text: impl AsRef<[u8]>) -> Value {
         let revision = format!("{:x}", Sha256::digest(text.as_ref()));
         self.write(text);
@@ -387,10 +387,10 @@ impl Proxy {
         status
     }
 
-    /// What `/config/status` says.
+    /// The content of `/config/status`.
     ///
     /// # Panics
-    /// It says no JSON.
+    /// It is not JSON.
     pub async fn status(&self, query: &str) -> Value {
         let (status, body) = http::get(self.process.address("http"), &format!("/config/status{query}")).await;
         assert_eq!(status, 200, "{body}");

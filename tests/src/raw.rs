@@ -1,4 +1,4 @@
-//! Raw HTTP/2: sends what no gRPC client would, and reads the answer as it comes.
+//! Raw HTTP/2: sends what no gRPC client would, and reads the response as it arrives.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use h2::client::SendRequest;
@@ -6,18 +6,18 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request, StatusCode};
 use tokio::net::TcpStream;
 
-/// A connection that stays open over any number of requests.
+/// A connection that stays open for any number of requests.
 #[derive(Debug)]
 pub struct Connection {
     send: SendRequest<Bytes>,
 }
 
-/// An answer with everything in it.
+/// A complete response.
 #[derive(Debug)]
 pub struct Answer {
     /// The HTTP status.
     pub http: StatusCode,
-    /// The head's headers, and the trailers over them.
+    /// The head's headers, overridden by the trailers.
     pub headers: HeaderMap,
     /// The messages, without their prefixes.
     pub messages: Vec<Bytes>,
@@ -27,11 +27,11 @@ impl Connection {
     /// Connects.
     ///
     /// # Panics
-    /// Nobody listens.
+    /// Nothing listens.
     pub async fn open(address: &str) -> Self {
         let stream = TcpStream::connect(address).await.expect("somebody listens");
         stream.set_nodelay(true).expect("TCP has the option");
-        // h2 takes half of the window as the budget for small frames that wait unread.
+        // h2 uses half of the window as the budget for small frames that wait unread.
         let mut http2 = h2::client::Builder::new();
         http2.initial_connection_window_size(16 << 20);
         let (send, driver) = http2.handshake(stream).await.expect("it speaks HTTP/2");
@@ -39,7 +39,7 @@ impl Connection {
         Self { send }
     }
 
-    /// Sends a gRPC request with further headers and a body in pieces, each its own DATA frame.
+    /// Sends a gRPC request with additional headers and a body in pieces, each its own DATA frame.
     ///
     /// # Panics
     /// The connection is gone.
@@ -63,7 +63,7 @@ impl Connection {
         let (response, mut stream) =
             send.send_request(request, pieces.is_empty()).expect("the connection lives");
         for (index, piece) in pieces.iter().enumerate() {
-            // A server may answer before it has read all.
+            // A server may respond before it has read everything.
             let _ = stream.send_data(Bytes::copy_from_slice(piece), index + 1 == pieces.len());
         }
         let (head, mut body) = response.await.expect("there is an answer").into_parts();
@@ -99,7 +99,7 @@ impl Answer {
     /// The code and the reason of a failed call.
     ///
     /// # Panics
-    /// It did not fail, or without a reason of Prism's.
+    /// It did not fail, or has no reason of Prism's.
     #[must_use]
     pub fn refusal(&self) -> (tonic::Code, prism_proto::Error) {
         let status = self.status().unwrap_or_else(|| panic!("no gRPC status: {self:?}"));

@@ -1,11 +1,11 @@
-//! Connections that break off, or stand still, at a known place.
+//! Connections that break off, or stall, at a known point.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Passes connections on to `target` until `bytes` have come back over all of them; from then on each is cut. The
-/// address to connect to.
+/// Forwards connections to `target` until `bytes` have come back over all of them; from then on each is cut. Returns
+/// the address to connect to.
 ///
 /// # Panics
 /// No address is free.
@@ -14,19 +14,19 @@ pub fn cut_after(target: &str, bytes: usize) -> String {
     start(target, bytes, |_| ())
 }
 
-/// The same, but from then on nothing comes back, and no connection ends.
+/// The same, but from then on nothing comes back and no connection ends.
 ///
 /// # Panics
 /// No address is free.
 #[must_use]
 pub fn silent_after(target: &str, bytes: usize) -> String {
     start(target, bytes, |client| {
-        // Until the client has gone.
+        // Until the client has left.
         while client.read(&mut [0]).is_ok_and(|read| read > 0) {}
     })
 }
 
-/// Passes on, and does this with a client's connection before it is cut.
+/// Forwards connections, and calls `at_the_end` with a client's connection before it is cut.
 fn start(target: &str, bytes: usize, at_the_end: fn(&mut TcpStream)) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("an address is free");
     let address = listener.local_addr().expect("it is bound").to_string();

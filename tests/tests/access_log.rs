@@ -1,4 +1,4 @@
-//! The proxy's access log: a line for each call where it is asked for, and for a slow one.
+//! The proxy's access log: a line for each call if enabled, and for a slow one.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

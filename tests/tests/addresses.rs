@@ -1,4 +1,4 @@
-//! A name of which one address does not answer and another does: whatever connects reaches it in time.
+//! A name with one address that does not respond and one that does: whatever connects reaches it in time.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     ])
 }
 
-/// A store, which is known by the name only.
+/// A store that is known only by the name.
 struct Store {
     hosts: Hosts,
     port: Port,
@@ -33,7 +33,7 @@ impl Store {
         Self { hosts, port, _process: process }
     }
 
-    /// Runs the tool with these words, and with the time limits that it has by itself.
+    /// Runs the tool with these words and its default timeouts.
     fn run(&self, words: &[&str]) -> Ran {
         Ran::of(&mut self.hosts.command("prism", words), b"")
     }
@@ -62,7 +62,7 @@ fn a_load_is_put_on_it() {
     assert_eq!((&figures["requests"], &figures["errors"]), (&json!(100), &json!({})), "{figures}");
 }
 
-/// The case makes bare connections, the suite channels.
+/// The case makes bare connections, the suite uses channels.
 fn it_is_conformant() {
     let store = Store::start();
     let run = store.run(&["conformance", &store.port.name(), "--case", "wire/http1"]);

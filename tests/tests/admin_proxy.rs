@@ -1,4 +1,4 @@
-//! A write of the admin's reaches the proxy before it is answered, and no call suffers.
+//! A write through the admin reaches the proxy before the response, and no call suffers.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,7 +15,7 @@ fn memstore() -> Process {
     Process::start("prism-memstore", ["--listen", "127.0.0.1:0"])
 }
 
-/// Sends JSON to the admin while the client's tasks go on.
+/// Sends JSON to the admin while the client's tasks run.
 async fn send(gateway: &Gateway, method: &'static str, path: &str, body: &str) -> Answer {
     let (address, path, body) = (gateway.http().to_owned(), path.to_owned(), body.to_owned());
     let headers = [("content-type", "application/json")];
@@ -118,7 +118,7 @@ fn a_newer_revision_that_came_after_the_change_is_the_change() {
     };
     let answers: Vec<_> = std::thread::scope(|scope| {
         let writers: Vec<_> = (0..20).map(|number| scope.spawn(move || create(number))).collect();
-        // The proxy sees none but the last.
+        // The proxy sees only the last one.
         while std::fs::read_to_string(&file).unwrap().matches("name: n").count() < 20 {
             std::thread::yield_now();
         }

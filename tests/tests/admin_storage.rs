@@ -24,14 +24,14 @@ fn main() -> ExitCode {
     ])
 }
 
-/// An admin, with mounts that only it has.
+/// An admin with its own mounts.
 struct Admin {
     process: Process,
     folder: TempDir,
 }
 
 impl Admin {
-    /// Starts one on `disk/prism.yaml`, after a line of a shell has mounted. Beside the folder `disk` lies a file `text`.
+    /// Starts one on `disk/prism.yaml`, after a shell line has mounted it. Beside the folder `disk` is a file `text`.
     fn after(mount: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let disk = folder.path().join("disk");
@@ -46,7 +46,7 @@ impl Admin {
         Self { process: Process::spawn("prism-admin", &mut command), folder }
     }
 
-    /// Its folder, as it sees it itself.
+    /// Its folder, as the admin sees it.
     fn disk(&self) -> PathBuf {
         let root = format!("/proc/{}/root", self.process.pid().as_raw_nonzero());
         Path::new(&root).join(self.folder.path().strip_prefix("/").unwrap()).join("disk")

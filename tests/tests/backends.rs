@@ -1,4 +1,4 @@
-//! Backends that are dead, die or come back: a state of their namespaces, and of no others.
+//! Backends that are dead, die or come back: a state of their own namespaces and of no others.
 
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ async fn a_dead_backend_fails_its_own_namespace_at_once_and_no_other() {
         assert_eq!(error.fact("namespace"), Some("lost"));
         assert!(error.retry_delay.is_some());
     }
-    // So many connection attempts with any wait in them would take longer.
+    // With any wait in them, this many connection attempts would take longer.
     assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     assert_eq!(raw.call(GET, &[], &[&get("default")]).await.refusal().0, Code::NotFound);
 }
@@ -60,7 +60,7 @@ async fn start_order_does_not_matter() {
 
     let _memstore = Process::start("prism-memstore", ["--listen", &address]);
     let found = async {
-        // The proxy looks again by itself.
+        // The proxy reconnects by itself.
         while keyvalue.set("k", "v").await.is_err() {}
         keyvalue.get("k").await.unwrap()
     };
@@ -107,11 +107,11 @@ async fn a_call_in_flight_when_its_backend_dies_may_have_been_applied() {
     assert_eq!(error.fact("applied"), Some(Applied::Maybe.as_str()));
 }
 
-/// What comes to a backend that allows two calls at once on a connection.
+/// What a backend receives that allows two concurrent calls on a connection.
 enum Seen {
     /// A connection, by its number.
     Connection(usize),
-    /// A Get on one, to be answered.
+    /// A Get on a connection, to be answered.
     Get(usize, SendResponse<Bytes>),
 }
 
@@ -160,14 +160,14 @@ async fn a_connection_is_filled_before_another_is_used() {
     let mut next =
         async || tokio::time::timeout(Duration::from_secs(60), seen.recv()).await.unwrap().unwrap();
 
-    // The backend's limit comes before its first answer.
+    // The backend's limit arrives before its first response.
     let first = get();
     assert!(matches!(next().await, Seen::Connection(0)));
     let Seen::Get(0, mut respond) = next().await else { panic!("the first call is on the first connection") };
     answer(&mut respond, Code::NotFound);
     assert_eq!(first.await.unwrap(), ErrorKind::NotFound);
 
-    // One call more than it allows waits there, and has another connection made.
+    // One more call than it allows waits there, and causes another connection.
     let calls = [get(), get(), get()];
     let (mut connections, mut held) = (1, Vec::new());
     while (connections, held.len()) != (2, 2) {
@@ -186,7 +186,7 @@ async fn a_connection_is_filled_before_another_is_used() {
         assert_eq!(call.await.unwrap(), ErrorKind::NotFound);
     }
 
-    // With both to choose from, two calls at once share the first.
+    // With both to choose from, two concurrent calls share the first.
     let (calls, mut held) = ([get(), get()], Vec::new());
     while held.len() < calls.len() {
         let Seen::Get(0, respond) = next().await else { panic!("the first connection has room") };

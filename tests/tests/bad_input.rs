@@ -1,5 +1,5 @@
-//! Requests that break a rule: what is answered, straight from the plugin, through the proxy and embedded in it, and
-//! that nothing is lost by them.
+//! Requests that break a rule: the response, directly from the plugin, through the proxy and embedded in it, and that
+//! they destroy nothing.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -32,20 +32,20 @@ impl Stack {
         Self { memstore, proxy, embedding }
     }
 
-    /// The ways to data: straight, through a proxy, and embedded in one. A rule must hold on all.
+    /// The paths to data: direct, through a proxy, and embedded in one. A rule must hold on all of them.
     fn addresses(&self) -> [&str; 3] {
         [self.memstore.grpc(), self.proxy.grpc(), self.embedding.grpc()]
     }
 }
 
-/// A request without an answer to look at but its refusal.
+/// A request whose response must be a refusal.
 async fn refused(answer: Answer, code: Code, reason: ErrorReason) -> prism_proto::Error {
     let (actual, error) = answer.refusal();
     assert_eq!((actual, error.reason), (code, reason), "{error}");
     error
 }
 
-/// Sends the same broken call every way, and then a good one on the same connection.
+/// Sends the same broken call on every path, and then a good one on the same connection.
 async fn all_refuse(
     path: &str,
     pieces: &[&[u8]],
@@ -241,7 +241,7 @@ async fn http_1_is_told_what_the_port_speaks() {
         let (status, body) = http::get(address, "/").await;
         assert_eq!(status, 400);
         assert!(body.contains("speaks gRPC"), "{body}");
-        // Anything else is closed without a word.
+        // Anything else is closed silently.
         assert_eq!(http::exchange(address, "\u{16}\u{3}\u{1}").await, "");
     }
 }
@@ -273,7 +273,7 @@ async fn a_thousand_calls_at_once_on_one_connection_are_answered() {
     let stack = Stack::start();
     for address in stack.addresses() {
         let connection = Connection::open(address).await;
-        // The end of the stream comes in a frame of its own, as most clients send it.
+        // The end of the stream arrives in its own frame, as most clients send it.
         let request = set(|_| {});
         let pieces: [&[u8]; 2] = [&request, b""];
         for _ in 0..5 {

@@ -1,4 +1,4 @@
-//! `prism bench`: what it prints, leaves behind and ends with. How fast anything is, no test asks.
+//! `prism bench`: what it prints, leaves behind and ends with. No test checks how fast anything is.
 
 use std::net::TcpListener;
 use std::process::Stdio;
@@ -8,13 +8,13 @@ use prism_e2e::process::{Process, command};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-/// Runs a small load whose figures are JSON.
+/// Runs a small load with JSON output.
 fn bench(dev: &Dev, words: &[&str]) -> Ran {
     let common = ["bench", "-o", "json", "--warmup", "0s", "--connections", "2", "--streams", "4"];
     dev.run(&[&common, words].concat())
 }
 
-/// The figures of a load that went well.
+/// The figures of a successful load.
 fn figures(dev: &Dev, words: &[&str]) -> Value {
     let ran = bench(dev, words);
     let told: [Value; 1] = ran.json().try_into().unwrap_or_else(|_| panic!("{ran:?}"));
@@ -255,7 +255,7 @@ fn an_interrupt_ends_it_early_with_its_figures() {
     let dev = Dev::start();
     let words = ["bench", "-o", "json", "--duration", "1h", "--prefix", "load:", "--warmup", "0s"];
     let running = dev.prism(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Once it has stored a key, it knows what to do with signals.
+    // Once it has stored a key, it handles signals.
     while dev.run(&["kv", "count", "load:"]).text() == "0\n" {}
     let pid = i32::try_from(running.id()).ok().and_then(Pid::from_raw).unwrap();
     kill_process(pid, Signal::INT).unwrap();
@@ -277,7 +277,7 @@ fn interrupts_end_it_although_the_server_is_silent() {
         .stderr(Stdio::null());
     let mut running = running.spawn().unwrap();
     let pid = i32::try_from(running.id()).ok().and_then(Pid::from_raw).unwrap();
-    // Once it has connected, it knows what to do with signals.
+    // Once it has connected, it handles signals.
     let (_connection, _) = silent.accept().unwrap();
     let status = loop {
         kill_process(pid, Signal::INT).unwrap();

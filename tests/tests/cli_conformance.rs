@@ -1,4 +1,4 @@
-//! `prism conformance`: what it prints and ends with. What the cases check is tested where they are written.
+//! `prism conformance`: what it prints and ends with. What the cases check is tested with the suite.
 
 use std::ffi::OsStr;
 
@@ -26,8 +26,7 @@ fn a_conformant_server_ends_with_0_and_tells_each_case() {
     assert_eq!(dev.run(&["kv", "count"]).text(), "0\n", "the cases remove what they write");
 }
 
-/// Only what is the proxy's own tells it from the plugin behind it: which namespaces there are, its health and its
-/// reflection.
+/// Only the proxy's own parts distinguish it from the plugin behind it: its namespaces, its health and its reflection.
 #[test]
 fn a_plugin_is_as_conformant_through_the_proxy() {
     let plugin = Process::start("prism-memstore", ["--listen", "127.0.0.1:0"]);

@@ -16,7 +16,7 @@ async fn the_ready_line_is_json_and_true() {
     assert_eq!(ready["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(ready["memory_limit_bytes"], 1 << 30);
     assert!(ready["pid"].is_u64(), "{ready}");
-    // At once, without a try more: the line was the promise.
+    // Immediately, without a retry: the line promised it.
     assert_eq!(http::get(dev.address("http"), "/readyz").await, (200, "ok\n".into()));
     assert_eq!(dev.run(&["health"]).text(), "SERVING\n");
 }

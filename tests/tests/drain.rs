@@ -1,5 +1,5 @@
-//! How a server goes out of service: with a delay in which it still serves, by one signal or several, and with clients that do
-//! not take part.
+//! How a server goes out of service: with a delay in which it still serves, by one signal or several, and with clients
+//! that do not cooperate.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -17,7 +17,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-/// A status that changes as the server's.
+/// The server's health status, as it changes.
 async fn watch(address: &str) -> tonic::Streaming<tonic_health::pb::HealthCheckResponse> {
     let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
     let mut watch =
@@ -26,7 +26,7 @@ async fn watch(address: &str) -> tonic::Streaming<tonic_health::pb::HealthCheckR
     watch
 }
 
-/// Waits for the end on another thread, for what the clients do in a drain runs on this one.
+/// Waits for the end on another thread, because the clients' part in a drain runs on this one.
 async fn exit_code(mut process: Process) -> Option<i32> {
     tokio::task::spawn_blocking(move || process.wait().code()).await.unwrap()
 }
@@ -92,9 +92,9 @@ async fn an_interrupt_cuts_the_drain() {
 fn a_client_that_answers_nothing_does_not_hold_up_the_drain() {
     let mut memstore = Process::start("prism-memstore", ["--listen", "127.0.0.1:0", "--drain-timeout", "1h"]);
     let mut silent = TcpStream::connect(memstore.grpc()).unwrap();
-    // The preface, and SETTINGS without a setting.
+    // The preface, and empty SETTINGS.
     silent.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
-    // The server's SETTINGS: it has begun to serve.
+    // The server's SETTINGS: it has started to serve.
     silent.read_exact(&mut [0; 9]).unwrap();
     memstore.signal(Signal::TERM);
     assert_eq!(memstore.wait().code(), Some(0));

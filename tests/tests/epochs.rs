@@ -1,4 +1,4 @@
-//! A scan shows which data it reads, so that one whose store lost its data meanwhile does not end as if it were complete.
+//! A scan shows which data it reads, so that it does not seem complete if its store has lost its data meanwhile.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,10 +11,10 @@ use prism_e2e::raw::Connection;
 use prism_proto::EPOCH_HEADER;
 use serde_json::{Value, json};
 
-/// An empty message: a scan of all of the namespace `default`.
+/// An empty message: a scan of the whole namespace `default`.
 const EVERYTHING: [u8; 5] = [0; 5];
 
-/// The epoch that both kinds of scans are answered with, if any.
+/// The epoch in the responses of both kinds of scans, if any.
 async fn epoch(address: &str) -> Option<String> {
     let connection = Connection::open(address).await;
     let mut told = Vec::new();
@@ -46,7 +46,7 @@ async fn each_way_to_a_store_shows_its_epoch() {
     assert_eq!(epoch(unable.grpc()).await, None, "it declares none");
 }
 
-/// Nobody else can take the path of its socket while it is down.
+/// Nobody else can use the path of its socket while it is down.
 #[test]
 fn an_export_from_a_store_that_restarted_is_not_complete() {
     let folder = tempfile::tempdir().unwrap();
@@ -54,7 +54,7 @@ fn an_export_from_a_store_that_restarted_is_not_complete() {
     let start = || Process::start("prism-memstore", ["--listen", &address]);
     let mut store = start();
     let proxy = Proxy::start(&[("default", &address)]);
-    // Far more than fits between the store and a reader who has stopped.
+    // Far more than fits between the store and a reader that has stopped.
     let value = "AAAA".repeat(250_000);
     let lines: String =
         (10..50).map(|key| format!("{{\"key\":\"{key}\",\"value_base64\":\"{value}\"}}\n")).collect();

@@ -1,4 +1,4 @@
-//! The proxy forwards every interface, known or not, untouched.
+//! The proxy forwards every interface, known or not, unmodified.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -103,14 +103,14 @@ async fn the_deadline_is_passed_on_and_kept() {
     timed.set_timeout(Duration::from_secs(100));
     let seen = stack.client.unary(timed).await.unwrap().into_inner().metadata;
     let passed_on = seen.lines().find_map(|line| line.strip_prefix("grpc-timeout: ")).unwrap();
-    // What is left is rounded up, by 1 % at most.
+    // The time left is rounded up, by at most 1 %.
     let seconds = match passed_on.strip_suffix('m') {
         Some(millis) => millis.parse::<u64>().unwrap() / 1000,
         None => passed_on.strip_suffix('S').unwrap().parse().unwrap(),
     };
     assert!((90..=100).contains(&seconds), "{passed_on}");
 
-    // tonic's client keeps the deadline itself too; only raw HTTP/2 shows what the proxy does.
+    // tonic's client enforces the deadline, too; only raw HTTP/2 shows what the proxy does.
     let raw = raw::Connection::open(stack.proxy.grpc()).await;
     let hanging = framed(&EchoRequest { hang: true, ..request("x") });
     let answer = raw.call(UNARY, &[("grpc-timeout", "50m")], &[&hanging]).await;
@@ -126,14 +126,14 @@ async fn a_unary_call_without_a_deadline_gets_the_namespaces() {
         plugin.grpc()
     ));
     let raw = raw::Connection::open(proxy.grpc()).await;
-    // Known to be unary once the plugin's reflection has told.
+    // Known to be unary once the plugin's reflection has responded.
     let mut answered = false;
     while !answered {
         let seen = raw.call(UNARY, &[], &[&framed(&request("x"))]).await;
         let echoed = seen.messages.first().map(|message| EchoResponse::decode(message.clone()).unwrap());
         answered = match echoed {
             Some(echoed) => echoed.metadata.contains("grpc-timeout"),
-            // A plugin that was slower than the 50 ms; only they can have ended the call.
+            // The plugin was slower than the 50 ms; only they can have ended the call.
             None => seen.refusal().0 == Code::DeadlineExceeded,
         };
     }
@@ -150,7 +150,7 @@ async fn a_call_that_the_client_gives_up_is_given_up_at_the_plugin() {
     while stack.client.unary(request("x")).await.unwrap().into_inner().hanging == 0 {}
     hanging.abort();
     assert!(hanging.await.unwrap_err().is_cancelled(), "it hangs");
-    // The reset travels by itself; it arrives, or this test never ends.
+    // The reset travels on its own; it arrives, or this test never ends.
     while stack.client.unary(request("x")).await.unwrap().into_inner().abandoned == 0 {}
 }
 
@@ -171,7 +171,7 @@ async fn gzip_is_routed_and_other_compression_is_refused() {
     assert_eq!((code, error.reason), (Code::Unimplemented, ErrorReason::CompressionUnsupported));
     assert_eq!(answer.headers["grpc-accept-encoding"], "identity,gzip");
 
-    // Without grpc-encoding nobody can know how it is compressed.
+    // Without grpc-encoding, nobody can know how it is compressed.
     let answer = raw.call(UNARY, &[], &[&framed_packed]).await;
     assert_eq!(answer.refusal().1.reason, ErrorReason::MalformedRequest);
 }
@@ -211,7 +211,7 @@ async fn an_interface_that_the_plugin_does_not_list_is_refused_without_asking_it
     let raw = raw::Connection::open(stack.proxy.grpc()).await;
     let get = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Get";
     let refusal = loop {
-        // Until the reflection has answered, calls are forwarded, and the plugin says that it has no such method.
+        // Until reflection has responded, calls are forwarded, and the plugin reports that it has no such method.
         let (code, error) = raw.call(get, &[], &[&framed(&request("x"))]).await.refusal();
         if code != Code::Unimplemented {
             break (code, error);

@@ -25,15 +25,15 @@ const SET: &str = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Set";
 const POP: &str = "/prism.interfaces.list.ListBasicInterface/PopLeft";
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 const WATCH: &str = "/grpc.health.v1.Health/Watch";
-/// How a GOAWAY frame without a word begins, from its length on.
+/// The start of a GOAWAY frame without debug data, from its length on.
 const GOAWAY: &[u8] = &[0, 0, 8, 7, 0, 0];
 const MIB: usize = 1 << 20;
 
-/// A connection whose calls are held half way.
+/// A connection whose calls are kept incomplete.
 struct Holder(SendRequest<Bytes>);
 
 impl Holder {
-    /// Connects; the server may send so much ahead on each stream.
+    /// Connects; the server may send this much ahead on each stream.
     async fn open(address: &str, window_bytes: u32) -> Self {
         Self::over(TcpStream::connect(address).await.unwrap(), window_bytes).await
     }
@@ -60,7 +60,7 @@ impl Holder {
         send.send_request(request.body(()).unwrap(), false).unwrap()
     }
 
-    /// Begins a call with a message and leaves it open.
+    /// Starts a call with a message and leaves it open.
     async fn hold(&self, path: &str, message: Bytes) -> (ResponseFuture, SendStream<Bytes>) {
         let (response, mut stream) = self.begin(path, &[]).await;
         stream.send_data(message, false).unwrap();
@@ -105,7 +105,7 @@ async fn answers_that_nobody_reads_are_bounded_and_refuse_their_holder_alone() {
     for _ in 0..64 {
         answers.push(holder.call(GET, get("k")).await);
     }
-    // The first ones have begun; those that the share has no room for are refused once they have waited for it.
+    // The first ones have begun; those that exceed the share are refused once they have waited for room.
     let (code, error) = reason(answers.pop().unwrap()).await;
     assert_eq!((code, error.reason), (Code::ResourceExhausted, ErrorReason::AnswerBudget));
     assert_eq!((error.fact("applied"), error.fact("limit")), (Some("no"), Some("8388608")));
@@ -128,7 +128,7 @@ async fn a_slow_reader_has_no_place_at_the_backend() {
     for answer in &mut answers {
         answer.await.unwrap();
     }
-    // All of them have been read on into the proxy.
+    // The proxy has read all of them.
     memstore.until_metric("prism_answer_bytes", |bytes| bytes == 0.0).await;
     memstore.until_metric("prism_calls_in_flight", |calls| calls == 0.0).await;
     assert!(proxy.process.metric("prism_answer_bytes").await >= 16.0 * MIB as f64);
@@ -154,7 +154,7 @@ async fn bytes_that_inflate_count_as_what_they_become() {
         stream.send_data(message.clone().into(), false).unwrap();
         calls.push((response, stream));
     }
-    // Each has sent some kilobytes, and none has ended: two fit inflated, and the third does not.
+    // Each has sent some kilobytes, and none has ended: two fit when inflated, the third does not.
     let (code, error) = reason(calls.pop().unwrap().0).await;
     assert_eq!((code, error.reason), (Code::ResourceExhausted, ErrorReason::TooManyInFlight));
     assert_eq!((error.fact("limit"), error.fact("applied")), (Some("8388608"), Some("no")));
@@ -201,7 +201,7 @@ async fn a_request_counts_by_what_has_come() {
     for address in [memstore.grpc(), proxy.grpc()] {
         let holder = Holder::open(address, 65_535).await;
         let mut held = Vec::new();
-        // Announced as 4 MiB each, of which a byte comes.
+        // Announced as 4 MiB each, of which one byte arrives.
         for _ in 0..200 {
             held.push(holder.hold(SET, Bytes::from_static(&[0, 0, 0x3f, 0xff, 0xff, 10])).await);
         }
@@ -249,7 +249,7 @@ async fn a_call_that_is_reset_before_its_end_is_not_applied() {
                 assert!(response.await.is_err());
             }
         }
-        // On the same connection, so behind all of them.
+        // On the same connection, and therefore after all of them.
         holder.call(CHECK, framed(&[])).await.await.unwrap();
         assert_eq!(other.list().pop_left("q").await.unwrap().unwrap(), "kept");
         assert!(!other.keyvalue().exists("k").await.unwrap());
@@ -305,7 +305,7 @@ async fn a_rate_is_judged_when_the_message_is_there() {
     );
     let holder = Holder::open(proxy.grpc(), 65_535).await;
     let (response, mut stream) = holder.begin(SET, &[]).await;
-    // Its head has come before the call that takes the second's share.
+    // Its head arrives before the call that uses up the second's share.
     client(proxy.grpc()).keyvalue().set("other", "v").await.unwrap();
     stream.send_data(set(b"v".to_vec()), true).unwrap();
     let (_, error) = reason(response).await;
@@ -320,7 +320,7 @@ async fn a_client_that_resets_too_much_is_closed_and_no_other() {
     for process in [&memstore, &proxy.process] {
         let other = Holder::open(process.grpc(), 65_535).await;
         let mut holder = Holder::open(process.grpc(), 65_535).await;
-        // Until the connection is closed. What it says of that may be lost: the client goes on to send.
+        // Until the connection is closed. The reason may be lost, because the client keeps sending.
         loop {
             let mut calls = Vec::new();
             for _ in 0..20 {
@@ -340,7 +340,7 @@ async fn a_client_that_resets_too_much_is_closed_and_no_other() {
             }
         }
         assert_eq!(process.metric("prism_connections_closed_for_resets_total").await, 1.0);
-        // On the connection that was there meanwhile.
+        // On the connection that existed meanwhile.
         other.call(CHECK, framed(&[])).await.await.unwrap();
         let answer = other.call(SET, set(b"v".to_vec())).await.await.unwrap();
         assert!(!answer.headers().contains_key("grpc-status"), "{:?}", answer.headers());
@@ -351,20 +351,20 @@ async fn a_client_that_resets_too_much_is_closed_and_no_other() {
 async fn a_full_table_has_a_place_for_a_new_client_and_takes_it_from_the_idlest() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("memstore.sock");
-    // Over a Unix socket, where no address has a share of its own.
+    // Over a Unix socket, where no address has a share.
     let address = format!("unix:{}", path.display());
     let flags = ["--listen", &address, "--http-listen", "127.0.0.1:0", "--connections-max", "4"];
     let memstore = Process::start("prism-memstore", flags);
     let called = Holder::over(UnixStream::connect(&path).await.unwrap(), 65_535).await;
     let mut silent = std::os::unix::net::UnixStream::connect(&path).unwrap();
-    // The preface, and SETTINGS without a setting; then the server's.
+    // The preface, and empty SETTINGS; then the server's.
     silent.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
     silent.read_exact(&mut [0; 3]).unwrap();
     let mut kept = vec![called];
     for _ in 0..2 {
         kept.push(Holder::over(UnixStream::connect(&path).await.unwrap(), 65_535).await);
     }
-    // The first to come is not the idlest.
+    // The first to connect is not the idlest.
     kept[0].call(CHECK, framed(&[])).await.await.unwrap();
     client(&address).keyvalue().set("k", "v").await.unwrap();
     let mut told = Vec::new();

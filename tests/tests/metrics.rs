@@ -1,4 +1,4 @@
-//! What a proxy counts of its calls is what was called.
+//! A proxy counts exactly the calls that were made.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ use prism_e2e::http;
 use prism_e2e::process::{Process, Proxy, config, workspace};
 use serde_json::{Value, json};
 
-/// A call is counted once its answer has been sent, so a client may be faster than the count.
+/// A call is counted once its response has been sent, so a client may be ahead of the counter.
 const COUNTED_WITHIN: Duration = Duration::from_secs(60);
 
 /// The samples of `/metrics`, by name and labels.
@@ -28,7 +28,7 @@ async fn samples(proxy: &Proxy) -> BTreeMap<String, f64> {
         .collect()
 }
 
-/// The samples, once there is one of this value.
+/// The samples, once one has this value.
 async fn samples_with(proxy: &Proxy, name: &str, value: f64) -> BTreeMap<String, f64> {
     let begun = Instant::now();
     loop {
@@ -86,7 +86,7 @@ async fn calls_are_counted_by_namespace_method_and_code() {
         "prism_proxy_request_duration_seconds_bucket{{le=\"+Inf\",namespace=\"orders\",method=\"prism.interfaces.{SET}\"}}"
     );
     assert_eq!(samples[&all], 5.0);
-    // A Set holds its value, a scan answers with all of them; the rest is keys and framing.
+    // A Set contains its value, a scan returns all of them; the rest is keys and framing.
     let within = |bytes: f64| (5_000.0..5_500.0).contains(&bytes);
     assert!(
         within(of("request_bytes_total", SET)) && within(of("response_bytes_total", SCAN)),
@@ -150,7 +150,7 @@ async fn methods_that_the_plugin_describes_have_their_names_and_streams_their_by
     let request =
         |size: usize| EchoRequest { namespace: "echo".into(), payload: vec![7; size], ..Default::default() };
     let mut client = EchoInterfaceClient::connect(format!("http://{}", proxy.grpc())).await.unwrap();
-    // The first call makes the connection over which the plugin is asked what it has.
+    // The first call makes the connection over which the plugin's reflection is queried.
     client.unary(request(1)).await.unwrap();
     let named = |what: &str, method: &str| {
         format!(
@@ -187,7 +187,7 @@ async fn the_guide_lists_every_metric_and_dashboard_and_alerts_name_no_other() {
     let proxy = Proxy::start(&[("default", store.grpc())]);
     let admin = Admin::start(None);
     let mut found = BTreeSet::new();
-    // The admin twice: requests are counted once they are answered.
+    // The admin twice: requests are counted once they have been answered.
     for address in [store.address("http"), proxy.process.address("http"), admin.http(), admin.http()] {
         found.append(&mut exported(address).await);
     }

@@ -1,5 +1,5 @@
-//! The guides beside the binaries: flags, variables, defaults, keys of the configuration and exit codes are those that
-//! there are, and all of them.
+//! The guides compared with the binaries: they document exactly the existing flags, variables, defaults, configuration
+//! keys and exit codes.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -13,14 +13,14 @@ fn guide(name: &str) -> String {
     std::fs::read_to_string(workspace().join("docs").join(name)).unwrap()
 }
 
-/// What stands between a heading and the next one.
+/// The text between a heading and the next one.
 fn section<'a>(guide: &'a str, heading: &str) -> &'a str {
     let (_, rest) =
         guide.split_once(&format!("{heading}\n")).unwrap_or_else(|| panic!("{heading} is missing"));
     rest.split("\n#").next().unwrap()
 }
 
-/// The cells of the rows whose first begins like this, without the marks of code.
+/// The cells of the rows whose first cell begins like this, without code marks.
 fn rows<'a>(text: &'a str, first: &str) -> impl Iterator<Item = Vec<String>> + use<'a> {
     let first = format!("| {first}");
     let rows = text.lines().filter(move |line| line.starts_with(&first));
@@ -32,19 +32,19 @@ fn said(command: &mut Command) -> String {
     String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
 }
 
-/// What comes in brackets after a word, such as `[default: 10s]`, up to a semicolon.
+/// The bracketed text after a word, such as `[default: 10s]`, up to a semicolon.
 fn bracketed(text: &str, word: &str) -> String {
     let found =
         text.split_once(&format!("[{word}: ")).and_then(|(_, rest)| rest.split([']', ';', '=']).next());
     found.unwrap_or_default().to_owned()
 }
 
-/// Flag, variable and default of each flag that `--help` tells.
+/// Flag, variable and default of each flag in `--help`.
 fn flags(help: &str) -> BTreeSet<[String; 3]> {
     let mut flags: Vec<(String, String)> = Vec::new();
     for line in help.lines() {
         let text = line.trim_start();
-        // Flags begin in the seventh column or before it; what is said of them further right.
+        // Flags begin in the seventh column or before; their descriptions are further right.
         let is_flag = line.len() - text.len() <= 6 && text.starts_with('-');
         match flags.last_mut() {
             _ if is_flag => flags.push((text.to_owned(), String::new())),
@@ -77,7 +77,7 @@ fn the_guide_lists_every_flag_with_its_variable_and_default() {
     }
 }
 
-/// The keys that the parser expects where it finds an unknown one.
+/// The keys that the parser lists when it finds an unknown one.
 fn expected(text: &str) -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("prism.yaml");
@@ -102,7 +102,7 @@ fn the_guide_lists_every_key_of_the_configuration() {
     ] {
         there.extend(expected(text).into_iter().map(|key| format!("{parent}{key}")));
     }
-    // What only holds other keys has no row of its own.
+    // A key that only contains other keys has no row of its own.
     there.retain(|key| !["server", "namespaces[].plugin"].contains(&key.as_str()));
     assert_eq!(listed, there);
 }

@@ -1,4 +1,4 @@
-//! The Python client: its wheel is built, installed into a virtual environment of this test's own under `target/`, and
+//! The Python client: its wheel is built, installed into this test's own virtual environment under `target/`, and
 //! tested against real processes.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -23,7 +23,7 @@ static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
     let pip = |arguments: &[&str], remedy: &str| {
         let mut pip = Command::new(&python);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(arguments);
-        // The wheel is compiled beside everything else, so that what is compiled already need not be again.
+        // The wheel is compiled in the workspace's target directory, so that nothing is compiled twice.
         run(pip.env("CARGO_TARGET_DIR", target()).current_dir(workspace()), remedy);
     };
     pip(
@@ -48,8 +48,8 @@ fn run(command: &mut Command, remedy: &str) {
     assert!(status.as_ref().is_ok_and(|status| status.success()), "{command:?}: {status:?}; {remedy}");
 }
 
-/// Runs a Python program against a proxy before a memory store, whose address is in `PRISM_ADDRESS` and takes the place
-/// of an argument of that name.
+/// Runs a Python program against a proxy in front of a memory store. The proxy's address is in `PRISM_ADDRESS`, and
+/// replaces an argument of that name.
 fn passes(arguments: &[&str]) {
     let memstore = Process::start("prism-memstore", ["--listen", "127.0.0.1:0"]);
     let proxy = Proxy::start(&[("default", memstore.grpc()), ("other", memstore.grpc())]);
@@ -103,7 +103,7 @@ print(f"{request.get_span_context().trace_id:032x}")
         collector.spans(Some(trace_id.trim()))
     });
     let mut services: Vec<_> = spans.await.unwrap().into_iter().map(|span| span.service).collect();
-    // The proxy sends the call and its attempt, the store the call; each when it likes.
+    // The proxy sends the call and its attempt, the store the call, each in its own time.
     services.sort_unstable();
     assert_eq!(services, ["prism-memstore", "prism-proxy", "prism-proxy"]);
 }

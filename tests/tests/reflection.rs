@@ -19,7 +19,7 @@ const GET: &str = "prism.interfaces.keyvalue.KeyValueBasicInterface.Get";
 const ECHO: &str = "prism.interfaces.echo.EchoInterface";
 const CAPABILITIES: &str = "prism.interfaces.capabilities.CapabilitiesInterface";
 
-/// Asks all questions on one stream.
+/// Sends all requests on one stream.
 async fn ask(address: &str, version: &str, questions: Vec<MessageRequest>) -> Vec<MessageResponse> {
     let asked = questions.into_iter().map(|question| {
         let request = ServerReflectionRequest { host: "h".into(), message_request: Some(question) };
@@ -40,7 +40,7 @@ fn symbol(name: &str) -> MessageRequest {
     MessageRequest::FileContainingSymbol(name.into())
 }
 
-/// The name of the file that an answer holds, or the code of its error.
+/// The name of the file in a response, or the code of its error.
 fn file(answer: &MessageResponse) -> Result<String, i32> {
     match answer {
         MessageResponse::FileDescriptorResponse(files) => {
@@ -99,11 +99,11 @@ async fn a_wrong_question_is_answered_and_the_stream_goes_on() {
 async fn a_proxy_describes_what_its_namespaces_backends_serve() {
     let echo = Process::start("echo-plugin", ["--listen", "127.0.0.1:0"]);
     let proxy = Proxy::start(&[("echo", echo.grpc())]);
-    // Nobody has called it, so it may serve anything.
+    // It has not been called, so it may serve anything.
     assert_eq!(interfaces(proxy.grpc(), "v1").await, contract());
     let raw = raw::Connection::open(proxy.grpc()).await;
     let request = framed(&EchoRequest { namespace: "echo".into(), ..Default::default() }.encode_to_vec());
-    // It is asked when it is connected to, beside the call.
+    // The query is made when the proxy connects, concurrently with the call.
     while interfaces(proxy.grpc(), "v1").await != [CAPABILITIES, ECHO] {
         let seen = raw.call(&format!("/{ECHO}/Unary"), &[], &[&request]).await;
         assert_eq!(seen.status().unwrap().code(), Code::Ok);

@@ -1,5 +1,5 @@
-//! What a process depends on and outlives: a log that is not read, a few file descriptors, backends that only accept, and
-//! proxies that lead to each other.
+//! What a process survives: a log that nobody reads, few file descriptors, backends that only accept, and proxies that
+//! lead to each other.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -27,7 +27,7 @@ use tonic::Code;
 const SET: &str = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Set";
 const EMBEDDED: &str = "embedded:memstore";
 
-/// What HTTP/2 begins with.
+/// The first bytes of HTTP/2.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 #[tokio::test]
@@ -100,7 +100,7 @@ fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
     assert_eq!(open_files.split_whitespace().collect::<Vec<_>>(), ["512", "512", "files"]);
 }
 
-/// Passes calls on to `target`, as a load balancer would, but for reflection: nothing says that there is a proxy behind it.
+/// Forwards calls to `target`, as a load balancer would, except reflection: nothing reveals a proxy behind it.
 async fn without_reflection(target: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -133,7 +133,7 @@ async fn pass_on(stream: Stream, target: String) {
                 to.send_data(piece.unwrap(), false).unwrap();
             }
             to.send_data(Bytes::new(), true).unwrap();
-            // A refusal is all in its head.
+            // A refusal is complete in its head.
             let response = response.await.unwrap().map(drop);
             respond.send_response(response, true).unwrap();
         });

@@ -1,13 +1,13 @@
-//! Imports inside a crate point one way: no module imports, over however many others, one that imports it.
+//! Imports inside a crate point one way: no module imports, even indirectly, one that imports it.
 //!
-//! What counts are the paths of `use` items and all others that begin with `crate::`, outside test modules. A parent that
+//! The paths of `use` items count, and all others that begin with `crate::`, outside test modules. A parent that
 //! re-exports a child imports it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules of a crate, each with those that it imports.
+/// The modules of a crate, each with those it imports.
 type Imports = BTreeMap<Vec<String>, BTreeSet<Vec<String>>>;
 
 #[test]
@@ -54,11 +54,11 @@ fn a_circle_is_found_however_it_is_imported() {
     assert_eq!(circle(&[lib, ("a.rs", "use crate::b::B;"), ("b.rs", tested)]), None);
 }
 
-/// The first circle of a crate, as `a -> b -> a`.
+/// The first cycle of a crate, as `a -> b -> a`.
 fn circle_in(imports: &Imports) -> Option<String> {
     let shown = |module: &Vec<String>| if module.is_empty() { "lib".to_owned() } else { module.join("::") };
     imports.keys().find_map(|start| {
-        // The way back to each module that the start reaches; the shortest circle is found first.
+        // The way back to each module that the start reaches; the shortest cycle is found first.
         let mut from: BTreeMap<&Vec<String>, &Vec<String>> = BTreeMap::new();
         let mut reached = vec![start];
         let mut next = 0;
@@ -102,7 +102,7 @@ fn imports_of(source: &Path) -> Imports {
     files.into_iter().map(imports).collect()
 }
 
-/// The files of a folder by their modules; tests in files of their own are left out, as test modules are.
+/// The files of a folder by module; tests in separate files are left out, like test modules.
 fn collect(folder: &Path, module: &mut Vec<String>, files: &mut BTreeMap<Vec<String>, PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder of sources can be read") {
         let path = entry.expect("a folder of sources can be read").path();
@@ -150,8 +150,8 @@ fn descend(mut at: Vec<String>, rest: &[String], modules: &BTreeSet<Vec<String>>
     at
 }
 
-/// The paths of all `use` items, and all that begin with `crate::`, each in its segments. Within an inline module `super`
-/// is the file's own module: as many of them as there are such modules around are left out.
+/// The paths of all `use` items, and all that begin with `crate::`, each as its segments. Within an inline module
+/// `super` is the file's own module, so one `super` is dropped for each enclosing inline module.
 fn paths_in(text: &str) -> Vec<Vec<String>> {
     let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let code: Vec<_> = code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
@@ -183,7 +183,7 @@ fn paths_in(text: &str) -> Vec<Vec<String>> {
     paths
 }
 
-/// Words, `::`, and single signs.
+/// Words, `::`, and single characters.
 fn tokens(code: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
     let mut in_word = false;
@@ -199,7 +199,7 @@ fn tokens(code: &str) -> Vec<String> {
     tokens
 }
 
-/// Reads the tree of a `use` item that begins at a token; the index behind it.
+/// Reads the tree of a `use` item that begins at a token; returns the index after it.
 fn tree(tokens: &[String], mut at: usize, before: &[String], paths: &mut Vec<Vec<String>>) -> usize {
     let mut path = before.to_vec();
     while let Some(token) = tokens.get(at) {
@@ -224,7 +224,7 @@ fn tree(tokens: &[String], mut at: usize, before: &[String], paths: &mut Vec<Vec
         }
     }
     paths.push(path);
-    // A name of its own, or a glob.
+    // A renaming, or a glob.
     while tokens.get(at).is_some_and(|token| !matches!(token.as_str(), "," | "}" | ";")) && !before.is_empty()
     {
         at += 1;

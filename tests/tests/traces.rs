@@ -40,7 +40,7 @@ impl Stack {
         client.metadata("traceparent", traceparent).build().unwrap()
     }
 
-    /// Stops the servers, which sends what they have, and returns the spans.
+    /// Stops the servers, which flushes their spans, and returns the spans.
     async fn stop(mut self) -> Vec<Span> {
         tokio::task::spawn_blocking(move || {
             for process in [&mut self.proxy.process, &mut self.store] {
@@ -180,7 +180,7 @@ async fn calls_go_on_and_a_stop_is_clean_without_a_collector() {
     assert!(log.contains("export failed"), "{log}");
 }
 
-/// What the Rust client of this process sends to the tracer provider of this process.
+/// What the Rust client of this process sends to this process's tracer provider.
 static OWN: LazyLock<InMemorySpanExporter> = LazyLock::new(|| {
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();

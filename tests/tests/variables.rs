@@ -1,4 +1,4 @@
-//! The variables that stand for flags: empty ones, and wrong ones.
+//! The variables of flags: empty ones, and invalid ones.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use prism_e2e::dev::Ran;
 use prism_e2e::process::command;
 
-/// A program with variables, the words behind its name, and how they end.
+/// A program with variables, its arguments, and its exit code.
 type Program = (&'static str, &'static [&'static str], i32);
 
 const PROGRAMS: [Program; 8] = [
@@ -23,11 +23,11 @@ const PROGRAMS: [Program; 8] = [
     ("prism", &["namespaces", "ls", "--admin", "http://127.0.0.1:1"], 4),
 ];
 
-/// The variables that the help of a program names, while some are empty.
+/// The variables in the help of a program, while some are empty.
 fn variables(name: &str, words: &[&str], empty: &[String]) -> BTreeSet<String> {
     let empty = empty.iter().map(|name| (name, ""));
     let help = Ran::of(command(name).args(words).arg("--help").envs(empty), b"");
-    // However the lines are wrapped.
+    // Regardless of how the lines are wrapped.
     let help = help.text().split_whitespace().collect::<Vec<_>>().join(" ");
     help.split("[env: ")
         .skip(1)

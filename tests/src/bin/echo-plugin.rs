@@ -1,4 +1,4 @@
-//! A plugin with an interface that Prism does not know, for tests of the forwarding.
+//! A plugin with an interface unknown to Prism, for tests of forwarding.
 
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 const NAME: &str = "echo-plugin";
 
-/// Answers with what it was asked.
+/// Responds with what it received.
 #[derive(Debug, Parser)]
 struct Args {
     #[command(flatten)]
@@ -51,7 +51,7 @@ fn lines(metadata: &MetadataMap) -> String {
     lines.concat()
 }
 
-/// Counts a call that hangs until its client gives up.
+/// Counts a call that hangs until its client cancels.
 struct Hanging(Arc<Counts>);
 
 impl Hanging {

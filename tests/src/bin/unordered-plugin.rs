@@ -1,4 +1,4 @@
-//! A plugin that promises nothing: its keys, which nobody can change, come in no order.
+//! A plugin that promises nothing: its keys, which nobody can change, have no order.
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -5,10 +5,10 @@ pub struct EchoRequest {
     pub namespace: ::prost::alloc::string::String,
     #[prost(bytes = "vec", tag = "2")]
     pub payload: ::prost::alloc::vec::Vec<u8>,
-    /// How many answers a streaming method gives for this request.
+    /// How many responses a streaming method returns for this request.
     #[prost(uint32, tag = "3")]
     pub repeat: u32,
-    /// Unary only: never answer.
+    /// Unary only: never respond.
     #[prost(bool, tag = "4")]
     pub hang: bool,
 }
@@ -19,13 +19,13 @@ pub struct EchoResponse {
     /// The metadata that arrived, as `name: value` lines.
     #[prost(string, tag = "2")]
     pub metadata: ::prost::alloc::string::String,
-    /// How many requests this answers.
+    /// How many requests this response answers.
     #[prost(uint32, tag = "3")]
     pub requests: u32,
-    /// Calls that the client gave up on while they hung.
+    /// Calls that the client cancelled while they hung.
     #[prost(uint32, tag = "4")]
     pub abandoned: u32,
-    /// Calls that hang now.
+    /// Calls that currently hang.
     #[prost(uint32, tag = "5")]
     pub hanging: u32,
 }
