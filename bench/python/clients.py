@@ -88,7 +88,7 @@ SYNC_CLIENTS = {"wheel-sync": wheel_sync, "grpc-sync": grpc_sync}
 
 def check(value: object) -> None:
     if value != VALUE:
-        sys.exit("a get returned another value")
+        sys.exit("a get returned the wrong value")
 
 
 async def measure_async(client: str, address: str, concurrency: int, seconds: float) -> dict[str, object]:
@@ -131,7 +131,7 @@ def measure_sync(client: str, address: str, concurrency: int, seconds: float) ->
                     now = time.perf_counter()
                     times.append(now - begun)
                     if value != VALUE:
-                        raise ValueError("a get returned another value")
+                        raise ValueError("a get returned the wrong value")
             except BaseException as failure:
                 failures.append(failure)
 

@@ -1,4 +1,4 @@
-//! The calls that load consists of: their bytes on the wire, and the check that they are answered rightly.
+//! The calls that make up a load: their bytes on the wire, and the check of their responses.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use prism_proto::interfaces::keyvalue::{
 };
 use prost::Message;
 
-/// Verifying a call has this long; a count of a million keys takes a while.
+/// How long verifying a call may take; counting a million keys takes a while.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A flag and a length stand before each gRPC message.
+/// A flag and a length precede each gRPC message.
 const FRAME_BYTES: usize = 5;
 
-/// The keys that are filled in for scans are this long.
+/// The length of the keys that are stored for scans.
 pub(crate) const KEY_BYTES: usize = 16;
-/// And their values.
+/// The length of their values.
 pub(crate) const VALUE_BYTES: usize = 100;
 
-/// One call; every one of a load is the same.
+/// One call; all calls of a load are the same.
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
-    /// Reads a value of so many bytes.
+    /// Reads a value of this length.
     Get { namespace: String, key: String, value_bytes: usize },
     /// Stores one.
     Set { key: String, value_bytes: usize, ttl_seconds: Option<i64> },
@@ -34,7 +34,7 @@ pub(crate) enum Call {
     Count { keys: usize },
 }
 
-/// The value of so many bytes that is stored everywhere.
+/// The value of this length, the same everywhere.
 pub(crate) fn value(bytes: usize) -> Bytes {
     value_text(bytes).into()
 }
@@ -44,7 +44,7 @@ pub(crate) fn value_text(bytes: usize) -> String {
     "x".repeat(bytes)
 }
 
-/// The key of a number, [`KEY_BYTES`] long. Its prefix tells series of keys apart.
+/// The key with a number, [`KEY_BYTES`] long. The prefix distinguishes series of keys.
 pub(crate) fn key(prefix: &str, number: usize) -> String {
     let digits = KEY_BYTES - prefix.len();
     format!("{prefix}{number:0digits$}")
@@ -61,7 +61,7 @@ impl Call {
         Self::Set { key: "bench-set".to_owned(), value_bytes: VALUE_BYTES, ttl_seconds: None }
     }
 
-    /// What stands in the URL.
+    /// The path of the URL.
     pub(crate) fn path(&self) -> &'static str {
         match self {
             Self::Get { .. } => "/prism.interfaces.keyvalue.KeyValueBasicInterface/Get",
@@ -95,7 +95,7 @@ impl Call {
         Ok(body)
     }
 
-    /// How many bytes a right answer's body has. An error has none.
+    /// The length of a correct response's body. An error has none.
     pub(crate) fn answer_bytes(&self) -> anyhow::Result<usize> {
         Ok(match self {
             Self::Get { value_bytes, .. } => framed(&GetResponse { value: value(*value_bytes) }),
@@ -107,8 +107,8 @@ impl Call {
         })
     }
 
-    /// Makes the call once through `address`, by a client that reads the gRPC status, and compares what comes back.
-    /// Stores first what a Get is to find.
+    /// Makes the call once through `address`, with a client that reads the gRPC status, and compares the result. First
+    /// stores what a Get should find.
     pub(crate) async fn verify(&self, address: &str) -> anyhow::Result<()> {
         let client = Client::builder(address).timeout(TIMEOUT).build()?;
         let keyvalue = client.keyvalue();
@@ -120,7 +120,7 @@ impl Call {
                     client.namespace(namespace.as_str()).keyvalue()
                 };
                 keyvalue.set(key, value(*value_bytes)).await?;
-                ensure!(keyvalue.get(key).await? == value(*value_bytes), "a Get returned another value");
+                ensure!(keyvalue.get(key).await? == value(*value_bytes), "a Get returned the wrong value");
             }
             Self::Set { key, value_bytes, ttl_seconds } => {
                 let set = keyvalue.set(key, value(*value_bytes));
@@ -128,7 +128,7 @@ impl Call {
                     Some(ttl) => set.ttl(Duration::from_secs(u64::try_from(*ttl)?)).await?,
                     None => set.await?,
                 };
-                ensure!(keyvalue.get(key).await? == value(*value_bytes), "a Set stored another value");
+                ensure!(keyvalue.get(key).await? == value(*value_bytes), "a Set stored the wrong value");
             }
             Self::Scan { prefix, keys } => {
                 let mut scan = keyvalue.scan(prefix);
@@ -154,7 +154,7 @@ impl Call {
         Ok(())
     }
 
-    /// [`verify`](Self::verify), and says through what it failed.
+    /// [`verify`](Self::verify), with an error that names the contender.
     pub(crate) async fn verify_through(&self, contender: &str, address: &str) -> anyhow::Result<()> {
         self.verify(address).await.with_context(|| format!("a call through {contender} went wrong"))
     }

@@ -1,4 +1,4 @@
-//! The servers that are compared, all started under the same terms: clear text, connections kept, so many workers.
+//! The servers that are compared, all on the same terms: plain text, persistent connections, equally many workers.
 
 pub(crate) mod haproxy;
 pub(crate) mod nginx;
@@ -14,10 +14,10 @@ use crate::process::{Place, Process};
 #[derive(Debug)]
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
-    /// Where it takes calls.
+    /// The address at which it accepts calls.
     pub(crate) address: String,
     pub(crate) process: Process,
-    /// Where it was started to run.
+    /// The cores on which it was started.
     pub(crate) place: Place,
     pub(crate) kind: WorkerKind,
 }
@@ -25,14 +25,14 @@ pub(crate) struct Contender {
 /// What a server's workers are, so that they can be counted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum WorkerKind {
-    /// Threads whose name begins so.
+    /// Threads whose name has this prefix.
     Threads(&'static str),
     /// Processes.
     Processes,
 }
 
 impl Contender {
-    /// How many workers it is seen to have, whatever it was told.
+    /// The number of workers it actually has, whatever it was configured with.
     pub(crate) fn workers(&self) -> anyhow::Result<usize> {
         match self.kind {
             WorkerKind::Threads(prefix) => self.process.threads(prefix),
@@ -41,11 +41,11 @@ impl Contender {
     }
 }
 
-/// What it is started with.
+/// The parameters of its start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setup<'a> {
     pub(crate) workers: usize,
     pub(crate) place: Place,
-    /// For its files.
+    /// The folder for its files.
     pub(crate) folder: &'a Path,
 }

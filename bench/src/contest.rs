@@ -1,5 +1,5 @@
-//! Closed-loop measurements of contenders in turns: each round measures every contender of every case once, and begins
-//! with another contender than the round before.
+//! Closed-loop measurements of contenders in turn: each round measures every contender of every case once, starting
+//! with a different contender than the previous round.
 
 use anyhow::{Context as _, ensure};
 
@@ -9,26 +9,26 @@ use crate::load::h2load::H2load;
 use crate::process::{Others, Place};
 use crate::results::{Case, Figure, Sample, Terms};
 
-/// A case and what takes part in it.
+/// A case and its participants.
 #[derive(Debug)]
 pub(crate) struct Contest<'a> {
     pub(crate) case: Case,
     pub(crate) entries: Vec<Entry<'a>>,
-    /// The number of workers is what differs here.
+    /// Whether the contenders differ in their number of workers.
     pub(crate) across_workers: bool,
 }
 
-/// A contender under its load.
+/// A contender and its load.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry<'a> {
     pub(crate) label: String,
     pub(crate) contender: &'a Contender,
-    /// The store that answers: the contender itself if there is nothing behind it.
+    /// The store that serves: the contender itself if there is nothing behind it.
     pub(crate) backend: &'a Contender,
     pub(crate) load: H2load,
 }
 
-/// Measures all of them. Fails if a call did, or if the contenders of a case were on different terms.
+/// Measures all of them. Fails if a call failed, or if the contenders of a case were on different terms.
 pub(crate) async fn run(mut contests: Vec<Contest<'_>>, rounds: usize) -> anyhow::Result<Vec<Case>> {
     for round in 0..rounds {
         for contest in &mut contests {
@@ -44,11 +44,11 @@ pub(crate) async fn run(mut contests: Vec<Contest<'_>>, rounds: usize) -> anyhow
             contest.case.check_terms()?;
         }
     }
-    // The first round began with the first contender, so the rows stand in order.
+    // The first round starts with the first contender, so the rows are in order.
     Ok(contests.into_iter().map(|contest| contest.case).collect())
 }
 
-/// Says that a measurement is done.
+/// Reports that a measurement is done.
 pub(crate) fn progress(round: usize, rounds: usize, case: &Case, label: &str, sample: &Sample) {
     let figures = sample.figures.iter().filter(|(figure, _)| !matches!(figure, Figure::LoadCpuUs));
     let figures: Vec<_> =
@@ -56,8 +56,8 @@ pub(crate) fn progress(round: usize, rounds: usize, case: &Case, label: &str, sa
     eprintln!("{}/{rounds} {} {label}: {}", round + 1, case.id, figures.join(", "));
 }
 
-/// One measurement of a contender, after one call whose answer is read. `backend` is what answers, the contender itself
-/// if there is nothing behind it.
+/// One measurement of a contender, after one call whose response is checked. `backend` is what serves, the contender
+/// itself if there is nothing behind it.
 pub(crate) async fn measure(
     label: &str,
     contender: &Contender,
@@ -65,7 +65,7 @@ pub(crate) async fn measure(
     load: &H2load,
 ) -> anyhow::Result<(Terms, Sample)> {
     load.call.verify_through(label, &contender.address).await?;
-    // What stands behind others runs beside the load; measured by itself, it runs where the others do.
+    // What is behind others runs alongside the load; when measured itself, it runs where the others do.
     let moves = contender.place == Place::OtherCores;
     if moves {
         contender.process.move_to(Place::FirstCore)?;
@@ -104,12 +104,12 @@ fn measure_in_place(
     }
     let accepted = connections()?.saturating_sub(accepted_before);
     let keep_alive = keeps_alive(accepted, load.shape, outcome.requests)?;
-    // The verification spoke clear text, and so does h2load.
+    // The verification spoke plain text, and so does h2load.
     Ok((Terms { tls: false, keep_alive, workers: contender.workers()? }, sample))
 }
 
-/// Whether so many accepted connections for so many requests mean that connections were kept: each side may open one
-/// for each call under way, and a few more; without keep-alive there is one a request.
+/// Whether this ratio of accepted connections to requests means that connections were kept: each side may open one per
+/// call in flight, and a few more; without keep-alive, there is one per request.
 pub(crate) fn keeps_alive(accepted: u64, shape: Shape, requests: u64) -> anyhow::Result<bool> {
     let in_flight = u64::try_from(shape.in_flight())?;
     ensure!(requests > 4 * in_flight, "only {requests} requests were made: measure for longer");

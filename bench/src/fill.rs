@@ -1,14 +1,14 @@
-//! Many keys stored in a memstore.
+//! Stores many keys in a memstore.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use prism_client::Client;
 
 use crate::call::{VALUE_BYTES, key, value};
 
-/// Calls under way at once.
+/// Concurrent calls.
 const IN_FLIGHT: usize = 512;
 
-/// Stores [`VALUE_BYTES`] under each of the keys that `numbers` stand for. `ttl_seconds` is asked when a key is sent.
+/// Stores [`VALUE_BYTES`] under each of the keys numbered `numbers`. `ttl_seconds` is called when a key is sent.
 pub(crate) async fn fill(
     address: &str,
     prefix: &str,

@@ -1,4 +1,4 @@
-//! The load generators, each a process of its own.
+//! The load generators, each a separate process.
 
 pub(crate) mod h2load;
 pub(crate) mod prism_bench;
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, ensure};
 use hdrhistogram::Histogram;
 
-/// How many calls are under way at once.
+/// How many calls are in flight at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub(crate) connections: usize,
@@ -21,12 +21,12 @@ pub(crate) struct Shape {
 impl Shape {
     /// One call at a time.
     pub(crate) const SINGLE: Self = Self { connections: 1, streams: 1 };
-    /// A few applications that call a lot.
+    /// A few applications that make many calls.
     pub(crate) const SHARED: Self = Self { connections: 4, streams: 16 };
-    /// Many that call one by one.
+    /// Many applications that make one call at a time.
     pub(crate) const SPREAD: Self = Self { connections: 64, streams: 1 };
 
-    /// Calls under way at once.
+    /// The number of calls in flight.
     pub(crate) fn in_flight(self) -> usize {
         self.connections * self.streams
     }
@@ -38,12 +38,12 @@ impl fmt::Display for Shape {
     }
 }
 
-/// An empty histogram of microseconds, three digits exact.
+/// An empty histogram of microseconds with three significant digits.
 pub(crate) fn histogram() -> anyhow::Result<Histogram<u64>> {
     Ok(Histogram::new(3)?)
 }
 
-/// Runs a generator to its end; what it printed.
+/// Runs a generator to its end and returns its output.
 fn run(name: &str, mut command: Command) -> anyhow::Result<String> {
     let output =
         command.stdin(Stdio::null()).output().with_context(|| format!("{name} cannot be started"))?;

@@ -1,4 +1,4 @@
-//! The machine that the figures come from: absolute times mean nothing without it.
+//! The machine that produced the figures: absolute times mean nothing without it.
 
 use std::process::Command;
 
@@ -13,7 +13,7 @@ pub(crate) struct Machine {
     pub(crate) cores: usize,
     pub(crate) memory_gib: f64,
     pub(crate) kernel: String,
-    /// The versions of everything that takes part, by name.
+    /// The versions of all participants, by name.
     pub(crate) versions: Vec<(String, String)>,
 }
 
@@ -55,7 +55,7 @@ fn prism_version() -> anyhow::Result<String> {
     Ok(commit.map_or_else(|| version.clone(), |commit| format!("{version} ({commit})")))
 }
 
-/// The first line that a program says when asked for its version.
+/// The first line that a program prints when asked for its version.
 pub(crate) fn version(program: impl AsRef<std::ffi::OsStr>, flag: &str) -> String {
     let Ok(output) = Command::new(program.as_ref()).arg(flag).output() else { return "unknown".to_owned() };
     let said = if output.stdout.is_empty() { output.stderr } else { output.stdout };

@@ -1,9 +1,9 @@
-//! Measures Prism beside what a user would pick instead.
+//! Compares Prism with what a user would choose instead.
 //!
 //! ```sh
 //! just bench                  # everything
 //! just bench proxy growth     # some parts
-//! just bench report           # the page and its plots again, from the results that there are
+//! just bench report           # only the page and its plots, from the existing results
 //! ```
 //!
 //! | module | owns |
@@ -12,13 +12,13 @@
 //! | [`machine`] | the machine's description |
 //! | [`process`] | a server process: start, cores, CPU time, memory, end |
 //! | [`contender`] | the servers that are compared |
-//! | [`call`] | the calls, and the check of their answers |
+//! | [`call`] | the calls, and the check of their responses |
 //! | [`load`] | the load generators |
-//! | [`contest`] | closed-loop measurements in turns |
+//! | [`contest`] | closed-loop measurements in turn |
 //! | [`fill`] | stores of many keys |
 //! | [`part`] | what is measured, by part |
 //! | [`plan`] | how parts are run |
-//! | [`results`] | the figures, as they lie in the JSON files |
+//! | [`results`] | the figures, as stored in the JSON files |
 //! | [`report`] | the page, its plots and the targets, from the JSON files alone |
 
 mod call;
@@ -104,7 +104,7 @@ impl Task {
     }
 }
 
-/// Calls that are made here, to fill stores and to check answers, run beside the measuring thread, which blocks.
+/// Calls made here, to fill stores and to check responses, run alongside the measuring thread, which blocks.
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 async fn main() -> ExitCode {
     let args = Args::try_parse().unwrap_or_else(|said| prism_runtime::args::end("prism-bench", &said));
@@ -150,7 +150,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     report::write(&args.results)
 }
 
-/// Every connection of the part `growth` is a file of three processes, each with a limit of its own.
+/// Every connection of the part `growth` is a file in three processes, each with its own limit.
 fn raise_file_limit(parts: &[Part]) -> anyhow::Result<()> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

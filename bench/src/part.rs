@@ -8,22 +8,22 @@ pub(crate) mod python;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// A part. Its results lie in a file of its name.
+/// A part. Its results are in a file with its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Part {
-    /// The gateway beside HAProxy, nginx, a typed forward, and no gateway.
+    /// The gateway compared with HAProxy, nginx, a typed forward, and no gateway.
     Proxy,
-    /// The store beside Redis.
+    /// The store compared with Redis.
     Memstore,
-    /// The Python client beside grpcio and redis-py.
+    /// The Python client compared with grpcio and redis-py.
     Python,
-    /// The cost of a request while namespaces, connections and workers grow.
+    /// The cost of a request as namespaces, connections and workers grow.
     Growth,
 }
 
 impl Part {
-    /// All of them, in the order of the page.
+    /// All parts, in the order of the page.
     pub(crate) const ALL: [Self; 4] = [Self::Proxy, Self::Memstore, Self::Python, Self::Growth];
 
     /// The name of its file.

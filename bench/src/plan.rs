@@ -11,26 +11,26 @@ use crate::results::Settings;
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
-    /// What one measurement takes.
+    /// The duration of one measurement.
     pub(crate) time: Duration,
     pub(crate) pin: bool,
-    /// The keys of a large store.
+    /// The number of keys of a large store.
     pub(crate) keys: usize,
     pub(crate) python: PathBuf,
 }
 
 impl Plan {
-    /// As results tell it.
+    /// The settings, for the results.
     pub(crate) fn settings(&self) -> Settings {
         Settings { rounds: self.rounds, seconds: self.time.as_secs_f64(), pinned: self.pinned() }
     }
 
-    /// Whether a contender with one worker gets a core of its own.
+    /// Whether a contender with one worker gets a dedicated core.
     fn pinned(&self) -> bool {
         self.pin && cores() > 1
     }
 
-    /// Where a contender with so many workers runs.
+    /// Where a contender with this many workers runs.
     pub(crate) fn contender_place(&self, workers: usize) -> Place {
         if workers == 1 && self.pinned() { Place::FirstCore } else { Place::Anywhere }
     }
@@ -40,12 +40,12 @@ impl Plan {
         if workers == 1 && self.pinned() { Place::OtherCores } else { Place::Anywhere }
     }
 
-    /// For a contender with so many workers.
+    /// The setup of a contender with this many workers.
     pub(crate) fn contender<'a>(&self, workers: usize, folder: &'a Path) -> Setup<'a> {
         Setup { workers, place: self.contender_place(workers), folder }
     }
 
-    /// For what stands behind contenders with so many workers.
+    /// The setup of what is behind contenders with this many workers.
     pub(crate) fn backend<'a>(&self, workers: usize, folder: &'a Path) -> Setup<'a> {
         Setup { workers, place: self.rest_place(workers), folder }
     }

@@ -1,4 +1,4 @@
-//! A server process that is measured: its start, its place on the cores, its CPU time and memory, and its end.
+//! A measured server process: its start, its cores, its CPU time and memory, and its end.
 
 mod others;
 mod stat;
@@ -15,9 +15,9 @@ use rustix::process::{Pid, Signal, kill_process};
 pub(crate) use others::Others;
 pub(crate) use stat::cpu as cpu_of;
 
-/// A server has this long to listen.
+/// How long a server may take to listen.
 const READY_MAX: Duration = Duration::from_secs(20);
-/// And this long to end when told to; then it is killed.
+/// How long it may take to end when signalled; then it is killed.
 const STOP_MAX: Duration = Duration::from_secs(10);
 
 /// Where a process may run.
@@ -25,14 +25,14 @@ const STOP_MAX: Duration = Duration::from_secs(10);
 pub(crate) enum Place {
     /// On every core.
     Anywhere,
-    /// On the first core alone.
+    /// On the first core only.
     FirstCore,
-    /// On every core but the first.
+    /// On every core except the first.
     OtherCores,
 }
 
 impl Place {
-    /// As `taskset` takes it.
+    /// The cores, in the syntax of `taskset`.
     fn cores(self) -> String {
         let last = cores() - 1;
         match self {
@@ -58,16 +58,16 @@ pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// How a server tells that it listens.
+/// How a server reports that it listens.
 #[derive(Clone, Debug)]
 pub(crate) enum Ready {
     /// It prints a line with `grpc=ADDRESS`.
     Line,
-    /// It accepts connections here.
+    /// It accepts connections at this address.
     Accepts(String),
 }
 
-/// A running server. Told to end, and waited for, when dropped.
+/// A running server. Signalled to end, and awaited, when dropped.
 #[derive(Debug)]
 pub(crate) struct Process {
     name: String,
@@ -80,7 +80,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a command and waits until it listens. What it logs goes to a file in `folder`.
+    /// Starts a command and waits until it listens. Its log goes to a file in `folder`.
     pub(crate) fn start(
         name: &str,
         mut command: Command,
@@ -113,7 +113,7 @@ impl Process {
             Ready::Line => {
                 let stdout = self.child.stdout.take().context("stdout is piped")?;
                 BufReader::new(stdout).read_line(&mut self.line)?;
-                ensure!(self.line.contains(" ready "), "it did not say that it is ready: {:?}", self.line);
+                ensure!(self.line.contains(" ready "), "it did not report that it is ready: {:?}", self.line);
             }
             Ready::Accepts(address) => {
                 while std::net::TcpStream::connect(address).is_err() {
@@ -128,7 +128,7 @@ impl Process {
         Ok(())
     }
 
-    /// Waits until it has started so many processes, which are measured with it from then on.
+    /// Waits until it has started `count` processes, which are measured with it from then on.
     pub(crate) fn find_children(&mut self, count: usize) -> anyhow::Result<()> {
         let begun = Instant::now();
         while self.children.len() < count {
@@ -139,12 +139,12 @@ impl Process {
         Ok(())
     }
 
-    /// From its start until it listened.
+    /// The time from its start until it listened.
     pub(crate) fn ready_after(&self) -> Duration {
         self.ready_after
     }
 
-    /// What its ready line says of `name`, such as `grpc`.
+    /// The value of `name`, such as `grpc`, in its ready line.
     pub(crate) fn said(&self, name: &str) -> Option<&str> {
         let word = |word: &'_ str| word.split_once('=').is_some_and(|(known, _)| known == name);
         let found = self.line.split_whitespace().find(|said| word(said))?;
@@ -156,17 +156,17 @@ impl Process {
         self.pids().map(stat::cpu).sum()
     }
 
-    /// The memory that it and its children have resident.
+    /// The resident memory of it and its children.
     pub(crate) fn rss_bytes(&self) -> anyhow::Result<u64> {
         self.pids().map(stat::rss_bytes).sum()
     }
 
-    /// How many threads it has whose name begins so.
+    /// The number of its threads whose name has this prefix.
     pub(crate) fn threads(&self, prefix: &str) -> anyhow::Result<usize> {
         stat::threads(self.child.id(), prefix)
     }
 
-    /// How many processes it was seen to have started.
+    /// The number of processes that it has started.
     pub(crate) fn children(&self) -> usize {
         self.children.len()
     }
@@ -211,7 +211,7 @@ impl Drop for Process {
     }
 }
 
-/// A binary that lies beside this one.
+/// A binary in the same folder as this one.
 pub(crate) fn own_binary(name: &str) -> anyhow::Result<PathBuf> {
     let path = std::env::current_exe()?.with_file_name(name);
     ensure!(path.exists(), "{} is missing: run the benchmark by bench/run, which builds it", path.display());

@@ -1,4 +1,4 @@
-//! The page, its plots and the verdict on the targets: made from the JSON files alone.
+//! The page, its plots and the verdict on the targets: generated from the JSON files alone.
 
 pub(crate) mod json;
 mod markdown;
@@ -7,7 +7,7 @@ mod target;
 
 use std::path::Path;
 
-/// Writes the page and the plots of the results that a folder has.
+/// Writes the page and the plots of a folder's results.
 pub(crate) fn write(folder: &Path) -> anyhow::Result<()> {
     let all = json::read_all(folder)?;
     let plots = plot::write_all(folder, &all)?;

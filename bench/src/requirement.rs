@@ -1,5 +1,5 @@
-//! What must be on the machine before anything is measured. Nothing is installed; what is missing is named together
-//! with what has it.
+//! What must be installed before anything is measured. The benchmark installs nothing; it names what is missing, and
+//! the package that contains it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use anyhow::ensure;
 
 use crate::part::Part;
 
-/// Programs and the Debian packages that have them.
+/// Programs, and the Debian packages that contain them.
 const PROGRAMS: [(&str, &str, &[Part]); 7] = [
     ("haproxy", "haproxy", &[Part::Proxy]),
     ("nginx", "nginx", &[Part::Proxy]),
@@ -19,7 +19,7 @@ const PROGRAMS: [(&str, &str, &[Part]); 7] = [
     ("python3", "python3-venv", &[Part::Python]),
 ];
 
-/// Modules of Python and what pip calls them.
+/// Python modules, and their names for pip.
 const MODULES: [(&str, &str); 5] = [
     ("grpc", "grpcio"),
     ("grpc_tools", "grpcio-tools"),
@@ -28,7 +28,7 @@ const MODULES: [(&str, &str); 5] = [
     ("prism", "./bindings/python"),
 ];
 
-/// Fails with what to install, if anything is missing for these parts.
+/// Fails if anything is missing for these parts, and says what to install.
 pub(crate) fn check(parts: &[Part], python: &Path) -> anyhow::Result<()> {
     let mut missing = Vec::new();
     for (program, package, needed_by) in PROGRAMS {
@@ -63,21 +63,21 @@ fn check_modules(python: &Path) -> anyhow::Result<()> {
     }
     ensure!(
         missing.is_empty(),
-        "{python} lacks modules: {python} -m pip install {}; or let --make-venv make an environment that has them",
+        "{python} lacks modules: {python} -m pip install {}; or use --make-venv, which creates an environment with them",
         missing.join(" "),
         python = python.display()
     );
     Ok(())
 }
 
-/// The Python to use unless one is named: that of [`make_venv`], if it was made, else the first in the path.
+/// The default Python: that of [`make_venv`], if it exists, otherwise the first in the path.
 pub(crate) fn default_python() -> anyhow::Result<PathBuf> {
     let python = venv()?.join("bin/python");
     Ok(if python.exists() { python } else { PathBuf::from("python3") })
 }
 
-/// Makes a virtual environment in the target folder with everything that the part `python` needs, the wheel built for
-/// release among it.
+/// Creates a virtual environment in the target folder with everything that the part `python` needs, including the wheel
+/// in its release build.
 pub(crate) fn make_venv() -> anyhow::Result<()> {
     let venv = venv()?;
     run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;

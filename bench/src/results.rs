@@ -1,5 +1,5 @@
-//! What the parts hand to the report: figures by case, contender and round. The page and its plots are made of this
-//! alone.
+//! The parts' results for the report: figures by case, contender and round. The page and its plots are generated from
+//! these alone.
 
 mod figure;
 mod spread;
@@ -29,20 +29,20 @@ pub(crate) struct Results {
 pub(crate) struct Settings {
     pub(crate) rounds: usize,
     pub(crate) seconds: f64,
-    /// Whether a contender with one worker had a core of its own.
+    /// Whether a contender with one worker had a dedicated core.
     pub(crate) pinned: bool,
 }
 
 /// Contenders under one load.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Case {
-    /// What targets find it by: the section's name, a slash, and the case's own.
+    /// Identifies it to targets: the section's name, a slash, and the case's own.
     pub(crate) id: String,
-    /// The heading that it stands under.
+    /// The heading of its section.
     pub(crate) section: String,
-    /// What tells it from the other cases of its section.
+    /// Distinguishes it from the other cases of its section.
     pub(crate) title: String,
-    /// The contender that the others are compared with.
+    /// The contender with which the others are compared.
     pub(crate) baseline: Option<String>,
     pub(crate) rows: Vec<Row>,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Row {
     pub(crate) terms: Option<Terms>,
     /// A value for each round.
     pub(crate) figures: BTreeMap<Figure, Vec<f64>>,
-    /// Latencies of all rounds where the load was an open loop: upper bound in microseconds, and count.
+    /// Latencies of all rounds of an open loop: upper bound in microseconds, and count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) histogram: Vec<(u64, u64)>,
 }

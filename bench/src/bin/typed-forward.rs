@@ -1,4 +1,4 @@
-//! The baseline: the proxy as RFC-026 draws it. Each call is decoded into its message type by tonic's server, cloned
+//! The baseline: the proxy as sketched in RFC-026. Each call is decoded into its message type by tonic's server, cloned
 //! into a generated client and encoded again, on tokio's multi-thread runtime.
 //!
 //! `typed-forward LISTEN BACKEND WORKERS` prints `typed-forward ready grpc=ADDR` once it listens.

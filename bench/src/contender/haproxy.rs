@@ -1,19 +1,19 @@
-//! HAProxy, HTTP/2 to HTTP/2 in clear text.
+//! HAProxy, HTTP/2 to HTTP/2 in plain text.
 
 use super::{Contender, Setup, WorkerKind};
 use crate::process::{Process, Ready, free_address};
 
-/// Its name in results, with buffers and windows as it comes.
+/// Its name in results, with default buffers and windows.
 pub(crate) const NAME: &str = "haproxy";
-/// And with larger ones.
+/// Its name with larger ones.
 pub(crate) const LARGE_BUFFERS: &str = "haproxy-128k";
 
-/// HAProxy before a backend.
+/// HAProxy in front of a backend.
 pub(crate) fn start(setup: Setup<'_>, backend: &str) -> anyhow::Result<Contender> {
     start_tuned(NAME, "", setup, backend)
 }
 
-/// HAProxy for large values: of 64 KiB it passes on more than twice as many as with its buffers of 16 KiB.
+/// HAProxy for large values: at 64 KiB it forwards more than twice as many as with its buffers of 16 KiB.
 pub(crate) fn start_with_large_buffers(setup: Setup<'_>, backend: &str) -> anyhow::Result<Contender> {
     let tuning = "    tune.bufsize 131072\n    tune.h2.initial-window-size 1048576\n";
     start_tuned(LARGE_BUFFERS, tuning, setup, backend)

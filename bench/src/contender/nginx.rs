@@ -6,8 +6,8 @@ use crate::process::{Process, Ready, free_address};
 /// Its name in results.
 pub(crate) const NAME: &str = "nginx";
 
-/// nginx before a backend. It sends one request at a time on an upstream connection, so it may keep as many as there
-/// are calls under way, and neither side's connections end after a number of requests.
+/// nginx in front of a backend. It sends one request at a time on an upstream connection, so it may keep as many as
+/// there are calls in flight, and connections on neither side end after a number of requests.
 pub(crate) fn start(setup: Setup<'_>, backend: &str) -> anyhow::Result<Contender> {
     let address = free_address()?;
     let folder = setup.folder.join(format!("nginx-{}", setup.workers));

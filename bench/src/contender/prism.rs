@@ -10,10 +10,10 @@ use crate::process::{Process, Ready, own_binary};
 
 /// The name of the proxy in results.
 pub(crate) const PROXY: &str = "prism-proxy";
-/// And of the store.
+/// The name of the store.
 pub(crate) const MEMSTORE: &str = "prism-memstore";
 
-/// A memstore without a memory limit, with its figures on an HTTP port.
+/// A memstore without a memory limit, with its metrics on an HTTP port.
 pub(crate) fn memstore(setup: Setup<'_>) -> anyhow::Result<Contender> {
     start(MEMSTORE, setup, &["--memory-limit", "0", "--http-listen", "127.0.0.1:0"])
 }
@@ -23,7 +23,7 @@ pub(crate) fn proxy(setup: Setup<'_>, endpoint: &str) -> anyhow::Result<Contende
     proxy_with_namespaces(setup, endpoint, 1)
 }
 
-/// A proxy with `default` and as many namespaces more as make `count`, called `n1`, `n2` and so on.
+/// A proxy with `count` namespaces: `default`, `n1`, `n2` and so on.
 pub(crate) fn proxy_with_namespaces(
     setup: Setup<'_>,
     endpoint: &str,
@@ -41,7 +41,7 @@ pub(crate) fn proxy_with_namespaces(
     start(PROXY, setup, &["--http-listen", "127.0.0.1:0", "--config", config])
 }
 
-/// The name of a further namespace.
+/// The name of an additional namespace.
 pub(crate) fn namespace(number: usize) -> String {
     format!("n{number}")
 }
@@ -51,19 +51,19 @@ fn start(name: &'static str, setup: Setup<'_>, arguments: &[&str]) -> anyhow::Re
     command.args(["--listen", "127.0.0.1:0", "--workers", &setup.workers.to_string()]).args(arguments);
     let process = Process::start(name, command, &Ready::Line, setup.folder)?;
     let kind = WorkerKind::Threads("worker-");
-    let address = process.said("grpc").context("the ready line tells the address")?.to_owned();
+    let address = process.said("grpc").context("the ready line has no address")?.to_owned();
     Ok(Contender { name, address, process, place: setup.place, kind })
 }
 
-/// A figure from the HTTP port of one of Prism's servers.
+/// A metric from the HTTP port of one of Prism's servers.
 pub(crate) fn metric(contender: &Contender, name: &str) -> anyhow::Result<u64> {
-    let address = contender.process.said("http").context("the ready line tells the HTTP address")?;
+    let address = contender.process.said("http").context("the ready line has no HTTP address")?;
     let mut stream = TcpStream::connect(address)?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    ensure!(answer.starts_with("HTTP/1.1 200"), "{} does not tell its figures: {answer}", contender.name);
-    value(&answer, name).with_context(|| format!("{} does not tell {name}", contender.name))
+    ensure!(answer.starts_with("HTTP/1.1 200"), "{} does not serve its metrics: {answer}", contender.name);
+    value(&answer, name).with_context(|| format!("{} has no metric {name}", contender.name))
 }
 
 fn value(text: &str, name: &str) -> Option<u64> {

@@ -1,4 +1,4 @@
-//! Redis without persistence, and as much of its protocol as the benchmark speaks.
+//! Redis without persistence, and the part of its protocol that the benchmark needs.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use crate::process::{Process, Ready, free_address};
 /// Its name in results.
 pub(crate) const NAME: &str = "redis";
 
-/// Commands that are sent before their replies are read.
+/// How many commands are sent before their replies are read.
 const PIPELINE: usize = 1000;
 
 /// A Redis server.
@@ -22,7 +22,7 @@ pub(crate) fn start(setup: Setup<'_>) -> anyhow::Result<Contender> {
     command.args(["--bind", host, "--port", port, "--save", "", "--appendonly", "no"]);
     command.args(["--io-threads", &setup.workers.to_string()]).arg("--dir").arg(setup.folder);
     let process = Process::start(NAME, command, &Ready::Accepts(address.clone()), setup.folder)?;
-    // Commands run on its main thread, and with one I/O thread sockets are served there, too.
+    // Commands run on its main thread; with one I/O thread, that thread also serves the sockets.
     let kind = WorkerKind::Threads("redis-server");
     Ok(Contender { name: NAME, address, process, place: setup.place, kind })
 }
@@ -45,7 +45,7 @@ impl Connection {
         self.reply()
     }
 
-    /// Stores a value under every key, `extra` words behind each (`EX 60`).
+    /// Stores a value under every key, followed by the words `extra` (`EX 60`).
     pub(crate) fn fill(
         &mut self,
         keys: impl Iterator<Item = String>,
@@ -65,7 +65,7 @@ impl Connection {
             self.0.get_mut().write_all(&batch)?;
             for _ in 0..sent {
                 let reply = self.reply()?;
-                ensure!(reply == ["OK"], "Redis answered a SET with {reply:?}");
+                ensure!(reply == ["OK"], "Redis replied to a SET with {reply:?}");
             }
         }
         Ok(())
@@ -80,7 +80,7 @@ impl Connection {
     pub(crate) fn connections_accepted(&mut self) -> anyhow::Result<u64> {
         let stats = self.call(&["INFO", "stats"])?.concat();
         let accepted = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
-        Ok(accepted.context("Redis tells its connections")?.trim().parse()?)
+        Ok(accepted.context("Redis does not report its connections")?.trim().parse()?)
     }
 
     fn reply(&mut self) -> anyhow::Result<Vec<String>> {
@@ -104,12 +104,12 @@ impl Connection {
                 }
                 Ok(all)
             }
-            _ => bail!("Redis answered {line}"),
+            _ => bail!("Redis replied {line}"),
         }
     }
 }
 
-/// A command as Redis reads it.
+/// A command in Redis' protocol.
 fn command(words: &[&str]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
     for word in words {

@@ -1,9 +1,9 @@
-//! `h2load`, the neutral closed-loop generator for gRPC. It does not read gRPC's status, so an error shows as an answer
-//! of the wrong size: the bytes that came are compared with those that a right answer has.
+//! `h2load`, the neutral closed-loop generator for gRPC. It does not read gRPC's status, so an error shows as a
+//! response of the wrong size: the bytes received are compared with those of correct responses.
 //!
-//! Rates and CPU times are those of a window that begins when the connections are up; the store counts the calls within it.
-//! Latencies are those of a further run, for its log takes `h2load` as much time as a request: it is a write for each
-//! of them, and makes it send few at a time.
+//! Rates and CPU times are those of a window that starts once the connections are up; the store counts the calls within
+//! it. Latencies are those of another run, because logging costs `h2load` as much time as a request: one write each,
+//! which makes it send only a few at a time.
 
 mod log;
 mod summary;
@@ -20,12 +20,12 @@ use crate::call::Call;
 use crate::process::{Place, Process, cpu_of};
 use summary::Summary;
 
-/// Connections are up after this time, and one more time for each of them.
+/// How long connections may take to come up, in total and once more for each of them.
 const CONNECT_MAX: Duration = Duration::from_millis(300);
 const CONNECT_ONE_MAX: Duration = Duration::from_micros(500);
-/// What is logged of latencies lasts no longer.
+/// The maximum duration of the latency log.
 const LOGGED_MAX: Duration = Duration::from_millis(500);
-/// The load goes on for so long behind the window.
+/// How long the load continues after the window.
 const TAIL: Duration = Duration::from_millis(50);
 
 /// A load.
@@ -42,27 +42,27 @@ pub(crate) struct H2load {
 pub(crate) enum Until {
     /// After a time, the window.
     Passed(Duration),
-    /// After so many requests; the window is the whole of it.
+    /// After this many requests; the window is the whole run.
     Done(u64),
 }
 
-/// What came of a load.
+/// The result of a load.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) requests: u64,
     pub(crate) requests_per_second: f64,
     /// In microseconds.
     pub(crate) latency: Histogram<u64>,
-    /// CPU time for each request, in microseconds: of each of the processes that were watched.
+    /// CPU time per request, in microseconds, of each watched process.
     pub(crate) cpu_us: Vec<f64>,
-    /// And of the generator.
+    /// And that of the generator.
     pub(crate) load_cpu_us: f64,
 }
 
-/// Counts the calls that have arrived behind a contender so far.
+/// Returns how many calls have reached the backend so far.
 pub(crate) type Calls<'a> = &'a dyn Fn() -> anyhow::Result<u64>;
 
-/// A moment: the time, and CPU times and calls so far.
+/// A moment: the time, and the CPU times and calls so far.
 #[derive(Debug)]
 struct Mark {
     at: SystemTime,
@@ -84,7 +84,7 @@ impl Mark {
 }
 
 impl H2load {
-    /// Runs it to its end, and watches the CPU time of servers meanwhile. Fails if any call did.
+    /// Runs it to its end, and measures the CPU time of servers meanwhile. Fails if any call failed.
     pub(crate) fn run(
         &self,
         address: &str,
@@ -105,7 +105,7 @@ impl H2load {
         })
     }
 
-    /// The latencies of a run with a log; of one that ends after so many requests there are none.
+    /// The latencies of a run with a log; a run of a number of requests has none.
     fn latency(&self, address: &str) -> anyhow::Result<Histogram<u64>> {
         let Until::Passed(time) = self.until else { return histogram() };
         let logged = Self { until: Until::Passed(time.min(LOGGED_MAX)), ..self.clone() };
@@ -154,7 +154,7 @@ impl H2load {
         CONNECT_MAX + CONNECT_ONE_MAX * u32::try_from(self.shape.connections).unwrap_or(u32::MAX)
     }
 
-    /// Starts it without looking at what comes of it; dropping ends it.
+    /// Starts it without checking its result; dropping ends it.
     pub(crate) fn start(&self, address: &str) -> anyhow::Result<Background> {
         let folder = tempfile::tempdir()?;
         let mut command = self.command(address, folder.path())?;
@@ -184,7 +184,7 @@ impl H2load {
     }
 }
 
-/// A load that runs beside others.
+/// A load that runs alongside others.
 #[derive(Debug)]
 pub(crate) struct Background {
     child: Child,
@@ -192,7 +192,7 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Whether it still runs.
+    /// Whether it is still running.
     pub(crate) fn runs(&mut self) -> anyhow::Result<bool> {
         Ok(self.child.try_wait()?.is_none())
     }

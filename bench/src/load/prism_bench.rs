@@ -17,25 +17,25 @@ pub(crate) struct PrismBench {
     /// The mix, such as `get` or `get=80,set=20`.
     pub(crate) calls: &'static str,
     pub(crate) shape: Shape,
-    /// Requests a second; a closed loop without.
+    /// Requests per second; without a rate, a closed loop.
     pub(crate) rate: Option<f64>,
     pub(crate) time: Duration,
     pub(crate) keys: usize,
-    /// The time to live of what is stored, such as `1h`.
+    /// The time to live of stored values, such as `1h`.
     pub(crate) ttl: Option<&'static str>,
     pub(crate) place: Place,
 }
 
-/// What came of it.
+/// The result of a load.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) requests_per_second: f64,
     pub(crate) latency_us: LatencyUs,
-    /// The longest that a request was sent behind its time.
+    /// The longest time that a request was sent after it was due.
     pub(crate) late_us_max: f64,
-    /// The share of requests that were due and never sent, because all streams waited for answers.
+    /// The share of requests that were due but never sent, because all streams waited for responses.
     unsent_share: f64,
-    /// How long the measurement took.
+    /// The duration of the measurement.
     whole_us: f64,
     /// Upper bound in microseconds, and count.
     pub(crate) histogram: Vec<(u64, u64)>,
@@ -50,7 +50,7 @@ pub(crate) struct LatencyUs {
 }
 
 impl Outcome {
-    /// As figures of a measurement. A request that was due and never sent counts as one that took the whole of it.
+    /// As figures of a measurement. A request that was due but never sent counts with the whole measurement's time.
     pub(crate) fn sample(&self) -> Sample {
         let LatencyUs { p50, p99, p999 } = self.latency_us;
         let latency_us = |quantile, us| if self.unsent_share > 1.0 - quantile { self.whole_us } else { us };
@@ -63,15 +63,15 @@ impl Outcome {
     }
 }
 
-/// What it prints.
+/// Its output.
 #[derive(Debug, Deserialize)]
 struct Report {
     duration_seconds: f64,
     requests: u64,
     errors: BTreeMap<String, u64>,
-    /// Answers that there is no such key.
+    /// Responds that the key does not exist.
     not_found: u64,
-    /// Requests that were due and never sent.
+    /// Requests that were due but never sent.
     unsent: u64,
     requests_per_second: f64,
     late_us_max: f64,
@@ -80,7 +80,7 @@ struct Report {
 }
 
 impl PrismBench {
-    /// Runs it to its end. Fails if any call did.
+    /// Runs it to its end. Fails if any call failed.
     pub(crate) fn run(&self, address: &str) -> anyhow::Result<Outcome> {
         let mut command = self.place.command(own_binary("prism")?);
         command

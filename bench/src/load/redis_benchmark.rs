@@ -15,7 +15,7 @@ pub(crate) struct RedisBenchmark<'a> {
     pub(crate) place: Place,
 }
 
-/// What came of it. Its histograms stay within the tool: there is no p99.9.
+/// The result of a load. The histograms stay within the tool, so there is no p99.9.
 #[derive(Debug, PartialEq)]
 pub(crate) struct RedisOutcome {
     pub(crate) requests: u64,
@@ -25,7 +25,7 @@ pub(crate) struct RedisOutcome {
 }
 
 impl RedisBenchmark<'_> {
-    /// Runs it to its end. It fails if any command did.
+    /// Runs it to its end. Fails if any command failed.
     pub(crate) fn run(&self, address: &str) -> anyhow::Result<RedisOutcome> {
         let (host, port) = address.rsplit_once(':').context("an address has a port")?;
         let mut command = self.place.command("redis-benchmark");
@@ -41,8 +41,8 @@ impl RedisBenchmark<'_> {
     }
 }
 
-/// Requests a second, p50 and p99 in milliseconds. Fields are found by their heads; the first one, the command, may
-/// hold commas.
+/// Requests per second, p50 and p99 in milliseconds. Fields are found by their heads; the first one, the command, may
+/// contain commas.
 fn parse(output: &str) -> anyhow::Result<[f64; 3]> {
     let mut lines = output.lines().filter(|line| line.starts_with('"')).map(|line| line.trim_matches('"'));
     let heads: Vec<_> = lines.next().context("no heads")?.split("\",\"").collect();

@@ -1,4 +1,4 @@
-//! What a request costs while namespaces, connections and workers become more. Flat is what is wanted.
+//! What a request costs as namespaces, connections and workers grow. The goal is a flat line.
 
 use std::path::Path;
 
@@ -22,12 +22,12 @@ pub(crate) const WORKERS_ID: &str = "workers";
 pub(crate) const NAMESPACES: [usize; 3] = [1, 100, 10_000];
 /// Connections of its clients.
 pub(crate) const CONNECTIONS: [usize; 4] = [1, 64, 512, 2000];
-/// Those that HAProxy is measured with, too.
+/// Those with which HAProxy is measured, too.
 pub(crate) const CONNECTIONS_COMPARED: [usize; 2] = [64, 2000];
 /// Its workers.
 pub(crate) const WORKERS: [usize; 2] = [1, 2];
 
-/// Programs that take part, and how they tell their version.
+/// Participating programs, and their flag for the version.
 const PROGRAMS: [(&str, &str); 2] = [("haproxy", "-v"), ("h2load", "--version")];
 
 /// Runs the part.
@@ -65,7 +65,7 @@ fn namespaces_contest<'a>(plan: &Plan, proxies: &'a [Contender], memstore: &'a C
     Contest { case, entries: entries.collect(), across_workers: false }
 }
 
-/// The row of so many namespaces.
+/// The row of a number of namespaces.
 pub(crate) fn namespaces_label(count: usize) -> String {
     if count == 1 { "1 namespace".to_owned() } else { format!("{} namespaces", count_text(count)) }
 }
@@ -95,17 +95,17 @@ fn connections_contest<'a>(
     Contest { case, entries, across_workers: false }
 }
 
-/// The row of so many connections.
+/// The row of a number of connections.
 pub(crate) fn connections_label(count: usize) -> String {
     if count == 1 { "1 connection".to_owned() } else { format!("{} connections", count_text(count)) }
 }
 
-/// The row of HAProxy with so many connections.
+/// The row of HAProxy with a number of connections.
 pub(crate) fn compared_label(count: usize) -> String {
     format!("{}, {}", haproxy::NAME, connections_label(count))
 }
 
-/// Proxies of one and two workers, none of them with a core of its own.
+/// Proxies of one and two workers, none of them with a dedicated core.
 async fn workers(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Case>> {
     let anywhere = |workers| Setup { workers, place: Place::Anywhere, folder };
     let memstore = prism::memstore(anywhere(WORKERS[1]))?;
@@ -128,7 +128,7 @@ async fn workers(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Case>> {
     contest::run(contests, plan.rounds).await
 }
 
-/// The row of so many workers.
+/// The row of a number of workers.
 pub(crate) fn workers_label(count: usize) -> String {
     if count == 1 { "1 worker".to_owned() } else { format!("{count} workers") }
 }

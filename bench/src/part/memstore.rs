@@ -1,4 +1,4 @@
-//! The store beside Redis: calls, memory, expiry, scans, and what slow calls do to fast ones.
+//! The store compared with Redis: calls, memory, expiry, scans, and how slow calls affect fast ones.
 
 pub(crate) mod beside;
 pub(crate) mod calls;
@@ -13,7 +13,7 @@ use crate::part::Part;
 use crate::plan::Plan;
 use crate::results::Results;
 
-/// Programs that take part, and how they tell their version.
+/// Participating programs, and their flag for the version.
 const PROGRAMS: [(&str, &str); 2] = [("redis-server", "--version"), ("h2load", "--version")];
 
 /// Runs the part.

@@ -1,4 +1,4 @@
-//! The gateway beside HAProxy, nginx, the typed forward of RFC-026, and no gateway at all, before one memstore.
+//! The gateway compared with HAProxy, nginx, the typed forward of RFC-026, and no gateway, in front of one memstore.
 
 pub(crate) mod open_loop;
 pub(crate) mod start;
@@ -19,16 +19,16 @@ use crate::results::{Case, Results};
 /// The memstore without a gateway, in results.
 pub(crate) const DIRECT: &str = "direct";
 
-/// What a large value has.
+/// The size of a large value.
 pub(crate) const LARGE_BYTES: usize = 64 * 1024;
-/// The keys that a Scan returns.
+/// The number of keys that a Scan returns.
 const SCAN_KEYS: usize = 1000;
 const SCAN_PREFIX: &str = "scan:";
 
-/// Programs that take part, and how they tell their version.
+/// Participating programs, and their flag for the version.
 const PROGRAMS: [(&str, &str); 3] = [("haproxy", "-v"), ("nginx", "-v"), ("h2load", "--version")];
 
-/// The name of a case in which a call is measured.
+/// The name of a case that measures a call.
 pub(crate) fn case_id(call: &str, shape: Shape, workers: usize) -> String {
     format!("{call}-{workers}/{shape}")
 }
@@ -48,7 +48,7 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Results> {
     Ok(Results { part: Part::Proxy, machine, settings: plan.settings(), cases })
 }
 
-/// All contenders, with one number of workers, and the store behind them.
+/// All contenders with the same number of workers, and the store behind them.
 #[derive(Debug)]
 struct Field {
     workers: usize,
@@ -76,8 +76,8 @@ impl Field {
         })
     }
 
-    /// Which contender is measured with which call in which shape. With two workers fewer: the figures of one worker,
-    /// which has a core of its own, are the steadier ones.
+    /// Which contender is measured with which call in which shape. Fewer with two workers: the figures of one worker
+    /// with its own core are steadier.
     fn contests(&self, plan: &Plan) -> Vec<Contest<'_>> {
         let Self { memstore, prism, haproxy, haproxy_large_buffers, nginx, typed_forward, workers } = self;
         let mut contests = Vec::new();

@@ -1,5 +1,5 @@
-//! The Python client beside grpcio through the same gateway, and redis-py straight to Redis. As a user would run them:
-//! nothing has a core of its own.
+//! The Python client compared with grpcio through the same gateway, and with redis-py directly to Redis. As a user
+//! would run them: no process has a dedicated core.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,7 +16,7 @@ use crate::plan::Plan;
 use crate::process::{Others, Place, cores};
 use crate::results::{Case, Figure, Results, Sample};
 
-/// The contenders, as the script calls them.
+/// The contenders, by their names in the script.
 pub(crate) const WHEEL: &str = "wheel";
 pub(crate) const GRPC_AIO: &str = "grpc-aio";
 pub(crate) const REDIS_ASYNCIO: &str = "redis-asyncio";
@@ -25,10 +25,10 @@ const GRPC_SYNC: &str = "grpc-sync";
 
 /// The event loops.
 pub(crate) const LOOPS: [&str; 2] = ["asyncio", "uvloop"];
-/// What stands in a loop's place for clients that block.
+/// Instead of a loop, for blocking clients.
 const THREADS: &str = "threads";
 
-/// Calls at once.
+/// Concurrent calls.
 const CONCURRENCIES: [usize; 3] = [1, 16, 64];
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python/clients.py");
@@ -87,7 +87,7 @@ fn new_case(event_loop: &str, concurrency: usize) -> Case {
         .against(baseline)
 }
 
-/// One run of the script, in a process of its own.
+/// One run of the script, in a separate process.
 struct Script<'a> {
     plan: &'a Plan,
     stubs: &'a Path,
@@ -96,7 +96,7 @@ struct Script<'a> {
     concurrency: usize,
 }
 
-/// What it prints.
+/// Its output.
 #[derive(Deserialize)]
 struct Report {
     requests: u64,

@@ -1,4 +1,4 @@
-//! What everything else on the machine takes meanwhile: a measurement beside a compiler is worth little.
+//! The CPU time of everything else on the machine: a measurement alongside a compiler is worth little.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -16,12 +16,12 @@ pub(crate) struct Others {
 }
 
 impl Others {
-    /// Begins to watch.
+    /// Starts measuring.
     pub(crate) fn begin() -> anyhow::Result<Self> {
         Ok(Self { at: Instant::now(), busy: busy()?, own: own()? })
     }
 
-    /// The share of the machine's CPU time since then that processes took that this one did not start, in percent.
+    /// The share of the machine's CPU time since then used by processes that this one did not start, in percent.
     pub(crate) fn percent(&self) -> anyhow::Result<f64> {
         let now = Self::begin()?;
         let (busy, own) = (now.busy.saturating_sub(self.busy), now.own.saturating_sub(self.own));
@@ -30,12 +30,12 @@ impl Others {
     }
 }
 
-/// CPU time of everything so far, the time that the hypervisor took among it.
+/// CPU time of everything so far, including the time that the hypervisor took.
 fn busy() -> anyhow::Result<Duration> {
     stat::duration(busy_ticks(&std::fs::read_to_string("/proc/stat")?).context("/proc/stat has no figures")?)
 }
 
-/// user, nice, system, irq, softirq and steal; idle and iowait stand between.
+/// user, nice, system, irq, softirq and steal; idle and iowait are in between.
 fn busy_ticks(text: &str) -> Option<u64> {
     let figures = text.lines().find_map(|line| line.strip_prefix("cpu "))?.split_whitespace();
     let figures: Vec<u64> = figures.map_while(|figure| figure.parse().ok()).collect();
@@ -43,7 +43,7 @@ fn busy_ticks(text: &str) -> Option<u64> {
     taken.into_iter().sum()
 }
 
-/// CPU time of this process and all that it started, directly or not, ended ones included.
+/// CPU time of this process and all that it started, directly or not, including ended ones.
 fn own() -> anyhow::Result<Duration> {
     let mut processes = HashMap::new();
     for (pid, text) in stat::all()? {

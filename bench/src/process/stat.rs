@@ -1,14 +1,14 @@
-//! What `/proc` tells of a process. CPU times are those of all of its threads, ended ones included, in clock ticks.
+//! What `/proc` reports about a process. CPU times are those of all its threads, including ended ones, in ticks.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 
-/// The fields of a `stat` file behind the name.
+/// The fields of a `stat` file after the name.
 pub(super) struct Stat<'a>(Vec<&'a str>);
 
 impl<'a> Stat<'a> {
-    /// The second field, the name, is in parentheses and may hold anything.
+    /// The second field, the name, is in parentheses and may contain anything.
     pub(super) fn parse(text: &'a str) -> anyhow::Result<Self> {
         let (_, after_name) = text.rsplit_once(')').context("a stat file has a name in parentheses")?;
         Ok(Self(after_name.split_whitespace().collect()))
@@ -29,7 +29,7 @@ impl<'a> Stat<'a> {
         Ok(self.field(14)? + self.field(15)?)
     }
 
-    /// cutime and cstime: those of children that have been waited for.
+    /// cutime and cstime: those of children that have been awaited.
     pub(super) fn children_ticks(&self) -> anyhow::Result<u64> {
         Ok(self.field(16)? + self.field(17)?)
     }
@@ -62,7 +62,7 @@ pub(super) fn all() -> anyhow::Result<Vec<(u64, String)>> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        // Processes come and go meanwhile.
+        // Processes may start and end meanwhile.
         all.extend(read(&format!("{pid}")).ok().map(|text| (pid, text)));
     }
     Ok(all)
@@ -79,7 +79,7 @@ pub(super) fn children_of(pid: u32) -> anyhow::Result<Vec<u32>> {
     Ok(children)
 }
 
-/// How many threads of a process have a name that begins so.
+/// The number of threads of a process whose name has this prefix.
 pub(super) fn threads(pid: u32, prefix: &str) -> anyhow::Result<usize> {
     let mut threads = 0;
     for entry in std::fs::read_dir(format!("/proc/{pid}/task"))? {

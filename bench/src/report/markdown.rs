@@ -9,9 +9,9 @@ use crate::machine::Machine;
 use crate::part::Part;
 use crate::results::{Case, Figure, Results, Settings, Spread, grouped};
 
-/// Figures that contenders are compared by.
+/// Figures by which contenders are compared.
 const COMPARED: [Figure; 4] = [Figure::RequestsPerSecond, Figure::CpuUs, Figure::BytesPerKey, Figure::ScanUs];
-/// And where the rate was given.
+/// Those for a fixed rate.
 const COMPARED_OPEN_LOOP: [Figure; 1] = [Figure::P99Us];
 
 /// The whole page.
@@ -107,7 +107,7 @@ fn machine(machine: &Machine) -> String {
     )
 }
 
-/// How much the machine had to do besides.
+/// How busy the machine was otherwise.
 fn others(results: &Results) -> String {
     let rows = results.cases.iter().flat_map(|case| &case.rows);
     let percents = rows.filter_map(|row| row.figures.get(&Figure::OthersPercent)).flatten().copied();
@@ -151,7 +151,7 @@ fn table(cases: &[&Case]) -> String {
     table
 }
 
-/// A contender's figure over the baseline's; nothing for the baseline itself.
+/// A contender's figure divided by the baseline's; empty for the baseline itself.
 fn ratio(case: &Case, contender: &str, figure: Figure) -> String {
     let Some(baseline) = case.baseline.as_deref().filter(|baseline| *baseline != contender) else {
         return String::new();

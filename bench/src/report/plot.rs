@@ -10,7 +10,7 @@ use plotters::style::RGBColor;
 use crate::part::Part;
 use crate::results::{Case, Figure, Results, Spread};
 
-/// A plot that was written.
+/// A written plot.
 #[derive(Debug)]
 pub(super) struct Plot {
     pub(super) part: Part,
@@ -20,7 +20,7 @@ pub(super) struct Plot {
     pub(super) file: String,
 }
 
-/// Figures that bars are drawn of, and what their files are called.
+/// Figures that are drawn as bars, and the names of their files.
 const DRAWN: [(Figure, &str); 4] = [
     (Figure::RequestsPerSecond, "throughput"),
     (Figure::CpuUs, "cpu"),
@@ -30,7 +30,7 @@ const DRAWN: [(Figure, &str); 4] = [
 
 const SIZE: (u32, u32) = (840, 360);
 
-/// Colours that stay apart for colour-blind readers (Okabe and Ito).
+/// Colours that colour-blind readers can distinguish (Okabe and Ito).
 const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
@@ -45,7 +45,7 @@ fn colour(index: usize) -> RGBColor {
     COLOURS[index % COLOURS.len()]
 }
 
-/// Bars that stand together: a case, and each contender's figure.
+/// A group of bars: a case, and each contender's figure.
 #[derive(Debug)]
 struct Group {
     label: String,

@@ -1,4 +1,4 @@
-//! What is to be reached, and what was: each target is a comparison of figures of one run.
+//! The targets and their results: each target is a comparison of figures of one run.
 
 use crate::contender::{haproxy, prism, redis, typed_forward};
 use crate::load::Shape;
@@ -7,25 +7,25 @@ use crate::part::proxy::{DIRECT, case_id, open_loop, start};
 use crate::part::{growth, python};
 use crate::results::{Case, Figure, Results, Spread};
 
-/// What a figure must be.
+/// The bound of a figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Bound {
     AtMost(f64),
     AtLeast(f64),
 }
 
-/// A target and what was measured.
+/// A target and its measurement.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) name: String,
     pub(super) bound: Bound,
-    /// What bound and measurement are in; empty for ratios.
+    /// The unit of bound and measurement; empty for ratios.
     pub(super) unit: &'static str,
     pub(super) measured: Option<Spread>,
 }
 
 impl Target {
-    /// Whether it was met by the median; `None` if it was not measured.
+    /// Whether the median met it; `None` if it was not measured.
     pub(super) fn is_met(&self) -> Option<bool> {
         let median = self.measured?.median;
         Some(match self.bound {
@@ -61,12 +61,12 @@ impl<'a> Measured<'a> {
         Spread::of(self.figure(id, contender, figure)?.iter().copied())
     }
 
-    /// One contender's figure over another's, in one case.
+    /// One contender's figure divided by another's, in one case.
     fn ratio(&self, id: &str, figure: Figure, of: &str, to: &str) -> Option<Spread> {
         Spread::of_ratios(self.figure(id, of, figure)?, self.figure(id, to, figure)?)
     }
 
-    /// Against whichever HAProxy, of one or two threads, took less CPU time in the same round.
+    /// Compared with whichever HAProxy, of one or two threads, used less CPU time in the same round.
     fn proxy_cpu(&self) -> Vec<Target> {
         let mut targets = Vec::new();
         for (call, name) in [("get", "Get"), ("set", "Set")] {
@@ -117,7 +117,7 @@ impl<'a> Measured<'a> {
         ]
     }
 
-    /// Against whichever HAProxy passed on more in the same round.
+    /// Compared with whichever HAProxy forwarded more in the same round.
     fn large_values(&self, id: &str) -> Option<Spread> {
         let throughput = |contender| self.figure(id, contender, Figure::RequestsPerSecond);
         let haproxies = throughput(haproxy::NAME)?.iter().zip(throughput(haproxy::LARGE_BUFFERS)?);
@@ -125,7 +125,7 @@ impl<'a> Measured<'a> {
         Spread::of_ratios(throughput(prism::PROXY)?, &best)
     }
 
-    /// The median that a gateway adds to that of no gateway, prism-proxy's over HAProxy's.
+    /// The median that a gateway adds to that of no gateway, prism-proxy's divided by HAProxy's.
     fn added(&self, call: &str) -> Option<Spread> {
         let id = case_id(call, Shape::SINGLE, 1);
         let p50 = |contender| self.figure(&id, contender, Figure::P50Us);

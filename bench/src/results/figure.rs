@@ -1,4 +1,4 @@
-//! The quantities that are measured.
+//! The measured quantities.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Figure {
-    /// Answers a second.
+    /// Responses per second.
     RequestsPerSecond,
-    /// Latency that half of the requests stay within.
+    /// Latency of half of the requests, at most.
     P50Us,
-    /// Latency that 99 % stay within.
+    /// Latency of 99 % of them, at most.
     P99Us,
-    /// Latency that 99.9 % stay within.
+    /// Latency of 99.9 % of them, at most.
     P999Us,
-    /// CPU time of the contender for each request.
+    /// CPU time of the contender per request.
     CpuUs,
     /// The share of a core that the contender used, in percent.
     BusyPercent,
-    /// CPU time of what stands behind the contender, for each request.
+    /// CPU time of what is behind the contender, per request.
     BackendCpuUs,
-    /// CPU time of the load generator for each request.
+    /// CPU time of the load generator per request.
     LoadCpuUs,
-    /// The longest that the load generator was behind its schedule.
+    /// How far the load generator fell behind its schedule, at most.
     LateUs,
     /// Median time of a scan.
     ScanUs,
@@ -30,17 +30,17 @@ pub(crate) enum Figure {
     ReadyMs,
     /// A duration.
     Seconds,
-    /// Until resident memory has fallen by half of what the keys took.
+    /// The time until resident memory has fallen by half of what the keys took.
     RssFallSeconds,
     /// Resident memory.
     RssMib,
     /// Resident memory at the end.
     RssAfterMib,
-    /// Growth of resident memory for each key.
+    /// Growth of resident memory per key.
     BytesPerKey,
     /// Timers that the store holds.
     Timers,
-    /// The share of the machine's CPU time that processes took that have no part in this. Told once for all.
+    /// The share of the machine's CPU time used by unrelated processes. Reported once for all.
     OthersPercent,
 }
 

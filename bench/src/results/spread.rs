@@ -1,6 +1,6 @@
-//! The statistics of rounds.
+//! The statistics over rounds.
 
-/// A median with the range that it comes from.
+/// A median with its range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) median: f64,

@@ -1,5 +1,5 @@
-//! The log of `h2load`, a line for each request: when it began, in microseconds since 1970, its HTTP status, and how many
-//! microseconds it took.
+//! The log of `h2load`, one line per request: its start, in microseconds since 1970, its HTTP status, and its duration
+//! in microseconds.
 
 use std::ops::RangeInclusive;
 

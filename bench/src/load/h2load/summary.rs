@@ -1,4 +1,4 @@
-//! What `h2load` says at its end, and whether all went well.
+//! The output of `h2load`, and whether all calls succeeded.
 
 use anyhow::{Context as _, ensure};
 
@@ -13,14 +13,14 @@ pub(super) struct Summary {
     failed: u64,
     errored: u64,
     timeout: u64,
-    /// Answers with a status of 200 to 299.
+    /// Responses with a status of 200 to 299.
     good: u64,
-    /// Bytes of all bodies, those of answers that were not whole at the end included.
+    /// Bytes of all bodies, including those of responses that were incomplete at the end.
     data_bytes: u64,
 }
 
 impl Summary {
-    /// Reads the output.
+    /// Parses the output.
     pub(super) fn parse(output: &str) -> anyhow::Result<Self> {
         let line = |start: &str| {
             let found = output.lines().find_map(|line| line.strip_prefix(start));
@@ -41,7 +41,7 @@ impl Summary {
         })
     }
 
-    /// Fails if any call did, or if answers were not as long as right ones.
+    /// Fails if any call failed, or if responses did not have the right length.
     pub(super) fn check(&self, call: &Call, shape: Shape) -> anyhow::Result<()> {
         let lost = self.failed + self.errored + self.timeout;
         ensure!(
@@ -49,12 +49,12 @@ impl Summary {
             "calls failed under load: {self:?}"
         );
         let cut_off = u64::try_from(shape.in_flight())?;
-        ensure!((self.done..=self.done + cut_off).contains(&self.good), "answers were not 2xx: {self:?}");
+        ensure!((self.done..=self.done + cut_off).contains(&self.good), "responses were not 2xx: {self:?}");
         let answer_bytes = u64::try_from(call.answer_bytes()?)?;
         let expected = self.done * answer_bytes..=(self.done + cut_off) * answer_bytes;
         ensure!(
             expected.contains(&self.data_bytes),
-            "answers were of the wrong size, {answer_bytes} bytes expected for each: {self:?}"
+            "responses had the wrong size, {answer_bytes} bytes expected for each: {self:?}"
         );
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What a Count and a full Scan of a large store do to a Get: with one worker, all three share one thread.
+//! How a Count and a full Scan of a large store affect a Get: with one worker, all three share one thread.
 
 use anyhow::ensure;
 
@@ -16,15 +16,15 @@ use crate::results::{Case, Figure, Sample, count, grouped};
 pub(crate) const ID: &str = "beside/get";
 /// Without slow calls, in results.
 pub(crate) const ALONE: &str = "Get alone";
-/// With them.
+/// With slow calls.
 pub(crate) const BESIDE: &str = "Get beside Count and Scan";
 
-/// Far below what one worker can do, so that the slow calls have time to run, and Gets are answered beside them.
+/// Far below what one worker can do, so that the slow calls have time to run, and Gets are served beside them.
 const RATE: f64 = 500.0;
-/// The keys that are read.
+/// The number of keys that are read.
 const KEYS: usize = 1000;
 
-/// Measures Gets at a fixed rate without and with one Count and one Scan after another on other connections.
+/// Measures Gets at a fixed rate, without and with one Count and one Scan after another on other connections.
 pub(super) async fn run(plan: &Plan, memstore: &Contender) -> anyhow::Result<Case> {
     let mut case = Case::new(
         "Get beside slow calls, one worker",
@@ -41,7 +41,7 @@ pub(super) async fn run(plan: &Plan, memstore: &Contender) -> anyhow::Result<Cas
         ttl: None,
         place: plan.rest_place(1),
     };
-    // Long enough for the Gets, which end them.
+    // Long enough for the Gets, which end the slow calls.
     let time = plan.time * 10;
     let slow =
         |call| H2load { call, shape: Shape::SINGLE, until: Until::Passed(time), place: plan.rest_place(1) };

@@ -1,4 +1,4 @@
-//! Get and Set, one at a time on each connection, beside Redis.
+//! Get and Set, one at a time on each connection, compared with Redis.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::process::Others;
 use crate::results::{Case, Figure, Sample, Terms};
 
-/// Requests that find out how many a measurement takes.
+/// Requests of the trial that determines how many a measurement takes.
 const TRIAL_REQUESTS: u64 = 10_000;
 
 /// The name of a case.
@@ -22,7 +22,7 @@ pub(crate) fn case_id(call: &str, shape: Shape) -> String {
     format!("calls/{call}-{shape}")
 }
 
-/// Measures both, in turns.
+/// Measures both, in turn.
 pub(super) async fn run(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Case>> {
     let memstore = prism::memstore(plan.contender(1, folder))?;
     let redis = redis::start(plan.contender(1, folder))?;
@@ -69,7 +69,7 @@ fn against(
 ) -> anyhow::Result<(Terms, Sample)> {
     let mut connection = redis::Connection::open(&redis.address)?;
     ensure!(connection.call(&["SET", "bench", value])? == ["OK"], "Redis does not store");
-    ensure!(connection.call(&["GET", "bench"])? == [value], "Redis returned another value");
+    ensure!(connection.call(&["GET", "bench"])? == [value], "Redis returned the wrong value");
     let load = |requests| {
         let (connections, place) = (shape.connections, plan.rest_place(1));
         RedisBenchmark { command, connections, requests, place }.run(&redis.address)

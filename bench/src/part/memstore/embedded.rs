@@ -1,4 +1,4 @@
-//! The store within the proxy's process beside the store alone over its socket.
+//! The store embedded in the proxy's process, compared with the store alone over its socket.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::load::h2load::{H2load, Until};
 use crate::plan::Plan;
 use crate::results::Case;
 
-/// The proxy with the store within, in results.
+/// The proxy with the embedded store, in results.
 pub(crate) const EMBEDDED: &str = "embedded:memstore";
 
 /// The name of a case.
@@ -18,7 +18,7 @@ pub(crate) fn case_id(call: &str) -> String {
     format!("embedded/{call}")
 }
 
-/// Measures both, in turns.
+/// Measures both, in turn.
 pub(super) async fn run(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Case>> {
     let alone = prism::memstore(plan.contender(1, folder))?;
     let embedded = prism::proxy(plan.contender(1, folder), EMBEDDED)?;

@@ -1,4 +1,4 @@
-//! A whole store of keys that expire within the same second, beside Redis: how long until they are freed.
+//! A whole store of keys that expire within the same second, compared with Redis: how long until they are freed.
 
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,13 +16,13 @@ use crate::results::{Case, Figure, Sample, count};
 /// The name of the case.
 pub(crate) const ID: &str = "expiry/all";
 
-/// Keys that tell how long filling takes.
+/// Keys of the trial that determines how long filling takes.
 const TRIAL_KEYS: usize = 20_000;
-/// How often the store is looked at.
+/// How often the store is polled.
 const TICK: Duration = Duration::from_millis(20);
-/// Freed memory may return to the system within this time.
+/// How long freed memory may take to return to the system.
 const RSS_MAX: Duration = Duration::from_secs(30);
-/// Keys must be gone within this time.
+/// How long keys may take to be gone.
 const GONE_MAX: Duration = Duration::from_secs(120);
 
 /// Measures both, once.
@@ -45,7 +45,7 @@ async fn expire(contender: &Contender, keys: usize) -> anyhow::Result<Sample> {
     let begun = Instant::now();
     store(contender, "trial:", TRIAL_KEYS, SystemTime::now() + Duration::from_secs(3600)).await?;
     let empty_bytes = contender.process.rss_bytes()?;
-    // Half as long again as filling should take.
+    // One and a half times what filling should take.
     let fill_time = begun.elapsed().mul_f64(1.5 * keys as f64 / TRIAL_KEYS as f64);
     let end = whole_second(SystemTime::now() + fill_time + Duration::from_secs(3))?;
     store(contender, "", keys, end).await?;
@@ -98,7 +98,7 @@ async fn store(contender: &Contender, prefix: &str, keys: usize, end: SystemTime
 /// Keys that are not freed yet.
 fn held(contender: &Contender) -> anyhow::Result<u64> {
     if contender.name == redis::NAME {
-        return redis::Connection::open(&contender.address)?.size().context("Redis tells its size");
+        return redis::Connection::open(&contender.address)?.size().context("Redis does not report its size");
     }
     prism::metric(contender, "prism_memstore_keys")
 }

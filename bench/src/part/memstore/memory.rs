@@ -1,4 +1,4 @@
-//! Bytes for each key, beside Redis. Measured once: memory does not vary as time does.
+//! Bytes per key, compared with Redis. Measured once: unlike time, memory does not vary.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::plan::Plan;
 use crate::process::{Place, cores};
 use crate::results::{Case, Figure, Sample, count};
 
-/// Sizes in tenths of a large store: just below, at and far above where tables double.
+/// Sizes in tenths of a large store: just below, at and far above the point where tables double.
 pub(crate) const TENTHS: [usize; 3] = [9, 10, 20];
 
-/// Allocators give back and settle within this time.
+/// How long allocators may take to return memory and settle.
 const SETTLE: Duration = Duration::from_secs(1);
 
 const TTL_SECONDS: i64 = 24 * 60 * 60;
@@ -26,7 +26,7 @@ pub(crate) fn case_id(tenths: usize) -> String {
     format!("memory/{tenths}")
 }
 
-/// The name of the case with.
+/// The name of the case with times to live.
 pub(crate) const TTL_ID: &str = "memory/ttl";
 
 /// Fills both stores.
@@ -55,7 +55,7 @@ pub(super) async fn run(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Case>>
     Ok(cases)
 }
 
-/// A store that is filled.
+/// A filled store.
 #[derive(Debug)]
 struct Store {
     contender: Contender,
@@ -69,7 +69,7 @@ impl Store {
     }
 
     fn redis(setup: Setup<'_>) -> anyhow::Result<Self> {
-        // More threads than one would only read and write sockets.
+        // More threads would only read and write sockets.
         Self::new(redis::start(Setup { workers: 1, ..setup })?)
     }
 

@@ -15,25 +15,25 @@ use crate::results::{Case, Figure, Sample, Spread, count};
 /// The name of the case.
 pub(crate) const ID: &str = "scan/prefix";
 
-/// The keys that a scan returns.
+/// The number of keys that a scan returns.
 const MATCHING: usize = 100;
 const PREFIX: &str = "match:";
 /// Scans of one measurement.
 const SCANS: usize = 100;
 
-/// What the row of a store of so many keys is called.
+/// The label of the row of a store with this many keys.
 pub(crate) fn label(keys: usize) -> String {
     format!("among {} keys", count(keys))
 }
 
-/// Measures three stores, in turns, and hands back the largest, of `plan.keys` keys.
+/// Measures three stores, in turn, and returns the largest, of `plan.keys` keys.
 pub(super) async fn run(plan: &Plan, folder: &Path) -> anyhow::Result<(Case, Contender)> {
     let mut case = Case::new(&format!("Scan of {MATCHING} keys by prefix, one worker"), "a Scan", ID);
     let mut stores = Vec::new();
     for keys in [plan.keys / 100, plan.keys / 10, plan.keys] {
         let memstore = prism::memstore(plan.contender(1, folder))?;
         fill(&memstore.address, PREFIX, 0..MATCHING, || None).await?;
-        // Digits sort before and letters behind the prefix: it lies between others.
+        // Digits sort before and letters after the prefix, which is thus between others.
         let others = keys - MATCHING;
         fill(&memstore.address, "", 0..others / 2, || None).await?;
         fill(&memstore.address, "z", others / 2..others, || None).await?;
@@ -48,7 +48,7 @@ pub(super) async fn run(plan: &Plan, folder: &Path) -> anyhow::Result<(Case, Con
         }
     }
     let largest = stores.pop().map(|(_, memstore)| memstore);
-    Ok((case, largest.ok_or_else(|| anyhow::anyhow!("there are stores"))?))
+    Ok((case, largest.ok_or_else(|| anyhow::anyhow!("no store was measured"))?))
 }
 
 async fn median_us(address: &str) -> anyhow::Result<f64> {

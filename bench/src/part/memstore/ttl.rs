@@ -1,5 +1,5 @@
-//! What a time to live costs: Set with and without, on many keys and on one, and what a million refreshes of one key
-//! leave behind.
+//! What a time to live costs: Set with and without one, on many keys and on one, and what a million refreshes of one
+//! key leave behind.
 
 use std::path::Path;
 
@@ -87,14 +87,14 @@ async fn refresh(plan: &Plan, folder: &Path) -> anyhow::Result<Case> {
     let (call, place) = (set(Some(TTL_SECONDS)), plan.rest_place(1));
     let load =
         |requests| H2load { call: call.clone(), shape: Shape::SHARED, until: Until::Done(requests), place };
-    // Connections and their buffers are there from here on.
+    // From here on, connections and their buffers exist.
     let calls = || prism::metric(&memstore, "prism_calls_total");
     load(10_000).run(&memstore.address, &[], &calls)?;
     let before = memstore.process.rss_bytes()?;
     let outcome = load(u64::try_from(plan.keys)?).run(&memstore.address, &[&memstore.process], &calls)?;
     call.verify(&memstore.address).await?;
     let timers = prism::metric(&memstore, "prism_memstore_timers")?;
-    ensure!(prism::metric(&memstore, "prism_memstore_keys")? == 1, "there is more than the one key");
+    ensure!(prism::metric(&memstore, "prism_memstore_keys")? == 1, "there are other keys");
     let sample = Sample::default()
         .with(Figure::RequestsPerSecond, outcome.requests_per_second)
         .with(Figure::CpuUs, outcome.cpu_us[0])

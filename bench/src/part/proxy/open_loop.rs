@@ -1,4 +1,4 @@
-//! Latency at a fixed rate: half of what the gateway can do.
+//! Latency at a fixed rate: half of the gateway's maximum.
 
 use anyhow::Context as _;
 

@@ -1,4 +1,4 @@
-//! How long Prism's servers take until they say that they are ready.
+//! How long Prism's servers take to become ready.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::results::{Case, Figure, Sample};
 /// The name of the case.
 pub(crate) const ID: &str = "start/all";
 
-/// Starts each of them once a round.
+/// Starts each of them once per round.
 pub(super) fn run(plan: &Plan, folder: &Path) -> anyhow::Result<Case> {
     let mut case = Case::new("From the start of a process to its ready line", "2 workers", ID);
     for round in 0..plan.rounds {

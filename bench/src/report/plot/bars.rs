@@ -6,9 +6,9 @@ use plotters::prelude::*;
 
 use super::{Group, SIZE, colour};
 
-/// Of the height of the highest whisker.
+/// Relative to the highest whisker.
 const HEADROOM: f64 = 1.1;
-/// Names of contenders stand beside the plot.
+/// The names of contenders are beside the plot.
 const LEGEND_WIDTH: u32 = 160;
 /// The part of a group's width that bars fill.
 const FILL: f64 = 0.84;
@@ -34,7 +34,7 @@ pub(super) fn draw(path: &Path, title: &str, groups: &[Group]) -> anyhow::Result
         .x_label_area_size(28)
         .y_label_area_size(64)
         .build_cartesian_2d(0.0..groups.len() as f64, 0.0..top)?;
-    // Labels stand in the middle of their groups: marks at the halves, and names for those alone.
+    // Labels are centred in their groups: marks at the halves, and names only for those.
     let label = |x: &f64| {
         let within = (x.fract() - 0.5).abs() < 0.01;
         let group = within.then(|| groups.get(x.floor() as usize)).flatten();
@@ -53,7 +53,7 @@ pub(super) fn draw(path: &Path, title: &str, groups: &[Group]) -> anyhow::Result
     for (index, name) in names.iter().enumerate() {
         let style = colour(index);
         let bars = groups.iter().enumerate().filter_map(|(place, group)| {
-            // Bars of contenders that take no part leave no gap.
+            // Bars of contenders that do not take part leave no gap.
             let turn = group.bars.iter().position(|(own, _)| own == name)?;
             let width = FILL / group.bars.len() as f64;
             let left = place as f64 + (1.0 - FILL) / 2.0 + turn as f64 * width;

@@ -51,7 +51,7 @@ pub(super) fn draw(path: &Path, title: &str, curves: &[(&str, &[(u64, u64)])]) -
     Ok(())
 }
 
-/// Where each bound stands: how many nines of the requests are within it, and milliseconds.
+/// Where each bound is drawn: how many nines of the requests are within it, and milliseconds.
 fn points(counts: &[(u64, u64)]) -> Vec<(f64, f64)> {
     let total: u64 = counts.iter().map(|(_, count)| count).sum();
     let mut within = 0;
