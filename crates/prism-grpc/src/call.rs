@@ -239,9 +239,8 @@ pub async fn wait_for_answer_room(peer: &Peer) -> Result<(), Error> {
 }
 
 fn answer_budget(full: Full, applied: Applied) -> Error {
-    let told =
-        format!("too many bytes of responses are unread: {full}; read them, or use another connection");
-    Error::new(ErrorReason::AnswerBudget, told)
+    let why = format!("too many bytes of responses are unread: {full}; read them, or use another connection");
+    Error::new(ErrorReason::AnswerBudget, why)
         .with("limit", full.limit().to_string())
         .with(APPLIED, applied.as_str())
 }

@@ -50,8 +50,8 @@ impl Message {
             None => share.charge(bytes).map(|charge| self.charge = Some(charge)),
         };
         charged.map_err(|full| {
-            let told = format!("too many bytes of requests are being received: {full}; send less at once");
-            Error::new(ErrorReason::TooManyInFlight, told)
+            let why = format!("too many bytes of requests are being received: {full}; send less at once");
+            Error::new(ErrorReason::TooManyInFlight, why)
                 .with("limit", full.limit().to_string())
                 .with("size", bytes.to_string())
                 .with(APPLIED, Applied::No.as_str())
@@ -260,8 +260,8 @@ fn malformed(message: String) -> Error {
 /// The error of a call whose message does not arrive in time.
 #[must_use]
 pub fn overdue(limit: Duration) -> Error {
-    let told = format!("the call's message did not arrive within {} s; nothing was applied", limit.as_secs());
-    Error::new(ErrorReason::DeadlineExceeded, told).with(APPLIED, Applied::No.as_str())
+    let why = format!("the call's message did not arrive within {} s; nothing was applied", limit.as_secs());
+    Error::new(ErrorReason::DeadlineExceeded, why).with(APPLIED, Applied::No.as_str())
 }
 
 /// The error of a message that exceeds a limit.

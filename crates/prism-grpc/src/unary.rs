@@ -73,8 +73,8 @@ fn encode(message: &impl Message) -> Result<Bytes, Error> {
     let len = message.encoded_len();
     if len > limits::MESSAGE_BYTES_MAX {
         let limit = limits::MESSAGE_BYTES_MAX;
-        let told = format!("the response is {len} bytes long; the limit is {limit} bytes");
-        return Err(Error::new(ErrorReason::Internal, told)
+        let why = format!("the response is {len} bytes long; the limit is {limit} bytes");
+        return Err(Error::new(ErrorReason::Internal, why)
             .with("limit", limit.to_string())
             .with("size", len.to_string()));
     }

@@ -80,10 +80,10 @@ pub fn too_many_in_flight(namespace: &str, max: usize) -> Error {
 /// The connection or namespace that `whose` names has used up its share of streams at the backend.
 #[must_use]
 pub fn no_place(namespace: &str, whose: &str, max: usize) -> Error {
-    let told = format!(
+    let why = format!(
         "{whose} has used up its share of {max} streams at the backend of namespace {namespace}; end some"
     );
-    Error::new(ErrorReason::TooManyInFlight, told)
+    Error::new(ErrorReason::TooManyInFlight, why)
         .with("namespace", namespace)
         .with("limit", max.to_string())
         .with(APPLIED, Applied::No.as_str())

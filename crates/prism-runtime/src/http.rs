@@ -40,9 +40,9 @@ pub(crate) fn routes(mut registry: Registry, health: Health, pulse: Option<Pulse
         match pulse.map_or(0, |pulse| pulse.stalled(STALL_MAX)) {
             0 => (StatusCode::OK, "ok\n".to_owned()),
             stalled => {
-                let told =
+                let why =
                     format!("{stalled} worker threads have not had a turn for {} s\n", STALL_MAX.as_secs());
-                (StatusCode::SERVICE_UNAVAILABLE, told)
+                (StatusCode::SERVICE_UNAVAILABLE, why)
             }
         }
     };

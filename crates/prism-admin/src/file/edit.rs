@@ -4,7 +4,7 @@
 //!
 //! 1. one namespace is changed on its own and put back ([`Layout`]): the rest is not looked at;
 //! 2. in the whole text, `yamlpatch` changes single keys, or a namespace's lines are added or removed: everything else
-//! stays. The grammar is limited to 32,767 lines;
+//!    stays. The grammar is limited to 32,767 lines;
 //! 3. the namespace, or the list if it is in flow style, is rewritten in place: comments within it are lost;
 //! 4. the whole file is rewritten: all comments are lost, aliases are expanded.
 //!

@@ -30,14 +30,14 @@ pub(super) fn check_for_loop(headers: &HeaderMap) -> Result<(), Error> {
     let own = OWN_VIA.as_bytes();
     let hops = || headers.get_all(VIA).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     if hops().any(|hop| hop.trim_ascii() == own) {
-        let told = "the call came back to this proxy: a namespace's backend leads to the proxy itself, through others";
-        return Err(Error::new(ErrorReason::ForwardingLoop, told));
+        let why = "the call came back to this proxy: a namespace's backend leads to the proxy itself, through others";
+        return Err(Error::new(ErrorReason::ForwardingLoop, why));
     }
     if hops().count() > HOPS_MAX {
-        let told = format!(
+        let why = format!(
             "the call passed more than {HOPS_MAX} proxies; each may be a backend of the previous one"
         );
-        return Err(Error::new(ErrorReason::ForwardingLoop, told).with("limit", HOPS_MAX.to_string()));
+        return Err(Error::new(ErrorReason::ForwardingLoop, why).with("limit", HOPS_MAX.to_string()));
     }
     Ok(())
 }
