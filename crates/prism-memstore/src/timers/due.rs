@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Time;
 
-/// A key is freed at most this fraction of its time to live late,
+/// A key is freed late by at most this fraction of its time to live,
 const LATE_PART: u64 = 256;
 
 /// or this much, whichever is more: 2^27 ns, about an eighth of a second.
