@@ -8,6 +8,7 @@ use std::time::Instant;
 use clap::Parser;
 use prism_grpc::handler::ServiceHandler;
 use prism_grpc::service::Services;
+use prism_proto::methods;
 use prism_runtime::args::{HttpListen, ServerArgs};
 use prism_runtime::exit::ServerError;
 use prism_runtime::health::Health;
@@ -124,7 +125,9 @@ pub async fn start(
         "loaded the configuration"
     );
 
-    let health = Health::new(&[]).await;
+    // An interface that reflection lists has a health, too: that of the proxy.
+    let interfaces: Vec<_> = methods::INTERFACES.iter().map(String::as_str).collect();
+    let health = Health::new(&interfaces).await;
     let default = |text: &str| text.parse().map_err(ServerError::failed);
     let listen = config.listen.clone().map_or_else(|| default(LISTEN_DEFAULT), Ok)?;
     let http_listen = config.http_listen.clone().map_or_else(|| default(HTTP_LISTEN_DEFAULT), Ok)?;

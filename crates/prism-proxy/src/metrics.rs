@@ -21,6 +21,9 @@ use crate::traffic::{LATENCY_BOUNDS, Totals};
 /// The label for all namespaces beyond the maximum number with labels of their own. No namespace can have this name.
 const OTHERS: &str = "_other";
 
+/// One of a backend's counts.
+type Count = fn(&RemoteCounts) -> u64;
+
 /// Collects a proxy's metrics.
 #[derive(Debug)]
 pub(crate) struct ProxyCollector {
@@ -149,7 +152,7 @@ impl ProxyCollector {
                 counter(&mut metric, &[("backend", backend.as_str()), ("outcome", outcome)], count)?;
             }
         }
-        let counters: [(&str, &str, fn(&RemoteCounts) -> u64); 3] = [
+        let counters: [(&str, &str, Count); 3] = [
             (
                 "prism_proxy_retries",
                 "Calls retried because the backend had not seen the first attempt",
