@@ -1,7 +1,7 @@
 """Every call of KeyValue and List, and expiry, against a running gateway.
 
     prism dev
-    pip install ./bindings/python
+    pip install -v ./bindings/python
     python examples/demo.py [ADDRESS]
 
 Its keys and lists begin with a prefix of their own and are removed at the end, so that it can run again, and beside

@@ -1,5 +1,7 @@
 //! Reflection, v1 and v1alpha: of a plugin, of a proxy, and of `prism dev`.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use prism_e2e::dead::DeadAddress;
 use prism_e2e::dev::Dev;
 use prism_e2e::echo::EchoRequest;
