@@ -204,7 +204,7 @@ fn an_import_that_broke_off_goes_on_behind_the_key_that_it_tells() {
     assert_eq!(resumed.json(), [json!({"namespace": "to", "keys": 199 - stored})]);
     assert_eq!(copy.run(&["export", "to"]).text(), copy.lines(200));
     let nowhere = copy.run(&["import", "to", &all, "--start-after", "nowhere"]);
-    assert!(nowhere.code == 1 && nowhere.err.contains("no line with the key \"nowhere\""), "{nowhere:?}");
+    assert!(nowhere.code == 1 && nowhere.err.contains("no line has the key \"nowhere\""), "{nowhere:?}");
 }
 
 /// Starts an import of what is written to it, and returns once these lines are stored.

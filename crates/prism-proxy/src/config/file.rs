@@ -82,7 +82,7 @@ impl File {
                 mistakes.add(
                     format!("namespaces[{index}].name"),
                     format!(
-                        "{:?} is already the name of namespaces[{first}]; names must be unique",
+                        "{:?} is already the name of namespaces[{first}]; expected a unique name",
                         section.name
                     ),
                 );
