@@ -10,6 +10,7 @@ use bytes::Bytes;
 use prism_grpc::service::Services;
 use prism_proto::methods;
 use prism_runtime::reflection::{Catalog, Files, Fixed};
+use rustc_hash::FxHashSet;
 
 use crate::route::{Backend, EmbeddedPlugins, Route};
 use crate::shared::Shared;
@@ -36,7 +37,13 @@ impl Reflected {
 impl Catalog for Reflected {
     fn services(&self) -> BTreeSet<String> {
         let mut services = self.own.services();
-        for route in self.shared.table.load().routes() {
+        let table = self.shared.table.load();
+        let mut seen = FxHashSet::default();
+        for route in table.routes() {
+            // Ten thousand namespaces often have a few backends: a question must not cost a walk over all interfaces of each.
+            if !seen.insert((route.backend.address(), &route.settings.interfaces)) {
+                continue;
+            }
             each_interface(route, &mut |interface| {
                 if !services.contains(interface) && route.check_interface(interface).is_ok() {
                     services.insert(interface.to_owned());

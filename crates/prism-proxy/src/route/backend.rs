@@ -20,6 +20,16 @@ pub enum Backend {
     Remote(Arc<Remote>),
 }
 
+impl Backend {
+    /// Where it is in memory: namespaces that share a backend have the same.
+    pub(crate) fn address(&self) -> usize {
+        match self {
+            Self::Embedded(served) => Arc::as_ptr(served).addr(),
+            Self::Remote(remote) => Arc::as_ptr(remote).addr(),
+        }
+    }
+}
+
 impl fmt::Debug for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
