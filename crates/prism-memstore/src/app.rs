@@ -1,16 +1,14 @@
-//! The store as a plugin: on its own port, or embedded in another process.
+//! The store as a plugin on its own port.
 
-use std::future::Future;
 use std::sync::Arc;
 
-use prism_grpc::service::Served;
 use prism_plugin::app::{self, App};
 use prism_plugin::{KeyValue as _, Plugin};
 use prism_runtime::exit::ServerError;
 use prometheus_client::registry::Registry;
 
 use crate::MemStore;
-use crate::config::{Args, LISTEN_DEFAULT, MemoryLimit};
+use crate::config::{Args, LISTEN_DEFAULT};
 use crate::metrics::UsageCollector;
 
 /// The binary's name.
@@ -32,14 +30,7 @@ pub async fn run(args: Args) -> Result<(), ServerError> {
     app::run(App { name: NAME, args: &args.server, listen: LISTEN_DEFAULT, plugin, registry }, expiry).await
 }
 
-/// A new store as services for calls within the process, and the task that frees expired keys, which the caller runs.
-pub fn embedded(limit: MemoryLimit) -> (Served, impl Future<Output = ()> + Send + 'static) {
-    let store = MemStore::new(limit.0);
-    let expiry = store.expiry().run(std::future::pending::<()>());
-    (plugin(store).embedded(), expiry)
-}
-
-fn plugin(store: MemStore) -> Plugin {
+pub(crate) fn plugin(store: MemStore) -> Plugin {
     let store = Arc::new(store);
     Plugin::new(store.capabilities()).usage(Arc::clone(&store)).keyvalue(Arc::clone(&store)).list(store)
 }

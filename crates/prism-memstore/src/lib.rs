@@ -15,11 +15,13 @@
 //! | `timers`, `expiry` | when keys expire; the task that frees them |
 //! | `memory` | memory accounting |
 //! | `clock` | monotonic time |
+//! | [`driver`] | stores within another process |
 //! | [`config`], [`app`], `metrics` | flags, wiring and metrics of the plugin |
 
 pub mod app;
 mod clock;
 pub mod config;
+pub mod driver;
 mod entry;
 mod expiry;
 mod index;
@@ -34,5 +36,6 @@ mod namespaces;
 mod store;
 mod timers;
 
+pub use driver::MemStoreDriver;
 pub use expiry::Expiry;
 pub use store::{MemStore, Totals};

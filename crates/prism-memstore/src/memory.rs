@@ -18,16 +18,21 @@ pub(crate) struct Full;
 
 pub(crate) struct Memory {
     used: AtomicU64,
-    limit: Option<u64>,
+    /// [`u64::MAX`] for no limit.
+    limit: AtomicU64,
 }
 
 impl Memory {
     pub(crate) fn new(limit: Option<u64>) -> Self {
-        Self { used: AtomicU64::new(0), limit }
+        Self { used: AtomicU64::new(0), limit: AtomicU64::new(limit.unwrap_or(u64::MAX)) }
     }
 
     pub(crate) fn limit(&self) -> Option<u64> {
-        self.limit
+        Some(self.limit.load(Relaxed)).filter(|limit| *limit < u64::MAX)
+    }
+
+    pub(crate) fn set_limit(&self, limit: Option<u64>) {
+        self.limit.store(limit.unwrap_or(u64::MAX), Relaxed);
     }
 
     pub(crate) fn used(&self) -> u64 {
@@ -36,7 +41,7 @@ impl Memory {
 
     /// Reserves room, which is released unless it is [kept](Room::keep).
     pub(crate) fn reserve(&self, bytes: u64) -> Result<Room<'_>, Full> {
-        let limit = self.limit.unwrap_or(u64::MAX);
+        let limit = self.limit.load(Relaxed);
         let grown = |used: u64| used.checked_add(bytes).filter(|used| bytes == 0 || *used <= limit);
         match self.used.fetch_update(Relaxed, Relaxed, grown) {
             Ok(_) => Ok(Room { memory: self, bytes }),

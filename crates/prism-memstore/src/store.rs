@@ -82,6 +82,11 @@ impl MemStore {
         }
     }
 
+    /// Changes the memory limit; `None` for no limit. A store that holds more keeps it, and refuses writes that need more.
+    pub fn set_memory_limit(&self, bytes: Option<u64>) {
+        self.shared.memory.set_limit(bytes);
+    }
+
     /// What the store currently holds. Visits every namespace.
     #[must_use]
     pub fn totals(&self) -> Totals {

@@ -11,6 +11,7 @@
 //! | [`types`] | checked arguments |
 //! | [`error`] | the error of a backend |
 //! | [`app`] | a plugin's process |
+//! | [`driver`] | a backend within another process |
 //! | `conformance` | the contract as test cases, for any endpoint (feature `conformance`) |
 
 mod adapter;
@@ -18,6 +19,7 @@ pub mod app;
 mod capabilities;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod driver;
 pub mod error;
 pub mod keyvalue;
 pub mod list;

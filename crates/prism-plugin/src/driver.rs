@@ -1,0 +1,141 @@
+//! A backend within another process: how a driver opens it from options, and what is known about it while it serves.
+//!
+//! A [`Driver`] is a kind of backend, such as memstore. The process that embeds it has a map of [`Drivers`] by name, and
+//! opens one [`Instance`] for each backend of its configuration.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use prism_grpc::service::Served;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// The options of a backend, as the configuration has them.
+pub type Options = Map<String, Value>;
+
+/// The drivers of a process, by the name that `embedded: NAME` uses.
+pub type Drivers = BTreeMap<&'static str, Arc<dyn Driver>>;
+
+/// What is wrong with an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The path within the options, such as `memory_limit`; empty for all of them.
+    pub field: String,
+    /// What is wrong and what was expected.
+    pub why: String,
+}
+
+/// A kind of backend that a process can embed.
+pub trait Driver: fmt::Debug + Send + Sync + 'static {
+    /// Checks options without opening anything.
+    ///
+    /// # Errors
+    /// Every mistake.
+    fn check(&self, options: &Options) -> Result<(), Vec<Mistake>>;
+
+    /// Opens a backend. Connections are made by the first call, or in [`Instance::background`]: a server that is down is
+    /// a state of the backend, not a mistake.
+    ///
+    /// # Errors
+    /// Every mistake in the options.
+    fn open(&self, options: &Options) -> Result<Arc<dyn Instance>, Vec<Mistake>>;
+}
+
+/// A backend that its driver has opened.
+pub trait Instance: Send + Sync + 'static {
+    /// Its services.
+    fn served(&self) -> Served;
+
+    /// Its work besides calls, which runs from the opening until the backend is dropped.
+    fn background(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::pending())
+    }
+
+    /// What gives it changed options, which have been checked, while it serves; called if the whole configuration is
+    /// accepted. `None` if it cannot take them: the process then opens another backend in its place, and the calls in
+    /// flight finish on this one.
+    fn take(&self, options: &Options) -> Option<Take>;
+
+    /// Whether it can serve.
+    fn state(&self) -> State;
+
+    /// What is lost when it is dropped; `None` for a backend that keeps its data elsewhere.
+    fn would_lose(&self) -> Option<Data> {
+        None
+    }
+}
+
+/// Gives a backend changed options.
+pub type Take = Box<dyn FnOnce() + Send>;
+
+/// The state of an embedded backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing has been tried yet.
+    Idle,
+    /// It serves.
+    Ready,
+    /// It cannot serve, and tries to.
+    Unreachable {
+        /// Why.
+        error: String,
+        /// When it started to fail.
+        since: SystemTime,
+    },
+}
+
+/// What a backend holds in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Data {
+    /// Keys in all namespaces.
+    pub keys: u64,
+    /// Lists in all namespaces.
+    pub lists: u64,
+}
+
+/// Reads options into a driver's own type.
+///
+/// # Errors
+/// The first option of the wrong type or with an unknown name.
+pub fn read<T: DeserializeOwned>(options: &Options) -> Result<T, Vec<Mistake>> {
+    serde_path_to_error::deserialize(Value::Object(options.clone())).map_err(|error| {
+        let field = match error.path().to_string() {
+            path if path == "." => String::new(),
+            path => path,
+        };
+        vec![Mistake { field, why: error.into_inner().to_string() }]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only the errors matter")]
+    struct Sample {
+        limit: Option<u64>,
+        nested: Option<Vec<u64>>,
+    }
+
+    #[test]
+    fn an_option_that_cannot_be_read_is_named() {
+        let wrong = |text: &str| {
+            let options: Options = serde_json::from_str(text).unwrap();
+            let [mistake] = <[Mistake; 1]>::try_from(read::<Sample>(&options).unwrap_err()).unwrap();
+            mistake
+        };
+        let mistake = wrong(r#"{"limit": "x"}"#);
+        assert_eq!(mistake.field, "limit");
+        assert!(mistake.why.contains("expected u64"), "{mistake:?}");
+        assert_eq!(wrong(r#"{"nested": [1, "x"]}"#).field, "nested[1]");
+        let unknown = wrong(r#"{"colour": 1}"#);
+        assert!(unknown.why.contains("unknown field `colour`, expected `limit` or `nested`"), "{unknown:?}");
+    }
+}
