@@ -90,7 +90,7 @@ async fn a_bad_file_changes_nothing_and_says_why() {
         (two.into_bytes(), "2 mistakes"),
         (
             good.replace(store.grpc(), "embedded:nothing").into_bytes(),
-            "embedded:nothing is not in this program",
+            "the driver \"nothing\" is not in this program",
         ),
     ] {
         let status = proxy.take(&bad).await;

@@ -4,10 +4,11 @@
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use prism_memstore::config::MEMORY_LIMIT_DEFAULT;
 use prism_runtime::{args, exit, process};
+
+use crate::drivers;
 
 /// Runs the server by whose name the process was called; `None` if it is not a server's name.
 pub(crate) fn run() -> Option<ExitCode> {
@@ -37,8 +38,7 @@ fn memstore() -> Result<(), exit::ServerError> {
 fn proxy() -> Result<(), exit::ServerError> {
     use prism_proxy::app::{self, DEFAULTS, NAME};
     let args = args::parse(NAME, &DEFAULTS);
-    let (memstore, expiry) = prism_memstore::app::embedded(MEMORY_LIMIT_DEFAULT);
-    process::block_on(app::run(args, [("memstore", Arc::new(memstore))].into(), expiry))
+    process::block_on(app::run(args, drivers::all(MEMORY_LIMIT_DEFAULT)))
 }
 
 fn admin() -> Result<(), exit::ServerError> {

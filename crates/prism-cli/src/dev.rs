@@ -4,7 +4,6 @@ mod file;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 use prism_admin::config::ServeArgs;
@@ -13,18 +12,16 @@ use prism_proxy::app::ProxyArgs;
 use prism_proxy::config::Config;
 use prism_proxy::endpoint::Endpoint;
 use prism_proxy::reload::Source;
-use prism_proxy::route::EmbeddedPlugins;
 use prism_runtime::args::{HttpListen, ServerArgs};
 use prism_runtime::exit::ServerError;
 use prism_runtime::http::HttpServer;
 use prism_runtime::{Running, process, telemetry};
 use serde::Serialize;
 
+use crate::drivers;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Format, Output};
-
-const PLUGIN: &str = "memstore";
 
 const AFTER_HELP: &str = "\
 Without the admin there is no configuration file, and no namespace but \"default\".
@@ -95,17 +92,16 @@ impl Dev {
         process::block_on(async {
             telemetry::init(&self.server.log, self.server.log_format)?;
             let signals = prism_runtime::signals::Signals::take()?;
-            let (plugin, expiry) = prism_memstore::app::embedded(self.memory_limit);
-            let embedded = EmbeddedPlugins::from([(PLUGIN, Arc::new(plugin))]);
+            let drivers = drivers::all(self.memory_limit);
             let has_admin = self.has_admin()?;
             let file = has_admin.then(|| file::at(&self.folder)).transpose()?;
             let source = match &file {
                 Some(path) => Source::File { path: path.clone(), required: true },
-                None => Source::Fixed(Config::single(Endpoint::Embedded(PLUGIN.to_owned()))),
+                None => Source::Fixed(Config::single(Endpoint::Embedded(drivers::MEMSTORE.to_owned()))),
             };
             let config = source.load().map_err(|error| ServerError::Config(error.to_string()))?;
             let (running, reload) =
-                prism_proxy::app::start(&self.server, self.proxy.clone(), source, embedded).await?;
+                prism_proxy::app::start(&self.server, self.proxy.clone(), source, drivers).await?;
             let admin = match &file {
                 Some(file) => Some(self.admin(file, &running).await?),
                 None => None,
@@ -122,10 +118,7 @@ impl Dev {
                 memory_limit_bytes: self.memory_limit.0,
             };
             output.print(&ready).map_err(ServerError::failed)?;
-            let background = async {
-                tokio::join!(expiry, reload);
-            };
-            let served = running.run_until(signals, background).await;
+            let served = running.run_until(signals, reload).await;
             if let Some(admin) = admin {
                 admin.drain().await;
             }

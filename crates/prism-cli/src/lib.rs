@@ -35,6 +35,7 @@ mod config;
 mod conformance;
 mod connect;
 mod dev;
+mod drivers;
 mod dump;
 mod escape;
 mod exit;

@@ -8,6 +8,7 @@ use std::time::Instant;
 use clap::Parser;
 use prism_grpc::handler::ServiceHandler;
 use prism_grpc::service::Services;
+use prism_plugin::driver::Drivers;
 use prism_proto::methods;
 use prism_runtime::args::{HttpListen, ServerArgs};
 use prism_runtime::exit::ServerError;
@@ -22,7 +23,7 @@ use crate::forward::Forwarder;
 use crate::metrics::ProxyCollector;
 use crate::reflected::Reflected;
 use crate::reload::{Reloader, Source};
-use crate::route::{EmbeddedPlugins, RouteTable};
+use crate::route::RouteTable;
 use crate::shared::Shared;
 use crate::status;
 use crate::traffic::page;
@@ -78,28 +79,20 @@ impl ProxyArgs {
     }
 }
 
-/// Runs a proxy until a signal stops the process. `background` is the work of the embedded plugins; it runs alongside
-/// the proxy and is dropped with it.
+/// Runs a proxy until a signal stops the process. `drivers` open the backends that its configuration embeds.
 ///
 /// # Errors
 /// The configuration is invalid, or an address cannot be bound.
-pub async fn run(
-    args: Args,
-    embedded: EmbeddedPlugins,
-    background: impl Future<Output = ()>,
-) -> Result<(), ServerError> {
+pub async fn run(args: Args, drivers: Drivers) -> Result<(), ServerError> {
     telemetry::init(&args.server.log, args.server.log_format)?;
     let signals = Signals::take()?;
     let source = match args.config {
         Some(path) => Source::File { path, required: true },
         None => Source::File { path: config::DEFAULT_PATH.into(), required: false },
     };
-    let (running, reload) = start(&args.server, args.proxy, source, embedded).await?;
+    let (running, reload) = start(&args.server, args.proxy, source, drivers).await?;
     running.print_ready_line();
-    let background = async {
-        tokio::join!(background, reload);
-    };
-    running.run_until(signals, background).await
+    running.run_until(signals, reload).await
 }
 
 /// Starts a proxy and returns once it accepts calls. The second part follows changes of the source, and must run
@@ -111,12 +104,12 @@ pub async fn start(
     args: &ServerArgs,
     proxy: ProxyArgs,
     source: Source,
-    embedded: EmbeddedPlugins,
+    drivers: Drivers,
 ) -> Result<(Running, impl Future<Output = ()> + use<>), ServerError> {
     let begun = Instant::now();
     let wrong = |error: ConfigError| ServerError::Config(error.to_string());
     let config = source.load().map_err(wrong)?;
-    let table = RouteTable::build(config.clone(), &embedded, &RouteTable::default());
+    let table = RouteTable::build(config.clone(), &drivers, &RouteTable::default());
     let table = table.map_err(|mistakes| wrong(ConfigError::Invalid { path: source.name(), mistakes }))?;
     tracing::info!(
         namespaces = table.len(),
@@ -136,10 +129,10 @@ pub async fn start(
     let services = Services::default().add(health.service(), tonic_health::pb::FILE_DESCRIPTOR_SET);
     let namespace_in_flight_max = proxy.namespace_in_flight_max(server.limits.in_flight_max);
     let shared = Shared::new(table, proxy.access_log, namespace_in_flight_max);
-    let reflected = Arc::new(Reflected::new(&services, &embedded, &shared));
+    let reflected = Arc::new(Reflected::new(&services, &shared));
     let services = reflection::add_to(services, reflected).with_server(endpoint::PROXY);
     let own = ServiceHandler::new(services, server.drain.clone());
-    let (reloader, status) = Reloader::new(source, &config, embedded, &shared)?;
+    let (reloader, status) = Reloader::new(source, &config, drivers, &shared)?;
     let collector = ProxyCollector { shared: Arc::clone(&shared), status: status.clone() };
     server.registry.register_collector(Box::new(collector));
     server.http_routes = status::routes(Arc::clone(&shared), status).merge(page::routes(Arc::clone(&shared)));

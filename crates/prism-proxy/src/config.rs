@@ -3,15 +3,22 @@
 //! ```yaml
 //! server:
 //!   listen_address: "0.0.0.0:8980"
+//! backends:
+//!   - name: fast
+//!     embedded: memstore
+//!     options: { memory_limit: 512MiB }
 //! namespaces:
 //!   - name: default
 //!     pattern: keyvalue
-//!     plugin:
-//!       endpoint: "localhost:50051"
+//!     plugin: { backend: fast }
+//!   - name: legacy
+//!     pattern: list
+//!     plugin: { endpoint: "localhost:50051" }
 //! ```
 //!
 //! Types and unknown keys are checked while reading: the first mistake is reported, with its line. All other rules are
-//! checked in one run, and each mistake is reported with its path and what was expected.
+//! checked in one run, and each mistake is reported with its path and what was expected. Options of backends are checked
+//! by their drivers: see [`crate::route::check`].
 
 mod every;
 mod file;
@@ -23,7 +30,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use self::file::{File, Mistakes};
-pub use self::settings::{Config, Mistake, Namespace, Pattern};
+pub use self::settings::{Backend, Config, Mistake, Namespace, Pattern, Place, Plugin};
 
 /// The file that is read by default.
 pub const DEFAULT_PATH: &str = "prism.yaml";
@@ -217,12 +224,13 @@ fn reason(error: &serde_yaml::Error) -> String {
 
 /// The parser's message in the terms of the file, not in those of the code that reads it.
 fn in_words(why: &str) -> String {
-    const WORDS: [(&str, &str); 5] = [
+    const WORDS: [(&str, &str); 6] = [
         ("unit value", "null"),
         ("struct File", "a mapping with the key namespaces"),
         ("struct ServerSection", "a mapping such as {listen_address: HOST:PORT}"),
         ("struct NamespaceSection", "a namespace: a mapping with the keys name, pattern and plugin"),
-        ("struct PluginSection", "a mapping such as {endpoint: HOST:PORT}"),
+        ("struct PluginSection", "a mapping such as {endpoint: HOST:PORT} or {backend: NAME}"),
+        ("struct BackendSection", "a backend: a mapping with the keys name and embedded or endpoint"),
     ];
     WORDS.iter().fold(why.to_owned(), |why, (code, word)| why.replace(code, word))
 }

@@ -24,7 +24,7 @@ fn the_rfcs_file_loads_as_it_stands() {
     assert_eq!(config.listen.unwrap().to_string(), "0.0.0.0:8980");
     let [namespace] = config.namespaces.as_slice() else { panic!("one namespace") };
     assert_eq!((namespace.name.as_str(), namespace.pattern), ("default", Pattern::KeyValue));
-    assert_eq!(namespace.endpoint.to_string(), "localhost:50051");
+    assert_eq!(namespace.plugin.to_string(), "localhost:50051");
     assert_eq!(namespace.timeout, TIMEOUT_DEFAULT);
     assert_eq!(namespace.message_bytes_max, limits::MESSAGE_BYTES_MAX);
     assert_eq!(config.revision, Some(format!("{:x}", Sha256::digest(RFC))));
@@ -62,7 +62,7 @@ fn type_errors_name_file_line_and_path() {
 fn an_alias_is_taken_and_a_merge_key_is_told_what_it_is() {
     let one = "namespaces:\n  - &a { name: a, pattern: list, plugin: &plugin { endpoint: 'a:1' } }\n";
     let alias = format!("{one}  - {{ name: b, pattern: list, plugin: *plugin }}\n");
-    assert_eq!(parsed(&alias).unwrap().namespaces[1].endpoint.to_string(), "a:1");
+    assert_eq!(parsed(&alias).unwrap().namespaces[1].plugin.to_string(), "a:1");
     for merging in [
         format!("{one}  - {{ <<: *a, name: b }}\n"),
         format!("{one}  - {{ name: b, pattern: list, plugin: {{ <<: *plugin }} }}\n"),
@@ -107,6 +107,68 @@ namespaces:
         assert!(says, "{mistake:?} does not say what was expected");
     }
     assert!(error.to_string().starts_with("prism.yaml: 10 mistakes:\n"), "{error}");
+}
+
+#[test]
+fn a_namespace_names_a_backend_or_an_endpoint() {
+    let file = |backends: &str, plugin: &str| {
+        let text =
+            format!("backends: {backends}\nnamespaces: [{{name: a, pattern: list, plugin: {plugin}}}]\n");
+        Config::parse("", text.as_bytes()).map_err(|error| error.every_mistake(text.as_bytes()))
+    };
+    let config =
+        file("[{name: b, embedded: x, options: {y: [1]}}, {name: c, endpoint: 'd:1'}]", "{backend: b}");
+    let config = config.unwrap();
+    assert_eq!(config.namespaces[0].plugin, Plugin::Backend("b".to_owned()));
+    let places: Vec<_> = config.backends.iter().map(|backend| backend.place.to_string()).collect();
+    assert_eq!(places, ["embedded:x", "d:1"]);
+    for (backends, plugin, field, expected) in [
+        ("[{name: b, embedded: x}]", "{backend: c}", "namespaces[0].plugin.backend", "expected one of b"),
+        ("[]", "{backend: c}", "namespaces[0].plugin.backend", "which is empty"),
+        ("[]", "{}", "namespaces[0].plugin.endpoint", "missing; expected `endpoint: ADDRESS`, or"),
+        ("[]", "{backend: [1], endpoint: 'a:1'}", "namespaces[0].plugin.backend", "invalid type"),
+        (
+            "[{name: b, embedded: x}]",
+            "{backend: b, endpoint: 'a:1'}",
+            "namespaces[0].plugin.endpoint",
+            "expected one of",
+        ),
+        ("[{name: b}]", "{backend: b}", "backends[0].embedded", "missing; expected `embedded: DRIVER`"),
+        (
+            "[{name: b, embedded: x, endpoint: 'a:1'}]",
+            "{backend: b}",
+            "backends[0].endpoint",
+            "expected one of",
+        ),
+        ("[{name: b, endpoint: 'a:1', options: {}}]", "{backend: b}", "backends[0].options", "expected none"),
+        (
+            "[{name: b, endpoint: 'embedded:x'}]",
+            "{backend: b}",
+            "backends[0].endpoint",
+            "expected `embedded: x`",
+        ),
+        ("[{name: b, endpoint: a}]", "{backend: b}", "backends[0].endpoint", "expected HOST:PORT"),
+        ("[{name: B, embedded: x}]", "{endpoint: 'a:1'}", "backends[0].name", "not a valid name"),
+        ("[{name: b, embedded: x, options: [1]}]", "{backend: b}", "backends[0].options", "expected a map"),
+        ("[{name: b, embedded: [1]}]", "{backend: b}", "backends[0].embedded", "expected a string"),
+        (
+            "[{name: b, embedded: x}, {name: b, embedded: x}]",
+            "{backend: b}",
+            "backends[1].name",
+            "backends[0]",
+        ),
+    ] {
+        let mistakes = file(backends, plugin).unwrap_err();
+        let [mistake] = mistakes.as_slice() else { panic!("{backends} {plugin}: {mistakes:?}") };
+        assert_eq!(mistake.field, field, "{mistake:?}");
+        assert!(mistake.why.contains(expected), "{mistake:?}");
+    }
+}
+
+#[test]
+fn options_are_not_shown_by_debug() {
+    let text = "backends: [{name: b, embedded: x, options: {password: secret}}]\nnamespaces: []\n";
+    assert!(!format!("{:?}", parsed(text).unwrap()).contains("secret"));
 }
 
 #[test]
@@ -191,6 +253,7 @@ fn the_documentation_has_every_key_and_no_other() {
     for (section, text) in [
         ("", "x: 1\n"),
         ("server.", "server: { x: 1 }\n"),
+        ("backends[].", "backends: [{ x: 1 }]\n"),
         ("namespaces[].", "namespaces: [{ x: 1 }]\n"),
         ("namespaces[].plugin.", "namespaces: [{ plugin: { x: 1 } }]\n"),
     ] {
@@ -208,7 +271,7 @@ fn the_documentation_has_every_key_and_no_other() {
     assert_eq!(documented, keys);
 
     let example = page.split("```").nth(1).unwrap().strip_prefix("yaml").unwrap();
-    assert_eq!(parsed(example).unwrap().namespaces.len(), 2);
+    assert_eq!(parsed(example).unwrap().namespaces.len(), 3);
 }
 
 #[test]

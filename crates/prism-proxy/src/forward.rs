@@ -139,9 +139,9 @@ impl Forwarder {
             Box::pin(wait_for_answer_room(peer)).await?;
         }
         match &routed.route.backend {
-            Backend::Embedded(served) => {
-                let served = Arc::clone(served);
-                embedded::call(&served, routed, body, responder, acting).await
+            Backend::Embedded(backend) => {
+                let backend = Arc::clone(backend);
+                embedded::call(&backend.served, routed, body, responder, acting).await
             }
             Backend::Remote(remote) => {
                 Exchange { upstreams: &self.upstreams, remote, routed: &routed, ongoing, acting }

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use prism_memstore::MemStoreDriver;
 use prism_memstore::config::MEMORY_LIMIT_DEFAULT;
+use prism_plugin::driver::Driver;
 use prism_proxy::app::{self, Args, NAME};
 use prism_runtime::{args, process};
 
@@ -12,9 +14,6 @@ static ALLOCATOR: prism_runtime::allocator::Allocator = prism_runtime::allocator
 
 fn main() -> ExitCode {
     let args = args::parse::<Args>(NAME, &app::DEFAULTS);
-    let (memstore, expiry) = prism_memstore::app::embedded(MEMORY_LIMIT_DEFAULT);
-    process::report(
-        NAME,
-        process::block_on(app::run(args, [("memstore", Arc::new(memstore))].into(), expiry)),
-    )
+    let memstore: Arc<dyn Driver> = Arc::new(MemStoreDriver { memory_limit: MEMORY_LIMIT_DEFAULT });
+    process::report(NAME, process::block_on(app::run(args, [("memstore", memstore)].into())))
 }

@@ -13,10 +13,11 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::sync::watch;
 
-use crate::route::{RemoteCounts, RemoteState};
+use crate::route::RemoteCounts;
 use crate::shared::Shared;
 use crate::status::{Outcome, Status};
 use crate::traffic::{LATENCY_BOUNDS, Totals};
+use prism_plugin::driver::State;
 
 /// The label for all namespaces beyond the maximum number with labels of their own. No namespace can have this name.
 const OTHERS: &str = "_other";
@@ -121,17 +122,16 @@ impl ProxyCollector {
 
     fn backends(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let table = self.shared.table.load();
-        let mut remotes: Vec<_> =
-            table.remotes().map(|remote| (remote.endpoint.to_string(), remote)).collect();
+        let mut remotes: Vec<_> = table.remotes().map(|remote| (remote.label.clone(), remote)).collect();
         remotes.sort_by(|(one, _), (other, _)| one.cmp(other));
 
         let (name, help) = ("prism_proxy_backend_state", "Whether the backend is in this state: 1 or 0");
         let mut metric = family(encoder, name, help, MetricType::Gauge)?;
         for (backend, remote) in &remotes {
             let is = match remote.state() {
-                RemoteState::Idle => "idle",
-                RemoteState::Ready => "ready",
-                RemoteState::Unreachable(_) => "unreachable",
+                State::Idle => "idle",
+                State::Ready => "ready",
+                State::Unreachable { .. } => "unreachable",
             };
             for state in ["idle", "ready", "unreachable"] {
                 let labels = [("backend", backend.as_str()), ("state", state)];

@@ -12,25 +12,23 @@ use prism_proto::methods;
 use prism_runtime::reflection::{Catalog, Files, Fixed};
 use rustc_hash::FxHashSet;
 
-use crate::route::{Backend, EmbeddedPlugins, Route};
+use crate::route::{Backend, Route};
 use crate::shared::Shared;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Reflected {
     own: Fixed,
-    /// The files of the contract and the embedded plugins.
-    compiled_in: Files,
+    contract: Files,
     shared: Arc<Shared>,
 }
 
 impl Reflected {
     /// `own`: the services that the proxy serves itself.
-    pub(crate) fn new(own: &Services, embedded: &EmbeddedPlugins, shared: &Arc<Shared>) -> Self {
-        let of_embedded = embedded.values().flat_map(|served| &served.descriptors);
-        let sets = [&prism_proto::FILE_DESCRIPTOR_SET].into_iter().chain(of_embedded);
-        let compiled_in = Files::of_sets(sets).expect("the descriptors were compiled in");
-        Self { own: Fixed::of(own), compiled_in, shared: Arc::clone(shared) }
+    pub(crate) fn new(own: &Services, shared: &Arc<Shared>) -> Self {
+        let contract = Files::of_sets([&prism_proto::FILE_DESCRIPTOR_SET]);
+        let contract = contract.expect("the descriptors were compiled in");
+        Self { own: Fixed::of(own), contract, shared: Arc::clone(shared) }
     }
 }
 
@@ -54,10 +52,12 @@ impl Catalog for Reflected {
     }
 
     fn find(&self, find: &dyn Fn(&Files) -> Option<Bytes>) -> Option<Bytes> {
-        let compiled_in = || self.own.find(find).or_else(|| find(&self.compiled_in));
+        let compiled_in = || self.own.find(find).or_else(|| find(&self.contract));
         compiled_in().or_else(|| {
             let table = self.shared.table.load();
-            table.remotes().find_map(|remote| remote.discovered.find(find))
+            let embedded = || table.embedded().find_map(|embedded| embedded.find(find));
+            let remote = || table.remotes().find_map(|remote| remote.discovered.find(find));
+            embedded().or_else(remote)
         })
     }
 }
@@ -65,8 +65,8 @@ impl Catalog for Reflected {
 /// Calls `add` for each interface that a namespace's backend may serve, possibly more than once.
 fn each_interface(route: &Route, add: &mut dyn FnMut(&str)) {
     match &route.backend {
-        Backend::Embedded(served) => {
-            served.methods.keys().map(|path| methods::service_of(path)).for_each(add);
+        Backend::Embedded(embedded) => {
+            embedded.served.methods.keys().map(|path| methods::service_of(path)).for_each(add);
         }
         Backend::Remote(remote) => match remote.discovered.interfaces() {
             Some(interfaces) => interfaces.iter().for_each(|interface| add(interface)),

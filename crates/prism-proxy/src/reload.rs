@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use prism_plugin::driver::Drivers;
 use prism_runtime::exit::ServerError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -30,7 +31,7 @@ use tokio::sync::watch;
 use self::directory::Directory;
 pub use self::source::Source;
 use crate::config::{self, Config, ConfigError, Mistake};
-use crate::route::{EmbeddedPlugins, RouteTable};
+use crate::route::RouteTable;
 use crate::shared::Shared;
 use crate::status::{Attempt, Outcome, RestartRequired, Status, Time};
 
@@ -70,7 +71,7 @@ impl StartKeys {
 #[derive(Debug)]
 pub struct Reloader {
     shared: Arc<Shared>,
-    embedded: EmbeddedPlugins,
+    drivers: Drivers,
     path: PathBuf,
     at_start: StartKeys,
     status: watch::Sender<Status>,
@@ -87,7 +88,7 @@ impl Reloader {
     pub fn new(
         source: Source,
         config: &Config,
-        embedded: EmbeddedPlugins,
+        drivers: Drivers,
         shared: &Arc<Shared>,
     ) -> Result<(Option<Self>, watch::Receiver<Status>), ServerError> {
         let path = match source {
@@ -105,7 +106,7 @@ impl Reloader {
         let Some(path) = path else { return Ok((None, receiver)) };
         let reloader = Self {
             shared: Arc::clone(shared),
-            embedded,
+            drivers,
             path,
             at_start: StartKeys::of(config),
             status,
@@ -140,7 +141,7 @@ impl Reloader {
     /// Checks the file; reloads it if it is new, or if a reload was requested.
     async fn look(&mut self, asked: bool) {
         let (path, shared) = (self.path.clone(), Arc::clone(&self.shared));
-        let (embedded, seen) = (self.embedded.clone(), self.seen.clone());
+        let (drivers, seen) = (self.drivers.clone(), self.seen.clone());
         let begun = Instant::now();
         // Not on this thread, which accepts connections.
         let looked = tokio::task::spawn_blocking(move || {
@@ -154,7 +155,7 @@ impl Reloader {
                 return None;
             }
             let taken = match read {
-                Ok(bytes) => take(&path, &bytes, &embedded, &shared)
+                Ok(bytes) => take(&path, &bytes, &drivers, &shared)
                     .map_err(|error| (error.every_mistake(&bytes), error)),
                 Err(error) => Err((error.mistakes(), error)),
             };
@@ -200,15 +201,10 @@ impl Reloader {
 }
 
 /// Puts the table of a file in force.
-fn take(
-    path: &Path,
-    bytes: &[u8],
-    embedded: &EmbeddedPlugins,
-    shared: &Shared,
-) -> Result<Config, ConfigError> {
+fn take(path: &Path, bytes: &[u8], drivers: &Drivers, shared: &Shared) -> Result<Config, ConfigError> {
     let path = path.display().to_string();
     let config = Config::parse(&path, bytes)?;
-    let table = RouteTable::build(config.clone(), embedded, &shared.table.load());
+    let table = RouteTable::build(config.clone(), drivers, &shared.table.load());
     let table = table.map_err(|mistakes| ConfigError::Invalid { path, mistakes })?;
     shared.table.store(Arc::new(table));
     Ok(config)

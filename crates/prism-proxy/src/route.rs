@@ -3,14 +3,20 @@
 //! | module | owns |
 //! |---|---|
 //! | `table` | the table, and how one namespace is served |
+//! | `check` | the rules of a configuration that only drivers know |
 //! | `backend` | a plugin, and the state of its connections |
+//! | `embedded` | a backend within this process |
 //! | `discovered` | what a plugin's reflection reported |
 
 mod backend;
+mod check;
 mod discovered;
+mod embedded;
 mod table;
 
-pub use backend::{Backend, Failing, Remote, RemoteCounts, RemoteState};
+pub use backend::{Backend, Remote, RemoteCounts};
+pub use check::check;
 pub use discovered::Discovered;
 pub(crate) use discovered::Found;
-pub use table::{EmbeddedPlugins, Route, RouteTable};
+pub use embedded::Embedded;
+pub use table::{Route, RouteTable};

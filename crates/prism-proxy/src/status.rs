@@ -9,11 +9,12 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use prism_plugin::driver::{self, Data};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::config::Mistake;
-use crate::route::{Backend, RemoteState};
+use crate::config::{Mistake, Plugin};
+use crate::route::Backend;
 use crate::shared::Shared;
 
 /// The path of the page.
@@ -104,6 +105,8 @@ struct Report<'a> {
 
 #[derive(Serialize)]
 struct BackendReport {
+    /// Its name in the configuration; `None` for one that a namespace names by its endpoint.
+    name: Option<String>,
     endpoint: String,
     state: &'static str,
     error: Option<String>,
@@ -112,6 +115,15 @@ struct BackendReport {
     namespaces: usize,
     /// The interfaces that its reflection lists; `None` if that is not known.
     interfaces: Option<Vec<String>>,
+    /// What is lost when it is removed; `None` if it keeps its data elsewhere.
+    would_lose: Option<Held>,
+}
+
+/// Data in memory.
+#[derive(Clone, Copy, Serialize)]
+struct Held {
+    keys: u64,
+    lists: u64,
 }
 
 /// A namespace that cannot serve what its pattern promises.
@@ -153,40 +165,54 @@ async fn show(State(mut page): State<Page>, Query(asked): Query<Asked>) -> Respo
 
 fn look(shared: &Shared) -> (Vec<BackendReport>, Vec<Problem>) {
     let table = shared.table.load();
-    let mut served: HashMap<String, usize> = HashMap::new();
+    let mut serves: HashMap<usize, usize> = HashMap::new();
     let mut problems = Vec::new();
     for route in table.routes() {
-        *served.entry(route.settings.endpoint.to_string()).or_default() += 1;
+        *serves.entry(route.backend.address()).or_default() += 1;
         if let Err(error) = route.check_interface(route.settings.pattern.interface()) {
             let error = format!("{}: {error}", error.reason);
             problems.push(Problem { namespace: route.settings.name.clone(), error });
         }
     }
     problems.sort_by(|one, other| one.namespace.cmp(&other.namespace));
-    let embedded = table.routes().filter(|route| matches!(route.backend, Backend::Embedded(_)));
-    let embedded = embedded.map(|route| (route.settings.endpoint.to_string(), RemoteState::Ready, None));
-    let remotes = table
-        .remotes()
-        .map(|remote| (remote.endpoint.to_string(), remote.state(), remote.discovered.interfaces()));
-    let mut backends: Vec<_> = embedded
-        .chain(remotes)
-        .map(|(endpoint, state, interfaces)| {
-            let (state, failing) = match state {
-                RemoteState::Idle => ("idle", None),
-                RemoteState::Ready => ("ready", None),
-                RemoteState::Unreachable(failing) => ("unreachable", Some(failing)),
-            };
-            BackendReport {
-                namespaces: served.get(&endpoint).copied().unwrap_or_default(),
-                endpoint,
-                state,
-                error: failing.as_ref().map(|failing| failing.error.clone()),
-                since: failing.map(|failing| Time(failing.since)),
-                interfaces,
-            }
-        })
-        .collect();
-    backends.sort_by(|one, other| one.endpoint.cmp(&other.endpoint));
-    backends.dedup_by(|one, other| one.endpoint == other.endpoint);
+    let backends = table.backends().map(|(plugin, backend)| BackendReport {
+        namespaces: serves.get(&backend.address()).copied().unwrap_or_default(),
+        ..BackendReport::of(plugin, backend)
+    });
+    // One without a name that serves nothing any more is nothing to look at, unless it holds data.
+    let is_there = |report: &BackendReport| {
+        report.name.is_some()
+            || report.namespaces > 0
+            || report.would_lose.is_some_and(|data| data.keys + data.lists > 0)
+    };
+    let mut backends: Vec<_> = backends.filter(is_there).collect();
+    backends.sort_by(|one, other| (&one.name, &one.endpoint).cmp(&(&other.name, &other.endpoint)));
     (backends, problems)
+}
+
+impl BackendReport {
+    fn of(plugin: &Plugin, backend: &Backend) -> Self {
+        let name = match plugin {
+            Plugin::Backend(name) => Some(name.clone()),
+            Plugin::Endpoint(_) => None,
+        };
+        let (endpoint, state, interfaces, would_lose) = match backend {
+            Backend::Embedded(embedded) => (
+                format!("embedded:{}", embedded.driver),
+                embedded.state(),
+                Some(embedded.interfaces()),
+                embedded.would_lose(),
+            ),
+            Backend::Remote(remote) => {
+                (remote.endpoint.to_string(), remote.state(), remote.discovered.interfaces(), None)
+            }
+        };
+        let (state, error, since) = match state {
+            driver::State::Idle => ("idle", None, None),
+            driver::State::Ready => ("ready", None, None),
+            driver::State::Unreachable { error, since } => ("unreachable", Some(error), Some(Time(since))),
+        };
+        let would_lose = would_lose.map(|Data { keys, lists }| Held { keys, lists });
+        Self { name, endpoint, state, error, since, namespaces: 0, interfaces, would_lose }
+    }
 }

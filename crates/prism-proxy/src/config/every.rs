@@ -68,11 +68,20 @@ fn put_right(value: &mut Value, field: &str, unique: usize) -> bool {
         let Some(child) = child else { return false };
         parent = child;
     }
+    if *key == "backend" && parents.last() == Some(&"plugin") {
+        // An endpoint stands in, because it is valid whatever backends there are.
+        if let Value::Mapping(map) = parent {
+            map.remove("backend");
+            map.insert("endpoint".into(), "localhost:1".into());
+            return true;
+        }
+    }
     let plugin = || Mapping::from_iter([("endpoint".into(), "localhost:1".into())]);
     let stand_in = match *key {
         "name" => Some(format!("stand-in-{unique}").into()),
         "pattern" => Some("keyvalue".into()),
         "endpoint" => Some("localhost:1".into()),
+        "embedded" => Some("memstore".into()),
         "plugin" => Some(Value::Mapping(plugin())),
         _ => None,
     };

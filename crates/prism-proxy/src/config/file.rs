@@ -6,21 +6,27 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use prism_net::address::Address;
+use prism_plugin::driver::Options;
 use prism_proto::limits;
 use serde::Deserialize;
 
-use super::settings::{Config, Mistake, Namespace, Pattern, TIMEOUT_DEFAULT};
+use super::settings::{Backend, Config, Mistake, Namespace, Pattern, Place, Plugin, TIMEOUT_DEFAULT};
 use crate::endpoint::Endpoint;
 
 const TIMEOUT_MIN: Duration = Duration::from_millis(1);
 const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
 
+/// The longest list of names that an error spells out.
+const NAMED_MAX: usize = 20;
+
 /// The file in its written form.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     #[serde(default)]
     server: ServerSection,
+    #[serde(default)]
+    backends: Vec<BackendSection>,
     /// Required, so that a truncated file does not remove all namespaces.
     namespaces: Vec<NamespaceSection>,
 }
@@ -32,7 +38,16 @@ struct ServerSection {
     http_listen_address: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackendSection {
+    name: String,
+    embedded: Option<String>,
+    endpoint: Option<String>,
+    options: Option<Options>,
+}
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NamespaceSection {
     name: String,
@@ -50,7 +65,8 @@ struct NamespaceSection {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PluginSection {
-    endpoint: String,
+    endpoint: Option<String>,
+    backend: Option<String>,
 }
 
 #[derive(Default)]
@@ -75,35 +91,134 @@ impl File {
         };
         let listen = address("listen_address", self.server.listen_address);
         let http_listen = address("http_listen_address", self.server.http_listen_address);
-        let mut seen = HashMap::new();
+        let mut names = Names::new("backends");
+        let mut backends = Vec::with_capacity(self.backends.len());
+        for (index, section) in self.backends.into_iter().enumerate() {
+            names.add(index, &section.name, mistakes);
+            backends.extend(section.check(index, mistakes));
+        }
+        let known_backends = names.0;
+        let mut names = Names::new("namespaces");
         let mut namespaces = Vec::with_capacity(self.namespaces.len());
         for (index, section) in self.namespaces.into_iter().enumerate() {
-            if let Some(first) = seen.insert(section.name.clone(), index) {
-                mistakes.add(
-                    format!("namespaces[{index}].name"),
-                    format!(
-                        "{:?} is already the name of namespaces[{first}]; expected a unique name",
-                        section.name
-                    ),
-                );
-            }
-            namespaces.extend(section.check(index, mistakes));
+            names.add(index, &section.name, mistakes);
+            namespaces.extend(section.check(index, &known_backends, mistakes));
         }
-        Config { listen, http_listen, namespaces, revision: Some(revision) }
+        Config { listen, http_listen, backends, namespaces, revision: Some(revision) }
+    }
+}
+
+/// The names of one list, which must be valid and unique, with their places.
+struct Names(HashMap<String, usize>, &'static str);
+
+impl Names {
+    fn new(list: &'static str) -> Self {
+        Self(HashMap::new(), list)
+    }
+
+    fn add(&mut self, index: usize, name: &str, mistakes: &mut Mistakes) {
+        let Self(seen, list) = self;
+        let field = format!("{list}[{index}].name");
+        if let Some(first) = seen.insert(name.to_owned(), index) {
+            let why = format!("{name:?} is already the name of {list}[{first}]; expected a unique name");
+            mistakes.add(&field, why);
+        }
+        if !limits::is_namespace(name) {
+            let why = format!(
+                "{name:?} is not a valid name; expected 1 to {} characters of a-z, 0-9 and -, starting with a letter",
+                limits::NAMESPACE_BYTES_MAX
+            );
+            mistakes.add(field, why);
+        }
+    }
+}
+
+impl BackendSection {
+    fn check(self, index: usize, mistakes: &mut Mistakes) -> Option<Backend> {
+        let field = |name: &str| format!("backends[{index}].{name}");
+        let place = match (self.embedded, self.endpoint) {
+            (Some(driver), None) => {
+                let options = self.options.unwrap_or_default();
+                Some(Place::Embedded { driver, options })
+            }
+            (None, Some(endpoint)) => {
+                if self.options.is_some() {
+                    let why =
+                        "a backend with an endpoint has no options, which configure a driver; expected none";
+                    mistakes.add(field("options"), why);
+                }
+                match mistakes.checked(field("endpoint"), endpoint.parse())? {
+                    Endpoint::Embedded(driver) => {
+                        let why =
+                            format!("{endpoint:?} is no address; expected `embedded: {driver}` in its place");
+                        mistakes.add(field("endpoint"), why);
+                        None
+                    }
+                    endpoint => Some(Place::Remote(endpoint)),
+                }
+            }
+            (Some(_), Some(_)) => {
+                let why = "embedded is given, too; expected one of embedded and endpoint";
+                mistakes.add(field("endpoint"), why);
+                None
+            }
+            (None, None) => {
+                let why = "missing; expected `embedded: DRIVER`, or `endpoint: ADDRESS` of a plugin";
+                mistakes.add(field("embedded"), why);
+                None
+            }
+        };
+        Some(Backend { name: self.name, place: place? })
+    }
+}
+
+impl PluginSection {
+    fn check(
+        self,
+        index: usize,
+        backends: &HashMap<String, usize>,
+        mistakes: &mut Mistakes,
+    ) -> Option<Plugin> {
+        let field = |name: &str| format!("namespaces[{index}].plugin.{name}");
+        match (self.backend, self.endpoint) {
+            (Some(name), None) if backends.contains_key(&name) => Some(Plugin::Backend(name)),
+            (Some(name), None) => {
+                let mut known: Vec<_> = backends.keys().map(String::as_str).collect();
+                known.sort_unstable();
+                let expected = match known.len() {
+                    0 => "one in the list `backends`, which is empty".to_owned(),
+                    1..=NAMED_MAX => format!("one of {}", known.join(", ")),
+                    count => format!("one of the {count} in the list `backends`"),
+                };
+                mistakes.add(field("backend"), format!("there is no backend {name:?}; expected {expected}"));
+                None
+            }
+            (None, Some(endpoint)) => {
+                mistakes.checked(field("endpoint"), endpoint.parse()).map(Plugin::Endpoint)
+            }
+            (Some(_), Some(_)) => {
+                mistakes
+                    .add(field("endpoint"), "backend is given, too; expected one of backend and endpoint");
+                None
+            }
+            (None, None) => {
+                let why =
+                    "missing; expected `endpoint: ADDRESS`, or `backend: NAME` of one in the list `backends`";
+                mistakes.add(field("endpoint"), why);
+                None
+            }
+        }
     }
 }
 
 impl NamespaceSection {
-    fn check(self, index: usize, mistakes: &mut Mistakes) -> Option<Namespace> {
+    fn check(
+        self,
+        index: usize,
+        backends: &HashMap<String, usize>,
+        mistakes: &mut Mistakes,
+    ) -> Option<Namespace> {
         let field = |name: &str| format!("namespaces[{index}].{name}");
-        if !limits::is_namespace(&self.name) {
-            let why = format!(
-                "{:?} is not a valid name; expected 1 to {} characters of a-z, 0-9 and -, starting with a letter",
-                self.name,
-                limits::NAMESPACE_BYTES_MAX
-            );
-            mistakes.add(field("name"), why);
-        }
         for (place, interface) in self.interfaces.iter().flatten().enumerate() {
             if !interface.starts_with(prism_proto::INTERFACES_PREFIX) {
                 let why = format!(
@@ -119,7 +234,7 @@ impl NamespaceSection {
             let why = format!("{} is missing, which the pattern requires", self.pattern.interface());
             mistakes.add(field("interfaces"), why);
         }
-        let endpoint = mistakes.checked(field("plugin.endpoint"), self.plugin.endpoint.parse::<Endpoint>());
+        let plugin = self.plugin.check(index, backends, mistakes);
         let timeout = mistakes.checked(field("timeout"), timeout(self.timeout.as_deref()));
         let bytes_max =
             mistakes.checked(field("max_message_bytes"), message_bytes_max(self.max_message_bytes));
@@ -131,7 +246,7 @@ impl NamespaceSection {
         Some(Namespace {
             name: self.name,
             pattern: self.pattern,
-            endpoint: endpoint?,
+            plugin: plugin?,
             interfaces: self.interfaces,
             timeout: timeout?,
             message_bytes_max: bytes_max?,

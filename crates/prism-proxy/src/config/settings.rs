@@ -1,5 +1,6 @@
 //! The configuration of a proxy, checked.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use prism_proto::limits;
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Endpoint;
+use prism_plugin::driver::Options;
 
 /// 30 s: longer than any client should wait, but short enough that a hung backend does not hold calls forever.
 pub(super) const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
@@ -19,6 +21,8 @@ pub struct Config {
     pub listen: Option<Address>,
     /// Where to serve HTTP; `None` for the default.
     pub http_listen: Option<Address>,
+    /// The named backends, with unique names.
+    pub backends: Vec<Backend>,
     /// The namespaces, with unique names.
     pub namespaces: Vec<Namespace>,
     /// SHA-256 of the file's bytes, in hex; `None` without a file.
@@ -32,8 +36,8 @@ pub struct Namespace {
     pub name: String,
     /// What the plugin must offer at least.
     pub pattern: Pattern,
-    /// Where the plugin is.
-    pub endpoint: Endpoint,
+    /// What serves it.
+    pub plugin: Plugin,
     /// The interfaces served, by full name; `None` for all that the plugin has.
     pub interfaces: Option<Vec<String>>,
     /// How long a unary call without a deadline may take.
@@ -46,6 +50,63 @@ pub struct Namespace {
     pub requests_per_second: Option<NonZeroU32>,
     /// Whether only calls without side effects are served.
     pub read_only: bool,
+}
+
+/// What serves a namespace, according to its settings.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Plugin {
+    /// The backend of this name.
+    Backend(String),
+    /// A backend of its own, shared by all namespaces with the same endpoint.
+    Endpoint(Endpoint),
+}
+
+impl fmt::Display for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backend(name) => f.write_str(name),
+            Self::Endpoint(endpoint) => write!(f, "{endpoint}"),
+        }
+    }
+}
+
+/// A named backend, checked except for the options, which only its driver knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backend {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// Where a backend is.
+#[derive(Clone, PartialEq)]
+pub enum Place {
+    /// In the proxy's own process.
+    Embedded {
+        /// The name of the driver that opens it.
+        driver: String,
+        /// The driver's options.
+        options: Options,
+    },
+    /// Behind a connection.
+    Remote(Endpoint),
+}
+
+impl fmt::Debug for Place {
+    /// Options may contain what a log should not.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded { driver, .. } => write!(f, "embedded:{driver}"),
+            Self::Remote(endpoint) => write!(f, "{endpoint}"),
+        }
+    }
 }
 
 /// A data pattern, which stands for certain interfaces.
@@ -94,7 +155,7 @@ impl Config {
         let namespace = Namespace {
             name: limits::NAMESPACE_DEFAULT.to_owned(),
             pattern: Pattern::KeyValue,
-            endpoint,
+            plugin: Plugin::Endpoint(endpoint),
             interfaces: None,
             timeout: TIMEOUT_DEFAULT,
             message_bytes_max: limits::MESSAGE_BYTES_MAX,
@@ -102,6 +163,12 @@ impl Config {
             requests_per_second: None,
             read_only: false,
         };
-        Self { listen: None, http_listen: None, namespaces: vec![namespace], revision: None }
+        Self {
+            listen: None,
+            http_listen: None,
+            backends: Vec::new(),
+            namespaces: vec![namespace],
+            revision: None,
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What serves namespaces: a plugin in this process, or one behind connections, and the state of those.
+//! What serves namespaces: a backend in this process, or one behind connections, and the state of those.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,16 +6,17 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
-use prism_grpc::service::Served;
+use prism_plugin::driver::State;
 
 use super::discovered::Discovered;
+use super::embedded::Embedded;
 use crate::endpoint::Endpoint;
 
 /// What serves a namespace.
 #[derive(Clone)]
 pub enum Backend {
-    /// A plugin in this process.
-    Embedded(Arc<Served>),
+    /// A backend in this process.
+    Embedded(Arc<Embedded>),
     /// A plugin behind a connection.
     Remote(Arc<Remote>),
 }
@@ -24,7 +25,7 @@ impl Backend {
     /// Where it is in memory: namespaces that share a backend have the same.
     pub(crate) fn address(&self) -> usize {
         match self {
-            Self::Embedded(served) => Arc::as_ptr(served).addr(),
+            Self::Embedded(embedded) => Arc::as_ptr(embedded).addr(),
             Self::Remote(remote) => Arc::as_ptr(remote).addr(),
         }
     }
@@ -33,16 +34,17 @@ impl Backend {
 impl fmt::Debug for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Embedded(_) => f.write_str("Embedded"),
+            Self::Embedded(embedded) => write!(f, "{embedded:?}"),
             Self::Remote(remote) => write!(f, "Remote({})", remote.endpoint),
         }
     }
 }
 
-/// A plugin behind connections. Namespaces with the same endpoint share it, and each worker has its own connections to
-/// it.
+/// A plugin behind connections; each worker has its own.
 #[derive(Debug)]
 pub struct Remote {
+    /// Its name in the configuration, or its endpoint if it has none.
+    pub label: String,
     /// Where it is.
     pub endpoint: Endpoint,
     /// What its reflection reported.
@@ -60,22 +62,11 @@ pub struct Remote {
 
 /// Why a backend cannot be reached.
 #[derive(Clone, Debug)]
-pub struct Failing {
+struct Failing {
     /// The error of the last attempt.
-    pub error: String,
+    error: String,
     /// When attempts started to fail.
-    pub since: SystemTime,
-}
-
-/// The state of a backend, judged by the proxy's own connections.
-#[derive(Clone, Debug)]
-pub enum RemoteState {
-    /// No connection is open: nobody has called yet, or the last one was lost.
-    Idle,
-    /// At least one connection is open.
-    Ready,
-    /// Connection attempts fail.
-    Unreachable(Arc<Failing>),
+    since: SystemTime,
 }
 
 /// The counters of a backend's connections.
@@ -96,8 +87,9 @@ pub struct RemoteCounts {
 }
 
 impl Remote {
-    pub(super) fn new(endpoint: Endpoint) -> Self {
+    pub(super) fn new(label: String, endpoint: Endpoint) -> Self {
         Self {
+            label,
             endpoint,
             discovered: Discovered::default(),
             open: AtomicUsize::new(0),
@@ -110,12 +102,17 @@ impl Remote {
         }
     }
 
-    /// The current state.
-    pub fn state(&self) -> RemoteState {
+    /// The current state, judged by the proxy's own connections: idle if no connection is open, because nobody has
+    /// called yet or the last one was lost; unreachable if attempts to connect fail.
+    pub fn state(&self) -> State {
         if self.open.load(Ordering::Relaxed) > 0 {
-            return RemoteState::Ready;
+            return State::Ready;
         }
-        self.failing.load_full().map_or(RemoteState::Idle, RemoteState::Unreachable)
+        let failing = self.failing.load();
+        failing.as_ref().map_or(State::Idle, |failing| State::Unreachable {
+            error: failing.error.clone(),
+            since: failing.since,
+        })
     }
 
     /// The counters of its connections.

@@ -5,27 +5,35 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use prism_grpc::service::{self, Served};
+use prism_plugin::driver::{Drivers, Options, Take};
 use prism_proto::methods::{self, Method};
 use prism_proto::{Error, limits, tells_of_the_backend};
 use rustc_hash::FxHashMap;
 
 use super::backend::{Backend, Remote};
-use crate::config::{Config, Mistake, Namespace};
+use super::check::{check, opened};
+use super::embedded::Embedded;
+use crate::config::{Config, Mistake, Namespace, Place, Plugin};
 use crate::endpoint::Endpoint;
 use crate::error;
 use crate::limit::{Counts, InFlight};
 use crate::traffic::Traffic;
-
-/// The plugins that a process embeds, by the name that `embedded:NAME` uses.
-pub type EmbeddedPlugins = HashMap<&'static str, Arc<Served>>;
 
 /// All namespaces of one configuration.
 #[derive(Debug, Default)]
 pub struct RouteTable {
     /// The hash is fast and not keyed: clients' names are only looked up, never inserted.
     routes: FxHashMap<String, Arc<Route>>,
-    remotes: HashMap<Endpoint, Arc<Remote>>,
+    backends: HashMap<Plugin, Known>,
     revision: Option<String>,
+}
+
+/// A backend of the table.
+#[derive(Clone, Debug)]
+struct Known {
+    backend: Backend,
+    /// The options in force, of a backend in this process.
+    options: Options,
 }
 
 /// How to serve one namespace.
@@ -42,29 +50,59 @@ pub struct Route {
 
 impl RouteTable {
     /// Builds the table of a configuration without contacting backends: an unreachable one is a state, not a mistake.
-    /// Whatever is in `previous` and did not change is kept, with its connections and counters.
+    /// Whatever is in `previous` and did not change is kept, with its connections, data and counters. Must be called
+    /// within a runtime, which runs the background work of embedded backends.
     ///
     /// # Errors
-    /// Endpoints that name plugins that this process does not embed.
-    pub fn build(config: Config, embedded: &EmbeddedPlugins, previous: &Self) -> Result<Self, Vec<Mistake>> {
+    /// Every mistake that only drivers find. Nothing has changed in that case.
+    pub fn build(config: Config, drivers: &Drivers, previous: &Self) -> Result<Self, Vec<Mistake>> {
+        let mistakes = check(&config, drivers);
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
         let mut table = Self { revision: config.revision, ..Self::default() };
-        table.routes.reserve(config.namespaces.len());
-        let mut mistakes = Vec::new();
-        for (index, settings) in config.namespaces.into_iter().enumerate() {
-            let before = previous.routes.get(&settings.name);
-            let backend = match &settings.endpoint {
-                Endpoint::Embedded(name) => match embedded.get(name.as_str()) {
-                    Some(served) => Backend::Embedded(Arc::clone(served)),
-                    None => {
-                        mistakes.push(unknown_plugin(index, name, embedded.keys()));
-                        continue;
+        // A backend in this process without a name stays until the process ends, so that a namespace that is removed and
+        // created again finds its data.
+        let stays = |(plugin, _): &(&Plugin, _)| matches!(plugin, Plugin::Endpoint(Endpoint::Embedded(_)));
+        let staying = previous.backends.iter().filter(stays);
+        table.backends.extend(staying.map(|(plugin, known)| (plugin.clone(), known.clone())));
+        let mut takes = Vec::new();
+        for (index, named) in config.backends.into_iter().enumerate() {
+            let plugin = Plugin::Backend(named.name);
+            let before = previous.backends.get(&plugin);
+            let known = match named.place {
+                Place::Remote(endpoint) => Known::remote(&plugin, &endpoint, before),
+                Place::Embedded { driver, options } => {
+                    let field = || format!("backends[{index}].options");
+                    match before.and_then(|known| known.taking(&driver, &options, &mut takes)) {
+                        Some(kept) => kept,
+                        None => Known::opened(drivers, &plugin, &driver, options, &field())?,
                     }
-                },
-                endpoint => Backend::Remote(table.remote(endpoint, previous)),
+                }
             };
+            table.backends.insert(plugin, known);
+        }
+        table.routes.reserve(config.namespaces.len());
+        for (index, settings) in config.namespaces.into_iter().enumerate() {
+            let plugin = &settings.plugin;
+            if let (Plugin::Endpoint(endpoint), false) = (plugin, table.backends.contains_key(plugin)) {
+                let known = match endpoint {
+                    Endpoint::Embedded(driver) => {
+                        let field = format!("namespaces[{index}].plugin.endpoint");
+                        Known::opened(drivers, plugin, driver, Options::new(), &field)?
+                    }
+                    endpoint => Known::remote(plugin, endpoint, previous.backends.get(plugin)),
+                };
+                table.backends.insert(plugin.clone(), known);
+            }
+            let Some(Known { backend, .. }) = table.backends.get(plugin) else { continue };
+            let backend = backend.clone();
+            let before = previous.routes.get(&settings.name);
             let name = settings.name.clone();
             let route = match before {
-                Some(route) if route.settings == settings => Arc::clone(route),
+                Some(route) if route.settings == settings && route.backend.address() == backend.address() => {
+                    Arc::clone(route)
+                }
                 _ => {
                     let counts = before.map(|route| Arc::clone(&route.counts)).unwrap_or_default();
                     let traffic = before.map(|route| Arc::clone(&route.traffic));
@@ -74,17 +112,9 @@ impl RouteTable {
             };
             table.routes.insert(name, route);
         }
-        if mistakes.is_empty() { Ok(table) } else { Err(mistakes) }
-    }
-
-    fn remote(&mut self, endpoint: &Endpoint, previous: &Self) -> Arc<Remote> {
-        if let Some(remote) = self.remotes.get(endpoint) {
-            return Arc::clone(remote);
-        }
-        let before = previous.remotes.get(endpoint).cloned();
-        let remote = before.unwrap_or_else(|| Arc::new(Remote::new(endpoint.clone())));
-        self.remotes.insert(endpoint.clone(), Arc::clone(&remote));
-        remote
+        // Nothing can fail any more.
+        takes.into_iter().for_each(|take| take());
+        Ok(table)
     }
 
     /// The route of a namespace; the empty name means `default`.
@@ -119,19 +149,60 @@ impl RouteTable {
         self.routes.values().map(|route| &**route)
     }
 
+    /// All backends, in no particular order.
+    pub fn backends(&self) -> impl Iterator<Item = (&Plugin, &Backend)> {
+        self.backends.iter().map(|(plugin, known)| (plugin, &known.backend))
+    }
+
+    /// All backends in this process, in no particular order.
+    pub fn embedded(&self) -> impl Iterator<Item = &Embedded> {
+        self.backends().filter_map(|(_, backend)| match backend {
+            Backend::Embedded(embedded) => Some(&**embedded),
+            Backend::Remote(_) => None,
+        })
+    }
+
     /// All backends behind connections, in no particular order.
     pub fn remotes(&self) -> impl Iterator<Item = &Remote> {
-        self.remotes.values().map(|remote| &**remote)
+        self.backends().filter_map(|(_, backend)| match backend {
+            Backend::Embedded(_) => None,
+            Backend::Remote(remote) => Some(&**remote),
+        })
     }
 }
 
-fn unknown_plugin<'a>(index: usize, name: &str, known: impl Iterator<Item = &'a &'static str>) -> Mistake {
-    let known: Vec<_> = known.map(|name| format!("embedded:{name}")).collect();
-    let known = if known.is_empty() { "no plugin".to_owned() } else { known.join(", ") };
-    Mistake {
-        field: format!("namespaces[{index}].plugin.endpoint"),
-        why: format!("embedded:{name} is not in this program, which embeds {known}"),
-        line: None,
+impl Known {
+    /// The backend of before, if it is at the same place, or a new one. Each worker connects to it when a call needs it.
+    fn remote(plugin: &Plugin, endpoint: &Endpoint, before: Option<&Self>) -> Self {
+        let backend = before.map(|known| &known.backend);
+        let kept =
+            backend.filter(|kept| matches!(kept, Backend::Remote(remote) if remote.endpoint == *endpoint));
+        let new = || Backend::Remote(Arc::new(Remote::new(plugin.to_string(), endpoint.clone())));
+        Self { backend: kept.cloned().unwrap_or_else(new), options: Options::new() }
+    }
+
+    fn opened(
+        drivers: &Drivers,
+        plugin: &Plugin,
+        driver: &str,
+        options: Options,
+        field: &str,
+    ) -> Result<Self, Vec<Mistake>> {
+        let embedded = opened(drivers, &plugin.to_string(), driver, &options, field)?;
+        Ok(Self { backend: Backend::Embedded(Arc::new(embedded)), options })
+    }
+
+    /// The same backend with other options; `None` if another must be opened. What gives it the options is added to
+    /// `takes`.
+    fn taking(&self, driver: &str, options: &Options, takes: &mut Vec<Take>) -> Option<Self> {
+        let Backend::Embedded(embedded) = &self.backend else { return None };
+        if embedded.driver != driver {
+            return None;
+        }
+        if self.options != *options {
+            takes.push(embedded.take(options)?);
+        }
+        Some(Self { backend: self.backend.clone(), options: options.clone() })
     }
 }
 
@@ -163,10 +234,11 @@ impl Route {
     /// What is known about a method: from the contract, otherwise from the plugin.
     ///
     /// # Errors
-    /// INTERFACE_NOT_SERVED or METHOD_UNKNOWN: an embedded plugin does not have it.
+    /// INTERFACE_NOT_SERVED or METHOD_UNKNOWN: an embedded backend does not have it.
     pub fn method(&self, path: &str) -> Result<Method, Error> {
         match &self.backend {
-            Backend::Embedded(served) => {
+            Backend::Embedded(embedded) => {
+                let served = &embedded.served;
                 served.methods.get(path).copied().ok_or_else(|| self.not_embedded(served, path))
             }
             Backend::Remote(remote) => {
@@ -204,6 +276,6 @@ impl Route {
         if served.methods.keys().any(|served| methods::service_of(served) == interface) {
             return service::unknown_method(path);
         }
-        error::interface_not_served(&self.settings.name, interface, "the embedded plugin does not have it")
+        error::interface_not_served(&self.settings.name, interface, "the backend does not have it")
     }
 }

@@ -1,0 +1,104 @@
+//! A backend within this process: opened by its driver, and kept across reloads.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use prism_grpc::service::Served;
+use prism_plugin::driver::{Data, Driver, Instance, Options, State, Take};
+use prism_proto::{FILE_DESCRIPTOR_SET, methods};
+use prism_runtime::reflection::Files;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::config::Mistake;
+
+/// A backend within this process.
+pub struct Embedded {
+    /// What it is called in the configuration: its own name, or `embedded:DRIVER`.
+    pub label: String,
+    /// The name of its driver.
+    pub driver: String,
+    /// Its services.
+    pub served: Served,
+    instance: Arc<dyn Instance>,
+    /// The files that describe those of its interfaces that are not the contract's.
+    files: Files,
+    /// Ends with the last route and call that hold the backend.
+    _background: AbortOnDropHandle<()>,
+}
+
+impl Embedded {
+    /// Opens a backend. Must be called within a runtime, which runs its background.
+    ///
+    /// # Errors
+    /// What the driver finds wrong; `field` is where the options are in the configuration.
+    pub(super) fn open(
+        label: &str,
+        (name, driver): (&str, &dyn Driver),
+        options: &Options,
+        field: &str,
+    ) -> Result<Self, Vec<Mistake>> {
+        let instance = driver.open(options).map_err(|mistakes| within(field, mistakes))?;
+        let served = instance.served();
+        let own = served.descriptors.iter().filter(|set| **set != FILE_DESCRIPTOR_SET);
+        let files = Files::of_sets(own).expect("the descriptors were compiled in");
+        let background = AbortOnDropHandle::new(tokio::spawn(instance.background()));
+        Ok(Self {
+            label: label.to_owned(),
+            driver: name.to_owned(),
+            served,
+            instance,
+            files,
+            _background: background,
+        })
+    }
+
+    /// What gives the backend changed options; `None` if it cannot take them while it serves.
+    pub(super) fn take(&self, options: &Options) -> Option<Take> {
+        self.instance.take(options)
+    }
+
+    /// The full names of its interfaces, in order.
+    #[must_use]
+    pub fn interfaces(&self) -> Vec<String> {
+        let services = self.served.methods.keys().map(|path| methods::service_of(path).to_owned());
+        services.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether it can serve.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.instance.state()
+    }
+
+    /// What is lost when it is dropped.
+    #[must_use]
+    pub fn would_lose(&self) -> Option<Data> {
+        self.instance.would_lose()
+    }
+
+    /// The first result of `find` in the files of the backend's own interfaces.
+    pub(crate) fn find(&self, find: &dyn Fn(&Files) -> Option<Bytes>) -> Option<Bytes> {
+        find(&self.files)
+    }
+}
+
+impl fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Embedded({})", self.label)
+    }
+}
+
+/// A driver's mistakes in the terms of the configuration: `field` contains the options.
+pub(super) fn within(field: &str, mistakes: Vec<prism_plugin::driver::Mistake>) -> Vec<Mistake> {
+    let named = |mistake: prism_plugin::driver::Mistake| Mistake {
+        field: match mistake.field.as_str() {
+            "" => field.to_owned(),
+            option => format!("{field}.{option}"),
+        },
+        why: mistake.why,
+        line: None,
+    };
+    mistakes.into_iter().map(named).collect()
+}
