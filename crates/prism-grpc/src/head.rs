@@ -84,24 +84,22 @@ fn parse_timeout(value: &[u8]) -> Option<Duration> {
 /// too, HPACK sends one byte instead of a header that is new with each call.
 #[must_use]
 pub fn timeout_value(timeout: Duration) -> HeaderValue {
-    /// Three digits are precise enough. A number never has more than eight: the largest unit is an hour, and each unit
-    /// is at most 1,000 of the next.
-    const PRECISE: u64 = 100;
-    let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-    let units = [
-        (60 * 60 * 1_000_000_000, b'H'),
-        (60 * 1_000_000_000, b'M'),
+    const UNITS: [(u64, u8); 5] = [
+        (3_600_000_000_000, b'H'),
+        (60_000_000_000, b'M'),
         (1_000_000_000, b'S'),
         (1_000_000, b'm'),
         (1_000, b'u'),
     ];
-    let in_units = units.into_iter().map(|(unit, name)| (nanos.div_ceil(unit), name));
-    let (mut number, unit) =
-        in_units.into_iter().find(|(number, _)| *number >= PRECISE).unwrap_or((nanos, b'n'));
+    let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+    // The largest unit in which it has three digits, which are precise enough: rounded up, 99 units and more are 100. A
+    // number never has more than eight: the largest unit is an hour, and each unit is at most 1,000 of the next.
+    let (unit, name) = UNITS.into_iter().find(|(unit, _)| nanos > 99 * unit).unwrap_or((1, b'n'));
+    let mut number = nanos.div_ceil(unit);
     // Formatted by hand: `format!` takes 1 % of a call through the proxy.
     let mut text = [b'0'; DIGITS_MAX + 1];
     let mut begin = DIGITS_MAX;
-    text[begin] = unit;
+    text[begin] = name;
     while number > 0 || begin == DIGITS_MAX {
         begin -= 1;
         text[begin] += (number % 10) as u8;
