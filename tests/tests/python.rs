@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use prism_e2e::collector::Collector;
+use prism_e2e::dev::Ran;
 use prism_e2e::process::{Process, Proxy, config, target, workspace};
 
 /// The interpreter of the environment in which the wheel and the tests' requirements are installed.
@@ -28,6 +29,10 @@ static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
     };
     pip(
         &["--requirement", "tests/python/requirements.txt"],
+        "a package index must be reachable (PyPI or a mirror)",
+    );
+    pip(
+        &["--requirement", "examples/plugin/requirements.txt"],
         "a package index must be reachable (PyPI or a mirror)",
     );
     let wheel = ["--no-deps", "--force-reinstall", "--config-settings=build-args=--profile=dev"];
@@ -72,6 +77,16 @@ fn the_wheel_passes_its_tests() {
 #[test]
 fn the_python_demo_runs_to_its_end() {
     passes(&["examples/demo.py", "PRISM_ADDRESS"]);
+}
+
+#[test]
+fn the_plugin_in_python_is_conformant() {
+    let mut python = Command::new(&*PYTHON);
+    python.args(["examples/plugin/plugin.py", "127.0.0.1:0"]).current_dir(workspace());
+    let plugin = Process::spawn("plugin.py", &mut python);
+    let run = Ran::prism(["conformance", plugin.grpc()]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.text().contains(" is conformant: "), "{run:?}");
 }
 
 #[tokio::test]
