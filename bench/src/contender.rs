@@ -1,5 +1,6 @@
 //! The servers that are compared, all on the same terms: plain text, persistent connections, equally many workers.
 
+pub(crate) mod envoy;
 pub(crate) mod haproxy;
 pub(crate) mod nginx;
 pub(crate) mod prism;

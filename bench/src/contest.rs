@@ -1,6 +1,8 @@
 //! Closed-loop measurements of contenders in turn: each round measures every contender of every case once, starting
 //! with a different contender than the previous round.
 
+pub(crate) mod resp;
+
 use anyhow::{Context as _, ensure};
 
 use crate::contender::{Contender, prism};

@@ -42,7 +42,7 @@ use anyhow::{Context as _, ensure};
 use clap::{Parser, ValueEnum};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::part::{Part, growth, memstore, proxy, python};
+use crate::part::{Part, growth, memstore, proxy, python, redis};
 use crate::plan::Plan;
 
 /// Measures Prism beside what a user would pick instead, and writes JSON, a page and plots. Fails if any call does.
@@ -69,7 +69,7 @@ struct Args {
     #[arg(long)]
     no_pin: bool,
 
-    /// The Python to measure clients with [default: that of --make-venv, if it was made, else python3].
+    /// The Python to measure clients with, and to find Envoy with [default: that of --make-venv, if it was made, else python3].
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
 
@@ -87,6 +87,7 @@ struct Args {
 enum Task {
     Proxy,
     Memstore,
+    Redis,
     Python,
     Growth,
     Report,
@@ -97,6 +98,7 @@ impl Task {
         match self {
             Self::Proxy => Some(Part::Proxy),
             Self::Memstore => Some(Part::Memstore),
+            Self::Redis => Some(Part::Redis),
             Self::Python => Some(Part::Python),
             Self::Growth => Some(Part::Growth),
             Self::Report => None,
@@ -141,6 +143,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         let results = match part {
             Part::Proxy => proxy::run(&plan).await,
             Part::Memstore => memstore::run(&plan).await,
+            Part::Redis => redis::run(&plan).await,
             Part::Python => python::run(&plan).await,
             Part::Growth => growth::run(&plan).await,
         };

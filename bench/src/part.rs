@@ -4,6 +4,7 @@ pub(crate) mod growth;
 pub(crate) mod memstore;
 pub(crate) mod proxy;
 pub(crate) mod python;
+pub(crate) mod redis;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ pub(crate) enum Part {
     Proxy,
     /// The store compared with Redis.
     Memstore,
+    /// Redis behind the gateway, compared with Redis alone and behind Envoy.
+    Redis,
     /// The Python client compared with grpcio and redis-py.
     Python,
     /// The cost of a request as namespaces, connections and workers grow.
@@ -24,13 +27,14 @@ pub(crate) enum Part {
 
 impl Part {
     /// All parts, in the order of the page.
-    pub(crate) const ALL: [Self; 4] = [Self::Proxy, Self::Memstore, Self::Python, Self::Growth];
+    pub(crate) const ALL: [Self; 5] = [Self::Proxy, Self::Memstore, Self::Redis, Self::Python, Self::Growth];
 
     /// The name of its file.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Proxy => "proxy",
             Self::Memstore => "memstore",
+            Self::Redis => "redis",
             Self::Python => "python",
             Self::Growth => "growth",
         }

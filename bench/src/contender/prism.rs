@@ -12,6 +12,8 @@ use crate::process::{Process, Ready, own_binary};
 pub(crate) const PROXY: &str = "prism-proxy";
 /// The name of the store.
 pub(crate) const MEMSTORE: &str = "prism-memstore";
+/// The name of the plugin for Redis.
+pub(crate) const REDIS: &str = "prism-redis";
 
 /// A memstore without a memory limit, with its metrics on an HTTP port.
 pub(crate) fn memstore(setup: Setup<'_>) -> anyhow::Result<Contender> {
@@ -35,10 +37,26 @@ pub(crate) fn proxy_with_namespaces(
         let plugin = format!("plugin: {{ endpoint: \"{endpoint}\" }}");
         file.push_str(&format!("  - {{ name: {name}, pattern: keyvalue, {plugin} }}\n"));
     }
+    with_config(setup, &file)
+}
+
+fn with_config(setup: Setup<'_>, text: &str) -> anyhow::Result<Contender> {
     let path = tempfile::Builder::new().suffix(".yaml").tempfile_in(setup.folder)?.into_temp_path();
-    std::fs::write(&path, file)?;
+    std::fs::write(&path, text)?;
     let config = path.to_str().context("a temporary path is UTF-8")?;
     start(PROXY, setup, &["--http-listen", "127.0.0.1:0", "--config", config])
+}
+
+/// A proxy whose namespace `default` is served by an embedded Redis driver.
+pub(crate) fn proxy_on_redis(setup: Setup<'_>, redis: &str) -> anyhow::Result<Contender> {
+    let backend = format!("{{ name: redis, embedded: redis, options: {{ url: \"redis://{redis}\" }} }}");
+    let namespace = "{ name: default, pattern: keyvalue, plugin: { backend: redis } }";
+    with_config(setup, &format!("backends:\n  - {backend}\nnamespaces:\n  - {namespace}\n"))
+}
+
+/// The Redis driver in a process of its own.
+pub(crate) fn redis(setup: Setup<'_>, redis: &str) -> anyhow::Result<Contender> {
+    start(REDIS, setup, &["--redis", &format!("redis://{redis}"), "--http-listen", "127.0.0.1:0"])
 }
 
 /// The name of an additional namespace.

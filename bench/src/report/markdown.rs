@@ -53,6 +53,7 @@ fn title(part: Part) -> &'static str {
     match part {
         Part::Proxy => "The gateway",
         Part::Memstore => "The store",
+        Part::Redis => "Redis behind the gateway",
         Part::Python => "The Python client",
         Part::Growth => "Growth",
     }
@@ -61,7 +62,7 @@ fn title(part: Part) -> &'static str {
 fn method(part: Part, settings: &Settings) -> String {
     let Settings { rounds, seconds, pinned } = settings;
     let pinning = match (part, pinned) {
-        (Part::Python, _) => "No process has a core of its own.",
+        (Part::Python | Part::Redis, _) => "No process has a core of its own.",
         (_, true) => {
             "With one worker each, the contender has the first core for itself; what stands behind it and the load share \
              the others. Where it used clearly less than that core (core %), these were the bottleneck, and only its CPU \
@@ -81,6 +82,11 @@ fn method(part: Part, settings: &Settings) -> String {
             "Redis runs without persistence. `h2load` sends to the store, `redis-benchmark` to Redis, one request at a time \
              on each connection. Bytes per key are the growth of resident memory; keys are 16 bytes and values 100. \
              Memory and expiry are measured once."
+        }
+        Part::Redis => {
+            "Every contender has one worker, in clear text, with connections kept, before the same Redis without persistence. \
+             `redis-benchmark` sends to Redis and to Envoy, `h2load` to the proxy, one request at a time on each connection. \
+             The CPU time of a proxy with `prism-redis` behind it includes that of the plugin; the backend is always Redis."
         }
         Part::Python => {
             "Each measurement is a process of its own. CPU time is that of the client's process; redis.asyncio speaks to \

@@ -1,10 +1,10 @@
 //! The targets and their results: each target is a comparison of figures of one run.
 
-use crate::contender::{haproxy, prism, redis, typed_forward};
+use crate::contender::{envoy, haproxy, prism, redis, typed_forward};
 use crate::load::Shape;
 use crate::part::memstore::{beside, calls, embedded, memory, ttl};
 use crate::part::proxy::{DIRECT, case_id, open_loop, start};
-use crate::part::{growth, python};
+use crate::part::{growth, python, redis as on_redis};
 use crate::results::{Case, Figure, Results, Spread};
 
 /// The bound of a figure.
@@ -41,6 +41,7 @@ pub(super) fn all(results: &[Results]) -> Vec<Target> {
     let mut targets = measured.proxy_cpu();
     targets.extend(measured.proxy());
     targets.extend(measured.memstore());
+    targets.extend(measured.redis());
     targets.extend(measured.python());
     targets.extend(measured.growth());
     targets
@@ -163,6 +164,28 @@ impl<'a> Measured<'a> {
         targets.push(at_most("RSS after refreshing one key / before", 1.1, rss));
         let embedded = self.ratio(&embedded::case_id("get"), throughput, embedded::EMBEDDED, store);
         targets.push(at_least("throughput of Get, embedded:memstore / memstore alone", 0.8, embedded));
+        targets
+    }
+
+    fn redis(&self) -> Vec<Target> {
+        let throughput = Figure::RequestsPerSecond;
+        let mut targets = Vec::new();
+        for (call, name) in [("get", "Get"), ("set", "Set")] {
+            let id = on_redis::case_id(call, Shape::SPREAD);
+            let ratio = |to| self.ratio(&id, throughput, on_redis::EMBEDDED, to);
+            let of = format!("throughput of {name} at 64×1, proxy with embedded redis");
+            targets.push(at_least(&format!("{of} / Redis straight"), 0.8, ratio(redis::NAME)));
+            targets.push(at_least(&format!("{of} / Envoy's Redis proxy"), 1.0, ratio(envoy::NAME)));
+            targets.push(at_least(&format!("{of} / proxy and prism-redis"), 1.3, ratio(on_redis::PLUGIN)));
+            let own = self.figure(&id, on_redis::EMBEDDED, Figure::BackendCpuUs);
+            let straight = self.figure(&id, redis::NAME, Figure::CpuUs);
+            let cpu = own.zip(straight).and_then(|(own, straight)| Spread::of_ratios(own, straight));
+            targets.push(at_most(
+                &format!("CPU of Redis per {name} at 64×1, behind a proxy with embedded redis / straight"),
+                0.5,
+                cpu,
+            ));
+        }
         targets
     }
 
