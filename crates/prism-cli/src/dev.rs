@@ -77,6 +77,9 @@ struct Ready<'a> {
     namespaces: Vec<String>,
     /// The maximum memory for data; `None` for no limit.
     memory_limit_bytes: Option<u64>,
+    /// How to start this program again.
+    #[serde(skip)]
+    program: String,
 }
 
 /// The defaults and variables of the server's flags: those of the proxy, except that only warnings are logged, so that
@@ -116,6 +119,7 @@ impl Dev {
                 config: file.as_deref(),
                 namespaces: config.namespaces.into_iter().map(|namespace| namespace.name).collect(),
                 memory_limit_bytes: self.memory_limit.0,
+                program: program(std::env::args().next().as_deref()),
             };
             output.print(&ready).map_err(ServerError::failed)?;
             let served = running.run_until(signals, reload).await;
@@ -168,6 +172,13 @@ fn size(limit_bytes: Option<u64>) -> String {
     }
 }
 
+/// This program as the user called it, such as `target/release/prism`, so that the commands to try can be copied.
+fn program(called: Option<&str>) -> String {
+    let plain =
+        |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte));
+    called.filter(plain).filter(|called| !called.is_empty()).unwrap_or("prism").to_owned()
+}
+
 /// The address that a client on this machine uses: localhost, for a server that listens everywhere.
 fn reachable(bound: &str) -> String {
     match bound.rsplit_once(':') {
@@ -199,8 +210,9 @@ impl Answer for Ready<'_> {
             other => format!(" --address {other}"),
         };
         writeln!(out, "Try it from another terminal:\n")?;
-        writeln!(out, "  prism kv set greeting hello{option}")?;
-        writeln!(out, "  prism kv get greeting{option}\n")?;
+        let program = &self.program;
+        writeln!(out, "  {program} kv set greeting hello{option}")?;
+        writeln!(out, "  {program} kv get greeting{option}\n")?;
         writeln!(out, "or from Python:\n")?;
         writeln!(out, "  from prism import SyncPrismClient")?;
         writeln!(out, "  SyncPrismClient(\"{grpc}\").keyvalue.get(\"greeting\")")
@@ -222,6 +234,7 @@ mod tests {
             config: http.map(|_| Path::new(".prism/prism.yaml")),
             namespaces: vec!["default".to_owned()],
             memory_limit_bytes,
+            program: program(Some("target/release/prism")),
         };
         let mut out = Vec::new();
         ready.text(&mut out, false).unwrap();
@@ -236,10 +249,18 @@ mod tests {
             "http://127.0.0.1:8090 ",
             "namespaces in .prism/prism.yaml",
             "at most 1 GiB; lost when",
-            "kv set greeting hello\n",
+            "  target/release/prism kv set greeting hello\n",
             "PrismClient(\"127.0.0.1:8980\")",
         ] {
             assert!(banner.contains(told), "{told} is missing in {banner}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_a_shell_would_split_is_not_shown() {
+        assert_eq!(program(Some("./prism")), "./prism");
+        for other in [Some("/my files/prism"), Some("$(x)"), Some(""), None] {
+            assert_eq!(program(other), "prism");
         }
     }
 
