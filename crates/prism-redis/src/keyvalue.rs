@@ -132,12 +132,11 @@ impl RedisStore {
     }
 }
 
+/// Reads the next page of a scan; `None` at the end.
+type NextPage<T> = for<'a> fn(&'a mut Scan) -> BoxFuture<'a, Result<Option<Found<T>>, Fault>>;
+
 /// The pages of a scan. After an error there are none.
-fn pages<T: Send + 'static>(
-    context: &Context,
-    scan: Scan,
-    next: for<'a> fn(&'a mut Scan) -> BoxFuture<'a, Result<Option<Found<T>>, Fault>>,
-) -> ResumablePages<T> {
+fn pages<T: Send + 'static>(context: &Context, scan: Scan, next: NextPage<T>) -> ResumablePages<T> {
     let context = context.clone();
     stream::unfold(Some(scan), move |state| {
         let context = context.clone();

@@ -46,7 +46,8 @@ impl Load {
                 (name, acknowledged, unsure)
             })
         });
-        Self { stop, acknowledged: Arc::clone(&acknowledged), callers: callers.collect() }
+        let callers = callers.collect();
+        Self { stop, acknowledged, callers }
     }
 
     /// Waits until so many more writes have been acknowledged.
