@@ -35,10 +35,31 @@ pub struct App<'a> {
 /// # Errors
 /// An address cannot be bound, or the log filter is invalid.
 pub async fn run(app: App<'_>, background: impl Future<Output = ()>) -> Result<(), ServerError> {
+    run_reporting(app, true, |_| background).await
+}
+
+/// The same, for a plugin that depends on something which may be unavailable: its health is NOT_SERVING until `background`
+/// says otherwise to the health that it is given.
+///
+/// # Errors
+/// An address cannot be bound, or the log filter is invalid.
+pub async fn run_with_health<F: Future<Output = ()>>(
+    app: App<'_>,
+    background: impl FnOnce(Health) -> F,
+) -> Result<(), ServerError> {
+    run_reporting(app, false, background).await
+}
+
+async fn run_reporting<F: Future<Output = ()>>(
+    app: App<'_>,
+    available: bool,
+    background: impl FnOnce(Health) -> F,
+) -> Result<(), ServerError> {
     telemetry::init(&app.args.log, app.args.log_format)?;
     let signals = Signals::take()?;
-    let running = start(app).await?;
+    let running = start_reporting(app, available).await?;
     running.print_ready_line();
+    let background = background(running.health().clone());
     running.run_until(signals, background).await
 }
 
@@ -47,8 +68,13 @@ pub async fn run(app: App<'_>, background: impl Future<Output = ()>) -> Result<(
 /// # Errors
 /// An address cannot be bound.
 pub async fn start(app: App<'_>) -> Result<Running, ServerError> {
+    start_reporting(app, true).await
+}
+
+async fn start_reporting(app: App<'_>, available: bool) -> Result<Running, ServerError> {
     let services = app.plugin.into_services();
     let health = Health::new(&services.names()).await;
+    health.set_available(available).await;
     let listen: Address = app.listen.parse().map_err(ServerError::failed)?;
     let mut server = Server::new(app.name, app.args, listen, HttpListen::Off, health.clone());
     server.registry = app.registry;

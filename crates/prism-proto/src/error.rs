@@ -41,13 +41,17 @@ impl ErrorReason {
             | Self::LimitInvalid
             | Self::MalformedRequest => Code::InvalidArgument,
             Self::KeyNotFound => Code::NotFound,
-            Self::NamespaceNotFound | Self::InterfaceNotServed | Self::ReadOnly | Self::ForwardingLoop => {
-                Code::FailedPrecondition
-            }
+            Self::NamespaceNotFound
+            | Self::InterfaceNotServed
+            | Self::ReadOnly
+            | Self::ForwardingLoop
+            | Self::WrongType => Code::FailedPrecondition,
             Self::MethodUnknown | Self::CursorUnsupported | Self::CompressionUnsupported => {
                 Code::Unimplemented
             }
-            Self::BackendUnreachable | Self::BackendLost | Self::Draining => Code::Unavailable,
+            Self::BackendUnreachable | Self::BackendLost | Self::Draining | Self::DurabilityNotReached => {
+                Code::Unavailable
+            }
             Self::DeadlineExceeded => Code::DeadlineExceeded,
             Self::MemoryLimit | Self::RateLimit | Self::TooManyInFlight | Self::AnswerBudget => {
                 Code::ResourceExhausted
@@ -202,9 +206,9 @@ mod tests {
                 "NAMESPACE_INVALID KEY_INVALID VALUE_TOO_LARGE MESSAGE_TOO_LARGE TTL_INVALID LIMIT_INVALID MALFORMED_REQUEST",
             ),
             (Code::NotFound, "KEY_NOT_FOUND"),
-            (Code::FailedPrecondition, "NAMESPACE_NOT_FOUND INTERFACE_NOT_SERVED READ_ONLY FORWARDING_LOOP"),
+            (Code::FailedPrecondition, "NAMESPACE_NOT_FOUND INTERFACE_NOT_SERVED READ_ONLY FORWARDING_LOOP WRONG_TYPE"),
             (Code::Unimplemented, "METHOD_UNKNOWN CURSOR_UNSUPPORTED COMPRESSION_UNSUPPORTED"),
-            (Code::Unavailable, "BACKEND_UNREACHABLE BACKEND_LOST DRAINING"),
+            (Code::Unavailable, "BACKEND_UNREACHABLE BACKEND_LOST DRAINING DURABILITY_NOT_REACHED"),
             (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
             (Code::ResourceExhausted, "MEMORY_LIMIT RATE_LIMIT TOO_MANY_IN_FLIGHT ANSWER_BUDGET"),
             (Code::Unauthenticated, "TOKEN_INVALID"),

@@ -186,6 +186,12 @@ impl Running {
         self.http_address.as_deref()
     }
 
+    /// The health that it serves.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
     /// Prints the line that tells scripts where the server listens.
     pub fn print_ready_line(&self) {
         let http = self.http_address.as_ref().map_or_else(String::new, |address| format!(" http={address}"));

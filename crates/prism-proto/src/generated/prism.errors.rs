@@ -22,6 +22,8 @@ pub enum ErrorReason {
     ReadOnly = 22,
     /// The call came back to a proxy that had already forwarded it: a backend leads to the proxy itself.
     ForwardingLoop = 23,
+    /// The key holds a value of a type that the interface does not serve.
+    WrongType = 24,
     /// UNIMPLEMENTED
     MethodUnknown = 30,
     CursorUnsupported = 31,
@@ -31,6 +33,8 @@ pub enum ErrorReason {
     BackendUnreachable = 40,
     BackendLost = 41,
     Draining = 42,
+    /// A write was applied, but fewer replicas than required had it in time. Metadata: `limit` (required) and `size` (reached).
+    DurabilityNotReached = 43,
     /// DEADLINE_EXCEEDED: the call's deadline passed. A write may still have been applied.
     DeadlineExceeded = 50,
     /// RESOURCE_EXHAUSTED
@@ -69,12 +73,14 @@ impl ErrorReason {
             Self::InterfaceNotServed => "INTERFACE_NOT_SERVED",
             Self::ReadOnly => "READ_ONLY",
             Self::ForwardingLoop => "FORWARDING_LOOP",
+            Self::WrongType => "WRONG_TYPE",
             Self::MethodUnknown => "METHOD_UNKNOWN",
             Self::CursorUnsupported => "CURSOR_UNSUPPORTED",
             Self::CompressionUnsupported => "COMPRESSION_UNSUPPORTED",
             Self::BackendUnreachable => "BACKEND_UNREACHABLE",
             Self::BackendLost => "BACKEND_LOST",
             Self::Draining => "DRAINING",
+            Self::DurabilityNotReached => "DURABILITY_NOT_REACHED",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::MemoryLimit => "MEMORY_LIMIT",
             Self::RateLimit => "RATE_LIMIT",
@@ -102,12 +108,14 @@ impl ErrorReason {
             "INTERFACE_NOT_SERVED" => Some(Self::InterfaceNotServed),
             "READ_ONLY" => Some(Self::ReadOnly),
             "FORWARDING_LOOP" => Some(Self::ForwardingLoop),
+            "WRONG_TYPE" => Some(Self::WrongType),
             "METHOD_UNKNOWN" => Some(Self::MethodUnknown),
             "CURSOR_UNSUPPORTED" => Some(Self::CursorUnsupported),
             "COMPRESSION_UNSUPPORTED" => Some(Self::CompressionUnsupported),
             "BACKEND_UNREACHABLE" => Some(Self::BackendUnreachable),
             "BACKEND_LOST" => Some(Self::BackendLost),
             "DRAINING" => Some(Self::Draining),
+            "DURABILITY_NOT_REACHED" => Some(Self::DurabilityNotReached),
             "DEADLINE_EXCEEDED" => Some(Self::DeadlineExceeded),
             "MEMORY_LIMIT" => Some(Self::MemoryLimit),
             "RATE_LIMIT" => Some(Self::RateLimit),

@@ -1,0 +1,175 @@
+//! Why a command failed, and the error that the caller gets: whether it may have been applied, and what to do next.
+
+use prism_plugin::{Applied, Error, ErrorReason};
+use redis::{ServerError, ServerErrorKind, Value};
+
+/// Why a command has no answer, or the wrong one.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// There is no connection: the command was not sent.
+    Unreachable(String),
+    /// The connection was lost, or did not answer in time, after the command may have been sent.
+    Lost(String),
+    /// The server refused the command.
+    Refused(ServerError),
+    /// The answer is of a type that the command never has.
+    Unexpected,
+    /// Fewer replicas than required had the write in time.
+    NotReplicated {
+        /// How many had it.
+        reached: u64,
+        /// How many must.
+        required: u32,
+    },
+}
+
+impl Fault {
+    /// The server's answer, unless that is a refusal.
+    pub(crate) fn of(answer: Value) -> Result<Value, Self> {
+        match answer {
+            Value::ServerError(error) => Err(Self::Refused(error)),
+            answer => Ok(answer),
+        }
+    }
+
+    /// The kind of the server's refusal.
+    pub(crate) fn kind(&self) -> Option<ServerErrorKind> {
+        match self {
+            Self::Refused(error) => error.kind(),
+            _ => None,
+        }
+    }
+
+    /// Whether the servers may have changed roles, so that it is worth asking them.
+    pub(crate) fn suggests_failover(&self) -> bool {
+        use ServerErrorKind::{ClusterDown, MasterDown, Moved, ReadOnly};
+        matches!(self, Self::Unreachable(_) | Self::Lost(_))
+            || matches!(self.kind(), Some(ReadOnly | MasterDown | ClusterDown | Moved))
+    }
+
+    /// In words, for logs and health.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Unreachable(why) | Self::Lost(why) => why.clone(),
+            Self::Refused(error) => match state(error.code()) {
+                Some(state) => format!("{state} ({})", error.code()),
+                None => format!("the server answered {}", error.code()),
+            },
+            Self::Unexpected => "the server's answer is not of the type that the command has".to_owned(),
+            Self::NotReplicated { reached, required } => {
+                format!("{reached} of {required} required replicas had the write in time")
+            }
+        }
+    }
+}
+
+/// What a refusal says about the state of the server; `None` if it is about the command.
+fn state(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "LOADING" => "the server is loading its data",
+        "READONLY" => "the server is a replica and does not accept writes",
+        "MASTERDOWN" => "the server is a replica that has lost its primary",
+        "CLUSTERDOWN" => "the cluster is down, or nobody serves the key's slot",
+        "TRYAGAIN" => "the key's slot is being moved to another node",
+        "MOVED" | "ASK" => "the key's slot keeps moving between nodes",
+        "BUSY" => "the server is busy running a script",
+        "NOREPLICAS" => "the server has too few replicas to accept writes",
+        "MISCONF" => "the server cannot save its data and does not accept writes",
+        "NOAUTH" => "the server wants a password: set password_file",
+        "WRONGPASS" => "the server refuses the user or the password: check username and password_file",
+        "NOPERM" => "the server's ACL does not permit the command or the key: check the user's permissions",
+        _ => return None,
+    })
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        let no = |why: String| {
+            let message = format!("{why}; nothing was applied, retry later");
+            Error::unavailable(ErrorReason::BackendUnreachable, Applied::No, message)
+        };
+        match &fault {
+            Fault::Unreachable(_) => no(fault.words()),
+            Fault::Lost(why) => {
+                let message = format!("{why}; a write may have been applied");
+                Error::unavailable(ErrorReason::BackendLost, Applied::Maybe, message)
+            }
+            Fault::Refused(error) => match error.code() {
+                "OOM" => {
+                    let message = "the server is at its memory limit (maxmemory) and evicts nothing; delete data or raise the limit";
+                    Error::new(ErrorReason::MemoryLimit, message)
+                }
+                "WRONGTYPE" => {
+                    let message = "the key holds a value of another type than this interface serves; use another key, or delete it";
+                    Error::new(ErrorReason::WrongType, message)
+                }
+                code if state(code).is_some() => no(fault.words()),
+                // Not the server's words: they may repeat the key.
+                _ => Error::new(ErrorReason::Internal, fault.words()),
+            },
+            Fault::Unexpected => Error::new(ErrorReason::Internal, fault.words()),
+            Fault::NotReplicated { reached, required } => {
+                let message = format!("{}; the primary has it, and it may still reach them", fault.words());
+                Error::unavailable(ErrorReason::DurabilityNotReached, Applied::Maybe, message)
+                    .with("limit", required.to_string())
+                    .with("size", reached.to_string())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(line: &str) -> Error {
+        let answer = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+        Fault::of(answer).unwrap_err().into()
+    }
+
+    #[test]
+    fn each_state_of_a_server_is_unavailable_and_nothing_was_applied() {
+        for line in [
+            "LOADING Redis is loading the dataset in memory",
+            "READONLY You can't write against a read only replica.",
+            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+            "CLUSTERDOWN The cluster is down",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "MOVED 1 10.0.0.1:1",
+            "BUSY Redis is busy running a script.",
+            "NOREPLICAS Not enough good replicas to write.",
+            "MISCONF Errors writing to the AOF file",
+            "NOAUTH Authentication required.",
+            "WRONGPASS invalid username-password pair or user is disabled.",
+            "NOPERM this user has no permissions to run the 'set' command",
+        ] {
+            let error = refused(line);
+            assert_eq!(
+                (error.reason, error.fact("applied")),
+                (ErrorReason::BackendUnreachable, Some("no")),
+                "{line}"
+            );
+            assert!(error.retry_delay.is_some(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_about_the_command_has_its_own_reason() {
+        assert_eq!(
+            refused("OOM command not allowed when used memory > 'maxmemory'.").reason,
+            ErrorReason::MemoryLimit
+        );
+        assert_eq!(refused("WRONGTYPE Operation against a key").reason, ErrorReason::WrongType);
+        let unknown = refused("ERR unknown command 'SET', with args beginning with: 'secret'");
+        assert_eq!(unknown.reason, ErrorReason::Internal);
+        assert!(!unknown.message.contains("secret"), "{unknown}");
+    }
+
+    #[test]
+    fn what_was_lost_may_have_been_applied() {
+        let lost = Error::from(Fault::Lost("the connection was lost".to_owned()));
+        assert_eq!((lost.reason, lost.fact("applied")), (ErrorReason::BackendLost, Some("maybe")));
+        let short = Error::from(Fault::NotReplicated { reached: 1, required: 2 });
+        assert_eq!((short.reason, short.fact("applied")), (ErrorReason::DurabilityNotReached, Some("maybe")));
+    }
+}

@@ -1,0 +1,168 @@
+//! The KeyValue pattern.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use prism_plugin::keyvalue::{KeyValue, Pages, Range};
+use prism_plugin::types::{Key, Namespace, Ttl};
+use prism_plugin::{Capabilities, Context, Error};
+
+use crate::answer::{number, okay, value};
+use crate::fault::Fault;
+use crate::names::Kind;
+use crate::position::Position;
+use crate::route::{Command, Effect, Progress, run, within};
+use crate::scan::{Found, Scan};
+use crate::store::RedisStore;
+
+impl KeyValue for RedisStore {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            ordered: false,
+            scan_exactly_once: false,
+            exact_count: false,
+            linearizable: self.is_linearizable(),
+            in_memory: self.is_in_memory(),
+        }
+    }
+
+    async fn set(
+        &self,
+        context: &Context,
+        namespace: Namespace,
+        key: Key,
+        value: Bytes,
+        ttl: Option<Ttl>,
+    ) -> Result<(), Error> {
+        let mut command = self.on_value("SET", &namespace, &key, Effect::Write).value(&value);
+        if let Some(ttl) = ttl {
+            // At most 100 years, in milliseconds.
+            command.command.arg("PX").arg(u64::try_from(ttl.as_duration().as_millis()).unwrap_or(u64::MAX));
+        }
+        Ok(okay(&run(&self.shared, context, command).await?)?)
+    }
+
+    async fn get(&self, context: &Context, namespace: Namespace, key: Key) -> Result<Option<Bytes>, Error> {
+        let command = self.on_value("GET", &namespace, &key, Effect::Read);
+        Ok(value(run(&self.shared, context, command).await?)?)
+    }
+
+    async fn delete(&self, context: &Context, namespace: Namespace, key: Key) -> Result<bool, Error> {
+        let command = self.on_value("DEL", &namespace, &key, Effect::Write);
+        Ok(number(&run(&self.shared, context, command).await?)? > 0)
+    }
+
+    async fn exists(&self, context: &Context, namespace: Namespace, key: Key) -> Result<bool, Error> {
+        let command = self.on_value("EXISTS", &namespace, &key, Effect::Read);
+        Ok(number(&run(&self.shared, context, command).await?)? > 0)
+    }
+
+    fn scan(&self, context: &Context, range: Range) -> Pages<(Key, Bytes)> {
+        plain(pages(context, self.begin(range, Position::default()), |scan| scan.next_values().boxed()))
+    }
+
+    fn scan_keys(&self, context: &Context, range: Range) -> Pages<Key> {
+        plain(pages(context, self.begin(range, Position::default()), |scan| scan.next_keys().boxed()))
+    }
+
+    async fn count(&self, context: &Context, namespace: Namespace, prefix: String) -> Result<u64, Error> {
+        let mut scan = Scan::new(&self.shared, &namespace, &prefix, None, Position::default());
+        let mut count = 0;
+        while let Some(page) = in_time(context, scan.next_keys()).await? {
+            count += page.items.len() as u64;
+        }
+        Ok(count)
+    }
+}
+
+/// Pages of a scan that says where it stands.
+pub type ResumablePages<T> = Pin<Box<dyn Stream<Item = Result<Page<T>, Error>> + Send>>;
+
+/// A page of a scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// At least one item.
+    pub items: Vec<T>,
+    /// Where a scan continues behind this page: bytes that mean something to this store alone, at most 4 KiB. It holds for
+    /// the same namespace and prefix.
+    pub resume: Bytes,
+}
+
+impl RedisStore {
+    /// The scan that continues at `resume`: it returns every key that was there throughout and that the pages before did
+    /// not, and may repeat some. `None` if the bytes are not a position.
+    #[must_use]
+    pub fn scan_from(
+        &self,
+        context: &Context,
+        range: Range,
+        resume: Bytes,
+    ) -> Option<ResumablePages<(Key, Bytes)>> {
+        let scan = self.begin(range, Position::decode(resume)?);
+        Some(pages(context, scan, |scan| scan.next_values().boxed()))
+    }
+
+    /// The same for keys alone.
+    #[must_use]
+    pub fn scan_keys_from(
+        &self,
+        context: &Context,
+        range: Range,
+        resume: Bytes,
+    ) -> Option<ResumablePages<Key>> {
+        let scan = self.begin(range, Position::decode(resume)?);
+        Some(pages(context, scan, |scan| scan.next_keys().boxed()))
+    }
+
+    /// Where a scan begins.
+    #[must_use]
+    pub fn start_of_scan(&self) -> Bytes {
+        Position::default().encode()
+    }
+
+    fn on_value(&self, name: &str, namespace: &Namespace, key: &Key, effect: Effect) -> Command {
+        Command::new(name, self.shared.names.key(Kind::Value, namespace, key), effect)
+    }
+
+    fn begin(&self, range: Range, position: Position) -> Scan {
+        Scan::new(&self.shared, &range.namespace, &range.prefix, range.limit, position)
+    }
+}
+
+/// Reads the next page of a scan; `None` at the end.
+type NextPage<T> = for<'a> fn(&'a mut Scan) -> BoxFuture<'a, Result<Option<Found<T>>, Fault>>;
+
+/// The pages of a scan. After an error there are none.
+fn pages<T: Send + 'static>(context: &Context, scan: Scan, next: NextPage<T>) -> ResumablePages<T> {
+    let context = context.clone();
+    stream::unfold(Some(scan), move |state| {
+        let context = context.clone();
+        async move {
+            let mut scan = state?;
+            match in_time(&context, next(&mut scan)).await {
+                Ok(Some(Found { items, position })) => {
+                    Some((Ok(Page { items, resume: position.encode() }), Some(scan)))
+                }
+                Ok(None) => None,
+                Err(error) => Some((Err(error), None)),
+            }
+        }
+    })
+    .boxed()
+}
+
+fn plain<T: 'static>(pages: ResumablePages<T>) -> Pages<T> {
+    pages.map_ok(|page| page.items).boxed()
+}
+
+/// Works on a page until the call's deadline. Without one, a page may take as long as it takes to find a key, and each
+/// step of it has its own limit.
+async fn in_time<T>(context: &Context, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Error> {
+    match context.deadline() {
+        Some(_) => within(context, &Progress::default(), work).await,
+        None => work.await.map_err(Error::from),
+    }
+}

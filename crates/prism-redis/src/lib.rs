@@ -1,0 +1,80 @@
+//! Prism's backend for Redis and Valkey, 6.2 and later: KeyValue and List on a standalone server, behind Sentinel, or on a
+//! cluster.
+//!
+//! [`open`] makes a [`RedisStore`], which implements [`prism_plugin::KeyValue`], [`prism_plugin::List`] and
+//! [`prism_plugin::Usage`]. Opening connects to nothing. Each worker has its own connections, made when it first needs
+//! them and made again when they are lost.
+//!
+//! # Keys
+//!
+//! A value is the string `kv:NAMESPACE:KEY`, a list the list `li:NAMESPACE:KEY`, each behind an optional prefix. With the
+//! layout `raw`, a key is the Redis key behind the prefix, so that data which is there already is served as it is; then
+//! the store is for one namespace, and keys and lists share their names.
+//!
+//! # What it promises
+//!
+//! Calls on one key take effect one at a time on a standalone server. Behind Sentinel and on a cluster, a failover may lose
+//! writes that were acknowledged; `durability` makes each write wait for replicas, which makes that less likely and does
+//! not rule it out. Scans return keys in no order, possibly twice, and cost a walk through the whole keyspace, whatever
+//! the prefix.
+//!
+//! # The client library
+//!
+//! `redis` carries the bytes: its multiplexed connection to one server, and nothing above it. Its cluster client, like the
+//! clients of `fred`, sends a command again after a lost connection, which may apply a write twice; with that turned off,
+//! neither follows a cluster's redirections any more. Its connection manager sends nothing twice, but has one password
+//! for its lifetime and accepts any server that answers. So reconnecting (`link`), redirections (`route`) and the
+//! topology (`discover`) are here, where a command is sent again only if the server refused it unseen. Commands are
+//! written and answers parsed by the library.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`config`] | options, flags, and the settings that both become |
+//! | `address`, `names`, `slots` | addresses of servers; names of Redis keys; sets of slots |
+//! | `answer`, `fault` | answers by type; failures, and the errors that callers get |
+//! | `access`, `greeting` | how to connect; what a server says about itself |
+//! | `connection`, `link` | one connection; one that comes back |
+//! | `durable` | writes that wait for replicas |
+//! | `topology`, `worker`, `shared` | who is the primary of what; one worker's connections; what workers share |
+//! | `state` | what is known about the servers |
+//! | `discover`, `route` | finding the primaries; sending a command to the one that has its key |
+//! | `position`, `ownership`, `scan` | walking through all keys |
+//! | `probe`, `watch` | asking the servers what they are; checking them while nobody calls |
+//! | `store`, `keyvalue`, `list`, `usage` | the handle, and the traits |
+//! | [`driver`] | stores within another process |
+//! | [`app`], `metrics` | wiring and metrics of the plugin |
+
+mod access;
+mod address;
+mod answer;
+pub mod app;
+pub mod config;
+mod connection;
+mod discover;
+pub mod driver;
+mod durable;
+mod fault;
+mod greeting;
+mod keyvalue;
+mod link;
+mod list;
+mod metrics;
+mod names;
+mod ownership;
+mod position;
+mod probe;
+mod route;
+mod scan;
+mod shared;
+mod slots;
+mod state;
+mod store;
+mod topology;
+mod usage;
+mod watch;
+mod worker;
+
+pub use driver::RedisDriver;
+pub use keyvalue::{Page, ResumablePages};
+pub use state::{Found, Persistence, State};
+pub use store::{RedisStore, open};

@@ -1,0 +1,219 @@
+//! Sending a command to the server that has its key.
+//!
+//! A command is sent again only if the server refused it unseen: MOVED, ASK, TRYAGAIN. All else is the caller's to decide.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prism_grpc::head;
+use prism_plugin::{Context, Error, ErrorReason};
+use redis::{Cmd, ServerErrorKind, Value};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::address::NodeAddress;
+use crate::connection::Connection;
+use crate::discover::{discover, discover_soon};
+use crate::fault::Fault;
+use crate::names::slot;
+use crate::shared::Shared;
+use crate::topology::Topology;
+use crate::worker::{Lane, Node};
+
+/// How long a call without a deadline may take.
+const CALL_MAX: Duration = Duration::from_secs(30);
+
+/// How often a command is sent again.
+const REDIRECTIONS_MAX: usize = 8;
+
+/// How long a slot on its way is given before its command is sent again.
+const TRY_AGAIN: Duration = Duration::from_millis(25);
+
+/// From which waiting time on a connection is suspected to be dead.
+const SUSPICIOUS: Duration = Duration::from_secs(1);
+
+/// Whether a command changes anything, and so waits for replicas if it must.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Read,
+    Write,
+}
+
+/// One command for one key.
+pub(crate) struct Command {
+    pub(crate) command: Cmd,
+    pub(crate) key: String,
+    pub(crate) lane: Lane,
+    pub(crate) effect: Effect,
+}
+
+impl Command {
+    /// A command with its key as the first argument.
+    pub(crate) fn new(name: &str, key: String, effect: Effect) -> Self {
+        let mut command = Cmd::with_capacity(5, key.len() + 64);
+        command.arg(name).arg(&key);
+        Self { command, key, lane: Lane::Small, effect }
+    }
+
+    /// Adds a value, which decides the lane.
+    pub(crate) fn value(mut self, value: &[u8]) -> Self {
+        self.command.arg(value);
+        self.lane = Lane::of(value.len());
+        self
+    }
+}
+
+/// What is known when a call's time is over.
+#[derive(Debug, Default)]
+pub(crate) struct Progress(Mutex<Option<Sent>>);
+
+#[derive(Debug)]
+struct Sent {
+    connection: Option<Arc<Connection>>,
+    at: Instant,
+}
+
+impl Progress {
+    /// Records that something is sent: on `connection`, or on one that is not known here.
+    pub(crate) fn sending(&self, connection: Option<&Arc<Connection>>) {
+        let sent = Sent { connection: connection.cloned(), at: Instant::now() };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(sent);
+    }
+
+    /// The error of a call whose time is over.
+    fn overdue(&self, context: &Context) -> Error {
+        let sent = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let is_sent = sent.is_some();
+        if let Some(Sent { connection: Some(connection), at }) = sent
+            && at.elapsed() >= SUSPICIOUS
+        {
+            connection.suspect();
+        }
+        match (context.deadline(), is_sent) {
+            (Some(_), is_sent) => head::deadline_exceeded(is_sent),
+            (None, true) => Fault::Lost(format!("the server did not answer within {CALL_MAX:?}")).into(),
+            (None, false) => {
+                Fault::Unreachable(format!("there was no connection within {CALL_MAX:?}")).into()
+            }
+        }
+    }
+}
+
+/// Works on a call until its deadline.
+///
+/// # Errors
+/// That of the work, or that the time is over and whether anything was sent.
+pub(crate) async fn within<T>(
+    context: &Context,
+    progress: &Progress,
+    work: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Error> {
+    let limit = context.deadline().unwrap_or_else(|| Instant::now() + CALL_MAX);
+    match timeout_at(limit, work).await {
+        Ok(done) => done.map_err(Error::from),
+        Err(_) => Err(progress.overdue(context)),
+    }
+}
+
+/// Sends a command, and waits for its answer until the call's deadline.
+///
+/// # Errors
+/// The server refused it, or there is no answer: see [`Fault`]. DEADLINE_EXCEEDED says whether it was sent.
+pub(crate) async fn run(shared: &Arc<Shared>, context: &Context, command: Command) -> Result<Value, Error> {
+    let progress = Progress::default();
+    let answer = within(context, &progress, follow(shared, &command, &progress)).await;
+    if matches!(&answer, Err(error) if error.reason == ErrorReason::DeadlineExceeded) {
+        // A server that is silent may have been replaced.
+        discover_soon(shared);
+    }
+    answer
+}
+
+/// Sends a command to the primary of its key, and on to whom that names.
+pub(crate) async fn follow(
+    shared: &Arc<Shared>,
+    command: &Command,
+    progress: &Progress,
+) -> Result<Value, Fault> {
+    let mut node = primary(shared, command.key.as_bytes()).await?;
+    let mut asking = false;
+    let mut left = REDIRECTIONS_MAX;
+    loop {
+        let fault = match send(&node, command, asking, progress).await.and_then(Fault::of) {
+            Ok(answer) => return Ok(answer),
+            Err(fault) => fault,
+        };
+        if fault.suggests_failover() {
+            discover_soon(shared);
+        }
+        left -= 1;
+        let next = if left == 0 { None } else { redirection(shared, &fault, &node.address) };
+        shared.counters.redirections.fetch_add(u64::from(next.is_some()), Ordering::Relaxed);
+        match next {
+            Some(Next::Node(next, ask)) => (node, asking) = (next, ask),
+            Some(Next::Later) => sleep(TRY_AGAIN).await,
+            None => return Err(fault),
+        }
+    }
+}
+
+/// Where a refused command goes next.
+enum Next {
+    /// To a node, which may have to be told that the slot is not its own yet.
+    Node(Arc<Node>, bool),
+    /// To the same node, later.
+    Later,
+}
+
+fn redirection(shared: &Shared, fault: &Fault, origin: &NodeAddress) -> Option<Next> {
+    let Fault::Refused(refusal) = fault else { return None };
+    let asking = match refusal.kind()? {
+        ServerErrorKind::Moved => false,
+        ServerErrorKind::Ask => true,
+        ServerErrorKind::TryAgain => return Some(Next::Later),
+        _ => return None,
+    };
+    // SLOT HOST:PORT
+    let target = refusal.details()?.split_ascii_whitespace().nth(1)?;
+    let target = NodeAddress::redirected(target, origin)?;
+    Some(Next::Node(shared.worker().node(&target), asking))
+}
+
+async fn send(node: &Node, command: &Command, asking: bool, progress: &Progress) -> Result<Value, Fault> {
+    if command.effect == Effect::Write
+        && let Some(writer) = node.writer()
+    {
+        progress.sending(None);
+        return writer.send(command.command.clone(), asking).await;
+    }
+    let connection = node.link(command.lane).connection().await?;
+    progress.sending(Some(&connection));
+    match asking {
+        true => connection.send_asking(&command.command).await,
+        false => connection.send(&command.command).await,
+    }
+}
+
+/// The primary of a Redis key, asked for if it is not known.
+pub(crate) async fn primary(shared: &Arc<Shared>, key: &[u8]) -> Result<Arc<Node>, Fault> {
+    let topology = topology(shared).await?;
+    let owner = topology.owner(if topology.is_single() { 0 } else { slot(key) });
+    match owner {
+        Some(owner) => Ok(shared.worker().node(owner)),
+        None => {
+            discover_soon(shared);
+            Err(Fault::Unreachable("no node of the cluster serves the key's slot".to_owned()))
+        }
+    }
+}
+
+/// The topology in force, asked for if there is none.
+pub(crate) async fn topology(shared: &Arc<Shared>) -> Result<Arc<Topology>, Fault> {
+    let known = shared.topology.load_full();
+    let topology = match known {
+        Some(topology) => topology,
+        None => discover(shared).await?,
+    };
+    shared.worker().keep_to(&topology);
+    Ok(topology)
+}

@@ -1,0 +1,67 @@
+//! What all workers share, and the connections of each.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use arc_swap::ArcSwapOption;
+use thread_local::ThreadLocal;
+
+use crate::config::{Mode, Settings};
+use crate::names::Names;
+use crate::state::Known;
+use crate::topology::Topology;
+use crate::worker::Worker;
+
+/// One store, as its workers share it.
+pub(crate) struct Shared {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) names: Names,
+    /// Who is the primary of what; `None` until it was asked for.
+    pub(crate) topology: ArcSwapOption<Topology>,
+    /// Whether somebody is asking for the topology.
+    pub(crate) is_discovering: AtomicBool,
+    pub(crate) known: Known,
+    pub(crate) counters: Counters,
+    workers: ThreadLocal<Arc<Worker>>,
+}
+
+/// Figures for metrics.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Commands sent again because a cluster's node named another.
+    pub(crate) redirections: AtomicU64,
+    /// Keys that scans left out because the interface cannot name them.
+    pub(crate) unnameable_keys: AtomicU64,
+    /// Changes of the topology.
+    pub(crate) topology_changes: AtomicU64,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let topology = match (&settings.mode, settings.servers.first()) {
+            (Mode::Standalone, Some(server)) => Some(Arc::new(Topology::single(server.clone()))),
+            _ => None,
+        };
+        Self {
+            names: Names::new(&settings),
+            settings: Arc::new(settings),
+            topology: ArcSwapOption::from(topology),
+            is_discovering: AtomicBool::new(false),
+            known: Known::default(),
+            counters: Counters::default(),
+            workers: ThreadLocal::new(),
+        }
+    }
+
+    /// The connections of the worker on which this runs: a connection is driven by its worker's runtime.
+    pub(crate) fn worker(&self) -> &Arc<Worker> {
+        self.workers.get_or(|| Arc::new(Worker::new(&self.settings)))
+    }
+}

@@ -1,0 +1,176 @@
+//! Clusters and sentinels whose servers change roles, and slots that move while calls are made.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use futures_util::TryStreamExt as _;
+use prism_plugin::keyvalue::Range;
+use prism_plugin::{Context, KeyValue as _};
+use prism_redis::RedisStore;
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use crate::support::cluster::Cluster;
+use crate::support::sentinel::{NAME, Watched};
+use crate::support::server::Kind;
+use crate::support::store::{get, length, namespace, push, set, store};
+use crate::support::until;
+
+/// Callers that push to lists of their own, and count what became of it.
+struct Load {
+    stop: Arc<AtomicBool>,
+    acknowledged: Arc<AtomicU64>,
+    callers: Vec<JoinHandle<(String, u64, u64)>>,
+}
+
+impl Load {
+    fn start(store: &RedisStore, callers: usize) -> Self {
+        let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let callers = (0..callers).map(|caller| {
+            let (store, stop, total) = (store.clone(), Arc::clone(&stop), Arc::clone(&acknowledged));
+            tokio::spawn(async move {
+                let name = format!("list/{caller}");
+                let (mut acknowledged, mut unsure) = (0, 0);
+                while !stop.load(Ordering::SeqCst) {
+                    match push(&store, &name, "v").await {
+                        Ok(_) => {
+                            acknowledged += 1;
+                            total.fetch_add(1, Ordering::SeqCst);
+                        }
+                        Err(error) if error.fact("applied") == Some("no") => {}
+                        Err(_) => unsure += 1,
+                    }
+                    tokio::task::yield_now().await;
+                }
+                (name, acknowledged, unsure)
+            })
+        });
+        let callers = callers.collect();
+        Self { stop, acknowledged, callers }
+    }
+
+    /// Waits until so many more writes have been acknowledged.
+    async fn goes_on(&self, more: u64) {
+        let before = self.acknowledged.load(Ordering::SeqCst);
+        let now = || self.acknowledged.load(Ordering::SeqCst);
+        until("writes are acknowledged", async || (now() > before + more).then_some(())).await;
+    }
+
+    async fn end(self) -> Vec<(String, u64, u64)> {
+        self.stop.store(true, Ordering::SeqCst);
+        let mut ended = Vec::new();
+        for caller in self.callers {
+            ended.push(caller.await.unwrap());
+        }
+        ended
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slots_move_under_load_and_nothing_is_lost_or_sent_twice() {
+    let cluster = Cluster::start(Kind::Redis).await;
+    let store = store(json!({ "urls": cluster.urls(), "cluster": true }));
+    for number in 0..2000 {
+        set(&store, &format!("key/{number}"), "v").await.unwrap();
+    }
+    let load = Load::start(&store, 8);
+    load.goes_on(100).await;
+    let primaries = cluster.primaries();
+    let id = |index: usize| cluster.nodes[index].ask::<String>(&["CLUSTER", "MYID"]).unwrap();
+    let (from, to) = (id(primaries[0]), id(primaries[1]));
+    let any = format!("127.0.0.1:{}", cluster.nodes[0].port);
+    let scanned = {
+        let reshard = async {
+            let (cluster, from, to, any) = (&cluster, from.clone(), to.clone(), any.clone());
+            tokio::task::block_in_place(|| {
+                cluster.manage(&[
+                    "reshard",
+                    &any,
+                    "--cluster-from",
+                    &from,
+                    "--cluster-to",
+                    &to,
+                    "--cluster-slots",
+                    "1500",
+                    "--cluster-yes",
+                ])
+            })
+        };
+        let scanning = {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let range = Range {
+                    namespace: namespace(),
+                    prefix: "key/".to_owned(),
+                    start_after: None,
+                    limit: None,
+                };
+                let pages: Vec<_> = store.scan(&Context::default(), range).try_concat().await.unwrap();
+                pages.into_iter().map(|(key, _)| key.into_string()).collect::<BTreeSet<_>>()
+            })
+        };
+        reshard.await;
+        scanning.await.unwrap()
+    };
+    assert_eq!(scanned.len(), 2000, "a scan finds every key while slots move");
+    load.goes_on(100).await;
+    for (name, acknowledged, unsure) in load.end().await {
+        assert_eq!((length(&store, &name).await.unwrap(), unsure), (acknowledged, 0), "{name}");
+    }
+    for number in 0..2000 {
+        assert_eq!(get(&store, &format!("key/{number}")).await.unwrap().as_deref(), Some("v"), "{number}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_fails_over_and_calls_succeed_again() {
+    let mut cluster = Cluster::start(Kind::Valkey).await;
+    let store = store(json!({ "urls": cluster.urls(), "cluster": true }));
+    let load = Load::start(&store, 8);
+    load.goes_on(100).await;
+    let primary = cluster.primaries()[0];
+    cluster.nodes[primary].kill();
+    until("each slot is served again", async || {
+        for number in 0..64 {
+            set(&store, &format!("after/{number}"), "v").await.ok()?;
+        }
+        Some(())
+    })
+    .await;
+    for (name, acknowledged, unsure) in load.end().await {
+        // What was acknowledged and not replicated yet is lost: that is what a failover may do.
+        let length = length(&store, &name).await.unwrap();
+        assert!(length <= acknowledged + unsure, "{name}: {length} of {acknowledged}, {unsure} maybe");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_primary_is_replaced_by_its_replica() {
+    let watched = Watched::start(Kind::Redis).await;
+    let store = store(json!({ "urls": watched.urls(), "sentinel": NAME }));
+    let watching = {
+        let store = store.clone();
+        tokio::spawn(async move { store.watch(async |_| {}).await })
+    };
+    set(&store, "a", "v").await.unwrap();
+    watched.servers[0].pause();
+    until("the replica is promoted and used", async || {
+        let promoted: String = watched.servers[1].ask(&["INFO", "replication"]).ok()?;
+        if !promoted.contains("role:master") {
+            return None;
+        }
+        let context = Context::default().or_timeout(std::time::Duration::from_secs(3));
+        let value = bytes::Bytes::from_static(b"w");
+        store.set(&context, namespace(), crate::support::store::key("a"), value, None).await.ok()
+    })
+    .await;
+    assert_eq!(watched.servers[1].ask::<String>(&["GET", "kv:default:a"]).unwrap(), "w");
+    watched.servers[0].resume();
+    assert_eq!(
+        get(&store, "a").await.unwrap().as_deref(),
+        Some("w"),
+        "the old primary is not asked any more"
+    );
+    watching.abort();
+}

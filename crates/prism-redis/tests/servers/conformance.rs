@@ -1,0 +1,55 @@
+//! The contract, on every kind of server and every way in which servers work together.
+
+use serde_json::{Value, json};
+
+use crate::support::cluster::Cluster;
+use crate::support::plugin::Plugin;
+use crate::support::sentinel::{NAME, Watched};
+use crate::support::server::{Kind, Server};
+
+async fn conforms(options: Value) {
+    let plugin = Plugin::start(options).await;
+    let report = plugin.conformance().await;
+    plugin.stop().await;
+    assert!(report.is_conformant(), "{report}");
+    assert_eq!(report.warned().count(), 0, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_conforms() {
+    let server = Server::start(Kind::Redis, &[]);
+    conforms(json!({ "url": server.url() })).await;
+    assert_eq!(server.ask::<u64>(&["DBSIZE"]).unwrap(), 0, "the suite removes what it wrote");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn valkey_conforms() {
+    let server = Server::start(Kind::Valkey, &[]);
+    conforms(json!({ "url": server.url(), "key_prefix": "shop:*[a]:", "connections": 3 })).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_unix_socket_conforms() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("redis.sock");
+    let _server = Server::start(Kind::Redis, &["--unixsocket", socket.to_str().unwrap()]);
+    conforms(json!({ "url": format!("unix:{}", socket.display()), "connections": 1 })).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_behind_sentinel_conforms() {
+    let watched = Watched::start(Kind::Redis).await;
+    conforms(json!({ "urls": watched.urls(), "sentinel": NAME })).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_of_redis_conforms() {
+    let cluster = Cluster::start(Kind::Redis).await;
+    conforms(json!({ "urls": cluster.urls(), "cluster": true })).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_of_valkey_conforms() {
+    let cluster = Cluster::start(Kind::Valkey).await;
+    conforms(json!({ "urls": cluster.urls(), "cluster": true })).await;
+}

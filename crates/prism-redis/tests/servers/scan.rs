@@ -1,0 +1,110 @@
+//! Scans of many keys and of large values, and while the keyspace changes.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use prism_plugin::keyvalue::Range;
+use prism_plugin::{Context, KeyValue as _};
+use serde_json::json;
+
+use crate::support::server::{Kind, Server};
+use crate::support::store::{key, namespace, patient, set, store};
+
+fn range(prefix: &str, limit: Option<usize>) -> Range {
+    Range { namespace: namespace(), prefix: prefix.to_owned(), start_after: None, limit }
+}
+
+#[tokio::test]
+async fn a_scan_finds_every_key_while_others_come_and_go() {
+    let server = Server::start(Kind::Redis, &[]);
+    // With tens of thousands of keys more and less, the server's table grows and shrinks under the scan.
+    let store = store(json!({ "url": server.url() }));
+    for number in 0..1000 {
+        set(&store, &format!("stays/{number}"), "v").await.unwrap();
+    }
+    let mut pages = store.scan(&Context::default(), range("stays/", None));
+    let mut seen = BTreeSet::new();
+    let mut turn = 0;
+    while let Some(page) = pages.try_next().await.unwrap() {
+        seen.extend(page.into_iter().map(|(key, _)| key.into_string()));
+        turn += 1;
+        let verb = if turn % 2 == 0 { "'DEL', KEYS[1] .. i" } else { "'SET', KEYS[1] .. i, 'v'" };
+        let change = format!("for i = 1, 30000 do redis.call({verb}) end");
+        server.tell(&["EVAL", &change, "1", "kv:default:others/"]);
+    }
+    assert_eq!(seen.len(), 1000);
+    assert!(turn > 1, "there is more than one page");
+}
+
+#[tokio::test]
+async fn a_page_of_large_values_is_small() {
+    let server = Server::start(Kind::Valkey, &[]);
+    let store = store(json!({ "url": server.url() }));
+    let value = Bytes::from(vec![7; 200 * 1024]);
+    for number in 0..20 {
+        store
+            .set(&patient(), namespace(), key(format!("large/{number}")), value.clone(), None)
+            .await
+            .unwrap();
+    }
+    let mut pages = store.scan(&Context::default(), range("large/", None));
+    let mut seen = BTreeSet::new();
+    while let Some(page) = pages.try_next().await.unwrap() {
+        assert_eq!(page.len(), 1, "two values are larger than a page");
+        assert!(page.iter().all(|(_, read)| *read == value));
+        seen.extend(page.into_iter().map(|(key, _)| key.into_string()));
+    }
+    assert_eq!(seen.len(), 20);
+    let limited: Vec<_> =
+        store.scan(&Context::default(), range("large/", Some(3))).try_concat().await.unwrap();
+    assert_eq!(limited.len(), 3);
+}
+
+#[tokio::test]
+async fn a_scan_resumes_page_by_page_and_ends() {
+    let server = Server::start(Kind::Redis, &[]);
+    let store = store(json!({ "url": server.url() }));
+    for number in 0..300 {
+        set(&store, &format!("key/{number}"), "v").await.unwrap();
+    }
+    for limit in [1, 7, 100, 1000] {
+        let (mut seen, mut total, mut resume) = (BTreeSet::new(), 0, store.start_of_scan());
+        loop {
+            let pages = store.scan_keys_from(&Context::default(), range("key/", Some(limit)), resume.clone());
+            let pages: Vec<_> = pages.unwrap().try_collect().await.unwrap();
+            let Some(last) = pages.last() else { break };
+            resume = last.resume.clone();
+            assert!(resume.len() <= 4096, "{}", resume.len());
+            let keys: Vec<_> = pages.into_iter().flat_map(|page| page.items).collect();
+            total += keys.len();
+            assert!(keys.len() <= limit && total < 2000, "it ends");
+            seen.extend(keys.into_iter().map(prism_plugin::types::Key::into_string));
+        }
+        assert_eq!((seen.len(), total), (300, 300), "{limit}: each once, while nothing changes");
+    }
+    assert!(store.scan_from(&Context::default(), range("", None), Bytes::from_static(b"x")).is_none());
+}
+
+#[tokio::test]
+async fn a_scan_resumed_on_a_server_that_was_restarted_begins_again() {
+    let mut server = Server::start(Kind::Redis, &["--appendonly", "yes", "--appendfsync", "always"]);
+    let store = store(json!({ "url": server.url() }));
+    for number in 0..300 {
+        set(&store, &format!("key/{number}"), "v").await.unwrap();
+    }
+    let begun = store.scan_from(&Context::default(), range("key/", Some(20)), store.start_of_scan()).unwrap();
+    let pages: Vec<_> = begun.try_collect().await.unwrap();
+    let mut seen: BTreeSet<_> =
+        pages.iter().flat_map(|page| &page.items).map(|(key, _)| key.to_string()).collect();
+    let resume = pages.last().unwrap().resume.clone();
+    server.kill();
+    server.restart();
+    let rest = crate::support::until("the server is back", async || {
+        let rest = store.scan_from(&Context::default(), range("key/", None), resume.clone()).unwrap();
+        rest.try_collect::<Vec<_>>().await.ok()
+    })
+    .await;
+    seen.extend(rest.iter().flat_map(|page| &page.items).map(|(key, _)| key.to_string()));
+    assert_eq!(seen.len(), 300);
+}

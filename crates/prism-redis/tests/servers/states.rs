@@ -1,0 +1,234 @@
+//! The states of a server in which it refuses calls: what the caller is told, and that it heals by itself.
+
+use std::time::Duration;
+
+use prism_plugin::{Context, Error, ErrorReason, KeyValue as _};
+use serde_json::json;
+
+use crate::support::plugin::Plugin;
+use crate::support::server::{Kind, Server, free_port};
+use crate::support::store::{get, key, namespace, push, set, store};
+use crate::support::until;
+
+fn is_refused(error: &Error, words: &str) {
+    assert_eq!(
+        (error.reason, error.fact("applied")),
+        (ErrorReason::BackendUnreachable, Some("no")),
+        "{error}"
+    );
+    assert!(error.message.contains(words), "{error}");
+}
+
+#[tokio::test]
+async fn a_full_server_refuses_writes_and_serves_reads() {
+    let server = Server::start(Kind::Redis, &["--maxmemory-policy", "noeviction"]);
+    let store = store(json!({ "url": server.url() }));
+    set(&store, "a", "v").await.unwrap();
+    push(&store, "l", "v").await.unwrap();
+    server.tell(&["CONFIG", "SET", "maxmemory", "1"]);
+    for refused in [set(&store, "a", "w").await.unwrap_err(), push(&store, "l", "w").await.unwrap_err()] {
+        assert_eq!(refused.reason, ErrorReason::MemoryLimit, "{refused}");
+    }
+    assert_eq!(get(&store, "a").await.unwrap().as_deref(), Some("v"), "the key keeps its value");
+    server.tell(&["CONFIG", "SET", "maxmemory", "0"]);
+    set(&store, "a", "w").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_password_is_read_again_at_each_connect() {
+    let server = Server::start(Kind::Valkey, &["--requirepass", "first-secret"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "wrong-secret\n").unwrap();
+    let store = store(json!({ "url": server.url(), "password_file": file }));
+    let refused = get(&store, "a").await.unwrap_err();
+    is_refused(&refused, "password_file");
+    assert!(!format!("{refused:?} {store:?}").contains("secret"), "{refused:?} {store:?}");
+
+    std::fs::write(&file, "first-secret\n").unwrap();
+    until("the right password is used", async || get(&store, "a").await.ok()).await;
+
+    // Connections that are open stay; new ones need the new password.
+    let mut connection = redis::Client::open(server.url()).unwrap();
+    let info = redis::Client::get_connection_info(&connection).clone();
+    let settings = info.redis_settings().clone().set_password("first-secret");
+    connection = redis::Client::open(info.set_redis_settings(settings)).unwrap();
+    let mut admin = connection.get_connection().unwrap();
+    let () =
+        redis::cmd("CONFIG").arg("SET").arg("requirepass").arg("second-secret").query(&mut admin).unwrap();
+    get(&store, "a").await.unwrap();
+    let _: i64 = redis::cmd("CLIENT")
+        .arg("KILL")
+        .arg("TYPE")
+        .arg("normal")
+        .arg("SKIPME")
+        .arg("yes")
+        .query(&mut admin)
+        .unwrap();
+    until("the old password is refused", async || {
+        get(&store, "a").await.err().filter(|error| error.message.contains("password_file"))
+    })
+    .await;
+    std::fs::write(&file, "second-secret").unwrap();
+    until("the new password is used", async || get(&store, "a").await.ok()).await;
+}
+
+#[tokio::test]
+async fn an_acl_user_meets_its_limits() {
+    let server = Server::start(Kind::Redis, &[]);
+    server.tell(&[
+        "ACL",
+        "SETUSER",
+        "app",
+        "on",
+        ">secret",
+        "~kv:*",
+        "+@connection",
+        "+get",
+        "+exists",
+        "+info",
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "secret").unwrap();
+    let store = store(json!({ "url": server.url(), "username": "app", "password_file": file }));
+    assert_eq!(get(&store, "a").await.unwrap(), None);
+    is_refused(&set(&store, "a", "v").await.unwrap_err(), "NOPERM");
+    server.tell(&["ACL", "SETUSER", "app", "+set"]);
+    set(&store, "a", "v").await.unwrap();
+}
+
+#[tokio::test]
+async fn servers_of_another_kind_are_named() {
+    let cluster = Server::start(Kind::Redis, &["--cluster-enabled", "yes"]);
+    let plain = Server::start(Kind::Redis, &[]);
+    let replica = Server::start(Kind::Redis, &["--replicaof", "127.0.0.1", &plain.port.to_string()]);
+    let sentinel = Server::start_sentinel(Kind::Redis, "");
+    for (options, words) in [
+        (json!({ "url": cluster.url() }), "set cluster"),
+        (json!({ "url": plain.url(), "cluster": true }), "leave cluster out"),
+        (json!({ "url": replica.url() }), "is a replica"),
+        (json!({ "url": sentinel.url() }), "is a sentinel"),
+        (json!({ "url": plain.url(), "sentinel": "main" }), "not a sentinel"),
+        (json!({ "url": sentinel.url(), "sentinel": "main" }), "knows no primary"),
+        (json!({ "url": "redis://127.0.0.1:1" }), "cannot connect to 127.0.0.1:1"),
+        (json!({ "url": "unix:/nonexistent/redis.sock" }), "cannot connect to unix:/nonexistent/redis.sock"),
+    ] {
+        let store = store(options);
+        is_refused(&get(&store, "a").await.unwrap_err(), words);
+        let why = store.probe().await.unwrap_err();
+        assert!(why.contains(words), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn a_probe_tells_what_the_server_is() {
+    let server = Server::start(Kind::Redis, &["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
+    let store = store(json!({ "url": server.url() }));
+    let found = store.probe().await.unwrap();
+    assert!(found.version.starts_with("7."), "{found}");
+    assert_eq!((found.mode.as_str(), found.role.as_str(), found.nodes), ("standalone", "master", 1));
+    assert!(found.evicts);
+    assert!(store.capabilities().in_memory && store.capabilities().linearizable);
+    server.tell(&["CONFIG", "SET", "appendonly", "yes"]);
+    let found = store.probe().await.unwrap();
+    assert_eq!(found.persistence.to_string(), "append-only file, appendfsync everysec");
+    assert!(!store.capabilities().in_memory);
+    server.tell(&["CONFIG", "SET", "appendonly", "no"]);
+    server.tell(&["CONFIG", "SET", "save", "900 1"]);
+    assert_eq!(store.probe().await.unwrap().persistence, prism_redis::Persistence::Snapshots);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_follows_the_server() {
+    let mut server = Server::start(Kind::Redis, &[]);
+    let plugin = Plugin::start(json!({ "url": server.url() })).await;
+    server.kill();
+    until("NOT_SERVING", async || (!plugin.running.health().is_serving()).then_some(())).await;
+    let prism_redis::State::Failing { error, .. } = plugin.store.state() else { panic!("it fails") };
+    assert!(error.contains("cannot connect"), "{error}");
+    is_refused(&get(&plugin.store, "a").await.unwrap_err(), "cannot connect");
+    server.restart();
+    until("SERVING", async || plugin.running.health().is_serving().then_some(())).await;
+    until("calls succeed", async || get(&plugin.store, "a").await.ok()).await;
+    plugin.stop().await;
+}
+
+#[tokio::test]
+async fn a_paused_server_costs_a_call_its_deadline_and_no_more() {
+    let server = Server::start(Kind::Redis, &[]);
+    let store = store(json!({ "url": server.url() }));
+    set(&store, "a", "v").await.unwrap();
+    server.pause();
+    let context = Context::default().or_timeout(Duration::from_millis(300));
+    let begun = std::time::Instant::now();
+    let late = store.get(&context, namespace(), key("a")).await.unwrap_err();
+    assert_eq!((late.reason, late.fact("applied")), (ErrorReason::DeadlineExceeded, Some("maybe")));
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(store.check().await.unwrap_err().contains("did not answer"));
+    server.resume();
+    assert_eq!(get(&store, "a").await.unwrap().as_deref(), Some("v"));
+}
+
+#[tokio::test]
+async fn a_server_that_becomes_a_replica_refuses_writes() {
+    let (server, other) = (Server::start(Kind::Redis, &[]), Server::start(Kind::Redis, &[]));
+    let store = store(json!({ "url": server.url() }));
+    set(&store, "a", "v").await.unwrap();
+    server.tell(&["REPLICAOF", "127.0.0.1", &other.port.to_string()]);
+    is_refused(&set(&store, "a", "w").await.unwrap_err(), "READONLY");
+    assert!(store.check().await.unwrap_err().contains("not a primary"));
+    server.tell(&["REPLICAOF", "NO", "ONE"]);
+    set(&store, "a", "w").await.unwrap();
+    store.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn tls_checks_the_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let openssl = |words: &str| {
+        let mut command = std::process::Command::new("openssl");
+        let output = command.args(words.split(' ')).current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let new = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
+    openssl(&format!("{new} -keyout other.key -out other.pem -subj /CN=other"));
+    openssl(&format!("{new} -keyout ca.key -out ca.pem -subj /CN=ca"));
+    openssl(
+        "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr -subj /CN=server",
+    );
+    std::fs::write(path("names"), "subjectAltName=IP:127.0.0.1").unwrap();
+    openssl(
+        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out server.pem -extfile names",
+    );
+    let port = free_port().to_string();
+    let (certificate, key_file, ca) = (path("server.pem"), path("server.key"), path("ca.pem"));
+    let _server = Server::start(
+        Kind::Redis,
+        &[
+            "--tls-port",
+            &port,
+            "--tls-cert-file",
+            &certificate,
+            "--tls-key-file",
+            &key_file,
+            "--tls-ca-cert-file",
+            &ca,
+            "--tls-auth-clients",
+            "no",
+        ],
+    );
+    let url = format!("rediss://127.0.0.1:{port}");
+    let trusted = store(json!({ "url": url, "ca_file": ca }));
+    set(&trusted, "a", "v").await.unwrap();
+    assert_eq!(get(&trusted, "a").await.unwrap().as_deref(), Some("v"));
+    for (ca_file, words) in [
+        (path("other.pem"), "with TLS"),
+        (path("missing.pem"), "cannot read ca_file"),
+        (path("names"), "no certificate"),
+    ] {
+        let store = store(json!({ "url": url, "ca_file": ca_file }));
+        is_refused(&get(&store, "a").await.unwrap_err(), words);
+    }
+}

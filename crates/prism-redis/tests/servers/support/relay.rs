@@ -1,0 +1,71 @@
+//! A relay between a store and its server, which cuts connections when it is told to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A running relay.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    pub(crate) port: u16,
+    cut: Arc<AtomicBool>,
+    accepted: Arc<AtomicUsize>,
+}
+
+impl Relay {
+    /// Relays to a port of this machine.
+    pub(crate) async fn start(target: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (cut, accepted) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let relay = Self { port, cut: Arc::clone(&cut), accepted: Arc::clone(&accepted) };
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                accepted.fetch_add(1, Ordering::SeqCst);
+                let cut = Arc::clone(&cut);
+                tokio::spawn(async move {
+                    if let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await {
+                        carry(client, server, &cut).await;
+                    }
+                });
+            }
+        });
+        relay
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Swallows the next answer and ends its connection: the server has acted, and nobody hears of it.
+    pub(crate) fn cut_at_next_answer(&self) {
+        self.cut.store(true, Ordering::SeqCst);
+    }
+
+    /// How many connections there were.
+    pub(crate) fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
+    }
+}
+
+async fn carry(client: TcpStream, server: TcpStream, cut: &AtomicBool) {
+    let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+        (client.into_split(), server.into_split());
+    let answers = async {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match from_server.read(&mut buffer).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) if cut.swap(false, Ordering::SeqCst) => return,
+                Ok(length) if to_client.write_all(&buffer[..length]).await.is_err() => return,
+                Ok(_) => {}
+            }
+        }
+    };
+    tokio::select! {
+        () = answers => {}
+        _ = copy(&mut from_client, &mut to_server) => {}
+    }
+}

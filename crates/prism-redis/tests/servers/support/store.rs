@@ -1,0 +1,53 @@
+//! Stores, and calls on them without a server in between.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use prism_plugin::list::{End, List as _};
+use prism_plugin::types::{Key, Namespace, Ttl};
+use prism_plugin::{Context, Error, KeyValue as _};
+use prism_redis::config::Options;
+use prism_redis::{RedisStore, open};
+use serde_json::Value;
+
+/// A store with the options of a configuration file.
+pub(crate) fn store(options: Value) -> RedisStore {
+    let settings = Options::read(options.as_object().unwrap());
+    open(settings.unwrap_or_else(|mistakes| panic!("{mistakes:?}")))
+}
+
+pub(crate) fn namespace() -> Namespace {
+    Namespace::new("default".to_owned()).unwrap()
+}
+
+pub(crate) fn key(key: impl Into<String>) -> Key {
+    Key::new("key", key.into()).unwrap()
+}
+
+/// A call's context with a deadline so late that it does not matter.
+pub(crate) fn patient() -> Context {
+    Context::default().or_timeout(Duration::from_secs(20))
+}
+
+pub(crate) async fn set(store: &RedisStore, name: &str, value: &str) -> Result<(), Error> {
+    store.set(&patient(), namespace(), key(name), Bytes::from(value.to_owned()), None).await
+}
+
+pub(crate) async fn set_for(store: &RedisStore, name: &str, seconds: i64) -> Result<(), Error> {
+    let ttl = Some(Ttl::from_secs(seconds).unwrap());
+    store.set(&patient(), namespace(), key(name), Bytes::from_static(b"v"), ttl).await
+}
+
+pub(crate) async fn get(store: &RedisStore, name: &str) -> Result<Option<String>, Error> {
+    let value = store.get(&patient(), namespace(), key(name)).await?;
+    Ok(value.map(|value| String::from_utf8(value.to_vec()).unwrap()))
+}
+
+pub(crate) async fn push(store: &RedisStore, name: &str, value: &str) -> Result<u64, Error> {
+    let value = Bytes::from(value.to_owned());
+    store.push(&patient(), namespace(), key(name), End::Right, value).await
+}
+
+pub(crate) async fn length(store: &RedisStore, name: &str) -> Result<u64, Error> {
+    store.length(&patient(), namespace(), key(name)).await
+}
