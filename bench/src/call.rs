@@ -101,7 +101,11 @@ impl Call {
             Self::Get { value_bytes, .. } => framed(&GetResponse { value: value(*value_bytes) }),
             Self::Set { .. } => framed(&SetResponse { success: true }),
             Self::Scan { keys, .. } => {
-                keys * framed(&ScanResponse { key: key("", 0), value: value(VALUE_BYTES) })
+                keys * framed(&ScanResponse {
+                    key: key("", 0),
+                    value: value(VALUE_BYTES),
+                    ..ScanResponse::default()
+                })
             }
             Self::Count { keys } => framed(&CountResponse { count: i64::try_from(*keys)? }),
         })

@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use bytes::Bytes;
+use prism_plugin::keyvalue::Start;
+
 use crate::clock::Time;
 use crate::entry::Entry;
 
@@ -63,7 +66,7 @@ impl Index {
         let mut live = 0;
         let chunk = sorted.range(cursor).take(CHUNK_KEYS);
         let last = chunk.inspect(|entry| live += u64::from(entry.is_live(now))).last()?;
-        cursor.behind = Some(last.key().into());
+        cursor.behind = Some(Bytes::copy_from_slice(last.key()));
         Some(live)
     }
 
@@ -94,14 +97,27 @@ impl Sorted {
 
 /// The position of a walk over the keys with a prefix. It holds a copy of the last key, not its entry, so that a paused
 /// reader keeps no value alive.
+///
+/// The position that is handed out and taken back is that key: keys are in one order for as long as the store lives, so
+/// any key, even one that is gone, says where to continue.
 pub(crate) struct Cursor {
     prefix: String,
-    behind: Option<Box<[u8]>>,
+    behind: Option<Bytes>,
 }
 
 impl Cursor {
-    pub(crate) fn new(prefix: String, behind: Option<&str>) -> Self {
-        Self { prefix, behind: behind.map(|key| key.as_bytes().into()) }
+    pub(crate) fn new(prefix: String, start: Start) -> Self {
+        let behind = match start {
+            Start::Beginning => None,
+            Start::After(key) => Some(key.into_string().into()),
+            Start::Resume(position) => Some(position),
+        };
+        Self { prefix, behind }
+    }
+
+    /// What continues the walk here; `None` at the beginning.
+    pub(crate) fn position(&self) -> Option<Bytes> {
+        self.behind.clone()
     }
 
     pub(crate) fn is_everything(&self) -> bool {
@@ -109,7 +125,7 @@ impl Cursor {
     }
 
     pub(crate) fn move_behind(&mut self, key: &[u8]) {
-        self.behind = Some(key.into());
+        self.behind = Some(Bytes::copy_from_slice(key));
     }
 
     fn start(&self) -> Bound<&[u8]> {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use prism_plugin::keyvalue::{KeyValue, Pages, Range};
+use prism_plugin::keyvalue::{KeyValue, Page, Pages, Range, Start};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Capabilities, Context, Error};
 use tokio::task::yield_now;
@@ -25,11 +25,16 @@ impl KeyValue for MemStore {
             exact_count: true,
             linearizable: true,
             in_memory: true,
+            resumable: true,
         }
     }
 
     fn epoch(&self) -> Option<u64> {
         Some(self.shared.epoch)
+    }
+
+    fn identity(&self) -> &str {
+        "memstore"
     }
 
     async fn set(
@@ -82,7 +87,7 @@ impl KeyValue for MemStore {
 
     async fn count(&self, _: &Context, namespace: Namespace, prefix: String) -> Result<u64, Error> {
         let shared = &*self.shared;
-        let mut cursor = Cursor::new(prefix, None);
+        let mut cursor = Cursor::new(prefix, Start::Beginning);
         if cursor.is_everything()
             && let Some(all) = shared.keys.read(&namespace, |keys| keys.index().count_all()).flatten()
         {
@@ -115,11 +120,11 @@ struct Scan {
 
 impl Scan {
     fn new(store: &MemStore, range: Range, bytes: fn(&Entry) -> usize) -> Self {
-        let Range { namespace, prefix, start_after, limit } = range;
+        let Range { namespace, prefix, start, limit } = range;
         Self {
             store: store.clone(),
             namespace,
-            cursor: Cursor::new(prefix, start_after.as_deref()),
+            cursor: Cursor::new(prefix, start),
             left: limit.unwrap_or(usize::MAX),
             bytes,
             begun: false,
@@ -135,15 +140,15 @@ impl Scan {
     }
 
     /// The next live items, at least one; `None` at the end.
-    async fn next_page<T>(&mut self, item: fn(&Entry) -> T) -> Option<Vec<T>> {
+    async fn next_page<T>(&mut self, item: fn(&Entry) -> T) -> Option<Page<T>> {
         while self.left > 0 {
             if std::mem::replace(&mut self.begun, true) {
                 yield_now().await;
             }
-            let page = self.next_chunk(item)?;
-            if !page.is_empty() {
-                self.left -= page.len();
-                return Some(page);
+            let items = self.next_chunk(item)?;
+            if !items.is_empty() {
+                self.left -= items.len();
+                return Some(Page { items, resume: self.cursor.position() });
             }
         }
         None

@@ -18,6 +18,8 @@ pub struct Capabilities {
     pub linearizable: bool,
     /// Not a promise but a warning: all data is in memory, and lost when the backend ends.
     pub in_memory: bool,
+    /// Scans return resume tokens, and can be continued with them.
+    pub resumable: bool,
 }
 
 impl From<Capabilities> for GetCapabilitiesResponse {
@@ -28,6 +30,7 @@ impl From<Capabilities> for GetCapabilitiesResponse {
             exact_count: promised.exact_count,
             linearizable: promised.linearizable,
             in_memory: promised.in_memory,
+            resumable: promised.resumable,
         }
     }
 }

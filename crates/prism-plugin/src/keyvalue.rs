@@ -10,9 +10,31 @@ use crate::capabilities::Capabilities;
 use crate::error::Error;
 use crate::types::{Key, Namespace, Ttl};
 
+pub use crate::validate::resume_invalid;
+
 /// Pages of a scan, each of one or more items in the order in which they are sent. A page is what the backend reads at
 /// a time: some hundred items, so that the scan needs bounded memory and fills its frames.
-pub type Pages<T> = Pin<Box<dyn Stream<Item = Result<Vec<T>, Error>> + Send>>;
+pub type Pages<T> = Pin<Box<dyn Stream<Item = Result<Page<T>, Error>> + Send>>;
+
+/// A page of a scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// One or more items.
+    pub items: Vec<T>,
+    /// The backend's position behind the last item, in its own encoding: what [`Start::Resume`] gets if the scan is
+    /// continued there. Ignored unless [`Capabilities::resumable`].
+    ///
+    /// `None` if the scan cannot be continued behind this item, such as where a limit cut short what was read at a time. A
+    /// position of more than 8,174 bytes is too long for a token and counts as `None`.
+    pub resume: Option<Bytes>,
+}
+
+/// A page behind which the scan cannot be continued.
+impl<T> From<Vec<T>> for Page<T> {
+    fn from(items: Vec<T>) -> Self {
+        Self { items, resume: None }
+    }
+}
 
 /// The arguments of a scan, already checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,10 +43,26 @@ pub struct Range {
     pub namespace: Namespace,
     /// The bytes every key starts with; empty for all keys.
     pub prefix: String,
-    /// Only keys greater than this one, byte by byte. Never set unless [`Capabilities::ordered`].
-    pub start_after: Option<Key>,
+    /// Where to start.
+    pub start: Start,
     /// The maximum number of items to return; `None` for all.
     pub limit: Option<usize>,
+}
+
+/// Where a scan starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// With the first key.
+    #[default]
+    Beginning,
+    /// After this key: only keys that are greater, byte by byte. Only if [`Capabilities::ordered`].
+    After(Key),
+    /// At a position that this backend returned as [`Page::resume`] in a scan of the same kind, namespace and prefix, and
+    /// in the same [epoch](KeyValue::epoch). Only if [`Capabilities::resumable`].
+    ///
+    /// Every key that exists throughout both scans must be returned by one of them. If the backend is ordered, none may be
+    /// returned by both. A position that cannot be read, as from another version of the backend, gets [`resume_invalid`].
+    Resume(Bytes),
 }
 
 /// A backend that stores values by key.
@@ -45,10 +83,17 @@ pub trait KeyValue: Send + Sync + 'static {
     /// A number that changes when the data may have been lost or replaced, such as at each start of an in-memory store;
     /// `None`, the default, if the backend cannot tell.
     ///
-    /// It is read before each scan and sent as the header `prism-epoch`. A client that resumes a scan after a lost
-    /// connection continues after its last key only if the number is the same.
+    /// It is read before each scan, sent as the header `prism-epoch`, and part of resume tokens. A client that resumes a
+    /// scan after a lost connection continues after its last key only if the number is the same, and a resume token with
+    /// another number gets SCAN_INTERRUPTED.
     fn epoch(&self) -> Option<u64> {
         None
+    }
+
+    /// Names the kind of backend, and whatever tells its data apart from that of others and outlives the process: a
+    /// resume token of a backend with another identity gets RESUME_INVALID. Default: empty.
+    fn identity(&self) -> &str {
+        ""
     }
 
     /// Stores a value, replacing the key's value and its time to live (`None`: it does not expire).

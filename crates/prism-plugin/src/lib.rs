@@ -24,6 +24,7 @@ pub mod error;
 pub mod keyvalue;
 pub mod list;
 mod plugin;
+mod resume;
 pub mod types;
 pub mod usage;
 mod validate;

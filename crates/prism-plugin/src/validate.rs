@@ -46,6 +46,13 @@ pub(crate) fn ttl_invalid(seconds: i64) -> Error {
     .with("size", seconds.to_string())
 }
 
+/// RESUME_INVALID. `found` says what is wrong with the field `resume`, such as "is not a position of this backend".
+#[must_use]
+pub fn resume_invalid(found: &str) -> Error {
+    Error::new(ErrorReason::ResumeInvalid, format!("resume {found}; start the scan over without it"))
+        .with("field", "resume")
+}
+
 /// A prefix is 0 to 4,096 bytes.
 pub(crate) fn prefix(prefix: String) -> Result<String, Error> {
     match prefix.len() {

@@ -39,7 +39,8 @@ impl ErrorReason {
             | Self::MessageTooLarge
             | Self::TtlInvalid
             | Self::LimitInvalid
-            | Self::MalformedRequest => Code::InvalidArgument,
+            | Self::MalformedRequest
+            | Self::ResumeInvalid => Code::InvalidArgument,
             Self::KeyNotFound => Code::NotFound,
             Self::NamespaceNotFound
             | Self::InterfaceNotServed
@@ -203,7 +204,8 @@ mod tests {
         let pinned = [
             (
                 Code::InvalidArgument,
-                "NAMESPACE_INVALID KEY_INVALID VALUE_TOO_LARGE MESSAGE_TOO_LARGE TTL_INVALID LIMIT_INVALID MALFORMED_REQUEST",
+                "NAMESPACE_INVALID KEY_INVALID VALUE_TOO_LARGE MESSAGE_TOO_LARGE TTL_INVALID LIMIT_INVALID MALFORMED_REQUEST \
+                 RESUME_INVALID",
             ),
             (Code::NotFound, "KEY_NOT_FOUND"),
             (Code::FailedPrecondition, "NAMESPACE_NOT_FOUND INTERFACE_NOT_SERVED READ_ONLY FORWARDING_LOOP WRONG_TYPE"),

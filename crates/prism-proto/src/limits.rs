@@ -11,6 +11,10 @@ pub const NAMESPACE_DEFAULT: &str = "default";
 /// The longest key, list key or prefix, in bytes.
 pub const KEY_BYTES_MAX: usize = 4096;
 
+/// The longest resume token of a scan, in bytes: twice the longest key, because a token may hold a key, the position within
+/// a cluster (a bit for each of 16,384 slots is 2 KiB), and a checksum.
+pub const RESUME_BYTES_MAX: usize = 8 * 1024;
+
 /// The largest gRPC message: what every stock gRPC peer accepts by default.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 

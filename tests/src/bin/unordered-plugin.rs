@@ -7,7 +7,7 @@ use bytes::Bytes;
 use clap::Parser;
 use futures_util::stream;
 use prism_plugin::app::{self, App};
-use prism_plugin::keyvalue::{KeyValue, Pages, Range};
+use prism_plugin::keyvalue::{KeyValue, Page, Pages, Range, Start, resume_invalid};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Capabilities, Context, Error, ErrorReason, Plugin};
 use prism_runtime::args::{self, ServerArgs};
@@ -21,15 +21,47 @@ const KEYS: [&str; 5] = ["z", "a:2", "m", "b:1", "a:1"];
 /// Serves a few keys in no order.
 #[derive(Debug, Parser)]
 struct Args {
+    /// Scans in pages of this many keys, and can continue behind each.
+    #[arg(long, value_name = "KEYS")]
+    page: Option<usize>,
+
     #[command(flatten)]
     server: ServerArgs,
 }
 
-struct Unordered;
+#[derive(Clone, Copy)]
+struct Unordered {
+    page: Option<usize>,
+}
 
-fn found(range: &Range) -> impl Iterator<Item = Key> {
-    let keys = KEYS.into_iter().filter(|key| key.starts_with(&range.prefix));
-    keys.take(range.limit.unwrap_or(usize::MAX)).map(|key| Key::stored(key.to_owned()))
+impl Unordered {
+    /// Each key by its place in the order of the scan, which is the position in front of it.
+    fn pages(self, range: &Range) -> Result<Vec<Page<Key>>, Error> {
+        let first = match &range.start {
+            Start::Resume(position) => position.first().copied().map(usize::from),
+            Start::Beginning | Start::After(_) => Some(0),
+        };
+        let first = first.ok_or_else(|| resume_invalid("is not a position of this backend"))?;
+        let keys = KEYS.into_iter().enumerate().skip(first);
+        let keys = keys.filter(|(_, key)| key.starts_with(&range.prefix));
+        let found: Vec<_> = keys.take(range.limit.unwrap_or(usize::MAX)).collect();
+        let page = |found: &[(usize, &str)]| Page {
+            items: found.iter().map(|(_, key)| Key::stored((*key).to_owned())).collect(),
+            resume: found
+                .last()
+                .and_then(|(at, _)| u8::try_from(at + 1).ok())
+                .map(|at| Bytes::from(vec![at])),
+        };
+        Ok(found.chunks(self.page.unwrap_or(KEYS.len())).map(page).collect())
+    }
+}
+
+/// The pages as a scan returns them.
+fn stream<T: Send + 'static>(pages: Result<Vec<Page<T>>, Error>) -> Pages<T> {
+    match pages {
+        Ok(pages) => Box::pin(stream::iter(pages.into_iter().map(Ok))),
+        Err(error) => Box::pin(stream::iter([Err(error)])),
+    }
 }
 
 fn refused<T>() -> Result<T, Error> {
@@ -38,7 +70,7 @@ fn refused<T>() -> Result<T, Error> {
 
 impl KeyValue for Unordered {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
+        Capabilities { resumable: self.page.is_some(), ..Capabilities::default() }
     }
 
     async fn set(&self, _: &Context, _: Namespace, _: Key, _: Bytes, _: Option<Ttl>) -> Result<(), Error> {
@@ -59,12 +91,16 @@ impl KeyValue for Unordered {
     }
 
     fn scan(&self, _: &Context, range: Range) -> Pages<(Key, Bytes)> {
-        let page = found(&range).map(|key| (key.clone(), Bytes::copy_from_slice(key.as_bytes()))).collect();
-        Box::pin(stream::iter([Ok(page)]))
+        let with_value = |key: Key| (key.clone(), Bytes::copy_from_slice(key.as_bytes()));
+        let with_values = |Page { items, resume }: Page<Key>| Page {
+            items: items.into_iter().map(with_value).collect(),
+            resume,
+        };
+        stream(self.pages(&range).map(|pages| pages.into_iter().map(with_values).collect()))
     }
 
     fn scan_keys(&self, _: &Context, range: Range) -> Pages<Key> {
-        Box::pin(stream::iter([Ok(found(&range).collect())]))
+        stream(self.pages(&range))
     }
 
     async fn count(&self, _: &Context, _: Namespace, prefix: String) -> Result<u64, Error> {
@@ -74,7 +110,8 @@ impl KeyValue for Unordered {
 
 fn main() -> ExitCode {
     let args = args::parse::<Args>(NAME, &[]);
-    let plugin = Plugin::new(Unordered.capabilities()).keyvalue(Arc::new(Unordered));
+    let unordered = Unordered { page: args.page };
+    let plugin = Plugin::new(unordered.capabilities()).keyvalue(Arc::new(unordered));
     let app =
         App { name: NAME, args: &args.server, listen: "127.0.0.1:0", plugin, registry: Default::default() };
     process::report(NAME, process::block_on(app::run(app, std::future::pending())))

@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use prism_memstore::MemStore;
-use prism_plugin::keyvalue::{KeyValue as _, Pages, Range};
+use prism_plugin::keyvalue::{KeyValue as _, Page, Pages, Range, Start};
 use prism_plugin::list::{End, List as _};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Context, Error, ErrorReason};
@@ -75,7 +75,8 @@ impl Store {
     }
 
     fn range(&self, prefix: &str) -> Range {
-        Range { namespace: self.namespace.clone(), prefix: prefix.to_owned(), start_after: None, limit: None }
+        let namespace = self.namespace.clone();
+        Range { namespace, prefix: prefix.to_owned(), start: Start::Beginning, limit: None }
     }
 
     /// The keys of a whole scan, which must agree with those of ScanKeys.
@@ -119,8 +120,13 @@ fn key(key: &str) -> Key {
 
 async fn collect<T>(pages: Pages<T>) -> Vec<T> {
     let pages: Vec<_> = pages.try_collect().await.unwrap();
-    assert!(pages.iter().all(|page| !page.is_empty()), "a page holds at least one item");
-    pages.into_iter().flatten().collect()
+    assert!(pages.iter().all(|page| !page.items.is_empty()), "a page holds at least one item");
+    assert!(pages.iter().all(|page| page.resume.is_some()), "a scan can be continued behind each page");
+    items(pages)
+}
+
+fn items<T>(pages: Vec<Page<T>>) -> Vec<T> {
+    pages.into_iter().flat_map(|page| page.items).collect()
 }
 
 async fn keys(pages: Pages<Key>) -> Vec<String> {

@@ -68,19 +68,72 @@ async fn a_scan_resumes_behind_a_key_there_or_not() {
     for key in ["a1", "a2", "a3", "b1"] {
         store.set(key, "v", None).await;
     }
-    let from =
-        |prefix: &str, behind: &str| {
-            keys(store.store.scan_keys(
-                &Context::default(),
-                Range { start_after: Some(key(behind)), ..store.range(prefix) },
-            ))
-        };
+    let from = |prefix: &str, behind: &str| {
+        keys(store.store.scan_keys(
+            &Context::default(),
+            Range { start: Start::After(key(behind)), ..store.range(prefix) },
+        ))
+    };
     assert_eq!(from("a", "a1").await, ["a2", "a3"]);
     assert_eq!(from("a", "a1x").await, ["a2", "a3"]);
     assert_eq!(from("a", "Z").await, ["a1", "a2", "a3"]);
     assert_eq!(from("a", "a3").await, [""; 0]);
     assert_eq!(from("a", "z").await, [""; 0]);
     assert_eq!(from("", "a3").await, ["b1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_page_says_where_the_scan_can_be_continued() {
+    let store = filled(1000).await;
+    for i in (200..300).chain(990..1000) {
+        store.set(&format!("{i:05}"), "v", Some(1)).await;
+    }
+    seconds(1).await;
+    let expected = store.scan("0").await;
+    assert_eq!(expected.len(), 890);
+    let mut range = store.range("0");
+    let mut behind = 0;
+    for page in store.store.scan_keys(&Context::default(), range.clone()).collect::<Vec<_>>().await {
+        let Page { items, resume } = page.unwrap();
+        behind += items.len();
+        range.start = Start::Resume(resume.unwrap());
+        assert_eq!(
+            keys(store.store.scan_keys(&Context::default(), range.clone())).await,
+            expected[behind..],
+            "behind {behind}"
+        );
+        // A key that has gone is as good a position as any other.
+        store.delete(items.last().unwrap()).await;
+        assert_eq!(keys(store.store.scan_keys(&Context::default(), range.clone())).await, expected[behind..]);
+        store.set(items.last().unwrap(), "v", None).await;
+    }
+    assert_eq!(behind, 890);
+}
+
+#[tokio::test]
+async fn a_limit_ends_on_a_position() {
+    let store = filled(1000).await;
+    let (mut start, mut all) = (Start::Beginning, Vec::new());
+    loop {
+        let range = Range { limit: Some(100), start, ..store.range("") };
+        let pages: Vec<_> = store.store.scan_keys(&Context::default(), range).try_collect().await.unwrap();
+        let Some(last) = pages.last() else { break };
+        start = Start::Resume(last.resume.clone().unwrap());
+        all.extend(items(pages).into_iter().map(Key::into_string));
+    }
+    assert_eq!(all, store.scan("").await);
+}
+
+#[tokio::test]
+async fn any_position_is_one() {
+    let store = filled(10).await;
+    for position in [&b""[..], b"\0", b"\xFF", &[b'0'; 9000]] {
+        let start = Start::Resume(Bytes::from(position));
+        let found =
+            keys(store.store.scan_keys(&Context::default(), Range { start, ..store.range("0000") })).await;
+        let behind = (0..10).filter(|i| format!("{i:05}").as_bytes() > position);
+        assert_eq!(found.len(), behind.count(), "{position:?}");
+    }
 }
 
 #[tokio::test]
@@ -90,8 +143,8 @@ async fn a_page_is_bounded_by_bytes() {
         store.set(&format!("{i}"), vec![0; 100 << 10], None).await;
     }
     let pages: Vec<_> = store.store.scan(&Context::default(), store.range("")).try_collect().await.unwrap();
-    assert!(pages.iter().all(|page| (1..=3).contains(&page.len())));
-    assert_eq!(pages.concat().len(), 20);
+    assert!(pages.iter().all(|page| (1..=3).contains(&page.items.len())));
+    assert_eq!(items(pages).len(), 20);
     store.set("large", vec![0; 4 << 20], None).await;
     assert_eq!(collect(store.store.scan(&Context::default(), store.range("large"))).await.len(), 1);
 }
@@ -101,7 +154,7 @@ async fn a_scan_sees_changes_made_before_it_gets_there() {
     let store = filled(1000).await;
     let mut pages = store.store.scan_keys(&Context::default(), store.range(""));
     let first = pages.next().await.unwrap().unwrap();
-    assert_eq!(first.len(), 256);
+    assert_eq!(first.items.len(), 256);
     store.delete("00900").await;
     store.set("009000", "v", None).await;
     store.set("000000", "v", None).await;

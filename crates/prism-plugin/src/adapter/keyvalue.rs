@@ -17,7 +17,8 @@ use prism_proto::{EPOCH_HEADER, FILE_DESCRIPTOR_SET};
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::error::{Error, ErrorReason};
-use crate::keyvalue::{KeyValue, Pages, Range};
+use crate::keyvalue::{KeyValue, Page, Pages, Range, Start, resume_invalid};
+use crate::resume::Scope;
 use crate::types::{Key, Namespace, Ttl};
 use crate::validate;
 
@@ -90,10 +91,11 @@ impl<B: KeyValue> KeyValueScanInterface for KeyValueAdapter<B> {
 
     async fn scan(&self, request: Request<ScanRequest>) -> Result<Response<Self::ScanStream>, Status> {
         let context = context_of(&request)?;
-        let ScanRequest { namespace, prefix, limit, start_after } = request.into_inner();
-        let range = self.range(namespace, prefix, limit, start_after)?;
-        let message = |(key, value): (Key, Bytes)| ScanResponse { key: key.into_string(), value };
-        Ok(self.answer(|backend| Messages::new(backend.scan(&context, range), message)))
+        let ScanRequest { namespace, prefix, limit, start_after, resume } = request.into_inner();
+        let asked = Asked { method: "Scan", namespace, prefix, limit, start_after, resume };
+        let message =
+            |(key, value): (Key, Bytes), resume| ScanResponse { key: key.into_string(), value, resume };
+        self.answer(asked, message, |backend, range| backend.scan(&context, range))
     }
 
     async fn scan_keys(
@@ -101,10 +103,10 @@ impl<B: KeyValue> KeyValueScanInterface for KeyValueAdapter<B> {
         request: Request<ScanKeysRequest>,
     ) -> Result<Response<Self::ScanKeysStream>, Status> {
         let context = context_of(&request)?;
-        let ScanKeysRequest { namespace, prefix, limit, start_after } = request.into_inner();
-        let range = self.range(namespace, prefix, limit, start_after)?;
-        let message = |key: Key| KeyResponse { key: key.into_string() };
-        Ok(self.answer(|backend| Messages::new(backend.scan_keys(&context, range), message)))
+        let ScanKeysRequest { namespace, prefix, limit, start_after, resume } = request.into_inner();
+        let asked = Asked { method: "ScanKeys", namespace, prefix, limit, start_after, resume };
+        let message = |key: Key, resume| KeyResponse { key: key.into_string(), resume };
+        self.answer(asked, message, |backend, range| backend.scan_keys(&context, range))
     }
 
     async fn count(&self, request: Request<CountRequest>) -> Result<Response<CountResponse>, Status> {
@@ -115,38 +117,61 @@ impl<B: KeyValue> KeyValueScanInterface for KeyValueAdapter<B> {
     }
 }
 
-impl<B: KeyValue> KeyValueAdapter<B> {
-    fn range(
-        &self,
-        namespace: String,
-        prefix: String,
-        limit: i32,
-        start_after: Option<String>,
-    ) -> Result<Range, Error> {
-        let range = Range {
-            namespace: Namespace::new(namespace)?,
-            prefix: validate::prefix(prefix)?,
-            start_after: start_after.map(|key| Key::new("start_after", key)).transpose()?,
-            limit: validate::limit(limit)?,
-        };
-        if range.start_after.is_some() && !self.0.capabilities().ordered {
-            return Err(Error::new(
-                ErrorReason::CursorUnsupported,
-                "start_after needs a backend that scans in order, which this one does not; scan from the start",
-            )
-            .with("field", "start_after"));
-        }
-        Ok(range)
-    }
+/// The fields of a request to scan, before they are checked.
+struct Asked {
+    method: &'static str,
+    namespace: String,
+    prefix: String,
+    limit: i32,
+    start_after: Option<String>,
+    resume: Bytes,
+}
 
+impl<B: KeyValue> KeyValueAdapter<B> {
     /// A scan with the epoch of its data, read before the data: if it changes in between, a resumed scan notices.
-    fn answer<S>(&self, scan: impl FnOnce(&B) -> S) -> Response<S> {
+    fn answer<T, M>(
+        &self,
+        asked: Asked,
+        message: fn(T, Bytes) -> M,
+        scan: impl FnOnce(&B, Range) -> Pages<T>,
+    ) -> Result<Response<Messages<T, M>>, Status> {
+        let Asked { method, namespace, prefix, limit, start_after, resume } = asked;
+        let namespace = Namespace::new(namespace)?;
+        let prefix = validate::prefix(prefix)?;
+        let limit = validate::limit(limit)?;
         let epoch = self.0.epoch();
-        let mut response = Response::new(scan(&self.0));
+        let is_resumable = self.0.capabilities().resumable;
+        let scope = is_resumable.then(|| Scope::new(self.0.identity(), method, &namespace, &prefix, epoch));
+        let start = self.start(start_after, &resume, scope.as_ref())?;
+        let range = Range { namespace, prefix, start, limit };
+        let mut response = Response::new(Messages::new(scan(&self.0, range), scope, message));
         if let Some(epoch) = epoch {
             response.metadata_mut().insert(EPOCH_HEADER, epoch.into());
         }
-        response
+        Ok(response)
+    }
+
+    fn start(
+        &self,
+        start_after: Option<String>,
+        resume: &Bytes,
+        scope: Option<&Scope>,
+    ) -> Result<Start, Error> {
+        let start_after = start_after.map(|key| Key::new("start_after", key)).transpose()?;
+        match (start_after, resume.is_empty()) {
+            (None, true) => Ok(Start::Beginning),
+            (Some(_), false) => Err(resume_invalid("and start_after cannot be given together")),
+            (Some(key), true) if self.0.capabilities().ordered => Ok(Start::After(key)),
+            (Some(_), true) => Err(Error::new(
+                ErrorReason::CursorUnsupported,
+                "start_after needs a backend that scans in order, which this one does not; scan from the start",
+            )
+            .with("field", "start_after")),
+            (None, false) => match scope {
+                Some(scope) => scope.position(resume).map(Start::Resume),
+                None => Err(resume_invalid("is a token of another backend: this one issues none")),
+            },
+        }
     }
 }
 
@@ -154,13 +179,23 @@ impl<B: KeyValue> KeyValueAdapter<B> {
 /// instead of one frame per message.
 pub(crate) struct Messages<T, M> {
     pages: Pages<T>,
-    page: std::vec::IntoIter<T>,
-    message: fn(T) -> M,
+    items: std::vec::IntoIter<T>,
+    /// What the last one of these items carries.
+    token: Bytes,
+    /// `None` if the backend is not resumable.
+    scope: Option<Scope>,
+    message: fn(T, Bytes) -> M,
 }
 
 impl<T, M> Messages<T, M> {
-    fn new(pages: Pages<T>, message: fn(T) -> M) -> Self {
-        Self { pages, page: Vec::new().into_iter(), message }
+    fn new(pages: Pages<T>, scope: Option<Scope>, message: fn(T, Bytes) -> M) -> Self {
+        Self { pages, items: Vec::new().into_iter(), token: Bytes::new(), scope, message }
+    }
+
+    fn begin(&mut self, page: Page<T>) {
+        let token = self.scope.as_ref().zip(page.resume).and_then(|(scope, position)| scope.token(&position));
+        self.token = token.unwrap_or_default();
+        self.items = page.items.into_iter();
     }
 }
 
@@ -169,11 +204,13 @@ impl<T: Unpin, M> Stream for Messages<T, M> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            if let Some(item) = self.page.next() {
-                return Poll::Ready(Some(Ok((self.message)(item))));
+            if let Some(item) = self.items.next() {
+                let is_last = self.items.as_slice().is_empty();
+                let token = if is_last { std::mem::take(&mut self.token) } else { Bytes::new() };
+                return Poll::Ready(Some(Ok((self.message)(item, token))));
             }
             match ready!(self.pages.as_mut().poll_next(cx)) {
-                Some(Ok(page)) => self.page = page.into_iter(),
+                Some(Ok(page)) => self.begin(page),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
                 None => return Poll::Ready(None),
             }

@@ -4,12 +4,14 @@ use std::fmt;
 use std::time::Instant;
 
 use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use http::uri::PathAndQuery;
 use prism_proto::codec::Codec;
 use prism_proto::interfaces::keyvalue::key_value_basic_interface_client::KeyValueBasicInterfaceClient;
 use prism_proto::interfaces::keyvalue::key_value_scan_interface_client::KeyValueScanInterfaceClient;
 use prism_proto::interfaces::keyvalue::{
-    CountRequest, DeleteRequest, ExistsRequest, GetRequest, ScanKeysRequest, ScanRequest, SetRequest,
+    CountRequest, DeleteRequest, ExistsRequest, GetRequest, KeyResponse, ScanKeysRequest, ScanRequest,
+    ScanResponse, SetRequest,
 };
 use prism_proto::interfaces::list::list_basic_interface_client::ListBasicInterfaceClient;
 use prism_proto::interfaces::list::{
@@ -174,7 +176,7 @@ impl Client {
     /// A request for all keys with a prefix.
     pub(super) fn range(&self, prefix: &str) -> ScanRequest {
         let (namespace, prefix) = (self.namespace.clone(), prefix.to_owned());
-        ScanRequest { namespace, prefix, limit: 0, start_after: None }
+        ScanRequest { namespace, prefix, ..ScanRequest::default() }
     }
 
     /// All items of a scan; the values of ScanKeys are empty.
@@ -184,23 +186,47 @@ impl Client {
         request: ScanRequest,
     ) -> Result<Vec<(String, Bytes)>, Status> {
         let mut items = Vec::new();
-        match which {
-            Which::Scan => {
-                let mut messages = self.scanner().scan(request).await?.into_inner();
-                while let Some(item) = messages.message().await? {
-                    items.push((item.key, item.value));
-                }
-            }
-            Which::ScanKeys => {
-                let ScanRequest { namespace, prefix, limit, start_after } = request;
-                let request = ScanKeysRequest { namespace, prefix, limit, start_after };
-                let mut messages = self.scanner().scan_keys(request).await?.into_inner();
-                while let Some(item) = messages.message().await? {
-                    items.push((item.key, Bytes::new()));
-                }
-            }
+        let mut scan = self.begin_scan(which, request).await?;
+        while let Some(ScanResponse { key, value, .. }) = scan.next().await.transpose()? {
+            items.push((key, value));
         }
         Ok(items)
+    }
+
+    /// The keys of a scan up to the first that carries a resume token, and that token; empty at the end of the scan.
+    pub(super) async fn try_scan_page(
+        &self,
+        which: Which,
+        request: ScanRequest,
+    ) -> Result<(Vec<String>, Bytes), Status> {
+        let mut keys = Vec::new();
+        let mut scan = self.begin_scan(which, request).await?;
+        while let Some(ScanResponse { key, resume, .. }) = scan.next().await.transpose()? {
+            keys.push(key);
+            if !resume.is_empty() {
+                return Ok((keys, resume));
+            }
+        }
+        Ok((keys, Bytes::new()))
+    }
+
+    /// Either scan as a stream of items; the values of ScanKeys are empty.
+    async fn begin_scan(
+        &self,
+        which: Which,
+        request: ScanRequest,
+    ) -> Result<BoxStream<'static, Result<ScanResponse, Status>>, Status> {
+        match which {
+            Which::Scan => Ok(self.scanner().scan(request).await?.into_inner().boxed()),
+            Which::ScanKeys => {
+                let ScanRequest { namespace, prefix, limit, start_after, resume } = request;
+                let request = ScanKeysRequest { namespace, prefix, limit, start_after, resume };
+                let keys = self.scanner().scan_keys(request).await?.into_inner();
+                let without_value =
+                    |KeyResponse { key, resume }| ScanResponse { key, value: Bytes::new(), resume };
+                Ok(keys.map_ok(without_value).boxed())
+            }
+        }
     }
 
     /// The keys of a scan, in the order in which they arrived.
@@ -212,10 +238,7 @@ impl Client {
     }
 
     /// A scan that is still running.
-    pub(super) async fn open_scan(
-        &self,
-        request: ScanRequest,
-    ) -> Verdict<tonic::Streaming<prism_proto::interfaces::keyvalue::ScanResponse>> {
+    pub(super) async fn open_scan(&self, request: ScanRequest) -> Verdict<tonic::Streaming<ScanResponse>> {
         Ok(answered("Scan", self.scanner().scan(request).await)?.into_inner())
     }
 

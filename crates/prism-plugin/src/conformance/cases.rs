@@ -17,6 +17,7 @@ mod keys;
 mod keyvalue;
 mod list;
 mod namespaces;
+mod resume;
 mod scan;
 mod ttl;
 mod values;
@@ -32,6 +33,7 @@ pub(super) enum Need {
     Ordered,
     Unordered,
     ExactlyOnce,
+    Resumable,
     ExactCount,
     Linearizable,
 }
@@ -76,6 +78,7 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         ttl::CASES,
         scan::CASES,
         cursor::CASES,
+        resume::CASES,
         list::CASES,
         atomic::CASES,
         wire::CASES,

@@ -78,6 +78,7 @@ fn lacks(target: &Target, need: Need) -> Option<&'static str> {
         Need::ExactlyOnce => {
             (target.promised.scan_exactly_once, "the capability scan_exactly_once is not declared")
         }
+        Need::Resumable => (target.promised.resumable, "the capability resumable is not declared"),
         Need::ExactCount => (target.promised.exact_count, "the capability exact_count is not declared"),
         Need::Linearizable => (target.promised.linearizable, "the capability linearizable is not declared"),
     };

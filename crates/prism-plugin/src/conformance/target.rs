@@ -153,6 +153,7 @@ impl Target {
                     exact_count: promised.exact_count,
                     linearizable: promised.linearizable,
                     in_memory: promised.in_memory,
+                    resumable: promised.resumable,
                 }
             }
         }

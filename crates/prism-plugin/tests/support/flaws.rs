@@ -10,7 +10,7 @@ use prism_proto::interfaces::keyvalue::{
 };
 use prism_proto::interfaces::list::PushLeftRequest;
 use prism_proto::interfaces::usage::GetUsageRequest;
-use prism_proto::limits::{KEY_BYTES_MAX, TTL_MAX, VALUE_BYTES_MAX};
+use prism_proto::limits::{KEY_BYTES_MAX, RESUME_BYTES_MAX, TTL_MAX, VALUE_BYTES_MAX};
 use prost::Message;
 use tonic::Status;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -60,6 +60,10 @@ pub(crate) const BROKEN_ON_THE_WIRE: &[&str] = &[
     "scan/start-after-is-a-key",
     "scan/start-after-needs-order",
     "scan/may-be-left-early",
+    "scan/resume-is-checked",
+    "scan/resume-belongs-to-a-namespace",
+    "scan/resume-is-bounded",
+    "scan/resume-excludes-start-after",
     "wire/",
     "health/",
     "reflection/",
@@ -230,10 +234,26 @@ impl Exchange {
                 request.start_after = request.start_after.take().filter(|key| !key.is_empty());
             }),
             ("scan/start-after-needs-order", "Scan") => {
-                self.rewrite(|request: &mut ScanRequest| request.start_after = None)
+                self.rewrite(|request: &mut ScanRequest| {
+                    request.start_after = request.start_after.take().filter(|_| !request.resume.is_empty());
+                })
             }
+            (case, "Scan") if case.starts_with("scan/resume-") => self.resume_flaw(case),
             _ => None,
         }
+    }
+
+    /// Ignores a token where it has to be refused.
+    fn resume_flaw(&mut self, broken: &str) -> Option<Instead> {
+        self.rewrite(|request: &mut ScanRequest| match broken {
+            "scan/resume-is-checked" if request.resume == "no token" => request.resume.clear(),
+            "scan/resume-belongs-to-a-namespace" if request.namespace.starts_with("conformance-") => {
+                request.resume.clear();
+            }
+            "scan/resume-is-bounded" if request.resume.len() > RESUME_BYTES_MAX => request.resume.clear(),
+            "scan/resume-excludes-start-after" if !request.resume.is_empty() => request.start_after = None,
+            _ => {}
+        })
     }
 
     fn health_flaw(&self, broken: &str) -> Option<Instead> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::stream;
-use prism_plugin::keyvalue::{KeyValue, Pages, Range};
+use prism_plugin::keyvalue::{KeyValue, Page, Pages, Range, Start};
 use prism_plugin::list::{End, List};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::usage::{Usage, Used};
@@ -67,6 +67,7 @@ impl Memory {
             exact_count: true,
             linearizable: true,
             in_memory: true,
+            resumable: true,
         };
         Self { store: Arc::default(), capabilities, broken }
     }
@@ -161,17 +162,35 @@ impl Memory {
         item: fn((Key, Bytes)) -> T,
     ) -> Pages<T> {
         let mut range = range;
-        let mut start = range.start_after.take().map(Key::into_string);
-        if let Some(start) = &mut start {
-            let store = self.store();
-            let is_there = store.keys.contains_key(&(range.namespace.to_string(), start.clone()));
-            if self.breaks("scan/start-after-needs-no-key") && !is_there {
-                start.clear();
+        let start = match std::mem::take(&mut range.start) {
+            Start::Beginning => None,
+            Start::After(key) => {
+                let mut start = key.into_string();
+                let is_there = self.store().keys.contains_key(&(range.namespace.to_string(), start.clone()));
+                if self.breaks("scan/start-after-needs-no-key") && !is_there {
+                    start.clear();
+                }
+                if self.breaks("scan/start-after-is-exclusive") && is_there {
+                    start.pop();
+                }
+                Some(start)
             }
-            if self.breaks("scan/start-after-is-exclusive") && is_there {
-                start.pop();
+            // A position is the last key.
+            Start::Resume(position) => {
+                let mut start = String::from_utf8(position.to_vec()).unwrap();
+                if self.breaks("scan/resume-leaves-no-gap") {
+                    // The next key is skipped.
+                    let next = self.page(&range, Some(&start), 0, false).into_iter().next();
+                    start = next.map_or(start, |(key, _)| key.into_string());
+                }
+                // Not at the end, which would never come.
+                let is_last = self.page(&range, Some(&start), 0, false).is_empty();
+                if self.breaks("scan/resume-repeats-nothing-in-order") && !is_last {
+                    start.pop();
+                }
+                Some(start)
             }
-        }
+        };
         if self.breaks("scan/limit-bounds-the-answer") {
             range.limit = range.limit.map(|limit| limit + 1);
         }
@@ -185,14 +204,15 @@ impl Memory {
             let mut page = memory.page(&range, after.as_deref(), begun, values);
             page.truncate(left);
             let next = page.last().map(|(key, _)| (Some(key.to_string()), left - page.len()));
+            let resume = page.last().map(|(key, _)| Bytes::copy_from_slice(key.as_bytes()));
             if memory.breaks("scan/keys-are-in-byte-order") {
                 page.sort_by_key(|(key, _)| key.encode_utf16().collect::<Vec<_>>());
             }
             if memory.breaks("scan/returns-keys-with-their-values") {
                 page.iter_mut().for_each(|(_, value)| value.clear());
             }
-            let page: Vec<T> = page.into_iter().map(item).collect();
-            std::future::ready(next.map(|next| (Ok(page), next)))
+            let items = page.into_iter().map(item).collect();
+            std::future::ready(next.map(|next| (Ok(Page { items, resume }), next)))
         }))
     }
 }

@@ -14,6 +14,9 @@ pub enum ErrorReason {
     LimitInvalid = 6,
     /// Not a protobuf message of the method's type, badly framed, or missing.
     MalformedRequest = 7,
+    /// `resume` is not a token of this scan: of another method, namespace, prefix or backend, damaged, too long, or given
+    /// together with `start_after`.
+    ResumeInvalid = 8,
     /// NOT_FOUND
     KeyNotFound = 10,
     /// FAILED_PRECONDITION: the configuration does not allow the call. Metadata: `namespace`.
@@ -50,7 +53,8 @@ pub enum ErrorReason {
     /// INTERNAL: a bug.
     Internal = 80,
     /// ABORTED: the operation cannot be completed; it may be started over.
-    /// A scan resumed after its last key, but the backend's data is not what the scan began with: `prism-epoch` differs.
+    /// A scan was resumed, but the backend's data is not what the scan began with: `prism-epoch`, or the epoch within the
+    /// resume token, differs.
     ScanInterrupted = 90,
 }
 impl ErrorReason {
@@ -68,6 +72,7 @@ impl ErrorReason {
             Self::TtlInvalid => "TTL_INVALID",
             Self::LimitInvalid => "LIMIT_INVALID",
             Self::MalformedRequest => "MALFORMED_REQUEST",
+            Self::ResumeInvalid => "RESUME_INVALID",
             Self::KeyNotFound => "KEY_NOT_FOUND",
             Self::NamespaceNotFound => "NAMESPACE_NOT_FOUND",
             Self::InterfaceNotServed => "INTERFACE_NOT_SERVED",
@@ -103,6 +108,7 @@ impl ErrorReason {
             "TTL_INVALID" => Some(Self::TtlInvalid),
             "LIMIT_INVALID" => Some(Self::LimitInvalid),
             "MALFORMED_REQUEST" => Some(Self::MalformedRequest),
+            "RESUME_INVALID" => Some(Self::ResumeInvalid),
             "KEY_NOT_FOUND" => Some(Self::KeyNotFound),
             "NAMESPACE_NOT_FOUND" => Some(Self::NamespaceNotFound),
             "INTERFACE_NOT_SERVED" => Some(Self::InterfaceNotServed),

@@ -22,6 +22,9 @@ pub struct GetCapabilitiesResponse {
     /// Not a promise but a warning: all data is in memory, and lost when the backend ends.
     #[prost(bool, tag = "5")]
     pub in_memory: bool,
+    /// Scans return resume tokens, and can be continued with them.
+    #[prost(bool, tag = "6")]
+    pub resumable: bool,
 }
 /// Generated client implementations.
 pub mod capabilities_interface_client {

@@ -612,6 +612,15 @@ pub struct ScanRequest {
     /// Resume after this key: only keys that are greater, byte by byte, are returned. 1 to 4,096 bytes.
     #[prost(string, optional, tag = "4")]
     pub start_after: ::core::option::Option<::prost::alloc::string::String>,
+    /// Resume where the item that carried this token left off. Empty: from the start, or after `start_after`; never both.
+    ///
+    /// A token is opaque and belongs to the scan that returned it: the same method, namespace and prefix, on the same
+    /// backend. The limit may differ. Every key that exists throughout both scans is returned by one of them. On an ordered
+    /// backend none is returned by both; on others a key may repeat. A token is valid for as long as the backend has its data.
+    ///
+    /// At most 8 KiB: twice the longest key, because a token may hold a key, the position within a cluster, and a checksum.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub resume: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ScanResponse {
@@ -619,6 +628,10 @@ pub struct ScanResponse {
     pub key: ::prost::alloc::string::String,
     #[prost(bytes = "bytes", tag = "2")]
     pub value: ::prost::bytes::Bytes,
+    /// A resume token, on the last item of each page that the backend reads; empty on all others. A client that has handled
+    /// this item may continue behind it with ScanRequest.resume. A limit may end a scan on an item without a token.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub resume: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ScanKeysRequest {
@@ -632,11 +645,17 @@ pub struct ScanKeysRequest {
     /// Resume after this key: only keys that are greater, byte by byte, are returned. 1 to 4,096 bytes.
     #[prost(string, optional, tag = "4")]
     pub start_after: ::core::option::Option<::prost::alloc::string::String>,
+    /// As in ScanRequest; a token of Scan is not one of ScanKeys.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub resume: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KeyResponse {
     #[prost(string, tag = "1")]
     pub key: ::prost::alloc::string::String,
+    /// As in ScanResponse.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub resume: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CountRequest {
@@ -670,6 +689,9 @@ pub mod key_value_scan_interface_client {
     /// The response headers of Scan and ScanKeys may carry `prism-epoch`, opaque ASCII that identifies the data: a plugin
     /// that loses its data with its process sends a new one after each start. If a client resumes a scan with `start_after`
     /// and receives another epoch, it ends it with ABORTED / SCAN_INTERRUPTED: the entries do not belong together.
+    ///
+    /// If the plugin declares the capability `resumable`, responses carry resume tokens, with which a scan continues on ordered
+    /// and unordered backends alike: see `ScanRequest.resume`.
     #[derive(Debug, Clone)]
     pub struct KeyValueScanInterfaceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -742,6 +764,9 @@ pub mod key_value_scan_interface_client {
         /// Streams the live keys with a prefix, and their values.
         ///
         /// UNIMPLEMENTED / CURSOR_UNSUPPORTED: `start_after` was given and the plugin is not `ordered`.
+        /// INVALID_ARGUMENT / RESUME_INVALID: `resume` is not a token of this scan and this backend, or was given together with
+        /// `start_after`.
+        /// ABORTED / SCAN_INTERRUPTED: the backend may have lost or replaced its data since `resume` was issued.
         pub async fn scan(
             &mut self,
             request: impl tonic::IntoRequest<super::ScanRequest>,
@@ -771,7 +796,7 @@ pub mod key_value_scan_interface_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Streams the live keys with a prefix, without their values.
+        /// Streams the live keys with a prefix, without their values. Errors as with Scan.
         pub async fn scan_keys(
             &mut self,
             request: impl tonic::IntoRequest<super::ScanKeysRequest>,
@@ -852,6 +877,9 @@ pub mod key_value_scan_interface_server {
         /// Streams the live keys with a prefix, and their values.
         ///
         /// UNIMPLEMENTED / CURSOR_UNSUPPORTED: `start_after` was given and the plugin is not `ordered`.
+        /// INVALID_ARGUMENT / RESUME_INVALID: `resume` is not a token of this scan and this backend, or was given together with
+        /// `start_after`.
+        /// ABORTED / SCAN_INTERRUPTED: the backend may have lost or replaced its data since `resume` was issued.
         async fn scan(
             &self,
             request: tonic::Request<super::ScanRequest>,
@@ -862,7 +890,7 @@ pub mod key_value_scan_interface_server {
             >
             + std::marker::Send
             + 'static;
-        /// Streams the live keys with a prefix, without their values.
+        /// Streams the live keys with a prefix, without their values. Errors as with Scan.
         async fn scan_keys(
             &self,
             request: tonic::Request<super::ScanKeysRequest>,
@@ -882,6 +910,9 @@ pub mod key_value_scan_interface_server {
     /// The response headers of Scan and ScanKeys may carry `prism-epoch`, opaque ASCII that identifies the data: a plugin
     /// that loses its data with its process sends a new one after each start. If a client resumes a scan with `start_after`
     /// and receives another epoch, it ends it with ABORTED / SCAN_INTERRUPTED: the entries do not belong together.
+    ///
+    /// If the plugin declares the capability `resumable`, responses carry resume tokens, with which a scan continues on ordered
+    /// and unordered backends alike: see `ScanRequest.resume`.
     #[derive(Debug)]
     pub struct KeyValueScanInterfaceServer<T> {
         inner: Arc<T>,
