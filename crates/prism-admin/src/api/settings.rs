@@ -37,7 +37,14 @@ pub(super) async fn read_whole(request: Request<Body>, list: List) -> Result<Val
             return Err(Problem::invalid(errors));
         }
     }
-    Ok(value)
+    Ok(name_first(value))
+}
+
+/// The settings with the name before all others, where people look for it in a list.
+fn name_first(settings: Value) -> Value {
+    let Value::Mapping(mut settings) = settings else { return settings };
+    let name = settings.shift_remove("name").map(|name| (Value::from("name"), name));
+    Value::Mapping(name.into_iter().chain(settings).collect())
 }
 
 /// A body that is a JSON object, with its keys in the order in which they were sent.
@@ -62,7 +69,7 @@ pub(super) fn named(settings: Value, list: List, name: &str) -> Result<Value, Pr
         Some(_) => Ok(Value::Mapping(settings)),
         None => {
             let first = (Value::from("name"), Value::from(name));
-            Ok(Value::Mapping(Mapping::from_iter([first].into_iter().chain(settings))))
+            Ok(Value::Mapping([first].into_iter().chain(settings).collect()))
         }
     }
 }
@@ -124,6 +131,17 @@ mod tests {
         let one = tag("{name: a, pattern: list, plugin: {endpoint: 'b:1', x: 1}}");
         assert_eq!(one, tag("{plugin: {x: 1, endpoint: 'b:1'}, pattern: list, name: a}"));
         assert_ne!(one, tag("{name: a, pattern: list, plugin: {endpoint: 'b:1', x: 2}}"));
+    }
+
+    #[test]
+    fn the_name_comes_first() {
+        let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        for (text, expected) in [
+            (r#"{"embedded":"m","name":"a","options":{}}"#, r#"{"name":"a","embedded":"m","options":{}}"#),
+            (r#"{"b":1,"a":2}"#, r#"{"b":1,"a":2}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&name_first(value(text))).unwrap(), expected);
+        }
     }
 
     #[test]
