@@ -10,9 +10,9 @@ use prism_plugin::driver::{self, Data, Driver, Found, Instance, Mistake, Options
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::MemStore;
 use crate::app::plugin;
 use crate::config::MemoryLimit;
+use crate::store::MemStore;
 
 /// Opens stores. Each has a memory limit of its own.
 #[derive(Clone, Copy, Debug)]
