@@ -7,6 +7,7 @@ import time
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 from stack import BINARIES, Stack
 
@@ -263,6 +264,80 @@ def test_a_namespace_is_removed_once_its_name_was_read(page, stack):
     assert "carts" not in stack.file.read_text()
 
 
+def test_a_backend_is_probed_created_changed_and_removed_with_what_is_lost(page, stack):
+    page.go(stack, "backends")
+    page.press("New backend")
+    page.type("Name", "fast")
+    page.type("Options", "memory_limit: lots")
+    page.press("Create")
+    field = page.until(lambda: page.driver.find_element(By.CSS_SELECTOR, "[data-pointer='/options'][aria-invalid=true]"))
+    assert page.driver.switch_to.active_element == field
+    page.sees(".wrong", "memory_limit: ")
+    page.type("Options", "memory_limit: 1MiB")
+    page.press("Probe")
+    page.sees(".found", "in memory")
+    page.sees(".found .health.good", "serving")
+    assert "fast" not in stack.file.read_text(), "a probe saves nothing"
+    page.press("Preview changes")
+    page.sees(".diff .added", "memory_limit: 1MiB")
+    page.press("Create")
+    page.sees("h1", "fast")
+
+    page.go(stack, "new")
+    page.type("Name", "orders")
+    Select(page.field("Backend")).select_by_value("fast")
+    assert not page.all("[data-pointer='/plugin/endpoint']")[0].is_displayed()
+    page.press("Create")
+    page.sees("h1", "orders")
+    page.sees(".title a", "fast")
+    page.sees(".health.good", "serving")
+    stack.set("orders", "a", b"x")
+
+    page.go(stack, "backends/fast")
+    page.type("Options", "memory_limit: 2MiB")
+    page.press("Save")
+    page.sees(".done", "applied by every proxy")
+    assert "memory_limit: 2MiB" in stack.file.read_text()
+    page.press("Remove…")
+    page.sees(".notice", "serves orders")
+
+    page.go(stack, "namespaces/orders/settings")
+    Select(page.field("Backend")).select_by_value("")
+    page.type("Backend endpoint", stack.backend)
+    page.press("Save")
+    page.sees(".done", "applied by every proxy")
+    page.go(stack, "backends")
+    page.sees("td", "1 key")
+    page.press("fast")
+    page.press("Remove…")
+    page.sees("dialog", "1 key, 0 lists")
+    page.press("Cancel", "dialog")
+    assert "fast" in stack.file.read_text()
+    page.press("Remove…")
+    page.press("Remove fast", "dialog")
+    page.sees("h1", "Backends")
+    page.until(lambda: "fast" not in page.driver.find_element(By.TAG_NAME, "main").text)
+    assert "fast" not in stack.file.read_text()
+
+
+def test_a_backend_behind_an_endpoint_is_probed_before_it_is_saved(page, stack):
+    page.go(stack, "new-backend")
+    page.type("Name", "legacy")
+    Select(page.field("Where it runs")).select_by_value("endpoint")
+    assert not page.all("[data-pointer='/embedded']")[0].is_displayed()
+    page.type("Endpoint", "127.0.0.1:1")
+    page.press("Probe")
+    page.sees(".found .health.bad", "unreachable")
+    page.type("Endpoint", stack.backend)
+    page.press("Probe")
+    page.sees(".found .health.good", "serving")
+    page.sees(".found", "keyvalue.KeyValueBasicInterface")
+    page.press("Create")
+    page.sees("h1", "legacy")
+    page.go(stack, "backends")
+    page.sees("tbody th", "legacy")
+
+
 @pytest.fixture
 def guarded(tmp_path):
     """A stack with a token of each role."""
@@ -398,7 +473,7 @@ def test_what_is_drawn_anew_keeps_the_focus(page, stack):
 
 
 def test_landmarks_and_labels_are_there(page, stack):
-    for path in ("", "new", "namespaces/default/keys", "namespaces/default/settings", "backends", "audit"):
+    for path in ("", "new", "namespaces/default/keys", "namespaces/default/settings", "backends", "new-backend", "audit"):
         page.go(stack, path)
         page.sees("h1", "")
         assert len(page.all("header")) == len(page.all("main")) == len(page.all("h1")) == 1, path

@@ -19,6 +19,8 @@ PAGES = {
     "revisions": "revisions",
     "revision": "revisions/3",
     "backends": "backends",
+    "backend": "backends/fast",
+    "new-backend": "new-backend",
     "proxies": "proxies",
     "audit": "audit",
 }
@@ -36,6 +38,8 @@ def test_every_page_fits_its_window(page, stack):
     for name in ("orders", "sessions", "carts", "search-index"):
         stack.create(name, timeout="5s")
     stack.create("archive", endpoint="localhost:1", read_only=True)
+    backend = b'{"name":"fast","embedded":"memstore","options":{"memory_limit":"512MiB"}}'
+    assert stack.request("POST", "/backends", backend)[0] == 201
     stack.set("orders", "user:1:profile", b'{"name":"Alice","roles":["admin","ops"],"visits":42}')
     stack.set("orders", "user:1:cart", b"4711,4712")
     stack.set("orders", "user:2:profile", b"{}")

@@ -487,6 +487,8 @@ fn the_api_is_described_in_full() {
         "/config/status",
         "/config/revisions",
         "/backends",
+        "/backends/{name}",
+        "/backends/probe",
         "/health",
     ] {
         assert!(paths.contains_key(path), "{path} is missing");

@@ -66,7 +66,7 @@ async fn what_the_proxy_refuses_is_told_and_changes_nothing() {
         );
         let error = told["proxies"][0]["error"].as_str().unwrap();
         assert!(
-            error.starts_with("refused") && error.contains("embedded:nothing is not in this program"),
+            error.starts_with("refused") && error.contains("the driver \"nothing\" is not in this program"),
             "{error}"
         );
         assert_eq!(first.get("a").await.unwrap(), "x");

@@ -51,7 +51,7 @@ fn namespaces_come_change_and_go_by_command() {
         format!(
             "NAME    PATTERN   {:width$}  SETTINGS\nfirst   keyvalue  {endpoint}\norders  keyvalue  {endpoint}  \
              max_in_flight=9 read_only=true timeout=5s\n",
-            "ENDPOINT"
+            "BACKEND"
         )
     );
     let found = gateway.run(&["namespaces", "ls", "irs"]);
@@ -320,7 +320,26 @@ fn a_file_is_validated_without_a_server() {
     };
     let (text, json) = validate(config(&[("a", "a:1"), ("b", "b:1")]).as_bytes());
     assert_eq!(text.text(), format!("{path} is valid; namespaces: 2\n"));
-    assert_eq!(json.json(), [json!({"file": path, "valid": true, "namespaces": 2, "errors": []})]);
+    assert_eq!(
+        json.json(),
+        [json!({"file": path, "valid": true, "namespaces": 2, "warnings": [], "errors": []})]
+    );
+
+    let named = |options: &str| {
+        let backend = format!("backends: [{{name: a, embedded: memstore, options: {{{options}}}}}]\n");
+        validate(
+            format!("{backend}namespaces: [{{name: a, pattern: list, plugin: {{backend: a}}}}]\n").as_bytes(),
+        )
+    };
+    assert_eq!(named("memory_limit: 1MiB").0.text(), format!("{path} is valid; namespaces: 1\n"));
+    let wrong = named("memory_limit: 1MB").1;
+    assert_eq!(
+        (wrong.code, &wrong.json()[0]["errors"][0]["pointer"]),
+        (78, &json!("/backends/0/options/memory_limit"))
+    );
+    let (text, json) = validate(b"backends: [{name: a, embedded: other}]\nnamespaces: []\n");
+    assert!(text.text().starts_with("note: the driver \"other\"") && text.code == 0, "{text:?}");
+    assert_eq!(json.json()[0]["warnings"].as_array().unwrap().len(), 1);
 
     let (text, json) =
         validate(b"namespaces:\n  - {name: A, pattern: graph, plugin: {endpoint: 'a:1'}, colour: red}\n");
@@ -472,12 +491,12 @@ fn a_change_that_the_proxy_refuses_ends_with_1() {
     let made = gateway.run(&create);
     let out = String::from_utf8(made.out.clone()).unwrap();
     assert!(
-        made.code == 1 && out.contains("NOT applied: refused") && out.contains("embedded:nothing"),
+        made.code == 1 && out.contains("NOT applied: refused") && out.contains("the driver \"nothing\""),
         "{made:?}"
     );
     let status = gateway.run(&["config", "status"]);
     let out = String::from_utf8(status.out).unwrap();
-    assert!(status.code == 1 && out.contains("REFUSED") && out.contains("embedded:nothing"), "{out}");
+    assert!(status.code == 1 && out.contains("REFUSED") && out.contains("the driver \"nothing\""), "{out}");
     assert_eq!(gateway.run_json(&["config", "status"]).json()[0]["in_sync"], false);
     assert_eq!(gateway.run(&["kv", "count", "-n", "first"]).text(), "0\n");
     let deleted = gateway.run_json(&["namespaces", "delete", "a"]);

@@ -10,6 +10,7 @@ use prism_admin::file::diff;
 use prism_admin::file::edit::Change;
 use prism_admin::file::snapshot::Snapshot;
 use prism_admin::file::store::{Caller, Request, Store};
+use prism_admin::file::yaml::List;
 
 #[global_allocator]
 static ALLOCATOR: prism_runtime::allocator::Allocator = prism_runtime::allocator::Allocator;
@@ -60,7 +61,7 @@ fn main() {
             let request = Request { caller, action: "patch namespace n5".to_owned() };
             let written = store.change(&request, |now| -> Result<(Option<Snapshot>, ()), Problem> {
                 let begun = Instant::now();
-                let (new, _) = now.edited(change(round))?;
+                let (new, _) = now.edited(List::Namespaces, change(round))?;
                 edits.push(begun.elapsed());
                 let begun = Instant::now();
                 let _ = diff::unified(&now.text(), &new.text());

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use axum::Router;
+use prism_plugin::driver::Drivers;
 use prism_runtime::exit::ServerError;
 use prism_runtime::http::HttpServer;
 use prism_runtime::signals::Signals;
@@ -20,11 +21,12 @@ use crate::state::Admin;
 /// The binary's name.
 pub const NAME: &str = "prism-admin";
 
-/// Runs an admin until a signal stops the process, or creates a token.
+/// Runs an admin until a signal stops the process, or creates a token. `drivers` check and probe backends; they should be
+/// those of the proxies.
 ///
 /// # Errors
 /// The configuration is invalid, the address cannot be bound, or the token cannot be stored.
-pub async fn run(args: Args) -> Result<(), ServerError> {
+pub async fn run(args: Args, drivers: Drivers) -> Result<(), ServerError> {
     if let Some(Command::Token(token)) = args.command {
         let made = auth::issue(&token.token_file, &token.name, token.role);
         let made = made.map_err(|error| {
@@ -41,17 +43,17 @@ pub async fn run(args: Args) -> Result<(), ServerError> {
     }
     telemetry::init(&args.serve.log, args.serve.log_format)?;
     let signals = Signals::take()?;
-    let server = start(args.serve.settings()?).await?;
+    let server = start(args.serve.settings()?, drivers).await?;
     server.print_ready_line();
     server.run_until(signals).await
 }
 
-/// Starts an admin and returns once it accepts requests.
+/// Starts an admin with these drivers and returns once it accepts requests.
 ///
 /// # Errors
 /// The address cannot be bound.
-pub async fn start(settings: Settings) -> Result<HttpServer, ServerError> {
-    let admin = Admin::new(&settings)?;
+pub async fn start(settings: Settings, drivers: Drivers) -> Result<HttpServer, ServerError> {
+    let admin = Admin::new(&settings, drivers)?;
     // A folder that is not writable can still be read.
     if let Err(problem) = admin.blocking(Store::open).await {
         tracing::warn!(why = problem.detail, "the current file cannot be stored as a revision");

@@ -33,6 +33,7 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files!(
     "api.js",
     "audit.js",
+    "backend.js",
     "backends.js",
     "bytes.js",
     "chart.js",
@@ -40,6 +41,8 @@ const FILES: &[(&str, &str)] = files!(
     "dialog.js",
     "diff.js",
     "dom.js",
+    "fields.js",
+    "form.js",
     "format.js",
     "health.js",
     "icon.svg",

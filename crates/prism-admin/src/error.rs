@@ -22,8 +22,10 @@ pub enum Kind {
     MethodNotAllowed,
     /// The request did not arrive in time.
     TimedOut,
-    /// A namespace of this name exists.
+    /// A namespace or backend of this name exists.
     Exists,
+    /// Namespaces use the backend.
+    InUse,
     /// The current file cannot be edited.
     FileUnusable,
     /// The file was changed by somebody else at the same moment.
@@ -56,7 +58,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -65,6 +67,7 @@ impl Kind {
         Self::MethodNotAllowed,
         Self::TimedOut,
         Self::Exists,
+        Self::InUse,
         Self::FileUnusable,
         Self::ChangedMeanwhile,
         Self::PreconditionFailed,
@@ -98,7 +101,8 @@ impl Kind {
                 "This path does not support the method",
             ),
             Self::TimedOut => (StatusCode::REQUEST_TIMEOUT, "timed-out", "The request took too long"),
-            Self::Exists => (StatusCode::CONFLICT, "exists", "A namespace of that name exists"),
+            Self::Exists => (StatusCode::CONFLICT, "exists", "The name is taken"),
+            Self::InUse => (StatusCode::CONFLICT, "in-use", "Namespaces use it"),
             Self::FileUnusable => {
                 (StatusCode::CONFLICT, "file-unusable", "The configuration file cannot be used")
             }
@@ -233,6 +237,7 @@ mod tests {
                 (405, "method-not-allowed"),
                 (408, "timed-out"),
                 (409, "exists"),
+                (409, "in-use"),
                 (409, "file-unusable"),
                 (409, "changed-meanwhile"),
                 (412, "precondition-failed"),

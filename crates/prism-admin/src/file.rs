@@ -5,6 +5,7 @@ pub mod diff;
 pub mod edit;
 pub mod entry;
 pub mod policy;
+pub mod reach;
 pub mod snapshot;
 pub mod store;
-mod yaml;
+pub mod yaml;

@@ -1,9 +1,13 @@
 //! The `prism-admin` binary.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use prism_admin::app::{self, NAME};
 use prism_admin::config::{Args, DEFAULTS};
+use prism_memstore::MemStoreDriver;
+use prism_memstore::config::MEMORY_LIMIT_DEFAULT;
+use prism_plugin::driver::Driver;
 use prism_runtime::{args, process};
 
 #[global_allocator]
@@ -11,5 +15,6 @@ static ALLOCATOR: prism_runtime::allocator::Allocator = prism_runtime::allocator
 
 fn main() -> ExitCode {
     let args = args::parse::<Args>(NAME, &DEFAULTS);
-    process::report(NAME, process::block_on(app::run(args)))
+    let memstore: Arc<dyn Driver> = Arc::new(MemStoreDriver { memory_limit: MEMORY_LIMIT_DEFAULT });
+    process::report(NAME, process::block_on(app::run(args, [("memstore", memstore)].into())))
 }

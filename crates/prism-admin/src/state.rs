@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prism_plugin::driver::Drivers;
 use prism_runtime::exit::ServerError;
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +25,8 @@ pub struct Admin {
     pub proxies: Proxies,
     /// Which backends are allowed.
     pub policy: Policy,
+    /// The drivers that check and probe the backends in the proxies' processes.
+    pub drivers: Drivers,
     /// The source of keys and values.
     pub gateway: Gateway,
     /// The proxies' recent traffic.
@@ -41,11 +44,12 @@ impl Admin {
     ///
     /// # Errors
     /// The gateway's address is invalid.
-    pub fn new(settings: &Settings) -> Result<Self, ServerError> {
+    pub fn new(settings: &Settings, drivers: Drivers) -> Result<Self, ServerError> {
         Ok(Self {
             store: Arc::new(Store::new(settings.proxy_config.clone())),
             proxies: Proxies::new(settings.proxies.clone()),
             policy: settings.policy.clone(),
+            drivers,
             gateway: Gateway::new(&settings.gateway)?,
             traffic: Traffic::default(),
             tokens: settings.tokens.clone(),

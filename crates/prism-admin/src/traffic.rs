@@ -44,7 +44,7 @@ pub(crate) struct State {
     /// Each proxy, and why it did not respond.
     pub(crate) proxies: Vec<(String, Option<String>)>,
     pub(crate) in_flight: HashMap<String, i64>,
-    /// What the proxies report about the backends, by endpoint; the worst if they differ.
+    /// What the proxies report about the backends, by name or, without one, endpoint; the worst if they differ.
     pub(crate) backends: HashMap<String, Seen>,
 }
 
@@ -141,8 +141,9 @@ fn backends<'a>(statuses: impl Iterator<Item = &'a Value>) -> HashMap<String, Se
             _ => None,
         };
         let seen = Seen { ready, error: backend["error"].as_str().map(str::to_owned) };
-        let endpoint = backend["endpoint"].as_str().unwrap_or_default().to_owned();
-        let known = backends.entry(endpoint).or_insert_with(|| seen.clone());
+        // A name has no colon, and an endpoint always has one.
+        let key = backend["name"].as_str().or(backend["endpoint"].as_str()).unwrap_or_default();
+        let known = backends.entry(key.to_owned()).or_insert_with(|| seen.clone());
         let is_worse = seen.ready == Some(false) || known.ready.is_none();
         if is_worse {
             *known = seen;
@@ -168,5 +169,8 @@ mod tests {
         assert_eq!(ready(&["idle", "ready"]), Some(true));
         assert_eq!(ready(&["ready", "idle"]), Some(true));
         assert_eq!(ready(&["idle"]), None);
+        let named = json!({"backends": [{"name": "b", "endpoint": "a:1", "state": "ready", "error": null}]});
+        let known = backends([status("idle"), named].iter());
+        assert_eq!((known["a:1"].ready, known["b"].ready), (None, Some(true)));
     }
 }

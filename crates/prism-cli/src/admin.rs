@@ -132,6 +132,12 @@ impl AdminArgs {
         self.json(&answer)
     }
 
+    /// Sends JSON that changes nothing.
+    pub(crate) async fn post(&self, path: &str, body: Bytes) -> Result<Value, Failure> {
+        let answer = self.send(Method::POST, path, JSON, body, None).await?;
+        self.json(&answer)
+    }
+
     fn json(&self, answer: &[u8]) -> Result<Value, Failure> {
         serde_json::from_slice(answer).map_err(|_| {
             other_server(format!("{} does not respond in JSON: is it a prism-admin?", self.admin))
@@ -238,6 +244,15 @@ impl Answer for Written {
             }
         }
         Ok(())
+    }
+}
+
+/// A value without the quotes of JSON.
+pub(crate) fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
     }
 }
 

@@ -3,6 +3,7 @@
 use clap::{CommandFactory as _, Parser, Subcommand};
 use prism_runtime::args;
 
+use crate::backends::Backends;
 use crate::bench::Bench;
 use crate::completions::Completions;
 use crate::config::Config;
@@ -28,7 +29,7 @@ Exit codes:
   0   success
   1   failed: the call was refused, a case failed, a server is not serving, a proxy is out of sync
   2   wrong usage
-  3   not found: no such key, an empty list, no such service, namespace or revision
+  3   not found: no such key, an empty list, no such service, namespace, backend or revision
   4   unavailable: the server could not be reached, or the timeout expired
   69  prism dev: an address cannot be bound
   78  prism dev, prism config validate: invalid configuration";
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Export(Export),
     Import(Import),
     Namespaces(Namespaces),
+    Backends(Backends),
     Config(Config),
     Health(Health),
     Conformance(Conformance),
@@ -66,6 +68,7 @@ impl Command {
             Self::Export(export) => export.format(),
             Self::Import(import) => import.format(),
             Self::Namespaces(namespaces) => namespaces.format(),
+            Self::Backends(backends) => backends.format(),
             Self::Config(config) => config.format(),
             Self::Health(health) => health.format(),
             Self::Conformance(conformance) => conformance.format(),
@@ -81,6 +84,7 @@ impl Command {
             Self::Export(export) => export.run(),
             Self::Import(import) => import.run(),
             Self::Namespaces(namespaces) => namespaces.run(),
+            Self::Backends(backends) => backends.run(),
             Self::Config(config) => config.run(),
             Self::Health(health) => health.run(),
             Self::Conformance(conformance) => conformance.run(),
@@ -154,6 +158,11 @@ mod tests {
             "bench --calls gets",
             "namespaces",
             "namespaces ls --admin nowhere",
+            "namespaces create a --endpoint b:1 --backend c",
+            "backends create a --embedded b --endpoint c:1",
+            "backends create a --option b",
+            "backends probe",
+            "backends probe a --endpoint b:1",
             "config revisions --diff",
             "export",
             "export a --resume",

@@ -43,7 +43,8 @@ fn proxy() -> Result<(), exit::ServerError> {
 
 fn admin() -> Result<(), exit::ServerError> {
     use prism_admin::app::{self, NAME};
-    process::block_on(app::run(args::parse(NAME, &prism_admin::config::DEFAULTS)))
+    let args = args::parse(NAME, &prism_admin::config::DEFAULTS);
+    process::block_on(app::run(args, drivers::all(MEMORY_LIMIT_DEFAULT)))
 }
 
 #[cfg(test)]

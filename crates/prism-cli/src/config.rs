@@ -11,11 +11,13 @@ use http::Method;
 use prism_admin::api::request::CONFIG_BYTES_MAX;
 use prism_admin::error::FieldError;
 use prism_admin::file::snapshot::sha256;
+use prism_memstore::config::MEMORY_LIMIT_DEFAULT;
 use serde::Serialize;
 use serde_json::Value;
 use tonic::Code;
 
 use crate::admin::{AdminArgs, Written, YAML, table};
+use crate::drivers;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Format, Output, OutputArgs};
@@ -223,18 +225,22 @@ struct Validated {
     file: String,
     valid: bool,
     namespaces: Option<usize>,
+    warnings: Vec<String>,
     errors: Vec<FieldError>,
 }
 
 fn validate(file: &Path, output: Output) -> Result<Exit, Failure> {
-    let checked = prism_admin::file::check::namespaces(&read(file)?);
+    let checked = prism_admin::file::check::whole(&read(file)?, &drivers::all(MEMORY_LIMIT_DEFAULT));
     let file = file.display().to_string();
     let (exit, validated) = match checked {
-        Ok(found) => (
-            Exit::Success,
-            Validated { file, valid: true, namespaces: Some(found.len()), errors: Vec::new() },
-        ),
-        Err(errors) => (Exit::Config, Validated { file, valid: false, namespaces: None, errors }),
+        Ok((found, warnings)) => {
+            let namespaces = Some(found.namespaces.len());
+            (Exit::Success, Validated { file, valid: true, namespaces, warnings, errors: Vec::new() })
+        }
+        Err(errors) => {
+            let none = Validated { file, valid: false, namespaces: None, warnings: Vec::new(), errors };
+            (Exit::Config, none)
+        }
     };
     output.print(&validated)?;
     Ok(exit)
@@ -242,6 +248,7 @@ fn validate(file: &Path, output: Output) -> Result<Exit, Failure> {
 
 impl Answer for Validated {
     fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        self.warnings.iter().try_for_each(|warning| writeln!(out, "note: {warning}"))?;
         match self.namespaces {
             Some(count) => writeln!(out, "{} is valid; namespaces: {count}", self.file),
             None => {

@@ -158,7 +158,7 @@ impl Dev {
             drain_timeout: self.server.drain_timeout,
             ..ServeArgs::bare()
         };
-        prism_admin::app::start(args.settings()?).await
+        prism_admin::app::start(args.settings()?, drivers::all(self.memory_limit)).await
     }
 }
 

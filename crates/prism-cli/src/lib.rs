@@ -6,7 +6,7 @@
 //! | `dev` | `prism dev` |
 //! | `called` | the servers, if the binary is called by the name of one |
 //! | `kv`, `list` | the data commands, one file each below |
-//! | `namespaces`, `config` | the commands that go to the admin |
+//! | `namespaces`, `backends`, `config` | the commands that go to the admin |
 //! | `export`, `import`, `dump` | `prism export` and `prism import`, and the lines that they share |
 //! | `health` | `prism health` |
 //! | `conformance` | `prism conformance` |
@@ -28,6 +28,7 @@
 
 mod admin;
 mod args;
+mod backends;
 mod bench;
 mod called;
 mod completions;

@@ -8,7 +8,7 @@ use http::Method;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::admin::{AdminArgs, JSON, MERGE_PATCH, segment, table};
+use crate::admin::{AdminArgs, JSON, MERGE_PATCH, plain, segment, table};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Format, Output, OutputArgs};
@@ -20,6 +20,7 @@ A write waits until every proxy has applied it, for at most 5 s, and exits with 
 Examples:
   prism namespaces ls
   prism namespaces create orders --pattern keyvalue --endpoint localhost:50051
+  prism namespaces create carts --pattern keyvalue --backend fast
   prism namespaces set orders --timeout 5s --dry-run
   prism namespaces set orders --unset timeout
   prism namespaces delete orders";
@@ -48,7 +49,7 @@ enum Verb {
 /// List namespaces.
 #[derive(Args, Debug)]
 struct Ls {
-    /// Only namespaces whose name or endpoint contains this.
+    /// Only namespaces whose name, or the endpoint or name of whose backend, contains this.
     #[arg(default_value = "", hide_default_value = true)]
     filter: String,
 }
@@ -116,8 +117,11 @@ struct Settings {
     #[arg(long)]
     pattern: Option<String>,
     /// Where the backend is: HOST:PORT, unix:PATH or embedded:NAME.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "backend")]
     endpoint: Option<String>,
+    /// Name of the backend, as `prism backends ls` lists it.
+    #[arg(long, value_name = "NAME")]
+    backend: Option<String>,
     /// Timeout of unary calls that carry no deadline, such as 5s.
     #[arg(long, value_name = "TIME")]
     timeout: Option<String>,
@@ -139,11 +143,19 @@ struct Settings {
 }
 
 impl Settings {
-    fn into_json(self) -> Map<String, Value> {
+    /// The settings; as a change, a backend replaces an endpoint, and the other way round.
+    fn into_json(self, is_change: bool) -> Map<String, Value> {
+        let plugin = match (self.endpoint, self.backend) {
+            (Some(endpoint), _) if is_change => Some(json!({ "endpoint": endpoint, "backend": null })),
+            (Some(endpoint), _) => Some(json!({ "endpoint": endpoint })),
+            (None, Some(backend)) if is_change => Some(json!({ "backend": backend, "endpoint": null })),
+            (None, Some(backend)) => Some(json!({ "backend": backend })),
+            (None, None) => None,
+        };
         let interfaces = (!self.interfaces.is_empty()).then(|| json!(self.interfaces));
         let settings = [
             ("pattern", self.pattern.map(Value::from)),
-            ("plugin", self.endpoint.map(|endpoint| json!({ "endpoint": endpoint }))),
+            ("plugin", plugin),
             ("interfaces", interfaces),
             ("timeout", self.timeout.map(Value::from)),
             ("max_message_bytes", self.max_message_bytes.map(Value::from)),
@@ -172,13 +184,13 @@ impl Namespaces {
                     Ok(Exit::Success)
                 }
                 Verb::Create(create) => {
-                    let mut body = create.settings.into_json();
+                    let mut body = create.settings.into_json(false);
                     body.insert("name".to_owned(), create.name.into());
                     let path = if create.dry_run { "/namespaces?dry_run=true" } else { "/namespaces" };
                     admin.write(Method::POST, path, JSON, bytes(body)).await?.print(output)
                 }
                 Verb::Set(set) => {
-                    let mut body = set.settings.into_json();
+                    let mut body = set.settings.into_json(true);
                     for name in set.unset {
                         if body.insert(name.to_owned(), Value::Null).is_some_and(|value| !value.is_null()) {
                             return Err(Failure::Usage(format!("{name} cannot be set and unset at once")));
@@ -243,17 +255,12 @@ struct All(Vec<Value>);
 impl Answer for All {
     fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let mut rows = vec![["NAME", "PATTERN", "ENDPOINT", "SETTINGS"].map(str::to_owned).to_vec()];
+        let mut rows = vec![["NAME", "PATTERN", "BACKEND", "SETTINGS"].map(str::to_owned).to_vec()];
         for namespace in &self.0 {
             let others: Vec<_> =
                 others(namespace).map(|(name, value)| format!("{name}={}", plain(value))).collect();
-            let endpoint = text(&namespace["plugin"]["endpoint"]);
-            rows.push(vec![
-                text(&namespace["name"]),
-                text(&namespace["pattern"]),
-                endpoint,
-                others.join(" "),
-            ]);
+            let (_, backend) = backend(namespace);
+            rows.push(vec![text(&namespace["name"]), text(&namespace["pattern"]), backend, others.join(" ")]);
         }
         table(out, &rows)
     }
@@ -266,11 +273,8 @@ struct One(Value);
 
 impl Answer for One {
     fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
-        let first = [
-            ("name", plain(&self.0["name"])),
-            ("pattern", plain(&self.0["pattern"])),
-            ("endpoint", plain(&self.0["plugin"]["endpoint"])),
-        ];
+        let first =
+            [("name", plain(&self.0["name"])), ("pattern", plain(&self.0["pattern"])), backend(&self.0)];
         let others = others(&self.0).map(|(name, value)| (name.as_str(), plain(value)));
         let rows: Vec<_> =
             first.into_iter().chain(others).map(|(name, value)| vec![name.to_owned(), value]).collect();
@@ -278,17 +282,17 @@ impl Answer for One {
     }
 }
 
+/// What serves a namespace: the name of a backend, or an endpoint.
+fn backend(namespace: &Value) -> (&'static str, String) {
+    let plugin = &namespace["plugin"];
+    match plugin["backend"].as_str() {
+        Some(name) => ("backend", name.to_owned()),
+        None => ("endpoint", plain(&plugin["endpoint"])),
+    }
+}
+
 /// The settings that not every namespace has.
 fn others(namespace: &Value) -> impl Iterator<Item = (&String, &Value)> {
     let settings = namespace.as_object().into_iter().flatten();
     settings.filter(|(name, _)| !matches!(name.as_str(), "name" | "pattern" | "plugin"))
-}
-
-/// A value without the quotes of JSON.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(","),
-        other => other.to_string(),
-    }
 }

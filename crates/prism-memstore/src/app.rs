@@ -7,9 +7,9 @@ use prism_plugin::{KeyValue as _, Plugin};
 use prism_runtime::exit::ServerError;
 use prometheus_client::registry::Registry;
 
-use crate::MemStore;
 use crate::config::{Args, LISTEN_DEFAULT};
 use crate::metrics::UsageCollector;
+use crate::store::MemStore;
 
 /// The binary's name.
 pub const NAME: &str = "prism-memstore";

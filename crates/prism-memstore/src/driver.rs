@@ -3,14 +3,16 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use prism_grpc::service::Served;
-use prism_plugin::driver::{self, Data, Driver, Instance, Mistake, Options, State, Take};
+use prism_plugin::KeyValue as _;
+use prism_plugin::driver::{self, Data, Driver, Found, Instance, Mistake, Options, State, Take};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::MemStore;
 use crate::app::plugin;
 use crate::config::MemoryLimit;
+use crate::store::MemStore;
 
 /// Opens stores. Each has a memory limit of its own.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +53,17 @@ impl Driver for MemStoreDriver {
         let store = MemStore::new(self.limit(options)?.0);
         Ok(Arc::new(Store { store, driver: *self }))
     }
+
+    fn probe(&self, options: &Options) -> BoxFuture<'static, Result<Found, String>> {
+        let limit = self.limit(options);
+        Box::pin(async move {
+            let MemoryLimit(limit) = limit.map_err(|_| "the options are invalid".to_owned())?;
+            let store = MemStore::new(limit);
+            let capabilities = store.capabilities();
+            let interfaces = driver::interfaces(&plugin(store).embedded());
+            Ok(Found { facts: Vec::new(), interfaces, capabilities })
+        })
+    }
 }
 
 impl Instance for Store {
@@ -82,7 +95,7 @@ impl Instance for Store {
 mod tests {
     use bytes::Bytes;
     use prism_plugin::types::{Key, Namespace};
-    use prism_plugin::{Context, ErrorReason, KeyValue as _};
+    use prism_plugin::{Context, ErrorReason};
     use serde_json::json;
 
     use super::*;
@@ -106,6 +119,17 @@ mod tests {
             assert!(mistakes[0].why.contains("expected bytes"), "{mistakes:?}");
         }
         assert!(DRIVER.check(&options(json!({ "limit": 1 }))).unwrap_err()[0].why.contains("`memory_limit`"));
+    }
+
+    #[tokio::test]
+    async fn a_probe_finds_what_a_store_would_serve() {
+        let found = DRIVER.probe(&Options::new()).await.unwrap();
+        assert!(found.capabilities.in_memory && found.facts.is_empty(), "{found:?}");
+        for interface in ["keyvalue.KeyValueBasicInterface", "list.ListBasicInterface"] {
+            assert!(found.interfaces.contains(&format!("prism.interfaces.{interface}")), "{found:?}");
+        }
+        assert!(DRIVER.probe(&options(json!({ "memory_limit": "x" }))).await.is_err());
+        assert!(DRIVER.endpoints(&Options::new()).is_empty());
     }
 
     #[tokio::test]

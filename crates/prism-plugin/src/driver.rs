@@ -3,15 +3,19 @@
 //! A [`Driver`] is a kind of backend, such as memstore. The process that embeds it has a map of [`Drivers`] by name, and
 //! opens one [`Instance`] for each backend of its configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use futures_core::future::BoxFuture;
 use prism_grpc::service::Served;
+use prism_proto::methods;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+
+use crate::capabilities::Capabilities;
 
 /// The options of a backend, as the configuration has them.
 pub type Options = Map<String, Value>;
@@ -42,6 +46,30 @@ pub trait Driver: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Every mistake in the options.
     fn open(&self, options: &Options) -> Result<Arc<dyn Instance>, Vec<Mistake>>;
+
+    /// Connects to the backend that these options, which have been checked, describe, and reports what is there. Nothing
+    /// that it opens stays open, and it changes no data. The caller bounds its time by dropping it.
+    ///
+    /// # Errors
+    /// Why it cannot be reached or used, without values of options.
+    fn probe(&self, options: &Options) -> BoxFuture<'static, Result<Found, String>>;
+
+    /// The addresses that a backend with these options connects to first, each as `HOST:PORT` or `unix:PATH`, so that a
+    /// process that probes on request can refuse some.
+    fn endpoints(&self, _options: &Options) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// What a probe found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What the backend reports about itself, such as its version and what it can lose, by label.
+    pub facts: Vec<(&'static str, String)>,
+    /// The full names of its interfaces.
+    pub interfaces: Vec<String>,
+    /// What it promises.
+    pub capabilities: Capabilities,
 }
 
 /// A backend that its driver has opened.
@@ -94,6 +122,13 @@ pub struct Data {
     pub keys: u64,
     /// Lists in all namespaces.
     pub lists: u64,
+}
+
+/// The full names of the interfaces among services, in order.
+#[must_use]
+pub fn interfaces(served: &Served) -> Vec<String> {
+    let services = served.methods.keys().map(|path| methods::service_of(path).to_owned());
+    services.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Reads options into a driver's own type.

@@ -1,6 +1,6 @@
-//! `/backends`: each backend that the file names, queried for its health, its interfaces and its response time.
+//! `/backends`: each backend in the file, queried for its health, its interfaces and its response time.
 
-mod probe;
+pub mod named;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,16 +8,22 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use futures_util::StreamExt as _;
+use prism_proxy::config::{Place, Plugin};
 use prism_proxy::endpoint::Endpoint;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
+use super::held::Data;
+use super::probe::milliseconds;
+use super::probe::remote::{BackendHealth, Probed, probe};
 use super::request::{Params, check_limit};
+use super::settings::json;
 use crate::error::Problem;
+use crate::file::snapshot::Snapshot;
+use crate::proxies::ProxyUrl;
 use crate::state::Admin;
-pub use probe::BackendHealth;
-use probe::{Probed, probe};
 
 /// How long all queries of one backend may take.
 const PROBE_MAX: Duration = Duration::from_secs(2);
@@ -31,7 +37,7 @@ const PROBING_MAX: usize = 16;
 /// The backends.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Backends {
-    /// Each backend once, ordered by endpoint.
+    /// Each backend once, ordered by name or, without one, by endpoint.
     backends: Vec<Backend>,
     /// `cursor` of the next page; missing on the last page.
     #[schema(required = true)]
@@ -50,18 +56,32 @@ pub struct BackendParams {
     limit: usize,
     /// `next_cursor` of the previous page.
     cursor: Option<String>,
+    /// Whether to query the backends themselves. Without that, the response has what the file and the proxies say.
+    #[serde(default = "probe_default")]
+    #[param(default = true)]
+    probe: bool,
+}
+
+fn probe_default() -> bool {
+    true
 }
 
 /// A backend.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Backend {
-    /// Its endpoint.
+    /// Its name; missing for one that namespaces name by its endpoint.
+    #[schema(required = true)]
+    name: Option<String>,
+    /// Its endpoint; `embedded:DRIVER` in the proxies' own processes.
     endpoint: String,
+    /// Options of its driver; missing if it has none.
+    #[schema(required = true, value_type = Option<Object>)]
+    options: Option<Value>,
     /// Namespaces that it serves.
     namespaces: Vec<String>,
     /// Health that it reports.
     health: BackendHealth,
-    /// Interfaces that its reflection lists; missing without reflection.
+    /// Interfaces that its reflection lists, or that the proxies report of a driver; missing if they are not known.
     #[schema(required = true)]
     interfaces: Option<Vec<String>>,
     /// Response time of the health check, in milliseconds, on an open connection.
@@ -70,6 +90,9 @@ pub struct Backend {
     /// Why it could not be queried.
     #[schema(required = true)]
     error: Option<String>,
+    /// What would be lost with it, at all proxies that answer; missing if it keeps its data elsewhere.
+    #[schema(required = true)]
+    would_lose: Option<Data>,
     /// State of the backend at each proxy.
     proxies: Vec<Seen>,
 }
@@ -97,69 +120,120 @@ pub async fn list(
 ) -> Result<Json<Backends>, Problem> {
     check_limit(params.limit)?;
     let now = admin.blocking(|store| store.read()).await?;
-    let mut serves: BTreeMap<String, (Endpoint, Vec<String>)> = BTreeMap::new();
-    for entry in now.entries()? {
-        if let Some(endpoint) = entry.endpoint.clone() {
-            let shown = endpoint.to_string();
-            serves.entry(shown).or_insert_with(|| (endpoint, Vec::new())).1.push(entry.name.clone());
-        }
-    }
-    let total = serves.len();
-    let mut page = serves.split_off(params.cursor.as_deref().unwrap_or_default());
+    let mut known = known(&now)?;
+    let total = known.len();
+    let mut page = known.split_off(params.cursor.as_deref().unwrap_or_default());
     page.remove(params.cursor.as_deref().unwrap_or_default());
     let more = page.len() > params.limit;
     let page: Vec<_> = page.into_iter().take(params.limit).collect();
-    let next_cursor = page.last().filter(|_| more).map(|(endpoint, _)| endpoint.clone());
+    let next_cursor = page.last().filter(|_| more).map(|(key, _)| key.clone());
     let deadline = Instant::now() + PROBES_MAX;
     let probed = futures_util::stream::iter(page)
-        .map(|(shown, (endpoint, namespaces))| {
+        .map(|(_, known)| {
             let policy = admin.policy.clone();
             async move {
                 let until = deadline.min(Instant::now() + PROBE_MAX);
-                let probed = probe(&policy, &endpoint, until).await;
-                (shown, namespaces, probed)
+                let probed = match params.probe {
+                    true => probe(&policy, &known.endpoint, until).await,
+                    false => Probed::not_asked(),
+                };
+                (known, probed)
             }
         })
         .buffered(PROBING_MAX)
         .collect::<Vec<_>>();
     let (probed, statuses) = tokio::join!(probed, admin.proxies.statuses());
-    let seen = |endpoint: &str| -> Vec<Seen> {
-        let of_proxy = |(url, status): &(_, Result<serde_json::Value, _>)| {
+    let reports = |known: &Known| -> Vec<(String, Value)> {
+        let of_proxy = |(url, status): &(ProxyUrl, Result<Value, _>)| {
             let backends = status.as_ref().ok()?["backends"].as_array()?;
-            let backend = backends.iter().find(|backend| backend["endpoint"] == endpoint)?;
-            Some(Seen {
-                url: ToString::to_string(url as &crate::proxies::ProxyUrl),
-                state: backend["state"].as_str().unwrap_or("unknown").to_owned(),
-                error: backend["error"].as_str().map(str::to_owned),
-            })
+            Some((url.to_string(), backends.iter().find(|backend| known.is(backend))?.clone()))
         };
         statuses.iter().filter_map(of_proxy).collect()
     };
-    let backend = |(endpoint, namespaces, probed): (String, _, Probed)| Backend {
-        proxies: seen(&endpoint),
-        endpoint,
-        namespaces,
-        health: probed.health,
-        interfaces: probed.interfaces,
-        latency_ms: probed.latency.map(milliseconds),
-        error: probed.error,
+    let backend = |(known, probed): (Known, Probed)| {
+        let reports = reports(&known);
+        Backend::new(known, probed, reports)
     };
     let backends = probed.into_iter().map(backend).collect();
     Ok(Json(Backends { backends, next_cursor, total }))
 }
 
-/// Milliseconds, with as many digits as a clock is accurate to.
-fn milliseconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1e6).round() / 1e3
+/// A backend as the file has it.
+struct Known {
+    name: Option<String>,
+    endpoint: Endpoint,
+    options: Option<Value>,
+    namespaces: Vec<String>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The backends of a file by name or, without one, by endpoint: a name has no colon, and an endpoint always has one.
+fn known(now: &Snapshot) -> Result<BTreeMap<String, Known>, Problem> {
+    let mut found = BTreeMap::new();
+    let entries = now.entries()?;
+    for backend in now.backends() {
+        let endpoint = match &backend.settings.place {
+            Place::Embedded { driver, .. } => Endpoint::Embedded(driver.clone()),
+            Place::Remote(endpoint) => endpoint.clone(),
+        };
+        let options = backend.value.get("options").map(json).transpose()?;
+        let name = backend.settings.name.clone();
+        found.insert(name.clone(), Known { name: Some(name), endpoint, options, namespaces: Vec::new() });
+    }
+    for entry in entries {
+        let Some(plugin) = &entry.plugin else { continue };
+        let unnamed = |endpoint: &Endpoint| Known {
+            name: None,
+            endpoint: endpoint.clone(),
+            options: None,
+            namespaces: Vec::new(),
+        };
+        let known = match plugin {
+            Plugin::Backend(name) => found.get_mut(name),
+            Plugin::Endpoint(endpoint) => {
+                Some(found.entry(endpoint.to_string()).or_insert_with(|| unnamed(endpoint)))
+            }
+        };
+        known.into_iter().for_each(|known| known.namespaces.push(entry.name.clone()));
+    }
+    Ok(found)
+}
 
-    #[test]
-    fn a_latency_has_no_more_digits_than_it_is_right_by() {
-        assert_eq!(milliseconds(Duration::from_nanos(1_999_867_366)).to_string(), "1999.867");
-        assert_eq!(milliseconds(Duration::from_nanos(499)).to_string(), "0");
+impl Known {
+    /// Whether a proxy's report is of this one.
+    fn is(&self, report: &Value) -> bool {
+        match &self.name {
+            Some(name) => report["name"] == *name,
+            None => report["name"].is_null() && report["endpoint"] == self.endpoint.to_string(),
+        }
+    }
+}
+
+impl Backend {
+    fn new(known: Known, probed: Probed, reports: Vec<(String, Value)>) -> Self {
+        let reported = || {
+            let names = reports.iter().find_map(|(_, report)| report["interfaces"].as_array())?;
+            Some(names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
+        };
+        let held = reports.iter().filter_map(|(_, report)| Data::deserialize(&report["would_lose"]).ok());
+        let would_lose =
+            held.reduce(|sum, one| Data { keys: sum.keys + one.keys, lists: sum.lists + one.lists });
+        let interfaces = probed.interfaces.or_else(reported);
+        let seen = |(url, report): (String, Value)| Seen {
+            url,
+            state: report["state"].as_str().unwrap_or("unknown").to_owned(),
+            error: report["error"].as_str().map(str::to_owned),
+        };
+        Self {
+            name: known.name,
+            endpoint: known.endpoint.to_string(),
+            options: known.options.filter(|options| options.is_object()),
+            namespaces: known.namespaces,
+            health: probed.health,
+            interfaces,
+            latency_ms: probed.latency.map(milliseconds),
+            error: probed.error,
+            would_lose,
+            proxies: reports.into_iter().map(seen).collect(),
+        }
     }
 }

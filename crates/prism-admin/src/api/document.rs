@@ -43,14 +43,16 @@ pub async fn put(
     request: Request<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     let bytes = body(request, YAML, CONFIG_BYTES_MAX).await?.to_vec();
+    let drivers = admin.drivers.clone();
     let (new, endpoints) = admin
         .blocking(move |_| {
             let new = Snapshot::of(bytes).map_err(Problem::invalid)?;
-            let endpoints = new.endpoints();
+            let endpoints = new.endpoints(&drivers);
             Ok((new, endpoints))
         })
         .await?;
-    let order = Order { terms, dry_run: params.dry_run, action: "put config".to_owned(), endpoints };
+    let action = "put config".to_owned();
+    let order = Order { terms, dry_run: params.dry_run, action, endpoints, may_lose: true };
     let answer = write(&admin, order, |now, terms| {
         terms.check("the file", Some(&now.tag()))?;
         Ok(Decision { new, warnings: Vec::new() })

@@ -1,14 +1,7 @@
-//! A namespace in the API: its description, and its settings read from a body, changed and tagged.
+//! A namespace in the API: its description.
 
-use axum::body::Body;
-use http::Request;
 use serde::Serialize;
-use serde_yaml::{Mapping, Value};
 use utoipa::ToSchema;
-
-use super::request::{NAMESPACE_BYTES_MAX, body};
-use crate::error::{FieldError, Kind, Problem};
-use crate::file::snapshot::sha256;
 
 /// A namespace: its name, its backend and its limits. Settings that are omitted have their defaults.
 //
@@ -41,7 +34,7 @@ pub struct Namespace {
 }
 
 /// The optional settings.
-const OPTIONAL: [&str; 6] =
+pub(super) const OPTIONAL: [&str; 6] =
     ["interfaces", "timeout", "max_message_bytes", "max_in_flight", "requests_per_second", "read_only"];
 
 /// A data pattern.
@@ -54,129 +47,30 @@ pub enum Pattern {
     List,
 }
 
-/// The backend.
+/// What serves a namespace: the plugin behind an endpoint, or a backend of the list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Plugin {
+    /// An endpoint.
+    Endpoint(AtEndpoint),
+    /// A backend.
+    Backend(OnBackend),
+}
+
+/// A plugin behind an endpoint of its own.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Plugin {
+pub struct AtEndpoint {
     /// `HOST:PORT`, `http://HOST:PORT`, `unix:PATH` or `embedded:NAME`.
     #[schema(example = "localhost:50051")]
     endpoint: String,
 }
 
-/// A complete namespace: null stands for a setting that is omitted and has its default.
-pub(super) async fn read_whole(request: Request<Body>, types: &[&str]) -> Result<Value, Problem> {
-    let mut value = read(request, types).await?;
-    if let Value::Mapping(settings) = &mut value {
-        settings.retain(|name, value| !(value.is_null() && OPTIONAL.iter().any(|known| name == known)));
-        // In YAML, a null where text is expected is the text null.
-        let nulls =
-            settings.iter().filter(|(_, value)| value.is_null()).filter_map(|(name, _)| name.as_str());
-        let null =
-            |name| FieldError { pointer: format!("/{name}"), detail: "null is not a valid value".to_owned() };
-        let errors: Vec<_> = nulls.map(null).collect();
-        if !errors.is_empty() {
-            return Err(Problem::invalid(errors));
-        }
-    }
-    Ok(value)
-}
-
-/// A body that is a JSON object, with its keys in the order in which they were sent.
-pub(super) async fn read(request: Request<Body>, types: &[&str]) -> Result<Value, Problem> {
-    let bytes = body(request, types, NAMESPACE_BYTES_MAX).await?;
-    let value = serde_json::from_slice::<Value>(&bytes)
-        .map_err(|error| Problem::new(Kind::Malformed, format!("the body is not JSON: {error}")))?;
-    match value {
-        Value::Mapping(_) => Ok(value),
-        _ => Err(Problem::field("", "expected an object with the settings of a namespace")),
-    }
-}
-
-/// The namespace with the name from its path, which the body may omit.
-pub(super) fn named(namespace: Value, name: &str) -> Result<Value, Problem> {
-    let Value::Mapping(settings) = namespace else { return Ok(namespace) };
-    match settings.get("name") {
-        Some(given) if given != name => Err(Problem::field(
-            "/name",
-            "the name differs from the path's; to rename a namespace, create another",
-        )),
-        Some(_) => Ok(Value::Mapping(settings)),
-        None => {
-            let first = (Value::from("name"), Value::from(name));
-            Ok(Value::Mapping(Mapping::from_iter([first].into_iter().chain(settings))))
-        }
-    }
-}
-
-/// RFC 7396.
-pub(super) fn merged(target: Value, change: &Value) -> Value {
-    let Value::Mapping(change) = change else { return change.clone() };
-    let mut target = match target {
-        Value::Mapping(target) => target,
-        _ => Mapping::new(),
-    };
-    for (key, value) in change {
-        if value.is_null() {
-            target.shift_remove(key);
-        } else {
-            let old = target.get(key).cloned().unwrap_or_default();
-            target.insert(key.clone(), merged(old, value));
-        }
-    }
-    Value::Mapping(target)
-}
-
-pub(super) fn json(namespace: &Value) -> Result<serde_json::Value, Problem> {
-    serde_json::to_value(namespace).map_err(|error| Problem::new(Kind::Internal, error.to_string()))
-}
-
-/// The strong tag of a namespace: of its settings, not of where, how and in which order they are written.
-pub(super) fn tag(namespace: &Value) -> String {
-    let mut settings = serde_json::to_value(namespace).unwrap_or_default();
-    settings.sort_all_objects();
-    format!("\"{}\"", sha256(settings.to_string().as_bytes()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_merge_patch_is_that_of_the_rfc() {
-        // Appendix A of RFC 7396, those cases that concern objects.
-        for (target, change, result) in [
-            (r#"{"a":"b"}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
-            (r#"{"a":"b"}"#, r#"{"b":"c"}"#, r#"{"a":"b","b":"c"}"#),
-            (r#"{"a":"b"}"#, r#"{"a":null}"#, "{}"),
-            (r#"{"a":"b","b":"c"}"#, r#"{"a":null}"#, r#"{"b":"c"}"#),
-            (r#"{"a":["b"]}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
-            (r#"{"a":{"b":"c"}}"#, r#"{"a":{"b":"d","c":null}}"#, r#"{"a":{"b":"d"}}"#),
-            (r#"{"a":"foo"}"#, r#"{"b":{"ccc":null}}"#, r#"{"a":"foo","b":{}}"#),
-            ("{}", r#"{"a":{"bb":{"ccc":null}}}"#, r#"{"a":{"bb":{}}}"#),
-        ] {
-            let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-            assert_eq!(merged(value(target), &value(change)), value(result), "{target} with {change}");
-        }
-    }
-
-    #[test]
-    fn a_tag_is_that_of_the_settings_in_whatever_order() {
-        let tag = |text: &str| tag(&serde_yaml::from_str(text).unwrap());
-        let one = tag("{name: a, pattern: list, plugin: {endpoint: 'b:1', x: 1}}");
-        assert_eq!(one, tag("{plugin: {x: 1, endpoint: 'b:1'}, pattern: list, name: a}"));
-        assert_ne!(one, tag("{name: a, pattern: list, plugin: {endpoint: 'b:1', x: 2}}"));
-    }
-
-    #[test]
-    fn a_name_comes_from_the_path_and_may_not_contradict_it() {
-        let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-        assert_eq!(
-            named(value(r#"{"pattern":"list"}"#), "a").unwrap(),
-            value(r#"{"name":"a","pattern":"list"}"#)
-        );
-        assert!(named(value(r#"{"name":"a"}"#), "a").is_ok());
-        for other in [r#"{"name":"b"}"#, r#"{"name":null}"#, r#"{"name":5}"#] {
-            assert_eq!(named(value(other), "a").unwrap_err().errors[0].pointer, "/name");
-        }
-    }
+/// A backend with a name.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OnBackend {
+    /// The name of a backend, which must be there.
+    #[schema(example = "fast")]
+    backend: String,
 }

@@ -6,24 +6,22 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::IntoResponse;
+use http::Request;
 use http::header::LOCATION;
-use http::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_yaml::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::namespace::{Namespace, json, merged, named, read, read_whole, tag};
+use super::item::{Write, Written, find};
+use super::namespace::Namespace;
 use super::request::{Param, Params, Terms, WriteParams, check_limit, tag_header};
-use super::write::{Answer, Decision, Order, write};
-use crate::error::{Kind, Problem};
-use crate::file::check;
-use crate::file::edit::Change;
-use crate::file::entry::{Entry, endpoint_of};
-use crate::file::snapshot::Snapshot;
+use super::settings::{MERGE_PATCH, json, read, read_whole, tag};
+use super::write::Answer;
+use crate::error::Problem;
+use crate::file::entry::Entry;
+use crate::file::yaml::List;
 use crate::state::Admin;
 
-const JSON: &[&str] = &["application/json"];
-const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json"];
+const LIST: List = List::Namespaces;
 
 /// The query of the list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -35,7 +33,7 @@ pub struct ListParams {
     limit: usize,
     /// `next_cursor` of the previous page.
     cursor: Option<String>,
-    /// Only namespaces whose name or endpoint contains this.
+    /// Only namespaces whose name, or the endpoint or name of whose backend, contains this.
     q: Option<String>,
 }
 
@@ -67,9 +65,8 @@ pub async fn list(
     check_limit(params.limit)?;
     let now = admin.blocking(|store| store.read()).await?;
     let matching = |entry: &&Arc<Entry>| {
-        let endpoint =
-            entry.value.get("plugin").and_then(|plugin| plugin.get("endpoint")).and_then(Value::as_str);
-        params.q.as_deref().is_none_or(|q| entry.name.contains(q) || endpoint.is_some_and(|e| e.contains(q)))
+        let on = entry.plugin.as_ref().map(ToString::to_string).unwrap_or_default();
+        params.q.as_deref().is_none_or(|q| entry.name.contains(q) || on.contains(q))
     };
     let mut found: Vec<_> = now.entries()?.iter().filter(matching).collect();
     found.sort_unstable_by_key(|entry| &entry.name);
@@ -104,28 +101,10 @@ pub async fn create(
     terms: Terms,
     request: Request<Body>,
 ) -> Result<impl IntoResponse, Problem> {
-    let new = read_whole(request, JSON).await?;
-    check::namespace(&new).map_err(Problem::invalid)?;
-    let name = new.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let order = order(terms, params, format!("create namespace {name}"), &new);
-    let adding = (name.clone(), new.clone());
-    let answer = write(&admin, order, move |now, terms| {
-        let (name, new) = adding;
-        terms.check(&name, find(now, &name)?.map(|(_, old)| tag(old)).as_deref())?;
-        if find(now, &name)?.is_some() {
-            let detail = format!("namespace {name} already exists; PUT replaces it, PATCH changes it");
-            return Err(Problem::new(Kind::Exists, detail));
-        }
-        edited(now, Change::Append(new))
-    })
-    .await?;
-    let status = if params.dry_run { StatusCode::OK } else { StatusCode::CREATED };
-    Ok((
-        status,
-        [(LOCATION, format!("/namespaces/{name}"))],
-        tag_header(&tag(&new)),
-        Json(told(answer, &new)?),
-    ))
+    let new = read_whole(request, LIST).await?;
+    let Written { answer, status, name, tag } =
+        Write { list: LIST, terms, params }.create(&admin, new).await?;
+    Ok((status, [(LOCATION, format!("/namespaces/{name}"))], tag_header(&tag), Json(answer)))
 }
 
 /// Read a namespace.
@@ -138,8 +117,8 @@ pub async fn get(
     Param(name): Param<String>,
 ) -> Result<impl IntoResponse, Problem> {
     let now = admin.blocking(|store| store.read()).await?;
-    let (_, namespace) = find(&now, &name)?.ok_or_else(|| missing(&name))?;
-    Ok((tag_header(&tag(namespace)), Json(json(namespace)?)))
+    let namespace = find(&now, LIST, &name)?;
+    Ok((tag_header(&tag(&namespace)), Json(json(&namespace)?)))
 }
 
 /// Replace or create a namespace.
@@ -159,21 +138,10 @@ pub async fn put(
     terms: Terms,
     request: Request<Body>,
 ) -> Result<impl IntoResponse, Problem> {
-    let new = named(read_whole(request, JSON).await?, &name)?;
-    check::namespace(&new).map_err(Problem::invalid)?;
-    let order = order(terms, params, format!("put namespace {name}"), &new);
-    let (wanted, created) = (new.clone(), Arc::new(std::sync::atomic::AtomicBool::new(false)));
-    let creates = Arc::clone(&created);
-    let answer = write(&admin, order, move |now, terms| {
-        let old = find(now, &name)?;
-        terms.check(&name, old.map(|(_, old)| tag(old)).as_deref())?;
-        creates.store(old.is_none(), std::sync::atomic::Ordering::Relaxed);
-        edited(now, old.map_or(Change::Append(wanted.clone()), |(index, _)| Change::Replace(index, wanted)))
-    })
-    .await?;
-    let created = created.load(std::sync::atomic::Ordering::Relaxed) && !params.dry_run;
-    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, tag_header(&tag(&new)), Json(told(answer, &new)?)))
+    let new = read_whole(request, LIST).await?;
+    let Written { answer, status, tag, .. } =
+        Write { list: LIST, terms, params }.put(&admin, name, new).await?;
+    Ok((status, tag_header(&tag), Json(answer)))
 }
 
 /// Change some settings of a namespace, as a JSON merge patch (RFC 7396): `null` resets a setting to its default.
@@ -190,22 +158,9 @@ pub async fn patch(
     terms: Terms,
     request: Request<Body>,
 ) -> Result<impl IntoResponse, Problem> {
-    let change = read(request, MERGE_PATCH).await?;
-    let order = order(terms, params, format!("patch namespace {name}"), &change);
-    let result = Arc::new(std::sync::Mutex::new(Value::Null));
-    let note = Arc::clone(&result);
-    let answer = write(&admin, order, move |now, terms| {
-        let old = find(now, &name)?;
-        terms.check(&name, old.map(|(_, old)| tag(old)).as_deref())?;
-        let (index, old) = old.ok_or_else(|| missing(&name))?;
-        let new = named(merged(old.clone(), &change), &name)?;
-        check::namespace(&new).map_err(Problem::invalid)?;
-        new.clone_into(&mut note.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        edited(now, Change::Replace(index, new))
-    })
-    .await?;
-    let new = result.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-    Ok((tag_header(&tag(&new)), Json(told(answer, &new)?)))
+    let change = read(request, LIST, MERGE_PATCH).await?;
+    let Written { answer, tag, .. } = Write { list: LIST, terms, params }.patch(&admin, name, change).await?;
+    Ok((tag_header(&tag), Json(answer)))
 }
 
 /// Remove a namespace. New calls fail with FAILED_PRECONDITION, calls in flight finish; its data stays in the backend.
@@ -219,47 +174,5 @@ pub async fn delete(
     Params(params): Params<WriteParams>,
     terms: Terms,
 ) -> Result<Json<Answer>, Problem> {
-    let order = order(terms, params, format!("delete namespace {name}"), &Value::Null);
-    let answer = write(&admin, order, move |now, terms| {
-        let old = find(now, &name)?;
-        terms.check(&name, old.map(|(_, old)| tag(old)).as_deref())?;
-        let (index, _) = old.ok_or_else(|| missing(&name))?;
-        let mut decision = edited(now, Change::Remove(index))?;
-        let kept =
-            format!("the data of {name} stays in its backend; a namespace of that name shows it again");
-        decision.warnings.push(kept);
-        Ok(decision)
-    });
-    answer.await.map(Json)
-}
-
-fn order(terms: Terms, params: WriteParams, action: String, named: &Value) -> Order {
-    Order {
-        terms,
-        dry_run: params.dry_run,
-        action,
-        endpoints: endpoint_of(named)
-            .map(|endpoint| ("/plugin/endpoint".to_owned(), endpoint))
-            .into_iter()
-            .collect(),
-    }
-}
-
-fn told(answer: Answer, namespace: &Value) -> Result<Answer, Problem> {
-    Ok(Answer { namespace: Some(json(namespace)?), ..answer })
-}
-
-fn find<'a>(now: &'a Snapshot, name: &str) -> Result<Option<(usize, &'a Value)>, Problem> {
-    let mut entries = now.entries()?.iter().enumerate();
-    Ok(entries.find(|(_, entry)| entry.name == name).map(|(index, entry)| (index, &entry.value)))
-}
-
-fn missing(name: &str) -> Problem {
-    let shown: String = name.chars().take(64).collect();
-    Problem::new(Kind::NotFound, format!("namespace {shown} does not exist; POST /namespaces creates one"))
-}
-
-fn edited(now: &Snapshot, change: Change) -> Result<Decision, Problem> {
-    let (new, warnings) = now.edited(change)?;
-    Ok(Decision { new, warnings })
+    Write { list: LIST, terms, params }.delete(&admin, name).await.map(Json)
 }

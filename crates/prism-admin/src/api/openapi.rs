@@ -13,14 +13,15 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::backends::named;
 use super::data::{keys, list, value};
-use super::{audit, backends, document, namespaces, revisions, session, status, traffic};
+use super::{audit, backends, document, namespaces, probe, revisions, session, status, traffic};
 use crate::error::Kind;
 use crate::state::Admin;
 
 /// Without a token file, no token is required.
 const DESCRIPTION: &str = "\
-The namespaces of the Prism gateway. A write is validated by the proxy's own rules, stored as a revision, and written to \
+The namespaces and backends of the Prism gateway. A write is validated by the rules of the proxy and its drivers, stored as a revision, and written to \
 the configuration file. The response arrives when every proxy has applied it, after 5 s at most; `applied` says whether \
 all have. Errors are problem+json (RFC 9457) with a JSON pointer to every invalid field. If the admin was started with \
 tokens, send one as `authorization: Bearer TOKEN`: the role `read` reads configuration and metrics, `data` also keys and \
@@ -73,7 +74,10 @@ pub fn routes(admin: Admin) -> Router {
         .routes(routes!(revisions::get))
         .routes(routes!(revisions::diff))
         .routes(routes!(revisions::rollback))
-        .routes(routes!(backends::list))
+        .routes(routes!(backends::list, named::create))
+        .routes(routes!(probe::post))
+        .route("/backends/probe", named::called("probe"))
+        .routes(routes!(named::read_one, named::put, named::patch, named::delete))
         .routes(routes!(keys::list))
         .routes(routes!(keys::count))
         .routes(routes!(value::get, value::put, value::delete))

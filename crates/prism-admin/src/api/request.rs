@@ -14,8 +14,8 @@ use utoipa::IntoParams;
 use crate::error::{Kind, Problem};
 use crate::file::store::Caller;
 
-/// The maximum size of a namespace: its settings are some hundred bytes.
-pub const NAMESPACE_BYTES_MAX: usize = 64 << 10;
+/// The maximum size of the settings of a namespace or a backend, which are some hundred bytes.
+pub const SETTINGS_BYTES_MAX: usize = 64 << 10;
 
 /// The maximum size of a configuration: 10,000 namespaces with every setting are some 3 MiB.
 pub const CONFIG_BYTES_MAX: usize = 8 << 20;

@@ -91,10 +91,11 @@ pub async fn rollback(
     Params(params): Params<WriteParams>,
     terms: Terms,
 ) -> Result<impl IntoResponse, Problem> {
+    let drivers = admin.drivers.clone();
     let (new, endpoints) = admin
         .blocking(move |store| {
             let new = Snapshot::of(bytes_of(store, number)?).map_err(Problem::invalid)?;
-            let endpoints = new.endpoints();
+            let endpoints = new.endpoints(&drivers);
             Ok((new, endpoints))
         })
         .await?;
@@ -103,6 +104,7 @@ pub async fn rollback(
         dry_run: params.dry_run,
         action: format!("roll back to revision {number}"),
         endpoints,
+        may_lose: true,
     };
     let answer = write(&admin, order, |now, terms| {
         terms.check("the file", Some(&now.tag()))?;

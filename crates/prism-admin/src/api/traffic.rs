@@ -173,11 +173,11 @@ fn past(traffic: &Traffic, names: &[String]) -> Past {
 
 async fn sample(admin: &Admin, names: &[String]) -> Sample {
     let told = join_all(names.iter().map(|name| admin.gateway.ask(name))).await;
-    let endpoints = endpoints(admin, names).await;
+    let plugins = plugins(admin, names).await;
     let state = admin.traffic.state();
     let newest = state.history.newest();
     let namespace = |(name, told): (&String, Told)| {
-        let seen = endpoints.get(name).and_then(|endpoint| state.backends.get(endpoint));
+        let seen = plugins.get(name).and_then(|plugin| state.backends.get(plugin));
         let in_flight = state.in_flight.get(name).copied().unwrap_or_default();
         let now = Now::new(state.history.newest_of(name), in_flight);
         (name.clone(), Namespace::new(now, told, seen))
@@ -194,19 +194,19 @@ async fn sample(admin: &Admin, names: &[String]) -> Sample {
     }
 }
 
-/// The endpoints of namespaces, as far as the file is usable.
-async fn endpoints(admin: &Admin, names: &[String]) -> HashMap<String, String> {
+/// What serves namespaces, as the proxies call it, as far as the file is usable.
+async fn plugins(admin: &Admin, names: &[String]) -> HashMap<String, String> {
     let names = names.to_owned();
-    let endpoints = admin.blocking(move |store| {
+    let plugins = admin.blocking(move |store| {
         let now = store.read()?;
         let wanted: HashSet<_> = names.iter().map(String::as_str).collect();
         let of = |entry: &Arc<Entry>| {
             let name = Some(&entry.name).filter(|name| wanted.contains(name.as_str()))?;
-            Some((name.clone(), entry.endpoint.as_ref()?.to_string()))
+            Some((name.clone(), entry.plugin.as_ref()?.to_string()))
         };
         Ok(now.entries()?.iter().filter_map(of).collect())
     });
-    endpoints.await.unwrap_or_default()
+    plugins.await.unwrap_or_default()
 }
 
 impl Namespace {

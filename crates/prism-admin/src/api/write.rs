@@ -5,24 +5,30 @@ use std::sync::Arc;
 
 use prism_proto::limits::NAMESPACE_DEFAULT;
 use prism_proxy::endpoint::Endpoint;
+use prism_proxy::route::Named;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::held::Held;
 use super::request::Terms;
 use crate::error::Problem;
-use crate::file::diff;
 use crate::file::snapshot::Snapshot;
 use crate::file::store::{self, Written};
+use crate::file::{check, diff};
 use crate::proxies::Applied;
 use crate::state::Admin;
 
 /// The result of a write.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Answer {
-    /// The namespace as it is now; missing after a removal and for writes of the whole file.
+    /// The namespace as it is now; missing after a removal and for other writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<crate::api::namespace::Namespace>)]
     pub namespace: Option<serde_json::Value>,
+    /// The backend as it is now; missing after a removal and for other writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<crate::api::backend::BackendSettings>)]
+    pub backend: Option<serde_json::Value>,
     /// Whether the file changed; in a dry run, whether it would.
     pub changed: bool,
     /// Whether this is the result of a dry run, which writes nothing.
@@ -38,7 +44,7 @@ pub struct Answer {
     pub applied: bool,
     /// Each proxy; empty for a dry run.
     pub proxies: Vec<Applied>,
-    /// What could not be kept, and other warnings.
+    /// What could not be kept, what is lost, and other warnings.
     pub warnings: Vec<String>,
     /// Unified diff against the previous file.
     pub diff: String,
@@ -67,12 +73,15 @@ pub struct Order {
     pub action: String,
     /// The endpoints in the request, by their pointers.
     pub endpoints: Vec<(String, Endpoint)>,
+    /// Whether it may remove a backend, with what that holds in memory.
+    pub may_lose: bool,
 }
 
 /// Performs a write. `decide` sees the file while nobody else writes.
 ///
 /// # Errors
-/// An endpoint is not allowed, the decision is a refusal or breaks a rule, or the file cannot be written.
+/// An endpoint is not allowed, the decision is a refusal or breaks a rule or one of a driver, or the file cannot be
+/// written.
 pub async fn write(
     admin: &Admin,
     order: Order,
@@ -81,17 +90,26 @@ pub async fn write(
     let dry_run = order.dry_run;
     let now = admin.blocking(|store| store.read()).await?;
     // Endpoints that are already in the file are not part of this request.
-    let entries = now.entries().unwrap_or_default();
-    let known: HashSet<_> = entries.iter().filter_map(|entry| entry.endpoint.as_ref()).collect();
+    let of_backends = now.endpoints_of_backends(&admin.drivers);
+    let of_namespaces = now.endpoints_of_namespaces().map(|(_, known)| known);
+    let known: HashSet<_> = of_namespaces.chain(of_backends.iter().map(|(_, known)| known)).collect();
     let new: Vec<_> = order.endpoints.into_iter().filter(|(_, new)| !known.contains(new)).collect();
     let refusals = admin.policy.refusals(&new).await;
     if !refusals.is_empty() {
         return Err(Problem::invalid(refusals));
     }
     let request = store::Request { caller: order.terms.caller.clone(), action: order.action };
-    let terms = order.terms;
+    let (terms, drivers) = (order.terms, admin.drivers.clone());
+    let held = if order.may_lose { Held::ask(&admin.proxies, &now).await } else { Held::default() };
     let decided = move |now: &Snapshot| {
         let Decision { new, mut warnings } = decide(now, &terms)?;
+        let mistakes = check::options(new.drivers(), &drivers);
+        if !mistakes.is_empty() {
+            return Err(Problem::invalid(mistakes));
+        }
+        warnings.extend(held.lost(now, &new));
+        let is_new = |named: &Named<'_>| now.drivers().all(|known| known.driver != named.driver);
+        warnings.extend(check::unknown(new.drivers().filter(is_new), &drivers));
         warnings.extend(about_the_file(now, &new));
         let before = now.bytes_in_file().map(|_| now.text()).unwrap_or_default();
         let told = Told { warnings, diff: diff::unified(&before, &new.text()) };
@@ -130,6 +148,7 @@ impl Told {
     fn dry(self, now: &Snapshot, new: &Snapshot) -> Answer {
         Answer {
             namespace: None,
+            backend: None,
             changed: now.bytes_in_file() != new.bytes_in_file(),
             dry_run: true,
             revision: None,
@@ -147,6 +166,7 @@ impl Told {
 fn answer(written: Written<Told>, proxies: Vec<Applied>) -> Answer {
     Answer {
         namespace: None,
+        backend: None,
         changed: !Arc::ptr_eq(&written.before, &written.after),
         dry_run: false,
         revision: written.revision,

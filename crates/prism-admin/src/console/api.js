@@ -53,6 +53,11 @@ export function namespacePath(name, rest = "") {
   return `/namespaces/${encodeURIComponent(name)}${rest}`;
 }
 
+/** The path of a backend. */
+export function backendPath(name) {
+  return `/backends/${encodeURIComponent(name)}`;
+}
+
 /** Whether a problem is of a kind. */
 export function isKind(error, word) {
   return error.type === `urn:prism:problem:${word}`;

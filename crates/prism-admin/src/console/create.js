@@ -1,10 +1,10 @@
 // A new namespace.
 
 import { h, notice } from "./dom.js";
-import { settingsForm } from "./settings.js";
+import { backendNames, namespaceForm } from "./settings.js";
 
 /** The page. */
-export async function create({ title, may }) {
+export async function create({ title, may, signal }) {
   title("New namespace");
   const saved = (answer) => {
     notice(answer.applied ? `Created ${answer.namespace.name}.` : `Saved ${answer.namespace.name}, but not every proxy has applied it yet.`);
@@ -12,7 +12,7 @@ export async function create({ title, may }) {
   };
   return [
     h("div", { class: "title" }, h("h1", {}, "New namespace")),
-    may("write") ? settingsForm({ namespace: null, saved })
+    may("write") ? namespaceForm({ namespace: null, backends: await backendNames(signal), saved })
       : h("p", { class: "empty" }, "Creating a namespace requires a token with the role write."),
   ];
 }

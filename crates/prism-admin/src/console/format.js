@@ -2,6 +2,11 @@
 
 import { h } from "./dom.js";
 
+/** What serves a namespace: a backend by its name, or an endpoint. */
+export function plugin({ backend, endpoint }) {
+  return backend === undefined ? h("code", {}, endpoint) : h("a", { href: `#/backends/${backend}` }, backend);
+}
+
 /** A dash for what is not known. */
 export function unknown(why = "unknown") {
   return h("span", { class: "unknown", title: why, role: "img", "aria-label": why }, "–");

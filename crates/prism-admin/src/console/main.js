@@ -3,6 +3,7 @@
 import { address, get, onLoggedOut, send } from "./api.js";
 import { fill, h, problem } from "./dom.js";
 import { audit } from "./audit.js";
+import { backend, newBackend } from "./backend.js";
 import { backends } from "./backends.js";
 import { create } from "./create.js";
 import { login } from "./login.js";
@@ -16,6 +17,8 @@ const PAGES = [
   { path: /^new$/, page: create, nav: "" },
   { path: /^namespaces\/([^/]+)(?:\/(\w+))?$/, page: namespace, nav: "" },
   { path: /^backends$/, page: backends, nav: "backends" },
+  { path: /^new-backend$/, page: newBackend, nav: "backends" },
+  { path: /^backends\/([^/]+)$/, page: backend, nav: "backends" },
   { path: /^proxies$/, page: proxies, nav: "proxies" },
   { path: /^revisions$/, page: revisions, nav: "revisions" },
   { path: /^revisions\/(\d+)$/, page: revision, nav: "revisions" },

@@ -4,13 +4,13 @@ import { namespacePath, send } from "./api.js";
 import { confirm } from "./dialog.js";
 import { outcome } from "./diff.js";
 import { fill, h, notice } from "./dom.js";
-import { bytes, count, percent, unknown } from "./format.js";
+import { bytes, count, percent, plugin, unknown } from "./format.js";
 import { health } from "./health.js";
 import { keys } from "./keys.js";
 import { lists } from "./lists.js";
 import { follow } from "./live.js";
 import { errorShare, figure, totals } from "./overview.js";
-import { settingsForm } from "./settings.js";
+import { backendNames, namespaceForm } from "./settings.js";
 
 const TABS = [["", "Metrics"], ["keys", "Keys"], ["lists", "Lists"], ["settings", "Settings"]];
 
@@ -24,7 +24,7 @@ export async function namespace(context) {
   const head = h("div", { class: "title" });
   const drawHead = (now) => fill(head, h("h1", {}, name), live.state,
     h("span", { class: "tag" }, now.pattern), now.read_only ? h("span", { class: "tag" }, "read-only") : null,
-    h("code", { class: "endpoint" }, now.plugin.endpoint));
+    h("span", { class: "endpoint" }, plugin(now.plugin)));
   drawHead(settings);
   follow([name], signal, ({ series, sample }) => draw(live, series.namespaces[name], sample?.namespaces[name] ?? null));
   const shown = { "": () => live.charts.element, keys: () => keys(context, name), lists: () => lists(context, name), settings: () => edit(context, name, settings, tag, drawHead) }[tab];
@@ -36,7 +36,7 @@ export async function namespace(context) {
     h("nav", { class: "tabs", "aria-label": `Parts of ${name}`, onkeydown: arrows }, TABS.map(([path, label]) =>
       h("a", { href: `#/namespaces/${name}${path ? `/${path}` : ""}`, "aria-current": path === tab ? "page" : null }, label))),
     tab === "" ? live.facts : null,
-    h("section", { "aria-label": TABS.find(([path]) => path === tab)[1] }, shown()),
+    h("section", { "aria-label": TABS.find(([path]) => path === tab)[1] }, await shown()),
   ];
 }
 
@@ -69,10 +69,11 @@ function draw(live, series, state) {
     fact("Memory of the entire backend", figure(state?.backend_bytes, (number) => `${bytes(number)}${limit}`, silent)));
 }
 
-function edit({ may }, name, settings, tag, changed) {
+async function edit({ may, signal }, name, settings, tag, changed) {
+  const backends = await backendNames(signal);
   const place = h("div");
-  const drawForm = (namespace, etag) => fill(place, settingsForm({
-    namespace, tag: etag, name, readOnly: !may("write"),
+  const drawForm = (namespace, etag) => fill(place, namespaceForm({
+    namespace, tag: etag, name, backends, readOnly: !may("write"),
     saved: (answer, newTag) => {
       notice(answer.applied ? "Saved and applied by every proxy." : "Saved, but not applied by every proxy.");
       changed(answer.namespace);

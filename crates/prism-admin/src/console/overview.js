@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { Chart, sparkline } from "./chart.js";
 import { fill, h, show, table } from "./dom.js";
-import { bytes, count, duration, percent, rate, unknown } from "./format.js";
+import { bytes, count, duration, percent, plugin, rate, unknown } from "./format.js";
 import { health } from "./health.js";
 import { POINTS, follow } from "./live.js";
 
@@ -18,7 +18,7 @@ export async function overview({ query, signal, may, title }) {
   const charts = totals();
   const proxies = h("p", { class: "proxies" });
   const list = h("div");
-  const search = h("input", { type: "search", id: "search", value: q, placeholder: "Name or endpoint", "aria-label": "Search namespaces" });
+  const search = h("input", { type: "search", id: "search", value: q, placeholder: "Name or backend", "aria-label": "Search namespaces" });
   const find = (event) => {
     event.preventDefault();
     location.hash = search.value ? `#/?q=${encodeURIComponent(search.value)}` : "#/";
@@ -43,7 +43,7 @@ export async function overview({ query, signal, may, title }) {
 
 function listed(page, rows, { q, cursor }) {
   if (!rows.length) {
-    return h("p", { class: "empty" }, q ? `No namespace matches “${q}” by name or endpoint.` : "There are no namespaces yet.");
+    return h("p", { class: "empty" }, q ? `No namespace matches “${q}” by name or backend.` : "There are no namespaces yet.");
   }
   const link = (at) => `#/?${new URLSearchParams({ ...(q ? { q } : {}), ...(at ? { cursor: at } : {}) })}`;
   return [
@@ -102,7 +102,7 @@ class Row {
     this.cells = [
       [h("a", { href: `#/namespaces/${this.name}` }, this.name), h("span", { class: "tag" }, namespace.pattern),
         namespace.read_only ? h("span", { class: "tag" }, "read-only") : null],
-      h("code", {}, namespace.plugin.endpoint), state, ...figures,
+      plugin(namespace.plugin), state, ...figures,
     ];
   }
 

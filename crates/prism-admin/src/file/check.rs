@@ -1,9 +1,14 @@
-//! Every mistake of a configuration, by the proxy's own rules, with pointers into the file.
+//! Every mistake of a configuration, by the rules of the proxy and its drivers, with pointers into the file.
 
-use prism_proxy::config::{self, Config, FILE_BYTES_MAX, Mistake};
+use std::collections::BTreeSet;
+
+use prism_plugin::driver::Drivers;
+use prism_proxy::config::{self, Backend, Config, FILE_BYTES_MAX, Mistake};
+use prism_proxy::endpoint::Endpoint;
+use prism_proxy::route::{Named, named};
 use serde_yaml::{Mapping, Value};
 
-use super::yaml::take_namespaces;
+use super::yaml::{List, take};
 use crate::error::FieldError;
 
 /// A configuration that breaks no rule, in its written form.
@@ -13,6 +18,8 @@ pub struct Checked {
     pub rest: Value,
     /// The namespaces.
     pub namespaces: Vec<Value>,
+    /// The file as a proxy reads it.
+    pub config: Config,
 }
 
 /// Checks a configuration.
@@ -28,10 +35,27 @@ pub fn file(bytes: &[u8]) -> Result<Checked, Vec<FieldError>> {
         return Err(vec![FieldError { pointer: String::new(), detail }]);
     }
     match (Config::parse("the file", bytes), parsed) {
-        (Ok(_), Ok(mut rest)) => Ok(Checked { namespaces: take_namespaces(&mut rest), rest }),
+        (Ok(config), Ok(mut rest)) => {
+            let namespaces = take(&mut rest, List::Namespaces);
+            Ok(Checked { rest, namespaces, config })
+        }
         (Err(error), _) => Err(told(error.every_mistake(bytes))),
         (Ok(_), Err(error)) => Err(vec![FieldError { pointer: String::new(), detail: error.to_string() }]),
     }
+}
+
+/// Checks a configuration by the rules of these drivers, too. Returns warnings with it.
+///
+/// # Errors
+/// Every mistake, with pointers into the file.
+pub fn whole(bytes: &[u8], drivers: &Drivers) -> Result<(Checked, Vec<String>), Vec<FieldError>> {
+    let checked = file(bytes)?;
+    let mistakes = options(named(&checked.config), drivers);
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    let warnings = unknown(named(&checked.config), drivers);
+    Ok((checked, warnings))
 }
 
 /// The kind of a value, unless it is a mapping.
@@ -44,14 +68,6 @@ fn no_mapping(value: &Value) -> Option<&'static str> {
         Value::String(_) => Some("a string"),
         Value::Sequence(_) => Some("a list"),
     }
-}
-
-/// The namespaces of a configuration, in their written form.
-///
-/// # Errors
-/// Every mistake, with pointers into the file.
-pub fn namespaces(bytes: &[u8]) -> Result<Vec<Value>, Vec<FieldError>> {
-    file(bytes).map(|checked| checked.namespaces)
 }
 
 /// Checks a text without parsing it, for what a proxy would not even parse.
@@ -67,22 +83,92 @@ pub fn text(bytes: &[u8]) -> Result<&str, Vec<FieldError>> {
     config::text("the file", bytes).map_err(|error| told(error.mistakes()))
 }
 
-/// Checks a single namespace.
+/// Checks a single namespace of a file whose backends have these names.
 ///
 /// # Errors
 /// Every mistake, with pointers into the namespace.
-pub fn namespace(value: &Value) -> Result<(), Vec<FieldError>> {
-    let file = Mapping::from_iter([("namespaces".into(), Value::Sequence(vec![value.clone()]))]);
+pub fn namespace<'a>(
+    value: &Value,
+    backends: impl IntoIterator<Item = &'a str>,
+    drivers: &Drivers,
+) -> Result<(), Vec<FieldError>> {
+    // Where they are makes no difference to it.
+    let stand_in = |name: &str| -> Value {
+        Mapping::from_iter([("name".into(), name.into()), ("endpoint".into(), "localhost:1".into())]).into()
+    };
+    let backends: Vec<_> = backends.into_iter().map(stand_in).collect();
+    item(List::Namespaces, value, backends, drivers).map(drop)
+}
+
+/// Checks a single backend, and returns it as a proxy reads it.
+///
+/// # Errors
+/// Every mistake, with pointers into the backend.
+pub fn backend(value: &Value, drivers: &Drivers) -> Result<Backend, Vec<FieldError>> {
+    let config = item(List::Backends, value, Vec::new(), drivers)?;
+    config
+        .backends
+        .into_iter()
+        .next()
+        .ok_or_else(|| vec![FieldError { pointer: String::new(), detail: "expected a backend".to_owned() }])
+}
+
+/// Checks an item as the only one of its list.
+fn item(
+    list: List,
+    value: &Value,
+    backends: Vec<Value>,
+    drivers: &Drivers,
+) -> Result<Config, Vec<FieldError>> {
+    let mut file: Mapping = [(List::Backends, backends), (List::Namespaces, Vec::new())]
+        .into_iter()
+        .map(|(list, items)| (list.key().into(), Value::Sequence(items)))
+        .collect();
+    file.insert(list.key().into(), Value::Sequence(vec![value.clone()]));
     let text = serde_yaml::to_string(&file);
     let text =
         text.map_err(|error| vec![FieldError { pointer: String::new(), detail: error.to_string() }])?;
+    let prefix = format!("/{}/0", list.key());
     let within = |mut error: FieldError| {
-        if let Some(rest) = error.pointer.strip_prefix("/namespaces/0") {
+        if let Some(rest) = error.pointer.strip_prefix(&prefix) {
             error.pointer = rest.to_owned();
         }
         error
     };
-    namespaces(text.as_bytes()).map(drop).map_err(|errors| errors.into_iter().map(within).collect())
+    let checked = whole(text.as_bytes(), drivers);
+    checked.map(|(checked, _)| checked.config).map_err(|errors| errors.into_iter().map(within).collect())
+}
+
+/// What the drivers find wrong in what a file says of them, with pointers into the file. A driver that is not among
+/// these finds nothing.
+pub fn options<'a>(named: impl Iterator<Item = Named<'a>>, drivers: &Drivers) -> Vec<FieldError> {
+    let wrong = |named: Named<'a>| {
+        let mistakes = named.mistakes(drivers).unwrap_or_default();
+        if mistakes.is_empty() { unreadable(&named, drivers).into_iter().collect() } else { mistakes }
+    };
+    told(named.flat_map(wrong).collect())
+}
+
+/// Addresses in options that are in no form that [`super::policy`] can judge.
+fn unreadable(named: &Named<'_>, drivers: &Drivers) -> Option<Mistake> {
+    let addresses = drivers.get(named.driver)?.endpoints(named.options?);
+    let is_readable = |address: &String| matches!(address.parse(), Ok(Endpoint::Tcp(_) | Endpoint::Unix(_)));
+    let why = "one of its addresses cannot be read; expected a host and a port, or the path of a socket";
+    let field = format!("{}.options", named.field);
+    (!addresses.iter().all(is_readable)).then(|| Mistake { field, why: why.to_owned(), line: None })
+}
+
+/// A sentence for each driver in a file that is not among these: the proxies may have it.
+pub fn unknown<'a>(named: impl Iterator<Item = Named<'a>>, drivers: &Drivers) -> Vec<String> {
+    let unknown: BTreeSet<_> =
+        named.map(|named| named.driver).filter(|name| !drivers.contains_key(name)).collect();
+    let sentence = |name: &str| {
+        format!(
+            "the driver {name:?} is not in this program, so its options are not checked here; a proxy that lacks it, too, \
+             refuses the file"
+        )
+    };
+    unknown.into_iter().map(sentence).collect()
 }
 
 fn told(mistakes: Vec<Mistake>) -> Vec<FieldError> {
@@ -99,11 +185,70 @@ fn pointer(field: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use prism_memstore::MemStoreDriver;
+    use prism_memstore::config::MEMORY_LIMIT_DEFAULT;
+    use prism_plugin::driver::Driver;
+
     use super::*;
 
-    fn wrong(text: &str) -> Vec<(String, String)> {
-        let errors = namespace(&serde_yaml::from_str(text).unwrap()).unwrap_err();
+    fn drivers() -> Drivers {
+        let memstore: Arc<dyn Driver> = Arc::new(MemStoreDriver { memory_limit: MEMORY_LIMIT_DEFAULT });
+        [("memstore", memstore)].into()
+    }
+
+    fn value(text: &str) -> Value {
+        serde_yaml::from_str(text).unwrap()
+    }
+
+    fn pairs(errors: Vec<FieldError>) -> Vec<(String, String)> {
         errors.into_iter().map(|error| (error.pointer, error.detail)).collect()
+    }
+
+    fn wrong(text: &str) -> Vec<(String, String)> {
+        pairs(namespace(&value(text), [], &drivers()).unwrap_err())
+    }
+
+    fn namespaces(text: &[u8]) -> Result<Vec<Value>, Vec<FieldError>> {
+        file(text).map(|checked| checked.namespaces)
+    }
+
+    #[test]
+    fn a_namespace_may_name_a_backend_that_is_there() {
+        let check = |backend: &str| {
+            let text = format!("{{name: a, pattern: list, plugin: {{backend: {backend}}}}}");
+            namespace(&value(&text), ["fast", "large"], &drivers()).map_err(pairs)
+        };
+        assert_eq!((check("fast"), check("'large'")), (Ok(()), Ok(())));
+        let wrong = check("slow").unwrap_err();
+        assert_eq!(wrong[0].0, "/plugin/backend");
+        assert!(wrong[0].1.contains("one of fast, large"), "{wrong:?}");
+    }
+
+    #[test]
+    fn a_backend_is_checked_by_its_driver() {
+        let check = |text: &str| backend(&value(text), &drivers()).map(drop).map_err(pairs);
+        assert_eq!(check("{name: a, embedded: memstore, options: {memory_limit: 1MiB}}"), Ok(()));
+        assert_eq!(check("{name: a, endpoint: 'a:1'}"), Ok(()));
+        assert_eq!(check("{name: a, embedded: other, options: {b: 1}}"), Ok(()), "a proxy may have it");
+        for (text, pointer) in [
+            ("{name: a, embedded: memstore, options: {memory_limit: 1MB}}", "/options/memory_limit"),
+            ("{name: a, embedded: memstore, options: {colour: red}}", "/options/colour"),
+            ("{name: A, embedded: memstore}", "/name"),
+            ("{name: a}", "/embedded"),
+            ("{name: a, embedded: memstore, endpoint: 'a:1'}", "/endpoint"),
+            ("{name: a, endpoint: 'a:1', options: {}}", "/options"),
+            ("{name: a, endpoint: 'a:1', colour: red}", "/colour"),
+            ("{endpoint: 'a:1'}", "/name"),
+        ] {
+            let wrong = check(text).unwrap_err();
+            assert_eq!(wrong[0].0, pointer, "{text}: {wrong:?}");
+        }
+        let text = b"backends: [{name: a, embedded: x}]\nnamespaces: [{name: a, pattern: list, plugin: {endpoint: 'embedded:y'}}]";
+        let config = file(text).unwrap().config;
+        let told = unknown(named(&config), &drivers());
+        assert!(told.len() == 2 && told[0].contains("\"x\"") && told[1].contains("\"y\""), "{told:?}");
     }
 
     #[test]
@@ -167,6 +312,6 @@ mod tests {
     #[test]
     fn a_good_namespace_has_no_errors() {
         let good = "{name: a, pattern: keyvalue, plugin: {endpoint: 'a:1'}, timeout: 5s}";
-        assert_eq!(namespace(&serde_yaml::from_str(good).unwrap()), Ok(()));
+        assert_eq!(namespace(&value(good), [], &drivers()), Ok(()));
     }
 }

@@ -1,12 +1,13 @@
-//! Changes one namespace in the text of a configuration, preserving comments and order.
+//! Changes one namespace or backend in the text of a configuration, preserving comments and order.
 //!
 //! The least invasive way that yields exactly the intended configuration is used; each result is parsed and compared:
 //!
-//! 1. one namespace is changed on its own and put back ([`Layout`]): the rest is not looked at;
-//! 2. in the whole text, `yamlpatch` changes single keys, or a namespace's lines are added or removed: everything else
+//! 1. one item of the list is changed on its own and put back ([`Layout`]): the rest is not looked at;
+//! 2. the first item of a list is added with the key, or the last one is removed and `[]` left;
+//! 3. in the whole text, `yamlpatch` changes single keys, or an item's lines are added or removed: everything else
 //!    stays. The grammar is limited to 32,767 lines;
-//! 3. the namespace, or the list if it is in flow style, is rewritten in place: comments within it are lost;
-//! 4. the whole file is rewritten: all comments are lost, aliases are expanded.
+//! 4. the item, or the list if it is in flow style, is rewritten in place: comments within it are lost;
+//! 5. the whole file is rewritten: all comments are lost, aliases are expanded.
 //!
 //! Losses are reported as warnings.
 
@@ -15,11 +16,12 @@ mod comments;
 mod document;
 mod layout;
 mod line_ends;
+mod lines;
 
 pub use change::Change;
 pub use layout::{Layout, Spliced};
 
-use super::yaml::{parse, take_namespaces};
+use super::yaml::{List, parse, take};
 
 /// A changed text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,17 +32,17 @@ pub struct Edited {
     pub warnings: Vec<String>,
 }
 
-/// Changes a text that is a valid configuration.
+/// Changes a list in a text that is a valid configuration.
 ///
 /// # Errors
 /// The text is not a YAML mapping, or the index does not exist.
-pub fn edit(text: &str, change: &Change) -> Result<Edited, String> {
+pub fn edit(text: &str, list: List, change: &Change) -> Result<Edited, String> {
     // A text without a final line end would be a special case for each way.
     let text = &if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
     let mut old = parse(text)?;
-    let wanted = change.applied(&old)?;
-    let list = take_namespaces(&mut old);
-    let spliced = Layout::of(text, &old, list.iter()).and_then(|layout| layout.splice(text, change));
+    let wanted = change.applied(&old, list)?;
+    let items = take(&mut old, list);
+    let spliced = Layout::of(text, list, &old, items.iter()).and_then(|layout| layout.splice(text, change));
     if let Some(Spliced { text, warnings, .. }) = spliced {
         return Ok(Edited { text, warnings });
     }
@@ -49,7 +51,9 @@ pub fn edit(text: &str, change: &Change) -> Result<Edited, String> {
     // Only a text with lone carriage returns could change its meaning.
     let restored =
         |edited| Some(line_ends::restored(text, edited)).filter(|it| parse(it).as_ref() == Ok(&wanted));
-    let edited = match document::edited(&plain, change).ok().flatten().and_then(restored) {
+    let by_lines = lines::edited(&plain, list, change).and_then(restored);
+    let patched = || document::edited(&plain, list, change).ok().flatten().and_then(restored);
+    let edited = match by_lines.or_else(patched) {
         Some(edited) => edited,
         None => {
             warnings.push("the whole file was rewritten: its layout and aliases are not kept".to_owned());

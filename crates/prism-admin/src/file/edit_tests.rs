@@ -2,7 +2,7 @@ use serde_yaml::Value;
 use yamlpath::Document;
 
 use super::*;
-use crate::file::yaml::namespaces;
+use crate::file::yaml::items;
 
 /// The configuration file of RFC-026, unchanged.
 const RFC: &str = include_str!("../../tests/rfc-026.yaml");
@@ -33,7 +33,11 @@ fn value(text: &str) -> Value {
 }
 
 fn edited(text: &str, change: Change) -> Edited {
-    edit(text, &change).unwrap()
+    edit(text, List::Namespaces, &change).unwrap()
+}
+
+fn namespaces(file: &Value) -> &[Value] {
+    items(file, List::Namespaces)
 }
 
 fn third() -> Value {
@@ -125,7 +129,7 @@ fn line_ends_stay_what_they_are() {
 #[test]
 fn a_wrong_index_is_refused() {
     for change in [Change::Remove(2), Change::Replace(2, third())] {
-        assert!(edit(COMMENTED, &change).is_err());
+        assert!(edit(COMMENTED, List::Namespaces, &change).is_err());
     }
 }
 
@@ -213,8 +217,8 @@ const TRICKY: &[(bool, &str)] = &[
 
 fn layout_of(text: &str) -> Option<Layout> {
     let mut rest = parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    let list = take_namespaces(&mut rest);
-    Layout::of(text, &rest, list.iter())
+    let list = take(&mut rest, List::Namespaces);
+    Layout::of(text, List::Namespaces, &rest, list.iter())
 }
 
 #[test]
@@ -242,7 +246,7 @@ fn a_spliced_text_stands_for_what_is_wanted_and_its_cut_is_the_one_that_would_be
         };
         let changes = values.iter().flat_map(each).chain((0..count).map(Change::Remove));
         for change in changes {
-            let wanted = change.applied(&parse(text).unwrap()).unwrap();
+            let wanted = change.applied(&parse(text).unwrap(), List::Namespaces).unwrap();
             assert_eq!(parse(&edited(text, change.clone()).text).unwrap(), wanted, "{change:?} of {text}");
             let Some(spliced) = layout_of(text).and_then(|layout| layout.splice(text, &change)) else {
                 assert!(
@@ -271,4 +275,99 @@ fn only_what_changed_gets_another_line_end() {
     }
     let Edited { text: after, .. } = edited(&one, Change::Replace(0, changed));
     assert_eq!(after, one.replace("\"x:1\"", "z:9"));
+}
+
+fn backend(name: &str) -> Value {
+    value(&format!("{{name: {name}, embedded: memstore, options: {{memory_limit: 1MiB}}}}"))
+}
+
+const BACKEND: &str = "  - name: one\n    embedded: memstore\n    options:\n      memory_limit: 1MiB\n";
+
+fn edited_backends(text: &str, change: Change) -> Edited {
+    edit(text, List::Backends, &change).unwrap()
+}
+
+#[test]
+fn the_first_backend_comes_before_the_namespaces_and_the_last_one_leaves_an_empty_list() {
+    for (text, head, tail) in [
+        (RFC, "namespaces:", ""),
+        (COMMENTED, "# before\nnamespaces:", ""),
+        ("# ours\nnamespaces: []\n", "namespaces:", ""),
+        ("# ours\n\n# these\nnamespaces: []\n", "# these\nnamespaces:", ""),
+        ("backends: [] # stores\nnamespaces: []\n", "backends: [] # stores\n", "backends: # stores\n"),
+        ("namespaces: []\nbackends:   []\nserver: {}\n", "backends:   []\n", "backends:\n"),
+    ] {
+        for text in [text.to_owned(), text.replace('\n', "\r\n")] {
+            let plain = text.replace('\r', "");
+            let (before, after) = plain.split_at(plain.find(head).unwrap());
+            let expected = match tail {
+                "" => format!("{before}backends:\n{BACKEND}{after}"),
+                tail => format!("{before}{tail}{BACKEND}{}", &after[head.len()..]),
+            };
+            let Edited { text: added, warnings } = edited_backends(&text, Change::Append(backend("one")));
+            assert_eq!((added.replace('\r', ""), warnings), (expected.clone(), Vec::new()));
+            assert_eq!(added.matches("\r\n").count() > 0, text.contains('\r'));
+
+            let Edited { text: emptied, warnings } = edited_backends(&added, Change::Remove(0));
+            let key = if tail.contains("# stores") { "backends: [] # stores\n" } else { "backends: []\n" };
+            let rest = if tail.is_empty() { after } else { &after[head.len()..] };
+            assert_eq!((emptied.replace('\r', ""), warnings), (format!("{before}{key}{rest}"), Vec::new()));
+        }
+    }
+}
+
+#[test]
+fn backends_are_changed_with_comments_in_place() {
+    let text = "\
+# top
+backends: # stores
+  # the first
+  - name: one # fast
+    embedded: memstore
+    options: { memory_limit: 1MiB } # small
+  - name: two
+    endpoint: 'x:1'
+namespaces:
+  - {name: a, pattern: list, plugin: {backend: one}}
+";
+    let Edited { text: added, warnings } = edited_backends(text, Change::Append(backend("three")));
+    let third = BACKEND.replace("one", "three");
+    assert_eq!((added, warnings), (text.replace("namespaces:", &format!("{third}namespaces:")), Vec::new()));
+
+    let larger = value("{name: one, embedded: memstore, options: {memory_limit: 2MiB}}");
+    let Edited { text: changed, warnings } = edited_backends(text, Change::Replace(0, larger));
+    assert_eq!((changed, warnings), (text.replace("1MiB", "2MiB"), Vec::new()));
+
+    let Edited { text: removed, warnings } = edited_backends(text, Change::Remove(0));
+    let (begin, end) = (text.find("  # the first").unwrap(), text.find("  - name: two").unwrap());
+    assert_eq!(removed, format!("{}{}", &text[..begin], &text[end..]));
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    let Edited { text: emptied, .. } = edited_backends(&removed, Change::Remove(0));
+    assert!(emptied.starts_with("# top\nbackends: [] # stores\nnamespaces:\n"), "{emptied}");
+
+    let flow = "{backends: [{name: one, endpoint: 'x:1'}], namespaces: []}\n";
+    let Edited { text: added, .. } = edited_backends(flow, Change::Append(backend("two")));
+    assert_eq!(items(&parse(&added).unwrap(), List::Backends).len(), 2, "{added}");
+}
+
+#[test]
+fn backends_of_a_file_of_ten_thousand_namespaces_keep_its_comments() {
+    let many: String = (0..10_000)
+        .map(|number| {
+            format!("  - name: n{number} # ours\n    pattern: list\n    plugin:\n      endpoint: 'y:1'\n")
+        })
+        .collect();
+    let text = format!("# top\nserver: {{}}\nnamespaces: # all\n{many}");
+    assert!(Document::new(&text).is_err(), "the whole text exceeds the grammar's limit");
+    let Edited { text: one, warnings } = edited_backends(&text, Change::Append(backend("one")));
+    assert_eq!(
+        (&one, warnings),
+        (&text.replace("namespaces:", &format!("backends:\n{BACKEND}namespaces:")), Vec::new())
+    );
+    let Edited { text: two, warnings } = edited_backends(&one, Change::Append(backend("two")));
+    assert!(two.contains("# all") && warnings.is_empty(), "{warnings:?}");
+    let Edited { text: back, .. } = edited_backends(&two, Change::Remove(1));
+    assert_eq!(back, one);
+    let Edited { text: none, .. } = edited_backends(&back, Change::Remove(0));
+    assert_eq!(none, text.replace("namespaces:", "backends: []\nnamespaces:"));
 }

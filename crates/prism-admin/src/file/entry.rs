@@ -1,6 +1,6 @@
-//! An entry of the list of namespaces, read once.
+//! The items of the file's lists, read once.
 
-use prism_proxy::endpoint::Endpoint;
+use prism_proxy::config::{Backend, Plugin};
 use serde_yaml::Value;
 
 /// An entry of the list of namespaces.
@@ -10,8 +10,8 @@ pub struct Entry {
     pub value: Value,
     /// The name; empty if it has none.
     pub name: String,
-    /// The endpoint of its backend, if it can be parsed.
-    pub endpoint: Option<Endpoint>,
+    /// What serves it, if that can be parsed.
+    pub plugin: Option<Plugin>,
 }
 
 impl Entry {
@@ -24,13 +24,27 @@ impl Entry {
             name => name.and_then(Value::as_str).unwrap_or_default(),
         };
         let name = name.to_owned();
-        let endpoint = endpoint_of(&value);
-        Self { value, name, endpoint }
+        let plugin = plugin_of(&value);
+        Self { value, name, plugin }
     }
 }
 
-/// The endpoint of a namespace, if it can be parsed.
+/// An entry of the list of backends.
+#[derive(Debug)]
+pub struct BackendEntry {
+    /// Its written form.
+    pub value: Value,
+    /// Its settings, as a proxy reads them.
+    pub settings: Backend,
+}
+
+/// What serves a namespace, if that can be parsed.
 #[must_use]
-pub fn endpoint_of(namespace: &Value) -> Option<Endpoint> {
-    namespace.get("plugin")?.get("endpoint")?.as_str()?.parse().ok()
+pub fn plugin_of(namespace: &Value) -> Option<Plugin> {
+    let plugin = namespace.get("plugin")?;
+    let given = |key: &str| plugin.get(key).filter(|value| !value.is_null());
+    match given("backend") {
+        Some(name) => name.as_str().map(|name| Plugin::Backend(name.to_owned())),
+        None => given("endpoint")?.as_str()?.parse().ok().map(Plugin::Endpoint),
+    }
 }

@@ -1,17 +1,22 @@
 //! The file at one moment: its bytes, and their content or why they cannot be used.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use prism_proxy::config::{Config, FILE_BYTES_MAX};
+use prism_plugin::driver::Drivers;
+use prism_proxy::config::{Config, FILE_BYTES_MAX, Place, Plugin};
 use prism_proxy::endpoint::Endpoint;
+use prism_proxy::route::Named;
 use serde_yaml::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::check::{self, Checked};
 use super::edit::{self, Change, Layout, Spliced};
-use super::entry::Entry;
+use super::entry::{BackendEntry, Entry};
+use super::reach;
+use super::yaml::{List, items};
 use crate::error::{FieldError, Kind, Problem};
 
 /// What a proxy serves without a file, written as a file: what the admin shows and edits until it has written one.
@@ -35,9 +40,11 @@ pub struct Snapshot {
 /// The content of a valid file.
 #[derive(Debug)]
 struct Content {
-    /// The file, with null instead of the list.
+    /// The file, with null instead of the list of namespaces.
     rest: Arc<Value>,
-    /// The list.
+    /// The backends.
+    backends: Arc<[BackendEntry]>,
+    /// The namespaces.
     entries: Vec<Arc<Entry>>,
     /// Their positions in the text, once requested; `None`: the text cannot be cut.
     layout: OnceLock<Option<Layout>>,
@@ -45,12 +52,16 @@ struct Content {
 
 impl Content {
     fn new(checked: Checked) -> Self {
-        let entries = checked.namespaces.into_iter().map(|value| Arc::new(Entry::new(value))).collect();
-        Self { rest: Arc::new(checked.rest), entries, layout: OnceLock::new() }
+        let Checked { rest, namespaces, config } = checked;
+        let entries = namespaces.into_iter().map(|value| Arc::new(Entry::new(value))).collect();
+        let backends = items(&rest, List::Backends).iter().cloned().zip(config.backends);
+        let backends = backends.map(|(value, settings)| BackendEntry { value, settings }).collect();
+        Self { rest: Arc::new(rest), backends, entries, layout: OnceLock::new() }
     }
 
     fn layout(&self, text: &str) -> Option<&Layout> {
-        let cut = || Layout::of(text, &self.rest, self.entries.iter().map(|entry| &entry.value));
+        let cut =
+            || Layout::of(text, List::Namespaces, &self.rest, self.entries.iter().map(|entry| &entry.value));
         self.layout.get_or_init(cut).as_ref()
     }
 }
@@ -130,14 +141,77 @@ impl Snapshot {
         self.usable().map(|(_, content)| content.entries.as_slice())
     }
 
-    /// The endpoints of the namespaces, by their pointers.
+    /// The backends; none if the file cannot be used.
     #[must_use]
-    pub fn endpoints(&self) -> Vec<(String, Endpoint)> {
-        let entries = self.content.as_ref().map_or(&[][..], |content| &content.entries);
-        let pointed = |(index, entry): (usize, &Arc<Entry>)| {
-            Some((format!("/namespaces/{index}/plugin/endpoint"), entry.endpoint.clone()?))
+    pub fn backends(&self) -> &[BackendEntry] {
+        self.content.as_ref().map_or(&[], |content| &content.backends)
+    }
+
+    /// The item of a list with this name, and its index.
+    ///
+    /// # Errors
+    /// The same as of [`Snapshot::entries`].
+    pub fn find(&self, list: List, name: &str) -> Result<Option<(usize, &Value)>, Problem> {
+        let entries = self.entries()?;
+        Ok(match list {
+            List::Namespaces => {
+                let at = entries.iter().position(|entry| entry.name == name);
+                at.map(|at| (at, &entries[at].value))
+            }
+            List::Backends => {
+                let at = self.backends().iter().position(|backend| backend.settings.name == name);
+                at.map(|at| (at, &self.backends()[at].value))
+            }
+        })
+    }
+
+    /// Every driver that the file names, with each of its backends and the first of its endpoints; none if it cannot be
+    /// used.
+    pub fn drivers(&self) -> impl Iterator<Item = Named<'_>> {
+        let backends = self.backends().iter().enumerate().filter_map(|(index, backend)| {
+            let Place::Embedded { driver, options } = &backend.settings.place else { return None };
+            Some(Named { driver, options: Some(options), field: format!("backends[{index}]") })
+        });
+        let mut seen = HashSet::new();
+        let endpoints = self.endpoints_of_namespaces().filter_map(move |(index, endpoint)| {
+            let Endpoint::Embedded(driver) = endpoint else { return None };
+            seen.insert(driver).then(|| Named {
+                driver,
+                options: None,
+                field: format!("namespaces[{index}].plugin.endpoint"),
+            })
+        });
+        backends.chain(endpoints)
+    }
+
+    /// The endpoints of namespaces and backends, by their pointers. Those in the options of drivers are among them.
+    #[must_use]
+    pub fn endpoints(&self, drivers: &Drivers) -> Vec<(String, Endpoint)> {
+        let namespaces = self
+            .endpoints_of_namespaces()
+            .map(|(index, endpoint)| (format!("/namespaces/{index}/plugin/endpoint"), endpoint.clone()));
+        self.endpoints_of_backends(drivers).into_iter().chain(namespaces).collect()
+    }
+
+    /// The endpoints of the backends, by their pointers.
+    #[must_use]
+    pub fn endpoints_of_backends(&self, drivers: &Drivers) -> Vec<(String, Endpoint)> {
+        let of = |(index, backend): (usize, &BackendEntry)| {
+            let within = reach::of(&backend.settings.place, drivers);
+            within
+                .into_iter()
+                .map(move |(pointer, endpoint)| (format!("/backends/{index}{pointer}"), endpoint))
         };
-        entries.iter().enumerate().filter_map(pointed).collect()
+        self.backends().iter().enumerate().flat_map(of).collect()
+    }
+
+    /// The endpoints of the namespaces that have one of their own, by their index.
+    pub fn endpoints_of_namespaces(&self) -> impl Iterator<Item = (usize, &Endpoint)> {
+        let entries = self.content.as_ref().map_or(&[][..], |content| &content.entries);
+        entries.iter().enumerate().filter_map(|(index, entry)| match &entry.plugin {
+            Some(Plugin::Endpoint(endpoint)) => Some((index, endpoint)),
+            _ => None,
+        })
     }
 
     fn usable(&self) -> Result<(&str, &Content), Problem> {
@@ -152,28 +226,30 @@ impl Snapshot {
         }
     }
 
-    /// The file after a change, and warnings about what could not be kept.
+    /// The file after a change of a list, and warnings about what could not be kept.
     ///
     /// # Errors
     /// The current file cannot be edited, or the result would break rules.
-    pub fn edited(&self, change: Change) -> Result<(Self, Vec<String>), Problem> {
+    pub fn edited(&self, list: List, change: Change) -> Result<(Self, Vec<String>), Problem> {
         let (text, content) = self.usable()?;
-        let spliced = content.layout(text).and_then(|layout| layout.splice(text, &change));
-        if let Some(edited) = spliced.and_then(|spliced| content.spliced(change.clone(), spliced)) {
-            return Ok(edited);
+        if list == List::Namespaces {
+            let spliced = content.layout(text).and_then(|layout| layout.splice(text, &change));
+            if let Some(edited) = spliced.and_then(|spliced| content.spliced(change.clone(), spliced)) {
+                return Ok(edited);
+            }
         }
-        let edited = edit::edit(text, &change).map_err(|why| Problem::new(Kind::FileUnusable, why))?;
+        let edited = edit::edit(text, list, &change).map_err(|why| Problem::new(Kind::FileUnusable, why))?;
         let new = Self::of(edited.text.into_bytes()).map_err(Problem::invalid)?;
         Ok((new, edited.warnings))
     }
 }
 
 impl Content {
-    /// The file's content after one piece was changed; `None`: it may break rules, and has to be checked as a whole.
+    /// The file's content after one namespace was changed; `None`: it may break rules, and has to be checked as a whole.
     ///
     /// Only three of the proxy's rules concern more than one namespace: names are unique, brackets are not nested too
     /// deeply, counted across the text, and the file is not too long. All others are checked on the text that a proxy
-    /// would read if the changed namespace were the only one.
+    /// would read if the changed namespace were the only one, with all backends.
     fn spliced(&self, change: Change, spliced: Spliced) -> Option<(Snapshot, Vec<String>)> {
         let Spliced { text, layout, alone, brackets_changed, warnings } = spliced;
         if let Some(alone) = alone {
@@ -198,7 +274,8 @@ impl Content {
             }
             Change::Remove(index) => drop(entries.remove(index)),
         }
-        let content = Content { rest: Arc::clone(&self.rest), entries, layout: OnceLock::from(Some(layout)) };
+        let (rest, backends) = (Arc::clone(&self.rest), Arc::clone(&self.backends));
+        let content = Content { rest, backends, entries, layout: OnceLock::from(Some(layout)) };
         Some((Snapshot { sha256: sha256(&bytes), in_file: Some(bytes), content: Ok(content) }, warnings))
     }
 }

@@ -1,9 +1,46 @@
-//! YAML values: the file's, and its list of namespaces.
+//! YAML values: the file's, and its lists.
+
+use std::fmt;
 
 use serde_yaml::{Mapping, Value};
 
-/// The key of the list.
-pub(super) const NAMESPACES: &str = "namespaces";
+/// A list of the file whose items have names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// The backends that namespaces can name. The file may lack the list.
+    Backends,
+    /// The namespaces.
+    Namespaces,
+}
+
+impl List {
+    /// Its key in the file.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Backends => "backends",
+            Self::Namespaces => "namespaces",
+        }
+    }
+
+    /// The key before which the list belongs, if the file lacks it.
+    pub(super) fn follower(self) -> Option<&'static str> {
+        match self {
+            Self::Backends => Some(Self::Namespaces.key()),
+            Self::Namespaces => None,
+        }
+    }
+}
+
+impl fmt::Display for List {
+    /// One of its items.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Backends => "backend",
+            Self::Namespaces => "namespace",
+        })
+    }
+}
 
 /// The mapping in a text; an empty one for an empty text.
 pub(super) fn parse(text: &str) -> Result<Value, String> {
@@ -14,15 +51,15 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
     }
 }
 
-/// The list of namespaces; empty if it is missing.
-pub(super) fn namespaces(file: &Value) -> &[Value] {
-    file.get(NAMESPACES).and_then(Value::as_sequence).map_or(&[], Vec::as_slice)
+/// The items of a list; empty if it is missing.
+pub(super) fn items(file: &Value, list: List) -> &[Value] {
+    file.get(list.key()).and_then(Value::as_sequence).map_or(&[], Vec::as_slice)
 }
 
-/// Takes the list out of a file, leaving null in its place.
-pub(super) fn take_namespaces(file: &mut Value) -> Vec<Value> {
-    match file.get_mut(NAMESPACES).map(std::mem::take) {
-        Some(Value::Sequence(list)) => list,
+/// Takes a list out of a file, leaving null in its place.
+pub(super) fn take(file: &mut Value, list: List) -> Vec<Value> {
+    match file.get_mut(list.key()).map(std::mem::take) {
+        Some(Value::Sequence(items)) => items,
         _ => Vec::new(),
     }
 }

@@ -8,43 +8,69 @@ use super::embedded::{Embedded, within};
 use crate::config::{Config, Mistake, Place, Plugin};
 use crate::endpoint::Endpoint;
 
+/// A driver that a configuration names.
+#[derive(Clone, Debug)]
+pub struct Named<'a> {
+    /// The driver's name.
+    pub driver: &'a str,
+    /// Its options; `None` for an endpoint, `embedded:DRIVER`, which has none.
+    pub options: Option<&'a Options>,
+    /// What names it: the path of a backend, or of an endpoint.
+    pub field: String,
+}
+
 /// Checks which drivers a configuration names, and the options it gives them.
 #[must_use]
 pub fn check(config: &Config, drivers: &Drivers) -> Vec<Mistake> {
-    let mut mistakes = Vec::new();
-    for (index, backend) in config.backends.iter().enumerate() {
-        let Place::Embedded { driver: name, options } = &backend.place else { continue };
-        match driver(drivers, name, &format!("backends[{index}].embedded")) {
-            Err(mistake) => mistakes.push(mistake),
-            Ok(driver) => {
-                let wrong = driver.check(options).err().unwrap_or_default();
-                mistakes.extend(within(&format!("backends[{index}].options"), wrong));
-            }
+    let mistakes = |named: Named<'_>| match named.mistakes(drivers) {
+        Some(mistakes) => mistakes,
+        None => vec![unknown(drivers, named.driver, &named.place())],
+    };
+    named(config).flat_map(mistakes).collect()
+}
+
+/// Every driver that a configuration names.
+pub fn named(config: &Config) -> impl Iterator<Item = Named<'_>> {
+    let backends = config.backends.iter().enumerate().filter_map(|(index, backend)| match &backend.place {
+        Place::Embedded { driver, options } => {
+            Some(Named { driver, options: Some(options), field: format!("backends[{index}]") })
         }
+        Place::Remote(_) => None,
+    });
+    let endpoints = config.namespaces.iter().enumerate().filter_map(|(index, namespace)| {
+        let Plugin::Endpoint(Endpoint::Embedded(driver)) = &namespace.plugin else { return None };
+        Some(Named { driver, options: None, field: format!("namespaces[{index}].plugin.endpoint") })
+    });
+    backends.chain(endpoints)
+}
+
+impl Named<'_> {
+    /// What the driver finds wrong; `None` if it is not among these.
+    #[must_use]
+    pub fn mistakes(&self, drivers: &Drivers) -> Option<Vec<Mistake>> {
+        let driver = drivers.get(self.driver)?;
+        let Some(options) = self.options else { return Some(self.needs(&**driver)) };
+        let wrong = driver.check(options).err().unwrap_or_default();
+        Some(within(&format!("{}.options", self.field), wrong))
     }
-    for (index, namespace) in config.namespaces.iter().enumerate() {
-        let Plugin::Endpoint(Endpoint::Embedded(name)) = &namespace.plugin else { continue };
-        let field = format!("namespaces[{index}].plugin.endpoint");
-        match driver(drivers, name, &field) {
-            Err(mistake) => mistakes.push(mistake),
-            // Some cannot do without options, such as an address.
-            Ok(driver) => {
-                let wrong = driver.check(&Options::new()).err().unwrap_or_default();
-                let needs = |mistake: Mistake| {
-                    let option = mistake.field.strip_prefix(&field).unwrap_or_default().to_owned();
-                    let option = option.trim_start_matches('.');
-                    let why = format!(
-                        "embedded:{name} has no options, and needs {option} ({}); expected `backend: NAME` of one in \
-                         the list `backends`",
-                        mistake.why
-                    );
-                    Mistake { field: field.clone(), why, line: None }
-                };
-                mistakes.extend(within(&field, wrong).into_iter().map(needs));
-            }
-        }
+
+    /// The path of the driver's name.
+    fn place(&self) -> String {
+        if self.options.is_some() { format!("{}.embedded", self.field) } else { self.field.clone() }
     }
-    mistakes
+
+    /// What the driver cannot do without, such as an address.
+    fn needs(&self, driver: &dyn Driver) -> Vec<Mistake> {
+        let wrong = driver.check(&Options::new()).err().unwrap_or_default();
+        let needs = |mistake: prism_plugin::driver::Mistake| {
+            let why = format!(
+                "embedded:{} has no options, and needs {} ({}); expected `backend: NAME` of one in the list `backends`",
+                self.driver, mistake.field, mistake.why
+            );
+            Mistake { field: self.field.clone(), why, line: None }
+        };
+        wrong.into_iter().map(needs).collect()
+    }
 }
 
 /// Opens a backend.
@@ -63,13 +89,12 @@ pub(super) fn opened(
 }
 
 fn driver<'a>(drivers: &'a Drivers, name: &str, field: &str) -> Result<&'a Arc<dyn Driver>, Mistake> {
-    drivers.get(name).ok_or_else(|| {
-        let known: Vec<_> = drivers.keys().copied().collect();
-        let known = if known.is_empty() { "no driver".to_owned() } else { known.join(", ") };
-        Mistake {
-            field: field.to_owned(),
-            why: format!("the driver {name:?} is not in this program; expected {known}"),
-            line: None,
-        }
-    })
+    drivers.get(name).ok_or_else(|| unknown(drivers, name, field))
+}
+
+fn unknown(drivers: &Drivers, name: &str, field: &str) -> Mistake {
+    let known: Vec<_> = drivers.keys().copied().collect();
+    let known = if known.is_empty() { "no driver".to_owned() } else { known.join(", ") };
+    let why = format!("the driver {name:?} is not in this program; expected {known}");
+    Mistake { field: field.to_owned(), why, line: None }
 }

@@ -1,13 +1,12 @@
 //! A backend within this process: opened by its driver, and kept across reloads.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use prism_grpc::service::Served;
-use prism_plugin::driver::{Data, Driver, Instance, Options, State, Take};
-use prism_proto::{FILE_DESCRIPTOR_SET, methods};
+use prism_plugin::driver::{self, Data, Driver, Instance, Options, State, Take};
+use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_runtime::reflection::Files;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -35,11 +34,11 @@ impl Embedded {
     /// What the driver finds wrong; `field` is where the options are in the configuration.
     pub(super) fn open(
         label: &str,
-        (name, driver): (&str, &dyn Driver),
+        (name, opener): (&str, &dyn Driver),
         options: &Options,
         field: &str,
     ) -> Result<Self, Vec<Mistake>> {
-        let instance = driver.open(options).map_err(|mistakes| within(field, mistakes))?;
+        let instance = opener.open(options).map_err(|mistakes| within(field, mistakes))?;
         let served = instance.served();
         let own = served.descriptors.iter().filter(|set| **set != FILE_DESCRIPTOR_SET);
         let files = Files::of_sets(own).expect("the descriptors were compiled in");
@@ -62,8 +61,7 @@ impl Embedded {
     /// The full names of its interfaces, in order.
     #[must_use]
     pub fn interfaces(&self) -> Vec<String> {
-        let services = self.served.methods.keys().map(|path| methods::service_of(path).to_owned());
-        services.collect::<BTreeSet<_>>().into_iter().collect()
+        driver::interfaces(&self.served)
     }
 
     /// Whether it can serve.

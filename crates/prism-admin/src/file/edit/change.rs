@@ -1,13 +1,13 @@
 //! The change to make.
 
-use serde_yaml::Value;
+use serde_yaml::{Mapping, Value};
 
-use crate::file::yaml::{NAMESPACES, namespaces};
+use crate::file::yaml::{List, items};
 
-/// A change of the list of namespaces.
+/// A change of a list.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// Adds a namespace at the end.
+    /// Adds an item at the end.
     Append(Value),
     /// Replaces the one at this index.
     Replace(usize, Value),
@@ -16,24 +16,31 @@ pub enum Change {
 }
 
 impl Change {
-    /// Applies the change to the parsed file.
+    /// Applies the change to a list of the parsed file.
     ///
     /// # Errors
     /// The index does not exist.
-    pub(super) fn applied(&self, old: &Value) -> Result<Value, String> {
-        let mut list = namespaces(old).to_vec();
+    pub(super) fn applied(&self, old: &Value, list: List) -> Result<Value, String> {
+        let mut changed = items(old, list).to_vec();
         match self {
-            Self::Append(value) => list.push(value.clone()),
+            Self::Append(value) => changed.push(value.clone()),
             Self::Replace(index, value) => {
-                list.get_mut(*index).ok_or("no namespace has this index")?.clone_from(value);
+                changed.get_mut(*index).ok_or_else(|| format!("no {list} has this index"))?.clone_from(value);
             }
-            Self::Remove(index) if *index < list.len() => drop(list.remove(*index)),
-            Self::Remove(_) => return Err("no namespace has this index".to_owned()),
+            Self::Remove(index) if *index < changed.len() => drop(changed.remove(*index)),
+            Self::Remove(_) => return Err(format!("no {list} has this index")),
         }
-        let mut wanted = old.clone();
-        if let Value::Mapping(file) = &mut wanted {
-            file.insert(NAMESPACES.into(), Value::Sequence(list));
+        let changed = Value::Sequence(changed);
+        let Value::Mapping(old) = old else { return Err("the file is not a mapping".to_owned()) };
+        let mut wanted = Mapping::with_capacity(old.len() + 1);
+        for (key, value) in old {
+            // Once it is there, inserting it again keeps its place.
+            if list.follower().is_some_and(|follower| key == follower) && !wanted.contains_key(list.key()) {
+                wanted.insert(list.key().into(), Value::Null);
+            }
+            wanted.insert(key.clone(), value.clone());
         }
-        Ok(wanted)
+        wanted.insert(list.key().into(), changed);
+        Ok(Value::Mapping(wanted))
     }
 }

@@ -7,17 +7,17 @@ use yamlpatch::{Op, Patch, apply_yaml_patches, find_content_end};
 use yamlpath::{Component, Document, Route};
 
 use super::change::Change;
-use crate::file::yaml::{NAMESPACES, block, namespaces, parse};
+use crate::file::yaml::{List, block, items, parse};
 
 /// The text with the change made in the least invasive way that yields exactly what is intended; `None` if no way does.
 ///
 /// # Errors
 /// The text has more lines than the grammar can count, 32,767, or is not a YAML mapping.
-pub(super) fn edited(text: &str, change: &Change) -> Result<Option<String>, String> {
-    let wanted = change.applied(&parse(text)?)?;
+pub(super) fn edited(text: &str, list: List, change: &Change) -> Result<Option<String>, String> {
+    let wanted = change.applied(&parse(text)?, list)?;
     let document = Document::new(text).map_err(|error| error.to_string())?;
     let ways = [patch, rewrite].into_iter();
-    Ok(ways.filter_map(|way| attempt(&wanted, || way(&document, &wanted, change))).next())
+    Ok(ways.filter_map(|way| attempt(&wanted, || way(&document, list, &wanted, change))).next())
 }
 
 /// The text that a way yields, if it means what is intended. The crates below slice texts by spans; a panic there just
@@ -27,23 +27,24 @@ fn attempt(wanted: &Value, way: impl FnOnce() -> Option<String>) -> Option<Strin
     (parse(&text).as_ref() == Ok(wanted)).then_some(text)
 }
 
-fn list_route() -> Route<'static> {
-    Route::default().with_key(NAMESPACES)
+fn list_route(list: List) -> Route<'static> {
+    Route::default().with_key(list.key())
 }
 
-fn item_route(index: usize) -> Route<'static> {
-    list_route().with_keys([Component::Index(index)])
+fn item_route(list: List, index: usize) -> Route<'static> {
+    list_route(list).with_keys([Component::Index(index)])
 }
 
-/// Changes single keys, or the lines of one namespace.
-fn patch(document: &Document, wanted: &Value, change: &Change) -> Option<String> {
+/// Changes single keys, or the lines of one item.
+fn patch(document: &Document, list: List, wanted: &Value, change: &Change) -> Option<String> {
     match change {
-        Change::Append(value) => append(document, value),
-        Change::Remove(index) => remove(document, *index, namespaces(wanted).is_empty()),
+        Change::Append(value) => append(document, list, value),
+        Change::Remove(index) => remove(document, list, *index, items(wanted, list).is_empty()),
         Change::Replace(index, Value::Mapping(new)) => {
             let old = parse(document.source()).ok()?;
             let mut patches = Vec::new();
-            differences(&item_route(*index), namespaces(&old).get(*index)?.as_mapping()?, new, &mut patches);
+            let before = items(&old, list).get(*index)?.as_mapping()?;
+            differences(&item_route(list, *index), before, new, &mut patches);
             if patches.is_empty() {
                 return Some(document.source().to_owned());
             }
@@ -53,31 +54,21 @@ fn patch(document: &Document, wanted: &Value, change: &Change) -> Option<String>
     }
 }
 
-fn append(document: &Document, value: &Value) -> Option<String> {
-    let text = document.source();
-    let Ok(list) = document.query_exact(&list_route()) else {
-        return Some(format!("{text}{NAMESPACES}:\n  - {}\n", block(value, 4)?));
-    };
-    let (start, end) = list?.location.byte_span;
-    let mut edited = text.to_owned();
-    if &text[start..end] == "[]" {
-        let start = text[..start].trim_end_matches(' ').len();
-        edited.replace_range(start..end, &format!("\n  - {}", block(value, 4)?));
-    } else {
-        let count = namespaces(&parse(text).ok()?).len();
-        let last = Item::of(document, count.checked_sub(1)?)?;
-        let dash = " ".repeat(last.dash_column);
-        edited.insert_str(last.end, &format!("{dash}- {}\n", block(value, last.dash_column + 2)?));
-    }
+fn append(document: &Document, list: List, value: &Value) -> Option<String> {
+    let mut edited = document.source().to_owned();
+    let count = items(&parse(document.source()).ok()?, list).len();
+    let last = Item::of(document, list, count.checked_sub(1)?)?;
+    let dash = " ".repeat(last.dash_column);
+    edited.insert_str(last.end, &format!("{dash}- {}\n", block(value, last.dash_column + 2)?));
     Some(edited)
 }
 
-fn remove(document: &Document, index: usize, is_last: bool) -> Option<String> {
-    let item = Item::of(document, index)?;
+fn remove(document: &Document, list: List, index: usize, is_last: bool) -> Option<String> {
+    let item = Item::of(document, list, index)?;
     let mut edited = document.source().to_owned();
     edited.replace_range(item.start..item.end, "");
     if is_last {
-        let key = document.query_key_only(&list_route()).ok()?.location.byte_span.1;
+        let key = document.query_key_only(&list_route(list)).ok()?.location.byte_span.1;
         let colon = key + edited[key..].find(':')?;
         edited.insert_str(colon + 1, " []");
     }
@@ -93,9 +84,9 @@ struct Item {
 }
 
 impl Item {
-    fn of(document: &Document, index: usize) -> Option<Self> {
+    fn of(document: &Document, list: List, index: usize) -> Option<Self> {
         let text = document.source();
-        let feature = document.query_exact(&item_route(index)).ok()??;
+        let feature = document.query_exact(&item_route(list, index)).ok()??;
         let content = feature.location.byte_span.0;
         let line = line_start(text, content);
         let dash_column = text[line..content].rfind('-')?;
@@ -144,16 +135,16 @@ fn differences(route: &Route<'static>, old: &Mapping, new: &Mapping, patches: &m
     }
 }
 
-/// Rewrites a list in flow style, or one namespace, in place.
-fn rewrite(document: &Document, wanted: &Value, change: &Change) -> Option<String> {
+/// Rewrites a list in flow style, or one item, in place.
+fn rewrite(document: &Document, list: List, wanted: &Value, change: &Change) -> Option<String> {
     let mut edited = document.source().to_owned();
-    let (start, end) = document.query_exact(&list_route()).ok()??.location.byte_span;
+    let (start, end) = document.query_exact(&list_route(list)).ok()??.location.byte_span;
     if edited.as_bytes().get(start) == Some(&b'[') {
-        edited.replace_range(start..end, &serde_json::to_string(namespaces(wanted)).ok()?);
+        edited.replace_range(start..end, &serde_json::to_string(items(wanted, list)).ok()?);
         return Some(edited);
     }
     let Change::Replace(index, value) = change else { return None };
-    let (start, end) = document.query_exact(&item_route(*index)).ok()??.location.byte_span;
+    let (start, end) = document.query_exact(&item_route(list, *index)).ok()??.location.byte_span;
     let value = if edited.as_bytes().get(start) == Some(&b'{') {
         serde_json::to_string(value).ok()?
     } else {

@@ -1,19 +1,19 @@
-//! Where the namespaces are in a text, so that the cost of changing one depends on its size and not on the file's.
+//! Where the items of a list are in a text, so that the cost of changing one depends on its size and not on the file's.
 //!
 //! A text whose list is in block style is cut at line starts:
 //!
 //! ```text
 //! head      everything up to the list
-//! piece     a namespace from the comments directly above its dash to the last line of its content
-//! gap       empty lines and comments that belong to no namespace
+//! piece     an item from the comments directly above its dash to the last line of its content
+//! gap       empty lines and comments that belong to no item
 //! piece
 //! tail      everything after the last piece
 //! ```
 //!
-//! The cut is used only if each piece on its own is the namespace that the parser finds in the whole text, and head and
+//! The cut is used only if each piece on its own is the item that the parser finds in the whole text, and head and
 //! tail together are the rest. Then no quoted text, bracket, anchor or document crosses a cut: the parser is in the
 //! same state at each of them, whatever the pieces are. So a piece may be replaced by another that is also exactly one
-//! namespace on its own, and the whole text need not be parsed to know its meaning.
+//! item on its own, and the whole text need not be parsed to know its meaning.
 
 use std::ops::Range;
 
@@ -21,14 +21,15 @@ use serde_yaml::Value;
 
 use super::change::Change;
 use super::{comments, document, line_ends};
-use crate::file::yaml::{NAMESPACES, block, namespaces, parse};
+use crate::file::yaml::{List, block, items, parse};
 
 /// The cut of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
+    list: List,
     /// The column of the dashes.
     dash: usize,
-    /// The bytes of each namespace, in order; never empty.
+    /// The bytes of each item, in order; never empty.
     pieces: Vec<Range<usize>>,
 }
 
@@ -39,7 +40,7 @@ pub struct Spliced {
     pub text: String,
     /// Its cut.
     pub layout: Layout,
-    /// The text with only the namespace that was added or changed; `None` if one was removed.
+    /// The text with only the item that was added or changed; `None` if one was removed.
     pub alone: Option<String>,
     /// Whether the brackets of the piece changed, including those in text and comments.
     pub brackets_changed: bool,
@@ -48,28 +49,29 @@ pub struct Spliced {
 }
 
 impl Layout {
-    /// The cut of a text that means these namespaces and, without them, `rest`; `None` if it cannot be cut.
+    /// The cut of a text whose list has these items and, without them, means `rest`; `None` if it cannot be cut.
     #[must_use]
     pub fn of<'a>(
         text: &str,
+        list: List,
         rest: &Value,
-        namespaces: impl ExactSizeIterator<Item = &'a Value>,
+        items: impl ExactSizeIterator<Item = &'a Value>,
     ) -> Option<Self> {
-        let layout = Self::by_lines(text)?;
+        let layout = Self::by_lines(text, list)?;
         let (head, tail) = (layout.pieces.first()?.start, layout.pieces.last()?.end);
-        let is_whole = namespaces.len() == layout.pieces.len()
+        let is_whole = items.len() == layout.pieces.len()
             && parse(&[&text[..head], &text[tail..]].concat()).as_ref() == Ok(rest)
             && layout
                 .pieces
                 .iter()
-                .zip(namespaces)
-                .all(|(piece, value)| stands_for(&text[piece.clone()], value));
+                .zip(items)
+                .all(|(piece, value)| stands_for(list, &text[piece.clone()], value));
         is_whole.then_some(layout)
     }
 
     /// The cut that the lines suggest.
-    fn by_lines(text: &str) -> Option<Self> {
-        let key = format!("{NAMESPACES}:");
+    fn by_lines(text: &str, list: List) -> Option<Self> {
+        let key = format!("{}:", list.key());
         let mut pieces: Vec<Range<usize>> = Vec::new();
         let (mut dash, mut in_list) = (None, false);
         // Where the comments directly above the next line start, if any.
@@ -101,7 +103,15 @@ impl Layout {
             }
             start = end;
         }
-        text.ends_with('\n').then_some(Self { dash: dash?, pieces })
+        text.ends_with('\n').then_some(Self { list, dash: dash?, pieces })
+    }
+
+    /// The bytes of the only item of a list, as the lines suggest.
+    pub(super) fn only(text: &str, list: List) -> Option<Range<usize>> {
+        match Self::by_lines(text, list)?.pieces.as_slice() {
+            [only] => Some(only.clone()),
+            _ => None,
+        }
     }
 
     /// Changes one piece of the text with this cut; `None` if that requires the whole text.
@@ -118,7 +128,7 @@ impl Layout {
             Change::Replace(index, value) => {
                 let at = self.pieces.get(*index)?.clone();
                 let old = &text[at.clone()];
-                let piece = alone(&line_ends::plain(old), value)?;
+                let piece = alone(self.list, &line_ends::plain(old), value)?;
                 (at, line_ends::restored(old, piece), Some(value))
             }
             Change::Remove(index) if self.pieces.len() > 1 => {
@@ -126,12 +136,14 @@ impl Layout {
             }
             Change::Remove(_) => return None,
         };
-        let is_right = value.is_none_or(|value| self.is_one_by_lines(&piece) && stands_for(&piece, value));
+        let is_right =
+            value.is_none_or(|value| self.is_one_by_lines(&piece) && stands_for(self.list, &piece, value));
         if !is_right {
             return None;
         }
         let line = 1 + text[..at.start].matches('\n').count();
-        let warnings = comments::lost(&listed(&text[at.clone()]), &listed(&piece), line - 1);
+        let warnings =
+            comments::lost(&listed(self.list, &text[at.clone()]), &listed(self.list, &piece), line - 1);
         let (head, tail) = (&text[..self.pieces.first()?.start], &text[self.pieces.last()?.end..]);
         Some(Spliced {
             text: [&text[..at.start], &piece, &text[at.end..]].concat(),
@@ -142,7 +154,7 @@ impl Layout {
         })
     }
 
-    /// Whether the lines of a piece are those of one namespace: no line is, or could be, one of the list or the file.
+    /// Whether the lines of a piece are those of one item: no line is, or could be, one of the list or the file.
     fn is_one_by_lines(&self, piece: &str) -> bool {
         let mut dashes = 0;
         let is_within = |line: &str| {
@@ -163,15 +175,15 @@ impl Layout {
             *known = known.start - at.len() + piece.len()..known.end - at.len() + piece.len();
         }
         // Comments that its last lines left behind are not part of it.
-        let key = listed("").len();
+        let key = listed(self.list, "").len();
         let is_at = |known: &Range<usize>| at.start + known.start - key..at.start + known.end - key;
-        let new = || Self::by_lines(&listed(piece))?.pieces.first().map(is_at);
+        let new = || Self::by_lines(&listed(self.list, piece), self.list)?.pieces.first().map(is_at);
         match change {
             Change::Append(_) => pieces.push(new()?),
             Change::Replace(index, _) => *pieces.get_mut(*index)? = new()?,
             Change::Remove(index) => drop(pieces.remove(*index)),
         }
-        Some(Self { dash: self.dash, pieces })
+        Some(Self { pieces, ..*self })
     }
 }
 
@@ -180,21 +192,21 @@ fn brackets(piece: &str) -> impl Iterator<Item = u8> {
 }
 
 /// A piece as a text of its own.
-fn listed(piece: &str) -> String {
-    format!("{NAMESPACES}:\n{piece}")
+fn listed(list: List, piece: &str) -> String {
+    format!("{}:\n{piece}", list.key())
 }
 
-/// Whether a piece on its own is exactly this namespace.
-fn stands_for(piece: &str, value: &Value) -> bool {
-    let alone = parse(&listed(piece));
+/// Whether a piece on its own is exactly this item.
+fn stands_for(list: List, piece: &str, value: &Value) -> bool {
+    let alone = parse(&listed(list, piece));
     alone.is_ok_and(|alone| {
         alone.as_mapping().is_some_and(|file| file.len() == 1)
-            && namespaces(&alone) == std::slice::from_ref(value)
+            && items(&alone, list) == std::slice::from_ref(value)
     })
 }
 
 /// A piece changed as the only one of a list.
-fn alone(piece: &str, value: &Value) -> Option<String> {
-    let edited = document::edited(&listed(piece), &Change::Replace(0, value.clone())).ok()??;
-    edited.strip_prefix(&listed("")).map(str::to_owned)
+fn alone(list: List, piece: &str, value: &Value) -> Option<String> {
+    let edited = document::edited(&listed(list, piece), list, &Change::Replace(0, value.clone())).ok()??;
+    edited.strip_prefix(&listed(list, "")).map(str::to_owned)
 }

@@ -1,4 +1,4 @@
-//! Queries one backend for its health, its interfaces and its response time.
+//! Queries a plugin for its health, its interfaces, its capabilities and its response time.
 
 use std::io;
 use std::time::Duration;
@@ -7,10 +7,13 @@ use prism_net::address::Address;
 use prism_net::dial::{dial, dial_resolved};
 use prism_net::stream::Stream;
 use prism_proto::INTERFACES_PREFIX;
+use prism_proto::interfaces::capabilities::capabilities_interface_client::CapabilitiesInterfaceClient;
+use prism_proto::interfaces::capabilities::{GetCapabilitiesRequest, GetCapabilitiesResponse};
 use prism_proxy::endpoint::Endpoint;
 use prism_runtime::channel;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
+use tonic::Response;
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -40,24 +43,36 @@ pub enum BackendHealth {
 }
 
 /// The error of a backend that has used up all of its time, at whichever step.
-const SILENT: &str = "no response in time";
+pub(super) const SILENT: &str = "no response in time";
 
 /// The results, or why there are none.
-pub(super) struct Probed {
-    pub(super) health: BackendHealth,
-    pub(super) interfaces: Option<Vec<String>>,
-    pub(super) latency: Option<Duration>,
-    pub(super) error: Option<String>,
+pub(in crate::api) struct Probed {
+    pub(in crate::api) health: BackendHealth,
+    pub(in crate::api) interfaces: Option<Vec<String>>,
+    pub(in crate::api) latency: Option<Duration>,
+    pub(in crate::api) error: Option<String>,
+    pub(in crate::api) capabilities: Option<GetCapabilitiesResponse>,
 }
 
 impl Probed {
+    /// The results of no query.
+    pub(in crate::api) fn not_asked() -> Self {
+        Self {
+            health: BackendHealth::NotAsked,
+            interfaces: None,
+            latency: None,
+            error: None,
+            capabilities: None,
+        }
+    }
+
     fn failed(health: BackendHealth, error: impl ToString) -> Self {
-        Self { health, interfaces: None, latency: None, error: Some(error.to_string()) }
+        Self { health, error: Some(error.to_string()), ..Self::not_asked() }
     }
 }
 
 /// Queries a backend, if the policy allows it and there is time.
-pub(super) async fn probe(policy: &Policy, endpoint: &Endpoint, until: Instant) -> Probed {
+pub(in crate::api) async fn probe(policy: &Policy, endpoint: &Endpoint, until: Instant) -> Probed {
     if matches!(endpoint, Endpoint::Embedded(_)) {
         return Probed::failed(
             BackendHealth::NotAsked,
@@ -77,8 +92,12 @@ pub(super) async fn probe(policy: &Policy, endpoint: &Endpoint, until: Instant) 
             Err(Refused::ByBackend(why)) => return Probed::failed(BackendHealth::Unreachable, why),
         };
         let (health, latency, error) = ask_health(channel.clone()).await;
-        let interfaces = timeout_at(until, ask_interfaces(channel)).await.ok().flatten();
-        Probed { health, interfaces, latency, error }
+        let (interfaces, capabilities) = tokio::join!(
+            timeout_at(until, ask_interfaces(channel.clone())),
+            timeout_at(until, ask_capabilities(channel))
+        );
+        let (interfaces, capabilities) = (interfaces.ok().flatten(), capabilities.ok().flatten());
+        Probed { health, interfaces, latency, error, capabilities }
     };
     timeout_at(until, asked).await.unwrap_or_else(|_| Probed::failed(BackendHealth::Unreachable, SILENT))
 }
@@ -143,6 +162,12 @@ async fn ask_interfaces(channel: Channel) -> Option<Vec<String>> {
     let mut interfaces: Vec<_> = names.filter(|name| name.starts_with(INTERFACES_PREFIX)).collect();
     interfaces.sort_unstable();
     Some(interfaces)
+}
+
+async fn ask_capabilities(channel: Channel) -> Option<GetCapabilitiesResponse> {
+    let question = GetCapabilitiesRequest { namespace: String::new() };
+    let answer = CapabilitiesInterfaceClient::new(channel).get_capabilities(question).await;
+    answer.ok().map(Response::into_inner)
 }
 
 /// The last error of the chain, which is the most specific.

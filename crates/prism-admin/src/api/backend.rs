@@ -1,0 +1,27 @@
+//! A backend in the API: its description.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// A backend with a name: a driver of the proxies with its options, or the endpoint of a plugin.
+//
+// This describes the API; the proxy's own rules and those of its drivers parse what is sent and stored.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackendSettings {
+    /// 1 to 64 of `a-z 0-9 -`, starting with a letter.
+    #[schema(pattern = "^[a-z][a-z0-9-]{0,63}$", example = "fast")]
+    name: String,
+    /// The driver that opens it in each proxy's own process. A backend has either this or `endpoint`.
+    #[schema(example = "memstore")]
+    embedded: Option<String>,
+    /// How the driver opens it; default: the driver's defaults.
+    #[schema(value_type = Option<Object>)]
+    options: Option<Map<String, Value>>,
+    /// `HOST:PORT`, `http://HOST:PORT` or `unix:PATH` of a plugin.
+    endpoint: Option<String>,
+}
+
+/// The settings that a backend may lack.
+pub(super) const OPTIONAL: [&str; 3] = ["embedded", "options", "endpoint"];
