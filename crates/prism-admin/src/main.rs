@@ -8,6 +8,7 @@ use prism_admin::config::{Args, DEFAULTS};
 use prism_memstore::MemStoreDriver;
 use prism_memstore::config::MEMORY_LIMIT_DEFAULT;
 use prism_plugin::driver::Driver;
+use prism_redis::RedisDriver;
 use prism_runtime::{args, process};
 
 #[global_allocator]
@@ -16,5 +17,6 @@ static ALLOCATOR: prism_runtime::allocator::Allocator = prism_runtime::allocator
 fn main() -> ExitCode {
     let args = args::parse::<Args>(NAME, &DEFAULTS);
     let memstore: Arc<dyn Driver> = Arc::new(MemStoreDriver { memory_limit: MEMORY_LIMIT_DEFAULT });
-    process::report(NAME, process::block_on(app::run(args, [("memstore", memstore)].into())))
+    let drivers = [("memstore", memstore), ("redis", Arc::new(RedisDriver))];
+    process::report(NAME, process::block_on(app::run(args, drivers.into())))
 }

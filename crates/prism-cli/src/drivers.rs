@@ -5,6 +5,7 @@ use std::sync::Arc;
 use prism_memstore::MemStoreDriver;
 use prism_memstore::config::MemoryLimit;
 use prism_plugin::driver::Drivers;
+use prism_redis::RedisDriver;
 
 /// The name of the driver that keeps data in memory.
 pub(crate) const MEMSTORE: &str = "memstore";
@@ -13,5 +14,6 @@ pub(crate) const MEMSTORE: &str = "memstore";
 pub(crate) fn all(memory_limit: MemoryLimit) -> Drivers {
     let mut drivers = Drivers::new();
     drivers.insert(MEMSTORE, Arc::new(MemStoreDriver { memory_limit }));
+    drivers.insert("redis", Arc::new(RedisDriver));
     drivers
 }

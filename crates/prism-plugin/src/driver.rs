@@ -59,6 +59,12 @@ pub trait Driver: fmt::Debug + Send + Sync + 'static {
     fn endpoints(&self, _options: &Options) -> Vec<String> {
         Vec::new()
     }
+
+    /// Whether a backend with these options, which have been checked, can serve one namespace only, because it does not
+    /// keep namespaces apart.
+    fn is_for_one_namespace(&self, _options: &Options) -> bool {
+        false
+    }
 }
 
 /// What a probe found.

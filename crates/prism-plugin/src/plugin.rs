@@ -23,7 +23,14 @@ impl Plugin {
     /// A plugin that promises `capabilities` and serves no pattern yet.
     #[must_use]
     pub fn new(capabilities: Capabilities) -> Self {
-        Self { services: Services::default().add_unary(adapter::capabilities::interface(capabilities)) }
+        Self::promising(move || capabilities)
+    }
+
+    /// A plugin whose promises may change, such as with the settings of a server that it depends on; `ask` returns the
+    /// current ones.
+    #[must_use]
+    pub fn promising(ask: impl Fn() -> Capabilities + Send + Sync + 'static) -> Self {
+        Self { services: Services::default().add_unary(adapter::capabilities::interface(ask)) }
     }
 
     /// Serves the KeyValue pattern.

@@ -208,7 +208,10 @@ mod tests {
                  RESUME_INVALID",
             ),
             (Code::NotFound, "KEY_NOT_FOUND"),
-            (Code::FailedPrecondition, "NAMESPACE_NOT_FOUND INTERFACE_NOT_SERVED READ_ONLY FORWARDING_LOOP WRONG_TYPE"),
+            (
+                Code::FailedPrecondition,
+                "NAMESPACE_NOT_FOUND INTERFACE_NOT_SERVED READ_ONLY FORWARDING_LOOP WRONG_TYPE",
+            ),
             (Code::Unimplemented, "METHOD_UNKNOWN CURSOR_UNSUPPORTED COMPRESSION_UNSUPPORTED"),
             (Code::Unavailable, "BACKEND_UNREACHABLE BACKEND_LOST DRAINING DURABILITY_NOT_REACHED"),
             (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),

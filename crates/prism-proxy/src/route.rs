@@ -15,7 +15,7 @@ mod embedded;
 mod table;
 
 pub use backend::{Backend, Remote, RemoteCounts};
-pub use check::{Named, check, named};
+pub use check::{Named, check, named, shared};
 pub use discovered::Discovered;
 pub(crate) use discovered::Found;
 pub use embedded::Embedded;

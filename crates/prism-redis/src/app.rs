@@ -40,7 +40,12 @@ pub async fn run(args: Args) -> Result<(), ServerError> {
 #[must_use]
 pub fn plugin(store: RedisStore) -> Plugin {
     let store = Arc::new(store);
-    Plugin::new(store.capabilities()).usage(Arc::clone(&store)).keyvalue(Arc::clone(&store)).list(store)
+    let asked = Arc::clone(&store);
+    // What the server can lose is known once it was asked, and may change.
+    Plugin::promising(move || asked.capabilities())
+        .usage(Arc::clone(&store))
+        .keyvalue(Arc::clone(&store))
+        .list(store)
 }
 
 /// The metrics of a store.

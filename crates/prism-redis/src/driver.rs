@@ -3,11 +3,13 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use prism_grpc::service::Served;
-use prism_plugin::driver::{Driver, Instance, Mistake, Options, State, Take};
+use prism_plugin::KeyValue as _;
+use prism_plugin::driver::{self, Driver, Found, Instance, Mistake, Options, State, Take};
 
 use crate::app::plugin;
-use crate::config;
+use crate::config::{self, Layout};
 use crate::state::State as Known;
 use crate::store::{RedisStore, open};
 
@@ -22,6 +24,25 @@ impl Driver for RedisDriver {
 
     fn open(&self, options: &Options) -> Result<Arc<dyn Instance>, Vec<Mistake>> {
         Ok(Arc::new(open(config::Options::read(options)?)))
+    }
+
+    fn probe(&self, options: &Options) -> BoxFuture<'static, Result<Found, String>> {
+        let settings = config::Options::read(options);
+        Box::pin(async move {
+            let store = open(settings.map_err(|_| "the options are invalid".to_owned())?);
+            let facts = store.probe().await?.facts();
+            let interfaces = driver::interfaces(&plugin(store.clone()).embedded());
+            Ok(Found { facts, interfaces, capabilities: store.capabilities() })
+        })
+    }
+
+    fn endpoints(&self, options: &Options) -> Vec<String> {
+        let servers = config::Options::read(options).map(|settings| settings.servers).unwrap_or_default();
+        servers.iter().map(ToString::to_string).collect()
+    }
+
+    fn is_for_one_namespace(&self, options: &Options) -> bool {
+        config::Options::read(options).is_ok_and(|settings| settings.layout == Layout::Raw)
     }
 }
 

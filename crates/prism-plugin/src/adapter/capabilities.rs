@@ -1,4 +1,4 @@
-//! `prism.interfaces.capabilities` over a fixed set of promises.
+//! `prism.interfaces.capabilities` over a backend's promises.
 
 use std::sync::Arc;
 
@@ -11,16 +11,20 @@ use crate::capabilities::Capabilities;
 use crate::error::Error;
 use crate::types::Namespace;
 
-pub(crate) fn interface(capabilities: Capabilities) -> Interface<Capabilities> {
+/// Returns a backend's current promises.
+type Ask = Box<dyn Fn() -> Capabilities + Send + Sync>;
+
+pub(crate) fn interface(ask: impl Fn() -> Capabilities + Send + Sync + 'static) -> Interface<Ask> {
     let name = "prism.interfaces.capabilities.CapabilitiesInterface";
-    Interface::new(name, FILE_DESCRIPTOR_SET, Arc::new(capabilities)).method("GetCapabilities", get)
+    let ask: Ask = Box::new(ask);
+    Interface::new(name, FILE_DESCRIPTOR_SET, Arc::new(ask)).method("GetCapabilities", get)
 }
 
 async fn get(
-    capabilities: Arc<Capabilities>,
+    ask: Arc<Ask>,
     _: Context,
     request: GetCapabilitiesRequest,
 ) -> Result<GetCapabilitiesResponse, Error> {
     Namespace::new(request.namespace)?;
-    Ok((*capabilities).into())
+    Ok(ask().into())
 }

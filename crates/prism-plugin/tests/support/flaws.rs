@@ -233,11 +233,9 @@ impl Exchange {
             ("scan/start-after-is-a-key", "Scan") => self.rewrite(|request: &mut ScanRequest| {
                 request.start_after = request.start_after.take().filter(|key| !key.is_empty());
             }),
-            ("scan/start-after-needs-order", "Scan") => {
-                self.rewrite(|request: &mut ScanRequest| {
-                    request.start_after = request.start_after.take().filter(|_| !request.resume.is_empty());
-                })
-            }
+            ("scan/start-after-needs-order", "Scan") => self.rewrite(|request: &mut ScanRequest| {
+                request.start_after = request.start_after.take().filter(|_| !request.resume.is_empty());
+            }),
             (case, "Scan") if case.starts_with("scan/resume-") => self.resume_flaw(case),
             _ => None,
         }

@@ -1,11 +1,12 @@
 //! The rules of a configuration that only drivers know.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use prism_plugin::driver::{Driver, Drivers, Options};
 
 use super::embedded::{Embedded, within};
-use crate::config::{Config, Mistake, Place, Plugin};
+use crate::config::{Backend, Config, Mistake, Place, Plugin};
 use crate::endpoint::Endpoint;
 
 /// A driver that a configuration names.
@@ -26,7 +27,36 @@ pub fn check(config: &Config, drivers: &Drivers) -> Vec<Mistake> {
         Some(mistakes) => mistakes,
         None => vec![unknown(drivers, named.driver, &named.place())],
     };
-    named(config).flat_map(mistakes).collect()
+    named(config).flat_map(mistakes).chain(shared(config, drivers)).collect()
+}
+
+/// Namespaces that share a backend which cannot keep them apart.
+#[must_use]
+pub fn shared(config: &Config, drivers: &Drivers) -> Vec<Mistake> {
+    let is_for_one = |backend: &&Backend| match &backend.place {
+        Place::Embedded { driver, options } => {
+            drivers.get(driver.as_str()).is_some_and(|driver| driver.is_for_one_namespace(options))
+        }
+        Place::Remote(_) => false,
+    };
+    let for_one: HashSet<_> =
+        config.backends.iter().filter(is_for_one).map(|backend| backend.name.as_str()).collect();
+    let mut serves: HashMap<&str, usize> = HashMap::new();
+    let mut mistakes = Vec::new();
+    for (index, namespace) in config.namespaces.iter().enumerate() {
+        let Plugin::Backend(name) = &namespace.plugin else { continue };
+        if !for_one.contains(name.as_str()) {
+            continue;
+        }
+        if let Some(first) = serves.insert(name, index) {
+            let why = format!(
+                "{name:?} serves namespaces[{first}] already, and with its options it serves one only; expected another \
+                 backend"
+            );
+            mistakes.push(Mistake { field: format!("namespaces[{index}].plugin.backend"), why, line: None });
+        }
+    }
+    mistakes
 }
 
 /// Every driver that a configuration names.

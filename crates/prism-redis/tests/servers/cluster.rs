@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::TryStreamExt as _;
-use prism_plugin::keyvalue::Range;
+use prism_plugin::keyvalue::{Range, Start};
 use prism_plugin::{Context, KeyValue as _};
 use prism_redis::RedisStore;
 use serde_json::json;
@@ -103,11 +103,12 @@ async fn slots_move_under_load_and_nothing_is_lost_or_sent_twice() {
                 let range = Range {
                     namespace: namespace(),
                     prefix: "key/".to_owned(),
-                    start_after: None,
+                    start: Start::Beginning,
                     limit: None,
                 };
-                let pages: Vec<_> = store.scan(&Context::default(), range).try_concat().await.unwrap();
-                pages.into_iter().map(|(key, _)| key.into_string()).collect::<BTreeSet<_>>()
+                let pages: Vec<_> = store.scan(&Context::default(), range).try_collect().await.unwrap();
+                let items = pages.into_iter().flat_map(|page| page.items);
+                items.map(|(key, _)| key.into_string()).collect::<BTreeSet<_>>()
             })
         };
         reshard.await;

@@ -4,15 +4,19 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use prism_plugin::keyvalue::Range;
-use prism_plugin::{Context, KeyValue as _};
+use prism_plugin::keyvalue::{Range, Start};
+use prism_plugin::{Context, ErrorReason, KeyValue as _};
 use serde_json::json;
 
 use crate::support::server::{Kind, Server};
 use crate::support::store::{key, namespace, patient, set, store};
 
 fn range(prefix: &str, limit: Option<usize>) -> Range {
-    Range { namespace: namespace(), prefix: prefix.to_owned(), start_after: None, limit }
+    Range { namespace: namespace(), prefix: prefix.to_owned(), start: Start::Beginning, limit }
+}
+
+fn behind(resume: &Bytes, range: Range) -> Range {
+    Range { start: Start::Resume(resume.clone()), ..range }
 }
 
 #[tokio::test]
@@ -27,7 +31,7 @@ async fn a_scan_finds_every_key_while_others_come_and_go() {
     let mut seen = BTreeSet::new();
     let mut turn = 0;
     while let Some(page) = pages.try_next().await.unwrap() {
-        seen.extend(page.into_iter().map(|(key, _)| key.into_string()));
+        seen.extend(page.items.into_iter().map(|(key, _)| key.into_string()));
         turn += 1;
         let verb = if turn % 2 == 0 { "'DEL', KEYS[1] .. i" } else { "'SET', KEYS[1] .. i, 'v'" };
         let change = format!("for i = 1, 30000 do redis.call({verb}) end");
@@ -51,14 +55,14 @@ async fn a_page_of_large_values_is_small() {
     let mut pages = store.scan(&Context::default(), range("large/", None));
     let mut seen = BTreeSet::new();
     while let Some(page) = pages.try_next().await.unwrap() {
-        assert_eq!(page.len(), 1, "two values are larger than a page");
-        assert!(page.iter().all(|(_, read)| *read == value));
-        seen.extend(page.into_iter().map(|(key, _)| key.into_string()));
+        assert_eq!(page.items.len(), 1, "two values are larger than a page");
+        assert!(page.items.iter().all(|(_, read)| *read == value));
+        seen.extend(page.items.into_iter().map(|(key, _)| key.into_string()));
     }
     assert_eq!(seen.len(), 20);
     let limited: Vec<_> =
-        store.scan(&Context::default(), range("large/", Some(3))).try_concat().await.unwrap();
-    assert_eq!(limited.len(), 3);
+        store.scan(&Context::default(), range("large/", Some(3))).try_collect().await.unwrap();
+    assert_eq!(limited.iter().map(|page| page.items.len()).sum::<usize>(), 3);
 }
 
 #[tokio::test]
@@ -69,12 +73,13 @@ async fn a_scan_resumes_page_by_page_and_ends() {
         set(&store, &format!("key/{number}"), "v").await.unwrap();
     }
     for limit in [1, 7, 100, 1000] {
-        let (mut seen, mut total, mut resume) = (BTreeSet::new(), 0, store.start_of_scan());
+        let (mut seen, mut total, mut from) = (BTreeSet::new(), 0, range("key/", Some(limit)));
         loop {
-            let pages = store.scan_keys_from(&Context::default(), range("key/", Some(limit)), resume.clone());
-            let pages: Vec<_> = pages.unwrap().try_collect().await.unwrap();
+            let pages = store.scan_keys(&Context::default(), from.clone());
+            let pages: Vec<_> = pages.try_collect().await.unwrap();
             let Some(last) = pages.last() else { break };
-            resume = last.resume.clone();
+            let resume = last.resume.clone().unwrap();
+            from = behind(&resume, from);
             assert!(resume.len() <= 4096, "{}", resume.len());
             let keys: Vec<_> = pages.into_iter().flat_map(|page| page.items).collect();
             total += keys.len();
@@ -83,7 +88,8 @@ async fn a_scan_resumes_page_by_page_and_ends() {
         }
         assert_eq!((seen.len(), total), (300, 300), "{limit}: each once, while nothing changes");
     }
-    assert!(store.scan_from(&Context::default(), range("", None), Bytes::from_static(b"x")).is_none());
+    let wrong = store.scan(&Context::default(), behind(&Bytes::from_static(b"x"), range("", None)));
+    assert_eq!(wrong.try_collect::<Vec<_>>().await.unwrap_err().reason, ErrorReason::ResumeInvalid);
 }
 
 #[tokio::test]
@@ -93,15 +99,15 @@ async fn a_scan_resumed_on_a_server_that_was_restarted_begins_again() {
     for number in 0..300 {
         set(&store, &format!("key/{number}"), "v").await.unwrap();
     }
-    let begun = store.scan_from(&Context::default(), range("key/", Some(20)), store.start_of_scan()).unwrap();
+    let begun = store.scan(&Context::default(), range("key/", Some(20)));
     let pages: Vec<_> = begun.try_collect().await.unwrap();
     let mut seen: BTreeSet<_> =
         pages.iter().flat_map(|page| &page.items).map(|(key, _)| key.to_string()).collect();
-    let resume = pages.last().unwrap().resume.clone();
+    let resume = pages.last().unwrap().resume.clone().unwrap();
     server.kill();
     server.restart();
     let rest = crate::support::until("the server is back", async || {
-        let rest = store.scan_from(&Context::default(), range("key/", None), resume.clone()).unwrap();
+        let rest = store.scan(&Context::default(), behind(&resume, range("key/", None)));
         rest.try_collect::<Vec<_>>().await.ok()
     })
     .await;
