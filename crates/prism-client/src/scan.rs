@@ -1,12 +1,14 @@
-//! A scan: a stream of entries that resumes after the last key when its connection is lost.
+//! A scan: a stream of entries that resumes when its connection is lost, after the last key or at the last token.
 //!
 //! ```text
 //!   New ──polled──▶ Opening ──ok──▶ Open ──end──▶ Done
 //!                      ▲              │
-//!                      └──lost: start_after = last key──┘      any other failure, or another epoch ──▶ Done
+//!                      ├─lost: start_after = last key, while keys ascend and the backend accepts it
+//!                      └─lost: resume = last token, otherwise      any other failure, or another epoch ──▶ Done
 //! ```
 
 mod item;
+mod position;
 mod stall;
 
 use std::fmt;
@@ -16,11 +18,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_core::Stream;
+use prism_proto::ErrorReason;
 use prism_proto::limits::MESSAGE_BYTES_MAX;
-use prism_proto::{EPOCH_HEADER, ErrorReason};
 use prost::Message as _;
-use tonic::metadata::AsciiMetadataValue;
 use tonic::{Response, Streaming};
 
 use crate::deadline::Deadline;
@@ -31,21 +33,45 @@ use crate::shared::Shared;
 use crate::trace::Trace;
 
 pub use item::{Entry, ScanItem};
+use position::{Moved, Position};
 use stall::Stall;
 
 /// A stream of [`Entry`]s ([`KeyValue::scan`](crate::KeyValue::scan)) or of keys
 /// ([`scan_keys`](crate::KeyValue::scan_keys)). Starts when first polled; options are set before.
 ///
 /// If the connection is lost midway and the backend is ordered, the scan resumes after the last key that it delivered,
-/// with the rest of the limit; otherwise the error is returned. If the response header `prism-epoch` shows that the
-/// backend has lost its data meanwhile, the scan ends with `Aborted` / `SCAN_INTERRUPTED`. A scan ends after an error;
-/// only one that ends without an error is complete.
+/// with the rest of the limit. If the backend is not ordered but resumable, the scan resumes at the last
+/// [token](Scan::resume_token), and a key may repeat. Otherwise the error is returned. If the backend has lost its data
+/// meanwhile, the scan ends with `Aborted` / `SCAN_INTERRUPTED`. A scan ends after an error; only one that ends without an
+/// error is complete.
 ///
 /// # Errors
 ///
-/// An item may be any error of a [`Call`](crate::Call); also `DeadlineExceeded` if no entry arrives within the stall
-/// timeout, and `Unimplemented` / `CURSOR_UNSUPPORTED` for [`start_after`](Scan::start_after) if the backend is not
-/// ordered.
+/// An item may be any error of a [`Call`](crate::Call); also
+///
+/// - `DeadlineExceeded` if no entry arrives within the stall timeout,
+/// - `Unimplemented` / `CURSOR_UNSUPPORTED` for [`start_after`](Scan::start_after) if the backend is not ordered,
+/// - `InvalidArgument` / `RESUME_INVALID` for [`resume`](Scan::resume) if the token is not one of this scan,
+/// - `Aborted` / `SCAN_INTERRUPTED` for [`resume`](Scan::resume) if the backend may have lost its data since the token was
+///   issued.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(client: prism_client::Client, saved: Option<bytes::Bytes>) -> Result<(), prism_client::Error> {
+/// let mut scan = client.keyvalue().scan("user:");
+/// if let Some(token) = saved {
+///     scan = scan.resume(token);
+/// }
+/// while let Some(entry) = scan.next().await {
+///     println!("{}", entry?.key);
+///     if let Some(token) = scan.resume_token() {
+///         // Keep it: a later scan continues here.
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Cancel safety
 ///
@@ -62,14 +88,9 @@ pub struct Scan<E: ScanItem> {
     state: State<E>,
     /// Attempts since the last entry.
     retry: Option<Retry>,
-    /// The loss from which the current attempt recovers with a cursor.
+    /// The loss from which the current attempt recovers.
     recovering: Option<Error>,
-    delivered: i64,
-    last_key: String,
-    /// Identifies the data with which the scan began, if the backend reports it.
-    epoch: Option<AsciiMetadataValue>,
-    /// Whether every key so far was greater than the previous one.
-    ascending: bool,
+    position: Position,
 }
 
 enum State<E: ScanItem> {
@@ -95,10 +116,7 @@ impl<E: ScanItem> Scan<E> {
             state: State::New,
             retry: None,
             recovering: None,
-            delivered: 0,
-            last_key: String::new(),
-            epoch: None,
-            ascending: true,
+            position: Position::new(),
         }
     }
 
@@ -112,6 +130,27 @@ impl<E: ScanItem> Scan<E> {
     pub fn start_after(mut self, key: impl Into<String>) -> Self {
         *E::start_after(&mut self.request) = Some(key.into());
         self
+    }
+
+    /// Continues where another scan was when its [`resume_token`](Self::resume_token) was this one, at most 8 KiB: a scan
+    /// of the same kind (entries or keys), namespace and prefix. Not together with [`start_after`](Self::start_after).
+    pub fn resume(mut self, token: impl Into<Bytes>) -> Self {
+        let token = token.into();
+        self.position.set_token(token.clone());
+        *E::resume(&mut self.request) = token;
+        self
+    }
+
+    /// The last token among the entries that this scan has returned, or the one that it began with: a later scan that
+    /// [resumes](Self::resume) at it returns everything that has not been returned up to then. `None` if the backend is
+    /// not resumable, or before the first token.
+    ///
+    /// Not every entry carries a token: some hundred entries share one, so those returned since the last token are
+    /// returned again. If the backend is not ordered, any other key may repeat, too. A token is valid for as long as the
+    /// backend has its data, and may be stored.
+    #[must_use]
+    pub fn resume_token(&self) -> Option<&Bytes> {
+        self.position.token()
     }
 
     /// The timeout of the whole scan, from its first poll. Default: none; at most a year.
@@ -147,7 +186,7 @@ impl<E: ScanItem> Scan<E> {
                 }
                 State::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
                     Ok(response) => {
-                        if !self.has_epoch_of(&response) {
+                        if !self.position.has_epoch_of(response.metadata()) {
                             return Poll::Ready(Step::Failed(Error::scan_interrupted(E::OPERATION)));
                         }
                         self.state = State::Open(Box::new(response.into_inner()));
@@ -156,7 +195,10 @@ impl<E: ScanItem> Scan<E> {
                 },
                 State::Open(stream) => {
                     return Poll::Ready(match ready!(Pin::new(stream).poll_next(cx)) {
-                        Some(Ok(response)) => Step::Item(E::of(response)),
+                        Some(Ok(response)) => {
+                            let (item, token) = E::of(response);
+                            Step::Item(item, token)
+                        }
                         Some(Err(status)) => Step::Failed(Error::from_status(E::OPERATION, &status)),
                         None => Step::End,
                     });
@@ -166,17 +208,10 @@ impl<E: ScanItem> Scan<E> {
         }
     }
 
-    /// The future that opens the stream after `wait`, resuming after the last key, if any.
+    /// The future that opens the stream after `wait`, resuming where it was, if it has begun.
     fn open(&self, wait: Duration) -> Opening<E> {
         let (shared, deadline, metadata) = (self.shared.clone(), self.deadline, self.metadata.clone());
-        let mut message = self.request.clone();
-        if self.delivered > 0 {
-            *E::start_after(&mut message) = Some(self.last_key.clone());
-            let limit = E::limit(&mut message);
-            if *limit > 0 {
-                *limit = i32::try_from(i64::from(*limit) - self.delivered).expect("less than the limit");
-            }
-        }
+        let message = self.position.request::<E>(&self.request);
         Box::pin(async move {
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
@@ -195,47 +230,43 @@ impl<E: ScanItem> Scan<E> {
         })
     }
 
-    /// Whether the stream reads the data with which the scan began. Before the first entry, any data will do.
-    fn has_epoch_of(&mut self, response: &Opened<E>) -> bool {
-        let epoch = response.metadata().get(EPOCH_HEADER);
-        if self.delivered == 0 {
-            self.epoch = epoch.cloned();
+    /// Moves behind an entry; the loss if the server ignored that the scan was to resume after the last key.
+    fn accept(&mut self, item: E, token: Bytes) -> Result<E, Error> {
+        let loss = self.recovering.take();
+        match (self.position.step(item.key(), token, loss.is_some()), loss) {
+            (Moved::Backward, Some(loss)) => return Err(loss),
+            (Moved::Forward, _) => self.retry = None,
+            // What may be a repetition is no progress.
+            (Moved::Backward | Moved::Unordered, _) => {}
         }
-        self.epoch.as_ref() == epoch
-    }
-
-    /// Records what a later cursor needs; an error if the server returned a key that is not after the cursor.
-    fn accept(&mut self, item: E) -> Result<E, Error> {
-        let greater = self.delivered == 0 || item.key() > self.last_key.as_str();
-        if let Some(loss) = self.recovering.take()
-            && !greater
-        {
-            return Err(loss);
-        }
-        self.ascending &= greater;
-        self.retry = None;
-        self.delivered += 1;
-        self.last_key.clear();
-        self.last_key.push_str(item.key());
         Ok(item)
     }
 
-    /// Starts again after the last key, if the error is transient and a cursor is possible; otherwise the final error.
+    /// Starts again where the scan was, if the error is transient and there is a way; otherwise the final error.
     fn recover(&mut self, error: Error) -> Result<(), Option<Error>> {
-        if error.reason() == Some(ErrorReason::CursorUnsupported)
-            && let Some(loss) = self.recovering.take()
-        {
-            return Err(Some(loss));
+        match error.reason() {
+            Some(ErrorReason::CursorUnsupported) if self.recovering.is_some() => {
+                if !self.position.leave_order() {
+                    return Err(self.recovering.take());
+                }
+                self.state = State::Opening(self.open(Duration::ZERO));
+                return Ok(());
+            }
+            // The scan's own token: only another backend refuses it.
+            Some(ErrorReason::ResumeInvalid) if self.recovering.is_some() => {
+                return Err(Some(Error::scan_interrupted(E::OPERATION)));
+            }
+            _ => {}
         }
         let limit = i64::from(*E::limit(&mut self.request));
         let (attempts_max, deadline) = (self.shared.attempts_max, self.deadline);
         let retry = self.retry.get_or_insert_with(|| Retry::new(attempts_max, true, deadline));
         match retry.wait_after(&error) {
-            Some(_) if limit > 0 && self.delivered >= limit => Err(None),
-            Some(wait) if self.ascending => {
+            Some(_) if limit > 0 && self.position.delivered() >= limit => Err(None),
+            Some(wait) if self.position.can_continue() => {
                 self.shared.retrying(&error);
                 self.state = State::Opening(self.open(wait));
-                if self.delivered > 0 && self.recovering.is_none() {
+                if self.position.delivered() > 0 && self.recovering.is_none() {
                     self.recovering = Some(error);
                 }
                 Ok(())
@@ -254,7 +285,8 @@ impl<E: ScanItem> Scan<E> {
 }
 
 enum Step<E> {
-    Item(E),
+    /// With its token, or none.
+    Item(E, Bytes),
     Failed(Error),
     End,
 }
@@ -272,9 +304,9 @@ impl<E: ScanItem> Stream for Scan<E> {
                 return this.end(Some(Error::deadline(E::OPERATION, "the scan's deadline passed")));
             }
             match this.poll_step(cx) {
-                Poll::Ready(Step::Item(item)) => {
+                Poll::Ready(Step::Item(item, token)) => {
                     this.stall.progress();
-                    return match this.accept(item) {
+                    return match this.accept(item, token) {
                         Ok(item) => Poll::Ready(Some(Ok(item))),
                         Err(error) => this.end(Some(error)),
                     };
@@ -294,9 +326,12 @@ impl<E: ScanItem> Stream for Scan<E> {
     }
 }
 
-/// Shows neither prefix nor cursor.
+/// Shows neither prefix nor position.
 impl<E: ScanItem> fmt::Debug for Scan<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scan").field("operation", &E::OPERATION).field("delivered", &self.delivered).finish()
+        f.debug_struct("Scan")
+            .field("operation", &E::OPERATION)
+            .field("delivered", &self.position.delivered())
+            .finish()
     }
 }

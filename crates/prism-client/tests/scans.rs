@@ -5,8 +5,10 @@
 #[allow(dead_code, unreachable_pub, reason = "test support, of which each test uses a part")]
 mod fake;
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use fake::{Fake, Fault};
 use futures_util::StreamExt as _;
 use prism_client::{Client, ErrorKind, ErrorReason};
@@ -90,6 +92,97 @@ async fn without_cursors_the_original_error_is_returned() {
     assert_eq!(results.len(), 4, "three entries, one error, and then the end");
     let error = results[3].as_ref().unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::Unavailable, Some(ErrorReason::BackendLost)));
+}
+
+/// A server with ten keys that returns them from `k9` to `k0`, with a token every `page` entries.
+async fn ten_keys_without_order(page: usize) -> (Fake, Client) {
+    let (fake, client) = ten_keys().await;
+    fake.state.unordered.store(true, Ordering::SeqCst);
+    fake.state.page.store(page, Ordering::SeqCst);
+    (fake, client)
+}
+
+async fn keys(scan: prism_client::Scan<prism_client::Entry>) -> String {
+    scan.map(|entry| entry.unwrap().key.replace('k', "")).collect().await
+}
+
+/// The positions at which scans were asked to start: the key, or the token.
+fn starts(fake: &Fake) -> Vec<(Option<String>, Bytes)> {
+    let scans = fake.state.scans.lock().unwrap();
+    scans.iter().map(|request| (request.start_after.clone(), request.resume.clone())).collect()
+}
+
+#[tokio::test]
+async fn a_lost_scan_without_order_goes_on_at_its_last_token() {
+    let (fake, client) = ten_keys_without_order(3).await;
+    fake.fail([Fault::After(5, lost()), Fault::Status(lost()), Fault::After(4, lost())]);
+    let scan = client.keyvalue().scan("k").limit(12);
+    assert_eq!(keys(scan).await, "987656543321", "those behind a token are repeated, within the limit");
+    let asked: Vec<_> = fake.state.scans.lock().unwrap().iter().map(|request| request.limit).collect();
+    assert_eq!(asked, [12, 7, 3]);
+    let token = |token: &'static str| (None, Bytes::from(token));
+    assert_eq!(starts(&fake), [token(""), token("k7"), token("k4")]);
+}
+
+#[tokio::test]
+async fn a_scan_that_only_looked_ordered_goes_on_at_its_last_token() {
+    let (fake, client) = ten_keys_without_order(1).await;
+    fake.fail([Fault::After(1, lost())]);
+    assert_eq!(keys(client.keyvalue().scan("k")).await, "9876543210");
+    let behind = |key: &str| (Some(key.to_owned()), Bytes::new());
+    assert_eq!(starts(&fake), [(None, Bytes::new()), behind("k9"), (None, Bytes::from("k9"))]);
+}
+
+#[tokio::test]
+async fn a_lost_scan_in_order_repeats_nothing_even_if_there_are_tokens() {
+    let (fake, client) = ten_keys().await;
+    fake.state.page.store(3, Ordering::SeqCst);
+    fake.fail([Fault::After(5, lost())]);
+    assert_eq!(keys(client.keyvalue().scan("k")).await, "0123456789");
+    assert_eq!(starts(&fake)[1], (Some("k4".to_owned()), Bytes::new()));
+}
+
+#[tokio::test]
+async fn repetitions_are_no_progress() {
+    let (fake, client) = ten_keys_without_order(3).await;
+    fake.fail([vec![Fault::After(3, lost())], vec![Fault::After(2, lost()); 9]].concat());
+    let results: Vec<_> = client.keyvalue().scan("k").collect().await;
+    assert_eq!(results.last().unwrap().as_ref().unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(fake.calls().iter().filter(|call| *call == "scan").count(), 5);
+}
+
+#[tokio::test]
+async fn another_backend_that_refuses_the_scans_token_interrupts_it() {
+    let (fake, client) = ten_keys_without_order(3).await;
+    let invalid = Error::new(ErrorReason::ResumeInvalid, "resume is a token of another backend");
+    fake.fail([Fault::After(3, lost()), Fault::Status(invalid.into())]);
+    let results: Vec<_> = client.keyvalue().scan("k").collect().await;
+    let error = results[3].as_ref().unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Aborted, Some(ErrorReason::ScanInterrupted)));
+}
+
+#[tokio::test]
+async fn a_scan_tells_its_token_and_another_continues_there() {
+    let (fake, client) = ten_keys_without_order(3).await;
+    let mut scan = client.keyvalue().scan("k");
+    let mut tokens = Vec::new();
+    while let Some(entry) = scan.next().await {
+        entry.unwrap();
+        tokens.push(scan.resume_token().cloned().unwrap_or_default());
+    }
+    let expected = [["", "", "k7"], ["k7", "k7", "k4"], ["k4", "k4", "k1"]].concat();
+    assert_eq!(tokens, [&expected[..], &["k0"]].concat());
+    let scan = client.keyvalue().scan("k").resume("k4");
+    assert_eq!(scan.resume_token().unwrap(), "k4");
+    // Lost before its first entry, it begins with the caller's token again.
+    fake.fail([Fault::Status(lost())]);
+    assert_eq!(keys(scan).await, "3210");
+    let mut refused = client.keyvalue().scan("k").resume("no token");
+    let error = refused.next().await.unwrap().unwrap_err();
+    assert_eq!(
+        (error.kind(), error.reason()),
+        (ErrorKind::InvalidArgument, Some(ErrorReason::ResumeInvalid))
+    );
 }
 
 #[tokio::test]

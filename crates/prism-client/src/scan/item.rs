@@ -50,10 +50,12 @@ pub(crate) mod sealed {
         ) -> impl Future<Output = Result<Response<Streaming<Self::Response>>, Status>> + Send;
 
         fn namespace(request: &Self::Request) -> &str;
-        fn of(response: Self::Response) -> Self;
+        /// The item, and its resume token; empty if it has none.
+        fn of(response: Self::Response) -> (Self, Bytes);
         fn key(&self) -> &str;
         fn limit(request: &mut Self::Request) -> &mut i32;
         fn start_after(request: &mut Self::Request) -> &mut Option<String>;
+        fn resume(request: &mut Self::Request) -> &mut Bytes;
     }
 }
 
@@ -81,8 +83,8 @@ impl sealed::Item for Entry {
         &request.namespace
     }
 
-    fn of(response: ScanResponse) -> Self {
-        Self { key: response.key, value: response.value }
+    fn of(response: ScanResponse) -> (Self, Bytes) {
+        (Self { key: response.key, value: response.value }, response.resume)
     }
 
     fn key(&self) -> &str {
@@ -95,6 +97,10 @@ impl sealed::Item for Entry {
 
     fn start_after(request: &mut ScanRequest) -> &mut Option<String> {
         &mut request.start_after
+    }
+
+    fn resume(request: &mut ScanRequest) -> &mut Bytes {
+        &mut request.resume
     }
 }
 
@@ -116,8 +122,8 @@ impl sealed::Item for String {
         &request.namespace
     }
 
-    fn of(response: KeyResponse) -> Self {
-        response.key
+    fn of(response: KeyResponse) -> (Self, Bytes) {
+        (response.key, response.resume)
     }
 
     fn key(&self) -> &str {
@@ -130,5 +136,9 @@ impl sealed::Item for String {
 
     fn start_after(request: &mut ScanKeysRequest) -> &mut Option<String> {
         &mut request.start_after
+    }
+
+    fn resume(request: &mut ScanKeysRequest) -> &mut Bytes {
+        &mut request.resume
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -59,6 +59,10 @@ pub struct State {
     pub calls: Mutex<Vec<String>>,
     pub metadata: Mutex<MetadataMap>,
     pub scans: Mutex<Vec<ScanRequest>>,
+    /// If not 0, every so many entries of a scan, and its last one, carry a resume token, which is their key.
+    pub page: AtomicUsize,
+    /// Scans return the keys from the last to the first, and refuse `start_after`.
+    pub unordered: AtomicBool,
     /// What the next scans send as `prism-epoch`, one value per scan.
     pub epochs: Mutex<VecDeque<Option<&'static str>>>,
     /// Calls whose future was dropped before completion.
@@ -228,6 +232,51 @@ impl State {
         response
     }
 
+    /// What a scan returns.
+    fn found(&self, asked: &ScanRequest) -> Result<Vec<ScanResponse>, Status> {
+        let unordered = self.unordered.load(Ordering::SeqCst);
+        if unordered && asked.start_after.is_some() {
+            return Err(Error::new(ErrorReason::CursorUnsupported, "this backend is not ordered").into());
+        }
+        let values = self.values.lock().unwrap();
+        let mut found: Vec<_> = values
+            .iter()
+            .filter(|((namespace, key), _)| {
+                *namespace == asked.namespace
+                    && key.starts_with(&asked.prefix)
+                    && asked.start_after.as_ref().is_none_or(|after| key > after)
+            })
+            .map(|((_, key), value)| ScanResponse {
+                key: key.clone(),
+                value: value.clone(),
+                ..Default::default()
+            })
+            .collect();
+        if unordered {
+            found.reverse();
+        }
+        if !asked.resume.is_empty() {
+            let Some(at) = found.iter().position(|entry| entry.key == asked.resume) else {
+                return Err(
+                    Error::new(ErrorReason::ResumeInvalid, "resume is not a token of this scan").into()
+                );
+            };
+            found.drain(..=at);
+        }
+        if asked.limit > 0 {
+            found.truncate(asked.limit as usize);
+        }
+        if let page @ 1.. = self.page.load(Ordering::SeqCst) {
+            let last = found.len();
+            for (number, entry) in (1..).zip(&mut found) {
+                if number % page == 0 || number == last {
+                    entry.resume = entry.key.clone().into();
+                }
+            }
+        }
+        Ok(found)
+    }
+
     fn pop(&self, at: (String, String), take: fn(&mut VecDeque<Bytes>) -> Option<Bytes>) -> (Bytes, bool) {
         let value = self.lists.lock().unwrap().get_mut(&at).and_then(take);
         let found = value.is_some();
@@ -283,20 +332,7 @@ impl KeyValueScanInterface for State {
         let fault = self.faults.lock().unwrap().front().cloned();
         self.meet("scan", request, |asked| {
             self.scans.lock().unwrap().push(asked.clone());
-            let limit = if asked.limit == 0 { usize::MAX } else { asked.limit as usize };
-            let mut answers: Vec<Result<ScanResponse, Status>> = self
-                .values
-                .lock()
-                .unwrap()
-                .iter()
-                .filter(|((namespace, key), _)| {
-                    *namespace == asked.namespace
-                        && key.starts_with(&asked.prefix)
-                        && asked.start_after.as_ref().is_none_or(|after| key > after)
-                })
-                .take(limit)
-                .map(|((_, key), value)| Ok(ScanResponse { key: key.clone(), value: value.clone() }))
-                .collect();
+            let mut answers: Vec<_> = self.found(&asked)?.into_iter().map(Ok).collect();
             let mut silent = false;
             if let Some(Fault::After(count, status)) = fault {
                 answers.truncate(count);
@@ -328,7 +364,7 @@ impl KeyValueScanInterface for State {
                 .unwrap()
                 .keys()
                 .filter(|(namespace, key)| *namespace == asked.namespace && key.starts_with(&asked.prefix))
-                .map(|(_, key)| Ok(KeyResponse { key: key.clone() }))
+                .map(|(_, key)| Ok(KeyResponse { key: key.clone(), ..Default::default() }))
                 .collect();
             let stream: Answers<KeyResponse> = Box::pin(futures_util::stream::iter(keys));
             Ok(stream)

@@ -1,0 +1,107 @@
+//! Where a scan is, and how another attempt continues there: after the last key, or at the last token.
+//!
+//! After the last key nothing repeats; at the last token, everything since then does. So the token is used only where
+//! there is no order.
+
+use bytes::Bytes;
+use prism_proto::EPOCH_HEADER;
+use tonic::metadata::{AsciiMetadataValue, MetadataMap};
+
+use super::item::ScanItem;
+
+/// How an entry follows those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moved {
+    /// It is a new one.
+    Forward,
+    /// It may have been returned before, as can be where there is no order.
+    Unordered,
+    /// The server was asked for greater keys, and this is none.
+    Backward,
+}
+
+#[derive(Debug)]
+pub(super) struct Position {
+    delivered: i64,
+    last_key: String,
+    /// The last token that arrived, or the caller's; empty if there is none.
+    token: Bytes,
+    /// Identifies the data with which the scan began, if the backend reports it.
+    epoch: Option<AsciiMetadataValue>,
+    /// Whether every key so far was greater than the previous one, and the backend has not refused `start_after`.
+    ascending: bool,
+}
+
+impl Position {
+    /// The position of a scan that has not begun.
+    pub(super) fn new() -> Self {
+        Self { delivered: 0, last_key: String::new(), token: Bytes::new(), epoch: None, ascending: true }
+    }
+
+    /// The number of entries returned so far.
+    pub(super) fn delivered(&self) -> i64 {
+        self.delivered
+    }
+
+    pub(super) fn token(&self) -> Option<&Bytes> {
+        Some(&self.token).filter(|token| !token.is_empty())
+    }
+
+    pub(super) fn set_token(&mut self, token: Bytes) {
+        self.token = token;
+    }
+
+    /// The request that continues here.
+    pub(super) fn request<E: ScanItem>(&self, first: &E::Request) -> E::Request {
+        let mut request = first.clone();
+        if self.delivered == 0 {
+            return request;
+        }
+        (*E::start_after(&mut request), *E::resume(&mut request)) = match self.ascending {
+            true => (Some(self.last_key.clone()), Bytes::new()),
+            false => (None, self.token.clone()),
+        };
+        let limit = E::limit(&mut request);
+        if *limit > 0 {
+            *limit = i32::try_from(i64::from(*limit) - self.delivered).expect("less than the limit");
+        }
+        request
+    }
+
+    /// Whether a stream reads the data with which the scan began. Before the first entry, any data will do.
+    pub(super) fn has_epoch_of(&mut self, metadata: &MetadataMap) -> bool {
+        let epoch = metadata.get(EPOCH_HEADER);
+        if self.delivered == 0 {
+            self.epoch = epoch.cloned();
+        }
+        self.epoch.as_ref() == epoch
+    }
+
+    /// Whether there is a way to continue.
+    pub(super) fn can_continue(&self) -> bool {
+        self.ascending || !self.token.is_empty()
+    }
+
+    /// The backend refused `start_after`: returns whether there is another way.
+    pub(super) fn leave_order(&mut self) -> bool {
+        std::mem::replace(&mut self.ascending, false) && !self.token.is_empty()
+    }
+
+    /// Moves behind an entry. `resumed` says whether it is the first one of another attempt.
+    pub(super) fn step(&mut self, key: &str, token: Bytes, resumed: bool) -> Moved {
+        let is_greater = self.delivered == 0 || key > self.last_key.as_str();
+        if resumed && self.ascending && !is_greater {
+            return Moved::Backward;
+        }
+        self.ascending &= is_greater;
+        let moved = if self.ascending || !token.is_empty() { Moved::Forward } else { Moved::Unordered };
+        self.delivered += 1;
+        self.last_key.clear();
+        self.last_key.push_str(key);
+        if !token.is_empty() {
+            // A share of the response would keep the whole read buffer in memory.
+            self.token = Bytes::copy_from_slice(&token);
+        }
+        moved
+    }
+}
