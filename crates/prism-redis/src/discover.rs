@@ -50,7 +50,7 @@ pub(crate) async fn discover(shared: &Arc<Shared>) -> Result<Arc<Topology>, Faul
             first_answer(nodes, |node| ask_node(shared, node)).await?
         }
     };
-    Ok(put_in_force(shared, topology))
+    Ok(shared.put_in_force(topology))
 }
 
 /// Asks for the topology in the background, unless somebody does already.
@@ -76,18 +76,6 @@ impl Drop for Discovering<'_> {
     fn drop(&mut self) {
         self.0.is_discovering.store(false, Ordering::Release);
     }
-}
-
-fn put_in_force(shared: &Shared, topology: Topology) -> Arc<Topology> {
-    let known = shared.topology.load_full();
-    if let Some(known) = known.filter(|known| **known == topology) {
-        return known;
-    }
-    let topology = Arc::new(topology);
-    shared.counters.topology_changes.fetch_add(1, Ordering::Relaxed);
-    tracing::info!(primaries = ?topology.primaries().iter().map(ToString::to_string).collect::<Vec<_>>(), "the primaries");
-    shared.topology.store(Some(Arc::clone(&topology)));
-    topology
 }
 
 /// The first answer of any that are asked, a few at a time.

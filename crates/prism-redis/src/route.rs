@@ -209,11 +209,8 @@ pub(crate) async fn primary(shared: &Arc<Shared>, key: &[u8]) -> Result<Arc<Node
 
 /// The topology in force, asked for if there is none.
 pub(crate) async fn topology(shared: &Arc<Shared>) -> Result<Arc<Topology>, Fault> {
-    let known = shared.topology.load_full();
-    let topology = match known {
-        Some(topology) => topology,
-        None => discover(shared).await?,
-    };
-    shared.worker().keep_to(&topology);
-    Ok(topology)
+    match shared.topology.load_full() {
+        Some(topology) => Ok(topology),
+        None => discover(shared).await,
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use thread_local::ThreadLocal;
@@ -63,5 +63,20 @@ impl Shared {
     /// The connections of the worker on which this runs: a connection is driven by its worker's runtime.
     pub(crate) fn worker(&self) -> &Arc<Worker> {
         self.workers.get_or(|| Arc::new(Worker::new(&self.settings)))
+    }
+
+    /// Makes a topology the one in force, for all workers.
+    pub(crate) fn put_in_force(&self, topology: Topology) -> Arc<Topology> {
+        let known = self.topology.load_full();
+        if let Some(known) = known.filter(|known| **known == topology) {
+            return known;
+        }
+        let topology = Arc::new(topology);
+        self.topology.store(Some(Arc::clone(&topology)));
+        self.counters.topology_changes.fetch_add(1, Ordering::Relaxed);
+        self.workers.iter().for_each(|worker| worker.keep_to(&topology));
+        let primaries: Vec<_> = topology.primaries().iter().map(ToString::to_string).collect();
+        tracing::info!(?primaries, "the primaries");
+        topology
     }
 }

@@ -41,15 +41,8 @@ impl Lane {
 #[derive(Debug)]
 pub(crate) struct Worker {
     settings: Arc<Settings>,
-    nodes: Mutex<Nodes>,
+    nodes: Mutex<HashMap<NodeAddress, Arc<Node>>>,
     sentinels: Mutex<HashMap<NodeAddress, Arc<Link>>>,
-}
-
-#[derive(Debug, Default)]
-struct Nodes {
-    by_address: HashMap<NodeAddress, Arc<Node>>,
-    /// The topology that the connections were last compared with.
-    seen: Option<Arc<Topology>>,
 }
 
 /// The connections of one worker to one server.
@@ -70,11 +63,11 @@ impl Worker {
     /// The connections to a server.
     pub(crate) fn node(&self, address: &NodeAddress) -> Arc<Node> {
         let mut nodes = self.nodes();
-        if let Some(node) = nodes.by_address.get(address) {
+        if let Some(node) = nodes.get(address) {
             return Arc::clone(node);
         }
         let node = Arc::new(Node::new(&self.settings, address));
-        nodes.by_address.insert(address.clone(), Arc::clone(&node));
+        nodes.insert(address.clone(), Arc::clone(&node));
         node
     }
 
@@ -87,25 +80,18 @@ impl Worker {
 
     /// Gives up the connections to servers that are no primaries any more. Calls on them have a moment to end: a server that
     /// has just become a replica still answers, one that was paused does not.
-    pub(crate) fn keep_to(&self, topology: &Arc<Topology>) {
-        let gone: Vec<_> = {
-            let mut nodes = self.nodes();
-            if nodes.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, topology)) {
-                return;
-            }
-            nodes.seen = Some(Arc::clone(topology));
-            nodes.by_address.extract_if(|address, _| !topology.primaries().contains(address)).collect()
-        };
-        if gone.is_empty() {
-            return;
+    pub(crate) fn keep_to(&self, topology: &Topology) {
+        let is_gone = |address: &NodeAddress| !topology.primaries().contains(address);
+        let gone: Vec<_> = self.nodes().extract_if(|address, _| is_gone(address)).collect();
+        if !gone.is_empty() {
+            tokio::spawn(async move {
+                sleep(FAREWELL).await;
+                gone.iter().for_each(|(_, node)| node.close());
+            });
         }
-        tokio::spawn(async move {
-            sleep(FAREWELL).await;
-            gone.iter().for_each(|(_, node)| node.close());
-        });
     }
 
-    fn nodes(&self) -> MutexGuard<'_, Nodes> {
+    fn nodes(&self) -> MutexGuard<'_, HashMap<NodeAddress, Arc<Node>>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -16,8 +16,8 @@ pub const LISTEN_DEFAULT: &str = "127.0.0.1:50052";
 #[derive(Debug, Parser)]
 #[command(about)]
 pub struct Args {
-    /// Server: redis://HOST[:PORT][/DATABASE], rediss:// for TLS, or unix:PATH. Several sentinels or cluster nodes: repeat the
-    /// flag, or separate them by commas.
+    /// Server: redis://HOST:PORT/DATABASE (the port and the database may be left out), rediss:// for TLS, or unix:PATH. Several
+    /// sentinels or cluster nodes: repeat the flag, or separate them by commas.
     #[arg(long, value_name = "URL", required = true, value_delimiter = ',')]
     pub redis: Vec<String>,
 
@@ -42,8 +42,8 @@ pub struct Args {
     pub ca_file: Option<PathBuf>,
 
     /// What each Redis key begins with.
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    pub key_prefix: String,
+    #[arg(long, value_name = "TEXT")]
+    pub key_prefix: Option<String>,
 
     /// Redis keys: "prism" (kv:NAMESPACE:KEY, li:NAMESPACE:KEY) or "raw" (the key itself, to serve data that is there already;
     /// for one namespace).
@@ -80,7 +80,7 @@ impl Args {
             username: self.username.clone(),
             password_file: self.password_file.clone(),
             ca_file: self.ca_file.clone(),
-            key_prefix: self.key_prefix.clone(),
+            key_prefix: self.key_prefix.clone().unwrap_or_default(),
             layout: Some(self.layout.clone()),
             replicas: self.durability_replicas,
             replicas_timeout: self.durability_timeout.clone(),
