@@ -6,7 +6,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use crate::MemStore;
+use crate::store::MemStore;
 
 /// Collects a store's usage.
 pub(crate) struct UsageCollector(pub(crate) MemStore);

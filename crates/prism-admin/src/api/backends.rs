@@ -133,9 +133,10 @@ pub async fn list(
             let policy = admin.policy.clone();
             async move {
                 let until = deadline.min(Instant::now() + PROBE_MAX);
-                let probed = match params.probe {
-                    true => probe(&policy, &known.endpoint, until).await,
-                    false => Probed::not_asked(),
+                let probed = if params.probe {
+                    probe(&policy, &known.endpoint, until).await
+                } else {
+                    Probed::not_asked()
                 };
                 (known, probed)
             }
