@@ -178,15 +178,16 @@ async fn a_scan_finds_keys_that_move_to_where_it_has_been() {
         assert!(futures_util::future::join_all(sets).await.iter().all(Result::is_ok));
     }
     let of = async |name: &str| cluster.nodes[0].ask::<u16>(&["CLUSTER", "KEYSLOT", name]).unwrap();
-    let range = Range { namespace: namespace(), prefix: "key/".to_owned(), start_after: None, limit: None };
+    let range =
+        Range { namespace: namespace(), prefix: "key/".to_owned(), start: Start::Beginning, limit: None };
     let mut pages = store.scan_keys(&Context::default(), range);
     let mut seen = BTreeSet::new();
     let mut last_slot_of_page = 0;
     // The walk goes in the order of the slots: the third primary comes last.
     while last_slot_of_page < 10_923 {
         let page = pages.try_next().await.unwrap().unwrap();
-        last_slot_of_page = of(&format!("kv:default:{}", &*page[0])).await;
-        seen.extend(page.into_iter().map(|key| key.into_string()));
+        last_slot_of_page = of(&format!("kv:default:{}", &*page.items[0])).await;
+        seen.extend(page.items.into_iter().map(|key| key.into_string()));
     }
     let node = |slot: &str| {
         let slots: String = cluster.nodes[0].ask(&["CLUSTER", "NODES"]).unwrap();
@@ -208,7 +209,7 @@ async fn a_scan_finds_keys_that_move_to_where_it_has_been() {
     ]);
     let before = seen.len();
     while let Some(page) = pages.try_next().await.unwrap() {
-        seen.extend(page.into_iter().map(|key| key.into_string()));
+        seen.extend(page.items.into_iter().map(|key| key.into_string()));
     }
     assert!(before < 6000, "the scan was not over when the slots moved");
     assert_eq!(seen.len(), 6000);

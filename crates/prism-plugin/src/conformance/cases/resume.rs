@@ -39,7 +39,8 @@ const WALK_KEYS: usize = 600;
 
 /// Sets the keys of a walk, in byte order.
 async fn many_keys(t: &Trial<'_>) -> Verdict<Vec<String>> {
-    let keys: Vec<_> = (0..t.target.options.scan_keys.min(WALK_KEYS)).map(|n| t.key(&format!("k{n:06}"))).collect();
+    let keys: Vec<_> =
+        (0..t.target.options.scan_keys.min(WALK_KEYS)).map(|n| t.key(&format!("k{n:06}"))).collect();
     t.set_all(&keys, &Bytes::from_static(b"v")).await?;
     Ok(keys)
 }
