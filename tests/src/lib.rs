@@ -18,6 +18,7 @@ pub mod mounts;
 pub mod open;
 pub mod process;
 pub mod raw;
+pub mod redis;
 pub mod relay;
 
 /// A client for calls that must not fail: a busy machine is not a failure.

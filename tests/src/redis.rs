@@ -1,0 +1,74 @@
+//! A Redis server: Debian's `redis-server`, on a port of its own.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+
+/// How often another port is tried.
+const ATTEMPTS: usize = 20;
+
+/// A running Redis without persistence. It is killed when dropped.
+#[derive(Debug)]
+pub struct Redis {
+    child: Child,
+    port: u16,
+}
+
+impl Redis {
+    /// Starts a server and returns once it accepts connections.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        for _ in 0..ATTEMPTS {
+            let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+            let port = free.expect("a port is free").port();
+            if let Some(child) = launch(port) {
+                return Self { child, port };
+            }
+        }
+        panic!("redis-server does not start; is it installed?")
+    }
+
+    /// Its URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again on its port, without its data, after it has been killed.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn restart(&mut self) {
+        let child = (0..ATTEMPTS).find_map(|_| launch(self.port));
+        self.child = child.expect("redis-server starts again");
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn launch(port: u16) -> Option<Child> {
+    let mut command = Command::new("redis-server");
+    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().ok()?;
+    let mut lines = BufReader::new(child.stdout.take()?).lines().map_while(Result::ok);
+    if !lines.any(|line| line.contains("Ready to accept connections")) {
+        let _ = child.wait();
+        return None;
+    }
+    // It must not stop at a full pipe.
+    std::thread::spawn(move || lines.for_each(drop));
+    Some(child)
+}
