@@ -1,12 +1,11 @@
 //! The KeyValue pattern.
 
 use std::future::Future;
-use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _};
-use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
-use prism_plugin::keyvalue::{KeyValue, Pages, Range};
+use futures_util::stream::{self, StreamExt as _};
+use prism_plugin::keyvalue::{KeyValue, Page, Pages, Range, Start, resume_invalid};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Capabilities, Context, Error};
 
@@ -26,6 +25,7 @@ impl KeyValue for RedisStore {
             exact_count: false,
             linearizable: self.is_linearizable(),
             in_memory: self.is_in_memory(),
+            resumable: true,
         }
     }
 
@@ -60,12 +60,16 @@ impl KeyValue for RedisStore {
         Ok(number(&run(&self.shared, context, command).await?)? > 0)
     }
 
+    fn identity(&self) -> &str {
+        &self.shared.identity
+    }
+
     fn scan(&self, context: &Context, range: Range) -> Pages<(Key, Bytes)> {
-        plain(pages(context, self.begin(range, Position::default()), |scan| scan.next_values().boxed()))
+        self.pages(context, range, |scan| scan.next_values().boxed())
     }
 
     fn scan_keys(&self, context: &Context, range: Range) -> Pages<Key> {
-        plain(pages(context, self.begin(range, Position::default()), |scan| scan.next_keys().boxed()))
+        self.pages(context, range, |scan| scan.next_keys().boxed())
     }
 
     async fn count(&self, context: &Context, namespace: Namespace, prefix: String) -> Result<u64, Error> {
@@ -78,84 +82,42 @@ impl KeyValue for RedisStore {
     }
 }
 
-/// Pages of a scan that says where it stands.
-pub type ResumablePages<T> = Pin<Box<dyn Stream<Item = Result<Page<T>, Error>> + Send>>;
-
-/// A page of a scan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
-    /// At least one item.
-    pub items: Vec<T>,
-    /// Where a scan continues behind this page: bytes that mean something to this store alone, at most 4 KiB. It holds for
-    /// the same namespace and prefix.
-    pub resume: Bytes,
-}
+/// Reads the next page of a scan; `None` at the end.
+type NextPage<T> = for<'a> fn(&'a mut Scan) -> BoxFuture<'a, Result<Option<Found<T>>, Fault>>;
 
 impl RedisStore {
-    /// The scan that continues at `resume`: it returns every key that was there throughout and that the pages before did
-    /// not, and may repeat some. `None` if the bytes are not a position.
-    #[must_use]
-    pub fn scan_from(
-        &self,
-        context: &Context,
-        range: Range,
-        resume: Bytes,
-    ) -> Option<ResumablePages<(Key, Bytes)>> {
-        let scan = self.begin(range, Position::decode(resume)?);
-        Some(pages(context, scan, |scan| scan.next_values().boxed()))
-    }
-
-    /// The same for keys alone.
-    #[must_use]
-    pub fn scan_keys_from(
-        &self,
-        context: &Context,
-        range: Range,
-        resume: Bytes,
-    ) -> Option<ResumablePages<Key>> {
-        let scan = self.begin(range, Position::decode(resume)?);
-        Some(pages(context, scan, |scan| scan.next_keys().boxed()))
-    }
-
-    /// Where a scan begins.
-    #[must_use]
-    pub fn start_of_scan(&self) -> Bytes {
-        Position::default().encode()
-    }
-
     fn on_value(&self, name: &str, namespace: &Namespace, key: &Key, effect: Effect) -> Command {
         Command::new(name, self.shared.names.key(Kind::Value, namespace, key), effect)
     }
 
-    fn begin(&self, range: Range, position: Position) -> Scan {
-        Scan::new(&self.shared, &range.namespace, &range.prefix, range.limit, position)
-    }
-}
-
-/// Reads the next page of a scan; `None` at the end.
-type NextPage<T> = for<'a> fn(&'a mut Scan) -> BoxFuture<'a, Result<Option<Found<T>>, Fault>>;
-
-/// The pages of a scan. After an error there are none.
-fn pages<T: Send + 'static>(context: &Context, scan: Scan, next: NextPage<T>) -> ResumablePages<T> {
-    let context = context.clone();
-    stream::unfold(Some(scan), move |state| {
+    /// The pages of a scan. After an error there are none.
+    fn pages<T: Send + 'static>(&self, context: &Context, range: Range, next: NextPage<T>) -> Pages<T> {
+        let position = match range.start {
+            // After a key: never asked for, since the store is not ordered.
+            Start::Beginning | Start::After(_) => Some(Position::default()),
+            Start::Resume(bytes) => Position::decode(bytes),
+        };
+        let Some(position) = position else {
+            let error = resume_invalid("holds no position of this backend, or one of another version");
+            return stream::once(async { Err(error) }).boxed();
+        };
+        let scan = Scan::new(&self.shared, &range.namespace, &range.prefix, range.limit, position);
         let context = context.clone();
-        async move {
-            let mut scan = state?;
-            match in_time(&context, next(&mut scan)).await {
-                Ok(Some(Found { items, position })) => {
-                    Some((Ok(Page { items, resume: position.encode() }), Some(scan)))
+        stream::unfold(Some(scan), move |state| {
+            let context = context.clone();
+            async move {
+                let mut scan = state?;
+                match in_time(&context, next(&mut scan)).await {
+                    Ok(Some(Found { items, position })) => {
+                        Some((Ok(Page { items, resume: Some(position.encode()) }), Some(scan)))
+                    }
+                    Ok(None) => None,
+                    Err(error) => Some((Err(error), None)),
                 }
-                Ok(None) => None,
-                Err(error) => Some((Err(error), None)),
             }
-        }
-    })
-    .boxed()
-}
-
-fn plain<T: 'static>(pages: ResumablePages<T>) -> Pages<T> {
-    pages.map_ok(|page| page.items).boxed()
+        })
+        .boxed()
+    }
 }
 
 /// Works on a page until the call's deadline. Without one, a page may take as long as it takes to find a key, and each

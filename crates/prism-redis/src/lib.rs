@@ -75,6 +75,5 @@ mod watch;
 mod worker;
 
 pub use driver::RedisDriver;
-pub use keyvalue::{Page, ResumablePages};
 pub use state::{Found, Persistence, State};
 pub use store::{RedisStore, open};
