@@ -3,14 +3,15 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use prism_grpc::service::Served;
 use prism_plugin::KeyValue as _;
-use prism_plugin::driver::{self, Driver, Found, Instance, Mistake, Options, State, Take};
+use prism_plugin::driver::{self, Driver, Instance, Mistake, Options, State, Take};
 
 use crate::app::plugin;
 use crate::config::{self, Layout};
-use crate::state::State as Known;
+use crate::state::{Found, State as Known};
 use crate::store::{RedisStore, open};
 
 /// Opens stores. Opening connects to nothing.
@@ -26,24 +27,53 @@ impl Driver for RedisDriver {
         Ok(Arc::new(open(config::Options::read(options)?)))
     }
 
-    fn probe(&self, options: &Options) -> BoxFuture<'static, Result<Found, String>> {
+    fn probe(&self, options: &Options) -> BoxFuture<'static, Result<driver::Found, String>> {
         let settings = config::Options::read(options);
-        Box::pin(async move {
-            let store = open(settings.map_err(|_| "the options are invalid".to_owned())?);
-            let facts = store.probe().await?.facts();
-            let interfaces = driver::interfaces(&plugin(store.clone()).embedded());
-            Ok(Found { facts, interfaces, capabilities: store.capabilities() })
-        })
+        async move {
+            let wrong = |mistakes: Vec<Mistake>| {
+                let words: Vec<_> = mistakes
+                    .into_iter()
+                    .map(|mistake| format!("{}: {}", mistake.field, mistake.why))
+                    .collect();
+                words.join("; ")
+            };
+            let store = open(settings.map_err(wrong)?);
+            let found = store.probe().await?;
+            Ok(driver::Found {
+                facts: facts(&found),
+                interfaces: driver::interfaces(&store.served()),
+                capabilities: store.capabilities(),
+            })
+        }
+        .boxed()
     }
 
     fn endpoints(&self, options: &Options) -> Vec<String> {
-        let servers = config::Options::read(options).map(|settings| settings.servers).unwrap_or_default();
-        servers.iter().map(ToString::to_string).collect()
+        let settings = config::Options::read(options);
+        settings.map_or_else(|_| Vec::new(), |settings| settings.addresses())
     }
 
     fn is_for_one_namespace(&self, options: &Options) -> bool {
         config::Options::read(options).is_ok_and(|settings| settings.layout == Layout::Raw)
     }
+}
+
+/// What was found, by label.
+fn facts(found: &Found) -> Vec<(&'static str, String)> {
+    let bytes =
+        |bytes: Option<u64>| bytes.map_or_else(|| "none".to_owned(), |bytes| format!("{bytes} bytes"));
+    let policy = found.eviction_policy.clone().unwrap_or_else(|| "not readable by the user".to_owned());
+    vec![
+        ("server", format!("{} {}", found.product, found.version)),
+        ("mode", found.mode.clone()),
+        ("role", found.role.clone()),
+        ("primaries", found.nodes.to_string()),
+        ("replicas", found.replicas.to_string()),
+        ("persistence", found.persistence.to_string()),
+        ("eviction policy", policy),
+        ("evicts keys", if found.evicts { "yes, when it is full" } else { "no" }.to_owned()),
+        ("memory limit", bytes(found.memory_bytes_max)),
+    ]
 }
 
 impl Instance for RedisStore {
@@ -90,5 +120,8 @@ mod tests {
         let mistakes = RedisDriver.check(&options(json!({ "url": "redis://:hunter2@a" }))).unwrap_err();
         assert_eq!(mistakes[0].field, "url");
         assert!(RedisDriver.open(&options(json!({ "port": 1 }))).is_err());
+        assert_eq!(RedisDriver.endpoints(&good), ["127.0.0.1:1"]);
+        let why = RedisDriver.probe(&good).await.unwrap_err();
+        assert!(why.contains("cannot connect to 127.0.0.1:1"), "{why}");
     }
 }

@@ -29,10 +29,6 @@ impl KeyValue for RedisStore {
         }
     }
 
-    fn identity(&self) -> &'static str {
-        "redis"
-    }
-
     async fn set(
         &self,
         context: &Context,
@@ -64,6 +60,10 @@ impl KeyValue for RedisStore {
         Ok(number(&run(&self.shared, context, command).await?)? > 0)
     }
 
+    fn identity(&self) -> &str {
+        &self.shared.identity
+    }
+
     fn scan(&self, context: &Context, range: Range) -> Pages<(Key, Bytes)> {
         self.pages(context, range, |scan| scan.next_values().boxed())
     }
@@ -82,6 +82,9 @@ impl KeyValue for RedisStore {
     }
 }
 
+/// Reads the next page of a scan; `None` at the end.
+type NextPage<T> = for<'a> fn(&'a mut Scan) -> BoxFuture<'a, Result<Option<Found<T>>, Fault>>;
+
 impl RedisStore {
     fn on_value(&self, name: &str, namespace: &Namespace, key: &Key, effect: Effect) -> Command {
         Command::new(name, self.shared.names.key(Kind::Value, namespace, key), effect)
@@ -89,17 +92,16 @@ impl RedisStore {
 
     /// The pages of a scan. After an error there are none.
     fn pages<T: Send + 'static>(&self, context: &Context, range: Range, next: NextPage<T>) -> Pages<T> {
-        let Range { namespace, prefix, start, limit } = range;
-        let position = match start {
-            Start::Beginning => Some(Position::default()),
-            Start::Resume(position) => Position::decode(position),
-            // The kit refuses it, because there is no order.
-            Start::After(_) => None,
+        let position = match range.start {
+            // After a key: never asked for, since the store is not ordered.
+            Start::Beginning | Start::After(_) => Some(Position::default()),
+            Start::Resume(bytes) => Position::decode(bytes),
         };
         let Some(position) = position else {
-            return stream::once(async { Err(resume_invalid("is no position in a scan of Redis")) }).boxed();
+            let error = resume_invalid("holds no position of this backend, or one of another version");
+            return stream::once(async { Err(error) }).boxed();
         };
-        let scan = Scan::new(&self.shared, &namespace, &prefix, limit, position);
+        let scan = Scan::new(&self.shared, &range.namespace, &range.prefix, range.limit, position);
         let context = context.clone();
         stream::unfold(Some(scan), move |state| {
             let context = context.clone();
@@ -117,9 +119,6 @@ impl RedisStore {
         .boxed()
     }
 }
-
-/// Reads the next page of a scan; `None` at the end.
-type NextPage<T> = for<'a> fn(&'a mut Scan) -> BoxFuture<'a, Result<Option<Found<T>>, Fault>>;
 
 /// Works on a page until the call's deadline. Without one, a page may take as long as it takes to find a key, and each
 /// step of it has its own limit.

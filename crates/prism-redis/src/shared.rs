@@ -17,6 +17,8 @@ use crate::worker::Worker;
 pub(crate) struct Shared {
     pub(crate) settings: Arc<Settings>,
     pub(crate) names: Names,
+    /// Tells the data apart from that of other stores.
+    pub(crate) identity: String,
     /// Who is the primary of what; `None` until it was asked for.
     pub(crate) topology: ArcSwapOption<Topology>,
     /// Whether somebody is asking for the topology.
@@ -51,6 +53,7 @@ impl Shared {
         };
         Self {
             names: Names::new(&settings),
+            identity: settings.identity(),
             settings: Arc::new(settings),
             topology: ArcSwapOption::from(topology),
             is_discovering: AtomicBool::new(false),

@@ -70,26 +70,6 @@ impl fmt::Display for Persistence {
     }
 }
 
-impl Found {
-    /// What was found, by label, for people.
-    pub(crate) fn facts(&self) -> Vec<(&'static str, String)> {
-        let unreadable = || "the user may not read it".to_owned();
-        let mut facts = vec![
-            ("server", format!("{} {}", self.product, self.version)),
-            ("mode", self.mode.clone()),
-            ("role", self.role.clone()),
-            ("primaries", self.nodes.to_string()),
-            ("replicas of the primary that was asked", self.replicas.to_string()),
-            ("persistence", self.persistence.to_string()),
-            ("eviction policy", self.eviction_policy.clone().unwrap_or_else(unreadable)),
-        ];
-        let bytes = |bytes: u64| format!("{bytes} bytes");
-        facts.push(("memory", self.memory_bytes.map_or_else(unreadable, bytes)));
-        facts.push(("memory limit", self.memory_bytes_max.map_or_else(|| "none".to_owned(), bytes)));
-        facts
-    }
-}
-
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { product, version, mode, role, persistence, nodes, replicas, .. } = self;

@@ -54,9 +54,21 @@ pub struct Durability {
 }
 
 impl Settings {
-    /// The addresses, for people.
+    /// The addresses of the servers.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.servers.iter().map(ToString::to_string).collect()
+    }
+
+    /// The same, for people.
     pub(crate) fn servers(&self) -> String {
-        let addresses: Vec<_> = self.servers.iter().map(ToString::to_string).collect();
-        addresses.join(", ")
+        self.addresses().join(", ")
+    }
+
+    /// What tells the data apart from that of other stores: where it is, and what its keys look like.
+    pub(crate) fn identity(&self) -> String {
+        let mut addresses = self.addresses();
+        addresses.sort();
+        let Self { database, mode, key_prefix, layout, .. } = self;
+        format!("redis {addresses:?} {database} {mode:?} {key_prefix:?} {layout:?}")
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use prism_plugin::keyvalue::{Range, Start};
+use prism_plugin::keyvalue::Start;
 use prism_plugin::{Context, ErrorReason, KeyValue as _};
 use prism_redis::RedisStore;
 use serde_json::json;
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::support::cluster::Cluster;
 use crate::support::sentinel::{NAME, Watched};
 use crate::support::server::Kind;
-use crate::support::store::{get, key, length, namespace, push, set, store};
+use crate::support::store::{get, items, key, length, namespace, push, range, set, store};
 use crate::support::until;
 
 /// Callers that push to lists of their own, and count what became of it.
@@ -102,15 +102,9 @@ async fn slots_move_under_load_and_nothing_is_lost_or_sent_twice() {
         let scanning = {
             let store = store.clone();
             tokio::spawn(async move {
-                let range = Range {
-                    namespace: namespace(),
-                    prefix: "key/".to_owned(),
-                    start: Start::Beginning,
-                    limit: None,
-                };
-                let pages: Vec<_> = store.scan(&Context::default(), range).try_collect().await.unwrap();
-                let items = pages.into_iter().flat_map(|page| page.items);
-                items.map(|(key, _)| key.into_string()).collect::<BTreeSet<_>>()
+                let pages = store.scan(&Context::default(), range("key/", Start::Beginning, None));
+                let keys = items(pages).await.unwrap();
+                keys.into_iter().map(|(key, _)| key.into_string()).collect::<BTreeSet<_>>()
             })
         };
         reshard.await;
@@ -178,16 +172,14 @@ async fn a_scan_finds_keys_that_move_to_where_it_has_been() {
         assert!(futures_util::future::join_all(sets).await.iter().all(Result::is_ok));
     }
     let of = async |name: &str| cluster.nodes[0].ask::<u16>(&["CLUSTER", "KEYSLOT", name]).unwrap();
-    let range =
-        Range { namespace: namespace(), prefix: "key/".to_owned(), start: Start::Beginning, limit: None };
-    let mut pages = store.scan_keys(&Context::default(), range);
+    let mut pages = store.scan_keys(&Context::default(), range("key/", Start::Beginning, None));
     let mut seen = BTreeSet::new();
     let mut last_slot_of_page = 0;
     // The walk goes in the order of the slots: the third primary comes last.
     while last_slot_of_page < 10_923 {
-        let page = pages.try_next().await.unwrap().unwrap();
-        last_slot_of_page = of(&format!("kv:default:{}", &*page.items[0])).await;
-        seen.extend(page.items.into_iter().map(|key| key.into_string()));
+        let page = pages.try_next().await.unwrap().unwrap().items;
+        last_slot_of_page = of(&format!("kv:default:{}", &*page[0])).await;
+        seen.extend(page.into_iter().map(|key| key.into_string()));
     }
     let node = |slot: &str| {
         let slots: String = cluster.nodes[0].ask(&["CLUSTER", "NODES"]).unwrap();

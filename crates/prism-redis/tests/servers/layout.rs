@@ -1,17 +1,16 @@
 //! What the Redis keys look like, and data that other applications wrote.
 
 use bytes::Bytes;
-use futures_util::TryStreamExt as _;
 use prism_plugin::keyvalue::{Range, Start};
 use prism_plugin::list::{End, List as _};
 use prism_plugin::{Context, ErrorReason, KeyValue as _};
 use serde_json::json;
 
 use crate::support::server::{Kind, Server};
-use crate::support::store::{get, key, length, namespace, patient, push, set, set_for, store};
+use crate::support::store::{get, items, key, length, namespace, patient, push, range, set, set_for, store};
 
 fn everything() -> Range {
-    Range { namespace: namespace(), prefix: String::new(), start: Start::Beginning, limit: None }
+    range("", Start::Beginning, None)
 }
 
 #[tokio::test]
@@ -56,13 +55,11 @@ async fn existing_data_is_served_as_it_is() {
     let popped = store.pop(&patient(), namespace(), key("queue"), End::Left).await.unwrap();
     assert_eq!(popped, Some(Bytes::from_static(b"a")));
 
-    let pages: Vec<_> = store.scan_keys(&Context::default(), everything()).try_collect().await.unwrap();
-    let mut keys: Vec<_> = pages.into_iter().flat_map(|page| page.items).collect();
+    let mut keys: Vec<_> = items(store.scan_keys(&Context::default(), everything())).await.unwrap();
     keys.sort();
     let keys: Vec<_> = keys.iter().map(|key| key.to_string()).collect();
     assert_eq!(keys, ["one", "two"], "no other types, no other prefix, nothing of Prism's own");
-    let pages: Vec<_> = store.scan(&Context::default(), everything()).try_collect().await.unwrap();
-    let values: Vec<_> = pages.into_iter().flat_map(|page| page.items).collect();
+    let values: Vec<_> = items(store.scan(&Context::default(), everything())).await.unwrap();
     assert_eq!(values.len(), 2);
     assert_eq!(store.count(&Context::default(), namespace(), "o".to_owned()).await.unwrap(), 1);
 

@@ -4,20 +4,13 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use prism_plugin::keyvalue::{Range, Start};
+use prism_plugin::keyvalue::Start;
 use prism_plugin::{Context, ErrorReason, KeyValue as _};
 use serde_json::json;
 
 use crate::support::server::{Kind, Server};
-use crate::support::store::{key, namespace, patient, set, store};
-
-fn range(prefix: &str, limit: Option<usize>) -> Range {
-    Range { namespace: namespace(), prefix: prefix.to_owned(), start: Start::Beginning, limit }
-}
-
-fn behind(resume: &Bytes, range: Range) -> Range {
-    Range { start: Start::Resume(resume.clone()), ..range }
-}
+use crate::support::store::{items, key, namespace, patient, range, set, store};
+use crate::support::until;
 
 #[tokio::test]
 async fn a_scan_finds_every_key_while_others_come_and_go() {
@@ -27,7 +20,7 @@ async fn a_scan_finds_every_key_while_others_come_and_go() {
     for number in 0..1000 {
         set(&store, &format!("stays/{number}"), "v").await.unwrap();
     }
-    let mut pages = store.scan(&Context::default(), range("stays/", None));
+    let mut pages = store.scan(&Context::default(), range("stays/", Start::Beginning, None));
     let mut seen = BTreeSet::new();
     let mut turn = 0;
     while let Some(page) = pages.try_next().await.unwrap() {
@@ -52,7 +45,7 @@ async fn a_page_of_large_values_is_small() {
             .await
             .unwrap();
     }
-    let mut pages = store.scan(&Context::default(), range("large/", None));
+    let mut pages = store.scan(&Context::default(), range("large/", Start::Beginning, None));
     let mut seen = BTreeSet::new();
     while let Some(page) = pages.try_next().await.unwrap() {
         assert_eq!(page.items.len(), 1, "two values are larger than a page");
@@ -60,9 +53,9 @@ async fn a_page_of_large_values_is_small() {
         seen.extend(page.items.into_iter().map(|(key, _)| key.into_string()));
     }
     assert_eq!(seen.len(), 20);
-    let limited: Vec<_> =
-        store.scan(&Context::default(), range("large/", Some(3))).try_collect().await.unwrap();
-    assert_eq!(limited.iter().map(|page| page.items.len()).sum::<usize>(), 3);
+    let limited =
+        items(store.scan(&Context::default(), range("large/", Start::Beginning, Some(3)))).await.unwrap();
+    assert_eq!(limited.len(), 3);
 }
 
 #[tokio::test]
@@ -73,14 +66,12 @@ async fn a_scan_resumes_page_by_page_and_ends() {
         set(&store, &format!("key/{number}"), "v").await.unwrap();
     }
     for limit in [1, 7, 100, 1000] {
-        let (mut seen, mut total, mut from) = (BTreeSet::new(), 0, range("key/", Some(limit)));
+        let (mut seen, mut total, mut start) = (BTreeSet::new(), 0, Start::Beginning);
         loop {
-            let pages = store.scan_keys(&Context::default(), from.clone());
+            let pages = store.scan_keys(&Context::default(), range("key/", start.clone(), Some(limit)));
             let pages: Vec<_> = pages.try_collect().await.unwrap();
             let Some(last) = pages.last() else { break };
-            let resume = last.resume.clone().unwrap();
-            from = behind(&resume, from);
-            assert!(resume.len() <= 4096, "{}", resume.len());
+            start = Start::Resume(last.resume.clone().unwrap());
             let keys: Vec<_> = pages.into_iter().flat_map(|page| page.items).collect();
             total += keys.len();
             assert!(keys.len() <= limit && total < 2000, "it ends");
@@ -88,8 +79,9 @@ async fn a_scan_resumes_page_by_page_and_ends() {
         }
         assert_eq!((seen.len(), total), (300, 300), "{limit}: each once, while nothing changes");
     }
-    let wrong = store.scan(&Context::default(), behind(&Bytes::from_static(b"x"), range("", None)));
-    assert_eq!(wrong.try_collect::<Vec<_>>().await.unwrap_err().reason, ErrorReason::ResumeInvalid);
+    let foreign = range("", Start::Resume(Bytes::from_static(b"x")), None);
+    let refused = items(store.scan(&Context::default(), foreign)).await.unwrap_err();
+    assert_eq!(refused.reason, ErrorReason::ResumeInvalid);
 }
 
 #[tokio::test]
@@ -99,18 +91,17 @@ async fn a_scan_resumed_on_a_server_that_was_restarted_begins_again() {
     for number in 0..300 {
         set(&store, &format!("key/{number}"), "v").await.unwrap();
     }
-    let begun = store.scan(&Context::default(), range("key/", Some(20)));
+    let begun = store.scan(&Context::default(), range("key/", Start::Beginning, Some(20)));
     let pages: Vec<_> = begun.try_collect().await.unwrap();
     let mut seen: BTreeSet<_> =
         pages.iter().flat_map(|page| &page.items).map(|(key, _)| key.to_string()).collect();
-    let resume = pages.last().unwrap().resume.clone().unwrap();
+    let resume = Start::Resume(pages.last().unwrap().resume.clone().unwrap());
     server.kill();
     server.restart();
-    let rest = crate::support::until("the server is back", async || {
-        let rest = store.scan(&Context::default(), behind(&resume, range("key/", None)));
-        rest.try_collect::<Vec<_>>().await.ok()
+    let rest = until("the server is back", async || {
+        items(store.scan(&Context::default(), range("key/", resume.clone(), None))).await.ok()
     })
     .await;
-    seen.extend(rest.iter().flat_map(|page| &page.items).map(|(key, _)| key.to_string()));
+    seen.extend(rest.iter().map(|(key, _)| key.to_string()));
     assert_eq!(seen.len(), 300);
 }

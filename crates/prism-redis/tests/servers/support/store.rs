@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use prism_plugin::keyvalue::{Pages, Range, Start};
 use prism_plugin::list::{End, List as _};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Context, Error, KeyValue as _};
@@ -50,4 +52,15 @@ pub(crate) async fn push(store: &RedisStore, name: &str, value: &str) -> Result<
 
 pub(crate) async fn length(store: &RedisStore, name: &str) -> Result<u64, Error> {
     store.length(&patient(), namespace(), key(name)).await
+}
+
+/// All keys with a prefix.
+pub(crate) fn range(prefix: &str, start: Start, limit: Option<usize>) -> Range {
+    Range { namespace: namespace(), prefix: prefix.to_owned(), start, limit }
+}
+
+/// The items of all pages.
+pub(crate) async fn items<T>(pages: Pages<T>) -> Result<Vec<T>, Error> {
+    let pages: Vec<_> = pages.try_collect().await?;
+    Ok(pages.into_iter().flat_map(|page| page.items).collect())
 }
