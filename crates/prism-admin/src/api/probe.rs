@@ -184,7 +184,47 @@ pub(super) fn milliseconds(time: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use futures_util::future::BoxFuture;
+    use prism_plugin::driver::{Found, Instance, Mistake};
+
     use super::*;
+
+    /// Finds what it is told to.
+    #[derive(Debug)]
+    struct Known(Result<Found, String>);
+
+    impl Driver for Known {
+        fn check(&self, _: &Options) -> Result<(), Vec<Mistake>> {
+            Ok(())
+        }
+
+        fn open(&self, _: &Options) -> Result<Arc<dyn Instance>, Vec<Mistake>> {
+            Err(Vec::new())
+        }
+
+        fn probe(&self, _: &Options) -> BoxFuture<'static, Result<Found, String>> {
+            Box::pin(std::future::ready(self.0.clone()))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_driver_finds_is_told_in_its_order() {
+        let facts = vec![("version", "7.2".to_owned()), ("role", "primary".to_owned())];
+        let found = Found { facts, interfaces: vec!["a".to_owned()], ..Found::default() };
+        let told = by_driver(&Known(Ok(found)), &Options::new()).await;
+        let told = serde_json::to_value(told).unwrap();
+        let facts = serde_json::json!([
+            { "label": "version", "value": "7.2" },
+            { "label": "role", "value": "primary" },
+        ]);
+        assert_eq!((&told["health"], &told["facts"]), (&"serving".into(), &facts), "{told}");
+        assert!(told["capabilities"]["ordered"] == false && told["interfaces"][0] == "a", "{told}");
+        let lost = by_driver(&Known(Err("refused".to_owned())), &Options::new()).await;
+        let lost = serde_json::to_value(lost).unwrap();
+        assert!(lost["health"] == "unreachable" && lost["error"] == "refused", "{lost}");
+    }
 
     #[test]
     fn a_latency_has_no_more_digits_than_it_is_right_by() {
