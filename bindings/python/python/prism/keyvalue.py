@@ -115,8 +115,8 @@ class KeyValueAPI:
         """An async iterator of the (key, value) of every key that begins with `prefix`.
 
         Keys arrive in ascending byte order if the backend is ordered. If the connection is lost midway, such a scan
-        resumes after the last key; one of a backend that is not ordered but resumable resumes at the last token, and a key
-        may repeat. Breaking out of the loop resets its stream.
+        resumes after the last key; one of a backend that is not ordered but resumable resumes at the last token, and
+        a key may repeat. Breaking out of the loop resets its stream.
 
         Args:
             prefix: 0 to 4,096 bytes. Empty: all keys.
@@ -227,8 +227,8 @@ class SyncKeyValueAPI:
         """An iterator of the (key, value) of every key that begins with `prefix`.
 
         Keys arrive in ascending byte order if the backend is ordered. If the connection is lost midway, such a scan
-        resumes after the last key; one of a backend that is not ordered but resumable resumes at the last token, and a key
-        may repeat. Dropping the iterator resets its stream.
+        resumes after the last key; one of a backend that is not ordered but resumable resumes at the last token, and
+        a key may repeat. Dropping the iterator resets its stream.
 
         Args:
             prefix: 0 to 4,096 bytes. Empty: all keys.
@@ -259,7 +259,9 @@ class SyncKeyValueAPI:
     ) -> SyncScan[str]:
         """Like `scan`, without the values."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return SyncScan(self._calls.scan(self._client.scan_keys, prefix, namespace, limit, start_after, resume, timeout))
+        return SyncScan(
+            self._calls.scan(self._client.scan_keys, prefix, namespace, limit, start_after, resume, timeout)
+        )
 
 
 class Scan(AsyncIterator[T], Generic[T]):
@@ -293,9 +295,10 @@ class Scan(AsyncIterator[T], Generic[T]):
     def resume_token(self) -> bytes | None:
         """The last token among the entries that this scan has returned, or the one that it began with.
 
-        A later scan with `resume=` continues there: it returns everything that has not been returned up to then. Some hundred
-        entries share a token, so those returned since the last one are returned again; if the backend is not ordered, any
-        other key may repeat, too. A token is valid for as long as the backend has its data, and may be stored.
+        A later scan with `resume=` continues there: it returns everything that has not been returned up to then. Some
+        hundred entries share a token, so those returned since the last one are returned again; if the backend is not
+        ordered, any other key may repeat, too. A token is valid for as long as the backend has its data, and may be
+        stored.
 
         Returns:
             At most 8 KiB. None if the backend is not resumable, or before the first token.
@@ -340,9 +343,10 @@ class SyncScan(Iterator[T], Generic[T]):
     def resume_token(self) -> bytes | None:
         """The last token among the entries that this scan has returned, or the one that it began with.
 
-        A later scan with `resume=` continues there: it returns everything that has not been returned up to then. Some hundred
-        entries share a token, so those returned since the last one are returned again; if the backend is not ordered, any
-        other key may repeat, too. A token is valid for as long as the backend has its data, and may be stored.
+        A later scan with `resume=` continues there: it returns everything that has not been returned up to then. Some
+        hundred entries share a token, so those returned since the last one are returned again; if the backend is not
+        ordered, any other key may repeat, too. A token is valid for as long as the backend has its data, and may be
+        stored.
 
         Returns:
             At most 8 KiB. None if the backend is not resumable, or before the first token.
