@@ -52,6 +52,12 @@ def test_twins_have_the_same_names_keywords_and_defaults(twin: type, sync_twin: 
     assert inspect.signature(twin).parameters == inspect.signature(sync_twin).parameters
 
 
+def test_scans_are_twins() -> None:
+    ours, theirs = methods(prism.keyvalue.Scan), methods(prism.keyvalue.SyncScan)
+    assert ours.keys() - {"aclose"} == theirs.keys() - {"close"} >= {"resume_token"}
+    assert ours["resume_token"] == theirs["resume_token"]
+
+
 @pytest.mark.parametrize(("of", "name"), [(of, name) for of, names in PROMISED.items() for name in names])
 def test_promised_signatures_hold(of: type, name: str) -> None:
     signature = inspect.signature(getattr(of, name))

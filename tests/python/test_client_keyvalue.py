@@ -71,6 +71,59 @@ async def test_scan_options(client: PrismClient, key: str) -> None:
     assert await keyvalue.count(key) == 1000
 
 
+async def test_a_scan_continues_at_its_token(client: PrismClient, sync_client: SyncPrismClient, key: str) -> None:
+    names = [f"{key}{index:04}" for index in range(1000)]
+    await asyncio.gather(*(client.keyvalue.set(name, b"v") for name in names))
+    scan = client.keyvalue.scan_keys(key)
+    returned, last = 0, scan.resume_token()
+    assert last is None
+    tokens = 0
+    async for _ in scan:
+        returned += 1
+        token = scan.resume_token()
+        if token != last:
+            tokens, last = tokens + 1, token
+            assert [name async for name in client.keyvalue.scan_keys(key, resume=token)] == names[returned:]
+            assert list(sync_client.keyvalue.scan_keys(key, resume=token)) == names[returned:]
+    assert tokens > 1
+
+
+async def test_a_closed_scan_tells_the_token_behind_what_it_returned(client: PrismClient, key: str) -> None:
+    names = [f"{key}{index:04}" for index in range(600)]
+    await asyncio.gather(*(client.keyvalue.set(name, b"v") for name in names))
+    scan = client.keyvalue.scan(key)
+    async for name, _ in scan:
+        if name == names[300]:
+            break
+    open_token = scan.resume_token()
+    await scan.aclose()
+    assert scan.resume_token() == open_token
+    rest = [name async for name, _ in client.keyvalue.scan(key, resume=open_token)]
+    assert rest == names[-len(rest) :]
+    assert len(rest) > 299, "nothing that was not returned is left out"
+    assert client.keyvalue.scan(key, resume=open_token).resume_token() == open_token
+
+
+async def test_a_token_of_another_scan_is_refused(client: PrismClient, key: str) -> None:
+    await client.keyvalue.set(key, b"v")
+    scan = client.keyvalue.scan(key)
+    async for _ in scan:
+        pass
+    token = scan.resume_token()
+    assert token is not None
+    for refused in (
+        client.keyvalue.scan(key, resume=b"no token"),
+        client.keyvalue.scan(key + "x", resume=token),
+        client.keyvalue.scan(key, start_after=key, resume=bytearray(token)),
+    ):
+        with pytest.raises(InvalidArgumentError) as raised:
+            async for _ in refused:
+                pass
+        assert (raised.value.reason, raised.value.field) == ("RESUME_INVALID", "resume")
+    with pytest.raises(TypeError, match="resume must be bytes-like"):
+        client.keyvalue.scan(key, resume="text")  # type: ignore[arg-type]
+
+
 async def test_values_may_be_any_bytes_like(client: PrismClient, key: str) -> None:
     for value in (b"bytes", bytearray(b"bytearray"), memoryview(b"xmemoryviewx")[1:-1], memoryview(b"abcd")[::2]):
         await client.keyvalue.set(key, value)

@@ -9,6 +9,7 @@ mod fake;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::Ordering::SeqCst;
 
 use fake::{Fake, Fault};
 use prism_e2e::admin::Gateway;
@@ -118,31 +119,38 @@ fn times_to_live_are_not_copied_and_that_is_said() {
 }
 
 #[test]
-fn an_export_that_broke_off_goes_on_behind_its_last_key() {
+fn an_export_that_broke_off_goes_on_where_it_was() {
     let copy = Copy::start();
     let all = copy.path("all.jsonl");
-    std::fs::write(&all, copy.lines(200)).unwrap();
-    assert_eq!(copy.run(&["import", "from", &all]).text(), "stored 200 keys in from\n");
+    std::fs::write(&all, copy.lines(600)).unwrap();
+    assert_eq!(copy.run(&["import", "from", &all]).text(), "stored 600 keys in from\n");
 
     let part = copy.path("part.jsonl");
-    let relay = relay::cut_after(copy.gateway.proxy.grpc(), 60_000);
+    let relay = relay::cut_after(copy.gateway.proxy.grpc(), 450_000);
     let cut = copy.run_json(&["export", "from", "--output-file", &part, "--address", &relay]);
     let error = cut.error();
     assert_eq!((cut.code, &error["kind"]), (4, &json!("unavailable")), "{cut:?}");
     let written = std::fs::read_to_string(&part).unwrap().lines().count();
-    assert!((1..200).contains(&written), "{written}");
+    assert!((257..600).contains(&written), "{written}");
     let hint = error["hint"].as_str().unwrap();
     assert!(hint.starts_with(&format!("{written} keys were written")) && hint.contains("--resume"), "{hint}");
 
     // As a crash would leave it.
     let file = std::fs::File::options().write(true).open(&part).unwrap();
     file.set_len(file.metadata().unwrap().len() - 5).unwrap();
-    let resumed = copy.run_json(&["export", "from", "--output-file", &part, "--resume"]);
-    assert_eq!(resumed.json(), [json!({"namespace": "from", "keys": 201 - written, "file": part})]);
-    assert_eq!(std::fs::read_to_string(&part).unwrap(), copy.lines(200));
-    let done = copy.run(&["export", "from", "--output-file", &part, "--resume"]);
-    assert_eq!(done.text(), format!("wrote 0 keys of from to {part}\n"));
-    assert_eq!(std::fs::read_to_string(&part).unwrap(), copy.lines(200));
+    let (behind, checkpoint) = (copy.path("behind.jsonl"), copy.path("part.jsonl.resume"));
+    std::fs::copy(&part, &behind).unwrap();
+    assert!(Path::new(&checkpoint).exists());
+    // The store has read 256 keys at a time. Without a checkpoint, the last whole line counts.
+    for (file, keys) in [(&part, 600 - 256), (&behind, 601 - written)] {
+        let resumed = copy.run_json(&["export", "from", "--output-file", file, "--resume"]);
+        assert_eq!(resumed.json(), [json!({"namespace": "from", "keys": keys, "file": file})]);
+        assert_eq!(std::fs::read_to_string(file).unwrap(), copy.lines(600));
+        let done = copy.run(&["export", "from", "--output-file", file, "--resume"]);
+        assert_eq!(done.text(), format!("wrote 0 keys of from to {file}\n"));
+        assert_eq!(std::fs::read_to_string(file).unwrap(), copy.lines(600));
+    }
+    assert!(!Path::new(&checkpoint).exists());
 }
 
 /// A backend with ten keys, which restarts without its data after the first three entries of a scan.
@@ -184,6 +192,112 @@ async fn an_export_from_a_backend_that_restarted_is_not_complete() {
         assert!(hint == "start the scan over" || hint.ends_with("remove it and export again"), "{hint}");
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 3);
+}
+
+/// A backend with ten keys that scans from the last to the first, with a token for every third. Its next scan fails after
+/// four entries, and the client's further attempts, too.
+async fn lost_without_order() -> Fake {
+    let fake = Fake::start().await;
+    let keyvalue = prism_e2e::client(&fake.address()).keyvalue();
+    for key in 0..10 {
+        keyvalue.set(format!("k{key}"), "v").await.unwrap();
+    }
+    fake.state.unordered.store(true, SeqCst);
+    fake.state.page.store(3, SeqCst);
+    let lost = || {
+        prism_proto::Error::unavailable(ErrorReason::BackendLost, Applied::Maybe, "the backend was lost")
+            .into()
+    };
+    // An export counts before it scans.
+    fake.fail([Fault::After(4, lost()), Fault::After(4, lost())]);
+    fake.fail(vec![Fault::Status(lost()); 4]);
+    fake
+}
+
+#[tokio::test]
+async fn an_export_without_order_goes_on_at_its_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("part.jsonl").display().to_string();
+    let lines = |keys: &[u32]| -> String {
+        keys.iter().map(|key| format!("{{\"key\":\"k{key}\",\"value_base64\":\"dg==\"}}\n")).collect()
+    };
+    let all = lines(&[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
+    let export = async |fake: &Fake, words: &[&str]| {
+        let address = fake.address();
+        let words = [&["export", "default", "-o", "json", "--address", &address], words].concat();
+        let words: Vec<_> = words.into_iter().map(str::to_owned).collect();
+        tokio::task::spawn_blocking(|| Ran::prism(words)).await.unwrap()
+    };
+
+    let fake = lost_without_order().await;
+    let cut = export(&fake, &["--output-file", &file]).await;
+    let hint = cut.error()["hint"].as_str().unwrap().to_owned();
+    assert!(cut.code == 4 && hint.starts_with("4 keys were written"), "{cut:?}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), lines(&[9, 8, 7, 6]));
+    let resumed = export(&fake, &["--output-file", &file, "--resume"]).await;
+    assert_eq!(resumed.json(), [json!({"namespace": "default", "keys": 7, "file": file})]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), all, "no line is there twice");
+    assert!(!Path::new(&format!("{file}.resume")).exists());
+
+    let fake = lost_without_order().await;
+    let cut = export(&fake, &[]).await;
+    let error = cut.error();
+    assert_eq!((cut.code, String::from_utf8(cut.out.clone()).unwrap()), (4, lines(&[9, 8, 7, 6])));
+    let hint = "4 keys were written; continue with --resume azc=, which writes the last 1 key again";
+    assert_eq!((&error["resume"], &error["hint"]), (&json!("azc="), &json!(hint)));
+    let resumed = export(&fake, &["--resume", "azc="]).await;
+    assert_eq!(resumed.text(), lines(&[6, 5, 4, 3, 2, 1, 0]));
+}
+
+#[test]
+fn what_to_resume_has_to_be_said() {
+    let copy = Copy::start();
+    copy.set("k", b"v");
+    for (words, why) in [
+        (&["export", "from", "--resume"][..], "--resume needs --output-file"),
+        (&["export", "--resume"], "the namespace to export is missing"),
+        (&["export", "from", "--resume", "?"], "expected the token that an interrupted export printed"),
+        (&["export", "from", "--resume", ""], "expected the token that an interrupted export printed"),
+    ] {
+        let refused = copy.run(words);
+        assert!(refused.code == 2 && refused.err.contains(why), "{words:?}: {refused:?}");
+    }
+    // In any order, as long as there is a file.
+    let file = copy.path("from.jsonl");
+    let exported = copy.run(&["export", "--output-file", &file, "--resume", "from"]);
+    assert_eq!(exported.text(), format!("wrote 1 key of from to {file}\n"));
+    let invalid = copy.run_json(&["export", "from", "--resume", "AAAA"]);
+    assert_eq!((invalid.code, &invalid.error()["reason"]), (1, &json!("RESUME_INVALID")), "{invalid:?}");
+}
+
+/// A checkpoint is as good as its file.
+#[test]
+fn a_checkpoint_of_another_file_is_not_followed() {
+    let copy = Copy::start();
+    std::fs::write(copy.path("all.jsonl"), copy.lines(10)).unwrap();
+    assert_eq!(copy.run(&["import", "from", &copy.path("all.jsonl")]).code, 0);
+    let (file, checkpoint) = (copy.path("part.jsonl"), copy.path("part.jsonl.resume"));
+    for (text, checkpoint_text, why) in [
+        ("something else\n", r#"{"resume":"","file_bytes":0}"#, "its last line is not from an export"),
+        (
+            &*copy.lines(2),
+            r#"{"resume":"AAAA","file_bytes":7}"#,
+            "it is not the file that its checkpoint belongs to",
+        ),
+        (&*copy.lines(2), "{}", "is not the checkpoint of an export"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        std::fs::write(&checkpoint, checkpoint_text).unwrap();
+        let refused = copy.run(&["export", "from", "--output-file", &file, "--resume"]);
+        assert!(refused.code == 1 && refused.err.contains(why), "{refused:?}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), text, "it is left alone");
+    }
+    // As a power failure may leave it.
+    std::fs::write(&checkpoint, r#"{"resume":"AAAA","file_bytes":1000000}"#).unwrap();
+    let resumed = copy.run(&["export", "from", "--output-file", &file, "--resume"]);
+    assert!(resumed.err.contains("shorter than its checkpoint says"), "{resumed:?}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), copy.lines(10));
+    assert!(!Path::new(&checkpoint).exists());
 }
 
 #[test]

@@ -114,6 +114,29 @@ fn of_a_backend_without_order_a_first_page_is_shown_and_no_other() {
 }
 
 #[test]
+fn a_backend_without_order_is_paged_by_its_tokens() {
+    let stack = Stack::start(&[]);
+    let plugin = Process::start("unordered-plugin", ["--listen", "127.0.0.1:0", "--page", "2"]);
+    assert_eq!(stack.admin.json("POST", "/namespaces", &namespace("heap", plugin.grpc())).status, 201);
+    let keys = |query: &str| stack.admin.ask("GET", &format!("/namespaces/heap/keys?{query}"));
+    let (mut pages, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = keys(&format!("delimiter=:&limit=1{cursor}")).json();
+        assert_eq!((&page["ordered"], &page["truncated"]), (&json!(false), &json!(false)));
+        pages.push([page["folders"].clone(), page["keys"].clone()]);
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    // The pages of the backend are z and a:2, m and b:1, a:1.
+    let expected = [[json!(["a:"]), json!(["z"])], [json!(["b:"]), json!(["m"])], [json!(["a:"]), json!([])]];
+    assert_eq!(pages[..3], expected);
+    assert!(pages[3..].iter().all(|page| *page == [json!([]), json!([])]), "{pages:?}");
+    for (wrong, status) in [("m", 400), ("%3F", 400), ("AAAA", 422)] {
+        assert_eq!(keys(&format!("cursor={wrong}")).status, status, "{wrong}");
+    }
+}
+
+#[test]
 fn a_value_goes_in_and_out_byte_for_byte_and_never_as_a_page() {
     let stack = Stack::start(&[]);
     let value: Vec<u8> = b"<script>alert(1)</script>".iter().copied().chain(0..=255).collect();

@@ -40,10 +40,15 @@ pub(crate) fn metadata(object: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<(Strin
 
 /// The bytes of a bytes-like `value`, copied: it may change while the call is in flight.
 pub(crate) fn value(object: &Bound<'_, PyAny>) -> PyResult<Bytes> {
+    bytes(object, "value")
+}
+
+/// The bytes of a bytes-like argument, copied.
+pub(crate) fn bytes(object: &Bound<'_, PyAny>, name: &str) -> PyResult<Bytes> {
     if let Ok(bytes) = object.cast::<PyBytes>() {
         return Ok(Bytes::copy_from_slice(bytes.as_bytes()));
     }
-    let buffer = PyBuffer::<u8>::get(object).map_err(|_| wrong(object, "value", "bytes-like"))?;
+    let buffer = PyBuffer::<u8>::get(object).map_err(|_| wrong(object, name, "bytes-like"))?;
     Ok(Bytes::from(buffer.to_vec(object.py())?))
 }
 

@@ -144,6 +144,7 @@ impl Client {
         self.make(py, completions, about, keyvalue.count(text(prefix, "prefix")?), timeout)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the scan")]
     fn scan<'py>(
         &self,
         py: Python<'py>,
@@ -151,13 +152,16 @@ impl Client {
         namespace: Argument<'_, 'py>,
         limit: Argument<'_, 'py>,
         start_after: Option<Argument<'_, 'py>>,
+        resume: Option<Argument<'_, 'py>>,
         timeout: Option<Argument<'_, 'py>>,
     ) -> PyResult<Scan> {
         let (about, keyvalue) = self.keyvalue(py, namespace, None)?;
         let scan = keyvalue.scan(text(prefix, "prefix")?);
-        Ok(Scan::of_entries(about, self.options(scan, limit, start_after, timeout)?))
+        let scan = self.options(scan, limit, start_after, resume, timeout)?;
+        Ok(Scan::of_entries(about, scan))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the scan")]
     fn scan_keys<'py>(
         &self,
         py: Python<'py>,
@@ -165,11 +169,13 @@ impl Client {
         namespace: Argument<'_, 'py>,
         limit: Argument<'_, 'py>,
         start_after: Option<Argument<'_, 'py>>,
+        resume: Option<Argument<'_, 'py>>,
         timeout: Option<Argument<'_, 'py>>,
     ) -> PyResult<Scan> {
         let (about, keyvalue) = self.keyvalue(py, namespace, None)?;
         let scan = keyvalue.scan_keys(text(prefix, "prefix")?);
-        Ok(Scan::of_keys(about, self.options(scan, limit, start_after, timeout)?))
+        let scan = self.options(scan, limit, start_after, resume, timeout)?;
+        Ok(Scan::of_keys(about, scan))
     }
 
     fn push_left<'py>(
@@ -316,11 +322,15 @@ impl Client {
         scan: prism_client::Scan<E>,
         limit: Argument<'_, '_>,
         start_after: Option<Argument<'_, '_>>,
+        resume: Option<Argument<'_, '_>>,
         timeout: Option<Argument<'_, '_>>,
     ) -> PyResult<prism_client::Scan<E>> {
         let mut scan = scan.limit(arguments::limit(limit)?);
         if let Some(key) = start_after {
             scan = scan.start_after(text(key, "start_after")?);
+        }
+        if let Some(token) = resume {
+            scan = scan.resume(arguments::bytes(token, "resume")?);
         }
         if let Some(timeout) = arguments::timeout(timeout)? {
             scan = scan.timeout(timeout);

@@ -42,6 +42,8 @@ struct Pull {
 #[derive(Default)]
 struct Ready {
     entries: Vec<Item>,
+    /// The scan's resume token behind these entries.
+    token: Option<Bytes>,
     /// Whether the stream is over.
     ended: bool,
     /// The error with which it ended, for whoever reads after the last entry.
@@ -93,6 +95,13 @@ impl Scan {
         }
     }
 
+    /// The resume token behind the entries that were taken last, if any. It belongs to the last of them, or to an earlier
+    /// one: a batch ends where a token arrives. None after `close`.
+    fn resume_token<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let token = self.pull()?.and_then(|pull| pull.token());
+        Ok(token.map(|token| PyBytes::new(py, &token)))
+    }
+
     /// Resets the stream, unless it has ended.
     fn close(&self) {
         let pull = self.pull.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -110,7 +119,8 @@ impl Scan {
     }
 
     fn new(about: About, source: Source) -> Self {
-        let pull = Pull { source: AsyncMutex::new(source), ready: Mutex::default() };
+        let ready = Ready { token: source.token(), ..Ready::default() };
+        let pull = Pull { source: AsyncMutex::new(source), ready: Mutex::new(ready) };
         Self { about, pull: Mutex::new(Some(Local::new(Arc::new(pull)))) }
     }
 
@@ -133,13 +143,15 @@ impl Pull {
             return;
         }
         let mut next = source.next().await;
-        let mut batch = Ready::default();
+        let before = self.ready().token.clone();
+        let mut batch = Ready { token: before.clone(), ..Ready::default() };
         let mut bytes = 0;
         loop {
             match next {
                 Some(Ok((key, value))) => {
                     bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
                     batch.entries.push((key, value));
+                    batch.token = source.token();
                 }
                 Some(Err(error)) => {
                     batch.error = Some(error);
@@ -147,7 +159,8 @@ impl Pull {
                 }
                 None => batch.ended = true,
             }
-            if batch.ended || batch.entries.len() == BATCH_ENTRIES_MAX || bytes >= BATCH_BYTES_MAX {
+            let is_full = batch.entries.len() == BATCH_ENTRIES_MAX || bytes >= BATCH_BYTES_MAX;
+            if batch.ended || is_full || batch.token != before {
                 break;
             }
             match source.next().now_or_never() {
@@ -171,6 +184,10 @@ impl Pull {
         }
     }
 
+    fn token(&self) -> Option<Bytes> {
+        self.ready().token.clone()
+    }
+
     fn ready(&self) -> MutexGuard<'_, Ready> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -188,6 +205,13 @@ impl Source {
             Self::Entries(scan) => scan.next().await?.map(|entry| (entry.key, Some(entry.value))),
             Self::Keys(scan) => scan.next().await?.map(|key| (key, None)),
         })
+    }
+
+    fn token(&self) -> Option<Bytes> {
+        match self {
+            Self::Entries(scan) => scan.resume_token().cloned(),
+            Self::Keys(scan) => scan.resume_token().cloned(),
+        }
     }
 }
 

@@ -1,21 +1,30 @@
 //! `prism export`: the keys and values of a namespace as JSON lines.
 
+mod checkpoint;
+mod file;
+mod target;
+mod written;
+
 use std::fs::File;
-use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, Seek as _, Write};
+use std::path::PathBuf;
 use std::pin::pin;
 
+use bytes::Bytes;
 use clap::Args;
 use prism_client::{Entry, ErrorReason};
 use serde::Serialize;
 
 use crate::connect::GatewayArgs;
-use crate::dump::{Bar, Line, keys_were};
+use crate::dump::{Bar, Line};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::{self, Interrupt};
 use crate::output::{Answer, Format, Output, OutputArgs, counted, write_json};
 use crate::runtime;
+use checkpoint::Checkpoints;
+use target::{Start, Target, name};
+use written::{Written, decode, reason};
 
 const AFTER_HELP: &str = "\
 An export contains no lists and no times to live, because no call of the gateway returns them.
@@ -30,15 +39,17 @@ Examples:
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Export {
     /// The namespace.
-    namespace: String,
+    #[arg(required_unless_present = "resume")]
+    namespace: Option<String>,
 
     /// Write to this file, which must not exist, instead of standard output.
     #[arg(long, value_name = "FILE")]
     output_file: Option<PathBuf>,
 
-    /// Continue after the last key in the file. If the backend does not scan in order, the export starts over.
-    #[arg(long, requires = "output_file")]
-    resume: bool,
+    /// Continue an export: the one in --output-file, or, with the token that an interrupted export printed, from there, to
+    /// standard output or a new file. A backend that can neither continue a scan nor scan in order starts over.
+    #[arg(long, value_name = "TOKEN", num_args = 0..=1)]
+    resume: Option<Option<String>>,
 
     #[command(flatten)]
     gateway: GatewayArgs,
@@ -53,88 +64,143 @@ struct Exported {
     file: String,
 }
 
+/// A checked command.
+struct Job {
+    namespace: String,
+    gateway: GatewayArgs,
+}
+
 impl Export {
     pub(crate) fn format(&self) -> Format {
         self.output.output
     }
 
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        let Some(path) = &self.output_file else {
-            let mut out = BufWriter::new(io::stdout().lock());
-            runtime::block_on(self.copy(&mut out, None, None, |_| {}))?;
-            return Ok(Exit::Success);
+        let format = self.format();
+        // `--resume NAMESPACE`: the option came without a token.
+        let (namespace, resume) = match (self.namespace, self.resume) {
+            (Some(namespace), resume) => (namespace, resume),
+            (None, Some(Some(namespace))) => (namespace, Some(None)),
+            (None, _) => return Err(Failure::Usage("the namespace to export is missing".to_owned())),
         };
-        let name = path.display().to_string();
+        let job = Job { namespace, gateway: self.gateway };
+        let start = match &resume {
+            Some(Some(token)) => Start::At(decode(token)?),
+            Some(None) | None => Start::Beginning,
+        };
+        match self.output_file {
+            Some(path) if matches!(resume, Some(None)) => job.to_file(Target::reopened(path)?, format),
+            Some(path) => job.to_file(Target::created(path, start)?, format),
+            None if matches!(resume, Some(None)) => Err(Failure::Usage(
+                "--resume needs --output-file FILE, the export to continue, or the token that an interrupted export printed"
+                    .to_owned(),
+            )),
+            None => job.to_standard_output(&start),
+        }
+    }
+}
+
+impl Job {
+    fn to_standard_output(&self, start: &Start) -> Result<Exit, Failure> {
+        let mut out = BufWriter::new(io::stdout().lock());
+        let mut written = Written::default();
+        let copied = runtime::block_on(self.copy(&mut out, start, &mut written, None, None));
+        copied.map(|()| Exit::Success).map_err(|failure| written.told_with(failure))
+    }
+
+    fn to_file(&self, target: Target, format: Format) -> Result<Exit, Failure> {
+        let Target { path, file, file_bytes, start, mut checkpoints, is_new } = target;
+        let name = name(&path);
         let failed = |error: io::Error| Failure::file(&name, &error);
-        let (file, last) = if self.resume { reopen(path).map_err(failed)? } else { (create(path)?, None) };
         let mut out = BufWriter::new(file);
-        let mut keys = 0;
-        let mut copied = self.copy_to_file(&mut out, last.clone(), &mut keys);
-        if last.is_some() && is_unordered(&copied) {
+        let mut written = Written::at(file_bytes);
+        let mut copied = self.copy_to_file(&mut out, &start, &mut written, &mut checkpoints);
+        if matches!(start, Start::Behind(_)) && reason_of(&copied) == Some(ErrorReason::CursorUnsupported) {
             eprintln!("prism: this backend does not scan in order: exporting from the start");
             let mut file = out.into_inner().map_err(|error| failed(error.into_error()))?;
             file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
             out = BufWriter::new(file);
-            keys = 0;
-            copied = self.copy_to_file(&mut out, None, &mut keys);
+            written = Written::default();
+            copied = self.copy_to_file(&mut out, &Start::Beginning, &mut written, &mut checkpoints);
         }
         out.flush().map_err(failed)?;
         out.get_ref().sync_all().map_err(failed)?;
-        if let Err(failure) = copied {
-            if keys == 0 && !self.resume {
+        match copied {
+            Ok(()) => checkpoints.remove().map_err(failed)?,
+            Err(failure) if written.keys == 0 && is_new => {
                 // Otherwise the same command would fail because of an empty file.
-                std::fs::remove_file(path).map_err(failed)?;
+                checkpoints.remove().and_then(|()| std::fs::remove_file(&path)).map_err(failed)?;
                 return Err(failure);
             }
-            let written = keys_were(keys);
-            let hint = if reason(&failure) == Some(ErrorReason::ScanInterrupted) {
-                // Resuming after the last key would hide that keys before it may be missing.
-                format!("{written} written to {name}: remove it and export again")
-            } else {
-                let behind = if keys == 1 { "it" } else { "them" };
-                format!(
-                    "{written} written to {name}; run the same command with --resume to continue after {behind}"
-                )
-            };
-            return Err(Failure::Partial { failure: Box::new(failure), hint, start_after: None });
+            Err(failure) => {
+                written.save(&mut checkpoints).map_err(failed)?;
+                return Err(written.told_with_file(failure, &name));
+            }
         }
-        Output::new(self.format()).print(&Exported { namespace: self.namespace, keys, file: name })?;
+        let exported = Exported { namespace: self.namespace.clone(), keys: written.keys, file: name };
+        Output::new(format).print(&exported)?;
         Ok(Exit::Success)
     }
 
     fn copy_to_file(
         &self,
         out: &mut BufWriter<File>,
-        start_after: Option<String>,
-        keys: &mut u64,
+        start: &Start,
+        written: &mut Written,
+        checkpoints: &mut Checkpoints,
     ) -> Result<(), Failure> {
         runtime::block_on(async {
             let mut interrupt = Interrupt::take()?;
-            self.copy(out, start_after, Some(&mut interrupt), |_| *keys += 1).await
+            self.begin(start, written, checkpoints).await?;
+            self.copy(out, start, written, Some(checkpoints), Some(&mut interrupt)).await
         })
     }
 
-    /// Writes everything after a key, until the end or an interrupt, and reports each key.
+    /// Writes the first checkpoint if the backend is resumable, so that the export is not continued behind its last key,
+    /// where nobody would notice that the backend has lost its data.
+    async fn begin(
+        &self,
+        start: &Start,
+        written: &Written,
+        checkpoints: &mut Checkpoints,
+    ) -> Result<(), Failure> {
+        let resume = match start {
+            Start::Beginning => Bytes::new(),
+            Start::At(token) => token.clone(),
+            Start::Behind(_) => return Ok(()),
+        };
+        // A backend that declares nothing is not resumable; one that cannot be reached fails the scan, too.
+        let capabilities = self.gateway.namespace(&self.namespace)?.capabilities().await;
+        if capabilities.is_ok_and(|capabilities| capabilities.resumable) {
+            checkpoints.write(&written.first_checkpoint(resume))?;
+        }
+        Ok(())
+    }
+
+    /// Writes everything from `start` on, until the end or an interrupt.
     async fn copy(
         &self,
         out: &mut impl Write,
-        start_after: Option<String>,
+        start: &Start,
+        written: &mut Written,
+        mut checkpoints: Option<&mut Checkpoints>,
         interrupt: Option<&mut Interrupt>,
-        mut tell: impl FnMut(&str),
     ) -> Result<(), Failure> {
         let keyvalue = self.gateway.namespace(&self.namespace)?.keyvalue();
         // The count includes keys that are in the file already: the bar then ends early.
         let bar = Bar::new("exporting", keyvalue.count("").await.unwrap_or(0));
-        let mut scan = keyvalue.scan("");
-        if let Some(key) = start_after {
-            scan = scan.start_after(key);
-        }
+        let mut scan = match start {
+            Start::Beginning => keyvalue.scan(""),
+            Start::Behind(key) => keyvalue.scan("").start_after(key.as_str()),
+            Start::At(token) => keyvalue.scan("").resume(token.clone()),
+        };
         let mut interrupted = pin!(async {
             match interrupt {
                 Some(interrupt) => interrupt.next().await,
                 None => std::future::pending().await,
             }
         });
+        let mut line = Vec::new();
         loop {
             let entry = tokio::select! {
                 entry = scan.next() => entry.transpose().map_err(Failure::from),
@@ -147,127 +213,28 @@ impl Export {
                     return ended.map(drop);
                 }
             };
-            let line = Line { key, value_base64: value };
-            write_json(out, &line)?;
-            tell(&line.key);
+            line.clear();
+            write_json(&mut line, &Line { key, value_base64: value })?;
+            out.write_all(&line)?;
+            let is_at_token = written.add(line.len(), scan.resume_token());
+            if let Some(checkpoints) = &mut checkpoints
+                && is_at_token
+                && checkpoints.is_due()
+            {
+                out.flush()?;
+                written.save(checkpoints)?;
+            }
             bar.step(1);
         }
     }
 }
 
-fn is_unordered(copied: &Result<(), Failure>) -> bool {
-    copied.as_ref().is_err_and(|failure| reason(failure) == Some(ErrorReason::CursorUnsupported))
-}
-
-fn reason(failure: &Failure) -> Option<ErrorReason> {
-    if let Failure::Call(error) = failure { error.reason() } else { None }
-}
-
-fn create(path: &Path) -> Result<File, Failure> {
-    let created = File::options().write(true).read(true).create_new(true).open(path);
-    created.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Failure::File(format!(
-            "{}: the file already exists; continue it with --resume, or choose another name",
-            path.display()
-        )),
-        _ => Failure::file(&path.display().to_string(), &error),
-    })
-}
-
-/// Opens a file to continue it, removing a truncated last line. Returns its last key.
-fn reopen(path: &Path) -> io::Result<(File, Option<String>)> {
-    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-    let mut end = file.metadata()?.len();
-    loop {
-        let (start, line) = last_line(&mut file, end)?;
-        match serde_json::from_slice::<Line>(&line) {
-            Ok(line) if start + line_bytes(&line)? == end => {
-                file.set_len(end)?;
-                file.seek(SeekFrom::End(0))?;
-                return Ok((file, Some(line.key)));
-            }
-            _ if start == 0 && line.len() as u64 == end && end > 0 && line.ends_with(b"\n") => {
-                return Err(io::Error::other("its last line is not from an export"));
-            }
-            _ if start == 0 => {
-                file.set_len(0)?;
-                file.rewind()?;
-                return Ok((file, None));
-            }
-            // Only the last line can be truncated.
-            _ if line.ends_with(b"\n") => {
-                return Err(io::Error::other("its last line is not from an export"));
-            }
-            _ => end = start,
-        }
-    }
-}
-
-/// The length of a line in the file, its newline included.
-fn line_bytes(line: &Line) -> io::Result<u64> {
-    Ok(serde_json::to_vec(line)?.len() as u64 + 1)
-}
-
-/// The line that ends at `end`, and its start.
-fn last_line(file: &mut File, end: u64) -> io::Result<(u64, Vec<u8>)> {
-    /// Longer than most lines.
-    const STEP: u64 = 64 << 10;
-    let mut start = end;
-    let mut bytes = Vec::new();
-    while start > 0 {
-        let step = STEP.min(start);
-        start -= step;
-        let mut piece = vec![0; usize::try_from(step).unwrap_or(usize::MAX)];
-        file.seek(SeekFrom::Start(start))?;
-        file.read_exact(&mut piece)?;
-        piece.extend(bytes);
-        bytes = piece;
-        let before_last = bytes.len().saturating_sub(1);
-        if let Some(newline) = bytes[..before_last].iter().rposition(|byte| *byte == b'\n') {
-            bytes.drain(..=newline);
-            return Ok((start + newline as u64 + 1, bytes));
-        }
-    }
-    Ok((0, bytes))
+fn reason_of(copied: &Result<(), Failure>) -> Option<ErrorReason> {
+    copied.as_ref().err().and_then(reason)
 }
 
 impl Answer for Exported {
     fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
         writeln!(out, "wrote {} of {} to {}", counted(self.keys, "key"), self.namespace, self.file)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reopened(text: &[u8]) -> Result<(Option<String>, Vec<u8>), String> {
-        let folder =
-            std::env::temp_dir().join(format!("prism-export-{}-{:x}", std::process::id(), fastrand::u64(..)));
-        std::fs::write(&folder, text).unwrap();
-        let opened = reopen(&folder).map(|(_, last)| (last, std::fs::read(&folder).unwrap()));
-        std::fs::remove_file(&folder).unwrap();
-        opened.map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn a_line_that_was_cut_short_is_taken_away() {
-        let (a, b) = (r#"{"key":"a","value_base64":"AA=="}"#, r#"{"key":"b","value_base64":""}"#);
-        let whole = format!("{a}\n{b}\n");
-        assert_eq!(reopened(whole.as_bytes()).unwrap(), (Some("b".to_owned()), whole.clone().into_bytes()));
-        for cut in 1..=b.len() {
-            let text = &whole.as_bytes()[..a.len() + 1 + cut];
-            assert_eq!(
-                reopened(text).unwrap(),
-                (Some("a".to_owned()), format!("{a}\n").into_bytes()),
-                "{cut}"
-            );
-        }
-        assert_eq!(reopened(b"").unwrap(), (None, Vec::new()));
-        assert_eq!(reopened(&a.as_bytes()[..9]).unwrap(), (None, Vec::new()));
-        assert!(reopened(b"something else\n").is_err());
-        assert!(reopened(format!("{a}\nsomething else\n").as_bytes()).is_err());
-        let large = format!("{a}\n{{\"key\":\"b\",\"value_base64\":\"{}\"}}\n", "AAAA".repeat(100_000));
-        assert_eq!(reopened(large.as_bytes()).unwrap().0.as_deref(), Some("b"));
     }
 }

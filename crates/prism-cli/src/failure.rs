@@ -27,7 +27,7 @@ pub(crate) enum Failure {
     /// An admin refused, or was not reached.
     Admin { exit: Exit, code: Code, message: String, field: Option<String>, retryable: bool },
     /// A copy was interrupted: why, and how to continue.
-    Partial { failure: Box<Failure>, hint: String, start_after: Option<String> },
+    Partial { failure: Box<Failure>, hint: String, start_after: Option<String>, resume: Option<String> },
     /// A file cannot be read or written.
     File(String),
     /// The result could not be printed.
@@ -72,6 +72,8 @@ struct Told<'a> {
     hint: Option<&'a str>,
     /// The key after which an interrupted import can continue.
     start_after: Option<&'a str>,
+    /// The token with which an interrupted export to standard output can continue.
+    resume: Option<&'a str>,
 }
 
 impl Failure {
@@ -143,6 +145,7 @@ impl Failure {
             size: None,
             hint: None,
             start_after: None,
+            resume: None,
         };
         match self {
             Self::Call(error) => of_call(error),
@@ -170,9 +173,12 @@ impl Failure {
                 field: field.as_deref(),
                 ..told
             },
-            Self::Partial { failure, hint, start_after } => {
-                Told { hint: Some(hint), start_after: start_after.as_deref(), ..failure.told() }
-            }
+            Self::Partial { failure, hint, start_after, resume } => Told {
+                hint: Some(hint),
+                start_after: start_after.as_deref(),
+                resume: resume.as_deref(),
+                ..failure.told()
+            },
             Self::Server(_) | Self::File(_) | Self::Output(_) => told,
         }
     }
@@ -205,6 +211,7 @@ fn of_call(error: &Error) -> Told<'_> {
         size: error.size(),
         hint: hint(error),
         start_after: None,
+        resume: None,
     }
 }
 
@@ -218,7 +225,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         (_, Some(ErrorReason::CursorUnsupported)) => {
             Some("this backend does not scan in order: scan without --start-after")
         }
-        (_, Some(ErrorReason::ScanInterrupted)) => Some("start the scan over"),
+        (_, Some(ErrorReason::ScanInterrupted | ErrorReason::ResumeInvalid)) => Some("start the scan over"),
         (ErrorKind::Unavailable, None) if error.is_retryable() => Some(
             "is the gateway running? start one with `prism dev`, or set another address with --address or PRISM_ADDRESS",
         ),
@@ -278,7 +285,7 @@ mod tests {
         assert_eq!(told["reason"], serde_json::Value::Null);
         assert_eq!(told["operation"], "client");
         assert_eq!(told["retryable"], false);
-        for field in ["message", "field", "limit", "size", "hint", "start_after"] {
+        for field in ["message", "field", "limit", "size", "hint", "start_after", "resume"] {
             assert!(told.contains_key(field), "{field} is missing");
         }
     }

@@ -149,7 +149,7 @@ impl Stored {
         let Some(last) = self.last else { return failure };
         let stored = keys_were(self.keys);
         let hint = format!("{stored} stored; continue with --start-after {}", shell::quoted(&last));
-        Failure::Partial { failure: Box::new(failure), hint, start_after: Some(last) }
+        Failure::Partial { failure: Box::new(failure), hint, start_after: Some(last), resume: None }
     }
 }
 

@@ -30,6 +30,7 @@ class Scan(Generic[_T]):
     @overload
     def fetch(self, completions: Completions) -> _Ticket[None]: ...
     def take(self) -> list[_T] | None: ...
+    def resume_token(self) -> bytes | None: ...
     def close(self) -> None: ...
 
 @final
@@ -44,10 +45,22 @@ class Client:
     def close(self) -> None: ...
     def with_metadata(self, metadata: Mapping[str, str]) -> Client: ...
     def scan(
-        self, prefix: str, namespace: str, limit: int, start_after: str | None, timeout: float | None
+        self,
+        prefix: str,
+        namespace: str,
+        limit: int,
+        start_after: str | None,
+        resume: _BytesLike | None,
+        timeout: float | None,
     ) -> Scan[tuple[str, bytes]]: ...
     def scan_keys(
-        self, prefix: str, namespace: str, limit: int, start_after: str | None, timeout: float | None
+        self,
+        prefix: str,
+        namespace: str,
+        limit: int,
+        start_after: str | None,
+        resume: _BytesLike | None,
+        timeout: float | None,
     ) -> Scan[str]: ...
     @overload
     def set(

@@ -113,6 +113,9 @@ class _Scan:
             _end(self.span, "OK")
         return batch
 
+    def resume_token(self) -> bytes | None:
+        return self.native.resume_token()
+
     def close(self) -> None:
         self.native.close()
         _end(self.span, "CANCELLED")

@@ -7,6 +7,7 @@ A key is 1 to 4,096 bytes of UTF-8, a value 0 to 4 MiB - 16 KiB; the server chec
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from operator import length_hint
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from prism._completions import CALLS, call
@@ -108,22 +109,31 @@ class KeyValueAPI:
         limit: int = 0,
         *,
         start_after: str | None = None,
+        resume: bytes | bytearray | memoryview | None = None,
         timeout: float | None = None,
     ) -> Scan[tuple[str, bytes]]:
         """An async iterator of the (key, value) of every key that begins with `prefix`.
 
         Keys arrive in ascending byte order if the backend is ordered. If the connection is lost midway, such a scan
-        resumes after the last key. Breaking out of the loop resets its stream.
+        resumes after the last key; one of a backend that is not ordered but resumable resumes at the last token, and
+        a key may repeat. Breaking out of the loop resets its stream.
 
         Args:
             prefix: 0 to 4,096 bytes. Empty: all keys.
             namespace: The namespace.
             limit: The maximum number of keys to return. 0: all.
             start_after: Only keys greater than this one. Needs an ordered backend.
+            resume: The `resume_token()` of an earlier scan, to continue there: a scan of the same kind, namespace and
+                prefix. Not together with `start_after`.
             timeout: Seconds for the whole scan. None: no limit, but an error if nothing arrives for 60 s.
+
+        Raises:
+            InvalidArgumentError: `resume` is not a token of this scan (`RESUME_INVALID`).
+            AbortedError: The backend has lost its data since the scan began, or since the token was issued
+                (`SCAN_INTERRUPTED`).
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return Scan(self._calls.scan(self._client.scan, prefix, namespace, limit, start_after, timeout))
+        return Scan(self._calls.scan(self._client.scan, prefix, namespace, limit, start_after, resume, timeout))
 
     def scan_keys(
         self,
@@ -132,11 +142,12 @@ class KeyValueAPI:
         limit: int = 0,
         *,
         start_after: str | None = None,
+        resume: bytes | bytearray | memoryview | None = None,
         timeout: float | None = None,
     ) -> Scan[str]:
         """Like `scan`, without the values."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return Scan(self._calls.scan(self._client.scan_keys, prefix, namespace, limit, start_after, timeout))
+        return Scan(self._calls.scan(self._client.scan_keys, prefix, namespace, limit, start_after, resume, timeout))
 
 
 class SyncKeyValueAPI:
@@ -210,22 +221,31 @@ class SyncKeyValueAPI:
         limit: int = 0,
         *,
         start_after: str | None = None,
+        resume: bytes | bytearray | memoryview | None = None,
         timeout: float | None = None,
     ) -> SyncScan[tuple[str, bytes]]:
         """An iterator of the (key, value) of every key that begins with `prefix`.
 
         Keys arrive in ascending byte order if the backend is ordered. If the connection is lost midway, such a scan
-        resumes after the last key. Dropping the iterator resets its stream.
+        resumes after the last key; one of a backend that is not ordered but resumable resumes at the last token, and
+        a key may repeat. Dropping the iterator resets its stream.
 
         Args:
             prefix: 0 to 4,096 bytes. Empty: all keys.
             namespace: The namespace.
             limit: The maximum number of keys to return. 0: all.
             start_after: Only keys greater than this one. Needs an ordered backend.
+            resume: The `resume_token()` of an earlier scan, to continue there: a scan of the same kind, namespace and
+                prefix. Not together with `start_after`.
             timeout: Seconds for the whole scan. None: no limit, but an error if nothing arrives for 60 s.
+
+        Raises:
+            InvalidArgumentError: `resume` is not a token of this scan (`RESUME_INVALID`).
+            AbortedError: The backend has lost its data since the scan began, or since the token was issued
+                (`SCAN_INTERRUPTED`).
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return SyncScan(self._calls.scan(self._client.scan, prefix, namespace, limit, start_after, timeout))
+        return SyncScan(self._calls.scan(self._client.scan, prefix, namespace, limit, start_after, resume, timeout))
 
     def scan_keys(
         self,
@@ -234,21 +254,26 @@ class SyncKeyValueAPI:
         limit: int = 0,
         *,
         start_after: str | None = None,
+        resume: bytes | bytearray | memoryview | None = None,
         timeout: float | None = None,
     ) -> SyncScan[str]:
         """Like `scan`, without the values."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return SyncScan(self._calls.scan(self._client.scan_keys, prefix, namespace, limit, start_after, timeout))
+        return SyncScan(
+            self._calls.scan(self._client.scan_keys, prefix, namespace, limit, start_after, resume, timeout)
+        )
 
 
 class Scan(AsyncIterator[T], Generic[T]):
     """The entries of a scan. Dropping it, as `break` does, resets its stream."""
 
-    __slots__ = ("_batch", "_scan")
+    __slots__ = ("_ahead", "_batch", "_behind", "_scan")
 
     def __init__(self, scan: _native.Scan[T]) -> None:
         self._scan = scan
         self._batch: Iterator[T] = iter(())
+        # The tokens behind the batch and in front of it.
+        self._ahead = self._behind = scan.resume_token()
 
     def __aiter__(self) -> Scan[T]:
         return self
@@ -262,12 +287,27 @@ class Scan(AsyncIterator[T], Generic[T]):
             if batch is None:
                 continue  # another task took it
             self._batch = iter(batch)
+            self._behind, self._ahead = self._ahead, self._scan.resume_token()
             for item in self._batch:
                 return item
             raise StopAsyncIteration
 
+    def resume_token(self) -> bytes | None:
+        """The last token among the entries that this scan has returned, or the one that it began with.
+
+        A later scan with `resume=` continues there: it returns everything that has not been returned up to then. Some
+        hundred entries share a token, so those returned since the last one are returned again; if the backend is not
+        ordered, any other key may repeat, too. A token is valid for as long as the backend has its data, and may be
+        stored.
+
+        Returns:
+            At most 8 KiB. None if the backend is not resumable, or before the first token.
+        """
+        return self._behind if length_hint(self._batch) else self._ahead
+
     async def aclose(self) -> None:
         """Ends the scan and resets its stream."""
+        self._ahead = self.resume_token()
         self._batch = iter(())
         self._scan.close()
 
@@ -275,11 +315,13 @@ class Scan(AsyncIterator[T], Generic[T]):
 class SyncScan(Iterator[T], Generic[T]):
     """The entries of a scan. Dropping it resets its stream."""
 
-    __slots__ = ("_batch", "_scan")
+    __slots__ = ("_ahead", "_batch", "_behind", "_scan")
 
     def __init__(self, scan: _native.Scan[T]) -> None:
         self._scan = scan
         self._batch: Iterator[T] = iter(())
+        # The tokens behind the batch and in front of it.
+        self._ahead = self._behind = scan.resume_token()
 
     def __iter__(self) -> SyncScan[T]:
         return self
@@ -293,11 +335,26 @@ class SyncScan(Iterator[T], Generic[T]):
             if batch is None:
                 continue  # another thread took it
             self._batch = iter(batch)
+            self._behind, self._ahead = self._ahead, self._scan.resume_token()
             for item in self._batch:
                 return item
             raise StopIteration
 
+    def resume_token(self) -> bytes | None:
+        """The last token among the entries that this scan has returned, or the one that it began with.
+
+        A later scan with `resume=` continues there: it returns everything that has not been returned up to then. Some
+        hundred entries share a token, so those returned since the last one are returned again; if the backend is not
+        ordered, any other key may repeat, too. A token is valid for as long as the backend has its data, and may be
+        stored.
+
+        Returns:
+            At most 8 KiB. None if the backend is not resumable, or before the first token.
+        """
+        return self._behind if length_hint(self._batch) else self._ahead
+
     def close(self) -> None:
         """Ends the scan and resets its stream."""
+        self._ahead = self.resume_token()
         self._batch = iter(())
         self._scan.close()

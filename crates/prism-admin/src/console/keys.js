@@ -45,9 +45,15 @@ export function keys({ query, signal, may }, name) {
       : h("a", { href: address({ prefix, key }), class: "key", title: key, "aria-current": key === open ? "true" : null, onclick: (event) => choose(event, key) }, label);
     return h("li", {}, link);
   };
+  // Without order, later pages may repeat what earlier ones have shown.
+  const seen = new Set();
+  const isUnseen = (kind) => (key) => {
+    const before = seen.size;
+    return seen.add(`${kind} ${key}`).size > before;
+  };
   const load = async (cursor) => {
     const page = await get(namespacePath(name, "/keys"), { query: { prefix, delimiter: ":", cursor, limit: PAGE }, signal });
-    found.append(...page.folders.map((folder) => item(folder, true)), ...page.keys.map((key) => item(key, false)));
+    found.append(...page.folders.filter(isUnseen("folder")).map((folder) => item(folder, true)), ...page.keys.filter(isUnseen("key")).map((key) => item(key, false)));
     const more = h("button", { type: "button", onclick: () => busy(more, async () => {
       try {
         await load(page.next_cursor);
@@ -57,8 +63,8 @@ export function keys({ query, signal, may }, name) {
     }) }, "Load more");
     fill(below,
       page.next_cursor ? more : null,
-      page.truncated ? h("p", { class: "hint" }, "This backend is not ordered, so only the first page can be shown. There are more keys: narrow them down with a longer prefix.")
-        : page.ordered ? null : h("p", { class: "hint" }, "This backend is not ordered, so only the first page can be shown."));
+      page.truncated ? h("p", { class: "hint" }, "This backend can neither scan in order nor continue a scan, so only the first page can be shown. There are more keys: narrow them down with a longer prefix.")
+        : page.ordered ? null : h("p", { class: "hint" }, "This backend is not ordered: each page is sorted by itself."));
     return page;
   };
   const list = h("div");

@@ -1,14 +1,18 @@
 //! `/namespaces/{name}/keys` and `/count`: browsing keys by prefix, in folders if a delimiter is given, page by page.
 //!
-//! A page costs what it shows: a folder is skipped by a scan that starts after the greatest key it could contain.
-//! Backends that are not ordered have no cursors, so only a first page of theirs can be shown.
+//! A page of an ordered backend costs what it shows: a folder is skipped by a scan that starts after the greatest key it
+//! could contain. A backend that is not ordered but resumable is read page by page with its resume tokens as cursors, and
+//! of one that is neither only a first page can be shown.
 
 use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
-use prism_client::{ErrorKind, ErrorReason, KeyValue};
-use prism_proto::limits::KEY_BYTES_MAX;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+use bytes::Bytes;
+use prism_client::{Capabilities, ErrorKind, ErrorReason, KeyValue};
+use prism_proto::limits::{KEY_BYTES_MAX, RESUME_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -21,8 +25,15 @@ use crate::state::Admin;
 /// Keys per scan. More would be read in vain if all are in one folder; fewer would mean too many scans.
 const SCAN_KEYS: i32 = 256;
 
-/// Keys read for the only page of a backend that is not ordered.
+/// Keys read for the only page of a backend that is neither ordered nor resumable, and after which a page of a resumable
+/// one ends, though all of them may be in few folders.
 const UNORDERED_KEYS: i32 = 1000;
+
+/// Keys after which a page of a resumable backend ends even if there is no token to continue with.
+const RESUMABLE_KEYS_MAX: i32 = 16 * UNORDERED_KEYS;
+
+/// The longest cursor, in base64.
+const CURSOR_BYTES_MAX: usize = RESUME_BYTES_MAX.div_ceil(3) * 4;
 
 /// The query of a page of keys.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -35,9 +46,10 @@ pub struct BrowseParams {
     #[param(max_length = 64)]
     delimiter: Option<String>,
     /// `next_cursor` of the previous page.
-    #[param(min_length = 1, max_length = 4096)]
+    #[param(min_length = 1, max_length = 10924)]
     cursor: Option<String>,
-    /// Maximum number of keys and folders to return.
+    /// Maximum number of keys and folders to return. If the backend is not ordered, a page may exceed it, because it ends
+    /// where the backend can continue.
     #[serde(default = "crate::api::request::limit_default")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: usize,
@@ -53,9 +65,10 @@ pub struct Keys {
     /// `cursor` of the next page; missing on the last page, or if there are no cursors.
     #[schema(required = true)]
     next_cursor: Option<String>,
-    /// Whether the backend is ordered, and therefore has cursors.
+    /// Whether the backend is ordered. If it is not, a page is in order only in itself, and a later one may repeat keys and
+    /// folders.
     ordered: bool,
-    /// Whether there are more keys, which cannot be shown.
+    /// Whether there are more keys, which cannot be shown: the backend is neither ordered nor resumable.
     truncated: bool,
 }
 
@@ -88,32 +101,53 @@ pub async fn list(
     if params.delimiter.as_ref().is_some_and(|delimiter| !(1..=64).contains(&delimiter.len())) {
         return Err(Problem::new(Kind::Malformed, "delimiter: expected 1 to 64 bytes"));
     }
-    if params.cursor.as_ref().is_some_and(|cursor| !(1..=KEY_BYTES_MAX).contains(&cursor.len())) {
-        let detail = format!("cursor: expected the next_cursor of a page, 1 to {KEY_BYTES_MAX} bytes");
-        return Err(Problem::new(Kind::Malformed, detail));
-    }
     let namespace = admin.gateway.namespace(&name);
-    let ordered = match namespace.capabilities().await {
-        Ok(capabilities) => capabilities.ordered,
+    let promised = match namespace.capabilities().await {
+        Ok(promised) => promised,
         Err(error)
             if error.kind() == ErrorKind::Unimplemented
                 || error.reason() == Some(ErrorReason::InterfaceNotServed) =>
         {
-            false
+            Capabilities::default()
         }
         Err(error) => return Err(problem(&error)),
     };
     let folders = Folders { prefix: params.prefix, delimiter: params.delimiter };
     let keyvalue = namespace.keyvalue();
-    let page = match (ordered, params.cursor) {
-        (true, cursor) => page(&keyvalue, &folders, cursor, params.limit).await,
-        (false, None) => only_page(&keyvalue, &folders, params.limit).await,
-        (false, Some(_)) => {
-            let detail = "the backend is not ordered, so there is only a first page";
-            return Err(Problem::new(Kind::Unsupported, detail));
-        }
+    let page = if promised.ordered {
+        page(&keyvalue, &folders, params.cursor.map(key_of).transpose()?, params.limit).await
+    } else if promised.resumable {
+        let token = params.cursor.map(|cursor| token_of(&cursor)).transpose()?;
+        page_at_token(&keyvalue, &folders, token, params.limit).await
+    } else if params.cursor.is_none() {
+        only_page(&keyvalue, &folders, params.limit).await
+    } else {
+        let detail = "the backend is neither ordered nor resumable, so there is only a first page";
+        return Err(Problem::new(Kind::Unsupported, detail));
     };
     page.map(Json).map_err(|error| problem(&error))
+}
+
+/// The cursor of an ordered backend: what was shown last.
+fn key_of(cursor: String) -> Result<String, Problem> {
+    if (1..=KEY_BYTES_MAX).contains(&cursor.len()) {
+        return Ok(cursor);
+    }
+    let detail = format!("cursor: expected the next_cursor of a page, 1 to {KEY_BYTES_MAX} bytes");
+    Err(Problem::new(Kind::Malformed, detail))
+}
+
+/// The cursor of a resumable backend: a resume token.
+fn token_of(cursor: &str) -> Result<Bytes, Problem> {
+    match URL_SAFE.decode(cursor) {
+        Ok(token) if (1..=RESUME_BYTES_MAX).contains(&token.len()) => Ok(token.into()),
+        _ => {
+            let detail = format!(
+                "cursor: expected the next_cursor of a page, base64 of at most {CURSOR_BYTES_MAX} bytes"
+            );
+            Err(Problem::new(Kind::Malformed, detail))
+        }
+    }
 }
 
 /// Count the keys.
@@ -197,36 +231,82 @@ async fn page(
     }
 }
 
-/// Everything that can be shown of a backend that is not ordered.
+/// The keys and folders of a backend that is not ordered.
+#[derive(Default)]
+struct Found {
+    keys: BTreeSet<String>,
+    folders: BTreeSet<String>,
+    /// How many keys were read for them.
+    seen: i32,
+}
+
+impl Found {
+    fn len(&self) -> usize {
+        self.keys.len() + self.folders.len()
+    }
+
+    /// Adds a key, or its folder. Returns false if it is new and there are `limit` already.
+    fn add(&mut self, key: String, folders: &Folders, limit: usize) -> bool {
+        self.seen += 1;
+        let folder = folders.of(&key).map(str::to_owned);
+        let is_new = folder.as_ref().is_none_or(|folder| !self.folders.contains(folder));
+        if is_new && self.len() >= limit {
+            return false;
+        }
+        match folder {
+            Some(folder) => self.folders.insert(folder),
+            None => self.keys.insert(key),
+        };
+        true
+    }
+
+    fn into_page(self, next_cursor: Option<String>, truncated: bool) -> Keys {
+        let (keys, folders) = (self.keys.into_iter().collect(), self.folders.into_iter().collect());
+        Keys { keys, folders, next_cursor, ordered: false, truncated }
+    }
+}
+
+/// A page of a resumable backend: from a token to the first one behind enough keys and folders.
+async fn page_at_token(
+    keyvalue: &KeyValue,
+    folders: &Folders,
+    token: Option<Bytes>,
+    limit: usize,
+) -> Result<Keys, prism_client::Error> {
+    let mut found = Found::default();
+    let mut scan = keyvalue.scan_keys(folders.prefix.clone());
+    if let Some(token) = &token {
+        scan = scan.resume(token.clone());
+    }
+    let mut at = token;
+    while let Some(key) = scan.next().await {
+        found.add(key?, folders, usize::MAX);
+        let is_at_token = scan.resume_token() != at.as_ref();
+        at = scan.resume_token().cloned();
+        if is_at_token && (found.len() >= limit || found.seen >= UNORDERED_KEYS) {
+            return Ok(found.into_page(at.map(|token| URL_SAFE.encode(token)), false));
+        }
+        if found.seen >= RESUMABLE_KEYS_MAX {
+            return Ok(found.into_page(None, true));
+        }
+    }
+    Ok(found.into_page(None, false))
+}
+
+/// Everything that can be shown of a backend that is neither ordered nor resumable.
 async fn only_page(
     keyvalue: &KeyValue,
     folders: &Folders,
     limit: usize,
 ) -> Result<Keys, prism_client::Error> {
-    let (mut keys, mut found) = (BTreeSet::new(), BTreeSet::new());
+    let mut found = Found::default();
     let mut scan = keyvalue.scan_keys(folders.prefix.clone()).limit(UNORDERED_KEYS);
-    let (mut seen, mut truncated) = (0, false);
+    let mut truncated = false;
     while let Some(key) = scan.next().await {
-        let key = key?;
-        seen += 1;
-        let folder = folders.of(&key).map(str::to_owned);
-        let is_new = folder.as_ref().is_none_or(|folder| !found.contains(folder));
-        if is_new && keys.len() + found.len() == limit {
-            truncated = true;
-            continue;
-        }
-        match folder {
-            Some(folder) => found.insert(folder),
-            None => keys.insert(key),
-        };
+        truncated |= !found.add(key?, folders, limit);
     }
-    Ok(Keys {
-        keys: keys.into_iter().collect(),
-        folders: found.into_iter().collect(),
-        next_cursor: None,
-        ordered: false,
-        truncated: truncated || seen == UNORDERED_KEYS,
-    })
+    truncated |= found.seen == UNORDERED_KEYS;
+    Ok(found.into_page(None, truncated))
 }
 
 #[cfg(test)]
