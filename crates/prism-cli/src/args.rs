@@ -165,7 +165,6 @@ mod tests {
             "backends probe a --endpoint b:1",
             "config revisions --diff",
             "export",
-            "export a --resume",
         ] {
             let error = parsed(words).err().unwrap_or_else(|| panic!("{words:?} is accepted"));
             // clap shows the help of a command without its verb; that also ends with 2.
