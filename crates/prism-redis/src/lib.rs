@@ -27,6 +27,12 @@
 //! topology (`discover`) are here, where a command is sent again only if the server refused it unseen. Commands are
 //! written and answers parsed by the library.
 //!
+//! Both libraries were measured on two busy cores with values of 100 bytes, in CPU time of the process per call: at 64 calls
+//! at once, `redis` 1.8 takes 2.5 µs for GET and SET, `fred` 10.1 takes 4.3 to 6 µs; one call at a time costs either about
+//! 16 to 18 µs, which is the system's share. On one connection, a small GET waits about 5 ms behind a SET of 4 MiB and 1 to
+//! 20 ms behind a GET of 4 MiB, so large values that are sent, and scans, have a connection of their own; a value that
+//! is read is known to be large only when it arrives. `connections` spreads the others.
+//!
 //! | module | owns |
 //! |---|---|
 //! | [`config`] | options, flags, and the settings that both become |

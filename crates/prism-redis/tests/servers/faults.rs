@@ -95,7 +95,8 @@ async fn a_killed_server_is_found_again_and_no_acknowledged_write_is_sent_twice(
         (acknowledged..=acknowledged + unsure).contains(&length),
         "{acknowledged} + {unsure} maybe, {length}"
     );
-    assert!(unsure <= 16, "at most one for each caller and kill: {unsure}");
+    // Each of the two threads has its own connection, and a caller may have been on one and then on the other.
+    assert!(unsure <= 8 * 2 * 2, "at most one for each caller, connection and kill: {unsure}");
 }
 
 #[tokio::test]

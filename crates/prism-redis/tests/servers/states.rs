@@ -232,3 +232,47 @@ async fn tls_checks_the_certificate() {
         is_refused(&get(&store, "a").await.unwrap_err(), words);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_server_refuses_calls_until_its_script_ends() {
+    let server = Server::start(Kind::Redis, &["--busy-reply-threshold", "50"]);
+    let store = store(json!({ "url": server.url() }));
+    set(&store, "a", "v").await.unwrap();
+    let url = server.url();
+    let script = std::thread::spawn(move || {
+        let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+        redis::cmd("EVAL").arg("while true do end").arg("0").query::<()>(&mut connection)
+    });
+    let refused = until("the server is busy", async || get(&store, "a").await.err()).await;
+    is_refused(&refused, "BUSY");
+    assert!(store.check().await.unwrap_err().contains("BUSY"));
+    server.tell(&["SCRIPT", "KILL"]);
+    assert!(script.join().unwrap().is_err());
+    assert_eq!(get(&store, "a").await.unwrap().as_deref(), Some("v"));
+}
+
+#[tokio::test]
+async fn a_server_with_too_few_replicas_refuses_writes() {
+    let server = Server::start(Kind::Valkey, &["--min-replicas-to-write", "1"]);
+    let store = store(json!({ "url": server.url() }));
+    is_refused(&set(&store, "a", "v").await.unwrap_err(), "NOREPLICAS");
+    assert_eq!(get(&store, "a").await.unwrap(), None, "reads are served");
+    server.tell(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    set(&store, "a", "v").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cluster_heals_once_its_slots_are_served() {
+    let server = Server::start(Kind::Valkey, &["--cluster-enabled", "yes"]);
+    let store = store(json!({ "url": server.url(), "cluster": true }));
+    is_refused(&set(&store, "a", "v").await.unwrap_err(), "nobody who serves slots");
+    server.tell(&["CLUSTER", "ADDSLOTSRANGE", "0", "8191"]);
+    // A cluster that wants all of its slots served serves none until they are.
+    until("the cluster is down", async || {
+        set(&store, "a", "v").await.err().filter(|error| error.message.contains("CLUSTERDOWN"))
+    })
+    .await;
+    server.tell(&["CLUSTER", "ADDSLOTSRANGE", "8192", "16383"]);
+    until("each slot is served", async || set(&store, "a", "v").await.ok()).await;
+    assert_eq!(get(&store, "a").await.unwrap().as_deref(), Some("v"));
+}
