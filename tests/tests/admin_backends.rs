@@ -6,6 +6,7 @@ use prism_e2e::admin::{Admin, Gateway};
 use prism_e2e::client;
 use prism_e2e::http::{self, Answer};
 use prism_e2e::process::Process;
+use prism_e2e::redis::Redis;
 use prism_proto::ErrorReason;
 use serde_json::{Value, json};
 
@@ -183,6 +184,49 @@ fn a_probe_tells_what_is_there_and_saves_nothing() {
     assert_eq!(admin.text(), FILE);
     assert_eq!(admin.json("POST", "/backends/probe", "[]").status, 422);
     assert_eq!(admin.json("POST", "/backends/probe?dry_run=true", "{}").status, 400);
+}
+
+#[test]
+fn a_redis_is_probed_by_its_driver() {
+    let admin = Admin::start(Some(FILE));
+    let mut redis = Redis::start();
+    let body = |url: &str| json!({ "embedded": "redis", "options": { "url": url } }).to_string();
+    let probe = |url: &str| admin.json("POST", "/backends/probe", &body(url));
+    let found = probe(&redis.url()).json();
+    assert_eq!((&found["health"], &found["error"]), (&json!("serving"), &Value::Null), "{found}");
+    let facts = found["facts"].as_array().unwrap();
+    for label in ["server", "mode", "role", "primaries", "persistence", "eviction policy"] {
+        assert!(facts.iter().any(|fact| fact["label"] == label), "{label} is missing in {found}");
+    }
+    assert!(found["interfaces"].to_string().contains("KeyValueBasicInterface"), "{found}");
+    assert_eq!(found["capabilities"]["ordered"], false);
+
+    for (url, pointer, says) in [
+        ("redis://169.254.169.254:6379", "/options", "link-local"),
+        ("redis://app:hunter2@127.0.0.1:1", "/options/url", "password_file"),
+    ] {
+        for refused in
+            [probe(url), admin.json("POST", "/backends", &body(url).replacen('{', r#"{"name":"a","#, 1))]
+        {
+            let told = refused.json();
+            assert_eq!((refused.status, &told["errors"][0]["pointer"]), (422, &json!(pointer)), "{told}");
+            assert!(told["detail"].as_str().unwrap().contains(says), "{told}");
+            assert!(!told.to_string().contains("hunter2"), "{told}");
+        }
+    }
+    redis.kill();
+    let lost = probe(&redis.url()).json();
+    assert!(lost["health"] == "unreachable" && lost["error"].is_string(), "{lost}");
+
+    let raw =
+        json!({ "name": "raw", "embedded": "redis", "options": { "url": redis.url(), "layout": "raw" } });
+    assert_eq!(admin.json("POST", "/backends", &raw.to_string()).status, 201);
+    assert_eq!(admin.json("POST", "/namespaces", &on("a", "raw")).status, 201);
+    let second = admin.json("POST", "/namespaces", &on("b", "raw"));
+    assert_eq!(
+        (second.status, &second.json()["errors"][0]["pointer"]),
+        (422, &json!("/namespaces/2/plugin/backend"))
+    );
 }
 
 #[tokio::test]

@@ -98,6 +98,7 @@ fn the_guide_lists_every_key_of_the_configuration() {
     for (parent, text) in [
         ("", "nope: 1\nnamespaces: []\n"),
         ("server.", "server: {nope: 1}\nnamespaces: []\n"),
+        ("backends[].", "backends: [{nope: 1}]\nnamespaces: []\n"),
         ("namespaces[].", "namespaces: [{nope: 1}]\n"),
         ("namespaces[].plugin.", "namespaces: [{name: a, pattern: list, plugin: {nope: 1}}]\n"),
     ] {

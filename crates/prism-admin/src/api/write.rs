@@ -103,7 +103,7 @@ pub async fn write(
     let held = if order.may_lose { Held::ask(&admin.proxies, &now).await } else { Held::default() };
     let decided = move |now: &Snapshot| {
         let Decision { new, mut warnings } = decide(now, &terms)?;
-        let mistakes = check::options(new.drivers(), &drivers);
+        let mistakes = new.mistakes(&drivers);
         if !mistakes.is_empty() {
             return Err(Problem::invalid(mistakes));
         }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use prism_plugin::driver::Drivers;
-use prism_proxy::config::{self, Backend, Config, FILE_BYTES_MAX, Mistake};
+use prism_proxy::config::{self, Backend, Config, FILE_BYTES_MAX, Mistake, Plugin};
 use prism_proxy::endpoint::Endpoint;
-use prism_proxy::route::{Named, named};
+use prism_proxy::route::{self, Named, named};
 use serde_yaml::{Mapping, Value};
 
 use super::yaml::{List, take};
@@ -61,7 +61,10 @@ pub fn file(bytes: &[u8]) -> Result<Checked, Vec<FieldError>> {
 /// Every mistake, with pointers into the file.
 pub fn whole(bytes: &[u8], drivers: &Drivers) -> Result<(Checked, Vec<String>), Vec<FieldError>> {
     let checked = file(bytes)?;
-    let mistakes = options(named(&checked.config), drivers);
+    let config = &checked.config;
+    let plugins = config.namespaces.iter().map(|namespace| Some(&namespace.plugin));
+    let mut mistakes = options(named(config), drivers);
+    mistakes.extend(shared(config.backends.iter(), plugins, drivers));
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
@@ -183,6 +186,15 @@ pub fn options<'a>(named: impl Iterator<Item = Named<'a>>, drivers: &Drivers) ->
         if mistakes.is_empty() { unreadable(&named, drivers).into_iter().collect() } else { mistakes }
     };
     told(named.flat_map(wrong).collect())
+}
+
+/// Namespaces that share a backend which cannot keep them apart, with pointers into the file.
+pub fn shared<'a>(
+    backends: impl Iterator<Item = &'a Backend>,
+    plugins: impl Iterator<Item = Option<&'a Plugin>>,
+    drivers: &Drivers,
+) -> Vec<FieldError> {
+    told(route::shared(backends, plugins, drivers))
 }
 
 /// Addresses in options that are in no form that [`super::policy`] can judge.

@@ -165,6 +165,17 @@ impl Snapshot {
         })
     }
 
+    /// What the drivers find wrong in the file, by its pointers; nothing if it cannot be used.
+    #[must_use]
+    pub fn mistakes(&self, drivers: &Drivers) -> Vec<FieldError> {
+        let entries = self.content.as_ref().map_or(&[][..], |content| &content.entries);
+        let backends = self.backends().iter().map(|backend| &backend.settings);
+        let plugins = entries.iter().map(|entry| entry.plugin.as_ref());
+        let mut mistakes = check::options(self.drivers(), drivers);
+        mistakes.extend(check::shared(backends, plugins, drivers));
+        mistakes
+    }
+
     /// Every driver that the file names, with each of its backends and the first of its endpoints; none if it cannot be
     /// used.
     pub fn drivers(&self) -> impl Iterator<Item = Named<'_>> {

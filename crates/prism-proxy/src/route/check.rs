@@ -27,24 +27,32 @@ pub fn check(config: &Config, drivers: &Drivers) -> Vec<Mistake> {
         Some(mistakes) => mistakes,
         None => vec![unknown(drivers, named.driver, &named.place())],
     };
-    named(config).flat_map(mistakes).chain(shared(config, drivers)).collect()
+    let plugins = config.namespaces.iter().map(|namespace| Some(&namespace.plugin));
+    let shared = shared(config.backends.iter(), plugins, drivers);
+    named(config).flat_map(mistakes).chain(shared).collect()
 }
 
-/// Namespaces that share a backend which cannot keep them apart.
+/// Namespaces that share a backend which cannot keep them apart: `plugins` are what serves the namespaces, in their order.
 #[must_use]
-pub fn shared(config: &Config, drivers: &Drivers) -> Vec<Mistake> {
+pub fn shared<'a>(
+    backends: impl Iterator<Item = &'a Backend>,
+    plugins: impl Iterator<Item = Option<&'a Plugin>>,
+    drivers: &Drivers,
+) -> Vec<Mistake> {
     let is_for_one = |backend: &&Backend| match &backend.place {
         Place::Embedded { driver, options } => {
             drivers.get(driver.as_str()).is_some_and(|driver| driver.is_for_one_namespace(options))
         }
         Place::Remote(_) => false,
     };
-    let for_one: HashSet<_> =
-        config.backends.iter().filter(is_for_one).map(|backend| backend.name.as_str()).collect();
+    let for_one: HashSet<_> = backends.filter(is_for_one).map(|backend| backend.name.as_str()).collect();
+    if for_one.is_empty() {
+        return Vec::new();
+    }
     let mut serves: HashMap<&str, usize> = HashMap::new();
     let mut mistakes = Vec::new();
-    for (index, namespace) in config.namespaces.iter().enumerate() {
-        let Plugin::Backend(name) = &namespace.plugin else { continue };
+    for (index, plugin) in plugins.enumerate() {
+        let Some(Plugin::Backend(name)) = plugin else { continue };
         if !for_one.contains(name.as_str()) {
             continue;
         }
