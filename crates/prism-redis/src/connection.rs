@@ -66,13 +66,12 @@ impl Connection {
             .map_err(Refusal::words)
         };
         let opened = timeout(limit, opened).await;
-        let (commands, driver) =
+        let (commands, task) =
             opened.unwrap_or_else(|_| Err(format!("{node} does not answer within {limit:?}")))?;
         let closed = Arc::new(AtomicBool::new(false));
         let flag = CloseOnDrop(Arc::clone(&closed));
         let driver = tokio::spawn(async move {
-            let flag = flag;
-            driver.await;
+            task.await;
             drop(flag);
             lost();
         })
@@ -187,6 +186,10 @@ impl Connection {
     }
 
     fn lost(&self, error: &RedisError) -> Fault {
+        if error.is_unrecoverable_error() {
+            // Its task may be about to say so; until then, nobody else shall try it in vain.
+            self.closed.store(true, Ordering::Release);
+        }
         if error.kind() == redis::ErrorKind::Parse {
             return Fault::Lost(format!("{} does not speak as Redis does", self.node));
         }
