@@ -229,6 +229,29 @@ fn a_redis_is_probed_by_its_driver() {
     );
 }
 
+/// Otherwise whoever may write could have any file sent to a server of their own.
+#[test]
+fn a_file_in_options_must_be_in_the_folder_of_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = folder.path().join("secrets");
+    std::fs::create_dir(&secrets).unwrap();
+    std::fs::write(folder.path().join("prism.yaml"), FILE).unwrap();
+    let flags = ["--proxy", "http://127.0.0.1:1", "--secrets-root", secrets.to_str().unwrap()];
+    let allows = Admin::within(folder, &flags);
+    let body = |file: &std::path::Path| {
+        let options = json!({ "url": "redis://127.0.0.1:1", "password_file": file });
+        json!({ "name": "a", "embedded": "redis", "options": options }).to_string()
+    };
+    for path in ["/backends", "/backends/probe"] {
+        let refused = Admin::start(Some(FILE)).json("POST", path, &body(&secrets.join("password")));
+        assert_eq!(refused.status, 422, "{refused:?}");
+        assert!(refused.json()["detail"].as_str().unwrap().contains("--secrets-root"), "{refused:?}");
+        let outside = allows.json("POST", path, &body("/etc/passwd".as_ref()));
+        assert_eq!((outside.status, &outside.json()["errors"][0]["pointer"]), (422, &json!("/options")));
+    }
+    assert_eq!(allows.json("POST", "/backends", &body(&secrets.join("password"))).status, 201);
+}
+
 #[tokio::test]
 async fn a_backend_serves_is_changed_and_goes_with_its_data_which_is_told_before() {
     let gateway = Gateway::start(&[("first", "a:1")], &[]);

@@ -72,6 +72,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FOLDER")]
     pub unix_root: Option<PathBuf>,
 
+    /// Folder that files named in options of backends, such as password_file, must be in [default: none may be named].
+    #[arg(long, value_name = "FOLDER")]
+    pub secrets_root: Option<PathBuf>,
+
     /// How long a stopping server waits for requests in flight, such as 10s or 2min; 0s to 1h.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = drain_timeout)]
     pub drain_timeout: Duration,
@@ -156,9 +160,10 @@ impl ServeArgs {
                  --token-file FILE, or listen on 127.0.0.1; --insecure serves it without tokens"
             )));
         }
-        if let Some(root) = &self.unix_root {
-            root.canonicalize()
-                .map_err(|error| config(format!("--unix-root {}: {error}", root.display())))?;
+        for (flag, root) in [("--unix-root", &self.unix_root), ("--secrets-root", &self.secrets_root)] {
+            if let Some(root) = root {
+                root.canonicalize().map_err(|error| config(format!("{flag} {}: {error}", root.display())))?;
+            }
         }
         let proxies = match self.proxy.as_slice() {
             [] => vec![default("proxy").parse().map_err(ServerError::failed)?],
@@ -171,7 +176,7 @@ impl ServeArgs {
             gateway: self.gateway.clone().unwrap_or_else(|| default("gateway").to_owned()),
             tokens,
             is_local,
-            policy: Policy { unix_root: self.unix_root.clone() },
+            policy: Policy { unix_root: self.unix_root.clone(), secrets_root: self.secrets_root.clone() },
             drain_timeout: self.drain_timeout,
         })
     }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -57,6 +58,12 @@ pub trait Driver: fmt::Debug + Send + Sync + 'static {
     /// The addresses that a backend with these options connects to first, each as `HOST:PORT` or `unix:PATH`, so that a
     /// process that probes on request can refuse some.
     fn endpoints(&self, _options: &Options) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The files that a backend with these options reads, such as that of a password: whoever chooses the options decides
+    /// what is read and to whom it is sent, so a process that takes them from others can refuse some.
+    fn files(&self, _options: &Options) -> Vec<PathBuf> {
         Vec::new()
     }
 

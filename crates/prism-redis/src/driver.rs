@@ -1,5 +1,6 @@
 //! The store as a backend within another process.
 
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -51,6 +52,11 @@ impl Driver for RedisDriver {
     fn endpoints(&self, options: &Options) -> Vec<String> {
         let settings = config::Options::read(options);
         settings.map_or_else(|_| Vec::new(), |settings| settings.addresses())
+    }
+
+    fn files(&self, options: &Options) -> Vec<PathBuf> {
+        let files = |settings: config::Settings| settings.password_file.into_iter().chain(settings.ca_file);
+        config::Options::read(options).map(|settings| files(settings).collect()).unwrap_or_default()
     }
 
     fn is_for_one_namespace(&self, options: &Options) -> bool {

@@ -44,15 +44,15 @@ pub async fn put(
 ) -> Result<impl IntoResponse, Problem> {
     let bytes = body(request, YAML, CONFIG_BYTES_MAX).await?.to_vec();
     let drivers = admin.drivers.clone();
-    let (new, endpoints) = admin
+    let (new, reached) = admin
         .blocking(move |_| {
             let new = Snapshot::of(bytes).map_err(Problem::invalid)?;
-            let endpoints = new.endpoints(&drivers);
-            Ok((new, endpoints))
+            let reached = new.reached(&drivers);
+            Ok((new, reached))
         })
         .await?;
     let action = "put config".to_owned();
-    let order = Order { terms, dry_run: params.dry_run, action, endpoints, may_lose: true };
+    let order = Order { terms, dry_run: params.dry_run, action, reached, may_lose: true };
     let answer = write(&admin, order, |now, terms| {
         terms.check("the file", Some(&now.tag()))?;
         Ok(Decision { new, warnings: Vec::new() })

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::StatusCode;
 use prism_plugin::driver::Drivers;
 use prism_proxy::config::Plugin;
-use prism_proxy::endpoint::Endpoint;
 use serde_yaml::Value;
 
 use super::request::{Terms, WriteParams};
@@ -14,6 +13,7 @@ use super::write::{Answer, Decision, Order, write};
 use crate::error::{Kind, Problem};
 use crate::file::edit::Change;
 use crate::file::entry::plugin_of;
+use crate::file::reach::Reach;
 use crate::file::snapshot::Snapshot;
 use crate::file::yaml::List;
 use crate::file::{check, reach};
@@ -143,7 +143,7 @@ impl Write {
             terms: self.terms,
             dry_run: self.params.dry_run,
             action,
-            endpoints: endpoints(self.list, settings, &admin.drivers),
+            reached: reached(self.list, settings, &admin.drivers),
             may_lose: self.list == List::Backends,
         }
     }
@@ -165,14 +165,16 @@ fn check(list: List, settings: &Value, now: &Snapshot, drivers: &Drivers) -> Res
     checked.map_err(Problem::invalid)
 }
 
-/// The endpoints in settings, by their pointers. Of what is invalid, and refused for that, there are none.
-fn endpoints(list: List, settings: &Value, drivers: &Drivers) -> Vec<(String, Endpoint)> {
+/// What settings reach, by their pointers. Of what is invalid, and refused for that, there is nothing.
+fn reached(list: List, settings: &Value, drivers: &Drivers) -> Vec<(String, Reach)> {
     match list {
         List::Backends => check::backend(settings, drivers)
             .map(|backend| reach::of(&backend.place, drivers))
             .unwrap_or_default(),
         List::Namespaces => match plugin_of(settings) {
-            Some(Plugin::Endpoint(endpoint)) => vec![("/plugin/endpoint".to_owned(), endpoint)],
+            Some(Plugin::Endpoint(endpoint)) => {
+                vec![("/plugin/endpoint".to_owned(), Reach::Endpoint(endpoint))]
+            }
             _ => Vec::new(),
         },
     }

@@ -92,18 +92,18 @@ pub async fn rollback(
     terms: Terms,
 ) -> Result<impl IntoResponse, Problem> {
     let drivers = admin.drivers.clone();
-    let (new, endpoints) = admin
+    let (new, reached) = admin
         .blocking(move |store| {
             let new = Snapshot::of(bytes_of(store, number)?).map_err(Problem::invalid)?;
-            let endpoints = new.endpoints(&drivers);
-            Ok((new, endpoints))
+            let reached = new.reached(&drivers);
+            Ok((new, reached))
         })
         .await?;
     let order = Order {
         terms,
         dry_run: params.dry_run,
         action: format!("roll back to revision {number}"),
-        endpoints,
+        reached,
         may_lose: true,
     };
     let answer = write(&admin, order, |now, terms| {

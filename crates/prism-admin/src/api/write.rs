@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use prism_proto::limits::NAMESPACE_DEFAULT;
-use prism_proxy::endpoint::Endpoint;
 use prism_proxy::route::Named;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,6 +11,7 @@ use utoipa::ToSchema;
 use super::held::Held;
 use super::request::Terms;
 use crate::error::Problem;
+use crate::file::reach::Reach;
 use crate::file::snapshot::Snapshot;
 use crate::file::store::{self, Written};
 use crate::file::{check, diff};
@@ -72,7 +72,7 @@ pub struct Order {
     /// Its description for the audit log.
     pub action: String,
     /// The endpoints in the request, by their pointers.
-    pub endpoints: Vec<(String, Endpoint)>,
+    pub reached: Vec<(String, Reach)>,
     /// Whether it may remove a backend, with what that holds in memory.
     pub may_lose: bool,
 }
@@ -89,11 +89,21 @@ pub async fn write(
 ) -> Result<Answer, Problem> {
     let dry_run = order.dry_run;
     let now = admin.blocking(|store| store.read()).await?;
-    // Endpoints that are already in the file are not part of this request.
-    let of_backends = now.endpoints_of_backends(&admin.drivers);
-    let of_namespaces = now.endpoints_of_namespaces().map(|(_, known)| known);
-    let known: HashSet<_> = of_namespaces.chain(of_backends.iter().map(|(_, known)| known)).collect();
-    let new: Vec<_> = order.endpoints.into_iter().filter(|(_, new)| !known.contains(new)).collect();
+    // What the file reaches already is not part of this request.
+    let by_backends = now.reached_by_backends(&admin.drivers);
+    let mut endpoints: HashSet<_> = now.endpoints_of_namespaces().map(|(_, known)| known).collect();
+    let mut files = Vec::new();
+    for (_, known) in &by_backends {
+        match known {
+            Reach::Endpoint(endpoint) => _ = endpoints.insert(endpoint),
+            file @ Reach::File(..) => files.push(file),
+        }
+    }
+    let is_known = |reach: &Reach| match reach {
+        Reach::Endpoint(endpoint) => endpoints.contains(endpoint),
+        file @ Reach::File(..) => files.contains(&file),
+    };
+    let new: Vec<_> = order.reached.into_iter().filter(|(_, new)| !is_known(new)).collect();
     let refusals = admin.policy.refusals(&new).await;
     if !refusals.is_empty() {
         return Err(Problem::invalid(refusals));

@@ -15,6 +15,7 @@ use futures_util::StreamExt as _;
 use prism_net::dial;
 use prism_proxy::endpoint::Endpoint;
 
+use super::reach::Reach;
 use crate::error::FieldError;
 use address::{check_address, literal};
 
@@ -33,15 +34,24 @@ const METADATA_NAMES: [&str; 4] = ["metadata.google.internal", "metadata.goog", 
 pub struct Policy {
     /// The folder that must contain Unix sockets; `None`: they are not allowed.
     pub unix_root: Option<PathBuf>,
+    /// The folder that must contain the files that options name; `None`: options may name none.
+    pub secrets_root: Option<PathBuf>,
 }
 
 impl Policy {
-    /// The endpoints that are not allowed, by their pointers. Resolves names.
-    pub async fn refusals(&self, endpoints: &[(String, Endpoint)]) -> Vec<FieldError> {
+    /// What is not allowed, by its pointers. Resolves names.
+    pub async fn refusals(&self, reached: &[(String, Reach)]) -> Vec<FieldError> {
         let refusal = |pointer: &String, detail| FieldError { pointer: pointer.clone(), detail };
         let mut errors = Vec::new();
         let mut names = Vec::new();
-        for (pointer, endpoint) in endpoints {
+        for (pointer, reach) in reached {
+            let endpoint = match reach {
+                Reach::Endpoint(endpoint) => endpoint,
+                Reach::File(path, _) => {
+                    errors.extend(self.check_file(path).err().map(|detail| refusal(pointer, detail)));
+                    continue;
+                }
+            };
             match (self.check(endpoint), endpoint) {
                 (Err(detail), _) => errors.push(refusal(pointer, detail)),
                 (Ok(()), Endpoint::Tcp(authority)) => names.push((pointer.clone(), authority.to_string())),
@@ -92,7 +102,23 @@ impl Policy {
                     .to_owned(),
             );
         };
-        let refused = || format!("unix: is only allowed below {}", root.display());
+        Self::check_below(root, path, "unix:")
+    }
+
+    /// Checks a file that a driver would read.
+    fn check_file(&self, path: &Path) -> Result<(), String> {
+        let Some(root) = &self.secrets_root else {
+            return Err(
+                "options that name a file are not allowed here; start prism-admin with --secrets-root FOLDER to allow \
+                 files below that folder, or edit the configuration file"
+                    .to_owned(),
+            );
+        };
+        Self::check_below(root, path, "an option that names a file")
+    }
+
+    fn check_below(root: &Path, path: &Path, what: &str) -> Result<(), String> {
+        let refused = || format!("{what} is only allowed below {}", root.display());
         if !path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
             return Err(format!("{}, as an absolute path without ..", refused()));
         }
@@ -128,7 +154,33 @@ pub async fn resolve(authority: &str) -> Result<Vec<SocketAddr>, Unresolved> {
 
 #[cfg(test)]
 mod tests {
+    use prism_plugin::driver::Options;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_file_must_be_below_the_root_of_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("secrets");
+        std::fs::create_dir(&root).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", root.join("link")).unwrap();
+        let refused = async |policy: &Policy, path: &Path| {
+            let reach = Reach::File(path.to_owned(), Options::new());
+            policy.refusals(&[("/options".to_owned(), reach)]).await.pop().map(|error| error.detail)
+        };
+        let none = refused(&Policy::default(), &root.join("password")).await.unwrap();
+        assert!(none.contains("--secrets-root FOLDER"), "{none}");
+        let policy = Policy { secrets_root: Some(root.clone()), ..Policy::default() };
+        assert_eq!(refused(&policy, &root.join("password")).await, None);
+        for outside in ["/etc/passwd", "password"]
+            .map(PathBuf::from)
+            .into_iter()
+            .chain([root.join("link"), root.join("../password")])
+        {
+            let detail = refused(&policy, &outside).await.unwrap_or_default();
+            assert!(detail.contains("only allowed below"), "{}: {detail}", outside.display());
+        }
+    }
 
     fn refused(endpoint: &str) -> bool {
         Policy::default().check(&endpoint.parse().unwrap()).is_err()
@@ -203,7 +255,7 @@ mod tests {
         std::os::unix::fs::symlink(folder.path().join("nothing"), root.join("dangling")).unwrap();
         std::os::unix::fs::symlink(root.join("within"), root.join("dangling-within")).unwrap();
         std::os::unix::fs::symlink("loop", root.join("loop")).unwrap();
-        let policy = Policy { unix_root: Some(root.clone()) };
+        let policy = Policy { unix_root: Some(root.clone()), ..Policy::default() };
         let check = |path: &Path| policy.check(&Endpoint::Unix(path.to_owned()));
         assert_eq!(check(&root.join("a/b.sock")), Ok(()));
         for outside in [
@@ -226,8 +278,10 @@ mod tests {
     #[tokio::test]
     async fn names_are_judged_by_what_they_resolve_to() {
         let endpoints = ["localhost:1", "169.254.1.1:1", "a-name-that-is-not.invalid:1"];
-        let endpoints: Vec<_> =
-            endpoints.iter().map(|text| ((*text).to_owned(), text.parse().unwrap())).collect();
+        let endpoints: Vec<_> = endpoints
+            .iter()
+            .map(|text| ((*text).to_owned(), Reach::Endpoint(text.parse().unwrap())))
+            .collect();
         let refused = Policy::default().refusals(&endpoints).await;
         assert_eq!(refused.iter().map(|error| error.pointer.as_str()).collect::<Vec<_>>(), ["169.254.1.1:1"]);
     }

@@ -1,18 +1,32 @@
-//! The addresses to which a backend makes a process connect.
+//! What a backend makes a process reach: the addresses to which it connects, and the files that it reads.
 
-use prism_plugin::driver::Drivers;
+use std::path::PathBuf;
+
+use prism_plugin::driver::{Drivers, Options};
 use prism_proxy::config::Place;
 use prism_proxy::endpoint::Endpoint;
 
-/// The endpoints of a backend, by their pointers within it: its own, or those in the options of its driver.
+/// Something that a process reaches.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reach {
+    /// It connects there.
+    Endpoint(Endpoint),
+    /// It reads a file, and may send the content to whom the options name: another address makes it another case.
+    File(PathBuf, Options),
+}
+
+/// What a backend reaches, by pointers within it: its endpoint, or what is in the options of its driver.
 #[must_use]
-pub fn of(place: &Place, drivers: &Drivers) -> Vec<(String, Endpoint)> {
+pub fn of(place: &Place, drivers: &Drivers) -> Vec<(String, Reach)> {
     match place {
-        Place::Remote(endpoint) => vec![("/endpoint".to_owned(), endpoint.clone())],
+        Place::Remote(endpoint) => vec![("/endpoint".to_owned(), Reach::Endpoint(endpoint.clone()))],
         Place::Embedded { driver, options } => {
-            let endpoints = drivers.get(driver.as_str()).map(|driver| driver.endpoints(options));
-            let parsed = endpoints.into_iter().flatten().filter_map(|endpoint| endpoint.parse().ok());
-            parsed.map(|endpoint| ("/options".to_owned(), endpoint)).collect()
+            let Some(driver) = drivers.get(driver.as_str()) else { return Vec::new() };
+            let endpoints =
+                driver.endpoints(options).into_iter().filter_map(|endpoint| endpoint.parse().ok());
+            let files = driver.files(options).into_iter().map(|path| Reach::File(path, options.clone()));
+            let reached = endpoints.map(Reach::Endpoint).chain(files);
+            reached.map(|reach| ("/options".to_owned(), reach)).collect()
         }
     }
 }
@@ -49,6 +63,10 @@ mod tests {
             let urls = options["urls"].as_array().into_iter().flatten();
             urls.filter_map(|url| url.as_str().map(str::to_owned)).collect()
         }
+
+        fn files(&self, _: &Options) -> Vec<PathBuf> {
+            vec!["/etc/passwd".into()]
+        }
     }
 
     #[tokio::test]
@@ -60,11 +78,18 @@ mod tests {
             check::backend(&serde_yaml::from_str(&text).unwrap(), &drivers)
         };
         let place = backend("'a.invalid:1', '169.254.169.254:80', 'unix:/run/x'").unwrap().place;
-        let endpoints = of(&place, &drivers);
-        let shown: Vec<_> = endpoints.iter().map(|(at, endpoint)| format!("{at} {endpoint}")).collect();
-        assert_eq!(shown, ["/options a.invalid:1", "/options 169.254.169.254:80", "/options unix:/run/x"]);
-        let refused = Policy::default().refusals(&endpoints).await;
-        assert_eq!(refused.len(), 2, "{refused:?}");
+        let reached = of(&place, &drivers);
+        let shown: Vec<_> = reached
+            .iter()
+            .map(|(at, reach)| match reach {
+                Reach::Endpoint(endpoint) => format!("{at} {endpoint}"),
+                Reach::File(path, _) => format!("{at} {}", path.display()),
+            })
+            .collect();
+        let expected = ["a.invalid:1", "169.254.169.254:80", "unix:/run/x", "/etc/passwd"];
+        assert_eq!(shown, expected.map(|reached| format!("/options {reached}")));
+        let refused = Policy::default().refusals(&reached).await;
+        assert_eq!(refused.len(), 3, "{refused:?}");
         for unreadable in ["secret", "'http://:secret@a:1'", "'embedded:secret'"] {
             let wrong = backend(unreadable).unwrap_err();
             assert_eq!(wrong[0].pointer, "/options");

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::check::{self, Checked};
 use super::edit::{self, Change, Layout, Spliced};
 use super::entry::{BackendEntry, Entry};
-use super::reach;
+use super::reach::{self, Reach};
 use super::yaml::{List, items};
 use crate::error::{FieldError, Kind, Problem};
 
@@ -195,23 +195,21 @@ impl Snapshot {
         backends.chain(endpoints)
     }
 
-    /// The endpoints of namespaces and backends, by their pointers. Those in the options of drivers are among them.
+    /// What namespaces and backends reach, by pointers into the file.
     #[must_use]
-    pub fn endpoints(&self, drivers: &Drivers) -> Vec<(String, Endpoint)> {
-        let namespaces = self
-            .endpoints_of_namespaces()
-            .map(|(index, endpoint)| (format!("/namespaces/{index}/plugin/endpoint"), endpoint.clone()));
-        self.endpoints_of_backends(drivers).into_iter().chain(namespaces).collect()
+    pub fn reached(&self, drivers: &Drivers) -> Vec<(String, Reach)> {
+        let namespaces = self.endpoints_of_namespaces().map(|(index, endpoint)| {
+            (format!("/namespaces/{index}/plugin/endpoint"), Reach::Endpoint(endpoint.clone()))
+        });
+        self.reached_by_backends(drivers).into_iter().chain(namespaces).collect()
     }
 
-    /// The endpoints of the backends, by their pointers.
+    /// What the backends reach, by pointers into the file.
     #[must_use]
-    pub fn endpoints_of_backends(&self, drivers: &Drivers) -> Vec<(String, Endpoint)> {
+    pub fn reached_by_backends(&self, drivers: &Drivers) -> Vec<(String, Reach)> {
         let of = |(index, backend): (usize, &BackendEntry)| {
             let within = reach::of(&backend.settings.place, drivers);
-            within
-                .into_iter()
-                .map(move |(pointer, endpoint)| (format!("/backends/{index}{pointer}"), endpoint))
+            within.into_iter().map(move |(pointer, reach)| (format!("/backends/{index}{pointer}"), reach))
         };
         self.backends().iter().enumerate().flat_map(of).collect()
     }

@@ -129,7 +129,7 @@ fn backends_are_found_changed_and_kept_while_they_are_used() {
     let named = |driver: &str, field: &str| (driver.to_owned(), field.to_owned());
     assert_eq!(drivers, [named("other", "backends[1]"), named("memstore", "namespaces[1].plugin.endpoint")]);
     let pointers: Vec<_> =
-        with_two.endpoints(&Drivers::new()).into_iter().map(|(pointer, _)| pointer).collect();
+        with_two.reached(&Drivers::new()).into_iter().map(|(pointer, _)| pointer).collect();
     assert_eq!(pointers, ["/backends/0/endpoint", "/namespaces/1/plugin/endpoint"]);
     let refused = with_two.edited(List::Backends, Change::Remove(0)).map(drop).unwrap_err();
     assert_eq!(refused.errors[0].pointer, "/namespaces/0/plugin/backend", "{refused:?}");
