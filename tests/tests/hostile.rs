@@ -9,6 +9,7 @@ use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, SendStream};
 use http::Request;
 use prism_e2e::client;
+use prism_e2e::echo::EchoRequest;
 use prism_e2e::process::{Process, Proxy, config};
 use prism_e2e::raw::Connection;
 use prism_grpc::message::framed;
@@ -268,6 +269,46 @@ async fn a_deadline_that_is_over_ends_a_call_before_it_is_applied() {
         assert_eq!((code, error.reason), (Code::DeadlineExceeded, ErrorReason::DeadlineExceeded));
         assert_eq!(error.fact("applied"), Some("no"));
         assert!(!client(address).keyvalue().exists("k").await.unwrap());
+    }
+}
+
+/// Shares of one slot, so that the second call of a connection or a namespace meets them.
+#[tokio::test]
+async fn slots_at_a_backend_have_shares_that_flags_set_and_counters_count() {
+    const STREAM: &str = "/prism.interfaces.echo.EchoInterface/Bidirectional";
+    const UNARY: &str = "/prism.interfaces.echo.EchoInterface/Unary";
+    let echo = Process::start("echo-plugin", ["--listen", "127.0.0.1:0"]);
+    let request = |namespace: &str, hang| {
+        let payload = "x".into();
+        let request = EchoRequest { namespace: namespace.into(), payload, repeat: 1, hang };
+        framed(&request.encode_to_vec())
+    };
+    for (share, others) in [("connection", "a"), ("namespace", "b")] {
+        let (streams, unary) = (format!("--{share}-stream-slots-max"), format!("--{share}-unary-slots-max"));
+        // One worker: shares are those of a worker.
+        let flags = ["--workers", "1", &streams, "1", &unary, "1"];
+        let proxy = Proxy::with_flags(&config(&[("a", echo.grpc()), ("b", echo.grpc())]), &flags);
+        let counter =
+            |name: &str| format!("prism_proxy_backend_slots_{name}_total{{backend=\"{}\"}}", echo.grpc());
+        let (holder, other) =
+            (Holder::open(proxy.grpc(), 65_535).await, Holder::open(proxy.grpc(), 65_535).await);
+
+        let (held, _open) = holder.hold(STREAM, request("a", false)).await;
+        held.await.unwrap();
+        let (code, _) = reason(holder.hold(STREAM, request("a", false)).await.0).await;
+        assert_eq!(code, Code::ResourceExhausted, "{share}");
+        let (elsewhere, _also) = other.hold(STREAM, request(others, false)).await;
+        assert_eq!(elsewhere.await.unwrap().headers().get("grpc-status"), None, "{share}");
+        assert_eq!(proxy.process.metric(&counter("refused")).await, 1.0, "{share}");
+
+        let hanging = holder.call(UNARY, request("a", true)).await;
+        let waiting = holder.call(UNARY, request("a", false)).await;
+        proxy.process.until_metric(&counter("waited_for"), |count| count == 1.0).await;
+        let elsewhere = other.call(UNARY, request(others, false)).await.await.unwrap();
+        assert_eq!(elsewhere.headers().get("grpc-status"), None, "{share}");
+        // The slot is free once the first call is gone.
+        drop(hanging);
+        assert_eq!(waiting.await.unwrap().headers().get("grpc-status"), None, "{share}");
     }
 }
 

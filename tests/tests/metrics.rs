@@ -186,9 +186,12 @@ async fn the_guide_lists_every_metric_and_dashboard_and_alerts_name_no_other() {
     let store = Process::start("prism-memstore", ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"]);
     let proxy = Proxy::start(&[("default", store.grpc())]);
     let admin = Admin::start(None);
+    let flags = ["--redis", "redis://127.0.0.1:1", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"];
+    let redis = Process::start("prism-redis", flags);
     let mut found = BTreeSet::new();
     // The admin twice: requests are counted once they have been answered.
-    for address in [store.address("http"), proxy.process.address("http"), admin.http(), admin.http()] {
+    let servers = [store.address("http"), redis.address("http"), proxy.process.address("http")];
+    for address in servers.into_iter().chain([admin.http(); 2]) {
         found.append(&mut exported(address).await);
     }
     let read = |file: &str| std::fs::read_to_string(workspace().join(file)).unwrap();

@@ -102,6 +102,11 @@ pub async fn list(
         return Err(Problem::new(Kind::Malformed, "delimiter: expected 1 to 64 bytes"));
     }
     let namespace = admin.gateway.namespace(&name);
+    // What is no cursor of any backend is refused without one.
+    if params.cursor.as_ref().is_some_and(|cursor| !(1..=CURSOR_BYTES_MAX).contains(&cursor.len())) {
+        let detail = format!("cursor: expected the next_cursor of a page, 1 to {CURSOR_BYTES_MAX} bytes");
+        return Err(Problem::new(Kind::Malformed, detail));
+    }
     let promised = match namespace.capabilities().await {
         Ok(promised) => promised,
         Err(error)
