@@ -142,6 +142,53 @@ async fn a_cluster_fails_over_and_calls_succeed_again() {
     }
 }
 
+/// Each key is written once: again only if nothing was applied.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_acknowledged_write_is_lost_with_a_primary_whose_replica_has_it() {
+    const CALLERS: usize = 64;
+    const WRITES: usize = 10_000;
+    let mut cluster = Cluster::start(Kind::Redis).await;
+    let durability = json!({ "replicas": 1, "timeout": "100ms" });
+    let store = store(json!({ "urls": cluster.urls(), "cluster": true, "durability": durability }));
+    let acknowledged = Arc::new(AtomicU64::new(0));
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let (store, total) = (store.clone(), Arc::clone(&acknowledged));
+            tokio::spawn(async move {
+                let mut acknowledged = Vec::new();
+                for number in (caller..WRITES).step_by(CALLERS) {
+                    let name = format!("key/{number}");
+                    let written = loop {
+                        match set(&store, &name, &name).await {
+                            Err(error) if error.fact("applied") == Some("no") => {
+                                tokio::task::yield_now().await
+                            }
+                            ended => break ended,
+                        }
+                    };
+                    if written.is_ok() {
+                        total.fetch_add(1, Ordering::SeqCst);
+                        acknowledged.push(name);
+                    }
+                }
+                acknowledged
+            })
+        })
+        .collect();
+    until("a third is written", async || (acknowledged.load(Ordering::SeqCst) > 3_000).then_some(())).await;
+    let primary = cluster.primaries()[0];
+    cluster.nodes[primary].kill();
+    let mut checked = 0;
+    for caller in callers {
+        for name in caller.await.unwrap() {
+            assert_eq!(get(&store, &name).await.unwrap().as_deref(), Some(&*name), "it was acknowledged");
+            checked += 1;
+        }
+    }
+    // Those to the new primary, which has no replica left, are not.
+    assert!((5_000..WRITES).contains(&checked), "{checked}");
+}
+
 #[tokio::test]
 async fn a_key_of_a_slot_on_its_way_is_found_where_it_goes() {
     let cluster = Cluster::start(Kind::Redis).await;

@@ -34,6 +34,31 @@ async fn a_full_server_refuses_writes_and_serves_reads() {
     set(&store, "a", "w").await.unwrap();
 }
 
+/// It takes a second or more to load the keys below, and looks at its clients meanwhile.
+const LOADS_SLOWLY: [&str; 4] = ["--key-load-delay", "20", "--loading-process-events-interval-bytes", "1024"];
+
+#[tokio::test]
+async fn a_server_that_loads_its_data_refuses_calls_until_it_has() {
+    let mut server = Server::start(Kind::Redis, &LOADS_SLOWLY);
+    let store = store(json!({ "url": server.url() }));
+    set(&store, "a", "v").await.unwrap();
+    server.tell(&["EVAL", "for i = 1, 50000 do redis.call('SET', KEYS[1] .. i, 'v') end", "1", "filler/"]);
+    server.tell(&["SAVE"]);
+    server.kill();
+    let restarted = tokio::task::spawn_blocking(move || {
+        server.restart();
+        server
+    });
+    let refused = until("a call meets the loading server", async || {
+        let refused = get(&store, "a").await.err()?;
+        refused.message.contains("LOADING").then_some(refused)
+    })
+    .await;
+    is_refused(&refused, "loading its data");
+    let _server = restarted.await.unwrap();
+    until("the data is there again", async || get(&store, "a").await.ok().flatten()).await;
+}
+
 #[tokio::test]
 async fn a_password_is_read_again_at_each_connect() {
     let server = Server::start(Kind::Valkey, &["--requirepass", "first-secret"]);
