@@ -6,8 +6,12 @@ pub(crate) mod nginx;
 pub(crate) mod prism;
 pub(crate) mod redis;
 pub(crate) mod typed_forward;
+pub(crate) mod valkey;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::ensure;
 
 use crate::process::{Place, Process};
 
@@ -40,6 +44,13 @@ impl Contender {
             WorkerKind::Processes => Ok(self.process.children()),
         }
     }
+}
+
+/// The path that a line of Python prints: a binary in a package.
+pub(crate) fn from_package(python: &Path, package: &str, line: &str) -> anyhow::Result<PathBuf> {
+    let output = Command::new(python).args(["-c", line]).current_dir("/").output()?;
+    ensure!(output.status.success(), "{} has no package {package}", python.display());
+    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
 }
 
 /// The parameters of its start.

@@ -69,7 +69,7 @@ struct Args {
     #[arg(long)]
     no_pin: bool,
 
-    /// The Python to measure clients with, and to find Envoy with [default: that of --make-venv, if it was made, else python3].
+    /// The Python to measure clients with, and to find Envoy and Valkey with [default: that of --make-venv, if it was made, else python3].
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
 

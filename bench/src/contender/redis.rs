@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 
@@ -16,15 +17,20 @@ const PIPELINE: usize = 1000;
 
 /// A Redis server.
 pub(crate) fn start(setup: Setup<'_>) -> anyhow::Result<Contender> {
+    start_as(NAME, Path::new("redis-server"), setup)
+}
+
+/// A server that takes Redis' flags and names its threads after its binary.
+pub(crate) fn start_as(name: &'static str, binary: &Path, setup: Setup<'_>) -> anyhow::Result<Contender> {
     let address = free_address()?;
     let (host, port) = address.rsplit_once(':').context("an address has a port")?;
-    let mut command = setup.place.command("redis-server");
+    let mut command = setup.place.command(binary);
     command.args(["--bind", host, "--port", port, "--save", "", "--appendonly", "no"]);
     command.args(["--io-threads", &setup.workers.to_string()]).arg("--dir").arg(setup.folder);
-    let process = Process::start(NAME, command, &Ready::Accepts(address.clone()), setup.folder)?;
+    let process = Process::start(name, command, &Ready::Accepts(address.clone()), setup.folder)?;
     // Commands run on its main thread; with one I/O thread, that thread also serves the sockets.
-    let kind = WorkerKind::Threads("redis-server");
-    Ok(Contender { name: NAME, address, process, place: setup.place, kind })
+    let kind = WorkerKind::Threads(if name == NAME { "redis-server" } else { "valkey-server" });
+    Ok(Contender { name, address, process, place: setup.place, kind })
 }
 
 /// A connection to Redis.

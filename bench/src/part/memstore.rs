@@ -1,4 +1,4 @@
-//! The store compared with Redis: calls, memory, expiry, scans, and how slow calls affect fast ones.
+//! The store compared with Redis and Valkey: calls, memory, expiry, scans, and how slow calls affect fast ones.
 
 pub(crate) mod beside;
 pub(crate) mod calls;
@@ -8,6 +8,7 @@ pub(crate) mod memory;
 pub(crate) mod scan;
 pub(crate) mod ttl;
 
+use crate::contender::valkey;
 use crate::machine::Machine;
 use crate::part::Part;
 use crate::plan::Plan;
@@ -18,13 +19,16 @@ const PROGRAMS: [(&str, &str); 2] = [("redis-server", "--version"), ("h2load", "
 
 /// Runs the part.
 pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Results> {
-    let machine = Machine::describe(&PROGRAMS)?;
+    let mut machine = Machine::describe(&PROGRAMS)?;
+    let valkey = valkey::binary(&plan.python)?;
+    let version = std::process::Command::new(&valkey).arg("--version").output()?;
+    machine.versions.push((valkey::NAME.to_owned(), String::from_utf8(version.stdout)?.trim().to_owned()));
     let folder = tempfile::tempdir()?;
     let folder = folder.path();
-    let mut cases = calls::run(plan, folder).await?;
+    let mut cases = calls::run(plan, folder, &valkey).await?;
     cases.extend(embedded::run(plan, folder).await?);
     cases.extend(ttl::run(plan, folder).await?);
-    cases.extend(memory::run(plan, folder).await?);
+    cases.extend(memory::run(plan, folder, &valkey).await?);
     cases.push(expiry::run(plan, folder).await?);
     let (scans, large) = scan::run(plan, folder).await?;
     cases.push(scans);

@@ -1,9 +1,9 @@
-//! Get and Set, one at a time on each connection, compared with Redis.
+//! Get and Set, one at a time on each connection, compared with Redis and Valkey.
 
 use std::path::Path;
 
 use crate::call::{Call, VALUE_BYTES, value_text};
-use crate::contender::{prism, redis};
+use crate::contender::{prism, redis, valkey};
 use crate::contest::{self, progress, resp};
 use crate::load::Shape;
 use crate::load::h2load::{H2load, Until};
@@ -15,10 +15,10 @@ pub(crate) fn case_id(call: &str, shape: Shape) -> String {
     format!("calls/{call}-{shape}")
 }
 
-/// Measures both, in turn.
-pub(super) async fn run(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Case>> {
+/// Measures all of them, in turn. `valkey` is the binary of its server.
+pub(super) async fn run(plan: &Plan, folder: &Path, valkey: &Path) -> anyhow::Result<Vec<Case>> {
     let memstore = prism::memstore(plan.contender(1, folder))?;
-    let redis = redis::start(plan.contender(1, folder))?;
+    let peers = [redis::start(plan.contender(1, folder))?, valkey::start(plan.contender(1, folder), valkey)?];
     let value = value_text(VALUE_BYTES);
     let mut cases = Vec::new();
     for shape in [Shape::SPREAD, Shape::SINGLE] {
@@ -36,10 +36,12 @@ pub(super) async fn run(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Case>>
                 let (terms, sample) = contest::measure(prism::MEMSTORE, &memstore, &memstore, &load).await?;
                 progress(round, plan.rounds, case, prism::MEMSTORE, &sample);
                 case.record(prism::MEMSTORE, Some(terms), sample);
-                let (terms, sample) =
-                    resp::measure(&redis, &redis, command, shape, plan.time, plan.rest_place(1))?;
-                progress(round, plan.rounds, case, redis::NAME, &sample);
-                case.record(redis::NAME, Some(terms), sample);
+                for peer in &peers {
+                    let (terms, sample) =
+                        resp::measure(peer, peer, command, shape, plan.time, plan.rest_place(1))?;
+                    progress(round, plan.rounds, case, peer.name, &sample);
+                    case.record(peer.name, Some(terms), sample);
+                }
                 case.check_terms()?;
             }
         }

@@ -1,4 +1,4 @@
-//! Bytes per key, compared with Redis. Measured once: unlike time, memory does not vary.
+//! Bytes per key, compared with Redis and Valkey. Measured once: unlike time, memory does not vary.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use crate::call::{KEY_BYTES, VALUE_BYTES, key, value_text};
-use crate::contender::{Contender, Setup, prism, redis};
+use crate::contender::{Contender, Setup, prism, redis, valkey};
 use crate::contest::progress;
 use crate::fill::fill;
 use crate::plan::Plan;
@@ -29,13 +29,13 @@ pub(crate) fn case_id(tenths: usize) -> String {
 /// The name of the case with times to live.
 pub(crate) const TTL_ID: &str = "memory/ttl";
 
-/// Fills both stores.
-pub(super) async fn run(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Case>> {
+/// Fills all stores. `valkey` is the binary of its server.
+pub(super) async fn run(plan: &Plan, folder: &Path, valkey: &Path) -> anyhow::Result<Vec<Case>> {
     let title = |keys: usize, kind: &str| format!("{} keys{kind}", count(keys));
     let section = format!("Memory of keys of {KEY_BYTES} and values of {VALUE_BYTES} bytes");
     let setup = Setup { workers: cores(), place: Place::Anywhere, folder };
     let mut cases = Vec::new();
-    let mut growing = [Store::memstore(setup)?, Store::redis(setup)?];
+    let mut growing = [Store::memstore(setup)?, Store::redis(setup)?, Store::valkey(setup, valkey)?];
     for tenths in TENTHS {
         let keys = plan.keys * tenths / 10;
         let mut case = Case::new(&section, &title(keys, ""), &case_id(tenths)).against(redis::NAME);
@@ -47,7 +47,7 @@ pub(super) async fn run(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Case>>
     }
     drop(growing);
     let mut case = Case::new(&section, &title(plan.keys, " with TTL"), TTL_ID).against(redis::NAME);
-    for mut store in [Store::memstore(setup)?, Store::redis(setup)?] {
+    for mut store in [Store::memstore(setup)?, Store::redis(setup)?, Store::valkey(setup, valkey)?] {
         store.grow_to(plan.keys, Some(TTL_SECONDS)).await?;
         store.record(&mut case)?;
     }
@@ -73,6 +73,10 @@ impl Store {
         Self::new(redis::start(Setup { workers: 1, ..setup })?)
     }
 
+    fn valkey(setup: Setup<'_>, binary: &Path) -> anyhow::Result<Self> {
+        Self::new(valkey::start(Setup { workers: 1, ..setup }, binary)?)
+    }
+
     fn new(contender: Contender) -> anyhow::Result<Self> {
         let empty_bytes = contender.process.rss_bytes()?;
         Ok(Self { contender, empty_bytes, keys: 0 })
@@ -80,7 +84,7 @@ impl Store {
 
     async fn grow_to(&mut self, keys: usize, ttl_seconds: Option<i64>) -> anyhow::Result<()> {
         let (address, new) = (&self.contender.address, self.keys..keys);
-        let held = if self.contender.name == redis::NAME {
+        let held = if self.contender.name != prism::MEMSTORE {
             let mut connection = redis::Connection::open(address)?;
             let value = value_text(VALUE_BYTES);
             let ttl = ttl_seconds.map(|seconds| seconds.to_string());
