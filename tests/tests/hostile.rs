@@ -9,7 +9,7 @@ use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, SendStream};
 use http::Request;
 use prism_e2e::client;
-use prism_e2e::echo::EchoRequest;
+use prism_e2e::echo::{EchoRequest, EchoResponse};
 use prism_e2e::process::{Process, Proxy, config};
 use prism_e2e::raw::Connection;
 use prism_grpc::message::framed;
@@ -277,13 +277,13 @@ async fn a_deadline_that_is_over_ends_a_call_before_it_is_applied() {
 async fn slots_at_a_backend_have_shares_that_flags_set_and_counters_count() {
     const STREAM: &str = "/prism.interfaces.echo.EchoInterface/Bidirectional";
     const UNARY: &str = "/prism.interfaces.echo.EchoInterface/Unary";
-    let echo = Process::start("echo-plugin", ["--listen", "127.0.0.1:0"]);
     let request = |namespace: &str, hang| {
         let payload = "x".into();
         let request = EchoRequest { namespace: namespace.into(), payload, repeat: 1, hang };
         framed(&request.encode_to_vec())
     };
     for (share, others) in [("connection", "a"), ("namespace", "b")] {
+        let echo = Process::start("echo-plugin", ["--listen", "127.0.0.1:0"]);
         let (streams, unary) = (format!("--{share}-stream-slots-max"), format!("--{share}-unary-slots-max"));
         // One worker: shares are those of a worker.
         let flags = ["--workers", "1", &streams, "1", &unary, "1"];
@@ -302,6 +302,13 @@ async fn slots_at_a_backend_have_shares_that_flags_set_and_counters_count() {
         assert_eq!(proxy.process.metric(&counter("refused")).await, 1.0, "{share}");
 
         let hanging = holder.call(UNARY, request("a", true)).await;
+        let raw = Connection::open(proxy.grpc()).await;
+        loop {
+            let answer = raw.call(UNARY, &[], &[&request(others, false)]).await;
+            if EchoResponse::decode(answer.messages[0].clone()).unwrap().hanging == 1 {
+                break;
+            }
+        }
         let waiting = holder.call(UNARY, request("a", false)).await;
         proxy.process.until_metric(&counter("waited_for"), |count| count == 1.0).await;
         let elsewhere = other.call(UNARY, request(others, false)).await.await.unwrap();
