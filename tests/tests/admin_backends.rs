@@ -176,7 +176,7 @@ fn a_probe_tells_what_is_there_and_saves_nothing() {
         assert_eq!((&found["health"], &found["error"]), (&json!("serving"), &Value::Null), "{found}");
         assert!(found["interfaces"].as_array().unwrap().contains(&interface), "{found}");
         let promised = &found["capabilities"];
-        assert!(promised["in_memory"] == true && promised["ordered"] == true, "{found}");
+        assert!(["in_memory", "ordered", "resumable"].iter().all(|name| promised[*name] == true), "{found}");
     }
     assert!(driver["latency_ms"].is_null() && plugin["latency_ms"].as_f64() > Some(0.0), "{driver} {plugin}");
     let nobody = probe(r#"{"endpoint":"127.0.0.1:1"}"#);

@@ -76,6 +76,8 @@ pub struct Promises {
     linearizable: bool,
     /// Not a promise but a warning: all data is in memory, and lost when the backend ends.
     in_memory: bool,
+    /// A scan can continue at the resume token of a page.
+    resumable: bool,
 }
 
 /// Probe a backend without saving it: connect, and report what is there.
@@ -173,6 +175,7 @@ impl From<GetCapabilitiesResponse> for Promises {
             exact_count: promised.exact_count,
             linearizable: promised.linearizable,
             in_memory: promised.in_memory,
+            resumable: promised.resumable,
         }
     }
 }

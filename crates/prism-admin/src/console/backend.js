@@ -16,7 +16,7 @@ const OPTIONS = { pointer: "/options", label: "Options", hint: "Those of the dri
 const ENDPOINT = { pointer: "/endpoint", label: "Endpoint", hint: "host:port, http://host:port or unix:PATH.", required: true };
 
 const PROMISES = {
-  ordered: "ordered scans", scan_exactly_once: "each key once in a scan", exact_count: "exact count", linearizable: "linearizable", in_memory: "in memory: data is lost with it",
+  ordered: "ordered scans", scan_exactly_once: "each key once in a scan", exact_count: "exact count", linearizable: "linearizable", resumable: "scans continue at tokens", in_memory: "in memory: data is lost with it",
 };
 
 /** The page of a new one. */
