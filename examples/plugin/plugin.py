@@ -30,7 +30,9 @@ TTL_SECONDS_MAX = 100 * 365 * 24 * 60 * 60
 EPOCH = str(secrets.randbits(63))  # The data is lost with the process: a resumed scan must notice.
 
 lock = threading.Lock()
-stored = {}  # By namespace and key: the value, and when it expires, on the monotonic clock.
+# By namespace and key: the value, and when it expires, on the monotonic clock. An expired key is never shown, and is freed once
+# it is set or deleted.
+stored = {}
 
 
 class Refused(Exception):

@@ -65,6 +65,8 @@ async fn a_redis_that_is_down_fails_its_own_namespace_and_heals() {
         }
     };
     assert!(down["error"].as_str().unwrap().contains("127.0.0.1"), "{down}");
+    let unreachable = "prism_proxy_backend_state{backend=\"cache\",state=\"unreachable\"}";
+    assert_eq!(proxy.process.metric(unreachable).await, 1.0);
     redis.restart();
     while keys.set("k", "w").await.is_err() {}
     assert_eq!(keys.get("k").await.unwrap(), "w");

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use futures_core::future::BoxFuture;
 use prism_grpc::service::Served;
 use prism_proto::methods;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -129,7 +130,7 @@ pub enum State {
 }
 
 /// What a backend holds in memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Data {
     /// Keys in all namespaces.
     pub keys: u64,

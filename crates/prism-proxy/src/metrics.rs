@@ -13,7 +13,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::sync::watch;
 
-use crate::route::RemoteCounts;
+use crate::route::{Backend, RemoteCounts};
 use crate::shared::Shared;
 use crate::status::{Outcome, Status};
 use crate::traffic::{LATENCY_BOUNDS, Totals};
@@ -122,22 +122,31 @@ impl ProxyCollector {
 
     fn backends(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let table = self.shared.table.load();
-        let mut remotes: Vec<_> = table.remotes().map(|remote| (remote.label.clone(), remote)).collect();
-        remotes.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let labelled = table.backends().map(|(plugin, backend)| (plugin.to_string(), backend));
+        let mut backends: Vec<_> = labelled.collect();
+        backends.sort_by(|(one, _), (other, _)| one.cmp(other));
 
         let (name, help) = ("prism_proxy_backend_state", "Whether the backend is in this state: 1 or 0");
         let mut metric = family(encoder, name, help, MetricType::Gauge)?;
-        for (backend, remote) in &remotes {
-            let is = match remote.state() {
+        for (label, backend) in &backends {
+            let is = match backend.state() {
                 State::Idle => "idle",
                 State::Ready => "ready",
                 State::Unreachable { .. } => "unreachable",
             };
             for state in ["idle", "ready", "unreachable"] {
-                let labels = [("backend", backend.as_str()), ("state", state)];
+                let labels = [("backend", label.as_str()), ("state", state)];
                 ConstGauge::new(u64::from(state == is)).encode(metric.encode_family(&labels)?)?;
             }
         }
+        // What follows is about the proxy's own connections.
+        let remotes: Vec<_> = backends
+            .into_iter()
+            .filter_map(|(label, backend)| match backend {
+                Backend::Embedded(_) => None,
+                Backend::Remote(remote) => Some((label, remote)),
+            })
+            .collect();
         let (name, help) = ("prism_proxy_backend_connections", "Open connections to the backend");
         let mut metric = family(encoder, name, help, MetricType::Gauge)?;
         for (backend, remote) in &remotes {

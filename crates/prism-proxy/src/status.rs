@@ -116,14 +116,7 @@ struct BackendReport {
     /// The interfaces that its reflection lists; `None` if that is not known.
     interfaces: Option<Vec<String>>,
     /// What is lost when it is removed; `None` if it keeps its data elsewhere.
-    would_lose: Option<Held>,
-}
-
-/// Data in memory.
-#[derive(Clone, Copy, Serialize)]
-struct Held {
-    keys: u64,
-    lists: u64,
+    would_lose: Option<Data>,
 }
 
 /// A namespace that cannot serve what its pattern promises.
@@ -212,7 +205,6 @@ impl BackendReport {
             driver::State::Ready => ("ready", None, None),
             driver::State::Unreachable { error, since } => ("unreachable", Some(error), Some(Time(since))),
         };
-        let would_lose = would_lose.map(|Data { keys, lists }| Held { keys, lists });
         Self { name, endpoint, state, error, since, namespaces: 0, interfaces, would_lose }
     }
 }

@@ -22,6 +22,15 @@ pub enum Backend {
 }
 
 impl Backend {
+    /// Whether it can serve.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self {
+            Self::Embedded(embedded) => embedded.state(),
+            Self::Remote(remote) => remote.state(),
+        }
+    }
+
     /// Where it is in memory: namespaces that share a backend have the same.
     pub(crate) fn address(&self) -> usize {
         match self {
@@ -43,8 +52,6 @@ impl fmt::Debug for Backend {
 /// A plugin behind connections; each worker has its own.
 #[derive(Debug)]
 pub struct Remote {
-    /// Its name in the configuration, or its endpoint if it has none.
-    pub label: String,
     /// Where it is.
     pub endpoint: Endpoint,
     /// What its reflection reported.
@@ -87,9 +94,8 @@ pub struct RemoteCounts {
 }
 
 impl Remote {
-    pub(super) fn new(label: String, endpoint: Endpoint) -> Self {
+    pub(super) fn new(endpoint: Endpoint) -> Self {
         Self {
-            label,
             endpoint,
             discovered: Discovered::default(),
             open: AtomicUsize::new(0),

@@ -117,13 +117,12 @@ impl Named<'_> {
 /// The driver is unknown, or finds the options wrong.
 pub(super) fn opened(
     drivers: &Drivers,
-    label: &str,
     name: &str,
     options: &Options,
     field: &str,
 ) -> Result<Embedded, Vec<Mistake>> {
     let driver = driver(drivers, name, field).map_err(|mistake| vec![mistake])?;
-    Embedded::open(label, (name, &**driver), options, field)
+    Embedded::open((name, &**driver), options, field)
 }
 
 fn driver<'a>(drivers: &'a Drivers, name: &str, field: &str) -> Result<&'a Arc<dyn Driver>, Mistake> {

@@ -14,8 +14,6 @@ use crate::config::Mistake;
 
 /// A backend within this process.
 pub struct Embedded {
-    /// What it is called in the configuration: its own name, or `embedded:DRIVER`.
-    pub label: String,
     /// The name of its driver.
     pub driver: String,
     /// Its services.
@@ -33,7 +31,6 @@ impl Embedded {
     /// # Errors
     /// What the driver finds wrong; `field` is where the options are in the configuration.
     pub(super) fn open(
-        label: &str,
         (name, opener): (&str, &dyn Driver),
         options: &Options,
         field: &str,
@@ -43,14 +40,7 @@ impl Embedded {
         let own = served.descriptors.iter().filter(|set| **set != FILE_DESCRIPTOR_SET);
         let files = Files::of_sets(own).expect("the descriptors were compiled in");
         let background = AbortOnDropHandle::new(tokio::spawn(instance.background()));
-        Ok(Self {
-            label: label.to_owned(),
-            driver: name.to_owned(),
-            served,
-            instance,
-            files,
-            _background: background,
-        })
+        Ok(Self { driver: name.to_owned(), served, instance, files, _background: background })
     }
 
     /// What gives the backend changed options; `None` if it cannot take them while it serves.
@@ -84,7 +74,7 @@ impl Embedded {
 
 impl fmt::Debug for Embedded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Embedded({})", self.label)
+        write!(f, "Embedded({})", self.driver)
     }
 }
 

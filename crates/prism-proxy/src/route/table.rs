@@ -71,12 +71,12 @@ impl RouteTable {
             let plugin = Plugin::Backend(named.name);
             let before = previous.backends.get(&plugin);
             let known = match named.place {
-                Place::Remote(endpoint) => Known::remote(&plugin, &endpoint, before),
+                Place::Remote(endpoint) => Known::remote(&endpoint, before),
                 Place::Embedded { driver, options } => {
                     let field = || format!("backends[{index}].options");
                     match before.and_then(|known| known.taking(&driver, &options, &mut takes)) {
                         Some(kept) => kept,
-                        None => Known::opened(drivers, &plugin, &driver, options, &field())?,
+                        None => Known::opened(drivers, &driver, options, &field())?,
                     }
                 }
             };
@@ -89,9 +89,9 @@ impl RouteTable {
                 let known = match endpoint {
                     Endpoint::Embedded(driver) => {
                         let field = format!("namespaces[{index}].plugin.endpoint");
-                        Known::opened(drivers, plugin, driver, Options::new(), &field)?
+                        Known::opened(drivers, driver, Options::new(), &field)?
                     }
-                    endpoint => Known::remote(plugin, endpoint, previous.backends.get(plugin)),
+                    endpoint => Known::remote(endpoint, previous.backends.get(plugin)),
                 };
                 table.backends.insert(plugin.clone(), known);
             }
@@ -173,22 +173,16 @@ impl RouteTable {
 
 impl Known {
     /// The backend of before, if it is at the same place, or a new one. Each worker connects to it when a call needs it.
-    fn remote(plugin: &Plugin, endpoint: &Endpoint, before: Option<&Self>) -> Self {
+    fn remote(endpoint: &Endpoint, before: Option<&Self>) -> Self {
         let backend = before.map(|known| &known.backend);
         let kept =
             backend.filter(|kept| matches!(kept, Backend::Remote(remote) if remote.endpoint == *endpoint));
-        let new = || Backend::Remote(Arc::new(Remote::new(plugin.to_string(), endpoint.clone())));
+        let new = || Backend::Remote(Arc::new(Remote::new(endpoint.clone())));
         Self { backend: kept.cloned().unwrap_or_else(new), options: Options::new() }
     }
 
-    fn opened(
-        drivers: &Drivers,
-        plugin: &Plugin,
-        driver: &str,
-        options: Options,
-        field: &str,
-    ) -> Result<Self, Vec<Mistake>> {
-        let embedded = opened(drivers, &plugin.to_string(), driver, &options, field)?;
+    fn opened(drivers: &Drivers, driver: &str, options: Options, field: &str) -> Result<Self, Vec<Mistake>> {
+        let embedded = opened(drivers, driver, &options, field)?;
         Ok(Self { backend: Backend::Embedded(Arc::new(embedded)), options })
     }
 
