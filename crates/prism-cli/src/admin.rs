@@ -126,6 +126,22 @@ impl AdminArgs {
         self.json(&answer).map(Written)
     }
 
+    /// The items of a list on all of its pages. `path` has a query already.
+    pub(crate) async fn pages(&self, path: &str, list: &str) -> Result<Vec<Value>, Failure> {
+        let mut found = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let mut page = self.get(&format!("{path}&cursor={}", segment(&cursor))).await?;
+            if let Some(Value::Array(items)) = page.get_mut(list).map(Value::take) {
+                found.extend(items);
+            }
+            match page["next_cursor"].as_str() {
+                Some(next) => next.clone_into(&mut cursor),
+                None => return Ok(found),
+            }
+        }
+    }
+
     /// Requests JSON.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
         let answer = self.ask(Method::GET, path).await?;

@@ -215,18 +215,7 @@ fn bytes(body: Map<String, Value>) -> Bytes {
 }
 
 async fn list(admin: &AdminArgs, mut output: Output) -> Result<Exit, Failure> {
-    let mut found = Vec::new();
-    let mut cursor = String::new();
-    loop {
-        let mut page = admin.get(&format!("/backends?limit=1000&cursor={}", segment(&cursor))).await?;
-        if let Some(Value::Array(backends)) = page.get_mut("backends").map(Value::take) {
-            found.extend(backends);
-        }
-        match page["next_cursor"].as_str() {
-            Some(next) => next.clone_into(&mut cursor),
-            None => break,
-        }
-    }
+    let found = admin.pages("/backends?limit=1000", "backends").await?;
     if output.is_json() {
         for backend in found {
             output.write(&Listed(backend))?;

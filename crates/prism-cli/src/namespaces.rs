@@ -221,20 +221,8 @@ fn bytes(body: Map<String, Value>) -> Bytes {
 
 impl Ls {
     async fn run(self, admin: &AdminArgs, mut output: Output) -> Result<Exit, Failure> {
-        let mut found = Vec::new();
-        let mut cursor = String::new();
-        loop {
-            let path =
-                format!("/namespaces?limit=1000&q={}&cursor={}", segment(&self.filter), segment(&cursor));
-            let mut page = admin.get(&path).await?;
-            if let Some(Value::Array(namespaces)) = page.get_mut("namespaces").map(Value::take) {
-                found.extend(namespaces);
-            }
-            match page["next_cursor"].as_str() {
-                Some(next) => next.clone_into(&mut cursor),
-                None => break,
-            }
-        }
+        let path = format!("/namespaces?limit=1000&q={}", segment(&self.filter));
+        let found = admin.pages(&path, "namespaces").await?;
         if output.is_json() {
             for namespace in found {
                 output.write(&One(namespace))?;
