@@ -69,6 +69,7 @@ class Page:
 def browser():
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
+    options.accept_insecure_certs = True
     # Root has no sandbox, and a container has little shared memory.
     for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars", "--window-size=1280,900"):
         options.add_argument(flag)

@@ -9,6 +9,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+from nginx import Nginx
 from stack import BINARIES, Stack
 
 
@@ -393,6 +394,44 @@ def test_each_role_sees_and_does_what_it_may(page, guarded):
     page.sees("pre.value", "bye")
     file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith("a-write")))
     page.press("Revisions")
+    page.sees("h1", "Log in")
+
+
+@pytest.fixture
+def behind_nginx(guarded):
+    stack, tokens, _ = guarded
+    nginx = Nginx(stack.url)
+    yield nginx, stack, tokens
+    nginx.stop()
+
+
+def test_behind_nginx_under_a_path_with_tls_compression_and_a_password(page, behind_nginx):
+    nginx, stack, tokens = behind_nginx
+    # The browser remembers the password, as if somebody had typed it.
+    page.driver.get(f"{nginx.with_password}/livez")
+    page.driver.get(f"{nginx.url}/#/namespaces/default/settings")
+    page.type("Token", tokens["write"])
+    page.press("Log in", "form")
+    page.sees(".title", "default")
+    page.type("Timeout", "7s")
+    page.press("Save")
+    page.sees(".done", "applied by every proxy")
+    stack.request("PATCH", "/namespaces/default", b'{"timeout":"9s"}', token=tokens["write"])
+    page.type("Timeout", "8s")
+    page.press("Save")
+    page.sees(".problem", "has changed since you read it")
+    [cookie] = [one for one in page.driver.get_cookies() if one["name"].startswith("prism_session_")]
+    assert cookie["secure"] and cookie["httpOnly"], cookie
+
+    fetched = page.driver.execute_async_script("""
+        const [done] = arguments;
+        fetch("namespaces/default").then((answer) => done(Object.fromEntries(answer.headers)));
+    """)
+    assert fetched["content-encoding"] == "gzip" and fetched["etag"].startswith('W/"'), "nginx compresses, and weakens the tag"
+    # Events arrive one by one: a buffered stream would show nothing.
+    page.press("Metrics")
+    page.sees(".title", "serving")
+    page.press("Log out")
     page.sees("h1", "Log in")
 
 

@@ -12,6 +12,8 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -62,15 +64,46 @@ pub struct Identity {
     pub role: Role,
 }
 
-/// The file of tokens.
+/// How many unknown tokens are answered as such before the answers are rate-limited.
+const FAILURES_MAX: u32 = 20;
+
+/// How long it takes until one more is.
+const FAILURE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The file of tokens. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Tokens(PathBuf);
+pub struct Tokens {
+    file: PathBuf,
+    failures: Arc<Mutex<Failures>>,
+}
+
+/// The unknown tokens that were sent lately, of all senders together: behind a TLS proxy they share one address. A known
+/// token is never refused for those of others, which costs no safety, since a token cannot be guessed.
+#[derive(Debug)]
+struct Failures {
+    count: u32,
+    since: Instant,
+}
+
+impl Failures {
+    /// Counts one more; `false` if there have been too many.
+    fn add(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.since).as_secs() / FAILURE_INTERVAL.as_secs();
+        if passed > 0 {
+            self.count = self.count.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX));
+            self.since = now;
+        }
+        let is_within = self.count < FAILURES_MAX;
+        self.count += u32::from(is_within);
+        is_within
+    }
+}
 
 impl Tokens {
     /// The tokens in a file.
     #[must_use]
     pub fn new(file: PathBuf) -> Self {
-        Self(file)
+        Self { file, failures: Arc::new(Mutex::new(Failures { count: 0, since: Instant::now() })) }
     }
 
     /// Reads the file to check it.
@@ -86,14 +119,13 @@ impl Tokens {
     /// # Errors
     /// The token is unknown, or the file cannot be used: then nobody is admitted.
     pub fn identify(&self, authorization: Option<&str>) -> Result<Identity, Problem> {
-        let Some(header) = authorization else {
+        let Some(header) = authorization.filter(|header| is_bearer(header)) else {
             self.entries().map_err(|why| Problem::new(Kind::Storage, why))?;
             let detail = "send a token as `authorization: Bearer TOKEN`; prism-admin token creates one";
             return Err(Problem::new(Kind::Unauthenticated, detail));
         };
-        let token = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let (_, token) = token.ok_or_else(unknown)?;
-        self.identify_hash(&Sha256::digest(token.trim().as_bytes()).into())
+        let token = header.split_once(' ').map_or("", |(_, token)| token.trim());
+        self.identify_hash(&Sha256::digest(token.as_bytes()).into())
     }
 
     /// Identifies the owner of the token with this hash.
@@ -109,12 +141,12 @@ impl Tokens {
                 found = Some(identity);
             }
         }
-        found.ok_or_else(unknown)
+        found.ok_or_else(|| self.unknown())
     }
 
     fn entries(&self) -> Result<Vec<(Identity, Vec<u8>)>, String> {
-        let shown = self.0.display();
-        let text = std::fs::read_to_string(&self.0)
+        let shown = self.file.display();
+        let text = std::fs::read_to_string(&self.file)
             .map_err(|error| format!("cannot read the tokens in {shown}: {error}"))?;
         let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
         let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
@@ -127,10 +159,18 @@ impl Tokens {
         };
         lines.map(entry).collect()
     }
-}
 
-fn unknown() -> Problem {
-    Problem::new(Kind::Unauthenticated, "unknown token; it may have been replaced")
+    fn unknown(&self) -> Problem {
+        if self.failures.lock().unwrap_or_else(PoisonError::into_inner).add(Instant::now()) {
+            return Problem::new(Kind::Unauthenticated, "unknown token; it may have been replaced");
+        }
+        let detail = format!(
+            "unknown token, and too many others before it: more than {FAILURES_MAX} are answered once every {} s; a known \
+             token works at any time",
+            FAILURE_INTERVAL.as_secs()
+        );
+        Problem::new(Kind::Limited, detail)
+    }
 }
 
 fn entry(line: &str) -> Option<(Identity, Vec<u8>)> {
@@ -225,6 +265,30 @@ mod tests {
                 "{wrong}: {problem:?}"
             );
         }
+    }
+
+    #[test]
+    fn unknown_tokens_are_limited_and_known_ones_never() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tokens");
+        let known = issue(&file, "ci", Role::Write).unwrap();
+        let tokens = Tokens::new(file);
+        let status = |token: &str| tokens.identify(Some(&format!("Bearer {token}"))).map_err(|no| no.status);
+        let told: Vec<_> = (0..100).filter_map(|_| status("guess").err()).collect();
+        let limited = told.iter().filter(|status| **status == 429).count();
+        assert!(limited > 0 && told[..20] == [401; 20], "{told:?}");
+        assert!(status(&known).is_ok());
+    }
+
+    #[test]
+    fn one_more_failure_is_answered_each_second() {
+        let begun = Instant::now();
+        let mut failures = Failures { count: 0, since: begun };
+        let mut answered = |at: u64| {
+            let now = begun + Duration::from_secs(at);
+            (0..100).filter(|_| failures.add(now)).count()
+        };
+        assert_eq!([answered(0), answered(0), answered(1), answered(6), answered(3600)], [20, 0, 1, 5, 20]);
     }
 
     #[test]

@@ -13,15 +13,15 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use http::header::{CACHE_CONTROL, HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use prism_net::address::Address;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use crate::auth::{Role, Tokens};
+use crate::auth::{Role, Tokens, is_bearer};
 use crate::config::Settings;
 use crate::console;
 use crate::error::{Kind, Problem};
@@ -159,6 +159,10 @@ async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Res
     let begun = Instant::now();
     let id = edge.request_id(request.headers());
     let method = request.method().clone();
+    let for_another = request
+        .headers()
+        .get(AUTHORIZATION)
+        .is_some_and(|header| header.to_str().is_ok_and(|header| !is_bearer(header)));
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let response = match edge.caller(&request, &id) {
         Err(problem) => problem.into_response(),
@@ -173,7 +177,7 @@ async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Res
             })
         }
     };
-    let mut response = finish(response, &id, &method, &route, begun.elapsed());
+    let mut response = finish(response, &id, &method, &route, begun.elapsed(), for_another);
     let method = match method.as_str() {
         known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,
         _ => "other",
@@ -191,9 +195,21 @@ async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Res
     response
 }
 
-/// Adds the request's id to a problem, and logs the problem.
-fn finish(mut response: Response, id: &str, method: &Method, route: &str, took: Duration) -> Response {
+/// Adds the request's id to a problem, and logs the problem. `for_another`: the request's `authorization` is meant for a
+/// proxy in front of the admin. A browser takes a 401 as its refusal, forgets the password that was right, and asks for it
+/// again; so it gets a 403.
+fn finish(
+    mut response: Response,
+    id: &str,
+    method: &Method,
+    route: &str,
+    took: Duration,
+    for_another: bool,
+) -> Response {
     let Some(mut problem) = response.extensions_mut().remove::<Problem>() else { return response };
+    if for_another && problem.status == StatusCode::UNAUTHORIZED.as_u16() {
+        problem.status = StatusCode::FORBIDDEN.as_u16();
+    }
     let (status, why) = (problem.status, &problem.detail);
     if status >= 500 {
         tracing::error!(%method, route, status, request_id = id, ?took, why, "a request failed");

@@ -8,12 +8,15 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderName};
 use sha2::{Digest as _, Sha256};
 
 use crate::auth::{self, Identity, TokenHash, Tokens};
 use crate::error::{Kind, Problem};
+
+/// What a proxy says of the connection to it, by convention.
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The start of the cookie's name.
 const COOKIE_NAME: &str = "prism_session";
@@ -56,11 +59,18 @@ impl Sessions {
 
     /// The value of the header that sets a browser's cookie or deletes it.
     ///
-    /// `SameSite=Strict`: no page from elsewhere sends it. Not `Secure`: there is no TLS here, and browsers reject such
-    /// cookies over plain HTTP.
-    pub(crate) fn cookie(&self, id: &str, age: Duration) -> [(http::HeaderName, String); 1] {
+    /// `SameSite=Strict`: no page from elsewhere sends it. `Secure` if the browser came over TLS: it rejects such a cookie
+    /// over plain HTTP.
+    pub(crate) fn cookie(&self, id: &str, age: Duration, request: &HeaderMap) -> [(HeaderName, String); 1] {
         let (name, age) = (&self.cookie, age.as_secs());
-        [(SET_COOKIE, format!("{name}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}"))]
+        let secure = if self.came_over_tls(request) { "; Secure" } else { "" };
+        [(SET_COOKIE, format!("{name}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}{secure}"))]
+    }
+
+    /// A proxy that ends TLS in front of the admin says so. Whoever lies about it only makes their own browser drop the
+    /// cookie.
+    fn came_over_tls(&self, request: &HeaderMap) -> bool {
+        request.get(FORWARDED_PROTO).is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"))
     }
 
     /// Starts a session for the holder of a token and returns its id, which is not stored anywhere.
@@ -157,11 +167,25 @@ mod tests {
         let (one, other) = (Sessions::of_instance(&["a:1", "x"]), Sessions::of_instance(&["a:2", "x"]));
         let cookie = |sessions: &Sessions, token| {
             let id = sessions.begin(token).unwrap();
-            let [(_, set)] = sessions.cookie(&id, AGE_MAX);
+            let [(_, set)] = sessions.cookie(&id, AGE_MAX, &HeaderMap::new());
             set.split(';').next().unwrap().to_owned()
         };
         let both = with(&format!("{}; {}", cookie(&one, [1; 32]), cookie(&other, [2; 32])));
         assert_eq!((one.token(&both), other.token(&both)), (Some([1; 32]), Some([2; 32])));
+    }
+
+    #[test]
+    fn a_cookie_that_came_over_tls_goes_over_nothing_else() {
+        let sessions = Sessions::default();
+        let is_secure = |proto: Option<&'static str>| {
+            let headers = proto.map(|proto| (FORWARDED_PROTO, proto.parse().unwrap()));
+            let [(_, set)] = sessions.cookie("id", AGE_MAX, &HeaderMap::from_iter(headers));
+            set.contains("; Secure")
+        };
+        assert_eq!(
+            [None, Some("http"), Some("https"), Some("HTTPS")].map(is_secure),
+            [false, false, true, true]
+        );
     }
 
     #[test]

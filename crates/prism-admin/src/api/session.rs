@@ -60,6 +60,7 @@ pub async fn post(
     _: Params<NoParams>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
     let bytes = body(request, &["application/json"], LOGIN_BYTES_MAX).await?;
     let login: Login = serde_json::from_slice(&bytes)
         .map_err(|error| Problem::new(Kind::Malformed, format!("expected {{\"token\": …}}: {error}")))?;
@@ -71,7 +72,7 @@ pub async fn post(
     let identity = tokens.identify_hash(&hash)?;
     let id = admin.sessions.begin(hash)?;
     Ok((
-        admin.sessions.cookie(&id, AGE_MAX),
+        admin.sessions.cookie(&id, AGE_MAX, &headers),
         Json(Whoami { who: identity.name, role: identity.role, login: true }),
     )
         .into_response())
@@ -88,5 +89,5 @@ pub async fn delete(
     headers: HeaderMap,
 ) -> impl IntoResponse {
     admin.sessions.end(&headers);
-    (StatusCode::NO_CONTENT, admin.sessions.cookie("", Duration::ZERO))
+    (StatusCode::NO_CONTENT, admin.sessions.cookie("", Duration::ZERO, &headers))
 }

@@ -5,6 +5,11 @@ const ROOT = new URL("../", import.meta.url);
 
 let loggedOut = () => {};
 
+/** Whether the API does not know us. Its status is 401, or 403 behind a proxy with a password of its own. */
+export function unknown(error) {
+  return error.type === "urn:prism:problem:unauthenticated";
+}
+
 /** What to do when the API no longer knows us. */
 export function onLoggedOut(act) {
   loggedOut = act;
@@ -39,7 +44,7 @@ export async function send(method, path, { query = {}, json, bytes, headers = {}
   if (response.ok) return response;
   const told = await response.json().catch(() => ({ title: `HTTP ${response.status}`, detail: "The response has no further details." }));
   const error = Object.assign(new Error(told.detail), told);
-  if (response.status === 401 && path !== "/session") loggedOut();
+  if (unknown(error) && path !== "/session") loggedOut();
   throw error;
 }
 

@@ -50,7 +50,7 @@ export function follow(names, signal, changed) {
     changed({ series, sample });
   };
   const failed = () => {
-    // A refusal is final for the browser, and may be over soon; 401 leads to the login.
+    // A refusal is final for the browser, and may be over soon; one for want of a session leads to the login.
     if (source.readyState === EventSource.CLOSED) {
       get("/namespaces", { query: { limit: 1 } }).catch(() => {});
       retry = setTimeout(open, RETRY_MS);

@@ -1,6 +1,6 @@
 // The console: the session, the header, and routing to pages.
 
-import { address, get, onLoggedOut, send } from "./api.js";
+import { address, get, onLoggedOut, send, unknown } from "./api.js";
 import { fill, h, problem } from "./dom.js";
 import { audit } from "./audit.js";
 import { backend, newBackend } from "./backend.js";
@@ -91,7 +91,7 @@ async function route() {
     } catch (error) {
       header(null);
       document.title = "Log in · Prism";
-      if (error.status === 401) fill(main, login((found) => { session = found; route(); }));
+      if (unknown(error)) fill(main, login((found) => { session = found; route(); }));
       else fill(main, problem(error));
       return;
     }

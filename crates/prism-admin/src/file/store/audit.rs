@@ -1,8 +1,9 @@
 //! The audit log: one JSON object per line, appended and flushed before a change is put in force. It is opened for each
 //! line, so that it can be moved away at any time.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,9 @@ use utoipa::ToSchema;
 use super::place::storage;
 use super::revisions::Revision;
 use crate::error::Problem;
+
+/// Only the owner reads it: it names the keys of all namespaces.
+const MODE: u32 = 0o600;
 
 /// How much is read at a time, backwards from the end.
 const BLOCK_BYTES: u64 = 64 << 10;
@@ -79,8 +83,16 @@ pub(super) fn append(path: &Path, entry: &AuditEntry) -> Result<impl Fn() + use<
     let failed = |error: io::Error| storage("write", path, &error);
     let mut line = serde_json::to_vec(entry).unwrap_or_default();
     line.push(b'\n');
-    let mut file = File::options().create(true).read(true).append(true).open(path).map_err(failed)?;
-    let before = file.metadata().map_err(failed)?.len();
+    let mut file =
+        File::options().create(true).read(true).append(true).mode(MODE).open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    // One that was made by an earlier version, or by whoever rotates it.
+    if metadata.permissions().mode() & 0o077 != 0
+        && let Err(error) = file.set_permissions(Permissions::from_mode(MODE))
+    {
+        tracing::warn!(path = %path.display(), %error, "others may read the audit log, and its mode cannot be changed to 0600");
+    }
+    let before = metadata.len();
     if is_torn(&mut file, before).map_err(failed)? {
         line.insert(0, b'\n');
     }
@@ -184,6 +196,18 @@ mod tests {
             }
         }
         assert!(numbers.iter().copied().eq((0..1500).rev()), "{} numbers", numbers.len());
+    }
+
+    #[test]
+    fn only_the_owner_reads_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit");
+        let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        append(&path, &entry(1)).map(drop).unwrap();
+        assert_eq!(mode(), 0o600);
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        append(&path, &entry(2)).map(drop).unwrap();
+        assert_eq!(mode(), 0o600, "a log of an earlier version");
     }
 
     #[test]
