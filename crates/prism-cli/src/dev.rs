@@ -100,7 +100,9 @@ impl Dev {
             let file = has_admin.then(|| file::at(&self.folder)).transpose()?;
             let source = match &file {
                 Some(path) => Source::File { path: path.clone(), required: true },
-                None => Source::Fixed(Config::single(Endpoint::Embedded(drivers::MEMSTORE.to_owned()))),
+                None => {
+                    Source::Fixed(Box::new(Config::single(Endpoint::Embedded(drivers::MEMSTORE.to_owned()))))
+                }
             };
             let config = source.load().map_err(|error| ServerError::Config(error.to_string()))?;
             let (running, reload) =

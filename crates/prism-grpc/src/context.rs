@@ -8,8 +8,9 @@ use prism_proto::Error;
 use tokio::time::Instant;
 
 use crate::head::{self, IDEMPOTENCY_KEY, TRACEPARENT};
+use crate::identity::Identity;
 use crate::limits::Limits;
-use crate::peer::{Identity, Peer, PeerAddress};
+use crate::peer::{Peer, PeerAddress};
 use crate::shares::Pool;
 
 /// A call's context, from its acceptance to the plugin that serves it. Cheap to clone. Headers are parsed only when
@@ -21,6 +22,7 @@ pub struct Context(Arc<Known>);
 struct Known {
     head: request::Parts,
     peer: Arc<Peer>,
+    identity: Option<Identity>,
     arrived: Instant,
     deadline: Option<Instant>,
 }
@@ -32,7 +34,7 @@ impl Default for Context {
         let limits = Limits::default();
         let pool = Pool::new(0);
         let peer = Peer::new(PeerAddress::Unix, &limits, &pool, &pool, &Arc::default());
-        Self(Arc::new(Known { head, peer, arrived: Instant::now(), deadline: None }))
+        Self(Arc::new(Known { head, peer, identity: None, arrived: Instant::now(), deadline: None }))
     }
 }
 
@@ -43,7 +45,7 @@ impl Context {
         let arrived = Instant::now();
         // A deadline beyond what the clock can express is no deadline.
         let deadline = timeout.and_then(|timeout| arrived.checked_add(timeout));
-        Self(Arc::new(Known { head, peer, arrived, deadline }))
+        Self(Arc::new(Known { head, peer, identity: None, arrived, deadline }))
     }
 
     /// The call's head.
@@ -66,7 +68,18 @@ impl Context {
     /// Who makes the call; `None` if nothing has proved it.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
-        self.0.peer.identity.as_ref()
+        self.0.identity.as_ref()
+    }
+
+    /// The same call, made by `identity`.
+    #[must_use]
+    pub fn made_by(mut self, identity: Option<Identity>) -> Self {
+        if let Some(known) = Arc::get_mut(&mut self.0) {
+            known.identity = identity;
+            return self;
+        }
+        let (arrived, deadline, peer) = (self.0.arrived, self.0.deadline, Arc::clone(&self.0.peer));
+        Self(Arc::new(Known { head: self.into_head(), peer, identity, arrived, deadline }))
     }
 
     /// When the call's head arrived.
@@ -86,8 +99,8 @@ impl Context {
     pub fn or_timeout(self, timeout: Duration) -> Self {
         let Known { arrived, deadline: None, .. } = *self.0 else { return self };
         let deadline = arrived.checked_add(timeout);
-        let peer = Arc::clone(&self.0.peer);
-        Self(Arc::new(Known { head: self.into_head(), peer, arrived, deadline }))
+        let (peer, identity) = (Arc::clone(&self.0.peer), self.0.identity.clone());
+        Self(Arc::new(Known { head: self.into_head(), peer, identity, arrived, deadline }))
     }
 
     /// The time left until the deadline; zero once it has passed.

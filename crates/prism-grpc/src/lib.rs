@@ -7,6 +7,7 @@
 //! | [`shares`] | bounded resources, and the share that one connection may use |
 //! | [`slots`] | slots that calls occupy while they last |
 //! | [`limits`] | the sizes of those resources |
+//! | [`identity`] | who makes a call |
 //! | [`peer`] | the other end of a connection, and what it uses |
 //! | [`context`] | what is known about a call besides its message |
 //! | [`payload`] | outgoing bytes, charged until they have been written |
@@ -39,6 +40,7 @@ pub mod counters;
 pub mod handler;
 mod handshake;
 pub mod head;
+pub mod identity;
 pub mod incoming;
 pub mod limits;
 pub mod message;

@@ -1,4 +1,4 @@
-//! The other end of a connection: its address, its identity, and what it uses of the server.
+//! The other end of a connection: its address, and what it uses of the server.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -30,20 +30,11 @@ impl fmt::Display for PeerAddress {
     }
 }
 
-/// Who makes a call, if something has proved it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Identity {
-    /// The name: 1 to 256 visible ASCII characters.
-    pub name: Arc<str>,
-}
-
 /// The other end of one connection.
 #[derive(Debug)]
 pub struct Peer {
     /// Its address.
     pub address: PeerAddress,
-    /// Its identity; `None` if nothing has proved it.
-    pub identity: Option<Identity>,
     /// Bytes of its requests that are being received or are not complete yet.
     pub requests: Arc<Share>,
     /// Bytes of responses that it has not read yet.
@@ -75,7 +66,6 @@ impl Peer {
     ) -> Arc<Self> {
         Arc::new(Self {
             address,
-            identity: None,
             requests: Share::of(requests, limits.connection_request_bytes_max),
             answers: Share::of(answers, limits.connection_answer_bytes_max),
             calls: AtomicUsize::new(0),

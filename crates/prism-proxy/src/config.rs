@@ -20,8 +20,11 @@
 //! checked in one run, and each mistake is reported with its path and what was expected. Options of backends are checked
 //! by their drivers: see [`crate::route::check`].
 
+mod access;
 mod every;
 mod file;
+mod mistakes;
+mod server;
 mod settings;
 
 use std::io::Read as _;
@@ -29,8 +32,9 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use self::file::{File, Mistakes};
-pub use self::settings::{Backend, Config, Mistake, Namespace, Pattern, Place, Plugin};
+use self::file::File;
+use self::mistakes::Mistakes;
+pub use self::settings::{Backend, Callers, Config, Mistake, Namespace, Pattern, Place, Plugin};
 
 /// The file that is read by default.
 pub const DEFAULT_PATH: &str = "prism.yaml";
@@ -224,12 +228,14 @@ fn reason(error: &serde_yaml::Error) -> String {
 
 /// The parser's message in the terms of the file, not in those of the code that reads it.
 fn in_words(why: &str) -> String {
-    const WORDS: [(&str, &str); 6] = [
+    const WORDS: [(&str, &str); 8] = [
         ("unit value", "null"),
         ("struct File", "a mapping with the key namespaces"),
         ("struct ServerSection", "a mapping such as {listen_address: HOST:PORT}"),
         ("struct NamespaceSection", "a namespace: a mapping with the keys name, pattern and plugin"),
         ("struct PluginSection", "a mapping such as {endpoint: HOST:PORT} or {backend: NAME}"),
+        ("struct JwtSection", "a mapping with the keys jwks_file, issuer and audience"),
+        ("struct AccessSection", "a mapping such as {name: NAME, rights: [read]}"),
         ("struct BackendSection", "a backend: a mapping with the keys name and embedded or endpoint"),
     ];
     WORDS.iter().fold(why.to_owned(), |why, (code, word)| why.replace(code, word))

@@ -1,3 +1,4 @@
+use prism_auth::Access;
 use prism_proto::limits;
 
 use super::settings::TIMEOUT_DEFAULT;
@@ -166,6 +167,103 @@ fn a_namespace_names_a_backend_or_an_endpoint() {
 }
 
 #[test]
+fn callers_and_their_rights_are_read() {
+    let config = parsed(
+        "
+server:
+  token_file: tokens
+  jwt: { jwks_file: keys.json, issuer: 'https://idp', audience: prism }
+  operators: ['token:root']
+  require_secure: true
+backends: [{ name: b, endpoint: 'b:1', token_file: own-token }]
+namespaces:
+  - name: a
+    pattern: list
+    plugin: { backend: b }
+    access:
+      - { name: 'token:orders', rights: [read, write] }
+      - { name: 'jwt:orders', rights: [read] }
+  - { name: open, pattern: list, plugin: { backend: b } }
+",
+    )
+    .unwrap();
+    let Callers { token_file, jwt, operators, require_secure } = config.callers;
+    assert_eq!(token_file.as_deref(), Some(Path::new("tokens")));
+    assert_eq!(jwt.unwrap().claim, "sub");
+    assert_eq!(operators.unwrap()[0].to_string(), "token:root");
+    assert!(require_secure);
+    assert_eq!(config.backends[0].token_file.as_deref(), Some(Path::new("own-token")));
+    let shown = |access: &Access| format!("{}: {}", access.caller, access.rights);
+    let access: Vec<_> = config.namespaces[0].access.iter().flatten().map(shown).collect();
+    assert_eq!(access, ["token:orders: read, write", "jwt:orders: read"]);
+    assert_eq!(config.namespaces[1].access, None);
+}
+
+#[test]
+fn a_wrong_caller_is_told_where_and_why() {
+    const BOTH: &str = "token_file: t, jwt: {jwks_file: k, issuer: i, audience: a}";
+    let wrong = |server: &str, access: &str, field: &str, expected: &str| {
+        let text = format!(
+            "server: {{{server}}}\nbackends: [{{name: b, endpoint: 'b:1'}}]\n\
+             namespaces:\n- {{name: a, pattern: list, plugin: {{backend: b}}{access}}}\n"
+        );
+        let mistakes = Config::parse("", text.as_bytes()).unwrap_err().every_mistake(text.as_bytes());
+        let [mistake] = mistakes.as_slice() else { panic!("{text}: {mistakes:?}") };
+        assert_eq!(mistake.field, field, "{mistake:?}");
+        assert!(mistake.why.contains(expected), "{mistake:?}");
+        assert!(mistake.why.contains("expected") || mistake.line.is_some(), "{mistake:?}");
+    };
+    let name = "namespaces[0].access[0].name";
+    for (server, access, field, expected) in [
+        (BOTH, "[{name: x, rights: [read]}]", name, "several are enabled; expected token:NAME or jwt:NAME"),
+        (BOTH, "[{name: 'ldap:x', rights: [read]}]", name, "unknown source"),
+        (BOTH, "[{name: 'cert:x', rights: [read]}]", name, "server.tls.client_ca_file is not set"),
+        ("token_file: t", "[{name: 'jwt:x', rights: [read]}]", name, "server.jwt is not set"),
+        ("", "[{name: x, rights: [read]}]", name, "expected server.token_file, server.jwt or"),
+        ("token_file: t", "[{name: 'a b', rights: [read]}]", name, "visible ASCII"),
+        ("token_file: t", "[{name: \"a\\nb\", rights: [read]}]", name, "visible ASCII"),
+        ("token_file: t", "[]", "namespaces[0].access", "nobody could call"),
+        ("token_file: t", "[{name: x, rights: []}]", "namespaces[0].access[0].rights", "expected [read]"),
+        ("token_file: t", "[{name: x, rights: [admin]}]", "namespaces[0].access[0].rights[0]", "`admin`"),
+        ("token_file: t", "[{name: x}]", "namespaces[0].access[0].rights", "missing"),
+        ("token_file: t", "[{rights: [read]}]", "namespaces[0].access[0].name", "missing"),
+        ("token_file: t", "[5]", "namespaces[0].access[0]", "a mapping such as {name: NAME, rights: [read]}"),
+        ("token_file: t", "", "namespaces[0].access", ""),
+        (
+            "token_file: t",
+            "[{name: x, rights: [read]}, {name: 'token:x', rights: [write]}]",
+            "namespaces[0].access[1].name",
+            "namespaces[0].access[0] already",
+        ),
+    ] {
+        wrong(server, &format!(", access: {access}"), field, expected);
+    }
+    for (server, field, expected) in [
+        ("token_file: ''", "server.token_file", "the path is empty"),
+        ("token_file: ", "server.token_file", "the path is empty"),
+        ("token_file: t, operators: []", "server.operators", "nobody could read the HTTP port"),
+        ("token_file: t, operators: ", "server.operators", ""),
+        ("token_file: t, operators: [a, a]", "server.operators[1]", "server.operators[0] already"),
+        ("operators: [a]", "server.operators[0]", "expected server.token_file"),
+        ("token_file: t, operators: [[1]]", "server.operators[0]", "expected a string"),
+        ("jwt: {issuer: i, audience: a}", "server.jwt.jwks_file", "missing"),
+        ("jwt: {jwks_file: k, issuer: '', audience: a}", "server.jwt.issuer", "expected the claim iss"),
+        ("jwt: {jwks_file: k, issuer: i, audience: a, claim: ''}", "server.jwt.claim", "no key for sub"),
+        ("jwt: ", "server.jwt.jwks_file", "missing"),
+        ("jwt: 5", "server.jwt", "a mapping with the keys jwks_file, issuer and audience"),
+        ("require_secure: maybe", "server.require_secure", "expected a boolean"),
+    ] {
+        wrong(server, "", field, expected);
+    }
+}
+
+#[test]
+fn only_a_backend_behind_a_connection_takes_a_token() {
+    let error = parsed("backends: [{name: b, embedded: x, token_file: t}]\nnamespaces: []\n").unwrap_err();
+    assert!(error.contains("backends[0].token_file") && error.contains("expected none"), "{error}");
+}
+
+#[test]
 fn options_are_not_shown_by_debug() {
     let text = "backends: [{name: b, embedded: x, options: {password: secret}}]\nnamespaces: []\n";
     assert!(!format!("{:?}", parsed(text).unwrap()).contains("secret"));
@@ -253,9 +351,11 @@ fn the_documentation_has_every_key_and_no_other() {
     for (section, text) in [
         ("", "x: 1\n"),
         ("server.", "server: { x: 1 }\n"),
+        ("server.jwt.", "server: { jwt: { x: 1 } }\n"),
         ("backends[].", "backends: [{ x: 1 }]\n"),
         ("namespaces[].", "namespaces: [{ x: 1 }]\n"),
         ("namespaces[].plugin.", "namespaces: [{ plugin: { x: 1 } }]\n"),
+        ("namespaces[].access[].", "namespaces: [{ access: [{ x: 1 }] }]\n"),
     ] {
         keys.extend(known(text).into_iter().map(|key| format!("{section}{key}")));
     }

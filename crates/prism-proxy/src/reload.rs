@@ -43,7 +43,7 @@ const WRITTEN_AFTER: Duration = Duration::from_millis(100);
 
 /// The keys of a file that are read only at the start, as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct StartKeys([(&'static str, Option<String>); 2]);
+struct StartKeys([(&'static str, Option<String>); 3]);
 
 impl StartKeys {
     fn of(config: &Config) -> Self {
@@ -51,6 +51,7 @@ impl StartKeys {
         Self([
             ("server.listen_address", text(&config.listen)),
             ("server.http_listen_address", text(&config.http_listen)),
+            ("server.require_secure", config.callers.require_secure.then(|| "true".to_owned())),
         ])
     }
 

@@ -49,11 +49,15 @@ fn every(mut value: Value, first: &ConfigError) -> Vec<Mistake> {
 /// Neutralizes a field of the wrong type: removes it or, if it is required, gives it a value that breaks no rule.
 /// Returns whether that was possible.
 fn put_right(value: &mut Value, field: &str, unique: usize) -> bool {
-    let parts: Vec<_> = field
+    let mut parts: Vec<_> = field
         .split(['.', '['])
         .map(|part| part.trim_end_matches(']'))
         .filter(|part| !part.is_empty())
         .collect();
+    // The list as a whole: without the wrong entry it could be empty, which breaks another rule.
+    if let Some(list) = parts.iter().position(|part| matches!(*part, "access" | "operators")) {
+        parts.truncate(list + 1);
+    }
     let Some((key, parents)) = parts.split_last() else { return false };
     if *key == MERGE {
         return value.apply_merge().is_ok();
@@ -77,7 +81,13 @@ fn put_right(value: &mut Value, field: &str, unique: usize) -> bool {
         }
     }
     let plugin = || Mapping::from_iter([("endpoint".into(), "localhost:1".into())]);
+    let jwt =
+        || Mapping::from_iter(["jwks_file", "issuer", "audience"].map(|key| (key.into(), "stand-in".into())));
     let stand_in = match *key {
+        // Names of callers depend on which sources are enabled.
+        "jwt" => Some(Value::Mapping(jwt())),
+        "jwks_file" | "issuer" | "audience" => Some("stand-in".into()),
+        "token_file" if parents == ["server"] => Some("stand-in".into()),
         "name" => Some(format!("stand-in-{unique}").into()),
         "pattern" => Some("keyvalue".into()),
         "endpoint" => Some("localhost:1".into()),

@@ -1,16 +1,18 @@
 //! The configuration file in its written form, and the rules beyond types.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use prism_net::address::Address;
+use prism_auth::name::Sources;
 use prism_plugin::driver::Options;
 use prism_proto::limits;
 use serde::Deserialize;
 
-use super::settings::{Backend, Config, Mistake, Namespace, Pattern, Place, Plugin, TIMEOUT_DEFAULT};
+use super::access::{self, AccessSection};
+use super::mistakes::Mistakes;
+use super::server::{Server, ServerSection, present};
+use super::settings::{Backend, Config, Namespace, Pattern, Place, Plugin, TIMEOUT_DEFAULT};
 use crate::endpoint::Endpoint;
 
 const TIMEOUT_MIN: Duration = Duration::from_millis(1);
@@ -31,13 +33,6 @@ pub(super) struct File {
     namespaces: Vec<NamespaceSection>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ServerSection {
-    listen_address: Option<String>,
-    http_listen_address: Option<String>,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BackendSection {
@@ -45,6 +40,8 @@ struct BackendSection {
     embedded: Option<String>,
     endpoint: Option<String>,
     options: Option<Options>,
+    #[serde(default, deserialize_with = "present")]
+    token_file: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +57,8 @@ struct NamespaceSection {
     requests_per_second: Option<u64>,
     #[serde(default)]
     read_only: bool,
+    #[serde(default, deserialize_with = "present")]
+    access: Option<Vec<AccessSection>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -69,28 +68,10 @@ struct PluginSection {
     backend: Option<String>,
 }
 
-#[derive(Default)]
-pub(super) struct Mistakes(pub(super) Vec<Mistake>);
-
-impl Mistakes {
-    fn add(&mut self, field: impl fmt::Display, why: impl fmt::Display) {
-        self.0.push(Mistake { field: field.to_string(), why: why.to_string(), line: None });
-    }
-
-    /// The value; or its default, after recording a mistake.
-    fn checked<T, E: fmt::Display>(&mut self, field: impl fmt::Display, value: Result<T, E>) -> Option<T> {
-        value.map_err(|why| self.add(field, why)).ok()
-    }
-}
-
 impl File {
     /// Checks every rule. With mistakes, the result is incomplete.
     pub(super) fn check(self, mistakes: &mut Mistakes, revision: String) -> Config {
-        let mut address = |field: &str, text: Option<String>| {
-            text.and_then(|text| mistakes.checked(format!("server.{field}"), text.parse::<Address>()))
-        };
-        let listen = address("listen_address", self.server.listen_address);
-        let http_listen = address("http_listen_address", self.server.http_listen_address);
+        let Server { listen, http_listen, callers, sources } = self.server.check(mistakes);
         let mut names = Names::new("backends");
         let mut backends = Vec::with_capacity(self.backends.len());
         for (index, section) in self.backends.into_iter().enumerate() {
@@ -102,9 +83,9 @@ impl File {
         let mut namespaces = Vec::with_capacity(self.namespaces.len());
         for (index, section) in self.namespaces.into_iter().enumerate() {
             names.add(index, &section.name, mistakes);
-            namespaces.extend(section.check(index, &known_backends, mistakes));
+            namespaces.extend(section.check(index, &known_backends, sources, mistakes));
         }
-        Config { listen, http_listen, backends, namespaces, revision: Some(revision) }
+        Config { listen, http_listen, callers, backends, namespaces, revision: Some(revision) }
     }
 }
 
@@ -136,8 +117,14 @@ impl Names {
 impl BackendSection {
     fn check(self, index: usize, mistakes: &mut Mistakes) -> Option<Backend> {
         let field = |name: &str| format!("backends[{index}].{name}");
+        let token_file = mistakes.path(field("token_file"), self.token_file);
         let place = match (self.embedded, self.endpoint) {
             (Some(driver), None) => {
+                if token_file.is_some() {
+                    let why =
+                        "an embedded backend is in the proxy's own process and takes no token; expected none";
+                    mistakes.add(field("token_file"), why);
+                }
                 let options = self.options.unwrap_or_default();
                 Some(Place::Embedded { driver, options })
             }
@@ -168,7 +155,7 @@ impl BackendSection {
                 None
             }
         };
-        Some(Backend { name: self.name, place: place? })
+        Some(Backend { name: self.name, place: place?, token_file })
     }
 }
 
@@ -216,6 +203,7 @@ impl NamespaceSection {
         self,
         index: usize,
         backends: &HashMap<String, usize>,
+        sources: Sources,
         mistakes: &mut Mistakes,
     ) -> Option<Namespace> {
         let field = |name: &str| format!("namespaces[{index}].{name}");
@@ -243,6 +231,7 @@ impl NamespaceSection {
         };
         let in_flight_max = count("max_in_flight", self.max_in_flight);
         let requests_per_second = count("requests_per_second", self.requests_per_second);
+        let access = self.access.map(|entries| access::check(&field("access"), entries, sources, mistakes));
         Some(Namespace {
             name: self.name,
             pattern: self.pattern,
@@ -253,6 +242,7 @@ impl NamespaceSection {
             in_flight_max: in_flight_max?,
             requests_per_second: requests_per_second?,
             read_only: self.read_only,
+            access,
         })
     }
 }

@@ -2,8 +2,11 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use prism_auth::jwt::JwtSettings;
+use prism_auth::{Access, Identity};
 use prism_net::address::Address;
 use prism_proto::limits;
 use serde::{Deserialize, Serialize};
@@ -21,12 +24,27 @@ pub struct Config {
     pub listen: Option<Address>,
     /// Where to serve HTTP; `None` for the default.
     pub http_listen: Option<Address>,
+    /// How callers prove who they are, and what goes beyond a namespace.
+    pub callers: Callers,
     /// The named backends, with unique names.
     pub backends: Vec<Backend>,
     /// The namespaces, with unique names.
     pub namespaces: Vec<Namespace>,
     /// SHA-256 of the file's bytes, in hex; `None` without a file.
     pub revision: Option<String>,
+}
+
+/// How callers prove who they are, and what goes beyond a namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Callers {
+    /// The file of tokens; `None` if tokens are not accepted.
+    pub token_file: Option<PathBuf>,
+    /// Which JSON web tokens are accepted; `None` for none.
+    pub jwt: Option<JwtSettings>,
+    /// Who may read the whole HTTP port; `None` for everybody who reaches it.
+    pub operators: Option<Vec<Identity>>,
+    /// Whether a port beyond loopback without TLS or credentials stops the start.
+    pub require_secure: bool,
 }
 
 /// One namespace, checked.
@@ -50,6 +68,8 @@ pub struct Namespace {
     pub requests_per_second: Option<NonZeroU32>,
     /// Whether only calls without side effects are served.
     pub read_only: bool,
+    /// Who may call; `None` for everybody who may connect.
+    pub access: Option<Vec<Access>>,
 }
 
 /// What serves a namespace, according to its settings.
@@ -77,6 +97,8 @@ pub struct Backend {
     pub name: String,
     /// Where it is.
     pub place: Place,
+    /// The file with the token that the proxy presents to the plugin.
+    pub token_file: Option<PathBuf>,
 }
 
 /// Where a backend is.
@@ -162,10 +184,12 @@ impl Config {
             in_flight_max: None,
             requests_per_second: None,
             read_only: false,
+            access: None,
         };
         Self {
             listen: None,
             http_listen: None,
+            callers: Callers::default(),
             backends: Vec::new(),
             namespaces: vec![namespace],
             revision: None,

@@ -8,7 +8,7 @@ use crate::config::{Config, ConfigError};
 #[derive(Debug)]
 pub enum Source {
     /// The program itself; it does not change.
-    Fixed(Config),
+    Fixed(Box<Config>),
     /// A file, reloaded whenever it changes.
     File {
         /// Its path.
@@ -34,7 +34,7 @@ impl Source {
     /// The file is invalid, or required but missing.
     pub fn load(&self) -> Result<Config, ConfigError> {
         match self {
-            Self::Fixed(config) => Ok(config.clone()),
+            Self::Fixed(config) => Ok((**config).clone()),
             Self::File { path, required: false } if !path.exists() => {
                 tracing::info!(
                     file = %path.display(),
