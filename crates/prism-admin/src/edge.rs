@@ -159,10 +159,8 @@ async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Res
     let begun = Instant::now();
     let id = edge.request_id(request.headers());
     let method = request.method().clone();
-    let for_another = request
-        .headers()
-        .get(AUTHORIZATION)
-        .is_some_and(|header| header.to_str().is_ok_and(|header| !is_bearer(header)));
+    let header = request.headers().get(AUTHORIZATION).and_then(|header| header.to_str().ok());
+    let for_another = header.is_some_and(|header| !header.trim().is_empty() && !is_bearer(header));
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let response = match edge.caller(&request, &id) {
         Err(problem) => problem.into_response(),

@@ -58,6 +58,9 @@ enum Verb {
     Probe(Probe),
 }
 
+/// The setting of a backend with an endpoint that may be unset.
+const TOKEN_FILE: &str = "token_file";
+
 #[derive(Args, Debug)]
 struct Create {
     /// Name: 1 to 64 of a-z, 0-9 and -, starting with a letter.
@@ -75,7 +78,7 @@ struct Set {
     name: String,
     #[command(flatten)]
     place: Place,
-    /// Reset an option of the driver to its default; may be repeated.
+    /// Reset an option of the driver, or token_file, to its default; may be repeated.
     #[arg(long, value_name = "KEY")]
     unset: Vec<String>,
     /// Show what would change, without changing anything.
@@ -110,6 +113,9 @@ struct Place {
     /// Where its plugin is: HOST:PORT or unix:PATH.
     #[arg(long, value_name = "ADDR")]
     endpoint: Option<String>,
+    /// File with the token that the proxies present to the plugin, below the admin's --secrets-root.
+    #[arg(long, value_name = "FILE", conflicts_with = "embedded")]
+    plugin_token_file: Option<String>,
     /// An option of the driver, its value as in YAML, such as memory_limit=512MiB; may be repeated.
     #[arg(long = "option", value_name = "KEY=VALUE", value_parser = option)]
     options: Vec<(String, Value)>,
@@ -126,7 +132,8 @@ fn option(text: &str) -> Result<(String, Value), String> {
 impl Place {
     fn into_json(self) -> Result<Map<String, Value>, Failure> {
         let mut settings = Map::new();
-        let place = [("embedded", self.embedded), ("endpoint", self.endpoint)];
+        let place =
+            [("embedded", self.embedded), ("endpoint", self.endpoint), (TOKEN_FILE, self.plugin_token_file)];
         settings.extend(place.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))));
         let mut options = Map::new();
         for (key, value) in self.options {
@@ -147,12 +154,17 @@ impl Set {
         let mut change = self.place.into_json()?;
         if change.contains_key("embedded") {
             change.insert("endpoint".to_owned(), Value::Null);
+            change.insert(TOKEN_FILE.to_owned(), Value::Null);
         }
         if change.contains_key("endpoint") && !change.contains_key("embedded") {
             change.insert("embedded".to_owned(), Value::Null);
             change.entry("options").or_insert(Value::Null);
         }
         for key in self.unset {
+            if key == TOKEN_FILE {
+                change.insert(key, Value::Null);
+                continue;
+            }
             let options = change.entry("options").or_insert_with(|| json!({}));
             let Value::Object(options) = options else {
                 return Err(Failure::Usage(format!(
@@ -267,6 +279,7 @@ mod tests {
         let change = |embedded: Option<&str>, endpoint: Option<&str>, options: &[&str], unset: &[&str]| {
             let place = Place {
                 embedded: embedded.map(str::to_owned),
+                plugin_token_file: None,
                 endpoint: endpoint.map(str::to_owned),
                 options: options.iter().map(|text| option(text).unwrap()).collect(),
             };
@@ -275,12 +288,13 @@ mod tests {
         };
         assert_eq!(
             change(Some("memstore"), None, &[], &[]).unwrap(),
-            json!({ "embedded": "memstore", "endpoint": null })
+            json!({ "embedded": "memstore", "endpoint": null, "token_file": null })
         );
         assert_eq!(
             change(None, Some("a:1"), &[], &[]).unwrap(),
             json!({ "endpoint": "a:1", "embedded": null, "options": null })
         );
+        assert_eq!(change(None, None, &[], &["token_file"]).unwrap(), json!({ "token_file": null }));
         assert_eq!(
             change(None, None, &["a=1"], &["b"]).unwrap(),
             json!({ "options": { "a": 1, "b": null } })

@@ -23,6 +23,7 @@ Examples:
   prism namespaces create carts --pattern keyvalue --backend fast
   prism namespaces set orders --timeout 5s --dry-run
   prism namespaces set orders --unset timeout
+  prism namespaces set orders --access token:orders-service=read,write --access token:report=read
   prism namespaces delete orders";
 
 /// Create, change and remove namespaces while traffic flows.
@@ -89,8 +90,15 @@ struct Set {
 }
 
 /// The settings that have a default.
-const OPTIONAL: [&str; 6] =
-    ["interfaces", "timeout", "max_message_bytes", "max_in_flight", "requests_per_second", "read_only"];
+const OPTIONAL: [&str; 7] = [
+    "interfaces",
+    "timeout",
+    "max_message_bytes",
+    "max_in_flight",
+    "requests_per_second",
+    "read_only",
+    "access",
+];
 
 /// A setting's name, spelt as in the file or as a flag.
 fn optional(text: &str) -> Result<&'static str, String> {
@@ -140,6 +148,17 @@ struct Settings {
     /// Serve only this interface, by full name; may be repeated.
     #[arg(long = "interface", value_name = "NAME")]
     interfaces: Vec<String>,
+    /// Who may call, and what, such as token:orders-service=read,write; may be repeated. Replaces the whole list.
+    #[arg(long, value_name = "NAME=RIGHTS", value_parser = access)]
+    access: Vec<Value>,
+}
+
+/// An entry of `access`. The admin checks names and rights.
+fn access(text: &str) -> Result<Value, String> {
+    // A name may contain an equals sign.
+    let (name, rights) =
+        text.rsplit_once('=').ok_or("expected NAME=RIGHTS, such as token:orders-service=read,write")?;
+    Ok(json!({ "name": name, "rights": rights.split(',').collect::<Vec<_>>() }))
 }
 
 impl Settings {
@@ -162,6 +181,7 @@ impl Settings {
             ("max_in_flight", self.max_in_flight.map(Value::from)),
             ("requests_per_second", self.requests_per_second.map(Value::from)),
             ("read_only", self.read_only.map(Value::from)),
+            ("access", (!self.access.is_empty()).then(|| self.access.into())),
         ];
         settings.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
@@ -246,7 +266,7 @@ impl Answer for All {
         let mut rows = vec![["NAME", "PATTERN", "BACKEND", "SETTINGS"].map(str::to_owned).to_vec()];
         for namespace in &self.0 {
             let others: Vec<_> =
-                others(namespace).map(|(name, value)| format!("{name}={}", plain(value))).collect();
+                others(namespace).map(|(name, value)| format!("{name}={}", setting(name, value))).collect();
             let (_, backend) = backend(namespace);
             rows.push(vec![text(&namespace["name"]), text(&namespace["pattern"]), backend, others.join(" ")]);
         }
@@ -263,7 +283,7 @@ impl Answer for One {
     fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
         let first =
             [("name", plain(&self.0["name"])), ("pattern", plain(&self.0["pattern"])), backend(&self.0)];
-        let others = others(&self.0).map(|(name, value)| (name.as_str(), plain(value)));
+        let others = others(&self.0).map(|(name, value)| (name.as_str(), setting(name, value)));
         let rows: Vec<_> =
             first.into_iter().chain(others).map(|(name, value)| vec![name.to_owned(), value]).collect();
         table(out, &rows)
@@ -277,6 +297,16 @@ fn backend(namespace: &Value) -> (&'static str, String) {
         Some(name) => ("backend", name.to_owned()),
         None => ("endpoint", plain(&plugin["endpoint"])),
     }
+}
+
+/// A setting's value; who may call as the flag has it.
+fn setting(name: &str, value: &Value) -> String {
+    if name != "access" {
+        return plain(value);
+    }
+    let caller =
+        |caller: &Value| format!("{}={}", plain(&caller["name"]), plain(&caller["rights"]).replace(' ', ""));
+    value.as_array().into_iter().flatten().map(caller).collect::<Vec<_>>().join(" ")
 }
 
 /// The settings that not every namespace has.

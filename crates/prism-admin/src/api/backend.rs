@@ -21,7 +21,11 @@ pub struct BackendSettings {
     options: Option<Map<String, Value>>,
     /// `HOST:PORT`, `http://HOST:PORT` or `unix:PATH` of a plugin.
     endpoint: Option<String>,
+    /// File with the token that the proxies present to the plugin; default: none. It must be below the folder of
+    /// `--secrets-root`.
+    #[schema(example = "/etc/prism/secrets/plugin-token")]
+    token_file: Option<String>,
 }
 
 /// The settings that a backend may lack.
-pub(super) const OPTIONAL: [&str; 3] = ["embedded", "options", "endpoint"];
+pub(super) const OPTIONAL: [&str; 4] = ["embedded", "options", "endpoint", "token_file"];

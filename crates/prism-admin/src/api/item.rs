@@ -159,7 +159,7 @@ fn check(list: List, settings: &Value, now: &Snapshot, drivers: &Drivers) -> Res
         List::Backends => check::backend(settings, drivers).map(drop),
         List::Namespaces => {
             let backends = now.backends().iter().map(|backend| backend.settings.name.as_str());
-            check::namespace(settings, backends, drivers)
+            check::namespace(settings, now.server(), backends, drivers)
         }
     };
     checked.map_err(Problem::invalid)
@@ -168,9 +168,9 @@ fn check(list: List, settings: &Value, now: &Snapshot, drivers: &Drivers) -> Res
 /// What settings reach, by their pointers. Of what is invalid, and refused for that, there is nothing.
 fn reached(list: List, settings: &Value, drivers: &Drivers) -> Vec<(String, Reach)> {
     match list {
-        List::Backends => check::backend(settings, drivers)
-            .map(|backend| reach::of(&backend.place, drivers))
-            .unwrap_or_default(),
+        List::Backends => {
+            check::backend(settings, drivers).map(|backend| reach::of(&backend, drivers)).unwrap_or_default()
+        }
         List::Namespaces => match plugin_of(settings) {
             Some(Plugin::Endpoint(endpoint)) => {
                 vec![("/plugin/endpoint".to_owned(), Reach::Endpoint(endpoint))]

@@ -31,11 +31,43 @@ pub struct Namespace {
     requests_per_second: Option<u64>,
     /// Serve only methods without side effects; default false.
     read_only: Option<bool>,
+    /// Who may call, and what; default: everybody who may connect.
+    #[schema(min_items = 1)]
+    access: Option<Vec<Access>>,
+}
+
+/// What one caller may do in a namespace.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// `token:NAME`, `cert:NAME` or `jwt:NAME`; a bare name if the proxies have one source of names.
+    #[schema(example = "token:orders-service")]
+    name: String,
+    /// `read`: the methods without side effects; `write`: the others.
+    #[schema(min_items = 1)]
+    rights: Vec<Right>,
+}
+
+/// A right.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Right {
+    /// To call methods without side effects.
+    Read,
+    /// To call the others.
+    Write,
 }
 
 /// The optional settings.
-pub(super) const OPTIONAL: [&str; 6] =
-    ["interfaces", "timeout", "max_message_bytes", "max_in_flight", "requests_per_second", "read_only"];
+pub(super) const OPTIONAL: [&str; 7] = [
+    "interfaces",
+    "timeout",
+    "max_message_bytes",
+    "max_in_flight",
+    "requests_per_second",
+    "read_only",
+    "access",
+];
 
 /// A data pattern.
 #[derive(Debug, Serialize, ToSchema)]

@@ -92,7 +92,7 @@ pub async fn post(
 ) -> Result<Json<Report>, Problem> {
     let settings = named(read_whole(request, List::Backends).await?);
     let backend = check::backend(&settings, &admin.drivers).map_err(Problem::invalid)?;
-    let refusals = admin.policy.refusals(&reach::of(&backend.place, &admin.drivers)).await;
+    let refusals = admin.policy.refusals(&reach::of(&backend, &admin.drivers)).await;
     if !refusals.is_empty() {
         return Err(Problem::invalid(refusals));
     }

@@ -13,6 +13,7 @@ const NAME = { pointer: "/name", label: "Name", hint: "1 to 64 of a-z, 0-9 and -
 const PLACE = { pointer: null, label: "Where it runs", hint: "A driver opens it in each proxy's process; a plugin is a process of its own.", required: true, choices: [["embedded", "in the proxies"], ["endpoint", "behind an endpoint"]] };
 const EMBEDDED = { pointer: "/embedded", label: "Driver", hint: "A driver of the proxies, such as memstore.", required: true };
 const OPTIONS = { pointer: "/options", label: "Options", hint: "Those of the driver, one per line, such as memory_limit: 512MiB. Default: the driver's own.", options: true };
+const TOKEN_FILE = { pointer: "/token_file", label: "Token file", hint: "File with the token that the proxies present to the plugin, below --secrets-root. Default: none." };
 const ENDPOINT = { pointer: "/endpoint", label: "Endpoint", hint: "host:port, http://host:port or unix:PATH.", required: true };
 
 const PROMISES = {
@@ -69,14 +70,14 @@ function form({ backend: now, tag, name, saved, readOnly }) {
   const value = ({ pointer }) => (now ? at(now, pointer) : undefined);
   const place = new Field(PLACE, now?.endpoint === undefined ? "embedded" : "endpoint");
   const embedded = new Field(EMBEDDED, now ? now.embedded : "memstore");
-  const [options, endpoint] = [OPTIONS, ENDPOINT].map((setting) => new Field(setting, value(setting)));
+  const [options, endpoint, token] = [OPTIONS, ENDPOINT, TOKEN_FILE].map((setting) => new Field(setting, value(setting)));
   const choose = () => {
-    endpoint.element.hidden = place.input.value !== "endpoint";
+    endpoint.element.hidden = token.element.hidden = place.input.value !== "endpoint";
     embedded.element.hidden = options.element.hidden = !endpoint.element.hidden;
   };
   place.input.addEventListener("change", choose);
   choose();
-  const fields = [...(now ? [] : [new Field(NAME)]), place, embedded, options, endpoint];
+  const fields = [...(now ? [] : [new Field(NAME)]), place, embedded, options, endpoint, token];
   const body = () => {
     const settings = {};
     for (const field of fields.filter((one) => one.setting.pointer !== null)) {

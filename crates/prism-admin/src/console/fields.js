@@ -35,9 +35,18 @@ function read(lines) {
   return Object.fromEntries(lines.map(pair).map(([key, value]) => [key, parsed(value)]));
 }
 
+/** Who may call, one per line as `NAME RIGHT RIGHT`. */
+function callers(access) {
+  return access.map(({ name, rights }) => [name, ...rights].join(" ")).join("\n");
+}
+
+function readCallers(lines) {
+  return lines.map((line) => line.split(/[\s,]+/).filter(Boolean)).map(([name, ...rights]) => ({ name, rights }));
+}
+
 /**
  * A field. `setting` has a `label`, a `hint` and a `pointer` into the settings, which may be null for a field that is
- * none of them; it is a line of text, a `number`, a `check`, some `lines`, some `options`, or one of the `choices`, each
+ * none of them; it is a line of text, a `number`, a `check`, some `lines`, some `options`, the `callers`, or one of the `choices`, each
  * a value or [value, text].
  */
 export class Field {
@@ -49,6 +58,7 @@ export class Field {
     const choice = (one) => (Array.isArray(one) ? one : [one, one]);
     if (setting.choices) this.input = h("select", attributes, setting.choices.map(choice).map(([name, text]) => h("option", { value: name, selected: name === value }, text)));
     else if (setting.lines) this.input = h("textarea", { ...attributes, rows: 3 }, (value ?? []).join("\n"));
+    else if (setting.callers) this.input = h("textarea", { ...attributes, rows: 3 }, callers(value ?? []));
     else if (setting.options) this.input = h("textarea", { ...attributes, rows: 3 }, written(value ?? {}));
     else if (setting.check) this.input = h("input", { ...attributes, type: "checkbox", checked: value === true });
     else this.input = h("input", { ...attributes, value: value ?? "", inputmode: setting.number ? "numeric" : null });
@@ -60,7 +70,7 @@ export class Field {
 
   /** What is typed; undefined: nothing. A number that is none goes as it is, for the API to say so. */
   value() {
-    const { number, lines, options, check } = this.setting;
+    const { number, lines, options, callers: names, check } = this.setting;
     if (this.element.hidden) return undefined;
     if (check) return this.input.checked || (this.isThere ? false : undefined);
     const text = this.input.value.trim();
@@ -68,6 +78,7 @@ export class Field {
     const each = () => text.split("\n").map((line) => line.trim()).filter(Boolean);
     if (lines) return each();
     if (options) return read(each());
+    if (names) return readCallers(each());
     return number && /^\d+$/.test(text) ? Number(text) : text;
   }
 

@@ -19,6 +19,7 @@ const SETTINGS = [
   { pointer: "/requests_per_second", label: "Calls per second", hint: "Maximum rate per proxy. Default: no limit.", number: true },
   { pointer: "/interfaces", label: "Interfaces", hint: "Serve only these: full names, one per line. Default: all that the backend has.", lines: true },
   { pointer: "/read_only", label: "Read-only", hint: "Serve only methods without side effects. Default: no.", check: true },
+  { pointer: "/access", label: "Access", hint: "Who may call, one per line: a name and its rights, such as token:orders-service read write. Default: everybody who may connect.", callers: true },
 ];
 
 /** The names of the backends, without asking the backends themselves. */

@@ -12,7 +12,7 @@ use super::yaml::{List, take};
 use crate::error::FieldError;
 
 /// The settings of namespaces and backends that are text.
-const TEXTS: [&[&str]; 7] = [
+const TEXTS: [&[&str]; 8] = [
     &["name"],
     &["pattern"],
     &["plugin", "endpoint"],
@@ -20,6 +20,7 @@ const TEXTS: [&[&str]; 7] = [
     &["timeout"],
     &["embedded"],
     &["endpoint"],
+    &["token_file"],
 ];
 
 /// A configuration that breaks no rule, in its written form.
@@ -97,12 +98,13 @@ pub fn text(bytes: &[u8]) -> Result<&str, Vec<FieldError>> {
     config::text("the file", bytes).map_err(|error| told(error.mistakes()))
 }
 
-/// Checks a single namespace of a file whose backends have these names.
+/// Checks a single namespace of a file with this section `server`, whose backends have these names.
 ///
 /// # Errors
 /// Every mistake, with pointers into the namespace.
 pub fn namespace<'a>(
     value: &Value,
+    server: Option<&Value>,
     backends: impl IntoIterator<Item = &'a str>,
     drivers: &Drivers,
 ) -> Result<(), Vec<FieldError>> {
@@ -111,7 +113,7 @@ pub fn namespace<'a>(
         Mapping::from_iter([("name".into(), name.into()), ("endpoint".into(), "localhost:1".into())]).into()
     };
     let backends: Vec<_> = backends.into_iter().map(stand_in).collect();
-    item(List::Namespaces, value, backends, drivers).map(drop)
+    item(List::Namespaces, value, server, backends, drivers).map(drop)
 }
 
 /// Checks a single backend, and returns it as a proxy reads it.
@@ -119,7 +121,7 @@ pub fn namespace<'a>(
 /// # Errors
 /// Every mistake, with pointers into the backend.
 pub fn backend(value: &Value, drivers: &Drivers) -> Result<Backend, Vec<FieldError>> {
-    let config = item(List::Backends, value, Vec::new(), drivers)?;
+    let config = item(List::Backends, value, None, Vec::new(), drivers)?;
     config
         .backends
         .into_iter()
@@ -131,6 +133,7 @@ pub fn backend(value: &Value, drivers: &Drivers) -> Result<Backend, Vec<FieldErr
 fn item(
     list: List,
     value: &Value,
+    server: Option<&Value>,
     backends: Vec<Value>,
     drivers: &Drivers,
 ) -> Result<Config, Vec<FieldError>> {
@@ -139,6 +142,7 @@ fn item(
         .map(|(list, items)| (list.key().into(), Value::Sequence(items)))
         .collect();
     file.insert(list.key().into(), Value::Sequence(vec![value.clone()]));
+    file.extend(server.map(|server| ("server".into(), server.clone())));
     let text = serde_yaml::to_string(&file);
     let text =
         text.map_err(|error| vec![FieldError { pointer: String::new(), detail: error.to_string() }])?;

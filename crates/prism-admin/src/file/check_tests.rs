@@ -20,7 +20,7 @@ fn pairs(errors: Vec<FieldError>) -> Vec<(String, String)> {
 }
 
 fn wrong(text: &str) -> Vec<(String, String)> {
-    pairs(namespace(&value(text), [], &drivers()).unwrap_err())
+    pairs(namespace(&value(text), None, [], &drivers()).unwrap_err())
 }
 
 fn namespaces(text: &[u8]) -> Result<Vec<Value>, Vec<FieldError>> {
@@ -31,7 +31,7 @@ fn namespaces(text: &[u8]) -> Result<Vec<Value>, Vec<FieldError>> {
 fn a_namespace_may_name_a_backend_that_is_there() {
     let check = |backend: &str| {
         let text = format!("{{name: a, pattern: list, plugin: {{backend: {backend}}}}}");
-        namespace(&value(&text), ["fast", "large"], &drivers()).map_err(pairs)
+        namespace(&value(&text), None, ["fast", "large"], &drivers()).map_err(pairs)
     };
     assert_eq!((check("fast"), check("'large'")), (Ok(()), Ok(())));
     let wrong = check("slow").unwrap_err();
@@ -126,5 +126,5 @@ fn a_body_that_would_keep_the_parser_busy_is_refused_at_once() {
 #[test]
 fn a_good_namespace_has_no_errors() {
     let good = "{name: a, pattern: keyvalue, plugin: {endpoint: 'a:1'}, timeout: 5s}";
-    assert_eq!(namespace(&value(good), [], &drivers()), Ok(()));
+    assert_eq!(namespace(&value(good), None, [], &drivers()), Ok(()));
 }

@@ -155,6 +155,7 @@ pub async fn resolve(authority: &str) -> Result<Vec<SocketAddr>, Unresolved> {
 #[cfg(test)]
 mod tests {
     use prism_plugin::driver::Options;
+    use prism_proxy::config::Place;
 
     use super::*;
 
@@ -164,8 +165,9 @@ mod tests {
         let root = folder.path().join("secrets");
         std::fs::create_dir(&root).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", root.join("link")).unwrap();
+        let place = Place::Embedded { driver: "redis".to_owned(), options: Options::new() };
         let refused = async |policy: &Policy, path: &Path| {
-            let reach = Reach::File(path.to_owned(), Options::new());
+            let reach = Reach::File(path.to_owned(), place.clone());
             policy.refusals(&[("/options".to_owned(), reach)]).await.pop().map(|error| error.detail)
         };
         let none = refused(&Policy::default(), &root.join("password")).await.unwrap();

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use prism_plugin::driver::{Drivers, Options};
-use prism_proxy::config::Place;
+use prism_plugin::driver::Drivers;
+use prism_proxy::config::{Backend, Place};
 use prism_proxy::endpoint::Endpoint;
 
 /// Something that a process reaches.
@@ -11,20 +11,26 @@ use prism_proxy::endpoint::Endpoint;
 pub enum Reach {
     /// It connects there.
     Endpoint(Endpoint),
-    /// It reads a file, and may send the content to whom the options name: another address makes it another case.
-    File(PathBuf, Options),
+    /// It reads a file, and may send the content to where the backend is: another place makes it another case.
+    File(PathBuf, Place),
 }
 
-/// What a backend reaches, by pointers within it: its endpoint, or what is in the options of its driver.
+/// What a backend reaches, by pointers within it: its endpoint and the token for it, or what is in the options of its
+/// driver.
 #[must_use]
-pub fn of(place: &Place, drivers: &Drivers) -> Vec<(String, Reach)> {
+pub fn of(backend: &Backend, drivers: &Drivers) -> Vec<(String, Reach)> {
+    let Backend { place, token_file, .. } = backend;
+    let file = |path| Reach::File(path, place.clone());
     match place {
-        Place::Remote(endpoint) => vec![("/endpoint".to_owned(), Reach::Endpoint(endpoint.clone()))],
+        Place::Remote(endpoint) => {
+            let token = token_file.clone().map(|path| ("/token_file".to_owned(), file(path)));
+            [("/endpoint".to_owned(), Reach::Endpoint(endpoint.clone()))].into_iter().chain(token).collect()
+        }
         Place::Embedded { driver, options } => {
             let Some(driver) = drivers.get(driver.as_str()) else { return Vec::new() };
             let endpoints =
                 driver.endpoints(options).into_iter().filter_map(|endpoint| endpoint.parse().ok());
-            let files = driver.files(options).into_iter().map(|path| Reach::File(path, options.clone()));
+            let files = driver.files(options).into_iter().map(file);
             let reached = endpoints.map(Reach::Endpoint).chain(files);
             reached.map(|reach| ("/options".to_owned(), reach)).collect()
         }
@@ -77,8 +83,8 @@ mod tests {
             let text = format!("{{name: a, embedded: far, options: {{urls: [{urls}]}}}}");
             check::backend(&serde_yaml::from_str(&text).unwrap(), &drivers)
         };
-        let place = backend("'a.invalid:1', '169.254.169.254:80', 'unix:/run/x'").unwrap().place;
-        let reached = of(&place, &drivers);
+        let far = backend("'a.invalid:1', '169.254.169.254:80', 'unix:/run/x'").unwrap();
+        let reached = of(&far, &drivers);
         let shown: Vec<_> = reached
             .iter()
             .map(|(at, reach)| match reach {
@@ -95,5 +101,14 @@ mod tests {
             assert_eq!(wrong[0].pointer, "/options");
             assert!(!wrong[0].detail.contains("secret"), "{wrong:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_token_for_a_plugin_is_a_file_that_is_sent_there() {
+        let text = "{name: a, endpoint: 'a.invalid:1', token_file: /etc/shadow}";
+        let backend = check::backend(&serde_yaml::from_str(text).unwrap(), &Drivers::new()).unwrap();
+        let refused = Policy::default().refusals(&of(&backend, &Drivers::new())).await;
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert_eq!(refused[0].pointer, "/token_file");
     }
 }

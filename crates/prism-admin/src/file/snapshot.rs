@@ -147,6 +147,12 @@ impl Snapshot {
         self.content.as_ref().map_or(&[], |content| &content.backends)
     }
 
+    /// The section `server`; `None` if there is none, or the file cannot be used.
+    #[must_use]
+    pub fn server(&self) -> Option<&Value> {
+        self.content.as_ref().ok()?.rest.get("server")
+    }
+
     /// The item of a list with this name, and its index.
     ///
     /// # Errors
@@ -208,7 +214,7 @@ impl Snapshot {
     #[must_use]
     pub fn reached_by_backends(&self, drivers: &Drivers) -> Vec<(String, Reach)> {
         let of = |(index, backend): (usize, &BackendEntry)| {
-            let within = reach::of(&backend.settings.place, drivers);
+            let within = reach::of(&backend.settings, drivers);
             within.into_iter().map(move |(pointer, reach)| (format!("/backends/{index}{pointer}"), reach))
         };
         self.backends().iter().enumerate().flat_map(of).collect()
