@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use prism_net::tls::client::ClientOptions;
 use prism_plugin::driver::Drivers;
 use prism_proxy::config::{Backend, Place};
 use prism_proxy::endpoint::Endpoint;
@@ -22,9 +23,12 @@ pub fn of(backend: &Backend, drivers: &Drivers) -> Vec<(String, Reach)> {
     let Backend { place, token_file, .. } = backend;
     let file = |path| Reach::File(path, place.clone());
     match place {
-        Place::Remote(endpoint) => {
+        Place::Remote { endpoint, tls } => {
             let token = token_file.clone().map(|path| ("/token_file".to_owned(), file(path)));
-            [("/endpoint".to_owned(), Reach::Endpoint(endpoint.clone()))].into_iter().chain(token).collect()
+            let files = tls.iter().flat_map(ClientOptions::paths);
+            let files = files.map(|path| ("/tls".to_owned(), file(path.to_owned())));
+            let endpoint = ("/endpoint".to_owned(), Reach::Endpoint(endpoint.clone()));
+            [endpoint].into_iter().chain(token).chain(files).collect()
         }
         Place::Embedded { driver, options } => {
             let Some(driver) = drivers.get(driver.as_str()) else { return Vec::new() };

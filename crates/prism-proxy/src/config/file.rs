@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use prism_auth::name::Sources;
+use prism_net::tls::client::ClientOptions;
 use prism_plugin::driver::Options;
 use prism_proto::limits;
 use serde::Deserialize;
@@ -33,6 +35,15 @@ pub(super) struct File {
     namespaces: Vec<NamespaceSection>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackendTlsSection {
+    ca_file: Option<PathBuf>,
+    certificate_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+    server_name: Option<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BackendSection {
@@ -42,6 +53,8 @@ struct BackendSection {
     options: Option<Options>,
     #[serde(default, deserialize_with = "present")]
     token_file: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    tls: Option<BackendTlsSection>,
 }
 
 #[derive(Deserialize)]
@@ -71,7 +84,7 @@ struct PluginSection {
 impl File {
     /// Checks every rule. With mistakes, the result is incomplete.
     pub(super) fn check(self, mistakes: &mut Mistakes, revision: String) -> Config {
-        let Server { listen, http_listen, callers, sources } = self.server.check(mistakes);
+        let Server { listen, http_listen, tls, callers, sources } = self.server.check(mistakes);
         let mut names = Names::new("backends");
         let mut backends = Vec::with_capacity(self.backends.len());
         for (index, section) in self.backends.into_iter().enumerate() {
@@ -85,7 +98,7 @@ impl File {
             names.add(index, &section.name, mistakes);
             namespaces.extend(section.check(index, &known_backends, sources, mistakes));
         }
-        Config { listen, http_listen, callers, backends, namespaces, revision: Some(revision) }
+        Config { listen, http_listen, tls, callers, backends, namespaces, revision: Some(revision) }
     }
 }
 
@@ -118,12 +131,19 @@ impl BackendSection {
     fn check(self, index: usize, mistakes: &mut Mistakes) -> Option<Backend> {
         let field = |name: &str| format!("backends[{index}].{name}");
         let token_file = mistakes.path(field("token_file"), self.token_file);
+        let has_tls = self.tls.is_some();
+        let tls = self.tls.and_then(|section| section.check(&field("tls"), mistakes));
         let place = match (self.embedded, self.endpoint) {
             (Some(driver), None) => {
                 if token_file.is_some() {
                     let why =
                         "an embedded backend is in the proxy's own process and takes no token; expected none";
                     mistakes.add(field("token_file"), why);
+                }
+                if has_tls {
+                    let why =
+                        "a backend in the proxy's process has no connection; expected no tls, or an endpoint";
+                    mistakes.add(field("tls"), why);
                 }
                 let options = self.options.unwrap_or_default();
                 Some(Place::Embedded { driver, options })
@@ -141,7 +161,7 @@ impl BackendSection {
                         mistakes.add(field("endpoint"), why);
                         None
                     }
-                    endpoint => Some(Place::Remote(endpoint)),
+                    endpoint => Some(Place::Remote { endpoint, tls }),
                 }
             }
             (Some(_), Some(_)) => {
@@ -156,6 +176,15 @@ impl BackendSection {
             }
         };
         Some(Backend { name: self.name, place: place?, token_file })
+    }
+}
+
+impl BackendTlsSection {
+    fn check(self, field: &str, mistakes: &mut Mistakes) -> Option<ClientOptions> {
+        let Self { ca_file, certificate_file, key_file, server_name } = self;
+        let options = ClientOptions { ca_file, certificate_file, key_file, server_name };
+        mistakes.checked(field, options.check())?;
+        Some(options)
     }
 }
 

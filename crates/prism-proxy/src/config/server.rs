@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use prism_auth::jwt::{CLAIM_DEFAULT, JwtSettings};
 use prism_auth::name::Sources;
 use prism_net::address::Address;
+use prism_net::tls::server::ServerFiles;
 use serde::{Deserialize, Deserializer};
 
 use super::access;
@@ -18,6 +19,8 @@ pub(super) struct ServerSection {
     listen_address: Option<String>,
     http_listen_address: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    tls: Option<TlsSection>,
+    #[serde(default, deserialize_with = "present")]
     token_file: Option<String>,
     #[serde(default, deserialize_with = "present")]
     jwt: Option<JwtSection>,
@@ -25,6 +28,14 @@ pub(super) struct ServerSection {
     operators: Option<Vec<String>>,
     #[serde(default)]
     require_secure: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsSection {
+    certificate_file: PathBuf,
+    key_file: PathBuf,
+    client_ca_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -41,6 +52,7 @@ struct JwtSection {
 pub(super) struct Server {
     pub(super) listen: Option<Address>,
     pub(super) http_listen: Option<Address>,
+    pub(super) tls: Option<ServerFiles>,
     pub(super) callers: Callers,
     /// The sources of names that the section enables.
     pub(super) sources: Sources,
@@ -72,7 +84,12 @@ impl ServerSection {
             operators: self.operators.map(|names| access::operators(&names, sources, mistakes)),
             require_secure: self.require_secure,
         };
-        Server { listen, http_listen, callers, sources }
+        let tls = self.tls.map(|files| ServerFiles {
+            certificate_file: files.certificate_file,
+            key_file: files.key_file,
+            client_ca_file: files.client_ca_file,
+        });
+        Server { listen, http_listen, tls, callers, sources }
     }
 }
 

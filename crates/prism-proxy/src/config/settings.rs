@@ -8,6 +8,8 @@ use std::time::Duration;
 use prism_auth::jwt::JwtSettings;
 use prism_auth::{Access, Identity};
 use prism_net::address::Address;
+use prism_net::tls::client::ClientOptions;
+use prism_net::tls::server::ServerFiles;
 use prism_proto::limits;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,8 @@ pub struct Config {
     pub http_listen: Option<Address>,
     /// How callers prove who they are, and what goes beyond a namespace.
     pub callers: Callers,
+    /// The files of TLS, for both ports; `None` for plaintext.
+    pub tls: Option<ServerFiles>,
     /// The named backends, with unique names.
     pub backends: Vec<Backend>,
     /// The namespaces, with unique names.
@@ -112,7 +116,12 @@ pub enum Place {
         options: Options,
     },
     /// Behind a connection.
-    Remote(Endpoint),
+    Remote {
+        /// The plugin's address.
+        endpoint: Endpoint,
+        /// How to connect with TLS; `None` for plaintext.
+        tls: Option<ClientOptions>,
+    },
 }
 
 impl fmt::Debug for Place {
@@ -126,7 +135,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Embedded { driver, .. } => write!(f, "embedded:{driver}"),
-            Self::Remote(endpoint) => write!(f, "{endpoint}"),
+            Self::Remote { endpoint, .. } => write!(f, "{endpoint}"),
         }
     }
 }
@@ -190,6 +199,7 @@ impl Config {
             listen: None,
             http_listen: None,
             callers: Callers::default(),
+            tls: None,
             backends: Vec::new(),
             namespaces: vec![namespace],
             revision: None,
