@@ -205,9 +205,9 @@ impl Reloader {
 fn take(path: &Path, bytes: &[u8], drivers: &Drivers, shared: &Shared) -> Result<Config, ConfigError> {
     let path = path.display().to_string();
     let config = Config::parse(&path, bytes)?;
-    let table = RouteTable::build(config.clone(), drivers, &shared.table.load());
+    let table = RouteTable::build(config.clone(), drivers, &shared.table());
     let table = table.map_err(|mistakes| ConfigError::Invalid { path, mistakes })?;
-    shared.table.store(Arc::new(table));
+    shared.set_table(table);
     Ok(config)
 }
 

@@ -3,6 +3,7 @@
 //! | module | owns |
 //! |---|---|
 //! | `table` | the table, and how one namespace is served |
+//! | `gate` | who may call |
 //! | `check` | the rules of a configuration that only drivers know |
 //! | `backend` | a plugin, and the state of its connections |
 //! | `embedded` | a backend within this process |
@@ -12,6 +13,7 @@ mod backend;
 mod check;
 mod discovered;
 mod embedded;
+mod gate;
 mod table;
 
 pub use backend::{Backend, Remote, RemoteCounts};
@@ -19,4 +21,5 @@ pub use check::{Named, check, named, shared};
 pub use discovered::Discovered;
 pub(crate) use discovered::Found;
 pub use embedded::Embedded;
+pub use gate::Gate;
 pub use table::{Route, RouteTable};
