@@ -2,13 +2,32 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`jwt`] | JSON web tokens |
+//! | [`error`] | why a file cannot be used, and why a caller is refused |
+//! | `file` | reading files of credentials, and who else may read them |
+//! | `watched` | files that are read again when they change |
 //! | [`name`] | the names of callers, as a configuration writes them |
 //! | [`rights`] | what a caller may do in a namespace |
+//! | `bearer` | the credential in a call's headers |
+//! | [`tokens`] | the file of tokens |
+//! | [`jwt`] | JSON web tokens |
+//! | [`own`] | the token that a server presents to another |
+//! | [`authenticator`] | who makes a call |
+//! | [`caller`] | the caller that a proxy names to a plugin |
 
+pub mod authenticator;
+mod bearer;
+pub mod caller;
+pub mod error;
+mod file;
 pub mod jwt;
 pub mod name;
+pub mod own;
 pub mod rights;
+pub mod tokens;
+mod watched;
 
+pub use authenticator::{AuthSettings, Authenticator};
+pub use error::FileError;
+pub use own::OwnToken;
 pub use prism_grpc::identity::{Identity, Source};
 pub use rights::{Access, Right, Rights};

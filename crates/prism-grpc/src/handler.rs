@@ -19,6 +19,7 @@ use prism_proto::{Applied, Error, ErrorReason, INTERFACES_PREFIX, limits};
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 
+use crate::authenticate::Authenticate;
 use crate::call::{Call, Responder, wait_for_answer_room};
 use crate::connection::Handler;
 use crate::context::Context;
@@ -42,14 +43,25 @@ pub struct ServiceHandler {
 struct ServiceShared {
     methods: Methods,
     drain: CancellationToken,
+    authenticate: Option<Arc<dyn Authenticate>>,
 }
 
 impl ServiceHandler {
     /// Serves `services`. Calls outside the interfaces, such as health's Watch, end when `drain` begins.
     #[must_use]
     pub fn new(services: Services, drain: CancellationToken) -> Self {
+        Self::identifying(services, drain, None)
+    }
+
+    /// The same, and the callers must be known to `authenticate`, if any.
+    #[must_use]
+    pub fn identifying(
+        services: Services,
+        drain: CancellationToken,
+        authenticate: Option<Arc<dyn Authenticate>>,
+    ) -> Self {
         let Served { service, methods, .. } = services.build();
-        Self { service, shared: Arc::new(ServiceShared { methods, drain }) }
+        Self { service, shared: Arc::new(ServiceShared { methods, drain, authenticate }) }
     }
 
     async fn answer(
@@ -162,7 +174,13 @@ impl Handler for ServiceHandler {
     )]
     fn handle(&self, call: Call) -> impl Future<Output = ()> + Send {
         async move {
-            let Call { context, body, mut responder } = call;
+            let Call { mut context, body, mut responder } = call;
+            if let Some(authenticate) = &self.shared.authenticate {
+                match authenticate.identify(&context) {
+                    Ok(identity) => context = context.made_by(identity),
+                    Err(error) => return responder.fail(&error.into()),
+                }
+            }
             let acting = AtomicBool::new(false);
             let answered = match context.deadline() {
                 None => self.answer(context, body, &mut responder, &acting).await,

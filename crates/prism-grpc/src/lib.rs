@@ -10,6 +10,7 @@
 //! | [`identity`] | who makes a call |
 //! | [`peer`] | the other end of a connection, and what it uses |
 //! | [`context`] | what is known about a call besides its message |
+//! | [`authenticate`] | the seam to what identifies callers |
 //! | [`payload`] | outgoing bytes, charged until they have been written |
 //! | [`counters`] | plain counters of connections and calls |
 //! | [`incoming`] | the receiving half of a stream as a body |
@@ -32,6 +33,7 @@
 //! the speed comes from that: waking another thread was the largest single cost of a forwarded call.
 
 mod admission;
+pub mod authenticate;
 pub mod call;
 pub mod connection;
 mod connections;

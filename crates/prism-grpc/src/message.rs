@@ -100,6 +100,27 @@ pub async fn read_first(
     len_max: usize,
     share: &Arc<Share>,
 ) -> Result<Option<Message>, Error> {
+    read_first_judged(body, len_max, share, None).await
+}
+
+/// Judges a message by the part of it that has arrived.
+pub type Judge<'a> = &'a mut (dyn FnMut(&Message) -> Result<(), Error> + Send);
+
+/// Up to this length, each arriving piece is judged, later whenever there is twice as much: a message that arrives byte by
+/// byte costs no more than twice its length.
+const JUDGED_BYTES: usize = 256;
+
+/// The same, and has an uncompressed message judged while it arrives, before anything else about it.
+///
+/// # Errors
+/// The same, and those of `judge`.
+pub async fn read_first_judged(
+    body: &mut RecvStream,
+    len_max: usize,
+    share: &Arc<Share>,
+    mut judge: Option<Judge<'_>>,
+) -> Result<Option<Message>, Error> {
+    let mut judge_from = PREFIX_BYTES + 1;
     let mut message = Message::default();
     let mut received = 0;
     let mut wanted = None;
@@ -118,6 +139,15 @@ pub async fn read_first(
         message.pieces.push(piece);
         if wanted.is_none() && received >= PREFIX_BYTES {
             (message.compressed, message.len) = prefix(&message.pieces)?;
+        }
+        if let Some(judge) = &mut judge
+            && received >= judge_from
+            && !message.compressed
+        {
+            judge(&message)?;
+            judge_from = if received < JUDGED_BYTES { received + 1 } else { received.saturating_mul(2) };
+        }
+        if wanted.is_none() && received >= PREFIX_BYTES {
             if message.len > len_max {
                 return Err(too_large(message.len, len_max));
             }

@@ -6,6 +6,8 @@ use std::fmt::Debug;
 use http::{HeaderMap, request};
 use tonic::Code;
 
+use crate::identity::Identity;
+
 /// Creates the spans of a server.
 pub trait Tracer: Debug + Send + Sync {
     /// The span of an incoming call; `None` if the call is not traced here.
@@ -19,6 +21,9 @@ pub trait Span: Debug + Send + Sync {
 
     /// Sets the namespace of the call.
     fn set_namespace(&mut self, namespace: &str);
+
+    /// Sets who makes the call.
+    fn set_caller(&mut self, caller: &Identity);
 
     /// Sets the call's status; a span without one was cancelled.
     fn set_code(&mut self, code: Code);

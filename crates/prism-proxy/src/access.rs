@@ -1,6 +1,6 @@
 //! The access log: a line for each call if enabled, and always for a slow one.
 //!
-//! A line has the namespace, the method, the status, the duration and the number of bytes, but no keys or values.
+//! A line has the namespace, the method, the caller, the status, the duration and the number of bytes, but no keys or values.
 
 use std::time::Duration;
 
@@ -60,6 +60,7 @@ impl AccessLog {
         }
         let method = context.head().uri.path().trim_start_matches('/');
         let code = code_name(sent.code.unwrap_or(Code::Cancelled));
+        let caller = context.identity().map(tracing::field::display);
         let trace_id = context.trace_id().map(|trace_id| format!("{trace_id:032x}"));
         let took_ms = millis(took);
         let response_bytes = sent.bytes;
@@ -67,6 +68,7 @@ impl AccessLog {
             tracing::warn!(
                 namespace,
                 method,
+                caller,
                 code,
                 took_ms,
                 request_bytes,
@@ -75,7 +77,17 @@ impl AccessLog {
                 "slow call"
             );
         } else {
-            tracing::info!(namespace, method, code, took_ms, request_bytes, response_bytes, trace_id, "call");
+            tracing::info!(
+                namespace,
+                method,
+                caller,
+                code,
+                took_ms,
+                request_bytes,
+                response_bytes,
+                trace_id,
+                "call"
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use prism_grpc::handler::ServiceHandler;
@@ -34,6 +34,9 @@ pub const NAME: &str = "prism-proxy";
 
 const LISTEN_DEFAULT: &str = "127.0.0.1:8980";
 const HTTP_LISTEN_DEFAULT: &str = "127.0.0.1:8981";
+
+/// How often files of credentials are looked at: a revoked token is refused at the latest after this time.
+const REFRESH_EVERY: Duration = Duration::from_secs(1);
 
 /// The defaults of the shared flags, if neither they nor the file set a value.
 pub const DEFAULTS: [(&str, &str); 2] = [("listen", LISTEN_DEFAULT), ("http-listen", HTTP_LISTEN_DEFAULT)];
@@ -138,15 +141,33 @@ pub async fn start(
     let reflected = Arc::new(Reflected::new(&services, &shared));
     let services = reflection::add_to(services, reflected).with_server(endpoint::PROXY);
     let own = ServiceHandler::new(services, server.drain.clone());
+    let credentials = refresh_credentials(Arc::clone(&shared));
     let (reloader, status) = Reloader::new(source, &config, drivers, &shared, file_tls)?;
     let collector = ProxyCollector { shared: Arc::clone(&shared), status: status.clone() };
     server.registry.register_collector(Box::new(collector));
     server.http_routes = status::routes(Arc::clone(&shared), status).merge(page::routes(Arc::clone(&shared)));
     let running = server.start(move || Forwarder::new(Arc::clone(&shared), own.clone(), proxy.slots)).await?;
     let reload = async {
-        if let Some(reloader) = reloader {
-            reloader.run().await;
-        }
+        let reload = async {
+            if let Some(reloader) = reloader {
+                reloader.run().await;
+            }
+        };
+        tokio::join!(reload, credentials);
     };
     Ok((running, reload))
+}
+
+/// Reads files of credentials again when they change; never ends.
+async fn refresh_credentials(shared: Arc<Shared>) {
+    let mut timer = tokio::time::interval(REFRESH_EVERY);
+    loop {
+        timer.tick().await;
+        let shared = Arc::clone(&shared);
+        // Not on this thread, which accepts connections.
+        let refreshed = tokio::task::spawn_blocking(move || shared.table().refresh_credentials());
+        if refreshed.await.is_err() {
+            tracing::error!("cannot look at the files of credentials");
+        }
+    }
 }

@@ -187,7 +187,7 @@ namespaces:
 ",
     )
     .unwrap();
-    let Callers { token_file, jwt, operators, require_secure } = config.callers;
+    let Callers { token_file, jwt, operators, require_secure, .. } = config.callers;
     assert_eq!(token_file.as_deref(), Some(Path::new("tokens")));
     assert_eq!(jwt.unwrap().claim, "sub");
     assert_eq!(operators.unwrap()[0].to_string(), "token:root");

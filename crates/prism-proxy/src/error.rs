@@ -1,12 +1,60 @@
 //! The proxy's own errors. A plugin's errors are passed on unchanged.
 
+use std::fmt;
 use std::time::Duration;
 
+use prism_auth::Identity;
 use prism_grpc::pump::STALL_MAX;
 use prism_proto::error::APPLIED;
 use prism_proto::{Applied, Error, ErrorReason, limits};
 
 use crate::endpoint::Endpoint;
+
+/// A backend in messages: where it is, unless that is not for the caller.
+#[derive(Clone, Copy, Debug)]
+pub enum BackendName<'a> {
+    /// With its endpoint.
+    Shown(&'a Endpoint),
+    /// Without.
+    Hidden,
+}
+
+impl<'a> BackendName<'a> {
+    /// The name of the backend at an endpoint.
+    #[must_use]
+    pub fn of(endpoint: &'a Endpoint, shown: bool) -> Self {
+        if shown { Self::Shown(endpoint) } else { Self::Hidden }
+    }
+
+    /// A reason, which may have addresses.
+    fn because(self, why: &dyn fmt::Display) -> String {
+        match self {
+            Self::Shown(_) => format!(": {why}"),
+            Self::Hidden => String::new(),
+        }
+    }
+}
+
+impl fmt::Display for BackendName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shown(endpoint) => write!(f, "the backend {endpoint}"),
+            Self::Hidden => f.write_str("the backend"),
+        }
+    }
+}
+
+/// The namespace is not the caller's, or does not exist: nobody learns which. Nor does the message say which right the
+/// method needs, because that may depend on the backend.
+#[must_use]
+pub fn denied(caller: Option<&Identity>) -> Error {
+    let Some(caller) = caller else { return prism_auth::error::missing() };
+    let why = format!(
+        "{caller} may not call this method in this namespace; ask for access to it: read for methods without side effects, \
+         write for the others"
+    );
+    Error::new(ErrorReason::PermissionDenied, why).with(APPLIED, Applied::No.as_str())
+}
 
 /// The namespace is not in the configuration.
 #[must_use]
@@ -91,12 +139,12 @@ pub fn no_place(namespace: &str, whose: &str, max: usize) -> Error {
 
 /// The backend does not read what the client sends.
 #[must_use]
-pub fn backend_stalled(namespace: &str, endpoint: &Endpoint) -> Error {
+pub fn backend_stalled(namespace: &str, backend: BackendName<'_>) -> Error {
     Error::unavailable(
         ErrorReason::BackendLost,
         Applied::Maybe,
         format!(
-            "the backend {endpoint} of namespace {namespace} has not read any of the request for {} s",
+            "{backend} of namespace {namespace} has not read any of the request for {} s",
             STALL_MAX.as_secs()
         ),
     )
@@ -105,33 +153,33 @@ pub fn backend_stalled(namespace: &str, endpoint: &Endpoint) -> Error {
 
 /// The proxy cannot connect to the backend, which has not seen the call.
 #[must_use]
-pub fn backend_unreachable(namespace: &str, endpoint: &Endpoint, why: &str) -> Error {
+pub fn backend_unreachable(namespace: &str, backend: BackendName<'_>, why: &str) -> Error {
     Error::unavailable(
         ErrorReason::BackendUnreachable,
         Applied::No,
-        format!("the backend {endpoint} of namespace {namespace} cannot be reached: {why}"),
+        format!("{backend} of namespace {namespace} cannot be reached{}", backend.because(&why)),
     )
     .with("namespace", namespace)
 }
 
 /// The connection to the backend was lost during the call.
 #[must_use]
-pub fn backend_lost(namespace: &str, endpoint: &Endpoint, why: &h2::Error) -> Error {
+pub fn backend_lost(namespace: &str, backend: BackendName<'_>, why: &h2::Error) -> Error {
     Error::unavailable(
         ErrorReason::BackendLost,
         Applied::Maybe,
-        format!("the backend {endpoint} of namespace {namespace} was lost before its response: {why}"),
+        format!("{backend} of namespace {namespace} was lost before its response{}", backend.because(why)),
     )
     .with("namespace", namespace)
 }
 
 /// The server at the backend's address does not speak gRPC.
 #[must_use]
-pub fn not_grpc(namespace: &str, endpoint: &Endpoint, status: http::StatusCode) -> Error {
+pub fn not_grpc(namespace: &str, backend: BackendName<'_>, status: http::StatusCode) -> Error {
     Error::unavailable(
         ErrorReason::BackendUnreachable,
         Applied::Maybe,
-        format!("the backend {endpoint} of namespace {namespace} returned HTTP {status}, which is not gRPC"),
+        format!("{backend} of namespace {namespace} returned HTTP {status}, which is not gRPC"),
     )
     .with("namespace", namespace)
 }

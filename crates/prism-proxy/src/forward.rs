@@ -42,6 +42,9 @@ use crate::upstream::{SlotArgs, Upstreams};
 /// How long a client has to send the first message, which names the namespace, unless its own deadline is shorter.
 const FIRST_MESSAGE_MAX: Duration = Duration::from_secs(30);
 
+/// The service that needs no credential.
+const HEALTH: &str = "/grpc.health.v1.Health/";
+
 /// Forwards the calls of one worker.
 #[derive(Clone, Debug)]
 pub struct Forwarder {
@@ -63,11 +66,16 @@ impl Handler for Forwarder {
             let is_interface =
                 |path: &str| path.strip_prefix('/').is_some_and(|path| path.starts_with(INTERFACES_PREFIX));
             if !is_interface(call.context.head().uri.path()) {
-                return Box::pin(self.own.handle(call)).await;
+                return Box::pin(self.serve_own(call)).await;
             }
             let Call { context, body, mut responder } = call;
             let mut ongoing = None;
-            let forwarded = self.forward(&context, body, &mut responder, &mut ongoing).await;
+            let (context, identified) =
+                if self.shared.identifies() { self.identify(context) } else { (context, Ok(())) };
+            let forwarded = match identified {
+                Ok(()) => self.forward(&context, body, &mut responder, &mut ongoing).await,
+                Err(error) => Err(error),
+            };
             if let Err(error) = forwarded {
                 tracing::debug!(reason = %error.reason, %error, "a call failed");
                 responder.fail(&error.into());
@@ -79,6 +87,12 @@ impl Handler for Forwarder {
             };
             if let (Some(span), Some(namespace)) = (&mut responder.span, namespace) {
                 span.set_namespace(namespace);
+            }
+            if let Some(caller) = context.identity() {
+                if let Some(span) = &mut responder.span {
+                    span.set_caller(caller);
+                }
+                self.shared.callers.count(caller, sent.code.unwrap_or(Code::Cancelled));
             }
             self.shared.access_log.note(&context, namespace, took, received, sent);
             match ongoing {
@@ -96,6 +110,26 @@ impl Forwarder {
         let upstreams = Upstreams::new(slots);
         tokio::spawn(upstreams.clone().close_unused());
         Self { shared, upstreams, own }
+    }
+
+    /// Finds out who makes a call.
+    fn identify(&self, context: Context) -> (Context, Result<(), Error>) {
+        match self.shared.table().gate().identify(&context) {
+            Ok(caller) => (context.made_by(caller), Ok(())),
+            Err(error) => (context, Err(error)),
+        }
+    }
+
+    /// Serves a call to one of the proxy's own services. Health is for everybody; reflection lists what the namespaces serve.
+    async fn serve_own(&self, mut call: Call) {
+        if self.shared.identifies() && !call.context.head().uri.path().starts_with(HEALTH) {
+            let identified = self.shared.table().gate().admit_to_reflection(&call.context);
+            match identified {
+                Ok(caller) => call.context = call.context.made_by(caller),
+                Err(error) => return call.responder.fail(&error.into()),
+            }
+        }
+        self.own.handle(call).await;
     }
 
     async fn forward(

@@ -38,12 +38,18 @@ impl Collector for ProxyCollector {
         self.backends(&mut encoder)?;
         let status = self.status.borrow();
         let refused = status.last_attempt.as_ref().is_some_and(|attempt| attempt.outcome == Outcome::Refused);
+        let credentials_applied = self.shared.table().credentials_applied();
         let gauges = [
             ("prism_proxy_config_namespaces", "Namespaces in force", status.namespaces as u64),
             (
                 "prism_proxy_config_applied",
                 "Whether the last attempt to load the file succeeded: 1 or 0",
                 u64::from(!refused),
+            ),
+            (
+                "prism_proxy_credentials_applied",
+                "Whether the last attempt to read each file of credentials succeeded: 1 or 0",
+                u64::from(credentials_applied),
             ),
         ];
         for (name, help, value) in gauges {
@@ -57,7 +63,7 @@ impl ProxyCollector {
     fn calls(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let mut totals: BTreeMap<[String; 2], Totals> = BTreeMap::new();
         let mut in_flight: BTreeMap<String, i64> = BTreeMap::new();
-        for route in self.shared.table.load().routes() {
+        for route in self.shared.table().routes() {
             let mut shown = None;
             route.traffic.each(|method, figures| {
                 let namespace = if figures.is_shown() { &route.settings.name } else { OTHERS };
@@ -117,11 +123,15 @@ impl ProxyCollector {
         for (code, count) in self.shared.unrouted.codes() {
             counter(&mut metric, &[("code", code)], count)?;
         }
-        Ok(())
+        let (name, help) = ("prism_proxy_caller_requests", "Calls of identified callers that have ended");
+        let mut metric = family(encoder, name, help, MetricType::Counter)?;
+        self.shared
+            .callers
+            .each(|caller, code, count| counter(&mut metric, &[("caller", caller), ("code", code)], count))
     }
 
     fn backends(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let table = self.shared.table.load();
+        let table = self.shared.table();
         let labelled = table.backends().map(|(plugin, backend)| (plugin.to_string(), backend));
         let mut backends: Vec<_> = labelled.collect();
         backends.sort_by(|(one, _), (other, _)| one.cmp(other));

@@ -39,6 +39,34 @@ pub fn find<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Cow<'a, str>, 
     Ok(namespace.unwrap_or_default())
 }
 
+/// Returns the first namespace in the part of a message that has arrived; `None` while it has none. `pieces` are the
+/// part's bytes in order, `len` is the length of the whole message. Whatever is wrong with the message is left to
+/// [`find`], which sees all of it.
+#[must_use]
+pub fn peek<'a>(pieces: impl Iterator<Item = &'a [u8]>, len: usize) -> Option<Cow<'a, str>> {
+    let mut left = len;
+    let pieces = pieces.map(move |piece| {
+        let piece = piece.get(..left).unwrap_or(piece);
+        left -= piece.len();
+        piece
+    });
+    let mut reader = Reader { piece: &[], rest: pieces };
+    while let Some(tag) = reader.tag().ok()? {
+        match (tag >> 3, tag & 7) {
+            (NAMESPACE_FIELD, 2) => return reader.text().ok(),
+            (_, 0) => drop(reader.varint().ok()?),
+            (_, 1) => reader.skip(8).ok()?,
+            (_, 2) => {
+                let len = reader.varint().ok()?;
+                reader.skip(len).ok()?;
+            }
+            (_, 5) => reader.skip(4).ok()?,
+            _ => return None,
+        }
+    }
+    None
+}
+
 fn malformed(what: &'static str) -> Error {
     Error::new(ErrorReason::MalformedRequest, format!("the message is not a protobuf request: {what}"))
 }
@@ -131,6 +159,26 @@ mod tests {
     use prost::Message as _;
 
     use super::*;
+
+    #[test]
+    fn a_namespace_is_seen_as_soon_as_it_is_there() {
+        let request = SetRequest { namespace: "orders".into(), key: "k".into(), ..SetRequest::default() };
+        let mut bytes = request.encode_to_vec();
+        let whole = bytes.len();
+        // What follows belongs to another message.
+        bytes.extend_from_slice(&[0x0a, 1, b'x']);
+        for end in 0..=bytes.len() {
+            for cut in 0..=end {
+                let (left, right) = bytes[..end].split_at(cut);
+                let seen = peek([left, right].into_iter(), whole);
+                assert_eq!(seen.as_deref(), (end >= 8).then_some("orders"), "{cut} {end}");
+            }
+        }
+        assert_eq!(peek([&bytes[whole..]].into_iter(), 0), None);
+        for malformed in [&[0x08, 1][..], &[0x0b, 1], &[0x0a, 1, 0xff], &[0xff; 11]] {
+            assert!(peek([malformed].into_iter(), malformed.len()).is_none_or(|seen| seen.is_empty()));
+        }
+    }
 
     fn found(bytes: &[u8]) -> Result<String, String> {
         let whole = find([bytes].into_iter()).map(Cow::into_owned).map_err(|error| error.to_string());

@@ -35,7 +35,7 @@ impl Reflected {
 impl Catalog for Reflected {
     fn services(&self) -> BTreeSet<String> {
         let mut services = self.own.services();
-        let table = self.shared.table.load();
+        let table = self.shared.table();
         let mut seen = FxHashSet::default();
         for route in table.routes() {
             // Ten thousand namespaces often have a few backends: a question must not cost a walk over all interfaces of each.
@@ -43,7 +43,7 @@ impl Catalog for Reflected {
                 continue;
             }
             each_interface(route, &mut |interface| {
-                if !services.contains(interface) && route.check_interface(interface).is_ok() {
+                if !services.contains(interface) && route.check_interface(interface, false).is_ok() {
                     services.insert(interface.to_owned());
                 }
             });
@@ -54,7 +54,7 @@ impl Catalog for Reflected {
     fn find(&self, find: &dyn Fn(&Files) -> Option<Bytes>) -> Option<Bytes> {
         let compiled_in = || self.own.find(find).or_else(|| find(&self.contract));
         compiled_in().or_else(|| {
-            let table = self.shared.table.load();
+            let table = self.shared.table();
             let embedded = || table.embedded().find_map(|embedded| embedded.find(find));
             let remote = || table.remotes().find_map(|remote| remote.discovered.find(find));
             embedded().or_else(remote)

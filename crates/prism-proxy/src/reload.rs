@@ -228,8 +228,8 @@ fn take(
             return Err(invalid(vec![Mistake { field, why, line: None }]));
         }
     };
-    let table = RouteTable::build(config.clone(), drivers, &shared.table.load()).map_err(invalid)?;
-    shared.table.store(Arc::new(table));
+    let table = RouteTable::build(config.clone(), drivers, &shared.table()).map_err(invalid)?;
+    shared.set_table(table);
     if let Some((tls, loaded)) = changed {
         tls.set(loaded);
     }

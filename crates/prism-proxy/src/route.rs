@@ -3,6 +3,7 @@
 //! | module | owns |
 //! |---|---|
 //! | `table` | the table, and how one namespace is served |
+//! | `gate` | who may call |
 //! | `check` | the rules of a configuration that only drivers know |
 //! | `secured` | TLS to the backends |
 //! | `backend` | a plugin, and the state of its connections |
@@ -13,6 +14,7 @@ mod backend;
 mod check;
 mod discovered;
 mod embedded;
+mod gate;
 mod secured;
 mod table;
 
@@ -21,4 +23,5 @@ pub use check::{Named, check, named, shared};
 pub use discovered::Discovered;
 pub(crate) use discovered::Found;
 pub use embedded::Embedded;
+pub use gate::Gate;
 pub use table::{Route, RouteTable};

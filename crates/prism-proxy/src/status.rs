@@ -159,12 +159,12 @@ async fn show(State(mut page): State<Page>, Query(asked): Query<Asked>) -> Respo
 }
 
 fn look(shared: &Shared) -> (Vec<BackendReport>, Vec<Problem>) {
-    let table = shared.table.load();
+    let table = shared.table();
     let mut serves: HashMap<usize, usize> = HashMap::new();
     let mut problems = Vec::new();
     for route in table.routes() {
         *serves.entry(route.backend.address()).or_default() += 1;
-        if let Err(error) = route.check_interface(route.settings.pattern.interface()) {
+        if let Err(error) = route.check_interface(route.settings.pattern.interface(), true) {
             let error = format!("{}: {error}", error.reason);
             problems.push(Problem { namespace: route.settings.name.clone(), error });
         }

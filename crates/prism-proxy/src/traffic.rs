@@ -13,7 +13,10 @@ use prism_proto::error::code_name;
 use rustc_hash::FxHashMap;
 use tonic::Code;
 
+mod callers;
 pub mod page;
+
+pub(crate) use callers::CallerTraffic;
 
 /// The upper bounds of the latency buckets: the default ones of Prometheus' clients
 /// (<https://prometheus.io/docs/practices/histograms/>), and two decades below them.

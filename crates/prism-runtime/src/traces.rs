@@ -21,6 +21,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider, Span as SdkSpan};
 use prism_grpc::head::TRACEPARENT;
+use prism_grpc::identity::Identity;
 use prism_grpc::span;
 use prism_proto::INTERFACES_PREFIX;
 use prism_proto::error::code_name;
@@ -173,6 +174,12 @@ impl span::Span for Span {
     fn set_namespace(&mut self, namespace: &str) {
         if self.span.is_recording() {
             self.span.set_attribute(KeyValue::new("prism.namespace", namespace.to_owned()));
+        }
+    }
+
+    fn set_caller(&mut self, caller: &Identity) {
+        if self.span.is_recording() {
+            self.span.set_attribute(KeyValue::new("prism.caller", caller.to_string()));
         }
     }
 

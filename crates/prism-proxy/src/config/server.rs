@@ -81,6 +81,7 @@ impl ServerSection {
         let callers = Callers {
             token_file: mistakes.path("server.token_file", self.token_file),
             jwt: self.jwt.and_then(|jwt| jwt.check(mistakes)),
+            certificates: sources.certificate,
             operators: self.operators.map(|names| access::operators(&names, sources, mistakes)),
             require_secure: self.require_secure,
         };

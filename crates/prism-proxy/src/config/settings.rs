@@ -45,6 +45,8 @@ pub struct Callers {
     pub token_file: Option<PathBuf>,
     /// Which JSON web tokens are accepted; `None` for none.
     pub jwt: Option<JwtSettings>,
+    /// Whether the names in client certificates are accepted.
+    pub certificates: bool,
     /// Who may read the whole HTTP port; `None` for everybody who reaches it.
     pub operators: Option<Vec<Identity>>,
     /// Whether a port beyond loopback without TLS or credentials stops the start.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use h2::RecvStream;
 use prism_grpc::Context;
 use prism_grpc::handler;
-use prism_grpc::message::{self, Encoding, Message};
+use prism_grpc::message::{self, Encoding, Judge, Message};
 use prism_proto::methods::{self, Method};
 use prism_proto::{Error, limits};
 
@@ -25,6 +25,8 @@ pub(super) struct Routed {
     pub(super) message: Message,
     /// The message's bytes, if it arrived compressed.
     pub(super) plain: Option<Vec<u8>>,
+    /// Whether errors may tell the caller where the backend is.
+    pub(super) shows_backend: bool,
     pub(super) _in_flight: Option<InFlight>,
 }
 
@@ -39,7 +41,7 @@ pub(super) async fn admit(
     let encoding = Encoding::of(&head.headers)?;
     headers::check_for_loop(&head.headers)?;
     let share = &context.peer().requests;
-    let message = message::read_first(body, limits::MESSAGE_BYTES_MAX, share).await?;
+    let message = read_first(shared, context, body).await?;
     let mut message = message.ok_or_else(handler::absent)?;
     let plain = if message.compressed {
         Some(encoding.decompress(&mut message, limits::MESSAGE_BYTES_MAX, share)?)
@@ -50,9 +52,20 @@ pub(super) async fn admit(
         Some(plain) => namespace::find([plain.as_slice()].into_iter())?,
         None => namespace::find(message.payload())?,
     };
-    let route = shared.table.load().route(&namespace)?;
-    drop(namespace);
     let path = head.uri.path();
+    let table = shared.table();
+    let mut context = context.clone();
+    if table.gate().is_guarded() {
+        // The table may be newer than the one that judged the head.
+        if context.identity().is_none() {
+            let identity = table.gate().identify(&context)?;
+            context = context.made_by(identity);
+        }
+        table.authorize(&namespace, path, context.identity())?;
+    }
+    let shows_backend = table.gate().shows_backends(context.identity());
+    let route = table.route(&namespace)?;
+    drop((namespace, table));
     let method = route.method(path);
     let described = method.as_ref().is_ok_and(|method| *method != Method::UNKNOWN).then_some(path);
     let counted = ongoing.insert(route.traffic.begin(described, context.arrived().into_std()));
@@ -62,11 +75,36 @@ pub(super) async fn admit(
     if len > max {
         return Err(message::too_large(len, max).with("namespace", &route.settings.name));
     }
-    route.check_interface(methods::service_of(path))?;
+    route.check_interface(methods::service_of(path), shows_backend)?;
     let method = method?;
     let in_flight = route.admit(method, shared.namespace_in_flight_max)?;
     if !method.client_streaming {
         message::read_end(&message, body).await?;
     }
-    Ok(Box::new(Routed { route, method, context: context.clone(), message, plain, _in_flight: in_flight }))
+    Ok(Box::new(Routed { route, method, context, message, plain, shows_backend, _in_flight: in_flight }))
+}
+
+/// Reads the first message. A caller without a right to it is refused as soon as its namespace has arrived.
+async fn read_first(
+    shared: &Shared,
+    context: &Context,
+    body: &mut RecvStream,
+) -> Result<Option<Message>, Error> {
+    let (share, max) = (&context.peer().requests, limits::MESSAGE_BYTES_MAX);
+    if !shared.identifies() {
+        return message::read_first(body, max, share).await;
+    }
+    let mut judged = false;
+    let mut judge = |message: &Message| {
+        let table = shared.table();
+        if judged || !table.gate().is_guarded() {
+            return Ok(());
+        }
+        let Some(namespace) = namespace::peek(message.payload(), message.len) else { return Ok(()) };
+        judged = true;
+        table.authorize(&namespace, context.head().uri.path(), context.identity())
+    };
+    let judge: Judge<'_> = &mut judge;
+    // Boxed, because otherwise every call would reserve space for what only some need.
+    Box::pin(message::read_first_judged(body, max, share, Some(judge))).await
 }

@@ -12,8 +12,10 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream};
+use http::header::AUTHORIZATION;
 use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
 use http::{Request, Response, StatusCode, Version};
+use prism_auth::caller;
 use prism_grpc::call::Responder;
 use prism_grpc::head::{self, GRPC_TIMEOUT};
 use prism_grpc::incoming::{Incoming, Pieces};
@@ -27,7 +29,7 @@ use super::admit::Routed;
 use super::headers::{add_via, passed_on};
 use super::unanswered::Unanswered;
 use crate::endpoint::Endpoint;
-use crate::error;
+use crate::error::{self, BackendName};
 use crate::route::Remote;
 use crate::traffic::Ongoing;
 use crate::upstream::{Full, Kind, NoPlace, Place, Upstreams};
@@ -71,7 +73,7 @@ impl Exchange<'_> {
         loop {
             attempts_left -= 1;
             let unreachable = |why: &dyn Display| {
-                error::backend_unreachable(&route.settings.name, &self.remote.endpoint, &why.to_string())
+                error::backend_unreachable(&route.settings.name, self.backend(), &why.to_string())
             };
             let Some(place) = self.place(kind, responder).await else { return Ok(()) };
             let place = place.map_err(|none| match none {
@@ -137,6 +139,12 @@ impl Exchange<'_> {
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = Uri::from_parts(uri).expect("all three parts are there");
         *request.headers_mut() = passed_on(&head.headers);
+        if let Some(caller) = context.identity() {
+            caller::write(request.headers_mut(), caller);
+        }
+        if let Some(token) = &self.remote.token {
+            request.headers_mut().insert(AUTHORIZATION, token.authorization());
+        }
         if self.remote.discovered.may_be_proxy() {
             add_via(request.headers_mut());
         }
@@ -196,10 +204,10 @@ impl Exchange<'_> {
         sent: Unanswered,
         responder: &mut Responder,
     ) -> Result<Attempt, Error> {
-        let Self { remote, routed, .. } = self;
+        let routed = self.routed;
         let mut uploaded = Sent::default();
         let upload = upload(routed.message.rest.clone(), body, &mut to, &mut uploaded);
-        let stalled = || error::backend_stalled(&routed.route.settings.name, &remote.endpoint);
+        let stalled = || error::backend_stalled(&routed.route.settings.name, self.backend());
         let attempt = both_ways(upload, self.relay(sent, responder), stalled).await;
         if let Some(ongoing) = self.ongoing {
             ongoing.received(uploaded.bytes);
@@ -233,8 +241,13 @@ impl Exchange<'_> {
         Ok(Attempt::Done)
     }
 
+    /// The backend in messages to the caller.
+    fn backend(&self) -> BackendName<'_> {
+        BackendName::of(&self.remote.endpoint, self.routed.shows_backend)
+    }
+
     fn lost(&self, why: &h2::Error) -> Error {
-        error::backend_lost(&self.routed.route.settings.name, &self.remote.endpoint, why)
+        error::backend_lost(&self.routed.route.settings.name, self.backend(), why)
     }
 
     /// Forwards the response's head, and returns what of the response follows, if anything.
@@ -246,7 +259,7 @@ impl Exchange<'_> {
         let (head, from) = response.into_parts();
         if head.status != StatusCode::OK || !head::is_grpc(&head.headers) {
             let namespace = &self.routed.route.settings.name;
-            return Err(error::not_grpc(namespace, &self.remote.endpoint, head.status));
+            return Err(error::not_grpc(namespace, self.backend(), head.status));
         }
         let end = from.is_end_stream();
         let ended = responder.send_head(Response::from_parts(head, ()), end).is_err() || end;
@@ -313,7 +326,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_upload_that_the_backend_does_not_take_ends_the_call() {
-        let stalled = || error::backend_stalled("orders", &Endpoint::Embedded(String::new()));
+        let stalled = || error::backend_stalled("orders", BackendName::Hidden);
         let ended = |upload| async move { both_ways(ready(upload), pending(), stalled).await };
         let error = ended(Err(PumpError::Stalled)).await.err().unwrap();
         assert_eq!((error.reason, error.fact("applied")), (ErrorReason::BackendLost, Some("maybe")));

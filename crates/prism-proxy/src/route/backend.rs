@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
+use prism_auth::OwnToken;
 use prism_net::tls::client::Connector;
 use prism_plugin::driver::State;
 
@@ -57,6 +58,8 @@ pub struct Remote {
     pub endpoint: Endpoint,
     /// How to connect with TLS; `None` for plaintext.
     pub tls: Option<Connector>,
+    /// The token that the proxy presents to it.
+    pub token: Option<OwnToken>,
     /// What its reflection reported.
     pub discovered: Discovered,
     /// Open connections, of all workers.
@@ -97,10 +100,11 @@ pub struct RemoteCounts {
 }
 
 impl Remote {
-    pub(super) fn new(endpoint: Endpoint, tls: Option<Connector>) -> Self {
+    pub(super) fn new(endpoint: Endpoint, tls: Option<Connector>, token: Option<OwnToken>) -> Self {
         Self {
             endpoint,
             tls,
+            token,
             discovered: Discovered::default(),
             open: AtomicUsize::new(0),
             connects_made: AtomicU64::new(0),

@@ -1,9 +1,11 @@
 //! The table from a namespace to its backend and limits. It is built whole, swapped whole and never locked.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use prism_auth::{FileError, Identity, OwnToken, Rights};
 use prism_grpc::service::{self, Served};
 use prism_net::tls::client::{ClientOptions, Connector};
 use prism_plugin::driver::{Drivers, Options, Take};
@@ -14,10 +16,11 @@ use rustc_hash::FxHashMap;
 use super::backend::{Backend, Remote};
 use super::check::{check, opened};
 use super::embedded::Embedded;
+use super::gate::Gate;
 use super::secured::connectors;
 use crate::config::{Config, Mistake, Namespace, Place, Plugin};
 use crate::endpoint::Endpoint;
-use crate::error;
+use crate::error::{self, BackendName};
 use crate::limit::{Counts, InFlight};
 use crate::traffic::Traffic;
 
@@ -27,6 +30,7 @@ pub struct RouteTable {
     /// The hash is fast and not keyed: clients' names are only looked up, never inserted.
     routes: FxHashMap<String, Arc<Route>>,
     backends: HashMap<Plugin, Known>,
+    gate: Gate,
     revision: Option<String>,
 }
 
@@ -48,6 +52,8 @@ pub struct Route {
     /// The counters of its calls.
     pub traffic: Arc<Traffic>,
     counts: Arc<Counts>,
+    /// Who may call; `None` for everybody.
+    access: Option<FxHashMap<Identity, Rights>>,
 }
 
 impl RouteTable {
@@ -56,7 +62,8 @@ impl RouteTable {
     /// within a runtime, which runs the background work of embedded backends.
     ///
     /// # Errors
-    /// Every mistake that only drivers find, and files of TLS that cannot be used. Nothing has changed in that case.
+    /// Every mistake that only drivers find, or a file of TLS or of credentials that cannot be used. Nothing has changed in
+    /// that case.
     pub fn build(config: Config, drivers: &Drivers, previous: &Self) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = check(&config, drivers);
         let connectors = connectors(&config, |name, options| previous.connector(name, options));
@@ -67,7 +74,8 @@ impl RouteTable {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let mut table = Self { revision: config.revision, ..Self::default() };
+        let gate = Gate::open(&config.callers, &config.namespaces, &previous.gate)?;
+        let mut table = Self { gate, revision: config.revision, ..Self::default() };
         // A backend in this process without a name stays until the process ends, so that a namespace that is removed and
         // created again finds its data.
         let stays = |(plugin, _): &(&Plugin, _)| matches!(plugin, Plugin::Endpoint(Endpoint::Embedded(_)));
@@ -78,7 +86,13 @@ impl RouteTable {
             let plugin = Plugin::Backend(named.name);
             let before = previous.backends.get(&plugin);
             let known = match named.place {
-                Place::Remote { endpoint, .. } => Known::remote(&endpoint, connectors.remove(&index), before),
+                Place::Remote { endpoint, .. } => {
+                    let (tls, token) = (connectors.remove(&index), named.token_file.as_deref());
+                    Known::remote(&endpoint, tls, token, before).map_err(|error| {
+                        let field = format!("backends[{index}].token_file");
+                        vec![Mistake { field, why: error.to_string(), line: None }]
+                    })?
+                }
                 Place::Embedded { driver, options } => {
                     let field = || format!("backends[{index}].options");
                     match before.and_then(|known| known.taking(&driver, &options, &mut takes)) {
@@ -98,7 +112,7 @@ impl RouteTable {
                         let field = format!("namespaces[{index}].plugin.endpoint");
                         Known::opened(drivers, driver, Options::new(), &field)?
                     }
-                    endpoint => Known::remote(endpoint, None, previous.backends.get(plugin)),
+                    endpoint => Known::plain(endpoint, previous.backends.get(plugin)),
                 };
                 table.backends.insert(plugin.clone(), known);
             }
@@ -114,7 +128,11 @@ impl RouteTable {
                     let counts = before.map(|route| Arc::clone(&route.counts)).unwrap_or_default();
                     let traffic = before.map(|route| Arc::clone(&route.traffic));
                     let traffic = traffic.unwrap_or_else(|| Traffic::of(&name));
-                    Arc::new(Route { settings, backend, traffic, counts })
+                    let access = settings
+                        .access
+                        .as_ref()
+                        .map(|list| list.iter().map(|entry| (entry.caller.clone(), entry.rights)).collect());
+                    Arc::new(Route { settings, backend, traffic, counts, access })
                 }
             };
             table.routes.insert(name, route);
@@ -139,6 +157,44 @@ impl RouteTable {
             return None;
         };
         remote.tls.as_ref().filter(|connector| connector.options() == options)
+    }
+
+    /// Checks that a caller may call a method of a namespace, before anything else about the namespace is looked at. One
+    /// that does not exist is like one that is not the caller's.
+    ///
+    /// # Errors
+    /// TOKEN_INVALID or PERMISSION_DENIED.
+    pub fn authorize(&self, namespace: &str, path: &str, caller: Option<&Identity>) -> Result<(), Error> {
+        if !self.gate.is_guarded() {
+            return Ok(());
+        }
+        let name = if namespace.is_empty() { limits::NAMESPACE_DEFAULT } else { namespace };
+        let is_allowed = match self.routes.get(name) {
+            Some(route) => route.allows(caller, path),
+            // It cannot exist, which tells nobody anything.
+            None => !limits::is_namespace(name),
+        };
+        if is_allowed { Ok(()) } else { Err(error::denied(caller)) }
+    }
+
+    /// Who may call.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Reads the files of credentials that have changed. Blocks.
+    pub fn refresh_credentials(&self) {
+        self.gate.authenticator().into_iter().for_each(|authenticator| authenticator.refresh());
+        self.remotes().filter_map(|remote| remote.token.as_ref()).for_each(OwnToken::refresh);
+    }
+
+    /// Whether the last attempt to read each file of credentials succeeded.
+    #[must_use]
+    pub fn credentials_applied(&self) -> bool {
+        let mut tokens = self.remotes().filter_map(|remote| remote.token.as_ref());
+        self.gate.authenticator().is_none_or(|authenticator| authenticator.is_applied())
+            && tokens.all(OwnToken::is_applied)
     }
 
     /// The number of namespaces.
@@ -187,16 +243,38 @@ impl RouteTable {
 }
 
 impl Known {
-    /// The backend of before, if it is reached in the same way, or a new one. Each worker connects to it when a call needs it.
-    fn remote(endpoint: &Endpoint, tls: Option<Connector>, before: Option<&Self>) -> Self {
-        let is_same = |remote: &Remote| {
-            let options = [&remote.tls, &tls].map(|tls| tls.as_ref().map(Connector::options));
-            remote.endpoint == *endpoint && options[0] == options[1]
-        };
-        let backend = before.map(|known| &known.backend);
-        let kept = backend.filter(|kept| matches!(kept, Backend::Remote(remote) if is_same(remote))).cloned();
-        let new = || Backend::Remote(Arc::new(Remote::new(endpoint.clone(), tls)));
-        Self { backend: kept.unwrap_or_else(new), options: Options::new() }
+    /// The backend of before, if it is reached in the same way, or a new one. Each worker connects to it when a call needs
+    /// it.
+    fn remote(
+        endpoint: &Endpoint,
+        tls: Option<Connector>,
+        token: Option<&Path>,
+        before: Option<&Self>,
+    ) -> Result<Self, FileError> {
+        if let Some(kept) = before.and_then(|known| known.reaching(endpoint, tls.as_ref(), token)) {
+            return Ok(kept);
+        }
+        let token = token.map(OwnToken::open).transpose()?;
+        Ok(Self::reached(Remote::new(endpoint.clone(), tls, token)))
+    }
+
+    /// The same for a backend without a name, which has neither TLS nor a token.
+    fn plain(endpoint: &Endpoint, before: Option<&Self>) -> Self {
+        let kept = before.and_then(|known| known.reaching(endpoint, None, None));
+        kept.unwrap_or_else(|| Self::reached(Remote::new(endpoint.clone(), None, None)))
+    }
+
+    fn reached(remote: Remote) -> Self {
+        Self { backend: Backend::Remote(Arc::new(remote)), options: Options::new() }
+    }
+
+    /// The same backend, if it is reached in this way.
+    fn reaching(&self, endpoint: &Endpoint, tls: Option<&Connector>, token: Option<&Path>) -> Option<Self> {
+        let Backend::Remote(remote) = &self.backend else { return None };
+        let is_same = remote.endpoint == *endpoint
+            && remote.tls.as_ref().map(Connector::options) == tls.map(Connector::options)
+            && remote.token.as_ref().map(OwnToken::path) == token;
+        is_same.then(|| Self { backend: self.backend.clone(), options: Options::new() })
     }
 
     fn opened(drivers: &Drivers, driver: &str, options: Options, field: &str) -> Result<Self, Vec<Mistake>> {
@@ -222,8 +300,9 @@ impl Route {
     /// Checks that the namespace serves an interface, by its full name.
     ///
     /// # Errors
-    /// INTERFACE_NOT_SERVED: the settings exclude it, or the plugin's reflection does not list it.
-    pub fn check_interface(&self, interface: &str) -> Result<(), Error> {
+    /// INTERFACE_NOT_SERVED: the settings exclude it, or the plugin's reflection does not list it. With `shows_backend`, it
+    /// says where that is.
+    pub fn check_interface(&self, interface: &str, shows_backend: bool) -> Result<(), Error> {
         if let Some(interfaces) = &self.settings.interfaces
             && !interfaces.iter().any(|served| served == interface)
             && !tells_of_the_backend(interface)
@@ -237,10 +316,21 @@ impl Route {
         if let Backend::Remote(remote) = &self.backend
             && remote.discovered.lacks(interface)
         {
-            let why = format!("the plugin at {} does not list it", remote.endpoint);
+            let plugin = BackendName::of(&remote.endpoint, shows_backend);
+            let why = format!("{plugin} does not list it");
             return Err(error::interface_not_served(&self.settings.name, interface, &why));
         }
         Ok(())
+    }
+
+    /// Whether a caller has the right to call a method: `read` for one without side effects, `write` for another, both for
+    /// one that nobody describes.
+    fn allows(&self, caller: Option<&Identity>, path: &str) -> bool {
+        let Some(access) = &self.access else { return true };
+        let Some(rights) = caller.and_then(|caller| access.get(caller)) else { return false };
+        let method = self.method(path).unwrap_or(Method::UNKNOWN);
+        let reads = method.no_side_effects || method == Method::UNKNOWN;
+        rights.include(Rights { read: reads, write: !method.no_side_effects })
     }
 
     /// What is known about a method: from the contract, otherwise from the plugin.

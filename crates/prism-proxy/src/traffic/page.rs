@@ -52,7 +52,7 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
 }
 
 fn page(shared: &Shared, started_at: Time) -> Page {
-    let table = shared.table.load();
+    let table = shared.table();
     let mut namespaces: Vec<_> = table
         .routes()
         .filter_map(|route| {

@@ -7,8 +7,9 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes, BytesMut};
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
-use http::header::{CONTENT_TYPE, SERVER, TE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, SERVER, TE};
 use http::{HeaderValue, Request};
+use prism_auth::OwnToken;
 use prism_grpc::message::{PREFIX_BYTES, framed};
 use prism_grpc::payload::Payload;
 use prism_proto::methods;
@@ -44,7 +45,8 @@ pub(super) fn begin(remote: &Weak<Remote>, send: &SendRequest<Payload>) {
 }
 
 async fn run(remote: Weak<Remote>, send: SendRequest<Payload>) {
-    let found = tokio::time::timeout(ANSWER_MAX, ask(send)).await.ok().flatten();
+    let token = remote.upgrade().and_then(|remote| remote.token.as_ref().map(OwnToken::authorization));
+    let found = tokio::time::timeout(ANSWER_MAX, ask(send, token)).await.ok().flatten();
     if let Some(remote) = remote.upgrade() {
         if found.is_none() {
             tracing::debug!(backend = %remote.endpoint, "the backend has no reflection; forwarding every call");
@@ -53,9 +55,9 @@ async fn run(remote: Weak<Remote>, send: SendRequest<Payload>) {
     }
 }
 
-async fn ask(send: SendRequest<Payload>) -> Option<Found> {
+async fn ask(send: SendRequest<Payload>, token: Option<HeaderValue>) -> Option<Found> {
     for path in PATHS {
-        let mut conversation = Conversation::open(send.clone(), path).await?;
+        let mut conversation = Conversation::open(send.clone(), path, token.clone()).await?;
         if let Some(found) = conversation.discover().await {
             return Some(found);
         }
@@ -72,10 +74,17 @@ struct Conversation {
 }
 
 impl Conversation {
-    async fn open(send: SendRequest<Payload>, path: &'static str) -> Option<Self> {
+    async fn open(
+        send: SendRequest<Payload>,
+        path: &'static str,
+        token: Option<HeaderValue>,
+    ) -> Option<Self> {
         let mut request = Request::post(format!("http://localhost{path}")).body(()).ok()?;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+        if let Some(token) = token {
+            request.headers_mut().insert(AUTHORIZATION, token);
+        }
         let (response, mut to) = send.ready().await.ok()?.send_request(request, false).ok()?;
         // A server may withhold its head until it has a message.
         Self::send(&mut to, MessageRequest::ListServices(String::new()))?;
