@@ -1,7 +1,6 @@
 //! The gateway's address: parsing, and the origin of HTTP/2 requests to it.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use http::Uri;
@@ -40,17 +39,6 @@ impl Address {
         match authority.port_u16() {
             Some(port) if port != 0 && !host.is_empty() => Ok(Self::Tcp { host: host.to_owned(), port }),
             _ => Err(Error::address("expected `host:port` with a port between 1 and 65535")),
-        }
-    }
-
-    /// Whether it leads to this machine, so that nobody else sees what is sent there.
-    pub(crate) fn is_this_machine(&self) -> bool {
-        match self {
-            Self::Unix(_) => true,
-            Self::Tcp { host, .. } => {
-                host.eq_ignore_ascii_case("localhost")
-                    || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
-            }
         }
     }
 
@@ -100,24 +88,6 @@ mod tests {
                 (address.to_string().as_str(), address.origin().to_string().as_str()),
                 (shown, origin)
             );
-        }
-    }
-
-    #[test]
-    fn this_machine_is_known_from_others() {
-        for text in [
-            "localhost:1",
-            "LocalHost:1",
-            "127.0.0.1:1",
-            "127.8.9.1:1",
-            "[::1]:1",
-            "[::ffff:127.0.0.1]:1",
-            "unix:/a",
-        ] {
-            assert!(Address::parse(text).unwrap().is_this_machine(), "{text}");
-        }
-        for text in ["localhost.example:1", "0.0.0.0:1", "128.0.0.1:1", "[::2]:1", "gateway:1"] {
-            assert!(!Address::parse(text).unwrap().is_this_machine(), "{text}");
         }
     }
 

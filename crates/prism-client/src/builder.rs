@@ -191,7 +191,7 @@ impl Builder {
         let target = |windows| Target { address: address.to_dial(), windows, timeout: self.connect_timeout };
         let scans_max = self.scan_connections * STREAMS_PER_CONNECTION;
         let metadata = self.metadata_map()?;
-        let token_is_safe = self.insecure_token || address.is_this_machine();
+        let token_is_safe = self.insecure_token || address.to_dial().is_this_machine();
         if !token_is_safe && (self.token.is_some() || metadata.contains_key(AUTHORIZATION)) {
             return Err(Error::insecure_token("client", &address));
         }

@@ -89,3 +89,4 @@ pub use prism_proto::ErrorReason;
 pub use prism_proto::interfaces::capabilities::GetCapabilitiesResponse as Capabilities;
 pub use prism_proto::interfaces::usage::GetUsageResponse as Usage;
 pub use scan::{Entry, Scan, ScanItem};
+pub use token::read_token_file;

@@ -42,20 +42,24 @@ pub(crate) struct Token(MetadataValue<Ascii>);
 impl Token {
     /// Fails on what no header can carry, without showing it.
     pub(crate) fn new(text: &str) -> Result<Self, &'static str> {
-        if text.is_empty() {
-            return Err("is empty");
-        }
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("must be one word of visible ASCII");
-        }
-        let mut value = MetadataValue::try_from(format!("Bearer {text}"))
-            .map_err(|_| "must be one word of visible ASCII")?;
+        check(text)?;
+        let mut value = MetadataValue::try_from(format!("Bearer {text}")).map_err(|_| NOT_A_WORD)?;
         value.set_sensitive(true);
         Ok(Self(value))
     }
 
     pub(crate) fn header(&self) -> &MetadataValue<Ascii> {
         &self.0
+    }
+}
+
+const NOT_A_WORD: &str = "must be one word of visible ASCII";
+
+fn check(text: &str) -> Result<(), &'static str> {
+    match text {
+        "" => Err("is empty"),
+        _ if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(()),
+        _ => Err(NOT_A_WORD),
     }
 }
 
@@ -161,13 +165,32 @@ impl FromFile {
     }
 }
 
+/// The token in a file, by the rules of [`Builder::token_file`](crate::Builder::token_file), for programs that send it
+/// themselves.
+///
+/// # Errors
+///
+/// `Unauthenticated` if the file cannot be read, or has anything but one token.
+pub fn read_token_file(path: &Path) -> Result<String, Error> {
+    word_of(path).map_err(|none| none.of("client"))
+}
+
 fn read(path: &Path) -> Result<Token, NoToken> {
-    let shown = path.display();
+    Token::new(&word_of(path)?).map_err(|rule| unusable(path, rule))
+}
+
+fn word_of(path: &Path) -> Result<String, NoToken> {
     let text = read_text(path).map_err(|error| NoToken {
-        message: format!("cannot read the token file {shown}: {error}"),
+        message: format!("cannot read the token file {}: {error}", path.display()),
         source: Some(Arc::new(error)),
     })?;
-    Token::new(text.trim_ascii()).map_err(|rule| NoToken::new(format!("the token in {shown} {rule}")))
+    let word = text.trim_ascii();
+    check(word).map_err(|rule| unusable(path, rule))?;
+    Ok(word.to_owned())
+}
+
+fn unusable(path: &Path, rule: &str) -> NoToken {
+    NoToken::new(format!("the token in {} {rule}", path.display()))
 }
 
 fn read_text(path: &Path) -> io::Result<String> {

@@ -75,9 +75,10 @@ impl Provided {
             let answer = match tokio::time::timeout(ANSWER_MAX, (this.provider)()).await {
                 Ok(Ok(text)) => Token::new(text.trim_ascii())
                     .map_err(|rule| NoToken::new(format!("the token of the token provider {rule}"))),
-                Ok(Err(error)) => {
-                    Err(NoToken { message: format!("no token: {error}"), source: Some(error.into()) })
-                }
+                Ok(Err(error)) => Err(NoToken {
+                    message: format!("the token provider failed: {error}"),
+                    source: Some(error.into()),
+                }),
                 Err(_) => Err(NoToken::new(format!("the token provider gave none within {ANSWER_MAX:?}"))),
             };
             *this.state() = answer.clone().map_or(State::None, State::Token);
