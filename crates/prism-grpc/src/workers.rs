@@ -240,6 +240,7 @@ async fn serve<H: Handler>(socket: Socket, handler: Arc<H>, held: Open) {
     match socket.into_stream() {
         Ok(Stream::Tcp(stream)) => connection::serve(stream, peer, handler, shared).await,
         Ok(Stream::Unix(stream)) => connection::serve(stream, peer, handler, shared).await,
+        Ok(Stream::Tls(stream)) => connection::serve(stream, peer, handler, shared).await,
         Err(error) => tracing::debug!(%error, "a connection was lost before it was served"),
     }
     drop(held);

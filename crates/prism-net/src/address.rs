@@ -53,6 +53,13 @@ impl Address {
             Self::Unix(_) => "localhost",
         }
     }
+
+    /// The host without its port, `localhost` for a Unix socket: the name that a server's certificate must have.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let authority = self.authority();
+        authority.rsplit_once(':').map_or(authority, |(host, _)| host)
+    }
 }
 
 impl fmt::Display for Address {
@@ -92,6 +99,8 @@ mod tests {
         for text in ["127.0.0.1:0", "localhost:8980", "[::1]:80", "unix:/run/prism.sock"] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
+        let host = |text: &str| text.parse::<Address>().unwrap().host().to_owned();
+        assert_eq!([host("a:1"), host("[::1]:80"), host("unix:/a:1")], ["a", "[::1]", "localhost"]);
         for wrong in ["", "localhost", ":80", "localhost:99999", "unix:"] {
             assert!(wrong.parse::<Address>().is_err(), "{wrong}");
         }

@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::address::Address;
 use crate::socket::set_tcp_options;
 use crate::stream::Stream;
+use crate::tls::client::Connector;
 
 /// How long to wait for an attempt before the next one starts alongside it: RFC 8305's "Connection Attempt Delay".
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -40,6 +41,40 @@ pub async fn dial(address: &Address, limit: Duration) -> io::Result<Stream> {
         Address::Tcp(name) => dial_tcp(name, limit).await.map(Stream::Tcp),
         Address::Unix(path) => within(limit, UnixStream::connect(path)).await.map(Stream::Unix),
     }
+}
+
+/// Connects to an address with TLS within `limit`. The server's certificate must have the address's host, `localhost` for a
+/// Unix socket, unless the connector has another name.
+///
+/// # Errors
+/// As [`dial`], and those of [`Connector::connect`].
+///
+/// # Cancel safety
+/// As [`dial`].
+pub async fn dial_tls(address: &Address, connector: &Connector, limit: Duration) -> io::Result<Stream> {
+    let begun = Instant::now();
+    let stream = dial(address, limit).await?;
+    let limit_left = limit.saturating_sub(begun.elapsed());
+    secure(stream, address.host(), connector, limit_left).await
+}
+
+/// Performs the TLS handshake over a connection to `host` within `limit`.
+///
+/// # Errors
+/// Those of [`Connector::connect`], or [`TimedOut`](io::ErrorKind::TimedOut).
+///
+/// # Cancel safety
+/// Dropping the future closes the connection.
+pub async fn secure(
+    stream: Stream,
+    host: &str,
+    connector: &Connector,
+    limit: Duration,
+) -> io::Result<Stream> {
+    timeout(limit, connector.connect(stream, host)).await.unwrap_or_else(|_| {
+        let why = "connected, but no TLS handshake in time; the server may speak plaintext on that port";
+        Err(io::Error::new(io::ErrorKind::TimedOut, why))
+    })
 }
 
 /// Connects to `HOST:PORT` within `limit`.
@@ -147,8 +182,6 @@ where
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
-
     use super::*;
 
     fn address(host: u8) -> SocketAddr {

@@ -1,4 +1,4 @@
-//! A connection, over TCP or a Unix socket.
+//! A connection, over TCP or a Unix socket, with TLS or without.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,13 +7,17 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-/// Either kind of stream, registered with the runtime of its thread.
+use crate::tls::stream::TlsStream;
+
+/// Any kind of stream, registered with the runtime of its thread.
 #[derive(Debug)]
 pub enum Stream {
     /// Over TCP.
     Tcp(TcpStream),
     /// Over a Unix socket.
     Unix(UnixStream),
+    /// With TLS, over one of the others.
+    Tls(Box<TlsStream>),
 }
 
 /// Calls the method on whichever stream it is.
@@ -22,6 +26,7 @@ macro_rules! either {
         match $self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).$method($($argument),*),
             Self::Unix(stream) => Pin::new(stream).$method($($argument),*),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).$method($($argument),*),
         }
     };
 }

@@ -108,6 +108,7 @@ async fn serve_connection(socket: Socket, router: Router, drain: CancellationTok
     match socket.into_stream() {
         Ok(Stream::Tcp(stream)) => serve_stream(stream, router, drain).await,
         Ok(Stream::Unix(stream)) => serve_stream(stream, router, drain).await,
+        Ok(Stream::Tls(stream)) => serve_stream(stream, router, drain).await,
         Err(error) => tracing::debug!(%error, "an HTTP connection was lost"),
     }
 }

@@ -81,6 +81,7 @@ async fn dial(address: &Address, streams: usize, timeout: Duration) -> io::Resul
     match dial::dial(address, timeout).await? {
         Stream::Tcp(stream) => shake_hands(stream, streams).await,
         Stream::Unix(stream) => shake_hands(stream, streams).await,
+        Stream::Tls(stream) => shake_hands(stream, streams).await,
     }
 }
 

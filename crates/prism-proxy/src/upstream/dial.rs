@@ -47,6 +47,7 @@ pub(super) async fn connect(
         match dial::dial(&address, CONNECT_MAX).await? {
             Stream::Tcp(stream) => shake_hands(stream, kind, remote, changed).await,
             Stream::Unix(stream) => shake_hands(stream, kind, remote, changed).await,
+            Stream::Tls(stream) => shake_hands(stream, kind, remote, changed).await,
         }
     };
     timeout(CONNECT_MAX, connected).await.unwrap_or_else(|_| {

@@ -1,0 +1,149 @@
+//! A failed connection, in words: what is wrong, and what to do.
+
+use std::fmt::Write as _;
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use rustls::pki_types::UnixTime;
+use rustls::{AlertDescription as Alert, CertificateError, Error};
+
+/// Who we are to the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Client,
+    Server,
+}
+
+impl Side {
+    fn peer(self) -> &'static str {
+        match self {
+            Self::Client => "server",
+            Self::Server => "client",
+        }
+    }
+}
+
+/// A failed handshake in words.
+pub(super) fn of_handshake(side: Side, error: io::Error) -> io::Error {
+    if side == Side::Client && error.kind() == io::ErrorKind::UnexpectedEof {
+        let why =
+            "the server closed the connection during the TLS handshake; it may speak plaintext on that port";
+        return io::Error::new(io::ErrorKind::UnexpectedEof, why);
+    }
+    explained(side, error)
+}
+
+/// The error in words, if it is one of TLS. With TLS 1.3, a server refuses a client's certificate only after the
+/// client's handshake, so that this may come with the first read.
+pub(super) fn explained(side: Side, error: io::Error) -> io::Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(tls) => io::Error::new(error.kind(), words(side, tls)),
+        None => error,
+    }
+}
+
+fn words(side: Side, error: &Error) -> String {
+    let peer = side.peer();
+    match error {
+        Error::InvalidCertificate(why) => format!("the {peer}'s certificate {}", of_certificate(side, why)),
+        Error::AlertReceived(alert) => of_alert(side, *alert),
+        Error::InvalidMessage(_) => {
+            format!("the {peer} does not speak TLS here, but plaintext or something else")
+        }
+        Error::PeerIncompatible(why) => {
+            format!("the {peer} and this {} have no TLS version or cipher in common ({why:?})", ours(side))
+        }
+        Error::NoApplicationProtocol => {
+            format!("the {peer} offers no protocol (ALPN) that is served on this port")
+        }
+        other => format!("TLS with the {peer} failed: {other}"),
+    }
+}
+
+fn ours(side: Side) -> &'static str {
+    match side {
+        Side::Client => Side::Server.peer(),
+        Side::Server => Side::Client.peer(),
+    }
+}
+
+fn of_certificate(side: Side, why: &CertificateError) -> String {
+    match why {
+        CertificateError::ExpiredContext { not_after, .. } => {
+            format!("expired on {}; renew it", date(*not_after))
+        }
+        CertificateError::Expired => "has expired; renew it".to_owned(),
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            format!("is not valid before {}; check the clocks", date(*not_before))
+        }
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => match side {
+            Side::Client => {
+                "is not signed by a CA that is trusted here; set ca_file to the certificate of its CA"
+            }
+            Side::Server => "is not signed by a CA of client_ca_file",
+        }
+        .to_owned(),
+        CertificateError::NotValidForNameContext { expected, presented } => {
+            let mut names = String::new();
+            for name in presented.iter().take(8) {
+                let separator = if names.is_empty() { "" } else { ", " };
+                let _ = write!(names, "{separator}{}", readable(name));
+            }
+            let names = if names.is_empty() { "no name".to_owned() } else { names };
+            let expected = expected.to_str();
+            format!(
+                "is for {names}, not for {expected}; connect to a name that it has, or set server_name to one"
+            )
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            format!("is not meant for a {} (extended key usage)", side.peer())
+        }
+        other => format!("cannot be verified: {other}"),
+    }
+}
+
+/// rustls shows names as `DnsName("a.example")`.
+fn readable(name: &str) -> &str {
+    name.split('"').nth(1).unwrap_or(name)
+}
+
+fn of_alert(side: Side, alert: Alert) -> String {
+    let peer = side.peer();
+    match (side, alert) {
+        (Side::Client, Alert::CertificateRequired | Alert::NoCertificate) => {
+            "the server demands a client certificate; set certificate_file and key_file".to_owned()
+        }
+        (_, Alert::CertificateExpired) => {
+            format!("the {peer} refuses our certificate, which has expired; renew it")
+        }
+        (
+            Side::Client,
+            Alert::UnknownCA | Alert::BadCertificate | Alert::CertificateUnknown | Alert::DecryptError,
+        ) => {
+            "the server refuses our client certificate, which is not signed by a CA that it trusts".to_owned()
+        }
+        (
+            Side::Server,
+            Alert::UnknownCA | Alert::BadCertificate | Alert::CertificateUnknown | Alert::DecryptError,
+        ) => "the client refuses our certificate: it does not trust its CA, or connects by another name"
+            .to_owned(),
+        (_, Alert::ProtocolVersion | Alert::HandshakeFailure) => {
+            format!("the {peer} has no TLS version or cipher in common with us; we speak TLS 1.2 and 1.3")
+        }
+        (Side::Client, Alert::NoApplicationProtocol) => {
+            "the server does not speak our protocol on that port; it may be the port for something else"
+                .to_owned()
+        }
+        (Side::Client, Alert::UnrecognisedName) => "the server has no certificate for that name".to_owned(),
+        (_, other) => format!("the {peer} ended TLS with the alert {other:?}"),
+    }
+}
+
+fn date(time: UnixTime) -> String {
+    date_of(SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_secs()))
+}
+
+/// A date as `2026-01-31T12:00:00Z`.
+pub(super) fn date_of(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}
