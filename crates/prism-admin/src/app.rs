@@ -64,8 +64,16 @@ pub async fn start(settings: Settings, drivers: Drivers) -> Result<HttpServer, S
     let stopping = admin.stopping.clone();
     let routes =
         |common: Router| edge::around(openapi::routes(admin).merge(console::routes()).merge(common), edge);
-    let server =
-        HttpServer::start(NAME, &settings.listen, settings.drain_timeout, stopping, registry, routes).await?;
+    let server = HttpServer::start(
+        NAME,
+        &settings.listen,
+        settings.tls,
+        settings.drain_timeout,
+        stopping,
+        registry,
+        routes,
+    )
+    .await?;
     let (traffic, proxies, stopping) = watched;
     tokio::spawn(traffic.watch(proxies, stopping));
     Ok(server)

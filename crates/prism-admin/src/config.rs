@@ -2,12 +2,15 @@
 
 use std::net::ToSocketAddrs as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args as _, Parser, Subcommand};
 use prism_net::address::Address;
+use prism_net::tls::server::ServerTls;
 use prism_runtime::args::{LogFormat, drain_timeout};
 use prism_runtime::exit::ServerError;
+use prism_runtime::tls::TlsArgs;
 
 use crate::auth::{Role, Tokens, token_name};
 use crate::file::policy::Policy;
@@ -60,6 +63,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDR")]
     pub gateway: Option<String>,
 
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the about of the command")]
+    pub tls: TlsArgs,
+
     /// File of bearer tokens, written by `prism-admin token` and read on every request. Without it, no token is required.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
@@ -72,7 +79,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FOLDER")]
     pub unix_root: Option<PathBuf>,
 
-    /// Folder that files named in options of backends, such as password_file, must be in [default: none may be named].
+    /// Folder that files named in options and tls of backends, such as password_file, must be in [default: none may be named].
     #[arg(long, value_name = "FOLDER")]
     pub secrets_root: Option<PathBuf>,
 
@@ -124,6 +131,8 @@ pub struct Settings {
     pub policy: Policy,
     /// How long a drain may take.
     pub drain_timeout: Duration,
+    /// TLS of the port, if it has any.
+    pub tls: Option<Arc<ServerTls>>,
 }
 
 impl ServeArgs {
@@ -178,6 +187,7 @@ impl ServeArgs {
             is_local,
             policy: Policy { unix_root: self.unix_root.clone(), secrets_root: self.secrets_root.clone() },
             drain_timeout: self.drain_timeout,
+            tls: self.tls.load()?,
         })
     }
 }

@@ -44,7 +44,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Dev(Dev),
+    Dev(Box<Dev>),
     Kv(Kv),
     List(List),
     Export(Export),

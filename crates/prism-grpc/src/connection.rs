@@ -1,4 +1,4 @@
-//! One HTTP/2 connection of a client: handshake, one task per stream, and a graceful end.
+//! One HTTP/2 connection of a client: handshake, with TLS or without, one task per stream, and a graceful end.
 //!
 //! ```text
 //! handshake ──▶ serving ──drain, eviction──▶ leaving ──last call, or no answer to the GOAWAY──▶ closed
@@ -6,7 +6,7 @@
 //!     └──eviction, too slow─────────────────────────────────────────────────────────────────────▶ closed
 //! ```
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use std::task::{Context as Wake, Poll};
 use std::time::Duration;
 
 use h2::Reason;
+use prism_net::stream::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Interval, interval};
 use tonic::Status;
@@ -22,7 +23,7 @@ use tonic::Status;
 use crate::admission::Admitted;
 use crate::call::{Call, Responder};
 use crate::context::Context;
-use crate::handshake::{H2, handshake};
+use crate::handshake::{H2, handshake, secure};
 use crate::head::{refusal, timeout};
 use crate::payload::Payload;
 use crate::peer::Peer;
@@ -56,15 +57,48 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Handler,
 {
+    serve_opened(ready(Some(stream)), peer, handler, shared).await;
+}
+
+/// The same for a connection that begins with the TLS handshake of the server.
+pub(crate) async fn serve_tls<H: Handler>(
+    stream: Stream,
+    peer: Arc<Peer>,
+    handler: Arc<H>,
+    shared: Arc<Shared>,
+) {
+    let opened = {
+        let (peer, shared) = (Arc::clone(&peer), Arc::clone(&shared));
+        async move { secure(stream, &peer, shared.tls.as_deref()?).await.map(Box::new) }
+    };
+    serve_opened(opened, peer, handler, shared).await;
+}
+
+/// Serves the connection that `opened` gives, unless that gives none. It is part of the handshake and within its limit.
+async fn serve_opened<S, H>(
+    opened: impl Future<Output = Option<S>>,
+    peer: Arc<Peer>,
+    handler: Arc<H>,
+    shared: Arc<Shared>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Handler,
+{
+    let shaking_hands = async {
+        match opened.await {
+            Some(stream) => handshake(stream, &peer).await,
+            None => Ok(None),
+        }
+    };
     let shaken_hands = tokio::select! {
-        shaken_hands = tokio::time::timeout(HANDSHAKE_MAX, handshake(stream, peer.calls_max())) => shaken_hands,
+        shaken_hands = tokio::time::timeout(HANDSHAKE_MAX, shaking_hands) => shaken_hands,
         () = peer.evicted() => return,
     };
     match shaken_hands {
         Ok(Ok(Some((connection, turn)))) => serve_streams(connection, &turn, &peer, &handler, &shared).await,
         Ok(Ok(None)) => {}
         Ok(Err(error)) => tracing::debug!(%error, "the HTTP/2 handshake failed"),
-        Err(_) => tracing::debug!("the client did not finish the HTTP/2 handshake in time"),
+        Err(_) => tracing::debug!("the client did not finish the handshake in time"),
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Counters {
     pub calls_refused_total: AtomicU64,
     /// Connections closed because their client reset too many calls.
     pub resets_closed_total: AtomicU64,
+    /// Connections closed because their client spoke TLS on a port without it.
+    pub tls_on_plaintext_total: AtomicU64,
     /// Connections evicted to make room for another.
     pub evicted_total: AtomicU64,
 }

@@ -1,13 +1,21 @@
-//! The first bytes of a connection: HTTP/2's preface and the server's SETTINGS, or a reply to another protocol.
+//! The first bytes of a connection: TLS on a port that has it, HTTP/2's preface and the server's SETTINGS, or a reply to
+//! another protocol.
 
 use std::io;
+use std::sync::atomic::Ordering::Relaxed;
 
 use h2::server::{Builder, Connection};
+use prism_net::seldom::Seldom;
+use prism_net::stream::Stream;
+use prism_net::tls::Protocol;
+use prism_net::tls::server::{CLIENT_BEGINS_WITH, ServerTls};
+use prism_net::tls::stream::TlsStream;
 use prism_proto::limits;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::incoming::Room;
 use crate::payload::Payload;
+use crate::peer::Peer;
 use crate::turns::{PREFACE, Turn, Turns};
 
 /// How many streams are advertised beyond a connection's share of calls. A client waits silently for a stream beyond
@@ -38,17 +46,26 @@ const UNACCEPTED_RESETS_MAX: usize = 2 * 1024;
 
 /// The response to a client that speaks HTTP/1.1.
 const HTTP1_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
-    content-length: 81\r\n\r\nThis port speaks gRPC (HTTP/2 with prior knowledge, no HTTP/1.1 and no TLS here)\n";
+    content-length: 72\r\n\r\nThis port speaks gRPC over HTTP/2 with prior knowledge, and no HTTP/1.1\n";
 
 /// A connection whose client speaks HTTP/2.
 pub(crate) type H2<S> = Connection<Turns<S>, Payload>;
 
-/// Performs the handshake with a client that may have `calls_max` calls in flight. `None`: it spoke something else.
+/// Performs the TLS handshake with a client, and records its certificate in its peer. `None`: it failed, which is logged.
+pub(crate) async fn secure(stream: Stream, peer: &Peer, tls: &ServerTls) -> Option<TlsStream> {
+    let (stream, certificate) = tls.accept(stream, Protocol::Http2, &peer.address).await.ok()?;
+    if let Some(certificate) = certificate {
+        peer.set_certificate(certificate);
+    }
+    Some(stream)
+}
+
+/// Performs the HTTP/2 handshake with a client. `None`: it spoke something else.
 pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
-    calls_max: usize,
+    peer: &Peer,
 ) -> io::Result<Option<(H2<S>, Turn)>> {
-    let streams_max = (calls_max + STREAMS_BEYOND_SHARE).min(STREAMS_MAX);
+    let streams_max = (peer.calls_max() + STREAMS_BEYOND_SHARE).min(STREAMS_MAX);
     let mut begin = [0; PREFACE.len()];
     let mut len = 0;
     while len < begin.len() && begin[..len] == PREFACE[..len] {
@@ -58,7 +75,11 @@ pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         }
     }
     if begin != *PREFACE {
-        if begin[0].is_ascii_uppercase() {
+        let is_tls = begin[0] == CLIENT_BEGINS_WITH;
+        if is_tls {
+            note_tls_client(peer);
+        }
+        if begin[0].is_ascii_uppercase() || is_tls {
             stream.write_all(HTTP1_ANSWER).await?;
         }
         stream.shutdown().await?;
@@ -78,4 +99,13 @@ pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         .handshake(stream)
         .await;
     connection.map(|connection| Some((connection, turn))).map_err(io::Error::other)
+}
+
+/// Logs a client that speaks TLS on a port without. The reply in plaintext shows it what it speaks to.
+fn note_tls_client(peer: &Peer) {
+    static NOTICES: Seldom = Seldom::new();
+    peer.counters.tls_on_plaintext_total.fetch_add(1, Relaxed);
+    if let Some(left_out) = NOTICES.turn() {
+        tracing::warn!(peer = %peer.address, left_out, "a client speaks TLS on a port without TLS; it was refused");
+    }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
+use prism_net::tls::trust::ClientCertificate;
 use tokio::sync::Notify;
 
 use crate::counters::Counters;
@@ -44,6 +45,8 @@ pub struct Peer {
     pub address: PeerAddress,
     /// Its identity; `None` if nothing has proved it.
     pub identity: Option<Identity>,
+    /// Set by the TLS handshake.
+    certificate: OnceLock<ClientCertificate>,
     /// Bytes of its requests that are being received or are not complete yet.
     pub requests: Arc<Share>,
     /// Bytes of responses that it has not read yet.
@@ -76,6 +79,7 @@ impl Peer {
         Arc::new(Self {
             address,
             identity: None,
+            certificate: OnceLock::new(),
             requests: Share::of(requests, limits.connection_request_bytes_max),
             answers: Share::of(answers, limits.connection_answer_bytes_max),
             calls: AtomicUsize::new(0),
@@ -90,6 +94,17 @@ impl Peer {
             unary_slots: OnceLock::new(),
             stream_slots: OnceLock::new(),
         })
+    }
+
+    /// The certificate that the client has shown and proved to own. It may have become invalid since.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&ClientCertificate> {
+        self.certificate.get()
+    }
+
+    /// Records what the TLS handshake has proved; there is one in a connection.
+    pub(crate) fn set_certificate(&self, certificate: ClientCertificate) {
+        let _ = self.certificate.set(certificate);
     }
 
     /// The slots that its unary calls may hold of something that connections share, such as slots at a backend. The

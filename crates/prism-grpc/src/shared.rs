@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prism_net::tls::server::ServerTls;
 use tokio_util::sync::CancellationToken;
 
 use crate::counters::Counters;
@@ -25,6 +26,8 @@ pub struct Shared {
     pub answers: Arc<Pool>,
     /// Creates the spans of calls, if tracing is on.
     pub tracer: Option<Arc<dyn Tracer>>,
+    /// TLS of the port, if it has any.
+    pub tls: Option<Arc<ServerTls>>,
 }
 
 impl Shared {
@@ -32,7 +35,7 @@ impl Shared {
     #[must_use]
     pub fn new(limits: Limits, drain: CancellationToken, tracer: Option<Arc<dyn Tracer>>) -> Self {
         let (requests, answers) = (Pool::new(limits.request_bytes_max), Pool::new(limits.answer_bytes_max));
-        Self { drain, counters: Arc::default(), limits, requests, answers, tracer }
+        Self { drain, counters: Arc::default(), limits, requests, answers, tracer, tls: None }
     }
 
     /// The peer of a new connection.

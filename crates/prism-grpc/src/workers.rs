@@ -237,11 +237,12 @@ async fn work<H: Handler>(
 async fn serve<H: Handler>(socket: Socket, handler: Arc<H>, held: Open) {
     let shared = Arc::clone(&held.shared);
     let peer = Arc::clone(&held.entry.peer);
-    match socket.into_stream() {
-        Ok(Stream::Tcp(stream)) => connection::serve(stream, peer, handler, shared).await,
-        Ok(Stream::Unix(stream)) => connection::serve(stream, peer, handler, shared).await,
-        Ok(Stream::Tls(stream)) => connection::serve(stream, peer, handler, shared).await,
-        Err(error) => tracing::debug!(%error, "a connection was lost before it was served"),
+    match (socket.into_stream(), &shared.tls) {
+        (Ok(stream), Some(_)) => connection::serve_tls(stream, peer, handler, shared).await,
+        (Ok(Stream::Tcp(stream)), None) => connection::serve(stream, peer, handler, shared).await,
+        (Ok(Stream::Unix(stream)), None) => connection::serve(stream, peer, handler, shared).await,
+        (Ok(Stream::Tls(stream)), None) => connection::serve(stream, peer, handler, shared).await,
+        (Err(error), _) => tracing::debug!(%error, "a connection was lost before it was served"),
     }
     drop(held);
 }

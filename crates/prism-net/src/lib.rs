@@ -5,6 +5,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`address`] | addresses as they are written |
+//! | [`seldom`] | lines in the log that may come often |
 //! | [`socket`] | the options of every TCP connection |
 //! | [`stream`] | a connection of any kind |
 //! | [`tls`] | TLS: files, the server's side, the client's side |
@@ -14,6 +15,7 @@
 pub mod address;
 pub mod dial;
 pub mod listen;
+pub mod seldom;
 pub mod socket;
 pub mod stream;
 pub mod tls;

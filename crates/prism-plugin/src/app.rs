@@ -76,7 +76,7 @@ async fn start_reporting(app: App<'_>, available: bool) -> Result<Running, Serve
     let health = Health::new(&services.names()).await;
     health.set_available(available).await;
     let listen: Address = app.listen.parse().map_err(ServerError::failed)?;
-    let mut server = Server::new(app.name, app.args, listen, HttpListen::Off, health.clone());
+    let mut server = Server::new(app.name, app.args, listen, HttpListen::Off, health.clone())?;
     server.registry = app.registry;
     let services = services.add(health.service(), tonic_health::pb::FILE_DESCRIPTOR_SET);
     let described = Arc::new(Fixed::of(&services));

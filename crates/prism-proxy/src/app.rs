@@ -14,7 +14,7 @@ use prism_runtime::args::{HttpListen, ServerArgs};
 use prism_runtime::exit::ServerError;
 use prism_runtime::health::Health;
 use prism_runtime::signals::Signals;
-use prism_runtime::{Running, Server, reflection, telemetry};
+use prism_runtime::{Running, Server, reflection, telemetry, tls};
 
 use crate::access::AccessLog;
 use crate::config::{self, ConfigError};
@@ -124,7 +124,13 @@ pub async fn start(
     let default = |text: &str| text.parse().map_err(ServerError::failed);
     let listen = config.listen.clone().map_or_else(|| default(LISTEN_DEFAULT), Ok)?;
     let http_listen = config.http_listen.clone().map_or_else(|| default(HTTP_LISTEN_DEFAULT), Ok)?;
-    let mut server = Server::new(NAME, args, listen, HttpListen::At(http_listen), health.clone());
+    let mut server = Server::new(NAME, args, listen, HttpListen::At(http_listen), health.clone())?;
+    let file_tls = config.tls.clone().map(tls::load).transpose()?;
+    if file_tls.is_some() && server.tls.is_some() {
+        let why = "server.tls of the file and --tls-certificate-file are both given; leave one out";
+        return Err(ServerError::Config(format!("{}: {why}", source.name())));
+    }
+    server.tls = server.tls.or_else(|| file_tls.clone());
 
     let services = Services::default().add(health.service(), tonic_health::pb::FILE_DESCRIPTOR_SET);
     let namespace_in_flight_max = proxy.namespace_in_flight_max(server.limits.in_flight_max);
@@ -132,7 +138,7 @@ pub async fn start(
     let reflected = Arc::new(Reflected::new(&services, &shared));
     let services = reflection::add_to(services, reflected).with_server(endpoint::PROXY);
     let own = ServiceHandler::new(services, server.drain.clone());
-    let (reloader, status) = Reloader::new(source, &config, drivers, &shared)?;
+    let (reloader, status) = Reloader::new(source, &config, drivers, &shared, file_tls)?;
     let collector = ProxyCollector { shared: Arc::clone(&shared), status: status.clone() };
     server.registry.register_collector(Box::new(collector));
     server.http_routes = status::routes(Arc::clone(&shared), status).merge(page::routes(Arc::clone(&shared)));

@@ -224,9 +224,11 @@ fn reason(error: &serde_yaml::Error) -> String {
 
 /// The parser's message in the terms of the file, not in those of the code that reads it.
 fn in_words(why: &str) -> String {
-    const WORDS: [(&str, &str); 6] = [
+    const WORDS: [(&str, &str); 8] = [
         ("unit value", "null"),
         ("struct File", "a mapping with the key namespaces"),
+        ("struct ServerTlsSection", "a mapping such as {certificate_file: FILE, key_file: FILE}"),
+        ("struct BackendTlsSection", "a mapping such as {ca_file: FILE}, or {} to trust the system's CAs"),
         ("struct ServerSection", "a mapping such as {listen_address: HOST:PORT}"),
         ("struct NamespaceSection", "a namespace: a mapping with the keys name, pattern and plugin"),
         ("struct PluginSection", "a mapping such as {endpoint: HOST:PORT} or {backend: NAME}"),

@@ -253,7 +253,9 @@ fn the_documentation_has_every_key_and_no_other() {
     for (section, text) in [
         ("", "x: 1\n"),
         ("server.", "server: { x: 1 }\n"),
+        ("server.tls.", "server: { tls: { x: 1 } }\n"),
         ("backends[].", "backends: [{ x: 1 }]\n"),
+        ("backends[].tls.", "backends: [{ tls: { x: 1 } }]\n"),
         ("namespaces[].", "namespaces: [{ x: 1 }]\n"),
         ("namespaces[].plugin.", "namespaces: [{ plugin: { x: 1 } }]\n"),
     ] {

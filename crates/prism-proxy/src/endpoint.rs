@@ -40,7 +40,9 @@ impl std::str::FromStr for Endpoint {
             };
         }
         if text.starts_with("https://") {
-            return Err(format!("TLS to a backend is not supported; {EXPECTED}"));
+            return Err(format!(
+                "for TLS, name it in the list `backends` with `tls: {{}}` beside the endpoint; {EXPECTED}"
+            ));
         }
         let address = text.strip_prefix("http://").unwrap_or(text);
         let address = address.strip_suffix('/').unwrap_or(address);

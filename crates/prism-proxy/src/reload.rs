@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use prism_net::tls::server::{Loaded, ServerTls};
 use prism_plugin::driver::Drivers;
 use prism_runtime::exit::ServerError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -43,7 +44,7 @@ const WRITTEN_AFTER: Duration = Duration::from_millis(100);
 
 /// The keys of a file that are read only at the start, as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct StartKeys([(&'static str, Option<String>); 2]);
+struct StartKeys([(&'static str, Option<String>); 3]);
 
 impl StartKeys {
     fn of(config: &Config) -> Self {
@@ -51,6 +52,8 @@ impl StartKeys {
         Self([
             ("server.listen_address", text(&config.listen)),
             ("server.http_listen_address", text(&config.http_listen)),
+            // Other files are read while it runs; from plaintext to TLS or back is another port for its clients.
+            ("server.tls", config.tls.as_ref().map(|_| "TLS".to_owned())),
         ])
     }
 
@@ -72,6 +75,8 @@ impl StartKeys {
 pub struct Reloader {
     shared: Arc<Shared>,
     drivers: Drivers,
+    /// TLS of the ports, if the file has it.
+    tls: Option<Arc<ServerTls>>,
     path: PathBuf,
     at_start: StartKeys,
     status: watch::Sender<Status>,
@@ -90,6 +95,7 @@ impl Reloader {
         config: &Config,
         drivers: Drivers,
         shared: &Arc<Shared>,
+        tls: Option<Arc<ServerTls>>,
     ) -> Result<(Option<Self>, watch::Receiver<Status>), ServerError> {
         let path = match source {
             Source::Fixed(_) => None,
@@ -107,6 +113,7 @@ impl Reloader {
         let reloader = Self {
             shared: Arc::clone(shared),
             drivers,
+            tls,
             path,
             at_start: StartKeys::of(config),
             status,
@@ -141,7 +148,7 @@ impl Reloader {
     /// Checks the file; reloads it if it is new, or if a reload was requested.
     async fn look(&mut self, asked: bool) {
         let (path, shared) = (self.path.clone(), Arc::clone(&self.shared));
-        let (drivers, seen) = (self.drivers.clone(), self.seen.clone());
+        let (drivers, tls, seen) = (self.drivers.clone(), self.tls.clone(), self.seen.clone());
         let begun = Instant::now();
         // Not on this thread, which accepts connections.
         let looked = tokio::task::spawn_blocking(move || {
@@ -155,7 +162,7 @@ impl Reloader {
                 return None;
             }
             let taken = match read {
-                Ok(bytes) => take(&path, &bytes, &drivers, &shared)
+                Ok(bytes) => take(&path, &bytes, &drivers, &shared, tls.as_deref())
                     .map_err(|error| (error.every_mistake(&bytes), error)),
                 Err(error) => Err((error.mistakes(), error)),
             };
@@ -200,13 +207,31 @@ impl Reloader {
     }
 }
 
-/// Puts the table of a file in force.
-fn take(path: &Path, bytes: &[u8], drivers: &Drivers, shared: &Shared) -> Result<Config, ConfigError> {
+/// Puts the table of a file in force, and the files of its TLS if they are others.
+fn take(
+    path: &Path,
+    bytes: &[u8],
+    drivers: &Drivers,
+    shared: &Shared,
+    tls: Option<&ServerTls>,
+) -> Result<Config, ConfigError> {
     let path = path.display().to_string();
     let config = Config::parse(&path, bytes)?;
-    let table = RouteTable::build(config.clone(), drivers, &shared.table.load());
-    let table = table.map_err(|mistakes| ConfigError::Invalid { path, mistakes })?;
+    let invalid = |mistakes| ConfigError::Invalid { path, mistakes };
+    let changed = tls.zip(config.tls.clone()).filter(|(tls, files)| tls.files() != *files);
+    let changed = changed.map(|(tls, files)| Loaded::read(files).map(|loaded| (tls, loaded))).transpose();
+    let changed = match changed {
+        Ok(changed) => changed,
+        Err(error) => {
+            let (field, why) = ("server.tls".to_owned(), error.to_string());
+            return Err(invalid(vec![Mistake { field, why, line: None }]));
+        }
+    };
+    let table = RouteTable::build(config.clone(), drivers, &shared.table.load()).map_err(invalid)?;
     shared.table.store(Arc::new(table));
+    if let Some((tls, loaded)) = changed {
+        tls.set(loaded);
+    }
     Ok(config)
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `table` | the table, and how one namespace is served |
 //! | `check` | the rules of a configuration that only drivers know |
+//! | `secured` | TLS to the backends |
 //! | `backend` | a plugin, and the state of its connections |
 //! | `embedded` | a backend within this process |
 //! | `discovered` | what a plugin's reflection reported |
@@ -12,6 +13,7 @@ mod backend;
 mod check;
 mod discovered;
 mod embedded;
+mod secured;
 mod table;
 
 pub use backend::{Backend, Remote, RemoteCounts};

@@ -108,6 +108,8 @@ struct BackendReport {
     /// Its name in the configuration; `None` for one that a namespace names by its endpoint.
     name: Option<String>,
     endpoint: String,
+    /// Whether it is connected to with TLS.
+    tls: bool,
     state: &'static str,
     error: Option<String>,
     since: Option<Time>,
@@ -189,6 +191,7 @@ impl BackendReport {
             Plugin::Backend(name) => Some(name.clone()),
             Plugin::Endpoint(_) => None,
         };
+        let tls = matches!(backend, Backend::Remote(remote) if remote.tls.is_some());
         let (endpoint, state, interfaces, would_lose) = match backend {
             Backend::Embedded(embedded) => (
                 format!("embedded:{}", embedded.driver),
@@ -205,6 +208,6 @@ impl BackendReport {
             driver::State::Ready => ("ready", None, None),
             driver::State::Unreachable { error, since } => ("unreachable", Some(error), Some(Time(since))),
         };
-        Self { name, endpoint, state, error, since, namespaces: 0, interfaces, would_lose }
+        Self { name, endpoint, tls, state, error, since, namespaces: 0, interfaces, would_lose }
     }
 }

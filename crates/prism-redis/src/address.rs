@@ -40,14 +40,6 @@ impl NodeAddress {
         }
     }
 
-    /// The host, which a certificate must name.
-    pub(crate) fn host(&self) -> &str {
-        match self {
-            Self::Tcp { host, .. } => host,
-            Self::Unix(_) => "localhost",
-        }
-    }
-
     /// The address to dial.
     pub(crate) fn dialled(&self) -> Address {
         match self {

@@ -55,7 +55,10 @@ impl Driver for RedisDriver {
     }
 
     fn files(&self, options: &Options) -> Vec<PathBuf> {
-        let files = |settings: config::Settings| settings.password_file.into_iter().chain(settings.ca_file);
+        let files = |settings: config::Settings| {
+            let trusted = settings.tls.and_then(|tls| tls.options().ca_file.clone());
+            settings.password_file.into_iter().chain(trusted)
+        };
         config::Options::read(options).map(|settings| files(settings).collect()).unwrap_or_default()
     }
 

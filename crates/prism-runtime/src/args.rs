@@ -11,6 +11,7 @@ use clap::{Args, Parser, ValueEnum};
 use prism_net::address::Address;
 
 use crate::limits::LimitArgs;
+use crate::tls::TlsArgs;
 use crate::traces::TraceArgs;
 
 pub use variables::{parse_words, with_variables};
@@ -51,6 +52,10 @@ pub struct ServerArgs {
     /// Log format, on standard error.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the about of the command")]
+    pub tls: TlsArgs,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the about of the command")]

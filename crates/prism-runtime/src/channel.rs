@@ -13,6 +13,7 @@ use tower::service_fn;
 /// # Errors
 /// The authority is invalid, or the connection ends at once.
 pub async fn over(stream: Stream, authority: &str) -> Result<Channel, Error> {
+    let secured = matches!(stream, Stream::Tls(_));
     let mut stream = Some(TokioIo::new(stream));
     let connector = service_fn(move |_| {
         ready(
@@ -21,5 +22,9 @@ pub async fn over(stream: Stream, authority: &str) -> Result<Channel, Error> {
                 .ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the connection was lost")),
         )
     });
-    Endpoint::from_shared(format!("http://{authority}"))?.connect_with_connector(connector).await
+    let mut endpoint = Endpoint::from_shared(format!("http://{authority}"))?;
+    if secured && let Ok(origin) = format!("https://{authority}").parse() {
+        endpoint = endpoint.origin(origin);
+    }
+    endpoint.connect_with_connector(connector).await
 }

@@ -4,16 +4,20 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use axum::{Extension, Router};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use prism_grpc::peer::PeerAddress;
 use prism_grpc::workers::Pulse;
 use prism_net::address::Address;
 use prism_net::listen::{Listener, Socket};
+use prism_net::seldom::Seldom;
 use prism_net::stream::Stream;
+use prism_net::tls::Protocol;
+use prism_net::tls::server::ServerTls;
 use prometheus_client::registry::Registry;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
@@ -21,8 +25,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::exit::ServerError;
 use crate::health::Health;
-use crate::metrics;
 use crate::signals::Signals;
+use crate::{metrics, tls};
 
 /// How long a client has to send a request's head.
 const HEAD_MAX: Duration = Duration::from_secs(10);
@@ -67,8 +71,13 @@ pub(crate) fn routes(mut registry: Registry, health: Health, pulse: Option<Pulse
 }
 
 /// Serves HTTP/1.1 until `stop` or until dropped; then drops the connections, which only serve small requests.
-pub(crate) async fn serve(listener: Listener, router: Router, stop: CancellationToken) {
-    let connections = Connections { drain: CancellationToken::new(), stop, open: TaskTracker::new() };
+pub(crate) async fn serve(
+    listener: Listener,
+    tls: Option<Arc<ServerTls>>,
+    router: Router,
+    stop: CancellationToken,
+) {
+    let connections = Connections { tls, drain: CancellationToken::new(), stop, open: TaskTracker::new() };
     let stop = connections.stop.clone();
     stop.run_until_cancelled(connections.accept(&listener, &router)).await;
 }
@@ -76,6 +85,7 @@ pub(crate) async fn serve(listener: Listener, router: Router, stop: Cancellation
 /// The connections of a port.
 #[derive(Debug)]
 struct Connections {
+    tls: Option<Arc<ServerTls>>,
     /// Cancelled when each connection should end after its current request.
     drain: CancellationToken,
     /// Cancelled when each connection should end at once.
@@ -90,8 +100,9 @@ impl Connections {
             match listener.accept().await {
                 Ok(socket) => {
                     let (router, drain, stop) = (router.clone(), self.drain.clone(), self.stop.clone());
+                    let tls = self.tls.clone();
                     self.open.spawn(async move {
-                        stop.run_until_cancelled_owned(serve_connection(socket, router, drain)).await;
+                        stop.run_until_cancelled_owned(serve_connection(socket, tls, router, drain)).await;
                         drop(permit);
                     });
                 }
@@ -104,12 +115,35 @@ impl Connections {
     }
 }
 
-async fn serve_connection(socket: Socket, router: Router, drain: CancellationToken) {
-    match socket.into_stream() {
-        Ok(Stream::Tcp(stream)) => serve_stream(stream, router, drain).await,
-        Ok(Stream::Unix(stream)) => serve_stream(stream, router, drain).await,
-        Ok(Stream::Tls(stream)) => serve_stream(stream, router, drain).await,
-        Err(error) => tracing::debug!(%error, "an HTTP connection was lost"),
+async fn serve_connection(
+    socket: Socket,
+    tls: Option<Arc<ServerTls>>,
+    mut router: Router,
+    drain: CancellationToken,
+) {
+    let peer = socket.peer_address().map_or(PeerAddress::Unix, PeerAddress::Tcp);
+    let stream = match (socket.into_stream(), tls) {
+        (Ok(stream), None) => stream,
+        (Ok(stream), Some(tls)) => {
+            let handshake = tokio::time::timeout(HEAD_MAX, tls.accept(stream, Protocol::Http1, &peer));
+            // A failure is logged where it is known.
+            let Some(Ok(Ok((stream, certificate)))) = drain.run_until_cancelled(handshake).await else {
+                return;
+            };
+            if let Some(certificate) = certificate {
+                router = router.layer(Extension(Arc::new(certificate)));
+            }
+            Stream::Tls(Box::new(stream))
+        }
+        (Err(error), _) => {
+            tracing::debug!(%error, "an HTTP connection was lost");
+            return;
+        }
+    };
+    match stream {
+        Stream::Tcp(stream) => serve_stream(stream, router, drain).await,
+        Stream::Unix(stream) => serve_stream(stream, router, drain).await,
+        Stream::Tls(stream) => serve_stream(stream, router, drain).await,
     }
 }
 
@@ -129,6 +163,14 @@ where
         }
     };
     if let Err(error) = served {
+        static NOTICES: Seldom = Seldom::new();
+        if error.is_parse()
+            && let Some(left_out) = NOTICES.turn()
+        {
+            let why =
+                "a client does not speak HTTP/1.1 on the HTTP port; it may speak TLS on a port without TLS";
+            tracing::warn!(left_out, %error, why);
+        }
         tracing::debug!(%error, "an HTTP connection failed");
     }
 }
@@ -145,26 +187,32 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    /// Binds the address and serves. Must be called within a tokio runtime. `drain` is cancelled when the drain begins,
-    /// for responses that would not end by themselves.
+    /// Binds the address and serves, with TLS if there is any. Must be called within a tokio runtime. `drain` is cancelled
+    /// when the drain begins, for responses that would not end by themselves.
     ///
     /// # Errors
     /// The address cannot be bound.
     pub async fn start(
         name: &'static str,
         listen: &Address,
+        tls: Option<Arc<ServerTls>>,
         drain_timeout: Duration,
         drain: CancellationToken,
-        registry: Registry,
+        mut registry: Registry,
         make_router: impl FnOnce(Router) -> Router,
     ) -> Result<Self, ServerError> {
         let listener = Listener::bind(listen).await.map_err(ServerError::address(listen))?;
         let address = listener.local_address();
         let health = Health::new(&[]).await;
+        if let Some(tls) = &tls {
+            tls::register(&mut registry, tls);
+            let (tls, drain) = (Arc::clone(tls), drain.clone());
+            tokio::spawn(async move { drain.run_until_cancelled(tls.watch()).await });
+        }
         let router = make_router(routes(registry, health.clone(), None));
         health.set_serving(true).await;
         let connections =
-            Arc::new(Connections { drain, stop: CancellationToken::new(), open: TaskTracker::new() });
+            Arc::new(Connections { tls, drain, stop: CancellationToken::new(), open: TaskTracker::new() });
         let accepting = Arc::clone(&connections);
         let acceptor = tokio::spawn(async move {
             let drain = accepting.drain.clone();

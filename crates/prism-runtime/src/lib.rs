@@ -12,6 +12,7 @@
 //! | [`traces`] | OpenTelemetry spans of calls |
 //! | [`signals`] | the signals that stop a process |
 //! | [`server`] | start, ready, drain, stop |
+//! | [`tls`] | TLS of the ports |
 //! | [`health`] | whether the server accepts calls |
 //! | [`reflection`] | reflection of what the server's port serves |
 //! | [`http`] | `/metrics`, `/livez`, `/readyz`; an HTTP-only server |
@@ -34,6 +35,7 @@ pub mod reflection;
 pub mod server;
 pub mod signals;
 pub mod telemetry;
+pub mod tls;
 pub mod traces;
 
 pub use server::{Running, Server};

@@ -64,6 +64,11 @@ impl Collector for SharedCollector {
                 "Connections closed because their clients reset too many calls",
                 count(&counters.resets_closed_total),
             ),
+            (
+                "prism_connections_closed_for_tls",
+                "Connections closed because their clients spoke TLS on a port without it",
+                count(&counters.tls_on_plaintext_total),
+            ),
             ("prism_calls", "Calls started since the start", count(&counters.calls_total)),
             (
                 "prism_calls_refused",
@@ -85,7 +90,10 @@ impl Collector for SharedCollector {
     }
 }
 
-fn encode_totals(encoder: &mut DescriptorEncoder<'_>, totals: &[(&str, &str, u64)]) -> fmt::Result {
+pub(crate) fn encode_totals(
+    encoder: &mut DescriptorEncoder<'_>,
+    totals: &[(&str, &str, u64)],
+) -> fmt::Result {
     for (name, help, value) in totals {
         let mut counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         counter.encode_counter::<NoLabelSet, _, f64>(value, None)?;

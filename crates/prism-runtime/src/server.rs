@@ -17,6 +17,7 @@ use prism_grpc::span::Tracer;
 use prism_grpc::workers::Workers;
 use prism_net::address::Address;
 use prism_net::listen::Listener;
+use prism_net::tls::server::ServerTls;
 use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +27,7 @@ use crate::exit::ServerError;
 use crate::health::Health;
 use crate::signals::Signals;
 use crate::traces::{TraceArgs, Traces};
-use crate::{allocator, descriptors, http, metrics};
+use crate::{allocator, descriptors, http, metrics, tls};
 
 /// A server that is about to start.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct Server {
     pub listen: Address,
     /// Where to serve HTTP, if anywhere.
     pub http_listen: Option<Address>,
+    /// TLS of both ports, if they have it.
+    pub tls: Option<Arc<ServerTls>>,
     /// Worker threads.
     pub workers: usize,
     /// The maximum number of open connections.
@@ -61,21 +64,24 @@ pub struct Server {
 
 impl Server {
     /// A server with the shared flags, and the service's own defaults for absent ones.
-    #[must_use]
+    ///
+    /// # Errors
+    /// The files of TLS cannot be used.
     pub fn new(
         name: &'static str,
         args: &ServerArgs,
         listen: Address,
         http_listen: HttpListen,
         health: Health,
-    ) -> Self {
+    ) -> Result<Self, ServerError> {
         let http_listen = match args.http_listen.clone().unwrap_or(http_listen) {
             HttpListen::Off => None,
             HttpListen::At(address) => Some(address),
         };
         let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self {
+        Ok(Self {
             name,
+            tls: args.tls.load()?,
             listen: args.listen.clone().unwrap_or(listen),
             http_listen,
             workers: args.workers.unwrap_or_else(cores).get(),
@@ -88,7 +94,7 @@ impl Server {
             registry: Registry::default(),
             traces: args.traces.clone(),
             http_routes: Router::new(),
-        }
+        })
     }
 
     /// Binds the addresses and starts to serve. `make_handler` runs once on each worker.
@@ -108,8 +114,15 @@ impl Server {
         let http_address = http_listener.as_ref().map(Listener::local_address);
         let traces = Traces::start(self.name, &self.traces)?;
         let tracer = traces.as_ref().map(|traces| -> Arc<dyn Tracer> { Arc::new(traces.tracer()) });
-        let shared = Arc::new(Shared::new(self.limits, self.drain.clone(), tracer));
+        let mut shared = Shared::new(self.limits, self.drain.clone(), tracer);
+        shared.tls.clone_from(&self.tls);
+        let shared = Arc::new(shared);
         metrics::register_shared(&mut self.registry, &shared);
+        if let Some(tls) = &self.tls {
+            tls::register(&mut self.registry, tls);
+            let (tls, drain) = (Arc::clone(tls), self.drain.clone());
+            tokio::spawn(async move { drain.run_until_cancelled(tls.watch()).await });
+        }
         let connections_max = connections_within_descriptors(self.connections_max);
         let workers = Workers::start(self.workers, &shared, allocator::release, make_handler)
             .map_err(ServerError::failed)?;
@@ -119,7 +132,7 @@ impl Server {
         let http = http_listener.map(|listener| {
             let pulse = Some(workers.pulse());
             let routes = http::routes(self.registry, self.health.clone(), pulse).merge(self.http_routes);
-            tokio::spawn(http::serve(listener, routes, stop_http.clone()))
+            tokio::spawn(http::serve(listener, self.tls, routes, stop_http.clone()))
         });
         let drain = self.drain.clone();
         let acceptor = tokio::spawn(async move {

@@ -21,7 +21,24 @@ pub struct BackendSettings {
     options: Option<Map<String, Value>>,
     /// `HOST:PORT`, `http://HOST:PORT` or `unix:PATH` of a plugin.
     endpoint: Option<String>,
+    /// TLS to the endpoint; default: none. `{}` trusts the CAs of the proxies' systems.
+    tls: Option<BackendTls>,
+}
+
+/// TLS to a plugin.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackendTls {
+    /// PEM file of the CAs that sign the plugin's certificate; default: the system's.
+    #[schema(example = "/etc/prism/tls/ca.crt")]
+    ca_file: Option<String>,
+    /// PEM file of the proxy's own certificate, for a plugin that asks for one. Goes with `key_file`.
+    certificate_file: Option<String>,
+    /// PEM file of its private key.
+    key_file: Option<String>,
+    /// The name that the plugin's certificate must have; default: the endpoint's host, `localhost` for a Unix socket.
+    server_name: Option<String>,
 }
 
 /// The settings that a backend may lack.
-pub(super) const OPTIONAL: [&str; 3] = ["embedded", "options", "endpoint"];
+pub(super) const OPTIONAL: [&str; 4] = ["embedded", "options", "endpoint", "tls"];

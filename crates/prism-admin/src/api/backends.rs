@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use futures_util::StreamExt as _;
+use prism_net::tls::client::ClientOptions;
 use prism_proxy::config::{Place, Plugin};
 use prism_proxy::endpoint::Endpoint;
 use serde::{Deserialize, Serialize};
@@ -77,6 +78,9 @@ pub struct Backend {
     /// Options of its driver; missing if it has none.
     #[schema(required = true, value_type = Option<Object>)]
     options: Option<Value>,
+    /// TLS to its endpoint, as in its settings; missing without TLS.
+    #[schema(required = true, value_type = Option<Object>)]
+    tls: Option<Value>,
     /// Namespaces that it serves.
     namespaces: Vec<String>,
     /// Health that it reports.
@@ -134,7 +138,7 @@ pub async fn list(
             async move {
                 let until = deadline.min(Instant::now() + PROBE_MAX);
                 let probed = if params.probe {
-                    probe(&policy, &known.endpoint, until).await
+                    probe(&policy, &known.endpoint, known.connect.as_ref(), until).await
                 } else {
                     Probed::not_asked()
                 };
@@ -164,6 +168,8 @@ struct Known {
     name: Option<String>,
     endpoint: Endpoint,
     options: Option<Value>,
+    tls: Option<Value>,
+    connect: Option<ClientOptions>,
     namespaces: Vec<String>,
 }
 
@@ -172,13 +178,16 @@ fn known(now: &Snapshot) -> Result<BTreeMap<String, Known>, Problem> {
     let mut found = BTreeMap::new();
     let entries = now.entries()?;
     for backend in now.backends() {
-        let endpoint = match &backend.settings.place {
-            Place::Embedded { driver, .. } => Endpoint::Embedded(driver.clone()),
-            Place::Remote(endpoint) => endpoint.clone(),
+        let (endpoint, connect) = match &backend.settings.place {
+            Place::Embedded { driver, .. } => (Endpoint::Embedded(driver.clone()), None),
+            Place::Remote { endpoint, tls } => (endpoint.clone(), tls.clone()),
         };
-        let options = backend.value.get("options").map(json).transpose()?;
+        let given = |key: &str| backend.value.get(key).map(json).transpose();
+        let (options, tls) = (given("options")?, given("tls")?);
         let name = backend.settings.name.clone();
-        found.insert(name.clone(), Known { name: Some(name), endpoint, options, namespaces: Vec::new() });
+        let known =
+            Known { name: Some(name.clone()), endpoint, options, tls, connect, namespaces: Vec::new() };
+        found.insert(name, known);
     }
     for entry in entries {
         let Some(plugin) = &entry.plugin else { continue };
@@ -186,6 +195,8 @@ fn known(now: &Snapshot) -> Result<BTreeMap<String, Known>, Problem> {
             name: None,
             endpoint: endpoint.clone(),
             options: None,
+            tls: None,
+            connect: None,
             namespaces: Vec::new(),
         };
         let known = match plugin {
@@ -228,6 +239,7 @@ impl Backend {
             name: known.name,
             endpoint: known.endpoint.to_string(),
             options: known.options.filter(|options| options.is_object()),
+            tls: known.tls.filter(|tls| tls.is_object()),
             namespaces: known.namespaces,
             health: probed.health,
             interfaces,

@@ -97,8 +97,9 @@ pub async fn post(
         return Err(Problem::invalid(refusals));
     }
     let report = match &backend.place {
-        Place::Remote(endpoint) => {
-            Report::from(remote::probe(&admin.policy, endpoint, Instant::now() + PROBE_MAX).await)
+        Place::Remote { endpoint, tls } => {
+            let until = Instant::now() + PROBE_MAX;
+            Report::from(remote::probe(&admin.policy, endpoint, tls.as_ref(), until).await)
         }
         Place::Embedded { driver, options } => match admin.drivers.get(driver.as_str()) {
             Some(driver) => by_driver(&**driver, options).await,

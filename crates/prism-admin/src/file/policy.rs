@@ -34,7 +34,7 @@ const METADATA_NAMES: [&str; 4] = ["metadata.google.internal", "metadata.goog", 
 pub struct Policy {
     /// The folder that must contain Unix sockets; `None`: they are not allowed.
     pub unix_root: Option<PathBuf>,
-    /// The folder that must contain the files that options name; `None`: options may name none.
+    /// The folder that must contain the files that options and `tls` of backends name; `None`: they may name none.
     pub secrets_root: Option<PathBuf>,
 }
 
@@ -105,16 +105,16 @@ impl Policy {
         Self::check_below(root, path, "unix:")
     }
 
-    /// Checks a file that a driver would read.
+    /// Checks a file that a driver, or a connection with TLS, would read.
     fn check_file(&self, path: &Path) -> Result<(), String> {
         let Some(root) = &self.secrets_root else {
             return Err(
-                "options that name a file are not allowed here; start prism-admin with --secrets-root FOLDER to allow \
+                "settings that name a file are not allowed here; start prism-admin with --secrets-root FOLDER to allow \
                  files below that folder, or edit the configuration file"
                     .to_owned(),
             );
         };
-        Self::check_below(root, path, "an option that names a file")
+        Self::check_below(root, path, "a setting that names a file")
     }
 
     fn check_below(root: &Path, path: &Path, what: &str) -> Result<(), String> {

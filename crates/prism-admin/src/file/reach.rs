@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use prism_net::tls::client::ClientOptions;
 use prism_plugin::driver::{Drivers, Options};
 use prism_proxy::config::Place;
 use prism_proxy::endpoint::Endpoint;
@@ -19,7 +20,13 @@ pub enum Reach {
 #[must_use]
 pub fn of(place: &Place, drivers: &Drivers) -> Vec<(String, Reach)> {
     match place {
-        Place::Remote(endpoint) => vec![("/endpoint".to_owned(), Reach::Endpoint(endpoint.clone()))],
+        Place::Remote { endpoint, tls } => {
+            // The key is for this endpoint; its address is what makes the case.
+            let case = Options::from_iter([("endpoint".to_owned(), endpoint.to_string().into())]);
+            let files = tls.iter().flat_map(ClientOptions::paths);
+            let files = files.map(|file| ("/tls".to_owned(), Reach::File(file.to_owned(), case.clone())));
+            [("/endpoint".to_owned(), Reach::Endpoint(endpoint.clone()))].into_iter().chain(files).collect()
+        }
         Place::Embedded { driver, options } => {
             let Some(driver) = drivers.get(driver.as_str()) else { return Vec::new() };
             let endpoints =

@@ -36,7 +36,24 @@ pub struct ClientOptions {
 }
 
 impl ClientOptions {
-    fn paths(&self) -> impl Iterator<Item = &Path> {
+    /// Checks what can be checked without reading files.
+    ///
+    /// # Errors
+    /// The server's name is not one, or a certificate comes without its key or the other way round.
+    pub fn check(&self) -> Result<(), TlsError> {
+        self.name()?;
+        if self.certificate_file.is_some() != self.key_file.is_some() {
+            return Err(TlsError::general("certificate_file and key_file go together; set both or neither"));
+        }
+        Ok(())
+    }
+
+    fn name(&self) -> Result<Option<ServerName<'static>>, TlsError> {
+        self.server_name.clone().map(server_name).transpose()
+    }
+
+    /// The files that are named.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
         [&self.ca_file, &self.certificate_file, &self.key_file].into_iter().filter_map(|file| file.as_deref())
     }
 }
@@ -58,6 +75,15 @@ struct Inner {
     loaded: ArcSwapOption<Loaded>,
 }
 
+/// Those are equal that connect in the same way.
+impl PartialEq for Connector {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.0.options, self.0.protocol) == (&other.0.options, other.0.protocol)
+    }
+}
+
+impl Eq for Connector {}
+
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Connector").field(&self.0.options).finish()
@@ -68,12 +94,10 @@ impl Connector {
     /// A connector that offers this protocol, if any. Reads no file yet; [`check`](Self::check) does.
     ///
     /// # Errors
-    /// The server's name is not one, or a certificate comes without its key or the other way round.
+    /// Those of [`ClientOptions::check`].
     pub fn new(options: ClientOptions, protocol: Option<Protocol>) -> Result<Self, TlsError> {
-        let server_name = options.server_name.clone().map(server_name).transpose()?;
-        if options.certificate_file.is_some() != options.key_file.is_some() {
-            return Err(TlsError::general("certificate_file and key_file go together; set both or neither"));
-        }
+        options.check()?;
+        let server_name = options.name()?;
         Ok(Self(Arc::new(Inner { options, protocol, server_name, loaded: ArcSwapOption::empty() })))
     }
 

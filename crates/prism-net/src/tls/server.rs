@@ -18,6 +18,7 @@ use super::plaintext;
 use super::read_ahead::ReadAhead;
 use super::stream::TlsStream;
 use super::trust::{ClientCertificate, Trust};
+use crate::seldom::Seldom;
 use crate::stream::Stream;
 
 /// How often the files are looked at.
@@ -52,6 +53,7 @@ pub struct ServerTls {
     trust: Arc<Trust>,
     watched: Mutex<Watched>,
     counters: TlsCounters,
+    notices: Seldom,
 }
 
 /// What is counted.
@@ -97,6 +99,7 @@ impl ServerTls {
             trust,
             watched: Mutex::new(watched),
             counters: TlsCounters::default(),
+            notices: Seldom::new(),
         })
     }
 
@@ -160,7 +163,8 @@ impl ServerTls {
         }
     }
 
-    /// Performs the handshake with a client. The time it takes is up to the caller.
+    /// Performs the handshake with a client. The time it takes is up to the caller. What fails is logged, at most once in
+    /// ten seconds; `peer` is for that.
     ///
     /// # Errors
     /// [`NotAccepted`].
@@ -168,6 +172,7 @@ impl ServerTls {
         &self,
         stream: Stream,
         protocol: Protocol,
+        peer: &(dyn fmt::Display + Sync),
     ) -> Result<(TlsStream, Option<ClientCertificate>), NotAccepted> {
         let mut stream = ReadAhead::new(stream);
         match stream.peek(1).await {
@@ -175,6 +180,9 @@ impl ServerTls {
             Ok([]) | Err(_) => return Err(NotAccepted::Left),
             Ok(_) => {
                 self.counters.plaintext_total.fetch_add(1, Relaxed);
+                if let Some(left_out) = self.notices.turn() {
+                    tracing::warn!(%peer, left_out, "a client speaks plaintext on a port with TLS; it was refused");
+                }
                 // Whoever does not take the reply goes without.
                 let _ = plaintext::refuse(stream).await;
                 return Err(NotAccepted::Plaintext);
@@ -187,7 +195,11 @@ impl ServerTls {
         };
         let accepted = TlsAcceptor::from(Arc::clone(config)).accept(stream).await.map_err(|error| {
             self.counters.handshakes_failed_total.fetch_add(1, Relaxed);
-            NotAccepted::Failed(of_handshake(Side::Server, error))
+            let error = of_handshake(Side::Server, error);
+            if let Some(left_out) = self.notices.turn() {
+                tracing::warn!(%peer, left_out, %error, "a TLS handshake failed");
+            }
+            NotAccepted::Failed(error)
         })?;
         let stream = TlsStream::server(accepted);
         let certificate = ClientCertificate::new(stream.peer_certificates(), &self.trust, current.generation);

@@ -88,7 +88,7 @@ fn pair() -> (Stream, Stream) {
 
 async fn shake_hands(server: &ServerTls, client: &Connector, host: &str) -> (Accepted, io::Result<Stream>) {
     let (near, far) = pair();
-    tokio::join!(server.accept(near, Protocol::Http2), client.connect(far, host))
+    tokio::join!(server.accept(near, Protocol::Http2, &"test"), client.connect(far, host))
 }
 
 /// Both ends of a connection, and the client's certificate.
@@ -158,7 +158,7 @@ async fn without_a_protocol_in_common_both_sides_say_so() {
     let (near, far) = pair();
     let (server, client) = (site.server(), site.client(|_| {}));
     let (accepted, connected) =
-        tokio::join!(server.accept(near, Protocol::Http1), client.connect(far, "server.example"));
+        tokio::join!(server.accept(near, Protocol::Http1, &"test"), client.connect(far, "server.example"));
     assert!(connected.unwrap_err().to_string().contains("does not speak our protocol on that port"));
     assert!(matches!(accepted, Err(NotAccepted::Failed(why)) if why.to_string().contains("ALPN")));
 }
@@ -206,14 +206,14 @@ async fn a_client_that_speaks_plaintext_is_told_in_its_protocol() {
             drop(far);
             reply
         };
-        let (accepted, reply) = tokio::join!(server.accept(near, Protocol::Http2), client);
+        let (accepted, reply) = tokio::join!(server.accept(near, Protocol::Http2, &"test"), client);
         assert!(matches!(accepted, Err(NotAccepted::Plaintext)));
         assert!(reply.starts_with(begins), "{reply:?}");
         assert_eq!(String::from_utf8_lossy(&reply).contains("this port speaks TLS"), contains);
     }
     let (near, far) = pair();
     drop(far);
-    assert!(matches!(server.accept(near, Protocol::Http2).await, Err(NotAccepted::Left)));
+    assert!(matches!(server.accept(near, Protocol::Http2, &"test").await, Err(NotAccepted::Left)));
     assert_eq!(server.counters().plaintext_total.load(Relaxed), 3);
 }
 

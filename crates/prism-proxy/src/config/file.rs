@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use prism_net::address::Address;
+use prism_net::tls::client::ClientOptions;
+use prism_net::tls::server::ServerFiles;
 use prism_plugin::driver::Options;
 use prism_proto::limits;
 use serde::Deserialize;
@@ -36,6 +39,24 @@ pub(super) struct File {
 struct ServerSection {
     listen_address: Option<String>,
     http_listen_address: Option<String>,
+    tls: Option<ServerTlsSection>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServerTlsSection {
+    certificate_file: PathBuf,
+    key_file: PathBuf,
+    client_ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackendTlsSection {
+    ca_file: Option<PathBuf>,
+    certificate_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+    server_name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +66,7 @@ struct BackendSection {
     embedded: Option<String>,
     endpoint: Option<String>,
     options: Option<Options>,
+    tls: Option<BackendTlsSection>,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +113,11 @@ impl File {
         };
         let listen = address("listen_address", self.server.listen_address);
         let http_listen = address("http_listen_address", self.server.http_listen_address);
+        let tls = self.server.tls.map(|files| ServerFiles {
+            certificate_file: files.certificate_file,
+            key_file: files.key_file,
+            client_ca_file: files.client_ca_file,
+        });
         let mut names = Names::new("backends");
         let mut backends = Vec::with_capacity(self.backends.len());
         for (index, section) in self.backends.into_iter().enumerate() {
@@ -104,7 +131,7 @@ impl File {
             names.add(index, &section.name, mistakes);
             namespaces.extend(section.check(index, &known_backends, mistakes));
         }
-        Config { listen, http_listen, backends, namespaces, revision: Some(revision) }
+        Config { listen, http_listen, tls, backends, namespaces, revision: Some(revision) }
     }
 }
 
@@ -136,8 +163,15 @@ impl Names {
 impl BackendSection {
     fn check(self, index: usize, mistakes: &mut Mistakes) -> Option<Backend> {
         let field = |name: &str| format!("backends[{index}].{name}");
+        let has_tls = self.tls.is_some();
+        let tls = self.tls.and_then(|section| section.check(&field("tls"), mistakes));
         let place = match (self.embedded, self.endpoint) {
             (Some(driver), None) => {
+                if has_tls {
+                    let why =
+                        "a backend in the proxy's process has no connection; expected no tls, or an endpoint";
+                    mistakes.add(field("tls"), why);
+                }
                 let options = self.options.unwrap_or_default();
                 Some(Place::Embedded { driver, options })
             }
@@ -154,7 +188,7 @@ impl BackendSection {
                         mistakes.add(field("endpoint"), why);
                         None
                     }
-                    endpoint => Some(Place::Remote(endpoint)),
+                    endpoint => Some(Place::Remote { endpoint, tls }),
                 }
             }
             (Some(_), Some(_)) => {
@@ -169,6 +203,15 @@ impl BackendSection {
             }
         };
         Some(Backend { name: self.name, place: place? })
+    }
+}
+
+impl BackendTlsSection {
+    fn check(self, field: &str, mistakes: &mut Mistakes) -> Option<ClientOptions> {
+        let Self { ca_file, certificate_file, key_file, server_name } = self;
+        let options = ClientOptions { ca_file, certificate_file, key_file, server_name };
+        mistakes.checked(field, options.check())?;
+        Some(options)
     }
 }
 

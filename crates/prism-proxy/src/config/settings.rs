@@ -5,6 +5,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use prism_net::address::Address;
+use prism_net::tls::client::ClientOptions;
+use prism_net::tls::server::ServerFiles;
 use prism_proto::limits;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,8 @@ pub struct Config {
     pub listen: Option<Address>,
     /// Where to serve HTTP; `None` for the default.
     pub http_listen: Option<Address>,
+    /// The files of TLS, for both ports; `None` for plaintext.
+    pub tls: Option<ServerFiles>,
     /// The named backends, with unique names.
     pub backends: Vec<Backend>,
     /// The namespaces, with unique names.
@@ -90,7 +94,12 @@ pub enum Place {
         options: Options,
     },
     /// Behind a connection.
-    Remote(Endpoint),
+    Remote {
+        /// The plugin's address.
+        endpoint: Endpoint,
+        /// How to connect with TLS; `None` for plaintext.
+        tls: Option<ClientOptions>,
+    },
 }
 
 impl fmt::Debug for Place {
@@ -104,7 +113,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Embedded { driver, .. } => write!(f, "embedded:{driver}"),
-            Self::Remote(endpoint) => write!(f, "{endpoint}"),
+            Self::Remote { endpoint, .. } => write!(f, "{endpoint}"),
         }
     }
 }
@@ -166,6 +175,7 @@ impl Config {
         Self {
             listen: None,
             http_listen: None,
+            tls: None,
             backends: Vec::new(),
             namespaces: vec![namespace],
             revision: None,

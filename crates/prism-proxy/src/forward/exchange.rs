@@ -130,7 +130,8 @@ impl Exchange<'_> {
         };
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let mut uri = uri::Parts::default();
-        (uri.scheme, uri.authority, uri.path_and_query) = (Some(Scheme::HTTP), Some(authority), Some(path));
+        let scheme = if self.remote.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        (uri.scheme, uri.authority, uri.path_and_query) = (Some(scheme), Some(authority), Some(path));
         let mut request = Request::new(());
         *request.method_mut() = head.method.clone();
         *request.version_mut() = Version::HTTP_2;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
+use prism_net::tls::client::Connector;
 use prism_plugin::driver::State;
 
 use super::discovered::Discovered;
@@ -54,6 +55,8 @@ impl fmt::Debug for Backend {
 pub struct Remote {
     /// Where it is.
     pub endpoint: Endpoint,
+    /// How to connect with TLS; `None` for plaintext.
+    pub tls: Option<Connector>,
     /// What its reflection reported.
     pub discovered: Discovered,
     /// Open connections, of all workers.
@@ -94,9 +97,10 @@ pub struct RemoteCounts {
 }
 
 impl Remote {
-    pub(super) fn new(endpoint: Endpoint) -> Self {
+    pub(super) fn new(endpoint: Endpoint, tls: Option<Connector>) -> Self {
         Self {
             endpoint,
+            tls,
             discovered: Discovered::default(),
             open: AtomicUsize::new(0),
             connects_made: AtomicU64::new(0),

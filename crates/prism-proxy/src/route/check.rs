@@ -43,7 +43,7 @@ pub fn shared<'a>(
         Place::Embedded { driver, options } => {
             drivers.get(driver.as_str()).is_some_and(|driver| driver.is_for_one_namespace(options))
         }
-        Place::Remote(_) => false,
+        Place::Remote { .. } => false,
     };
     let for_one: HashSet<_> = backends.filter(is_for_one).map(|backend| backend.name.as_str()).collect();
     if for_one.is_empty() {
@@ -73,7 +73,7 @@ pub fn named(config: &Config) -> impl Iterator<Item = Named<'_>> {
         Place::Embedded { driver, options } => {
             Some(Named { driver, options: Some(options), field: format!("backends[{index}]") })
         }
-        Place::Remote(_) => None,
+        Place::Remote { .. } => None,
     });
     let endpoints = config.namespaces.iter().enumerate().filter_map(|(index, namespace)| {
         let Plugin::Endpoint(Endpoint::Embedded(driver)) = &namespace.plugin else { return None };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use prism_grpc::service::{self, Served};
+use prism_net::tls::client::{ClientOptions, Connector};
 use prism_plugin::driver::{Drivers, Options, Take};
 use prism_proto::methods::{self, Method};
 use prism_proto::{Error, limits, tells_of_the_backend};
@@ -13,6 +14,7 @@ use rustc_hash::FxHashMap;
 use super::backend::{Backend, Remote};
 use super::check::{check, opened};
 use super::embedded::Embedded;
+use super::secured::connectors;
 use crate::config::{Config, Mistake, Namespace, Place, Plugin};
 use crate::endpoint::Endpoint;
 use crate::error;
@@ -54,9 +56,14 @@ impl RouteTable {
     /// within a runtime, which runs the background work of embedded backends.
     ///
     /// # Errors
-    /// Every mistake that only drivers find. Nothing has changed in that case.
+    /// Every mistake that only drivers find, and files of TLS that cannot be used. Nothing has changed in that case.
     pub fn build(config: Config, drivers: &Drivers, previous: &Self) -> Result<Self, Vec<Mistake>> {
-        let mistakes = check(&config, drivers);
+        let mut mistakes = check(&config, drivers);
+        let connectors = connectors(&config, |name, options| previous.connector(name, options));
+        let mut connectors = connectors.unwrap_or_else(|found| {
+            mistakes.extend(found);
+            HashMap::new()
+        });
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
@@ -71,7 +78,7 @@ impl RouteTable {
             let plugin = Plugin::Backend(named.name);
             let before = previous.backends.get(&plugin);
             let known = match named.place {
-                Place::Remote(endpoint) => Known::remote(&endpoint, before),
+                Place::Remote { endpoint, .. } => Known::remote(&endpoint, connectors.remove(&index), before),
                 Place::Embedded { driver, options } => {
                     let field = || format!("backends[{index}].options");
                     match before.and_then(|known| known.taking(&driver, &options, &mut takes)) {
@@ -91,7 +98,7 @@ impl RouteTable {
                         let field = format!("namespaces[{index}].plugin.endpoint");
                         Known::opened(drivers, driver, Options::new(), &field)?
                     }
-                    endpoint => Known::remote(endpoint, previous.backends.get(plugin)),
+                    endpoint => Known::remote(endpoint, None, previous.backends.get(plugin)),
                 };
                 table.backends.insert(plugin.clone(), known);
             }
@@ -124,6 +131,14 @@ impl RouteTable {
     pub fn route(&self, namespace: &str) -> Result<Arc<Route>, Error> {
         let name = if namespace.is_empty() { limits::NAMESPACE_DEFAULT } else { namespace };
         self.routes.get(name).cloned().ok_or_else(|| error::namespace_not_found(name))
+    }
+
+    /// How the backend of this name is connected to, if it is with these options.
+    fn connector(&self, name: &str, options: &ClientOptions) -> Option<&Connector> {
+        let Backend::Remote(remote) = &self.backends.get(&Plugin::Backend(name.to_owned()))?.backend else {
+            return None;
+        };
+        remote.tls.as_ref().filter(|connector| connector.options() == options)
     }
 
     /// The number of namespaces.
@@ -172,13 +187,16 @@ impl RouteTable {
 }
 
 impl Known {
-    /// The backend of before, if it is at the same place, or a new one. Each worker connects to it when a call needs it.
-    fn remote(endpoint: &Endpoint, before: Option<&Self>) -> Self {
+    /// The backend of before, if it is reached in the same way, or a new one. Each worker connects to it when a call needs it.
+    fn remote(endpoint: &Endpoint, tls: Option<Connector>, before: Option<&Self>) -> Self {
+        let is_same = |remote: &Remote| {
+            let options = [&remote.tls, &tls].map(|tls| tls.as_ref().map(Connector::options));
+            remote.endpoint == *endpoint && options[0] == options[1]
+        };
         let backend = before.map(|known| &known.backend);
-        let kept =
-            backend.filter(|kept| matches!(kept, Backend::Remote(remote) if remote.endpoint == *endpoint));
-        let new = || Backend::Remote(Arc::new(Remote::new(endpoint.clone())));
-        Self { backend: kept.cloned().unwrap_or_else(new), options: Options::new() }
+        let kept = backend.filter(|kept| matches!(kept, Backend::Remote(remote) if is_same(remote))).cloned();
+        let new = || Backend::Remote(Arc::new(Remote::new(endpoint.clone(), tls)));
+        Self { backend: kept.unwrap_or_else(new), options: Options::new() }
     }
 
     fn opened(drivers: &Drivers, driver: &str, options: Options, field: &str) -> Result<Self, Vec<Mistake>> {

@@ -14,6 +14,7 @@ use prism_grpc::payload::Payload;
 use prism_net::address::Address;
 use prism_net::dial;
 use prism_net::stream::Stream;
+use prism_net::tls::client::Connector;
 use prism_proto::limits;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
@@ -31,9 +32,11 @@ const CONNECT_MAX: Duration = Duration::from_secs(2);
 /// The maximum number of streams that were reset here and whose late frames are still recognized.
 const RESET_STREAMS_MAX: usize = 1024;
 
-/// Connects to a backend. The end of the connection is recorded in it and signalled to `changed`.
+/// Connects to a backend, with TLS if there is a connector. The end of the connection is recorded in it and signalled to
+/// `changed`.
 pub(super) async fn connect(
     endpoint: &Endpoint,
+    tls: Option<&Connector>,
     kind: Kind,
     remote: &Weak<Remote>,
     changed: &Arc<Notify>,
@@ -44,7 +47,11 @@ pub(super) async fn connect(
         Endpoint::Embedded(_) => return Err(io::Error::other("an embedded plugin has no connection")),
     };
     let connected = async {
-        match dial::dial(&address, CONNECT_MAX).await? {
+        let stream = match tls {
+            None => dial::dial(&address, CONNECT_MAX).await?,
+            Some(connector) => dial::dial_tls(&address, connector, CONNECT_MAX).await?,
+        };
+        match stream {
             Stream::Tcp(stream) => shake_hands(stream, kind, remote, changed).await,
             Stream::Unix(stream) => shake_hands(stream, kind, remote, changed).await,
             Stream::Tls(stream) => shake_hands(stream, kind, remote, changed).await,

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use prism_grpc::slots::{Slot, Slots};
+use prism_net::tls::client::Connector;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -39,6 +40,7 @@ pub(super) struct Link {
     this: Weak<Link>,
     remote: Weak<Remote>,
     endpoint: Endpoint,
+    tls: Option<Connector>,
     kind: Kind,
     state: Mutex<State>,
     /// When the last connection came up.
@@ -71,6 +73,7 @@ impl Link {
             this: Weak::clone(this),
             remote: Arc::downgrade(remote),
             endpoint: remote.endpoint.clone(),
+            tls: remote.tls.clone(),
             kind,
             state: Mutex::new(State::Idle),
             up_since: Mutex::new(None),
@@ -216,7 +219,8 @@ impl Link {
     }
 
     async fn connect(&self) -> io::Result<Arc<Connection>> {
-        let connected = dial::connect(&self.endpoint, self.kind, &self.remote, &self.changed).await;
+        let Self { endpoint, tls, kind, remote, changed, .. } = self;
+        let connected = dial::connect(endpoint, tls.as_ref(), *kind, remote, changed).await;
         if connected.is_err()
             && let Some(remote) = self.remote.upgrade()
         {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use prism_net::tls::client::{ClientOptions, Connector};
 use prism_plugin::driver::Mistake;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -145,6 +146,12 @@ impl Options {
             }
         };
         let durability = self.durability(&mut mistakes);
+        let trusted = ClientOptions { ca_file: self.ca_file, ..ClientOptions::default() };
+        let tls = tls.then(|| Connector::new(trusted, None)).transpose();
+        let tls = tls.unwrap_or_else(|error| {
+            mistakes.push(mistake("ca_file", error.to_string()));
+            None
+        });
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
@@ -155,7 +162,6 @@ impl Options {
             mode,
             username: self.username,
             password_file: self.password_file,
-            ca_file: self.ca_file,
             key_prefix: self.key_prefix,
             layout,
             durability,

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use prism_net::tls::client::Connector;
+
 use crate::address::NodeAddress;
 
 /// Settings that have been checked: see [`Options::check`](super::Options::check). They hold no password, only the path
@@ -10,12 +12,12 @@ use crate::address::NodeAddress;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     pub(crate) servers: Vec<NodeAddress>,
-    pub(crate) tls: bool,
+    /// How to connect with TLS; `None` for plaintext.
+    pub(crate) tls: Option<Connector>,
     pub(crate) database: i64,
     pub(crate) mode: Mode,
     pub(crate) username: Option<String>,
     pub(crate) password_file: Option<PathBuf>,
-    pub(crate) ca_file: Option<PathBuf>,
     pub(crate) key_prefix: String,
     pub(crate) layout: Layout,
     pub(crate) durability: Option<Durability>,

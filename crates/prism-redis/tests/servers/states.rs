@@ -249,9 +249,9 @@ async fn tls_checks_the_certificate() {
     set(&trusted, "a", "v").await.unwrap();
     assert_eq!(get(&trusted, "a").await.unwrap().as_deref(), Some("v"));
     for (ca_file, words) in [
-        (path("other.pem"), "with TLS"),
-        (path("missing.pem"), "cannot read ca_file"),
-        (path("names"), "no certificate"),
+        (path("other.pem"), "not signed by a CA that is trusted here; set ca_file"),
+        (path("missing.pem"), "missing.pem: there is no such file"),
+        (path("names"), "names:1: the file holds no certificate"),
     ] {
         let store = store(json!({ "url": url, "ca_file": ca_file }));
         is_refused(&get(&store, "a").await.unwrap_err(), words);

@@ -4,8 +4,10 @@ use std::io;
 use std::time::Duration;
 
 use prism_net::address::Address;
-use prism_net::dial::{dial, dial_resolved};
+use prism_net::dial::{dial, dial_resolved, secure};
 use prism_net::stream::Stream;
+use prism_net::tls::Protocol;
+use prism_net::tls::client::{ClientOptions, Connector};
 use prism_proto::INTERFACES_PREFIX;
 use prism_proto::interfaces::capabilities::capabilities_interface_client::CapabilitiesInterfaceClient;
 use prism_proto::interfaces::capabilities::{GetCapabilitiesRequest, GetCapabilitiesResponse};
@@ -72,7 +74,12 @@ impl Probed {
 }
 
 /// Queries a backend, if the policy allows it and there is time.
-pub(in crate::api) async fn probe(policy: &Policy, endpoint: &Endpoint, until: Instant) -> Probed {
+pub(in crate::api) async fn probe(
+    policy: &Policy,
+    endpoint: &Endpoint,
+    tls: Option<&ClientOptions>,
+    until: Instant,
+) -> Probed {
     if matches!(endpoint, Endpoint::Embedded(_)) {
         return Probed::failed(
             BackendHealth::NotAsked,
@@ -86,7 +93,7 @@ pub(in crate::api) async fn probe(policy: &Policy, endpoint: &Endpoint, until: I
         return Probed::failed(BackendHealth::NotAsked, "there was no time left; query it again");
     }
     let asked = async {
-        let channel = match connect(endpoint, until - Instant::now()).await {
+        let channel = match connect(endpoint, tls, until).await {
             Ok(channel) => channel,
             Err(Refused::ByPolicy(why)) => return Probed::failed(BackendHealth::NotAsked, why),
             Err(Refused::ByBackend(why)) => return Probed::failed(BackendHealth::Unreachable, why),
@@ -108,14 +115,20 @@ enum Refused {
 }
 
 /// Connects to the current addresses of a name after checking them, so that a later answer of the resolver is not used.
-async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<Channel, Refused> {
+async fn connect(
+    endpoint: &Endpoint,
+    tls: Option<&ClientOptions>,
+    until: Instant,
+) -> Result<Channel, Refused> {
+    let limit = until - Instant::now();
     let unreached = |error: io::Error| match error.kind() {
         io::ErrorKind::TimedOut => Refused::ByBackend(SILENT.to_owned()),
         _ => Refused::ByBackend(error.to_string()),
     };
-    let (stream, authority) = match endpoint {
+    let (stream, address) = match endpoint {
         Endpoint::Unix(path) => {
-            (dial(&Address::Unix(path.clone()), limit).await.map_err(unreached)?, "localhost")
+            let address = Address::Unix(path.clone());
+            (dial(&address, limit).await.map_err(unreached)?, address)
         }
         Endpoint::Tcp(authority) => {
             let name = authority.as_str();
@@ -123,11 +136,20 @@ async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<Channel, Refuse
                 Unresolved::Refused(why) => Refused::ByPolicy(why),
                 Unresolved::Unknown(error) => unreached(error),
             })?;
-            (Stream::Tcp(dial_resolved(name, addresses, limit).await.map_err(unreached)?), name)
+            let stream = dial_resolved(name, addresses, limit).await.map_err(unreached)?;
+            (Stream::Tcp(stream), Address::Tcp(name.to_owned()))
         }
         Endpoint::Embedded(_) => return Err(Refused::ByPolicy("it has no address".to_owned())),
     };
-    channel::over(stream, authority).await.map_err(|error| Refused::ByBackend(cause(&error)))
+    let stream = match tls {
+        None => stream,
+        Some(options) => {
+            let connector = Connector::new(options.clone(), Some(Protocol::Http2));
+            let connector = connector.map_err(|error| Refused::ByBackend(error.to_string()))?;
+            secure(stream, address.host(), &connector, until - Instant::now()).await.map_err(unreached)?
+        }
+    };
+    channel::over(stream, address.authority()).await.map_err(|error| Refused::ByBackend(cause(&error)))
 }
 
 async fn ask_health(channel: Channel) -> (BackendHealth, Option<Duration>, Option<String>) {
