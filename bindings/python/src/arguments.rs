@@ -1,6 +1,7 @@
 //! Conversion of arguments from Python. A wrong type is a `TypeError` that names the argument; a number too large for
 //! the wire is sent as the largest possible, for the server to judge.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +26,11 @@ pub(crate) fn text(object: &Bound<'_, PyAny>, name: &str) -> PyResult<String> {
         Ok(text) => Ok(text.to_owned()),
         Err(_) => Err(failure::argument(object.py(), name, "must not contain lone surrogates")),
     }
+}
+
+/// A `str` or path-like argument.
+pub(crate) fn path(object: &Bound<'_, PyAny>, name: &str) -> PyResult<PathBuf> {
+    object.extract().map_err(|_| wrong(object, name, "str or path-like"))
 }
 
 /// The names and values of an optional mapping of `str` to `str`.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prism_client::method::Method;
 use prism_client::{Builder, Call};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::arguments::{self, string, text};
@@ -15,6 +16,7 @@ use crate::outcome::Outcome;
 use crate::run::run;
 use crate::runtime::Local;
 use crate::scan::Scan;
+use crate::tokens::{self, TokenQuestions};
 
 /// A client of one gateway; in a forked child, a new one with the same settings.
 #[pyclass(frozen, module = "prism._native")]
@@ -26,11 +28,14 @@ pub(crate) struct Client {
 
 struct Shared {
     settings: Builder,
+    /// Whether the application's function has the tokens.
+    asks_for_tokens: bool,
     made: Mutex<Made>,
 }
 
 struct Made {
     client: Local<prism_client::Client>,
+    questions: Option<TokenQuestions>,
     is_closed: bool,
 }
 
@@ -41,11 +46,15 @@ type Answer<'py> = PyResult<Bound<'py, PyAny>>;
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (proxy_address, token, metadata, timeout))]
+    #[pyo3(signature = (proxy_address, token, token_file, asks_for_tokens, insecure_token, metadata, timeout))]
+    #[expect(clippy::too_many_arguments, reason = "the settings of a client")]
     fn new(
         py: Python<'_>,
         proxy_address: Argument<'_, '_>,
         token: Option<Argument<'_, '_>>,
+        token_file: Option<Argument<'_, '_>>,
+        asks_for_tokens: bool,
+        insecure_token: bool,
         metadata: Option<Argument<'_, '_>>,
         timeout: Option<Argument<'_, '_>>,
     ) -> PyResult<Self> {
@@ -53,15 +62,26 @@ impl Client {
         if let Some(token) = token {
             settings = settings.token(text(token, "token")?);
         }
+        if let Some(path) = token_file {
+            settings = settings.token_file(arguments::path(path, "token_file")?);
+        }
+        settings = settings.insecure_token(insecure_token);
         for (name, value) in arguments::metadata(metadata)? {
             settings = settings.metadata(name, value);
         }
         if let Some(timeout) = arguments::timeout(timeout)? {
             settings = settings.timeout(timeout);
         }
-        let client = settings.clone().build().map_err(|error| failure::setting(py, &error))?;
-        let made = Mutex::new(Made { client: Local::new(client), is_closed: false });
-        Ok(Self { shared: Arc::new(Shared { settings, made }), metadata: HashMap::new() })
+        let made = Mutex::new(Made::of(py, &settings, asks_for_tokens)?);
+        Ok(Self { shared: Arc::new(Shared { settings, asks_for_tokens, made }), metadata: HashMap::new() })
+    }
+
+    /// The questions for a token in this process.
+    fn token_questions(&self, py: Python<'_>) -> PyResult<TokenQuestions> {
+        self.client(py)?;
+        let made = self.shared.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let questions = made.questions.as_ref().and_then(TokenQuestions::handle);
+        questions.ok_or_else(|| PyRuntimeError::new_err("this client has no function for tokens"))
     }
 
     /// The same client, for calls that also send this metadata.
@@ -253,6 +273,20 @@ impl Client {
     }
 }
 
+impl Made {
+    fn of(py: Python<'_>, settings: &Builder, asks_for_tokens: bool) -> PyResult<Self> {
+        let (settings, questions) = match asks_for_tokens {
+            true => {
+                let (settings, questions) = tokens::asking(settings.clone());
+                (settings, Some(questions))
+            }
+            false => (settings.clone(), None),
+        };
+        let client = settings.build().map_err(|error| failure::setting(py, &error))?;
+        Ok(Self { client: Local::new(client), questions, is_closed: false })
+    }
+}
+
 impl Client {
     fn keyvalue<'py>(
         &self,
@@ -288,11 +322,13 @@ impl Client {
         if let Some(client) = made.client.get() {
             return Ok(client.clone());
         }
-        let client = self.shared.settings.clone().build().map_err(|error| failure::setting(py, &error))?;
-        if made.is_closed {
+        let is_closed = made.is_closed;
+        *made = Made::of(py, &self.shared.settings, self.shared.asks_for_tokens)?;
+        let client = made.client.get().expect("it was made in this process").clone();
+        if is_closed {
+            made.is_closed = true;
             client.close();
         }
-        made.client = Local::new(client.clone());
         Ok(client)
     }
 

@@ -7,6 +7,7 @@
 //! | `wake` | waking it, or an event loop |
 //! | `completions` | results on their way to an event loop |
 //! | `run` | a call, awaited by a loop or by a thread |
+//! | `tokens` | questions for a token, to a thread of Python |
 //! | `client`, `scan` | the classes that `prism/*.py` wrap |
 //! | `arguments`, `outcome`, `failure` | from Python to Rust, and back |
 //!
@@ -25,6 +26,7 @@ mod outcome;
 mod run;
 mod runtime;
 mod scan;
+mod tokens;
 mod wake;
 
 use pyo3::prelude::*;
@@ -40,4 +42,6 @@ mod _native {
     use crate::failure::Failure;
     #[pymodule_export]
     use crate::scan::Scan;
+    #[pymodule_export]
+    use crate::tokens::{TokenQuestion, TokenQuestions};
 }

@@ -6,13 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::Args;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use prism_runtime::fetch::{FetchError, Fetcher};
 use serde::Serialize;
 use serde_json::Value;
 use tonic::Code;
 
+use crate::connect::to_dial;
+use crate::credential::TokenArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Output};
@@ -43,9 +45,8 @@ pub(crate) struct AdminArgs {
     )]
     admin: String,
 
-    /// Token of the admin, from `prism-admin token`. Prefer the variable: other users can see command lines.
-    #[arg(long, global = true, env = "PRISM_TOKEN", value_name = "TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    #[command(flatten)]
+    token: TokenArgs,
 }
 
 fn url(text: &str) -> Result<String, String> {
@@ -85,12 +86,8 @@ impl AdminArgs {
         if let Some(tag) = if_match {
             request = request.header(IF_MATCH, format!("\"{tag}\""));
         }
-        if let Some(token) = &self.token {
-            let value = HeaderValue::try_from(format!("Bearer {token}"));
-            let mut value =
-                value.map_err(|_| Failure::Usage("the token is not one line of text".to_owned()))?;
-            value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
+        if let Some(token) = self.token.header(&to_dial(&self.admin))? {
+            request = request.header(AUTHORIZATION, token);
         }
         let request = request.body(body).map_err(|error| Failure::Usage(error.to_string()))?;
         let answer = Fetcher::default().send(request, ANSWER_MAX).await;

@@ -48,6 +48,7 @@ use self::report::Report;
 use self::window::Window;
 use self::worker::Workers;
 use crate::connect::address;
+use crate::credential::TokenArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -77,6 +78,9 @@ pub(crate) struct Bench {
     namespace: String,
 
     #[command(flatten)]
+    token: TokenArgs,
+
+    #[command(flatten)]
     data: DataArgs,
 
     #[command(flatten)]
@@ -93,7 +97,7 @@ impl Bench {
 
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let output = Output::new(self.format());
-        let plan = Plan::new(self.address, self.namespace, self.data, self.load)?;
+        let plan = Plan::new(self.address, self.namespace, self.token, self.data, self.load)?;
         runtime::block_on(async {
             let mut interrupt = Interrupt::take()?;
             let progress = Progress::new();

@@ -7,7 +7,8 @@ use prism_plugin::conformance::{self, CaseReport, Options, Report, SuiteError};
 use serde::Serialize;
 use tonic::Code;
 
-use crate::connect::address;
+use crate::connect::{address, to_dial};
+use crate::credential::TokenArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Format, Output, OutputArgs};
@@ -44,6 +45,8 @@ pub(crate) struct Conformance {
     cases: Vec<String>,
 
     #[command(flatten)]
+    token: TokenArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
@@ -75,7 +78,9 @@ impl Conformance {
             }
         }
         let mut output = Output::new(self.format());
-        let options = Options { namespace: self.namespace, only: self.cases, ..Options::default() };
+        let authorization = self.token.header(&to_dial(&self.address))?;
+        let options =
+            Options { namespace: self.namespace, only: self.cases, authorization, ..Options::default() };
         // The suite runs to its end even if nobody reads any more, so that it removes what it wrote.
         let mut printed = Ok(());
         let report = runtime::block_on(async {

@@ -8,6 +8,7 @@ use clap::Args;
 use prism_client::{Client, Error, Namespace};
 use prism_net::address::Address;
 
+use crate::credential::TokenArgs;
 use crate::failure::Failure;
 use crate::time::time_limit;
 
@@ -29,6 +30,9 @@ pub(crate) struct GatewayArgs {
     /// Timeout of a call, such as 500ms or 10s [default: 2s; none for scans].
     #[arg(long, global = true, value_name = "TIME", value_parser = time_limit)]
     timeout: Option<Duration>,
+
+    #[command(flatten)]
+    token: TokenArgs,
 }
 
 /// Which namespace data commands use, and how long they wait.
@@ -54,6 +58,7 @@ impl GatewayArgs {
     /// A handle to a namespace; connects at the first call.
     pub(crate) fn namespace(&self, name: &str) -> Result<Namespace, Failure> {
         let mut builder = Client::builder(&self.address).on_retry(tell_a_person_once());
+        builder = self.token.apply(builder, &to_dial(&self.address))?;
         if let Some(timeout) = self.timeout {
             builder = builder.timeout(timeout);
         }

@@ -167,6 +167,7 @@ impl Failure {
                 ..told
             },
             Self::Admin { code, field, retryable, .. } => Told {
+                hint: (*code == Code::Unauthenticated).then_some(TOKEN_HINT),
                 kind: admin_kind(*code),
                 code: Some(code_name(*code)),
                 retryable: *retryable,
@@ -238,12 +239,19 @@ fn hint(error: &Error) -> Option<&'static str> {
         (ErrorKind::NamespaceNotFound, _) => {
             Some("`prism namespaces ls` lists the namespaces; choose one with --namespace or PRISM_NAMESPACE")
         }
+        (ErrorKind::Unauthenticated, _) => Some(TOKEN_HINT),
+        (ErrorKind::PermissionDenied, _) => Some(
+            "the token is known, but its name has no such right in this namespace: `access` in the gateway's configuration lists them",
+        ),
         (ErrorKind::Unimplemented, None | Some(ErrorReason::MethodUnknown)) => Some(
             "is this a Prism gateway? check it with `prism health`, or set another address with --address",
         ),
         _ => None,
     }
 }
+
+const TOKEN_HINT: &str =
+    "pass a token that is in force with --token-file or PRISM_TOKEN_FILE, or in PRISM_TOKEN";
 
 fn kind_name(kind: ErrorKind) -> &'static str {
     match kind {

@@ -13,6 +13,7 @@
 //! | `bench` | `prism bench`, one noun per file below |
 //! | `completions` | `prism completions` |
 //! | `connect` | the options that name a gateway and a namespace |
+//! | `credential` | the options that name a token |
 //! | `admin` | the options that name an admin, and its responses |
 //! | `value` | where a value comes from |
 //! | `runtime` | the thread on which calls run |
@@ -35,6 +36,7 @@ mod completions;
 mod config;
 mod conformance;
 mod connect;
+mod credential;
 mod dev;
 mod drivers;
 mod dump;

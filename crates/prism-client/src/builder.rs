@@ -1,15 +1,18 @@
 //! The settings of a client, each with its default and limits, checked by `build`.
 
+use std::error::Error as StdError;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
+use tonic::metadata::{MetadataMap, MetadataValue};
 
 use crate::address::Address;
 use crate::deadline::Timers;
 use crate::error::Error;
-use crate::metadata;
+use crate::metadata::{self, AUTHORIZATION};
 use crate::shared::{OnRetry, Shared};
+use crate::token::{Source, Token};
 use crate::trace::Traces;
 use crate::transport::{Pool, STREAMS_PER_CONNECTION, Target, Windows};
 
@@ -43,7 +46,8 @@ pub struct Builder {
     in_flight_max: usize,
     attempts_max: u32,
     on_retry: Option<OnRetry>,
-    token: Option<String>,
+    token: Option<Source>,
+    insecure_token: bool,
     metadata: Vec<(String, String)>,
     traces: bool,
 }
@@ -61,6 +65,7 @@ impl Builder {
             attempts_max: 5,
             on_retry: None,
             token: None,
+            insecure_token: false,
             metadata: Vec::new(),
             traces: false,
         }
@@ -118,9 +123,50 @@ impl Builder {
         self
     }
 
-    /// Sent with each call as `authorization: Bearer TOKEN`. Never shown by `Debug` or in an error.
+    /// Sent with each call as `authorization: Bearer TOKEN`: one word of visible ASCII. Never shown by `Debug` or in an
+    /// error. Replaces a file or a provider.
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(token.into());
+        self.token = Some(Source::Fixed(token.into()));
+        self
+    }
+
+    /// A file whose only word is the token, at most 16 KiB. It is first read by the first call, and then at most once a
+    /// second, and whenever the server refuses the token that it had; the call is then sent again, once. If the file
+    /// becomes unusable, the last token stays. Replaces a fixed token or a provider.
+    pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.token = Some(Source::File(path.into()));
+        self
+    }
+
+    /// A function that returns the token, in a future that ends within 30 s. It is called by the first call, and whenever
+    /// the server refuses its last token; the call is then sent again, once. All calls that wait share one future, which
+    /// runs in a task of its own. An error fails the waiting calls with `Unauthenticated`, and is part of their message.
+    /// Replaces a fixed token or a file.
+    ///
+    /// ```
+    /// # async fn of_the_vault() -> Result<String, std::io::Error> { Ok("secret".to_owned()) }
+    /// # fn main() -> Result<(), prism_client::Error> {
+    /// let client = prism_client::Client::builder("localhost:8980").token_provider(of_the_vault).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn token_provider<F, E>(mut self, provider: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<String, E>> + Send + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.token = Some(Source::Provider(Arc::new(move || {
+            let answer = provider();
+            Box::pin(async move { answer.await.map_err(Into::into) })
+        })));
+        self
+    }
+
+    /// Whether a token may be sent in plaintext to another machine, where whoever is on the way can read and use it.
+    /// Default: no; a client that would do so cannot be built. `localhost`, loopback addresses and Unix sockets are this
+    /// machine.
+    pub fn insecure_token(mut self, insecure: bool) -> Self {
+        self.insecure_token = insecure;
         self
     }
 
@@ -144,17 +190,25 @@ impl Builder {
         let address = Address::parse(&self.address)?;
         let target = |windows| Target { address: address.to_dial(), windows, timeout: self.connect_timeout };
         let scans_max = self.scan_connections * STREAMS_PER_CONNECTION;
+        let metadata = self.metadata_map()?;
+        let token_is_safe = self.insecure_token || address.to_dial().is_this_machine();
+        if !token_is_safe && (self.token.is_some() || metadata.contains_key(AUTHORIZATION)) {
+            return Err(Error::insecure_token("client", &address));
+        }
         Ok(Shared {
             unary: Pool::new(target(Windows::UNARY), self.connections, self.in_flight_max),
             scans: Pool::new(target(Windows::SCANS), self.scan_connections, scans_max),
             timers: Timers::default(),
             origin: address.origin(),
-            metadata: self.metadata_map()?,
+            metadata,
+            tokens: self.token.into(),
+            token_is_safe,
             timeout: self.timeout,
             stall_timeout: self.stall_timeout,
             attempts_max: self.attempts_max,
             on_retry: self.on_retry,
             traces: self.traces.then(|| Traces::of(&address)),
+            address,
         })
     }
 
@@ -178,12 +232,9 @@ impl Builder {
     fn metadata_map(&self) -> Result<MetadataMap, Error> {
         let mut map = MetadataMap::new();
         map.insert("user-agent", MetadataValue::from_static(AGENT));
-        if let Some(token) = &self.token {
-            let text = format!("Bearer {token}");
-            let mut value = MetadataValue::<Ascii>::try_from(text)
-                .map_err(|_| Error::setting("the token must be visible ASCII"))?;
-            value.set_sensitive(true);
-            map.insert("authorization", value);
+        if let Some(Source::Fixed(token)) = &self.token {
+            let token = Token::new(token).map_err(|rule| Error::setting(format!("the token {rule}")))?;
+            map.insert(AUTHORIZATION, token.header().clone());
         }
         for (name, value) in &self.metadata {
             metadata::insert(&mut map, name, value)?;
@@ -213,13 +264,26 @@ mod tests {
             (new().in_flight_max(0), "in_flight_max"),
             (new().attempts_max(0), "attempts_max"),
             (new().token("line\nbreak"), "token"),
+            (new().token(""), "token"),
+            (Builder::new("gateway:8980").token("secret"), "insecure_token"),
+            (Builder::new("10.0.0.7:8980").token_file("/token"), "insecure_token"),
+            (Builder::new("gateway:8980").metadata("authorization", "Basic secret"), "insecure_token"),
             (new().metadata("Bad Name", "x"), "Bad Name"),
             (new().metadata("x-team", "line\nbreak"), "x-team"),
         ] {
             let error = builder.build().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidArgument);
             assert!(error.message().contains(named), "{error}");
+            assert!(!error.message().contains("secret"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_token_is_safe_on_this_machine_or_where_it_is_allowed() {
+        for address in ["localhost:1", "127.0.0.7:1", "[::1]:1", "unix:/run/prism.sock"] {
+            assert!(Builder::new(address).token("secret").build().is_ok(), "{address}");
+        }
+        assert!(Builder::new("gateway:8980").token("secret").insecure_token(true).build().is_ok());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::metadata::Own;
 use crate::method::{Method, Set, has_no_side_effects};
 use crate::retry::Retry;
 use crate::shared::Shared;
+use crate::token::Token;
 
 /// A unary call that is made when awaited, or by [`send`](Call::send).
 ///
@@ -72,6 +73,7 @@ impl<M: Method> Call<M> {
         if size > MESSAGE_BYTES_MAX {
             return Err(Error::too_large(M::OPERATION, size, MESSAGE_BYTES_MAX));
         }
+        self.shared.check_credential(M::OPERATION, &self.metadata)?;
         let deadline = Deadline::after(self.timeout);
         match self.shared.timers.run(deadline, pin!(self.attempts(deadline))).await {
             Some(result) => result.map_err(|error| error.of_read(has_no_side_effects(M::PATH))),
@@ -80,12 +82,18 @@ impl<M: Method> Call<M> {
     }
 
     async fn attempts(&self, deadline: Deadline) -> Result<M::Output, Error> {
-        let mut retry = None;
+        let (mut retry, mut token, mut is_renewed) = (None, None, false);
         loop {
-            let error = match self.attempt(deadline).await {
+            let error = match self.attempt(deadline, &mut token).await {
                 Ok(output) => return Ok(output),
                 Err(error) => error,
             };
+            if let Some(refused) = token.as_ref().filter(|_| !is_renewed)
+                && let Some(other) = self.shared.token_after(&error, refused).await?
+            {
+                (token, is_renewed) = (Some(other), true);
+                continue;
+            }
             let retry = retry.get_or_insert_with(|| {
                 Retry::new(self.shared.attempts_max, has_no_side_effects(M::PATH), Some(deadline))
             });
@@ -95,9 +103,14 @@ impl<M: Method> Call<M> {
         }
     }
 
-    async fn attempt(&self, deadline: Deadline) -> Result<M::Output, Error> {
+    /// Sends the call, with `token` or, if there is none yet, with the client's.
+    async fn attempt(&self, deadline: Deadline, token: &mut Option<Token>) -> Result<M::Output, Error> {
         let lease = self.shared.unary.lease().await.map_err(|none| none.of(M::OPERATION))?;
-        let mut request = self.shared.request(self.message.clone(), &self.metadata)?;
+        if token.is_none() {
+            *token = self.shared.token(M::OPERATION, &self.metadata).await?;
+        }
+        let message = self.message.clone();
+        let mut request = self.shared.request(message, &self.metadata, token.as_ref())?;
         request.set_timeout(deadline.left());
         // The generated client's future is most of the call's size: boxed, it is not copied with each move of the call.
         match Box::pin(M::send(lease, self.shared.origin.clone(), request)).await {

@@ -17,6 +17,8 @@ use prism_proto::{Applied, ErrorReason};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+use crate::address::Address;
+
 pub use kind::ErrorKind;
 pub(crate) use lost::Lost;
 
@@ -210,6 +212,22 @@ impl Error {
         let mut error = Self::new(Code::Cancelled, operation, "the client is closed");
         error.0.kind = ErrorKind::Closed;
         error
+    }
+
+    /// There is no token to send with a call.
+    pub(crate) fn no_token(operation: &'static str, message: String, source: Option<Source>) -> Self {
+        let mut error = Self::new(Code::Unauthenticated, operation, message);
+        error.0.source = source;
+        error
+    }
+
+    /// A token would be sent in plaintext to another machine.
+    pub(crate) fn insecure_token(operation: &'static str, address: &Address) -> Self {
+        let message = format!(
+            "the token was not sent: {address} is another machine, and the connection is not encrypted; connect with TLS, or \
+             allow this with insecure_token"
+        );
+        Self::new(Code::InvalidArgument, operation, message)
     }
 
     /// The address is invalid.

@@ -45,6 +45,13 @@
 //! was lost. It never retries a write that may have been applied: a second `set` might overwrite a later one, a second
 //! `pop` takes another value. The error of such a write says so, and the caller decides.
 //!
+//! # Tokens
+//!
+//! [`Builder::token`] sends a fixed token with each call, [`Builder::token_file`] the content of a file, and
+//! [`Builder::token_provider`] what a function of the application returns. The latter two are asked again when the server
+//! answers a call with UNAUTHENTICATED, and the call is sent once more if there is another token, so a token can be rotated
+//! while the client is in use. No token is sent in plaintext to another machine unless [`Builder::insecure_token`] allows it.
+//!
 //! # Traces
 //!
 //! With [`Builder::traces`] each operation creates a span through the tracer provider that the application has set in the
@@ -68,6 +75,7 @@ pub mod method;
 mod retry;
 mod scan;
 mod shared;
+mod token;
 mod trace;
 mod transport;
 
@@ -81,3 +89,4 @@ pub use prism_proto::ErrorReason;
 pub use prism_proto::interfaces::capabilities::GetCapabilitiesResponse as Capabilities;
 pub use prism_proto::interfaces::usage::GetUsageResponse as Usage;
 pub use scan::{Entry, Scan, ScanItem};
+pub use token::read_token_file;

@@ -1,15 +1,19 @@
 //! The metadata that a call sends: its client's, and its own.
 
-use tonic::metadata::{Ascii, KeyAndValueRef, MetadataKey, MetadataMap};
+use tonic::metadata::{Ascii, KeyAndValueRef, MetadataKey, MetadataMap, MetadataValue};
 
 use crate::error::Error;
+
+/// The entry that carries a credential.
+pub(crate) const AUTHORIZATION: &str = "authorization";
 
 /// Adds an entry to `map`, replacing one of the same name.
 pub(crate) fn insert(map: &mut MetadataMap, name: &str, value: &str) -> Result<(), Error> {
     let key: MetadataKey<Ascii> =
         name.parse().map_err(|_| Error::setting(format!("`{name}` is not a valid metadata name")))?;
-    let value =
+    let mut value: MetadataValue<Ascii> =
         value.parse().map_err(|_| Error::setting(format!("the metadata `{name}` must be visible ASCII")))?;
+    value.set_sensitive(name == AUTHORIZATION);
     map.insert(key, value);
     Ok(())
 }
@@ -32,6 +36,11 @@ impl Own {
         {
             self.0 = Err(error);
         }
+    }
+
+    /// Whether it has a credential of its own.
+    pub(crate) fn has_credential(&self) -> bool {
+        matches!(&self.0, Ok(Some(own)) if own.contains_key(AUTHORIZATION))
     }
 
     /// The client's metadata, overridden by this call's own.

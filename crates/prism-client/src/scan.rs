@@ -30,6 +30,7 @@ use crate::error::Error;
 use crate::metadata::Own;
 use crate::retry::Retry;
 use crate::shared::Shared;
+use crate::token::Token;
 use crate::trace::Trace;
 
 pub use item::{Entry, ScanItem};
@@ -220,13 +221,24 @@ impl<E: ScanItem> Scan<E> {
             if size > MESSAGE_BYTES_MAX {
                 return Err(Error::too_large(E::OPERATION, size, MESSAGE_BYTES_MAX));
             }
-            let lease = shared.scans.lease().await.map_err(|none| none.of(E::OPERATION))?;
-            let mut request = shared.request(message, &metadata)?;
-            if let Some(deadline) = deadline {
-                request.set_timeout(deadline.left());
+            shared.check_credential(E::OPERATION, &metadata)?;
+            let send = async |token: Option<&Token>| {
+                let lease = shared.scans.lease().await.map_err(|none| none.of(E::OPERATION))?;
+                let mut request = shared.request(message.clone(), &metadata, token)?;
+                if let Some(deadline) = deadline {
+                    request.set_timeout(deadline.left());
+                }
+                let sent = E::send(lease, shared.origin.clone(), request).await;
+                sent.map_err(|status| Error::from_status(E::OPERATION, &status))
+            };
+            let token = shared.token(E::OPERATION, &metadata).await?;
+            match (send(token.as_ref()).await, token) {
+                (Err(error), Some(refused)) => match shared.token_after(&error, &refused).await? {
+                    Some(other) => send(Some(&other)).await,
+                    None => Err(error),
+                },
+                (sent, _) => sent,
             }
-            let sent = E::send(lease, shared.origin.clone(), request).await;
-            sent.map_err(|status| Error::from_status(E::OPERATION, &status))
         })
     }
 

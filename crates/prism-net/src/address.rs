@@ -1,6 +1,7 @@
 //! Addresses in their written form: TCP (`HOST:PORT`) and Unix sockets (`unix:PATH`).
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Where to listen, or what to connect to.
@@ -33,6 +34,17 @@ impl std::str::FromStr for Address {
 }
 
 impl Address {
+    /// Whether it leads to this machine, so that nobody else sees what is sent there: a Unix socket, `localhost`, or a
+    /// loopback address.
+    #[must_use]
+    pub fn is_this_machine(&self) -> bool {
+        let Self::Tcp(authority) = self else { return true };
+        let host = authority.rsplit_once(':').map_or(authority.as_str(), |(host, _)| host);
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost")
+            || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    }
+
     /// The host that HTTP requests to this address name: `localhost` for a Unix socket.
     #[must_use]
     pub fn authority(&self) -> &str {
@@ -62,6 +74,25 @@ impl fmt::Display for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn this_machine_is_known_from_others() {
+        let is_this = |text: &str| text.parse::<Address>().unwrap().is_this_machine();
+        for text in [
+            "localhost:1",
+            "LocalHost:1",
+            "127.0.0.1:1",
+            "127.8.9.1:1",
+            "[::1]:1",
+            "[::ffff:127.0.0.1]:1",
+            "unix:/a",
+        ] {
+            assert!(is_this(text), "{text}");
+        }
+        for text in ["localhost.example:1", "0.0.0.0:1", "128.0.0.1:1", "[::2]:1", "gateway:1"] {
+            assert!(!is_this(text), "{text}");
+        }
+    }
 
     #[test]
     fn addresses_are_read_and_written() {

@@ -19,7 +19,7 @@ _Ts = TypeVarTuple("_Ts")
 
 
 class Calls:
-    """How a client's calls are made. With traces, `_traces.Traces` replaces it."""
+    """How a client's calls are made. `_tokens.Tokens` and `_traces.Traces` do more."""
 
     __slots__ = ()
 
@@ -49,6 +49,14 @@ class Calls:
     def scan(self, verb: Callable[[*_Ts], _native.Scan[T]], *arguments: *_Ts) -> _native.Scan[T]:
         """Makes a native scan."""
         return call(verb, *arguments)
+
+    async def fetch(self, scan: _native.Scan[Any]) -> None:
+        """Waits until a scan has something to take."""
+        await CALLS.run(scan.fetch)
+
+    def wait_for(self, scan: _native.Scan[Any]) -> None:
+        """The same for code without an event loop."""
+        CALLS.wait(scan.fetch)
 
 
 CALLS: Final = Calls()

@@ -2,11 +2,12 @@
 # and returns the result, or raises `Failure`.
 
 from collections.abc import Mapping
+from os import PathLike
 from typing import Any, Generic, TypeAlias, TypeVar, final, overload
 
 _BytesLike: TypeAlias = bytes | bytearray | memoryview
 
-__all__ = ["Client", "Completions", "Failure", "Scan"]
+__all__ = ["Client", "Completions", "Failure", "Scan", "TokenQuestion", "TokenQuestions"]
 
 _T = TypeVar("_T")
 
@@ -34,15 +35,28 @@ class Scan(Generic[_T]):
     def close(self) -> None: ...
 
 @final
+class TokenQuestions:
+    def next(self) -> TokenQuestion | None: ...
+
+@final
+class TokenQuestion:
+    def answer(self, token: str) -> None: ...
+    def fail(self, reason: str) -> None: ...
+
+@final
 class Client:
     def __new__(
         cls,
         proxy_address: str,
         token: str | None,
+        token_file: str | PathLike[str] | None,
+        asks_for_tokens: bool,
+        insecure_token: bool,
         metadata: Mapping[str, str] | None,
         timeout: float | None,
     ) -> Client: ...
     def close(self) -> None: ...
+    def token_questions(self) -> TokenQuestions: ...
     def with_metadata(self, metadata: Mapping[str, str]) -> Client: ...
     def scan(
         self,

@@ -49,7 +49,8 @@ _METHODS = {
 class Traces(Calls):
     """Makes the calls of one client, each within a span whose `traceparent` is sent to the gateway."""
 
-    def __init__(self, proxy_address: str) -> None:
+    def __init__(self, proxy_address: str, calls: Calls) -> None:
+        self._calls = calls
         self._tracer = trace.get_tracer("prism-client")
         self._propagator = TraceContextTextMapPropagator()
         self._server = _server(proxy_address)
@@ -57,22 +58,28 @@ class Traces(Calls):
     async def run(self, verb: Callable[[_native.Completions, *_Ts], _native._Ticket[T]], *arguments: *_Ts) -> T:
         span, traced = self._begin(verb, arguments)
         with _ends(span):
-            return await super().run(traced, *arguments)
+            return await self._calls.run(traced, *arguments)
 
     def wait(self, verb: Callable[[None, *_Ts], T], *arguments: *_Ts) -> T:
         span, traced = self._begin(verb, arguments)
         with _ends(span):
-            return super().wait(traced, *arguments)
+            return self._calls.wait(traced, *arguments)
 
     def scan(self, verb: Callable[[*_Ts], _native.Scan[T]], *arguments: *_Ts) -> _native.Scan[T]:
         span, traced = self._begin(verb, arguments)
         scan = _Scan(span)
         try:
-            scan.native = super().scan(traced, *arguments)
+            scan.native = self._calls.scan(traced, *arguments)
         except PrismError as error:
             _end(span, error.code)
             raise
         return cast("_native.Scan[T]", scan)
+
+    async def fetch(self, scan: _native.Scan[Any]) -> None:
+        await self._calls.fetch(scan)
+
+    def wait_for(self, scan: _native.Scan[Any]) -> None:
+        self._calls.wait_for(scan)
 
     def _begin(self, verb: V, arguments: tuple[Any, ...]) -> tuple[Span, V]:
         native: Any = verb  # a bound method of `_native.Client`

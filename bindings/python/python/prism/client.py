@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from prism import _native
 from prism._completions import CALLS, call
 from prism._namespace import DEFAULT_NAMESPACE
+from prism._tokens import Tokens
+from prism.errors import InvalidArgumentError
 from prism.keyvalue import KeyValueAPI, SyncKeyValueAPI
 from prism.list import ListAPI, SyncListAPI
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+    from os import PathLike
     from types import TracebackType
     from typing import Self
 
@@ -36,7 +39,9 @@ class PrismClient:
         self,
         proxy_address: str,
         *,
-        token: str | None = None,
+        token: str | Callable[[], str | Awaitable[str]] | None = None,
+        token_file: str | PathLike[str] | None = None,
+        insecure_token: bool = False,
         metadata: Mapping[str, str] | None = None,
         timeout: float | None = None,
         traces: bool = False,
@@ -44,7 +49,15 @@ class PrismClient:
         """
         Args:
             proxy_address: `host:port`, `http://host:port` or `unix:PATH`.
-            token: Sent with each call as `authorization: Bearer TOKEN`.
+            token: Sent with each call as `authorization: Bearer TOKEN`: one word of visible ASCII. Or a function that
+                returns it, plain or `async`. The function is called by the first call, and again when the gateway
+                answers UNAUTHENTICATED; the call is then sent once more. Calls in flight share its result. A plain
+                function runs in a thread of the client's own, an `async` one on the event loop of the last call. It has
+                30 s.
+            token_file: A file whose only word is the token, at most 16 KiB. It is read again once a second, and when
+                the gateway answers UNAUTHENTICATED; the call is then sent once more. Not together with `token`.
+            insecure_token: Whether the token may be sent in plaintext to another machine, where whoever is on the way
+                can read and use it.
             metadata: Sent with each call: lower-case names, values of visible ASCII.
             timeout: Seconds for a call that does not set its own. None: 2 s.
             traces: Whether each call creates an OpenTelemetry span, through the tracer provider that the application
@@ -52,11 +65,18 @@ class PrismClient:
 
         Raises:
             ImportError: `traces` is true and `opentelemetry-api` is not installed.
-            InvalidArgumentError: An argument is invalid.
+            InvalidArgumentError: An argument is invalid, or a token would be sent in plaintext to another machine.
         """
         self.proxy_address = proxy_address
-        self._client = call(_native.Client, proxy_address, token, metadata, timeout)
-        self._calls = _calls(proxy_address, traces)
+        self._client, self._calls = _made(
+            proxy_address,
+            token=token,
+            token_file=token_file,
+            insecure_token=insecure_token,
+            metadata=metadata,
+            timeout=timeout,
+            traces=traces,
+        )
         self.keyvalue = KeyValueAPI(self._client, DEFAULT_NAMESPACE, self._calls)
         self.list = ListAPI(self._client, DEFAULT_NAMESPACE, self._calls)
 
@@ -110,15 +130,24 @@ class SyncPrismClient:
         self,
         proxy_address: str,
         *,
-        token: str | None = None,
+        token: str | Callable[[], str] | None = None,
+        token_file: str | PathLike[str] | None = None,
+        insecure_token: bool = False,
         metadata: Mapping[str, str] | None = None,
         timeout: float | None = None,
         traces: bool = False,
     ) -> None:
-        """The same as `PrismClient`."""
+        """The same as `PrismClient`, but a function for `token` is a plain one."""
         self.proxy_address = proxy_address
-        self._client = call(_native.Client, proxy_address, token, metadata, timeout)
-        self._calls = _calls(proxy_address, traces)
+        self._client, self._calls = _made(
+            proxy_address,
+            token=token,
+            token_file=token_file,
+            insecure_token=insecure_token,
+            metadata=metadata,
+            timeout=timeout,
+            traces=traces,
+        )
         self.keyvalue = SyncKeyValueAPI(self._client, DEFAULT_NAMESPACE, self._calls)
         self.list = SyncListAPI(self._client, DEFAULT_NAMESPACE, self._calls)
 
@@ -160,11 +189,29 @@ class SyncNamespace:
         self.list = SyncListAPI(client, name, calls)
 
 
-def _calls(proxy_address: str, traces: bool) -> Calls:
-    if not traces:
-        return CALLS
-    try:
-        from prism._traces import Traces
-    except ImportError as error:
-        raise ImportError("traces need opentelemetry-api: pip install 'opentelemetry-api>=1.20'") from error
-    return Traces(proxy_address)
+def _made(
+    proxy_address: str,
+    *,
+    token: str | Callable[[], str | Awaitable[str]] | None,
+    token_file: str | PathLike[str] | None,
+    insecure_token: bool,
+    metadata: Mapping[str, str] | None,
+    timeout: float | None,
+    traces: bool,
+) -> tuple[_native.Client, Calls]:
+    """The native client, and how its calls are made."""
+    if token is not None and token_file is not None:
+        message = "token and token_file cannot both be given"
+        raise InvalidArgumentError(message, code="INVALID_ARGUMENT", field="token_file")
+    source = token if callable(token) else None
+    fixed = None if callable(token) else token
+    asks = source is not None
+    client = call(_native.Client, proxy_address, fixed, token_file, asks, insecure_token, metadata, timeout)
+    calls = CALLS if source is None else Tokens(client, source)
+    if traces:
+        try:
+            from prism._traces import Traces
+        except ImportError as error:
+            raise ImportError("traces need opentelemetry-api: pip install 'opentelemetry-api>=1.20'") from error
+        calls = Traces(proxy_address, calls)
+    return client, calls

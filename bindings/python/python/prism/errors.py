@@ -105,11 +105,11 @@ class ResourceExhaustedError(PrismError):
 
 
 class UnauthenticatedError(PrismError, PermissionError):
-    """The token is missing or unknown."""
+    """The token is missing, unknown or expired, or there is none to send: its file or function failed."""
 
 
 class PermissionDeniedError(PrismError, PermissionError):
-    """The token does not allow the call."""
+    """The caller is known, but has no right to make the call."""
 
 
 class UnimplementedError(PrismError, NotImplementedError):

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from operator import length_hint
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from prism._completions import CALLS, call
+from prism._completions import call
 from prism._namespace import DEFAULT_NAMESPACE
 
 if TYPE_CHECKING:
@@ -133,7 +133,9 @@ class KeyValueAPI:
                 (`SCAN_INTERRUPTED`).
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return Scan(self._calls.scan(self._client.scan, prefix, namespace, limit, start_after, resume, timeout))
+        return Scan(
+            self._calls, self._calls.scan(self._client.scan, prefix, namespace, limit, start_after, resume, timeout)
+        )
 
     def scan_keys(
         self,
@@ -147,7 +149,10 @@ class KeyValueAPI:
     ) -> Scan[str]:
         """Like `scan`, without the values."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return Scan(self._calls.scan(self._client.scan_keys, prefix, namespace, limit, start_after, resume, timeout))
+        return Scan(
+            self._calls,
+            self._calls.scan(self._client.scan_keys, prefix, namespace, limit, start_after, resume, timeout),
+        )
 
 
 class SyncKeyValueAPI:
@@ -245,7 +250,9 @@ class SyncKeyValueAPI:
                 (`SCAN_INTERRUPTED`).
         """
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return SyncScan(self._calls.scan(self._client.scan, prefix, namespace, limit, start_after, resume, timeout))
+        return SyncScan(
+            self._calls, self._calls.scan(self._client.scan, prefix, namespace, limit, start_after, resume, timeout)
+        )
 
     def scan_keys(
         self,
@@ -260,16 +267,18 @@ class SyncKeyValueAPI:
         """Like `scan`, without the values."""
         namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
         return SyncScan(
-            self._calls.scan(self._client.scan_keys, prefix, namespace, limit, start_after, resume, timeout)
+            self._calls,
+            self._calls.scan(self._client.scan_keys, prefix, namespace, limit, start_after, resume, timeout),
         )
 
 
 class Scan(AsyncIterator[T], Generic[T]):
     """The entries of a scan. Dropping it, as `break` does, resets its stream."""
 
-    __slots__ = ("_ahead", "_batch", "_behind", "_scan")
+    __slots__ = ("_ahead", "_batch", "_behind", "_calls", "_scan")
 
-    def __init__(self, scan: _native.Scan[T]) -> None:
+    def __init__(self, calls: Calls, scan: _native.Scan[T]) -> None:
+        self._calls = calls
         self._scan = scan
         self._batch: Iterator[T] = iter(())
         # The tokens behind the batch and in front of it.
@@ -282,7 +291,7 @@ class Scan(AsyncIterator[T], Generic[T]):
         for item in self._batch:
             return item
         while True:
-            await CALLS.run(self._scan.fetch)
+            await self._calls.fetch(self._scan)
             batch = call(self._scan.take)
             if batch is None:
                 continue  # another task took it
@@ -315,9 +324,10 @@ class Scan(AsyncIterator[T], Generic[T]):
 class SyncScan(Iterator[T], Generic[T]):
     """The entries of a scan. Dropping it resets its stream."""
 
-    __slots__ = ("_ahead", "_batch", "_behind", "_scan")
+    __slots__ = ("_ahead", "_batch", "_behind", "_calls", "_scan")
 
-    def __init__(self, scan: _native.Scan[T]) -> None:
+    def __init__(self, calls: Calls, scan: _native.Scan[T]) -> None:
+        self._calls = calls
         self._scan = scan
         self._batch: Iterator[T] = iter(())
         # The tokens behind the batch and in front of it.
@@ -330,7 +340,7 @@ class SyncScan(Iterator[T], Generic[T]):
         for item in self._batch:
             return item
         while True:
-            CALLS.wait(self._scan.fetch)
+            self._calls.wait_for(self._scan)
             batch = call(self._scan.take)
             if batch is None:
                 continue  # another thread took it

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{Reason, RecvStream};
-use http::header::{CONTENT_TYPE, HeaderValue, TE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, TE};
 use http::{HeaderMap, Request, StatusCode, response};
 use prism_grpc::head::{GRPC_TIMEOUT, timeout_value};
 use tonic::Code;
@@ -14,12 +14,20 @@ use super::kind::Kind;
 use super::message::Message;
 
 /// The head of all requests of one kind; cheap to clone.
-pub(super) fn head(kind: Kind, authority: &str, timeout: Duration) -> Result<Request<()>, http::Error> {
-    Request::post(format!("http://{authority}{}", kind.path()))
+pub(super) fn head(
+    kind: Kind,
+    authority: &str,
+    timeout: Duration,
+    authorization: Option<&HeaderValue>,
+) -> Result<Request<()>, http::Error> {
+    let mut head = Request::post(format!("http://{authority}{}", kind.path()))
         .header(CONTENT_TYPE, HeaderValue::from_static("application/grpc"))
         .header(TE, HeaderValue::from_static("trailers"))
-        .header(GRPC_TIMEOUT, timeout_value(timeout))
-        .body(())
+        .header(GRPC_TIMEOUT, timeout_value(timeout));
+    if let Some(authorization) = authorization {
+        head = head.header(AUTHORIZATION, authorization.clone());
+    }
+    head.body(())
 }
 
 /// Makes a call. Returns how many bytes of messages were received, or the code with which it failed.
@@ -92,7 +100,9 @@ mod tests {
     #[test]
     fn every_kind_has_a_head() {
         for kind in Kind::ALL {
-            let head = head(kind, "[::1]:80", Duration::from_secs(2)).unwrap();
+            let token = HeaderValue::from_static("Bearer token");
+            let head = head(kind, "[::1]:80", Duration::from_secs(2), Some(&token)).unwrap();
+            assert_eq!(head.headers()["authorization"], token);
             assert_eq!((head.uri().path(), head.method().as_str()), (kind.path(), "POST"));
             assert_eq!(head.headers()["grpc-timeout"], "2000m");
         }

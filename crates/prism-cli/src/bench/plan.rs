@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use prism_proto::limits::{KEY_BYTES_MAX, is_namespace};
 
 use super::keys::Keys;
@@ -10,6 +11,8 @@ use super::kind::Kind;
 use super::message::Content;
 use super::mix::Mix;
 use super::options::{DataArgs, LoadArgs};
+use crate::connect::to_dial;
+use crate::credential::TokenArgs;
 use crate::failure::Failure;
 use crate::time::whole_seconds;
 
@@ -32,6 +35,9 @@ pub(super) enum Until {
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) address: String,
+    pub(super) token: TokenArgs,
+    /// The header of the token that the load sends.
+    pub(super) authorization: Option<HeaderValue>,
     pub(super) mix: Mix,
     pub(super) content: Arc<Content>,
     pub(super) fill: bool,
@@ -52,6 +58,7 @@ impl Plan {
     pub(super) fn new(
         address: String,
         namespace: String,
+        token: TokenArgs,
         data: DataArgs,
         load: LoadArgs,
     ) -> Result<Self, Failure> {
@@ -67,6 +74,8 @@ impl Plan {
             )));
         }
         Ok(Self {
+            authorization: token.header(&to_dial(&address))?,
+            token,
             address,
             content: Arc::new(content(namespace, &data)?),
             fill: !data.no_fill,

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::call::head;
 use super::figures::Figures;
+use super::kind::Kind;
 use super::link::Link;
 use super::message::Encoded;
 use super::pace::{Pace, Schedule};
@@ -97,8 +98,8 @@ impl Workers {
 impl Worker {
     fn start(plan: &Plan, number: usize, encoded: &[Encoded]) -> io::Result<Self> {
         let address = to_dial(&plan.address);
-        let heads: Result<Vec<Request<()>>, _> =
-            plan.mix.kinds().iter().map(|kind| head(*kind, address.authority(), plan.timeout)).collect();
+        let head = |kind: &Kind| head(*kind, address.authority(), plan.timeout, plan.authorization.as_ref());
+        let heads: Result<Vec<Request<()>>, _> = plan.mix.kinds().iter().map(head).collect();
         let figures = Figures::new(plan.mix.kinds().len()).map_err(io::Error::other)?;
         let figures = Arc::new(Mutex::new(figures));
         let share = Share {

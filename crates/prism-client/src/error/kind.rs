@@ -20,9 +20,9 @@ pub enum ErrorKind {
     DeadlineExceeded,
     /// A limit was reached: memory, rate, or calls in flight.
     ResourceExhausted,
-    /// The token is missing or unknown.
+    /// The token is missing, unknown or expired, or there is none to send: its file or provider failed.
     Unauthenticated,
-    /// The token does not allow the call.
+    /// The caller is known, but has no right to make the call.
     PermissionDenied,
     /// The backend does not offer what was requested.
     Unimplemented,

@@ -58,6 +58,8 @@ pub struct State {
     /// Every call's method, without its namespace, in order.
     pub calls: Mutex<Vec<String>>,
     pub metadata: Mutex<MetadataMap>,
+    /// If set, calls with another token are refused.
+    pub token: Mutex<Option<String>>,
     pub scans: Mutex<Vec<ScanRequest>>,
     /// If not 0, every so many entries of a scan, and its last one, carry a resume token, which is their key.
     pub page: AtomicUsize,
@@ -118,6 +120,11 @@ impl Fake {
     /// The next calls meet these faults, one fault per call.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
         self.state.faults.lock().unwrap().extend(faults);
+    }
+
+    /// From now on only calls with this token are served.
+    pub fn accept_only(&self, token: &str) {
+        *self.state.token.lock().unwrap() = Some(token.to_owned());
     }
 
     pub fn calls(&self) -> Vec<String> {
@@ -210,6 +217,7 @@ impl State {
     ) -> Result<Response<R>, Status> {
         self.calls.lock().unwrap().push(method.to_owned());
         *self.metadata.lock().unwrap() = request.metadata().clone();
+        self.authenticate(request.metadata())?;
         let fault = self.faults.lock().unwrap().pop_front();
         match fault {
             None | Some(Fault::After(..)) => act(request.into_inner()).map(Response::new),
@@ -222,6 +230,16 @@ impl State {
                 let _dropped = Dropped(Some(self));
                 std::future::pending().await
             }
+        }
+    }
+
+    fn authenticate(&self, metadata: &MetadataMap) -> Result<(), Status> {
+        let sent = metadata.get("authorization").map(|sent| sent.to_str().unwrap());
+        match &*self.token.lock().unwrap() {
+            Some(token) if sent != Some(&format!("Bearer {token}")) => {
+                Err(Status::unauthenticated("the token is not known"))
+            }
+            _ => Ok(()),
         }
     }
 

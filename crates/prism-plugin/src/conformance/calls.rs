@@ -17,9 +17,9 @@ use prism_proto::interfaces::list::list_basic_interface_client::ListBasicInterfa
 use prism_proto::interfaces::list::{
     LengthRequest, PopLeftRequest, PopRightRequest, PushLeftRequest, PushRightRequest,
 };
-use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
+use super::endpoint::Channel;
 use super::expect::{Verdict, answered, failed};
 use crate::list::End;
 

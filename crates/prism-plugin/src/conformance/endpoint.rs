@@ -4,19 +4,41 @@ use std::io;
 use std::str::FromStr;
 use std::time::Duration;
 
+use http::HeaderValue;
 use hyper_util::rt::TokioIo;
 use prism_net::address::Address;
 use prism_net::dial::dial;
 use prism_net::stream::Stream;
-use tonic::transport::Channel;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::{Request, Status, transport};
 use tower::service_fn;
 
 /// How long resolving and connecting may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
-/// Where a plugin or gateway listens.
+/// A channel whose calls carry the endpoint's credential.
+pub(super) type Channel = InterceptedService<transport::Channel, Credential>;
+
+/// The header `authorization`, if there is one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Credential(Option<HeaderValue>);
+
+impl Interceptor for Credential {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(authorization) = self.0.as_ref().and_then(|value| value.to_str().ok()?.parse().ok()) {
+            request.metadata_mut().insert("authorization", authorization);
+        }
+        Ok(request)
+    }
+}
+
+/// Where a plugin or gateway listens, and the credential that it wants.
 #[derive(Clone, Debug)]
-pub(super) struct Endpoint(Address);
+pub(super) struct Endpoint {
+    address: Address,
+    credential: Credential,
+}
 
 impl FromStr for Endpoint {
     type Err = String;
@@ -26,11 +48,11 @@ impl FromStr for Endpoint {
             return Err("TLS is not supported here; give the port without TLS, or a unix:PATH".to_owned());
         }
         if let Ok(unix @ Address::Unix(_)) = text.parse() {
-            return Ok(Self(unix));
+            return Ok(unix.into());
         }
         let authority = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
         match authority.parse() {
-            Ok(tcp @ Address::Tcp(_)) => Ok(Self(tcp)),
+            Ok(tcp @ Address::Tcp(_)) => Ok(tcp.into()),
             _ => {
                 Err("expected HOST:PORT (such as 127.0.0.1:50051), http://HOST:PORT or unix:PATH".to_owned())
             }
@@ -38,25 +60,41 @@ impl FromStr for Endpoint {
     }
 }
 
+impl From<Address> for Endpoint {
+    fn from(address: Address) -> Self {
+        Self { address, credential: Credential::default() }
+    }
+}
+
 impl Endpoint {
+    pub(super) fn with_authorization(self, authorization: Option<HeaderValue>) -> Self {
+        Self { credential: Credential(authorization), ..self }
+    }
+
+    /// The header `authorization` of calls that are made without a channel.
+    pub(super) fn authorization(&self) -> Option<&HeaderValue> {
+        self.credential.0.as_ref()
+    }
+
     /// The `:authority` of requests.
     pub(super) fn authority(&self) -> &str {
-        self.0.authority()
+        self.address.authority()
     }
 
     pub(super) async fn connect(&self) -> io::Result<Stream> {
-        dial(&self.0, CONNECT_MAX).await
+        dial(&self.address, CONNECT_MAX).await
     }
 
     /// A new channel, connected on first use; `window_bytes` limits what a stream may send ahead.
-    pub(super) fn channel(&self, window_bytes: Option<u32>) -> Result<Channel, tonic::transport::Error> {
-        let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", self.authority()))?
+    pub(super) fn channel(&self, window_bytes: Option<u32>) -> Result<Channel, transport::Error> {
+        let endpoint = transport::Endpoint::from_shared(format!("http://{}", self.authority()))?
             .initial_stream_window_size(window_bytes);
         let target = self.clone();
-        Ok(endpoint.connect_with_connector_lazy(service_fn(move |_| {
+        let channel = endpoint.connect_with_connector_lazy(service_fn(move |_| {
             let target = target.clone();
             async move { target.connect().await.map(TokioIo::new) }
-        })))
+        }));
+        Ok(InterceptedService::new(channel, self.credential.clone()))
     }
 }
 

@@ -5,8 +5,8 @@ use std::future::{pending, poll_fn};
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request, response};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Request, response};
 use prism_grpc::message::{PREFIX_BYTES, framed};
 use prost::Message;
 use tonic::Status;
@@ -20,6 +20,7 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub(super) struct Raw {
     send: SendRequest<Bytes>,
     origin: String,
+    authorization: Option<HeaderValue>,
 }
 
 /// A request to send.
@@ -77,7 +78,8 @@ impl Raw {
             // A failure shows in the connection's calls.
             let _ = connection.await;
         });
-        Ok(Self { send, origin: format!("http://{}", endpoint.authority()) })
+        let authorization = endpoint.authorization().cloned();
+        Ok(Self { send, origin: format!("http://{}", endpoint.authority()), authorization })
     }
 
     /// Makes a call. The error says how the stream or connection ended without a response.
@@ -113,6 +115,9 @@ impl Raw {
         let mut request = Request::post(format!("{}{}", self.origin, call.path)).header("te", "trailers");
         if let Some(content_type) = call.content_type {
             request = request.header(CONTENT_TYPE, content_type);
+        }
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
         }
         for (name, value) in call.headers {
             request = request.header(*name, *value);

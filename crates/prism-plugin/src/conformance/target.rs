@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
+use http::HeaderValue;
 use prism_proto::ErrorReason;
 use prism_proto::interfaces::capabilities::GetCapabilitiesRequest;
 use prism_proto::interfaces::capabilities::capabilities_interface_client::CapabilitiesInterfaceClient;
 use prism_proto::methods::service_of;
 use prost::Message as _;
 use tonic::Code;
-use tonic::transport::Channel;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
 use super::calls::{KEYVALUE, LIST, Method, SCAN, call_method};
-use super::endpoint::Endpoint;
+use super::endpoint::{Channel, Endpoint};
 use super::expect::{describe, reason};
 use super::raw::{Raw, RawCall};
 use crate::capabilities::Capabilities;
@@ -26,6 +26,8 @@ pub struct Options {
     pub namespace: String,
     /// The cases to run, by name or by prefix, such as `ttl/`; empty for all.
     pub only: Vec<String>,
+    /// The header `authorization` of every call.
+    pub authorization: Option<HeaderValue>,
     /// How many cases run concurrently. Most wait: for expiry, or for their own concurrent calls.
     pub concurrency: usize,
     /// A case that takes longer fails.
@@ -39,6 +41,7 @@ impl Default for Options {
         Self {
             namespace: "default".to_owned(),
             only: Vec::new(),
+            authorization: None,
             concurrency: 8,
             case_timeout: Duration::from_secs(60),
             scan_keys: 2000,
@@ -91,6 +94,7 @@ impl Target {
     pub(super) async fn discover(text: &str, options: &Options) -> Result<Self, SuiteError> {
         let endpoint: Endpoint =
             text.parse().map_err(|error| SuiteError::Endpoint(format!("{text}: {error}")))?;
+        let endpoint = endpoint.with_authorization(options.authorization.clone());
         let unreachable = |error: String| SuiteError::Unreachable(format!("cannot reach {text}: {error}"));
         let raw = Raw::connect(&endpoint).await.map_err(unreachable)?;
         let channel = endpoint.channel(None).map_err(|error| unreachable(error.to_string()))?;
