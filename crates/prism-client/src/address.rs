@@ -7,7 +7,7 @@ use http::Uri;
 
 use crate::error::Error;
 
-/// A parsed address: `host:port`, `http://host:port` or `unix:PATH`.
+/// A parsed address: `host:port`, also with `http://` or `https://`, or `unix:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
     /// A host name or IP address, resolved at every connection attempt, and a port.
@@ -16,28 +16,48 @@ pub(crate) enum Address {
     Unix(PathBuf),
 }
 
+/// What an address says of encryption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// Nothing: the settings decide.
+    Unstated,
+    /// `http://`
+    Plaintext,
+    /// `https://`
+    Tls,
+}
+
+impl Scheme {
+    fn of(text: &str) -> (Self, &str) {
+        match (text.strip_prefix("http://"), text.strip_prefix("https://")) {
+            (Some(authority), _) => (Self::Plaintext, authority),
+            (_, Some(authority)) => (Self::Tls, authority),
+            _ => (Self::Unstated, text),
+        }
+    }
+}
+
 impl Address {
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(text: &str) -> Result<(Self, Scheme), Error> {
         if let Some(path) = text.strip_prefix("unix:") {
             if path.is_empty() {
                 return Err(Error::address("`unix:` needs the path of the socket"));
             }
-            return Ok(Self::Unix(PathBuf::from(path)));
+            return Ok((Self::Unix(PathBuf::from(path)), Scheme::Unstated));
         }
-        if text.starts_with("https://") {
-            return Err(Error::address("https is not supported: use `host:port` or `http://host:port`"));
-        }
-        let authority = text.strip_prefix("http://").unwrap_or(text);
+        let (scheme, authority) = Scheme::of(text);
         let authority = authority.strip_suffix('/').unwrap_or(authority);
         let authority: http::uri::Authority = authority
             .parse()
-            .map_err(|_| Error::address("expected `host:port`, `http://host:port` or `unix:PATH`"))?;
+            .map_err(|_| Error::address("expected `host:port`, `https://host:port` or `unix:PATH`"))?;
         if authority.as_str().contains('@') {
             return Err(Error::address("an address cannot contain a user or password: use a token"));
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         match authority.port_u16() {
-            Some(port) if port != 0 && !host.is_empty() => Ok(Self::Tcp { host: host.to_owned(), port }),
+            Some(port) if port != 0 && !host.is_empty() => {
+                Ok((Self::Tcp { host: host.to_owned(), port }, scheme))
+            }
             _ => Err(Error::address("expected `host:port` with a port between 1 and 65535")),
         }
     }
@@ -51,10 +71,11 @@ impl Address {
     }
 
     /// The scheme and authority of requests to this address; for a Unix socket, those of `localhost`.
-    pub(crate) fn origin(&self) -> Uri {
+    pub(crate) fn origin(&self, is_tls: bool) -> Uri {
+        let scheme = if is_tls { "https" } else { "http" };
         let text = match self {
-            Self::Tcp { .. } => format!("http://{self}"),
-            Self::Unix(_) => "http://localhost".to_owned(),
+            Self::Tcp { .. } => format!("{scheme}://{self}"),
+            Self::Unix(_) => format!("{scheme}://localhost"),
         };
         text.parse().expect("the parts come from a parsed authority")
     }
@@ -75,19 +96,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_three_forms_are_understood() {
+    fn the_forms_are_understood() {
         for (text, shown, origin) in [
             ("localhost:8980", "localhost:8980", "http://localhost:8980/"),
             ("http://10.0.0.7:80", "10.0.0.7:80", "http://10.0.0.7:80/"),
             ("http://gateway.example:8980/", "gateway.example:8980", "http://gateway.example:8980/"),
             ("[::1]:8980", "[::1]:8980", "http://[::1]:8980/"),
+            ("https://gateway.example:8980/", "gateway.example:8980", "https://gateway.example:8980/"),
             ("unix:/run/prism.sock", "unix:/run/prism.sock", "http://localhost/"),
         ] {
-            let address = Address::parse(text).unwrap();
-            assert_eq!(
-                (address.to_string().as_str(), address.origin().to_string().as_str()),
-                (shown, origin)
-            );
+            let (address, scheme) = Address::parse(text).unwrap();
+            let origin_of = address.origin(scheme == Scheme::Tls).to_string();
+            assert_eq!((address.to_string().as_str(), origin_of.as_str()), (shown, origin));
         }
     }
 
@@ -100,7 +120,7 @@ mod tests {
             ":8980",
             "localhost:0",
             "localhost:99999",
-            "https://localhost:8980",
+            "https://localhost",
             "http://localhost:8980/path",
             "user:secret@localhost:8980",
             "unix:",

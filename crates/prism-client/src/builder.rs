@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prism_net::tls::Protocol;
+use prism_net::tls::client::{ClientOptions, Connector};
 use tonic::metadata::{MetadataMap, MetadataValue};
 
-use crate::address::Address;
+use crate::address::{Address, Scheme};
 use crate::deadline::Timers;
 use crate::error::Error;
 use crate::metadata::{self, AUTHORIZATION};
@@ -48,6 +50,8 @@ pub struct Builder {
     on_retry: Option<OnRetry>,
     token: Option<Source>,
     insecure_token: bool,
+    tls: bool,
+    tls_options: ClientOptions,
     metadata: Vec<(String, String)>,
     traces: bool,
 }
@@ -66,6 +70,8 @@ impl Builder {
             on_retry: None,
             token: None,
             insecure_token: false,
+            tls: false,
+            tls_options: ClientOptions::default(),
             metadata: Vec::new(),
             traces: false,
         }
@@ -170,6 +176,39 @@ impl Builder {
         self
     }
 
+    /// Whether to connect with TLS. Default: no, unless the address begins with `https://` or one of the following settings
+    /// is given. There is no falling back to plaintext. Without [`ca_file`](Self::ca_file) the system's CAs are trusted.
+    pub fn tls(mut self, tls: bool) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// The CAs that sign the gateway's certificate, in PEM. This file and the following two are read for the first
+    /// connection, and again for a new one when they have changed; a changed file that cannot be used leaves the old one in
+    /// use.
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tls_options.ca_file = Some(path.into());
+        self
+    }
+
+    /// The client's own certificate and those between it and its CA, in PEM. Needs [`key_file`](Self::key_file).
+    pub fn certificate_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tls_options.certificate_file = Some(path.into());
+        self
+    }
+
+    /// The private key of the client's certificate, in PEM.
+    pub fn key_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tls_options.key_file = Some(path.into());
+        self
+    }
+
+    /// The name that the gateway's certificate must have. Default: the host of the address; `localhost` for a Unix socket.
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.tls_options.server_name = Some(name.into());
+        self
+    }
+
     /// Metadata sent with each call, replacing an earlier entry of the same name; the rules are those of
     /// [`Call::metadata`](crate::Call::metadata).
     pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -187,11 +226,17 @@ impl Builder {
     /// The state shared by the client that [`build`](Self::build) creates and its handles.
     pub(crate) fn shared(self) -> Result<Shared, Error> {
         self.check_numbers()?;
-        let address = Address::parse(&self.address)?;
-        let target = |windows| Target { address: address.to_dial(), windows, timeout: self.connect_timeout };
+        let (address, scheme) = Address::parse(&self.address)?;
+        let tls = self.connector(scheme)?;
+        let target = |windows| Target {
+            address: address.to_dial(),
+            tls: tls.clone(),
+            windows,
+            timeout: self.connect_timeout,
+        };
         let scans_max = self.scan_connections * STREAMS_PER_CONNECTION;
         let metadata = self.metadata_map()?;
-        let token_is_safe = self.insecure_token || address.to_dial().is_this_machine();
+        let token_is_safe = self.insecure_token || tls.is_some() || address.to_dial().is_this_machine();
         if !token_is_safe && (self.token.is_some() || metadata.contains_key(AUTHORIZATION)) {
             return Err(Error::insecure_token("client", &address));
         }
@@ -199,7 +244,7 @@ impl Builder {
             unary: Pool::new(target(Windows::UNARY), self.connections, self.in_flight_max),
             scans: Pool::new(target(Windows::SCANS), self.scan_connections, scans_max),
             timers: Timers::default(),
-            origin: address.origin(),
+            origin: address.origin(tls.is_some()),
             metadata,
             tokens: self.token.into(),
             token_is_safe,
@@ -210,6 +255,19 @@ impl Builder {
             traces: self.traces.then(|| Traces::of(&address)),
             address,
         })
+    }
+
+    /// Makes connections with TLS; `None` for plaintext.
+    fn connector(&self, scheme: Scheme) -> Result<Option<Connector>, Error> {
+        let is_asked_for = self.tls || self.tls_options != ClientOptions::default();
+        if scheme == Scheme::Plaintext && is_asked_for {
+            return Err(Error::address("http:// is plaintext; for TLS, use https:// or leave it out"));
+        }
+        if scheme != Scheme::Tls && !is_asked_for {
+            return Ok(None);
+        }
+        let connector = Connector::new(self.tls_options.clone(), Some(Protocol::Http2));
+        connector.map(Some).map_err(|error| Error::setting(error.to_string()))
     }
 
     fn check_numbers(&self) -> Result<(), Error> {
@@ -268,6 +326,9 @@ mod tests {
             (Builder::new("gateway:8980").token("secret"), "insecure_token"),
             (Builder::new("10.0.0.7:8980").token_file("/token"), "insecure_token"),
             (Builder::new("gateway:8980").metadata("authorization", "Basic secret"), "insecure_token"),
+            (Builder::new("http://localhost:8980").tls(true), "https://"),
+            (new().certificate_file("/certificate"), "key_file"),
+            (new().server_name("not a name"), "server_name"),
             (new().metadata("Bad Name", "x"), "Bad Name"),
             (new().metadata("x-team", "line\nbreak"), "x-team"),
         ] {
@@ -284,6 +345,9 @@ mod tests {
             assert!(Builder::new(address).token("secret").build().is_ok(), "{address}");
         }
         assert!(Builder::new("gateway:8980").token("secret").insecure_token(true).build().is_ok());
+        for tls in [Builder::new("gateway:8980").tls(true), Builder::new("https://gateway:8980")] {
+            assert!(tls.token("secret").build().is_ok());
+        }
     }
 
     #[test]

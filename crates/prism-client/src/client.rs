@@ -24,7 +24,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the gateway at `address`, with the default settings: `host:port`, `http://host:port` or `unix:PATH`.
+    /// A client of the gateway at `address`, with the default settings: `host:port`, also with `http://` or `https://`, or
+    /// `unix:PATH`.
     /// Does no I/O: if the gateway is down, the first call fails.
     ///
     /// # Errors

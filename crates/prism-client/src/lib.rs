@@ -52,6 +52,12 @@
 //! answers a call with UNAUTHENTICATED, and the call is sent once more if there is another token, so a token can be rotated
 //! while the client is in use. No token is sent in plaintext to another machine unless [`Builder::insecure_token`] allows it.
 //!
+//! # TLS
+//!
+//! [`Builder::tls`], or an address that begins with `https://`, encrypts the connections and verifies the gateway by the
+//! system's CAs; [`Builder::ca_file`] names others. [`Builder::certificate_file`] and [`Builder::key_file`] show the gateway
+//! who calls.
+//!
 //! # Traces
 //!
 //! With [`Builder::traces`] each operation creates a span through the tracer provider that the application has set in the

@@ -38,9 +38,7 @@ impl Address {
     /// loopback address.
     #[must_use]
     pub fn is_this_machine(&self) -> bool {
-        let Self::Tcp(authority) = self else { return true };
-        let host = authority.rsplit_once(':').map_or(authority.as_str(), |(host, _)| host);
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let host = self.host().trim_start_matches('[').trim_end_matches(']');
         host.eq_ignore_ascii_case("localhost")
             || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
     }

@@ -51,12 +51,25 @@ impl From<Lost> for Status {
     }
 }
 
+impl Lost {
+    /// Why, if the peer said it in words: that its port speaks TLS, or what TLS holds against us, which with TLS 1.3 comes
+    /// after the handshake.
+    fn words(&self) -> Option<String> {
+        if self.error.reason() == Some(h2::Reason::INADEQUATE_SECURITY) {
+            return Some("the server speaks TLS on this port; connect with TLS".to_owned());
+        }
+        let said = self.error.get_io().filter(|error| error.get_ref().is_some());
+        said.map(ToString::to_string)
+    }
+}
+
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.applied {
             Applied::No => "the server refused the request without acting on it",
             Applied::Maybe => "the connection was lost before the response; the call may have been applied",
-        })
+        })?;
+        self.words().map_or(Ok(()), |words| write!(f, ": {words}"))
     }
 }
 

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prism_net::address::Address;
-use prism_net::dial::dial;
+use prism_net::dial::{dial, dial_tls};
 use prism_net::stream::Stream;
+use prism_net::tls::client::Connector;
 use prism_proto::limits;
 
 use super::windows::Windows;
@@ -52,15 +53,23 @@ const CANCELLED_STREAMS_MAX: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) address: Address,
+    /// Secures the connections, if they are to be.
+    pub(crate) tls: Option<Connector>,
     pub(crate) windows: Windows,
-    /// The timeout for resolving and trying all addresses.
+    /// The timeout for resolving, trying all addresses, and TLS.
     pub(crate) timeout: Duration,
 }
 
 impl Target {
     /// Opens a connection and spawns the task that drives it; the task ends with the last [`Sender`].
     pub(crate) async fn connect(&self) -> Result<Sender, ConnectError> {
-        let connecting = async { self.handshake(dial(&self.address, self.timeout).await?).await };
+        let connecting = async {
+            let stream = match &self.tls {
+                Some(tls) => dial_tls(&self.address, tls, self.timeout).await?,
+                None => dial(&self.address, self.timeout).await?,
+            };
+            self.handshake(stream).await
+        };
         connecting
             .await
             .map_err(|error| ConnectError { address: self.address.to_string(), error: Arc::new(error) })
