@@ -1,6 +1,8 @@
 //! TLS between our two sides, and between each and a stranger.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../../../tests/src/authority.rs"]
+#[expect(unreachable_pub, reason = "shared with the tests of the whole stack")]
 mod authority;
 
 use std::fs;
