@@ -25,9 +25,15 @@ impl Side {
 
 /// A failed handshake in words.
 pub(super) fn of_handshake(side: Side, error: io::Error) -> io::Error {
-    if side == Side::Client && error.kind() == io::ErrorKind::UnexpectedEof {
-        let why =
-            "the server closed the connection during the TLS handshake; it may speak plaintext on that port";
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        let why = match side {
+            Side::Client => {
+                "the server closed the connection during the handshake; it may speak plaintext on that port"
+            }
+            Side::Server => {
+                "the client closed the connection during the handshake; it may not trust our certificate"
+            }
+        };
         return io::Error::new(io::ErrorKind::UnexpectedEof, why);
     }
     explained(side, error)
