@@ -2,13 +2,14 @@
 //! that no client would send ([`raw`]), plain HTTP ([`http`]), an admin ([`admin`]), a trace collector ([`collector`]),
 //! the test plugin's interface ([`echo`]), a call of it that stays in flight ([`open`]), a connection that breaks off
 //! ([`relay`]), addresses where nothing listens or responds ([`dead`]), processes with their own mounts ([`mounts`]), a
-//! name with two addresses ([`hosts`]), and a patient client ([`client`]).
+//! name with two addresses ([`hosts`]), a CA ([`authority`]), servers with TLS ([`tls`]), and a patient client ([`client`]).
 
 use std::time::Duration;
 
 use prism_client::Client;
 
 pub mod admin;
+pub mod authority;
 pub mod collector;
 pub mod dead;
 pub mod dev;
@@ -20,6 +21,7 @@ pub mod process;
 pub mod raw;
 pub mod redis;
 pub mod relay;
+pub mod tls;
 
 /// A client for calls that must not fail: a busy machine is not a failure.
 ///

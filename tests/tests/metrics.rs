@@ -12,6 +12,7 @@ use prism_e2e::echo::EchoRequest;
 use prism_e2e::echo::echo_interface_client::EchoInterfaceClient;
 use prism_e2e::http;
 use prism_e2e::process::{Process, Proxy, config, workspace};
+use prism_e2e::tls::Site;
 use serde_json::{Value, json};
 
 /// A call is counted once its response has been sent, so a client may be ahead of the counter.
@@ -173,7 +174,10 @@ async fn methods_that_the_plugin_describes_have_their_names_and_streams_their_by
 
 /// The metrics that a server exports, as a scraper names them.
 async fn exported(address: &str) -> BTreeSet<String> {
-    let (status, text) = http::get(address, "/metrics").await;
+    names(http::get(address, "/metrics").await)
+}
+
+fn names((status, text): (u16, String)) -> BTreeSet<String> {
     assert_eq!(status, 200, "{text}");
     let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     kinds
@@ -194,6 +198,10 @@ async fn the_guide_lists_every_metric_and_dashboard_and_alerts_name_no_other() {
     for address in servers.into_iter().chain([admin.http(); 2]) {
         found.append(&mut exported(address).await);
     }
+    let site = Site::default();
+    let flags = ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"].map(str::to_owned);
+    let secure = Process::start("prism-memstore", flags.into_iter().chain(site.flags()));
+    found.append(&mut names(site.get(secure.address("http"), "/metrics").await));
     let read = |file: &str| std::fs::read_to_string(workspace().join(file)).unwrap();
     let guide = read("docs/OPERATIONS.md");
     let (metrics, _) = guide.split_once("## `GET /traffic`").unwrap();

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use prism_e2e::collector::Collector;
 use prism_e2e::dev::Ran;
 use prism_e2e::process::{Process, Proxy, config, target, workspace};
+use prism_e2e::tls::{Site, by_name};
 
 /// The interpreter of the environment in which the wheel and the tests' requirements are installed.
 static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -72,6 +73,28 @@ fn passes(arguments: &[&str]) {
 #[test]
 fn the_wheel_passes_its_tests() {
     passes(&["-m", "pytest", "-p", "no:cacheprovider", "tests/python"]);
+}
+
+#[test]
+fn a_stock_grpc_client_connects_with_tls() {
+    let site = Site::default();
+    site.clients.write_pair(site.folder(), "client", "report.example");
+    let flags = ["--listen", "127.0.0.1:0"].map(str::to_owned).into_iter().chain(site.flags());
+    let store = Process::start("prism-memstore", flags);
+    let address = by_name(store.grpc());
+    let [right, wrong, certificate, key] =
+        ["servers.ca", "clients.ca", "client.crt", "client.key"].map(|name| site.text(name));
+    for (words, answer) in [
+        (vec![&right], "SERVING\n"),
+        (vec![&right, &certificate, &key], "SERVING\n"),
+        (vec![&wrong], "UNAVAILABLE\n"),
+    ] {
+        let mut python = Command::new(&*PYTHON);
+        python.arg("tests/python/tls_stranger.py").arg(&address).args(&words).current_dir(workspace());
+        let output = python.output().unwrap();
+        let complained = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), answer, "{words:?}: {complained}");
+    }
 }
 
 #[test]

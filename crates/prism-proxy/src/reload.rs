@@ -141,7 +141,12 @@ impl Reloader {
                         self.look(false).await;
                     }
                 }
-                _ = self.hangup.recv() => self.look(true).await,
+                _ = self.hangup.recv() => {
+                    if let Some(tls) = &self.tls {
+                        tls.look();
+                    }
+                    self.look(true).await;
+                }
             }
         }
     }

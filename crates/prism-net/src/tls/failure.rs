@@ -25,9 +25,15 @@ impl Side {
 
 /// A failed handshake in words.
 pub(super) fn of_handshake(side: Side, error: io::Error) -> io::Error {
-    if side == Side::Client && error.kind() == io::ErrorKind::UnexpectedEof {
-        let why =
-            "the server closed the connection during the TLS handshake; it may speak plaintext on that port";
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        let why = match side {
+            Side::Client => {
+                "the server closed the connection during the handshake; it may speak plaintext on that port"
+            }
+            Side::Server => {
+                "the client closed the connection during the handshake; it may not trust our certificate"
+            }
+        };
         return io::Error::new(io::ErrorKind::UnexpectedEof, why);
     }
     explained(side, error)
@@ -146,4 +152,68 @@ fn date(time: UnixTime) -> String {
 /// A date as `2026-01-31T12:00:00Z`.
 pub(super) fn date_of(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::{InvalidMessage, PeerIncompatible};
+
+    use super::*;
+
+    fn told(side: Side, error: Error) -> String {
+        explained(side, io::Error::new(io::ErrorKind::InvalidData, error)).to_string()
+    }
+
+    #[test]
+    fn a_failure_says_what_is_wrong_and_what_to_do() {
+        let time = |secs| UnixTime::since_unix_epoch(Duration::from_secs(secs));
+        let expired = CertificateError::ExpiredContext { time: time(1), not_after: time(0) };
+        let not_yet = CertificateError::NotValidYetContext { time: time(0), not_before: time(1) };
+        for (side, error, said) in [
+            (
+                Side::Client,
+                Error::InvalidCertificate(expired),
+                "the server's certificate expired on 1970-01-01T00:00:00Z; renew it",
+            ),
+            (
+                Side::Server,
+                Error::InvalidCertificate(not_yet),
+                "the client's certificate is not valid before 1970-01-01T00:00:01Z; check the clocks",
+            ),
+            (
+                Side::Server,
+                Error::InvalidCertificate(CertificateError::InvalidPurpose),
+                "the client's certificate is not meant for a client (extended key usage)",
+            ),
+            (
+                Side::Client,
+                Error::AlertReceived(Alert::CertificateRequired),
+                "the server demands a client certificate; set certificate_file and key_file",
+            ),
+            (
+                Side::Client,
+                Error::AlertReceived(Alert::CertificateExpired),
+                "the server refuses our certificate, which has expired; renew it",
+            ),
+            (
+                Side::Client,
+                Error::AlertReceived(Alert::ProtocolVersion),
+                "the server has no TLS version or cipher in common with us; we speak TLS 1.2 and 1.3",
+            ),
+            (
+                Side::Client,
+                Error::InvalidMessage(InvalidMessage::InvalidContentType),
+                "the server does not speak TLS here, but plaintext or something else",
+            ),
+        ] {
+            assert_eq!(told(side, error), said);
+        }
+        let old = told(Side::Server, Error::PeerIncompatible(PeerIncompatible::Tls12NotOffered));
+        assert!(
+            old.starts_with("the client and this server have no TLS version or cipher in common"),
+            "{old}"
+        );
+        let lost = explained(Side::Client, io::ErrorKind::ConnectionReset.into());
+        assert_eq!(lost.kind(), io::ErrorKind::ConnectionReset);
+    }
 }

@@ -139,7 +139,7 @@ impl ServerTls {
     }
 
     /// Reads the files again if they have changed. What cannot be used is logged once, and the old stays.
-    fn look(&self) {
+    pub fn look(&self) {
         let mut watched = self.watched();
         let version = Version::of(watched.files.paths());
         if version == watched.read {

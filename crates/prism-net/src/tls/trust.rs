@@ -101,3 +101,24 @@ impl fmt::Debug for ClientCertificate {
         debug.field("name", &self.name).field("not_after", &self.not_after).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_not_valid_after_its_end() {
+        let trust = Arc::new(Trust::default());
+        let generation = trust.set(None);
+        let ending_in = |year| {
+            let mut params = CertificateParams::default();
+            params.not_after = rcgen::date_time_ymd(year, 1, 1);
+            let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+            ClientCertificate::new(&[certificate.der().clone()], &trust, generation).unwrap().is_valid()
+        };
+        assert_eq!([ending_in(2020), ending_in(4000)], [false, true]);
+        assert!(ClientCertificate::new(&[], &trust, generation).is_none());
+    }
+}

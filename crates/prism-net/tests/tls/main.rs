@@ -1,6 +1,8 @@
 //! TLS between our two sides, and between each and a stranger.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../../../tests/src/authority.rs"]
+#[expect(unreachable_pub, reason = "shared with the tests of the whole stack")]
 mod authority;
 
 use std::fs;
@@ -168,7 +170,7 @@ async fn a_client_says_that_the_server_speaks_plaintext() {
     let site = Site::new();
     for (reply, told) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "does not speak TLS here, but plaintext"),
-        (b"", "closed the connection during the TLS handshake; it may speak plaintext"),
+        (b"", "closed the connection during the handshake; it may speak plaintext"),
     ] {
         let (mut near, far) = pair();
         let serve = async {
@@ -211,6 +213,12 @@ async fn a_client_that_speaks_plaintext_is_told_in_its_protocol() {
         assert!(reply.starts_with(begins), "{reply:?}");
         assert_eq!(String::from_utf8_lossy(&reply).contains("this port speaks TLS"), contains);
     }
+    let (near, mut far) = pair();
+    far.write_all(&[0x16, 3, 1, 2, 0, 1]).await.unwrap();
+    drop(far);
+    let accepted = server.accept(near, Protocol::Http2, &"test").await;
+    let Err(NotAccepted::Failed(why)) = accepted else { panic!("{accepted:?}") };
+    assert!(why.to_string().starts_with("the client closed the connection during the handshake"), "{why}");
     let (near, far) = pair();
     drop(far);
     assert!(matches!(server.accept(near, Protocol::Http2, &"test").await, Err(NotAccepted::Left)));

@@ -1,0 +1,145 @@
+//! Servers with TLS: their files, connections to them, and requests to their HTTP ports.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use prism_net::address::Address;
+use prism_net::dial::dial_tls;
+use prism_net::tls::Protocol;
+use prism_net::tls::client::{ClientOptions, Connector};
+use prism_runtime::channel;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tonic::transport::Channel;
+
+use crate::authority::Authority;
+
+/// Far more than a handshake takes: a busy machine is not a failure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder with the certificate of servers (`server.crt`, for `localhost`), and of the CAs of servers and clients.
+#[derive(Debug)]
+pub struct Site {
+    folder: tempfile::TempDir,
+    /// The CA of servers, `servers.ca`.
+    pub servers: Authority,
+    /// The CA of clients, `clients.ca`.
+    pub clients: Authority,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let site = Self { folder, servers: Authority::new("servers"), clients: Authority::new("clients") };
+        site.servers.write(&site.path("servers.ca"));
+        site.clients.write(&site.path("clients.ca"));
+        site.servers.write_pair(site.folder(), "server", "localhost");
+        site
+    }
+}
+
+impl Site {
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A file of the folder.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder().join(name)
+    }
+
+    /// The same as text.
+    ///
+    /// # Panics
+    /// It is not UTF-8.
+    #[must_use]
+    pub fn text(&self, name: &str) -> String {
+        self.path(name).to_str().expect("temporary paths are UTF-8").to_owned()
+    }
+
+    /// The flags of a server with TLS that knows the CA of clients.
+    #[must_use]
+    pub fn flags(&self) -> Vec<String> {
+        let files = [("certificate", "server.crt"), ("key", "server.key"), ("client-ca", "clients.ca")];
+        files.iter().flat_map(|(flag, name)| [format!("--tls-{flag}-file"), self.text(name)]).collect()
+    }
+
+    /// The part `server` of a proxy's file with the same files.
+    #[must_use]
+    pub fn section(&self) -> String {
+        let [certificate, key, ca] = ["server.crt", "server.key", "clients.ca"].map(|name| self.text(name));
+        format!(
+            "server:\n  tls:\n    certificate_file: {certificate}\n    key_file: {key}\n    client_ca_file: {ca}\n"
+        )
+    }
+
+    /// A client that trusts the servers' CA.
+    ///
+    /// # Panics
+    /// The options are wrong.
+    #[must_use]
+    pub fn connector(&self, protocol: Protocol) -> Connector {
+        let options = ClientOptions { ca_file: Some(self.path("servers.ca")), ..ClientOptions::default() };
+        Connector::new(options, Some(protocol)).expect("the options are right")
+    }
+
+    /// A channel over one new connection with TLS.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub async fn channel(&self, address: &str) -> Result<Channel, String> {
+        let connector = self.connector(Protocol::Http2);
+        let stream = dial_tls(&local(address), &connector, PATIENCE).await;
+        let stream = stream.map_err(|error| error.to_string())?;
+        channel::over(stream, "localhost").await.map_err(|error| error.to_string())
+    }
+
+    /// The status and the body of a GET request over TLS.
+    ///
+    /// # Panics
+    /// Nothing responds.
+    pub async fn get(&self, address: &str, path: &str) -> (u16, String) {
+        let connector = self.connector(Protocol::Http1);
+        let mut stream = dial_tls(&local(address), &connector, PATIENCE).await.expect("it serves TLS");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("it answers with text");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
+        (status, body.to_owned())
+    }
+
+    /// A metric without labels.
+    ///
+    /// # Panics
+    /// There is none of this name.
+    pub async fn metric(&self, address: &str, name: &str) -> f64 {
+        let (_, page) = self.get(address, "/metrics").await;
+        let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or_else(|| panic!("no metric {name}:\n{page}"))
+    }
+
+    /// Polls a metric until its value is right.
+    ///
+    /// # Panics
+    /// It is not right in time.
+    pub async fn until_metric(&self, address: &str, name: &str, is_right: impl Fn(f64) -> bool) {
+        let begun = Instant::now();
+        while !is_right(self.metric(address, name).await) {
+            assert!(begun.elapsed() < PATIENCE, "{name} stays wrong");
+        }
+    }
+}
+
+/// An address of this machine by the name that the certificate has.
+#[must_use]
+pub fn by_name(address: &str) -> String {
+    address.replace("127.0.0.1:", "localhost:")
+}
+
+fn local(address: &str) -> Address {
+    by_name(address).parse().expect("an address")
+}
