@@ -2,7 +2,8 @@
 //! that no client would send ([`raw`]), plain HTTP ([`http`]), an admin ([`admin`]), a trace collector ([`collector`]),
 //! the test plugin's interface ([`echo`]), a call of it that stays in flight ([`open`]), a connection that breaks off
 //! ([`relay`]), addresses where nothing listens or responds ([`dead`]), processes with their own mounts ([`mounts`]), a
-//! name with two addresses ([`hosts`]), and a patient client ([`client`]).
+//! name with two addresses ([`hosts`]), a proxy whose namespaces have callers ([`guarded`]), and a patient client
+//! ([`client`]).
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ pub mod admin;
 pub mod collector;
 pub mod dead;
 pub mod dev;
+pub mod guarded;
 pub mod hosts;
 pub mod http;
 pub mod mounts;
