@@ -2,7 +2,8 @@
 //! that no client would send ([`raw`]), plain HTTP ([`http`]), an admin ([`admin`]), a trace collector ([`collector`]),
 //! the test plugin's interface ([`echo`]), a call of it that stays in flight ([`open`]), a connection that breaks off
 //! ([`relay`]), addresses where nothing listens or responds ([`dead`]), processes with their own mounts ([`mounts`]), a
-//! name with two addresses ([`hosts`]), a CA ([`authority`]), servers with TLS ([`tls`]), and a patient client ([`client`]).
+//! name with two addresses ([`hosts`]), a CA ([`authority`]), servers with TLS ([`tls`]), a proxy whose namespaces have
+//! callers ([`guarded`]), and a patient client ([`client`]).
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ pub mod authority;
 pub mod collector;
 pub mod dead;
 pub mod dev;
+pub mod guarded;
 pub mod hosts;
 pub mod http;
 pub mod mounts;

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use http::HeaderMap;
-use prism_grpc::identity::Identity;
+use prism_grpc::identity::{Identity, Source};
+use prism_net::tls::trust::ClientCertificate;
 use prism_proto::Error;
 
 use crate::bearer::credential;
@@ -58,21 +59,23 @@ impl Authenticator {
         &self.settings
     }
 
-    /// Who makes a call with these headers, on a connection whose certificate has this identity; `None` without any
-    /// credential. A bearer credential decides even beside a certificate.
+    /// Who makes a call with these headers, on a connection with this certificate; `None` without any credential. A bearer
+    /// credential decides even beside a certificate. A certificate that has expired, or whose CA is not trusted any more,
+    /// is none.
     ///
     /// # Errors
     /// TOKEN_INVALID: the credential is not accepted.
     pub fn identify(
         &self,
         headers: &HeaderMap,
-        certificate: Option<&Identity>,
+        certificate: Option<&ClientCertificate>,
     ) -> Result<Option<Identity>, Error> {
         let reads_bearer = self.tokens.is_some() || self.jwt.is_some();
         if let Some(token) = if reads_bearer { credential(headers)? } else { None } {
             return self.bearer(token).map(Some);
         }
-        Ok(certificate.filter(|_| self.settings.certificates).cloned())
+        let certificate = certificate.filter(|shown| self.settings.certificates && shown.is_valid());
+        Ok(certificate.and_then(|shown| Identity::shared(Source::Certificate, shown.name()?)))
     }
 
     fn bearer(&self, token: &str) -> Result<Identity, Error> {

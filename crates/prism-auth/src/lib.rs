@@ -12,6 +12,7 @@
 //! | [`jwt`] | JSON web tokens |
 //! | [`own`] | the token that a server presents to another |
 //! | [`authenticator`] | who makes a call |
+//! | [`fresh`] | keeping files of credentials fresh |
 //! | [`caller`] | the caller that a proxy names to a plugin |
 
 pub mod authenticator;
@@ -19,6 +20,7 @@ mod bearer;
 pub mod caller;
 pub mod error;
 mod file;
+pub mod fresh;
 pub mod jwt;
 pub mod name;
 pub mod own;

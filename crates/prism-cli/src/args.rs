@@ -18,6 +18,7 @@ use crate::kv::Kv;
 use crate::list::List;
 use crate::namespaces::Namespaces;
 use crate::output::Format;
+use crate::token::Token;
 
 const AFTER_HELP: &str = "\
 Start a gateway, then try it from another terminal:
@@ -52,6 +53,7 @@ pub(crate) enum Command {
     Namespaces(Namespaces),
     Backends(Backends),
     Config(Config),
+    Token(Token),
     Health(Health),
     Conformance(Conformance),
     Bench(Box<Bench>),
@@ -70,6 +72,7 @@ impl Command {
             Self::Namespaces(namespaces) => namespaces.format(),
             Self::Backends(backends) => backends.format(),
             Self::Config(config) => config.format(),
+            Self::Token(token) => token.format(),
             Self::Health(health) => health.format(),
             Self::Conformance(conformance) => conformance.format(),
             Self::Bench(bench) => bench.format(),
@@ -86,6 +89,7 @@ impl Command {
             Self::Namespaces(namespaces) => namespaces.run(),
             Self::Backends(backends) => backends.run(),
             Self::Config(config) => config.run(),
+            Self::Token(token) => token.run(),
             Self::Health(health) => health.run(),
             Self::Conformance(conformance) => conformance.run(),
             Self::Bench(bench) => bench.run(),

@@ -11,6 +11,7 @@
 //! | `health` | `prism health` |
 //! | `conformance` | `prism conformance` |
 //! | `bench` | `prism bench`, one noun per file below |
+//! | `token` | `prism token` |
 //! | `completions` | `prism completions` |
 //! | `connect` | the options that name a gateway and a namespace |
 //! | `credential` | the options that name a token |
@@ -54,6 +55,7 @@ mod output;
 mod runtime;
 mod shell;
 mod time;
+mod token;
 mod value;
 
 use std::process::ExitCode;

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../../prism-net/tests/tls/authority.rs"]
-#[allow(dead_code, reason = "test support, of which each test uses a part")]
+#[path = "../../../tests/src/authority.rs"]
+#[allow(dead_code, unreachable_pub, reason = "test support, of which each test uses a part")]
 mod authority;
 #[allow(dead_code, unreachable_pub, reason = "test support, of which each test uses a part")]
 mod fake;

@@ -53,6 +53,12 @@ impl Identity {
         is_name(name).then(|| Self { source, name: name.into() })
     }
 
+    /// The same of a name that is shared already.
+    #[must_use]
+    pub fn shared(source: Source, name: &Arc<str>) -> Option<Self> {
+        is_name(name).then(|| Self { source, name: Arc::clone(name) })
+    }
+
     /// The name, without its source.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -27,7 +27,8 @@ pub async fn run(args: Args) -> Result<(), ServerError> {
     registry.register_collector(Box::new(UsageCollector(store.clone())));
     let expiry = store.expiry().run(std::future::pending::<()>());
     let plugin = plugin(store);
-    app::run(App { name: NAME, args: &args.server, listen: LISTEN_DEFAULT, plugin, registry }, expiry).await
+    let (args, callers) = (&args.server, &args.callers);
+    app::run(App { name: NAME, args, callers, listen: LISTEN_DEFAULT, plugin, registry }, expiry).await
 }
 
 pub(crate) fn plugin(store: MemStore) -> Plugin {

@@ -1,6 +1,7 @@
 //! The flags of `prism-memstore`.
 
 use clap::Parser;
+use prism_plugin::app::CallerArgs;
 use prism_runtime::args::ServerArgs;
 use prism_runtime::limits::Size;
 
@@ -18,6 +19,10 @@ pub struct Args {
     /// limit, writes that need more memory fail; nothing is evicted.
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     pub memory_limit: MemoryLimit,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the about of the command")]
+    pub callers: CallerArgs,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the about of the command")]

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use prism_auth::fresh::keep_fresh;
+use prism_grpc::authenticate::Authenticate;
 use prism_grpc::handler::ServiceHandler;
 use prism_net::address::Address;
 use prism_runtime::args::{HttpListen, ServerArgs};
@@ -13,6 +15,8 @@ use prism_runtime::signals::Signals;
 use prism_runtime::{Running, Server, reflection, telemetry};
 use prometheus_client::registry::Registry;
 
+pub use crate::callers::CallerArgs;
+use crate::callers::CredentialsCollector;
 use crate::plugin::Plugin;
 
 /// What is specific to one plugin's process.
@@ -21,6 +25,8 @@ pub struct App<'a> {
     pub name: &'static str,
     /// The flags that all servers share.
     pub args: &'a ServerArgs,
+    /// Who may call.
+    pub callers: &'a CallerArgs,
     /// Where to listen by default.
     pub listen: &'static str,
     /// The services.
@@ -33,7 +39,7 @@ pub struct App<'a> {
 /// the server has drained.
 ///
 /// # Errors
-/// An address cannot be bound, or the log filter is invalid.
+/// An address cannot be bound, no caller could be known although that is required, or the log filter is invalid.
 pub async fn run(app: App<'_>, background: impl Future<Output = ()>) -> Result<(), ServerError> {
     run_reporting(app, true, |_| background).await
 }
@@ -42,7 +48,7 @@ pub async fn run(app: App<'_>, background: impl Future<Output = ()>) -> Result<(
 /// says otherwise to the health that it is given.
 ///
 /// # Errors
-/// An address cannot be bound, or the log filter is invalid.
+/// An address cannot be bound, no caller could be known although that is required, or the log filter is invalid.
 pub async fn run_with_health<F: Future<Output = ()>>(
     app: App<'_>,
     background: impl FnOnce(Health) -> F,
@@ -81,6 +87,15 @@ async fn start_reporting(app: App<'_>, available: bool) -> Result<Running, Serve
     let services = services.add(health.service(), tonic_health::pb::FILE_DESCRIPTOR_SET);
     let described = Arc::new(Fixed::of(&services));
     let services = reflection::add_to(services, described);
-    let handler = ServiceHandler::new(services, server.drain.clone());
+    let trusts_certificates = server.tls.as_ref().is_some_and(|tls| tls.files().client_ca_file.is_some());
+    let known = app.callers.open(trusts_certificates)?;
+    server.protection.knows_callers = known.is_some();
+    if let Some(known) = &known {
+        server.registry.register_collector(Box::new(CredentialsCollector(Arc::clone(known))));
+        let (known, drain) = (Arc::clone(known), server.drain.clone());
+        tokio::spawn(drain.run_until_cancelled_owned(keep_fresh(move || known.refresh())));
+    }
+    let authenticate = known.map(|known| -> Arc<dyn Authenticate> { known });
+    let handler = ServiceHandler::identifying(services, server.drain.clone(), authenticate);
     server.start(move || handler.clone()).await
 }

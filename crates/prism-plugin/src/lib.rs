@@ -10,12 +10,14 @@
 //! | [`usage`] | what a backend reports about what it holds |
 //! | [`types`] | checked arguments |
 //! | [`error`] | the error of a backend |
+//! | `callers` | who may call a plugin |
 //! | [`app`] | a plugin's process |
 //! | [`driver`] | a backend within another process |
 //! | `conformance` | the contract as test cases, for any endpoint (feature `conformance`) |
 
 mod adapter;
 pub mod app;
+mod callers;
 mod capabilities;
 #[cfg(feature = "conformance")]
 pub mod conformance;

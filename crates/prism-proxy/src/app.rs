@@ -3,9 +3,10 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Parser;
+use prism_auth::fresh::keep_fresh;
 use prism_grpc::handler::ServiceHandler;
 use prism_grpc::service::Services;
 use prism_plugin::driver::Drivers;
@@ -17,7 +18,7 @@ use prism_runtime::signals::Signals;
 use prism_runtime::{Running, Server, reflection, telemetry, tls};
 
 use crate::access::AccessLog;
-use crate::config::{self, ConfigError};
+use crate::config::{self, Callers, Config, ConfigError};
 use crate::endpoint;
 use crate::forward::Forwarder;
 use crate::metrics::ProxyCollector;
@@ -34,9 +35,6 @@ pub const NAME: &str = "prism-proxy";
 
 const LISTEN_DEFAULT: &str = "127.0.0.1:8980";
 const HTTP_LISTEN_DEFAULT: &str = "127.0.0.1:8981";
-
-/// How often files of credentials are looked at: a revoked token is refused at the latest after this time.
-const REFRESH_EVERY: Duration = Duration::from_secs(1);
 
 /// The defaults of the shared flags, if neither they nor the file set a value.
 pub const DEFAULTS: [(&str, &str); 2] = [("listen", LISTEN_DEFAULT), ("http-listen", HTTP_LISTEN_DEFAULT)];
@@ -137,15 +135,23 @@ pub async fn start(
 
     let services = Services::default().add(health.service(), tonic_health::pb::FILE_DESCRIPTOR_SET);
     let namespace_in_flight_max = proxy.namespace_in_flight_max(server.limits.in_flight_max);
+    server.protection.knows_callers = table.gate().authenticator().is_some();
+    server.protection.knows_operators = table.gate().has_operators();
+    server.protection.still_open = still_open(&config);
+    server.require_secure |= config.callers.require_secure;
     let shared = Shared::new(table, proxy.access_log, namespace_in_flight_max);
     let reflected = Arc::new(Reflected::new(&services, &shared));
     let services = reflection::add_to(services, reflected).with_server(endpoint::PROXY);
     let own = ServiceHandler::new(services, server.drain.clone());
-    let credentials = refresh_credentials(Arc::clone(&shared));
+    let fresh = Arc::clone(&shared);
+    let credentials = keep_fresh(move || fresh.table().refresh_credentials());
     let (reloader, status) = Reloader::new(source, &config, drivers, &shared, file_tls)?;
     let collector = ProxyCollector { shared: Arc::clone(&shared), status: status.clone() };
     server.registry.register_collector(Box::new(collector));
     server.http_routes = status::routes(Arc::clone(&shared), status).merge(page::routes(Arc::clone(&shared)));
+    let guard = Arc::clone(&shared);
+    server.http_guard =
+        Some(Arc::new(move |headers, certificate| guard.table().gate().admit_operator(headers, certificate)));
     let running = server.start(move || Forwarder::new(Arc::clone(&shared), own.clone(), proxy.slots)).await?;
     let reload = async {
         let reload = async {
@@ -158,16 +164,8 @@ pub async fn start(
     Ok((running, reload))
 }
 
-/// Reads files of credentials again when they change; never ends.
-async fn refresh_credentials(shared: Arc<Shared>) {
-    let mut timer = tokio::time::interval(REFRESH_EVERY);
-    loop {
-        timer.tick().await;
-        let shared = Arc::clone(&shared);
-        // Not on this thread, which accepts connections.
-        let refreshed = tokio::task::spawn_blocking(move || shared.table().refresh_credentials());
-        if refreshed.await.is_err() {
-            tracing::error!("cannot look at the files of credentials");
-        }
-    }
+/// What is open even though callers are known: namespaces without `access`.
+fn still_open(config: &Config) -> Option<String> {
+    let open = config.namespaces.iter().filter(|namespace| namespace.access.is_none()).count();
+    (config.callers != Callers::default() && open > 0).then(|| format!("{open} namespaces without access"))
 }

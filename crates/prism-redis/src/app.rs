@@ -29,6 +29,7 @@ pub async fn run(args: Args) -> Result<(), ServerError> {
     let app = App {
         name: NAME,
         args: &args.server,
+        callers: &args.callers,
         listen: LISTEN_DEFAULT,
         plugin: plugin(store.clone()),
         registry: registry(&store),

@@ -45,6 +45,10 @@ pub struct ServerArgs {
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = drain_timeout)]
     pub drain_delay: Duration,
 
+    /// Refuse to start, with code 78, if other machines could reach a port without TLS or without credentials.
+    #[arg(long)]
+    pub require_secure: bool,
+
     /// What to log: a level (error, warn, info, debug, trace) or a filter such as info,h2=warn. Release builds have no trace level.
     #[arg(long, value_name = "FILTER", default_value = "info")]
     pub log: String,

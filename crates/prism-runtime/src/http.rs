@@ -4,7 +4,9 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{StatusCode, header};
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -18,6 +20,8 @@ use prism_net::seldom::Seldom;
 use prism_net::stream::Stream;
 use prism_net::tls::Protocol;
 use prism_net::tls::server::ServerTls;
+use prism_net::tls::trust::ClientCertificate;
+use prism_proto::{Error, ErrorReason};
 use prometheus_client::registry::Registry;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
@@ -68,6 +72,31 @@ pub(crate) fn routes(mut registry: Registry, health: Health, pulse: Option<Pulse
         }
     };
     Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).route("/metrics", get(metrics))
+}
+
+/// Admits a request by its headers and the certificate of its connection, or says why not.
+pub type HttpGuard = Arc<dyn Fn(&HeaderMap, Option<&ClientCertificate>) -> Result<(), Error> + Send + Sync>;
+
+/// The routes, of which all but `/livez` and `/readyz` are guarded.
+pub(crate) fn guarded(routes: Router, guard: HttpGuard) -> Router {
+    routes.layer(from_fn(move |request: Request, next: Next| {
+        let is_probe = matches!(request.uri().path(), "/livez" | "/readyz");
+        let certificate = request.extensions().get::<Arc<ClientCertificate>>();
+        let admitted =
+            if is_probe { Ok(()) } else { guard(request.headers(), certificate.map(AsRef::as_ref)) };
+        async move {
+            match admitted {
+                Ok(()) => next.run(request).await,
+                Err(error) if error.reason == ErrorReason::PermissionDenied => {
+                    (StatusCode::FORBIDDEN, format!("{error}\n")).into_response()
+                }
+                Err(error) => {
+                    let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+                    (StatusCode::UNAUTHORIZED, challenge, format!("{error}\n")).into_response()
+                }
+            }
+        }
+    }))
 }
 
 /// Serves HTTP/1.1 until `stop` or until dropped; then drops the connections, which only serve small requests.

@@ -10,6 +10,7 @@
 //! | [`process`] | the two ends of `main` |
 //! | [`telemetry`] | logs |
 //! | [`traces`] | OpenTelemetry spans of calls |
+//! | [`exposure`] | what other machines can reach, and what that lacks |
 //! | [`signals`] | the signals that stop a process |
 //! | [`server`] | start, ready, drain, stop |
 //! | [`tls`] | TLS of the ports |
@@ -25,6 +26,7 @@ pub mod args;
 pub mod channel;
 mod descriptors;
 pub mod exit;
+pub mod exposure;
 pub mod fetch;
 pub mod health;
 pub mod http;

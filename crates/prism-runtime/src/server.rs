@@ -24,13 +24,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::{HttpListen, ServerArgs};
 use crate::exit::ServerError;
+use crate::exposure::{self, Protection};
 use crate::health::Health;
+use crate::http::HttpGuard;
 use crate::signals::Signals;
 use crate::traces::{TraceArgs, Traces};
 use crate::{allocator, descriptors, http, metrics, tls};
 
 /// A server that is about to start.
-#[derive(Debug)]
 pub struct Server {
     /// The binary's name, for the ready line.
     pub name: &'static str,
@@ -60,6 +61,12 @@ pub struct Server {
     pub traces: TraceArgs,
     /// Further routes of the HTTP port.
     pub http_routes: Router,
+    /// Admits requests to the HTTP port beyond `/livez` and `/readyz`; `None` admits all.
+    pub http_guard: Option<HttpGuard>,
+    /// What protects the ports.
+    pub protection: Protection,
+    /// Whether a port that other machines can reach without protection stops the start.
+    pub require_secure: bool,
 }
 
 impl Server {
@@ -94,13 +101,16 @@ impl Server {
             registry: Registry::default(),
             traces: args.traces.clone(),
             http_routes: Router::new(),
+            http_guard: None,
+            protection: Protection::default(),
+            require_secure: args.require_secure,
         })
     }
 
     /// Binds the addresses and starts to serve. `make_handler` runs once on each worker.
     ///
     /// # Errors
-    /// An address cannot be bound, or the system refuses a thread.
+    /// An address cannot be bound, it is not protected although it must be, or the system refuses a thread.
     pub async fn start<H: Handler>(
         mut self,
         make_handler: impl Fn() -> H + Send + Sync + 'static,
@@ -112,6 +122,8 @@ impl Server {
         };
         let grpc_address = listener.local_address();
         let http_address = http_listener.as_ref().map(Listener::local_address);
+        let (has_tls, http) = (self.tls.is_some(), http_address.as_deref());
+        exposure::check(&self.protection, has_tls, &grpc_address, http, self.require_secure)?;
         let traces = Traces::start(self.name, &self.traces)?;
         let tracer = traces.as_ref().map(|traces| -> Arc<dyn Tracer> { Arc::new(traces.tracer()) });
         let mut shared = Shared::new(self.limits, self.drain.clone(), tracer);
@@ -132,6 +144,10 @@ impl Server {
         let http = http_listener.map(|listener| {
             let pulse = Some(workers.pulse());
             let routes = http::routes(self.registry, self.health.clone(), pulse).merge(self.http_routes);
+            let routes = match self.http_guard {
+                Some(guard) => http::guarded(routes, guard),
+                None => routes,
+            };
             tokio::spawn(http::serve(listener, self.tls, routes, stop_http.clone()))
         });
         let drain = self.drain.clone();

@@ -10,7 +10,8 @@ use futures_core::Stream;
 use futures_util::{StreamExt as _, stream};
 use prism_e2e::echo::echo_interface_server::{EchoInterface, EchoInterfaceServer};
 use prism_e2e::echo::{EchoRequest, EchoResponse, FILE_DESCRIPTOR_SET};
-use prism_plugin::app::{self, App};
+use prism_grpc::Context;
+use prism_plugin::app::{self, App, CallerArgs};
 use prism_plugin::{Capabilities, Plugin};
 use prism_runtime::args::{self, ServerArgs};
 use prism_runtime::process;
@@ -22,6 +23,9 @@ const NAME: &str = "echo-plugin";
 /// Responds with what it received.
 #[derive(Debug, Parser)]
 struct Args {
+    #[command(flatten)]
+    callers: CallerArgs,
+
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -78,7 +82,9 @@ impl EchoInterface for Echo {
             let _hanging = Hanging::begin(&self.counts);
             std::future::pending::<()>().await;
         }
-        let metadata = lines(request.metadata());
+        let caller = request.extensions().get::<Context>().and_then(Context::identity);
+        let caller = caller.map_or_else(String::new, |caller| format!("caller: {caller}\n"));
+        let metadata = lines(request.metadata()) + &caller;
         let payload = request.into_inner().payload;
         let abandoned = self.counts.abandoned.load(Ordering::Relaxed);
         let hanging = self.counts.hanging.load(Ordering::Relaxed);
@@ -123,7 +129,13 @@ fn main() -> ExitCode {
     let args = args::parse::<Args>(NAME, &[]);
     let echo = EchoInterfaceServer::new(Echo::default());
     let plugin = Plugin::new(Capabilities::default()).service(echo, FILE_DESCRIPTOR_SET);
-    let app =
-        App { name: NAME, args: &args.server, listen: "127.0.0.1:0", plugin, registry: Default::default() };
+    let app = App {
+        name: NAME,
+        args: &args.server,
+        callers: &args.callers,
+        listen: "127.0.0.1:0",
+        plugin,
+        registry: Default::default(),
+    };
     process::report(NAME, process::block_on(app::run(app, std::future::pending())))
 }

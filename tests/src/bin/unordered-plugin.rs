@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use clap::Parser;
 use futures_util::stream;
-use prism_plugin::app::{self, App};
+use prism_plugin::app::{self, App, CallerArgs};
 use prism_plugin::keyvalue::{KeyValue, Page, Pages, Range, Start, resume_invalid};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Capabilities, Context, Error, ErrorReason, Plugin};
@@ -24,6 +24,9 @@ struct Args {
     /// Scans in pages of this many keys, and can continue behind each.
     #[arg(long, value_name = "KEYS")]
     page: Option<usize>,
+
+    #[command(flatten)]
+    callers: CallerArgs,
 
     #[command(flatten)]
     server: ServerArgs,
@@ -112,7 +115,13 @@ fn main() -> ExitCode {
     let args = args::parse::<Args>(NAME, &[]);
     let unordered = Unordered { page: args.page };
     let plugin = Plugin::new(unordered.capabilities()).keyvalue(Arc::new(unordered));
-    let app =
-        App { name: NAME, args: &args.server, listen: "127.0.0.1:0", plugin, registry: Default::default() };
+    let app = App {
+        name: NAME,
+        args: &args.server,
+        callers: &args.callers,
+        listen: "127.0.0.1:0",
+        plugin,
+        registry: Default::default(),
+    };
     process::report(NAME, process::block_on(app::run(app, std::future::pending())))
 }

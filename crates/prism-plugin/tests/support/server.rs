@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Parser;
-use prism_plugin::app::{self, App};
+use prism_plugin::app::{self, App, CallerArgs};
 use prism_plugin::{Capabilities, KeyValue as _, Plugin};
 use prism_runtime::Running;
 use prism_runtime::args::ServerArgs;
@@ -37,8 +37,14 @@ pub(crate) async fn start_at(listen: &str, memory: Memory, patterns: Patterns) -
     if patterns != Patterns::KeyValue {
         plugin = plugin.list(memory);
     }
-    let app =
-        App { name: "reference", args: &args, listen: "127.0.0.1:0", plugin, registry: Default::default() };
+    let app = App {
+        name: "reference",
+        args: &args,
+        callers: &CallerArgs::default(),
+        listen: "127.0.0.1:0",
+        plugin,
+        registry: Default::default(),
+    };
     app::start(app).await.unwrap()
 }
 

@@ -71,8 +71,8 @@ impl ServerSection {
     /// Checks the section. With mistakes, the result is incomplete.
     pub(super) fn check(self, mistakes: &mut Mistakes) -> Server {
         // An invalid value enables its source, too: one mistake is not reported as several.
-        let sources =
-            Sources { token: self.token_file.is_some(), certificate: false, jwt: self.jwt.is_some() };
+        let certificate = self.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
+        let sources = Sources { token: self.token_file.is_some(), certificate, jwt: self.jwt.is_some() };
         let mut address = |field: &str, text: Option<String>| {
             text.and_then(|text| mistakes.checked(format!("server.{field}"), text.parse::<Address>()))
         };

@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
 use prism_auth::error::missing;
 use prism_auth::{AuthSettings, Authenticator, FileError, Identity};
 use prism_grpc::Context;
-use prism_proto::Error;
+use prism_net::tls::trust::ClientCertificate;
+use prism_proto::{Error, ErrorReason};
 use rustc_hash::FxHashSet;
 
 use crate::config::{Callers, Mistake, Namespace};
@@ -68,7 +70,7 @@ impl Gate {
     /// TOKEN_INVALID: the credential is not accepted.
     pub fn identify(&self, context: &Context) -> Result<Option<Identity>, Error> {
         let Some(authenticator) = &self.authenticator else { return Ok(None) };
-        authenticator.identify(&context.head().headers, None)
+        authenticator.identify(&context.head().headers, context.peer().certificate())
     }
 
     /// Who makes a call to reflection, which with `access` anywhere is for known callers only.
@@ -93,6 +95,27 @@ impl Gate {
     #[must_use]
     pub fn is_operator(&self, caller: &Identity) -> bool {
         self.operators.as_ref().is_some_and(|operators| operators.contains(caller))
+    }
+
+    /// Admits a request to the HTTP port: with operators named, only theirs.
+    ///
+    /// # Errors
+    /// TOKEN_INVALID or PERMISSION_DENIED.
+    pub fn admit_operator(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<&ClientCertificate>,
+    ) -> Result<(), Error> {
+        if self.operators.is_none() {
+            return Ok(());
+        }
+        let Some(authenticator) = &self.authenticator else { return Err(missing()) };
+        let caller = authenticator.identify(headers, certificate)?.ok_or_else(missing)?;
+        if self.is_operator(&caller) {
+            return Ok(());
+        }
+        let why = format!("{caller} is not an operator of this proxy; ask for its name in server.operators");
+        Err(Error::new(ErrorReason::PermissionDenied, why))
     }
 
     /// Whether errors may tell a caller where a backend is.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use prism_plugin::app::CallerArgs;
 use prism_plugin::driver::Mistake;
 use prism_runtime::args::ServerArgs;
 
@@ -61,6 +62,10 @@ pub struct Args {
     /// Connections of each worker to each server, 1 to 16. The last one takes large values and scans.
     #[arg(long, value_name = "N", default_value = "2")]
     pub connections: usize,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the about of the command")]
+    pub callers: CallerArgs,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the about of the command")]

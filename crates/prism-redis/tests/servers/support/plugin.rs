@@ -1,7 +1,7 @@
 //! The plugin in this process, on a port of its own.
 
 use clap::Parser as _;
-use prism_plugin::app::{self, App};
+use prism_plugin::app::{self, App, CallerArgs};
 use prism_plugin::conformance::{self, Options, Report};
 use prism_redis::RedisStore;
 use prism_redis::app::{keep_health, plugin, registry};
@@ -44,7 +44,14 @@ impl Plugin {
         let args = Flags::parse_from(words).server;
         let store = store(options);
         let (plugin, registry) = (plugin(store.clone()), registry(&store));
-        let app = App { name: "redis", args: &args, listen: "127.0.0.1:0", plugin, registry };
+        let app = App {
+            name: "redis",
+            args: &args,
+            callers: &CallerArgs::default(),
+            listen: "127.0.0.1:0",
+            plugin,
+            registry,
+        };
         let running = app::start(app).await.unwrap();
         running.health().set_available(false).await;
         let watching = tokio::spawn(keep_health(store.clone(), running.health().clone()));

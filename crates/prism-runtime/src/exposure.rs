@@ -1,0 +1,91 @@
+//! What other machines can reach of a server, and what that lacks.
+
+use std::net::SocketAddr;
+
+use crate::exit::ServerError;
+
+/// What protects a server's ports.
+#[derive(Clone, Debug, Default)]
+pub struct Protection {
+    /// Whether the gRPC port knows its callers.
+    pub knows_callers: bool,
+    /// Whether the HTTP port knows its operators.
+    pub knows_operators: bool,
+    /// What is open nevertheless, such as namespaces without `access`; for the warning only.
+    pub still_open: Option<String>,
+}
+
+/// Warns of what other machines can reach without TLS or without credentials. `grpc` and `http` are the bound addresses.
+///
+/// # Errors
+/// With `required`, anything to warn of except `still_open`.
+pub(crate) fn check(
+    protection: &Protection,
+    has_tls: bool,
+    grpc: &str,
+    http: Option<&str>,
+    required: bool,
+) -> Result<(), ServerError> {
+    let mut open = Vec::new();
+    let ports = [(Some(grpc), "gRPC", protection.knows_callers), (http, "HTTP", protection.knows_operators)];
+    for (address, name, knows) in ports {
+        let Some(address) = address.filter(|address| is_beyond_loopback(address)) else { continue };
+        let lacks = match (has_tls, knows) {
+            (true, true) => continue,
+            (false, false) => "TLS and without credentials",
+            (false, true) => "TLS",
+            (true, false) => "credentials",
+        };
+        open.push(format!("{name} on {address} without {lacks}"));
+    }
+    if required && !open.is_empty() {
+        let why = format!(
+            "--require-secure: other machines could reach {}; expected TLS and credentials, or an address of this machine only",
+            open.join(" and ")
+        );
+        return Err(ServerError::Config(why));
+    }
+    let reachable = is_beyond_loopback(grpc);
+    open.extend(protection.still_open.clone().filter(|_| reachable));
+    if !open.is_empty() {
+        tracing::warn!(
+            "other machines can reach {}; docs/SECURITY.md says how to protect them, and --require-secure makes this an error",
+            open.join(" and ")
+        );
+    }
+    Ok(())
+}
+
+/// Whether a bound address can be reached from other machines.
+fn is_beyond_loopback(address: &str) -> bool {
+    address.parse::<SocketAddr>().is_ok_and(|address| !address.ip().to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_can_reach_needs_both() {
+        let refused = |has_tls, knows_callers, grpc, http| {
+            let protection = Protection { knows_callers, ..Protection::default() };
+            check(&protection, has_tls, grpc, http, true).err().map(|error| error.to_string())
+        };
+        for local in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "unix:/run/prism.sock"] {
+            assert_eq!(refused(false, false, local, Some(local)), None, "{local}");
+        }
+        for (has_tls, knows, expected) in [
+            (false, false, "gRPC on 0.0.0.0:1 without TLS and without credentials"),
+            (false, true, "gRPC on 0.0.0.0:1 without TLS;"),
+            (true, false, "gRPC on 0.0.0.0:1 without credentials"),
+        ] {
+            let error = refused(has_tls, knows, "0.0.0.0:1", None).unwrap();
+            assert!(error.contains(expected), "{error}");
+        }
+        assert_eq!(refused(true, true, "0.0.0.0:1", None), None);
+        let error = refused(true, true, "[::]:1", Some("10.0.0.1:2")).unwrap();
+        assert!(error.contains("reach HTTP on 10.0.0.1:2 without credentials"), "{error}");
+        // Without the flag it is a warning.
+        assert!(check(&Protection::default(), false, "0.0.0.0:1", None, false).is_ok());
+    }
+}
