@@ -28,7 +28,7 @@ ci:
 fmt:
     cargo fmt --all
 
-# The binary of a release beside what else one could take: everything, or `just bench proxy|memstore|redis|python|growth|report`.
+# The binary of a release beside what else one could take: everything, or `just bench proxy|tls|memstore|redis|python|growth|report`.
 bench *ARGS:
     bash bench/run {{ARGS}}
 

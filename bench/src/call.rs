@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
-use prism_client::Client;
 use prism_proto::interfaces::keyvalue::{
     CountRequest, CountResponse, GetRequest, GetResponse, ScanRequest, ScanResponse, SetRequest, SetResponse,
 };
 use prost::Message;
+
+use crate::contender::Contender;
 
 /// How long verifying a call may take; counting a million keys takes a while.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -111,10 +112,10 @@ impl Call {
         })
     }
 
-    /// Makes the call once through `address`, with a client that reads the gRPC status, and compares the result. First
+    /// Makes the call once through a contender, with a client that reads the gRPC status, and compares the result. First
     /// stores what a Get should find.
-    pub(crate) async fn verify(&self, address: &str) -> anyhow::Result<()> {
-        let client = Client::builder(address).timeout(TIMEOUT).build()?;
+    pub(crate) async fn verify(&self, contender: &Contender) -> anyhow::Result<()> {
+        let client = contender.client().timeout(TIMEOUT).build()?;
         let keyvalue = client.keyvalue();
         match self {
             Self::Get { namespace, key, value_bytes } => {
@@ -159,8 +160,8 @@ impl Call {
     }
 
     /// [`verify`](Self::verify), with an error that names the contender.
-    pub(crate) async fn verify_through(&self, contender: &str, address: &str) -> anyhow::Result<()> {
-        self.verify(address).await.with_context(|| format!("a call through {contender} went wrong"))
+    pub(crate) async fn verify_through(&self, label: &str, contender: &Contender) -> anyhow::Result<()> {
+        self.verify(contender).await.with_context(|| format!("a call through {label} went wrong"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The servers that are compared, all on the same terms: plain text, persistent connections, equally many workers.
+//! The servers that are compared, all on the same terms: plain text or TLS, persistent connections, equally many workers.
 
 pub(crate) mod envoy;
 pub(crate) mod haproxy;
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::ensure;
+use prism_client::{Builder, Client};
 
 use crate::process::{Place, Process};
 
@@ -25,6 +26,17 @@ pub(crate) struct Contender {
     /// The cores on which it was started.
     pub(crate) place: Place,
     pub(crate) kind: WorkerKind,
+    /// What callers need beside the address; `None` for plain text without credentials.
+    pub(crate) secure: Option<Secure>,
+}
+
+/// What callers need where there is TLS.
+#[derive(Clone, Debug)]
+pub(crate) struct Secure {
+    /// The CA of the server's certificate.
+    pub(crate) ca_file: PathBuf,
+    /// The token that calls carry.
+    pub(crate) token: String,
 }
 
 /// What a server's workers are, so that they can be counted.
@@ -37,6 +49,20 @@ pub(crate) enum WorkerKind {
 }
 
 impl Contender {
+    /// The same contender, which callers reach with TLS.
+    pub(crate) fn secured(self, secure: Secure) -> Self {
+        Self { secure: Some(secure), ..self }
+    }
+
+    /// A client of it.
+    pub(crate) fn client(&self) -> Builder {
+        let builder = Client::builder(&self.address);
+        match &self.secure {
+            Some(Secure { ca_file, token }) => builder.ca_file(ca_file).token(token),
+            None => builder,
+        }
+    }
+
     /// The number of workers it actually has, whatever it was configured with.
     pub(crate) fn workers(&self) -> anyhow::Result<usize> {
         match self.kind {

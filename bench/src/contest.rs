@@ -66,7 +66,7 @@ pub(crate) async fn measure(
     backend: &Contender,
     load: &H2load,
 ) -> anyhow::Result<(Terms, Sample)> {
-    load.call.verify_through(label, &contender.address).await?;
+    load.call.verify_through(label, contender).await?;
     // What is behind others runs alongside the load; when measured itself, it runs where the others do.
     let moves = contender.place == Place::OtherCores;
     if moves {
@@ -92,7 +92,7 @@ fn measure_in_place(
         watched.push(&backend.process);
     }
     let others = Others::begin()?;
-    let outcome = load.run(&contender.address, &watched, &calls)?;
+    let outcome = load.run(contender, &watched, &calls)?;
     let mut sample = Sample::default()
         .with(Figure::RequestsPerSecond, outcome.requests_per_second)
         .with_latency(&outcome.latency)
@@ -106,8 +106,8 @@ fn measure_in_place(
     }
     let accepted = connections()?.saturating_sub(accepted_before);
     let keep_alive = keeps_alive(accepted, load.shape, outcome.requests)?;
-    // The verification spoke plain text, and so does h2load.
-    Ok((Terms { tls: false, keep_alive, workers: contender.workers()? }, sample))
+    // The verification and h2load spoke to it in the same way.
+    Ok((Terms { tls: contender.secure.is_some(), keep_alive, workers: contender.workers()? }, sample))
 }
 
 /// Whether this ratio of accepted connections to requests means that connections were kept: each side may open one per

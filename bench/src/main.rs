@@ -42,7 +42,7 @@ use anyhow::{Context as _, ensure};
 use clap::{Parser, ValueEnum};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::part::{Part, growth, memstore, proxy, python, redis};
+use crate::part::{Part, growth, memstore, proxy, python, redis, tls};
 use crate::plan::Plan;
 
 /// Measures Prism beside what a user would pick instead, and writes JSON, a page and plots. Fails if any call does.
@@ -86,6 +86,7 @@ struct Args {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Task {
     Proxy,
+    Tls,
     Memstore,
     Redis,
     Python,
@@ -97,6 +98,7 @@ impl Task {
     fn part(self) -> Option<Part> {
         match self {
             Self::Proxy => Some(Part::Proxy),
+            Self::Tls => Some(Part::Tls),
             Self::Memstore => Some(Part::Memstore),
             Self::Redis => Some(Part::Redis),
             Self::Python => Some(Part::Python),
@@ -142,6 +144,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         eprintln!("part {}", part.name());
         let results = match part {
             Part::Proxy => proxy::run(&plan).await,
+            Part::Tls => tls::run(&plan).await,
             Part::Memstore => memstore::run(&plan).await,
             Part::Redis => redis::run(&plan).await,
             Part::Python => python::run(&plan).await,

@@ -5,6 +5,7 @@ pub(crate) mod memstore;
 pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod redis;
+pub(crate) mod tls;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Part {
     /// The gateway compared with HAProxy, nginx, a typed forward, and no gateway.
     Proxy,
+    /// The gateway with TLS and tokens, compared with HAProxy.
+    Tls,
     /// The store compared with Redis.
     Memstore,
     /// Redis behind the gateway, compared with Redis alone and behind Envoy.
@@ -27,12 +30,14 @@ pub(crate) enum Part {
 
 impl Part {
     /// All parts, in the order of the page.
-    pub(crate) const ALL: [Self; 5] = [Self::Proxy, Self::Memstore, Self::Redis, Self::Python, Self::Growth];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Proxy, Self::Tls, Self::Memstore, Self::Redis, Self::Python, Self::Growth];
 
     /// The name of its file.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Proxy => "proxy",
+            Self::Tls => "tls",
             Self::Memstore => "memstore",
             Self::Redis => "redis",
             Self::Python => "python",

@@ -10,12 +10,12 @@ use crate::part::Part;
 
 /// Programs, and the Debian packages that contain them.
 const PROGRAMS: [(&str, &str, &[Part]); 7] = [
-    ("haproxy", "haproxy", &[Part::Proxy]),
+    ("haproxy", "haproxy", &[Part::Proxy, Part::Tls]),
     ("nginx", "nginx", &[Part::Proxy]),
-    ("h2load", "nghttp2-client", &[Part::Proxy, Part::Memstore, Part::Redis, Part::Growth]),
+    ("h2load", "nghttp2-client", &[Part::Proxy, Part::Tls, Part::Memstore, Part::Redis, Part::Growth]),
     ("redis-server", "redis-server", &[Part::Memstore, Part::Redis, Part::Python]),
     ("redis-benchmark", "redis-tools", &[Part::Memstore, Part::Redis]),
-    ("taskset", "util-linux", &[Part::Proxy, Part::Memstore, Part::Redis, Part::Growth]),
+    ("taskset", "util-linux", &[Part::Proxy, Part::Tls, Part::Memstore, Part::Redis, Part::Growth]),
     ("python3", "python3-venv", &[Part::Python, Part::Redis, Part::Memstore]),
 ];
 

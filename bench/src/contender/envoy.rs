@@ -53,6 +53,7 @@ pub(crate) fn start(setup: Setup<'_>, binary: &Path, redis: &str) -> anyhow::Res
     command.args(["--concurrency", &setup.workers.to_string(), "--config-path"]).arg(file);
     let process = Process::start(NAME, command, &Ready::Accepts(address.clone()), setup.folder)?;
     Ok(Contender {
+        secure: None,
         name: NAME,
         address,
         process,

@@ -34,5 +34,5 @@ pub(crate) fn start(setup: Setup<'_>, backend: &str) -> anyhow::Result<Contender
     let mut process = Process::start(NAME, command, &Ready::Accepts(address.clone()), setup.folder)?;
     process.find_children(setup.workers)?;
     let kind = WorkerKind::Processes;
-    Ok(Contender { name: NAME, address, process, place: setup.place, kind })
+    Ok(Contender { name: NAME, address, process, place: setup.place, kind, secure: None })
 }

@@ -2,6 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
@@ -10,6 +12,8 @@ use crate::process::{Process, Ready, own_binary};
 
 /// The name of the proxy in results.
 pub(crate) const PROXY: &str = "prism-proxy";
+/// The name of the proxy with TLS and a token.
+pub(crate) const PROXY_TLS: &str = "prism-proxy-tls";
 /// The name of the store.
 pub(crate) const MEMSTORE: &str = "prism-memstore";
 /// The name of the plugin for Redis.
@@ -47,6 +51,34 @@ fn with_config(setup: Setup<'_>, text: &str) -> anyhow::Result<Contender> {
     start(PROXY, setup, &["--http-listen", "127.0.0.1:0", "--config", config])
 }
 
+/// A proxy with TLS, whose namespace `default` only the token `bench` of this file may call.
+pub(crate) fn proxy_with_tls(
+    setup: Setup<'_>,
+    endpoint: &str,
+    (certificate, key, tokens): (&Path, &Path, &Path),
+) -> anyhow::Result<Contender> {
+    let text = format!(
+        "server:\n  tls: {{ certificate_file: {}, key_file: {} }}\n  token_file: {}\n\
+         namespaces:\n  - {{ name: default, pattern: keyvalue, plugin: {{ endpoint: \"{endpoint}\" }}, \
+         access: [{{ name: bench, rights: [read, write] }}] }}\n",
+        certificate.display(),
+        key.display(),
+        tokens.display()
+    );
+    Ok(Contender { name: PROXY_TLS, ..with_config(setup, &text)? })
+}
+
+/// A new token with the name `bench`, in a new file of tokens.
+pub(crate) fn token(file: &Path) -> anyhow::Result<String> {
+    let output = Command::new(own_binary("prism")?)
+        .args(["token", "new", "bench", "--token-file"])
+        .arg(file)
+        .output()?;
+    ensure!(output.status.success(), "prism token: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout)?;
+    Ok(text.split_whitespace().next_back().context("prism token printed no token")?.to_owned())
+}
+
 /// A proxy whose namespace `default` is served by an embedded Redis driver.
 pub(crate) fn proxy_on_redis(setup: Setup<'_>, redis: &str) -> anyhow::Result<Contender> {
     let backend = format!("{{ name: redis, embedded: redis, options: {{ url: \"redis://{redis}\" }} }}");
@@ -70,7 +102,7 @@ fn start(name: &'static str, setup: Setup<'_>, arguments: &[&str]) -> anyhow::Re
     let process = Process::start(name, command, &Ready::Line, setup.folder)?;
     let kind = WorkerKind::Threads("worker-");
     let address = process.said("grpc").context("the ready line has no address")?.to_owned();
-    Ok(Contender { name, address, process, place: setup.place, kind })
+    Ok(Contender { name, address, process, place: setup.place, kind, secure: None })
 }
 
 /// A metric from the HTTP port of one of Prism's servers.

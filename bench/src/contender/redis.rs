@@ -30,7 +30,7 @@ pub(crate) fn start_as(name: &'static str, binary: &Path, setup: Setup<'_>) -> a
     let process = Process::start(name, command, &Ready::Accepts(address.clone()), setup.folder)?;
     // Commands run on its main thread; with one I/O thread, that thread also serves the sockets.
     let kind = WorkerKind::Threads(if name == NAME { "redis-server" } else { "valkey-server" });
-    Ok(Contender { name, address, process, place: setup.place, kind })
+    Ok(Contender { name, address, process, place: setup.place, kind, secure: None })
 }
 
 /// A connection to Redis.

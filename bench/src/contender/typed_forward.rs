@@ -15,5 +15,5 @@ pub(crate) fn start(setup: Setup<'_>, backend: &str) -> anyhow::Result<Contender
     let process = Process::start(NAME, command, &Ready::Line, setup.folder)?;
     let address = process.said("grpc").context("the ready line has no address")?.to_owned();
     let kind = WorkerKind::Threads("worker");
-    Ok(Contender { name: NAME, address, process, place: setup.place, kind })
+    Ok(Contender { name: NAME, address, process, place: setup.place, kind, secure: None })
 }

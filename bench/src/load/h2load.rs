@@ -17,6 +17,7 @@ use hdrhistogram::Histogram;
 
 use super::{Shape, histogram};
 use crate::call::Call;
+use crate::contender::{Contender, Secure};
 use crate::process::{Place, Process, cpu_of};
 use summary::Summary;
 
@@ -25,6 +26,8 @@ const CONNECT_MAX: Duration = Duration::from_millis(300);
 const CONNECT_ONE_MAX: Duration = Duration::from_micros(500);
 /// The maximum duration of the latency log.
 const LOGGED_MAX: Duration = Duration::from_millis(500);
+/// The cipher suite where there is TLS: the only one it offers, so that all contenders use it.
+const CIPHER: &str = "TLS_AES_128_GCM_SHA256";
 /// How long the load continues after the window.
 const TAIL: Duration = Duration::from_millis(50);
 
@@ -87,11 +90,11 @@ impl H2load {
     /// Runs it to its end, and measures the CPU time of servers meanwhile. Fails if any call failed.
     pub(crate) fn run(
         &self,
-        address: &str,
+        contender: &Contender,
         watched: &[&Process],
         calls: Calls<'_>,
     ) -> anyhow::Result<Outcome> {
-        let (begin, end) = self.measure(address, watched, calls, None)?;
+        let (begin, end) = self.measure(contender, watched, calls, None)?;
         let requests = end.calls.saturating_sub(begin.calls);
         let per_request = |begin: &Duration, end: &Duration| {
             end.saturating_sub(*begin).as_secs_f64() * 1e6 / requests.max(1) as f64
@@ -99,32 +102,32 @@ impl H2load {
         Ok(Outcome {
             requests,
             requests_per_second: requests as f64 / end.at.duration_since(begin.at)?.as_secs_f64(),
-            latency: self.latency(address)?,
+            latency: self.latency(contender)?,
             cpu_us: begin.cpu.iter().zip(&end.cpu).map(|(begin, end)| per_request(begin, end)).collect(),
             load_cpu_us: per_request(&begin.load_cpu, &end.load_cpu),
         })
     }
 
     /// The latencies of a run with a log; a run of a number of requests has none.
-    fn latency(&self, address: &str) -> anyhow::Result<Histogram<u64>> {
+    fn latency(&self, contender: &Contender) -> anyhow::Result<Histogram<u64>> {
         let Until::Passed(time) = self.until else { return histogram() };
         let logged = Self { until: Until::Passed(time.min(LOGGED_MAX)), ..self.clone() };
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("requests.log");
-        let (begin, end) = logged.measure(address, &[], &|| Ok(0), Some(&path))?;
+        let (begin, end) = logged.measure(contender, &[], &|| Ok(0), Some(&path))?;
         log::within(&std::fs::read_to_string(&path)?, begin.us()?..=end.us()?)
     }
 
     /// Runs it to its end; the marks are those of its window.
     fn measure(
         &self,
-        address: &str,
+        contender: &Contender,
         watched: &[&Process],
         calls: Calls<'_>,
         log: Option<&Path>,
     ) -> anyhow::Result<(Mark, Mark)> {
         let folder = tempfile::tempdir()?;
-        let mut command = self.command(address, folder.path())?;
+        let mut command = self.command(contender, folder.path())?;
         command.args(log.map(|path| format!("--log-file={}", path.display())));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().context("h2load cannot be started")?;
@@ -155,14 +158,19 @@ impl H2load {
     }
 
     /// Starts it without checking its result; dropping ends it.
-    pub(crate) fn start(&self, address: &str) -> anyhow::Result<Background> {
+    pub(crate) fn start(&self, contender: &Contender) -> anyhow::Result<Background> {
         let folder = tempfile::tempdir()?;
-        let mut command = self.command(address, folder.path())?;
+        let mut command = self.command(contender, folder.path())?;
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         Ok(Background { child, _folder: folder })
     }
 
-    fn command(&self, address: &str, folder: &Path) -> anyhow::Result<std::process::Command> {
+    fn url(&self, contender: &Contender) -> String {
+        let scheme = if contender.secure.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}{}", contender.address, self.call.path())
+    }
+
+    fn command(&self, contender: &Contender, folder: &Path) -> anyhow::Result<std::process::Command> {
         let body = folder.join("body");
         std::fs::write(&body, self.call.body()?)?;
         let mut command = self.place.command("h2load");
@@ -179,7 +187,11 @@ impl H2load {
             .args(["-H", "content-type: application/grpc", "-H", "te: trailers"])
             .arg("-d")
             .arg(body)
-            .arg(format!("http://{address}{}", self.call.path()));
+            .arg(self.url(contender));
+        if let Some(Secure { token, .. }) = &contender.secure {
+            command.arg(format!("--tls13-ciphers={CIPHER}"));
+            command.arg("-H").arg(format!("authorization: Bearer {token}"));
+        }
         Ok(command)
     }
 }

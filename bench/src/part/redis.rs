@@ -87,7 +87,7 @@ async fn through_proxy(
     shape: Shape,
     plan: &Plan,
 ) -> anyhow::Result<(Terms, Sample)> {
-    call.verify_through(proxy.name, &proxy.address).await?;
+    call.verify_through(proxy.name, proxy).await?;
     let load = H2load { call: call.clone(), shape, until: Until::Passed(plan.time), place: Place::Anywhere };
     let accepted = || prism::metric(proxy, "prism_connections_accepted_total");
     let calls = || prism::metric(proxy, "prism_calls_total");
@@ -95,7 +95,7 @@ async fn through_proxy(
     let mut watched = vec![&server.process, &proxy.process];
     watched.extend(plugin.map(|plugin| &plugin.process));
     let others = Others::begin()?;
-    let outcome = load.run(&proxy.address, &watched, &calls)?;
+    let outcome = load.run(proxy, &watched, &calls)?;
     let keep_alive = keeps_alive(accepted()?.saturating_sub(accepted_before), shape, outcome.requests)?;
     let (server_us, own_us) = outcome.cpu_us.split_first().context("both were watched")?;
     let sample = Sample::default()

@@ -52,6 +52,7 @@ fn part(results: &Results, plots: &[Plot]) -> String {
 fn title(part: Part) -> &'static str {
     match part {
         Part::Proxy => "The gateway",
+        Part::Tls => "The gateway with TLS and tokens",
         Part::Memstore => "The store",
         Part::Redis => "Redis behind the gateway",
         Part::Python => "The Python client",
@@ -77,6 +78,11 @@ fn method(part: Part, settings: &Settings) -> String {
              second, since the log of each request takes it as long as a request. `prism bench` sends at fixed moments (open \
              loop), and latency counts from then; a request that could not be sent before the end counts as one that took \
              the whole measurement."
+        }
+        Part::Tls => {
+            "Both gateways stand before the same `prism-memstore`, in clear text towards it. Towards `h2load` they speak TLS 1.3 \
+             with TLS_AES_128_GCM_SHA256, or clear text. With TLS, each call carries a token, which prism-proxy checks against \
+             its file and the rights of the namespace; HAProxy forwards it unread."
         }
         Part::Memstore => {
             "Redis runs without persistence. `h2load` sends to the store, `redis-benchmark` to Redis, one request at a time \

@@ -4,7 +4,7 @@ use crate::contender::{envoy, haproxy, prism, redis, typed_forward};
 use crate::load::Shape;
 use crate::part::memstore::{beside, calls, embedded, memory, ttl};
 use crate::part::proxy::{DIRECT, case_id, open_loop, start};
-use crate::part::{growth, python, redis as on_redis};
+use crate::part::{growth, python, redis as on_redis, tls};
 use crate::results::{Case, Figure, Results, Spread};
 
 /// The bound of a figure.
@@ -40,6 +40,7 @@ pub(super) fn all(results: &[Results]) -> Vec<Target> {
     let measured = Measured(results);
     let mut targets = measured.proxy_cpu();
     targets.extend(measured.proxy());
+    targets.extend(measured.tls());
     targets.extend(measured.memstore());
     targets.extend(measured.redis());
     targets.extend(measured.python());
@@ -134,6 +135,25 @@ impl<'a> Measured<'a> {
         let added =
             |via: &[f64]| -> Vec<f64> { via.iter().zip(direct).map(|(via, direct)| via - direct).collect() };
         Spread::of_ratios(&added(p50(prism::PROXY)?), &added(p50(haproxy::NAME)?))
+    }
+
+    /// What TLS and a token add for us, relative to what TLS adds for HAProxy.
+    fn tls(&self) -> Vec<Target> {
+        let target = |shape: Shape| {
+            let ratio = |tls, ours: &str, theirs: &str| {
+                let cpu = |contender| self.figure(&tls::case_id("get", shape, tls), contender, Figure::CpuUs);
+                let pairs = cpu(ours)?.iter().zip(cpu(theirs)?);
+                Some(pairs.map(|(ours, theirs)| ours / theirs).collect::<Vec<_>>())
+            };
+            let secured = ratio(true, prism::PROXY_TLS, haproxy::TLS);
+            let plain = ratio(false, prism::PROXY, haproxy::NAME);
+            let both = secured.zip(plain).and_then(|(secured, plain)| Spread::of_ratios(&secured, &plain));
+            let name = format!(
+                "CPU per Get at {shape} with TLS and a token, prism-proxy / HAProxy, relative to plain text"
+            );
+            at_most(&name, 1.05, both)
+        };
+        [Shape::SHARED, Shape::SPREAD].map(target).into()
     }
 
     fn memstore(&self) -> Vec<Target> {

@@ -47,11 +47,11 @@ pub(super) async fn run(plan: &Plan, memstore: &Contender) -> anyhow::Result<Cas
         |call| H2load { call, shape: Shape::SINGLE, until: Until::Passed(time), place: plan.rest_place(1) };
     let counts = slow(Call::Count { keys: plan.keys });
     let scans = slow(Call::Scan { prefix: String::new(), keys: plan.keys });
-    counts.call.verify(&memstore.address).await?;
+    counts.call.verify(memstore).await?;
     for round in 0..plan.rounds {
         for label in [ALONE, BESIDE] {
             let mut slow = match label {
-                BESIDE => vec![counts.start(&memstore.address)?, scans.start(&memstore.address)?],
+                BESIDE => vec![counts.start(memstore)?, scans.start(memstore)?],
                 _ => Vec::new(),
             };
             let others = Others::begin()?;

@@ -89,10 +89,10 @@ async fn refresh(plan: &Plan, folder: &Path) -> anyhow::Result<Case> {
         |requests| H2load { call: call.clone(), shape: Shape::SHARED, until: Until::Done(requests), place };
     // From here on, connections and their buffers exist.
     let calls = || prism::metric(&memstore, "prism_calls_total");
-    load(10_000).run(&memstore.address, &[], &calls)?;
+    load(10_000).run(&memstore, &[], &calls)?;
     let before = memstore.process.rss_bytes()?;
-    let outcome = load(u64::try_from(plan.keys)?).run(&memstore.address, &[&memstore.process], &calls)?;
-    call.verify(&memstore.address).await?;
+    let outcome = load(u64::try_from(plan.keys)?).run(&memstore, &[&memstore.process], &calls)?;
+    call.verify(&memstore).await?;
     let timers = prism::metric(&memstore, "prism_memstore_timers")?;
     ensure!(prism::metric(&memstore, "prism_memstore_keys")? == 1, "there are other keys");
     let sample = Sample::default()
