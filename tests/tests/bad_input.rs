@@ -241,8 +241,10 @@ async fn http_1_is_told_what_the_port_speaks() {
         let (status, body) = http::get(address, "/").await;
         assert_eq!(status, 400);
         assert!(body.contains("speaks gRPC"), "{body}");
+        // A TLS client recognizes by any plaintext that it speaks to a port without TLS.
+        assert!(http::exchange(address, "\u{16}\u{3}\u{1}").await.starts_with("HTTP/1.1 400 "));
         // Anything else is closed silently.
-        assert_eq!(http::exchange(address, "\u{16}\u{3}\u{1}").await, "");
+        assert_eq!(http::exchange(address, "\u{1}\u{3}\u{1}").await, "");
     }
 }
 

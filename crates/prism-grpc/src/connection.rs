@@ -67,10 +67,11 @@ pub(crate) async fn serve_tls<H: Handler>(
     handler: Arc<H>,
     shared: Arc<Shared>,
 ) {
-    let opened = {
+    // Boxed, because otherwise every connection, with TLS or without, would reserve space for the handshake.
+    let opened = Box::pin({
         let (peer, shared) = (Arc::clone(&peer), Arc::clone(&shared));
         async move { secure(stream, &peer, shared.tls.as_deref()?).await.map(Box::new) }
-    };
+    });
     serve_opened(opened, peer, handler, shared).await;
 }
 

@@ -6,10 +6,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use h2::server::{Builder, Connection};
 use prism_net::seldom::Seldom;
-use prism_net::stream::Stream;
+use prism_net::stream::{Stream, TlsStream};
 use prism_net::tls::Protocol;
 use prism_net::tls::server::{CLIENT_BEGINS_WITH, ServerTls};
-use prism_net::tls::stream::TlsStream;
 use prism_proto::limits;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 

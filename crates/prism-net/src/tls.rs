@@ -8,7 +8,6 @@
 //! | `failure` | a failed connection, in words |
 //! | `loaded` | a certificate and its key, read and checked |
 //! | `read_ahead` | a socket, read in larger pieces than rustls asks for |
-//! | [`stream`] | a connection |
 //! | `plaintext` | the reply to a client that speaks plaintext |
 //! | [`trust`] | whom a server trusts, and a client's certificate |
 //! | [`server`] | accepting connections; files that change meanwhile |
@@ -25,14 +24,13 @@ use rustls::crypto::CryptoProvider;
 
 pub mod certificate;
 pub mod client;
-mod failure;
+pub(crate) mod failure;
 mod files;
 mod loaded;
 pub mod pem;
 mod plaintext;
-mod read_ahead;
+pub(crate) mod read_ahead;
 pub mod server;
-pub mod stream;
 pub mod trust;
 
 /// The protocol that both sides agree on in the handshake (ALPN).

@@ -29,8 +29,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::exit::ServerError;
 use crate::health::Health;
+use crate::metrics;
 use crate::signals::Signals;
-use crate::{metrics, tls};
 
 /// How long a client has to send a request's head.
 const HEAD_MAX: Duration = Duration::from_secs(10);
@@ -234,7 +234,7 @@ impl HttpServer {
         let address = listener.local_address();
         let health = Health::new(&[]).await;
         if let Some(tls) = &tls {
-            tls::register(&mut registry, tls);
+            metrics::register_tls(&mut registry, tls);
             let (tls, drain) = (Arc::clone(tls), drain.clone());
             tokio::spawn(async move { drain.run_until_cancelled(tls.watch()).await });
         }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::SystemTime;
 use std::{fmt, fs};
 
 use prism_grpc::shared::Shared;
+use prism_net::tls::server::{ServerTls, TlsCounters};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -90,10 +92,7 @@ impl Collector for SharedCollector {
     }
 }
 
-pub(crate) fn encode_totals(
-    encoder: &mut DescriptorEncoder<'_>,
-    totals: &[(&str, &str, u64)],
-) -> fmt::Result {
+fn encode_totals(encoder: &mut DescriptorEncoder<'_>, totals: &[(&str, &str, u64)]) -> fmt::Result {
     for (name, help, value) in totals {
         let mut counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         counter.encode_counter::<NoLabelSet, _, f64>(value, None)?;
@@ -104,6 +103,44 @@ pub(crate) fn encode_totals(
 /// Adds what connections share to a registry.
 pub(crate) fn register_shared(registry: &mut Registry, shared: &Arc<Shared>) {
     registry.register_collector(Box::new(SharedCollector(Arc::clone(shared))));
+}
+
+/// Collects the state of TLS.
+#[derive(Debug)]
+struct TlsCollector(Arc<ServerTls>);
+
+impl Collector for TlsCollector {
+    #[expect(clippy::cast_precision_loss, reason = "a metric is a floating-point number")]
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let not_after = self.0.not_after();
+        let left = match not_after.duration_since(SystemTime::now()) {
+            Ok(left) => left.as_secs() as f64,
+            Err(expired) => -(expired.duration().as_secs() as f64),
+        };
+        let TlsCounters {
+            handshakes_failed_total,
+            plaintext_total,
+            reloads_total,
+            reloads_failed_total,
+            stale,
+        } = self.0.counters();
+        let (name, help) = ("prism_tls_certificate_seconds_left", "Seconds until the certificate expires");
+        encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&left)?;
+        let (name, help) = ("prism_tls_files_stale", "1 while the changed files cannot be used");
+        encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&stale.load(Relaxed))?;
+        let totals = [
+            ("prism_tls_handshakes_failed", "TLS handshakes that failed", handshakes_failed_total),
+            ("prism_tls_plaintext_refused", "Clients refused because they spoke plaintext", plaintext_total),
+            ("prism_tls_reloads", "Changes of the files that took effect", reloads_total),
+            ("prism_tls_reloads_failed", "Changes of the files that were refused", reloads_failed_total),
+        ];
+        encode_totals(&mut encoder, &totals.map(|(name, help, count)| (name, help, count.load(Relaxed))))
+    }
+}
+
+/// Adds the metrics of TLS to a registry.
+pub(crate) fn register_tls(registry: &mut Registry, tls: &Arc<ServerTls>) {
+    registry.register_collector(Box::new(TlsCollector(Arc::clone(tls))));
 }
 
 /// Collects the lost log lines.
@@ -205,8 +242,6 @@ pub(crate) fn encode(registry: &Arc<Registry>) -> Result<String, std::fmt::Error
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
 
     #[test]

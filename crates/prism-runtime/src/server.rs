@@ -29,7 +29,7 @@ use crate::health::Health;
 use crate::http::HttpGuard;
 use crate::signals::Signals;
 use crate::traces::{TraceArgs, Traces};
-use crate::{allocator, descriptors, http, metrics, tls};
+use crate::{allocator, descriptors, http, metrics};
 
 /// A server that is about to start.
 pub struct Server {
@@ -131,7 +131,7 @@ impl Server {
         let shared = Arc::new(shared);
         metrics::register_shared(&mut self.registry, &shared);
         if let Some(tls) = &self.tls {
-            tls::register(&mut self.registry, tls);
+            metrics::register_tls(&mut self.registry, tls);
             let (tls, drain) = (Arc::clone(tls), self.drain.clone());
             tokio::spawn(async move { drain.run_until_cancelled(tls.watch()).await });
         }

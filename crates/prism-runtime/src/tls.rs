@@ -1,20 +1,12 @@
-//! TLS of a server's ports: the flags, and the metrics.
+//! TLS of a server's ports: the flags.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::SystemTime;
 
 use clap::Args;
-use prism_net::tls::server::{Loaded, ServerFiles, ServerTls, TlsCounters};
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::DescriptorEncoder;
-use prometheus_client::metrics::MetricType;
-use prometheus_client::registry::Registry;
+use prism_net::tls::server::{Loaded, ServerFiles, ServerTls};
 
 use crate::exit::ServerError;
-use crate::metrics::encode_totals;
 
 /// The flags of TLS.
 #[derive(Args, Clone, Debug, Default)]
@@ -58,42 +50,4 @@ impl TlsArgs {
 pub fn load(files: ServerFiles) -> Result<Arc<ServerTls>, ServerError> {
     let loaded = Loaded::read(files).map_err(|error| ServerError::Config(error.to_string()))?;
     Ok(ServerTls::new(loaded))
-}
-
-/// Collects the state of TLS.
-#[derive(Debug)]
-struct TlsCollector(Arc<ServerTls>);
-
-impl Collector for TlsCollector {
-    #[expect(clippy::cast_precision_loss, reason = "a metric is a floating-point number")]
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let not_after = self.0.not_after();
-        let left = match not_after.duration_since(SystemTime::now()) {
-            Ok(left) => left.as_secs() as f64,
-            Err(expired) => -(expired.duration().as_secs() as f64),
-        };
-        let TlsCounters {
-            handshakes_failed_total,
-            plaintext_total,
-            reloads_total,
-            reloads_failed_total,
-            stale,
-        } = self.0.counters();
-        let (name, help) = ("prism_tls_certificate_seconds_left", "Seconds until the certificate expires");
-        encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&left)?;
-        let (name, help) = ("prism_tls_files_stale", "1 while the changed files cannot be used");
-        encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&stale.load(Relaxed))?;
-        let totals = [
-            ("prism_tls_handshakes_failed", "TLS handshakes that failed", handshakes_failed_total),
-            ("prism_tls_plaintext_refused", "Clients refused because they spoke plaintext", plaintext_total),
-            ("prism_tls_reloads", "Changes of the files that took effect", reloads_total),
-            ("prism_tls_reloads_failed", "Changes of the files that were refused", reloads_failed_total),
-        ];
-        encode_totals(&mut encoder, &totals.map(|(name, help, count)| (name, help, count.load(Relaxed))))
-    }
-}
-
-/// Adds the metrics of TLS to a registry.
-pub(crate) fn register(registry: &mut Registry, tls: &Arc<ServerTls>) {
-    registry.register_collector(Box::new(TlsCollector(Arc::clone(tls))));
 }

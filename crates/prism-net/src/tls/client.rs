@@ -18,9 +18,8 @@ use super::files::Version;
 use super::loaded::{certified_key, check_validity};
 use super::read_ahead::ReadAhead;
 
-use super::stream::TlsStream;
 use super::{Protocol, TlsError, pem, provider};
-use crate::stream::Stream;
+use crate::stream::{Stream, TlsStream};
 
 /// What a client trusts and shows. The default trusts the system's CAs and shows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -9,7 +9,7 @@ use rustls::{AlertDescription as Alert, CertificateError, Error};
 
 /// Who we are to the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     Client,
     Server,
 }
@@ -24,7 +24,7 @@ impl Side {
 }
 
 /// A failed handshake in words.
-pub(super) fn of_handshake(side: Side, error: io::Error) -> io::Error {
+pub(crate) fn of_handshake(side: Side, error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         let why = match side {
             Side::Client => {
@@ -41,7 +41,7 @@ pub(super) fn of_handshake(side: Side, error: io::Error) -> io::Error {
 
 /// The error in words, if it is one of TLS. With TLS 1.3, a server refuses a client's certificate only after the
 /// client's handshake, so that this may come with the first read.
-pub(super) fn explained(side: Side, error: io::Error) -> io::Error {
+pub(crate) fn explained(side: Side, error: io::Error) -> io::Error {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(tls) => io::Error::new(error.kind(), words(side, tls)),
         None => error,
@@ -150,7 +150,7 @@ fn date(time: UnixTime) -> String {
 }
 
 /// A date as `2026-01-31T12:00:00Z`.
-pub(super) fn date_of(time: SystemTime) -> String {
+pub(crate) fn date_of(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 

@@ -44,19 +44,19 @@ struct Ahead {
 }
 
 /// A stream that is read ahead.
-pub(super) struct ReadAhead<S> {
+pub(crate) struct ReadAhead<S> {
     stream: S,
     ahead: Option<Ahead>,
 }
 
 impl<S: AsyncRead + Unpin> ReadAhead<S> {
-    pub(super) fn new(stream: S) -> Self {
+    pub(crate) fn new(stream: S) -> Self {
         Self { stream, ahead: None }
     }
 
     /// Reads until there are `len` bytes ahead, or the stream has ended, and shows them without taking them. `len` is at
     /// most the buffer's size.
-    pub(super) async fn peek(&mut self, len: usize) -> io::Result<&[u8]> {
+    pub(crate) async fn peek(&mut self, len: usize) -> io::Result<&[u8]> {
         while self.bytes().len() < len {
             let before = self.bytes().len();
             std::future::poll_fn(|cx| self.poll_more(cx)).await?;
@@ -68,7 +68,7 @@ impl<S: AsyncRead + Unpin> ReadAhead<S> {
     }
 
     /// The bytes that are there already.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.ahead.as_ref().map_or(&[], |ahead| &ahead.buffer[ahead.from..ahead.to])
     }
 

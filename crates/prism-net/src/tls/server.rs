@@ -16,10 +16,9 @@ use super::files::Version;
 pub use super::loaded::{Loaded, ServerFiles};
 use super::plaintext;
 use super::read_ahead::ReadAhead;
-use super::stream::TlsStream;
 use super::trust::{ClientCertificate, Trust};
 use crate::seldom::Seldom;
-use crate::stream::Stream;
+use crate::stream::{Stream, TlsStream};
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

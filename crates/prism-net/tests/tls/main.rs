@@ -12,11 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use prism_net::stream::Stream;
+use prism_net::stream::{Stream, TlsStream};
 use prism_net::tls::Protocol;
 use prism_net::tls::client::{ClientOptions, Connector};
 use prism_net::tls::server::{Loaded, NotAccepted, ServerFiles, ServerTls};
-use prism_net::tls::stream::TlsStream;
 use prism_net::tls::trust::ClientCertificate;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
