@@ -14,6 +14,7 @@
 //! | `completions` | `prism completions` |
 //! | `connect` | the options that name a gateway and a namespace |
 //! | `credential` | the options that name a token |
+//! | `tls` | the options of TLS |
 //! | `admin` | the options that name an admin, and its responses |
 //! | `value` | where a value comes from |
 //! | `runtime` | the thread on which calls run |
@@ -54,6 +55,7 @@ mod output;
 mod runtime;
 mod shell;
 mod time;
+mod tls;
 mod value;
 
 use std::process::ExitCode;
