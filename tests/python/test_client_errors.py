@@ -95,7 +95,7 @@ async def test_what_cannot_be_sent_is_refused(client: PrismClient) -> None:
     with pytest.raises(InvalidArgumentError) as wrong:
         await client.keyvalue.get("\udc80")
     assert (wrong.value.code, wrong.value.field) == ("INVALID_ARGUMENT", "key")
-    for unusable in ("no port", "localhost", "https://localhost:8980", ""):
+    for unusable in ("no port", "localhost", "https://localhost", ""):
         with pytest.raises(InvalidArgumentError):
             PrismClient(unusable)
     with pytest.raises(InvalidArgumentError) as refused:

@@ -203,7 +203,7 @@ fn a_refused_change_names_the_field_and_changes_nothing() {
         &["namespaces", "set", "first", "--unset", "tiemout"],
         &["namespaces", "set", "first", "--unset", "pattern"],
         &["namespaces", "set", "first", "--read-only", "perhaps"],
-        &["namespaces", "ls", "--admin", "https://127.0.0.1:1"],
+        &["namespaces", "ls", "--admin", "ftp://127.0.0.1:1"],
         &["namespaces", "ls", "--token", "two\nlines"],
     ] {
         assert_eq!(gateway.run(words).code, 2, "{words:?}");

@@ -46,7 +46,10 @@ type Answer<'py> = PyResult<Bound<'py, PyAny>>;
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (proxy_address, token, token_file, asks_for_tokens, insecure_token, metadata, timeout))]
+    #[pyo3(signature = (
+        proxy_address, token, token_file, asks_for_tokens, insecure_token, tls, ca_file, certificate_file, key_file,
+        server_name, metadata, timeout
+    ))]
     #[expect(clippy::too_many_arguments, reason = "the settings of a client")]
     fn new(
         py: Python<'_>,
@@ -55,6 +58,11 @@ impl Client {
         token_file: Option<Argument<'_, '_>>,
         asks_for_tokens: bool,
         insecure_token: bool,
+        tls: bool,
+        ca_file: Option<Argument<'_, '_>>,
+        certificate_file: Option<Argument<'_, '_>>,
+        key_file: Option<Argument<'_, '_>>,
+        server_name: Option<Argument<'_, '_>>,
         metadata: Option<Argument<'_, '_>>,
         timeout: Option<Argument<'_, '_>>,
     ) -> PyResult<Self> {
@@ -65,7 +73,19 @@ impl Client {
         if let Some(path) = token_file {
             settings = settings.token_file(arguments::path(path, "token_file")?);
         }
-        settings = settings.insecure_token(insecure_token);
+        settings = settings.insecure_token(insecure_token).tls(tls);
+        if let Some(path) = ca_file {
+            settings = settings.ca_file(arguments::path(path, "ca_file")?);
+        }
+        if let Some(path) = certificate_file {
+            settings = settings.certificate_file(arguments::path(path, "certificate_file")?);
+        }
+        if let Some(path) = key_file {
+            settings = settings.key_file(arguments::path(path, "key_file")?);
+        }
+        if let Some(name) = server_name {
+            settings = settings.server_name(text(name, "server_name")?);
+        }
         for (name, value) in arguments::metadata(metadata)? {
             settings = settings.metadata(name, value);
         }

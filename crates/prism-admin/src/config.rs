@@ -55,13 +55,19 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub proxy_config: Option<PathBuf>,
 
-    /// HTTP port of a proxy that reads the file, as http://HOST:PORT; may be repeated. Each write waits for these proxies.
+    /// HTTP port of a proxy that reads the file, as http://HOST:PORT or https://HOST:PORT; may be repeated. Each write waits
+    /// for these proxies.
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub proxy: Vec<ProxyUrl>,
 
-    /// gRPC address of the gateway through which the console reads and writes keys and values: HOST:PORT or unix:PATH.
+    /// gRPC address of the gateway through which the console reads and writes keys and values: HOST:PORT,
+    /// https://HOST:PORT or unix:PATH.
     #[arg(long, value_name = "ADDR")]
     pub gateway: Option<String>,
+
+    /// CAs that sign the certificates of --proxy and --gateway if those are https://: a PEM file [default: the system's].
+    #[arg(long, value_name = "FILE")]
+    pub proxy_ca_file: Option<PathBuf>,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the about of the command")]
@@ -123,6 +129,8 @@ pub struct Settings {
     pub proxies: Vec<ProxyUrl>,
     /// The gateway's gRPC port.
     pub gateway: String,
+    /// The CAs of the proxies' certificates; `None`: the system's.
+    pub proxy_ca_file: Option<PathBuf>,
     /// The accepted tokens; `None`: everybody who reaches the address is admitted.
     pub tokens: Option<Tokens>,
     /// Whether only this machine reaches the address.
@@ -183,6 +191,7 @@ impl ServeArgs {
             proxy_config: self.proxy_config.clone().unwrap_or_else(|| default("proxy-config").into()),
             proxies,
             gateway: self.gateway.clone().unwrap_or_else(|| default("gateway").to_owned()),
+            proxy_ca_file: self.proxy_ca_file.clone(),
             tokens,
             is_local,
             policy: Policy { unix_root: self.unix_root.clone(), secrets_root: self.secrets_root.clone() },

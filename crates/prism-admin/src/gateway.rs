@@ -1,5 +1,6 @@
 //! The gateway as seen by a client: where the console's keys and values come from, and whether a namespace responds.
 
+use std::path::Path;
 use std::time::Duration;
 
 use prism_client::{Client, Error, ErrorKind, ErrorReason, Namespace};
@@ -22,19 +23,20 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A client of the gateway at this address. Sends nothing yet.
+    /// A client of the gateway at this address. If it is `https://`, the gateway's certificate is signed by the CAs of the
+    /// file, or by those of the system. Sends nothing yet.
     ///
     /// # Errors
     /// The address is invalid.
-    pub fn new(address: &str) -> Result<Self, ServerError> {
+    pub fn new(address: &str, ca_file: Option<&Path>) -> Result<Self, ServerError> {
         let wrong = |error: Error| ServerError::Config(format!("--gateway {address}: {}", error.message()));
-        let questions = Client::builder(address).timeout(QUESTION_MAX).attempts_max(1).connections(1);
+        let builder = match ca_file.filter(|_| address.starts_with("https://")) {
+            Some(file) => Client::builder(address).ca_file(file),
+            None => Client::builder(address),
+        };
+        let questions = builder.clone().timeout(QUESTION_MAX).attempts_max(1).connections(1);
         Ok(Self {
-            data: Client::builder(address)
-                .timeout(DATA_MAX)
-                .stall_timeout(DATA_MAX)
-                .build()
-                .map_err(wrong)?,
+            data: builder.timeout(DATA_MAX).stall_timeout(DATA_MAX).build().map_err(wrong)?,
             questions: questions.build().map_err(wrong)?,
         })
     }

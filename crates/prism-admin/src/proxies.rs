@@ -1,12 +1,15 @@
 //! What the proxies report: the revision in force, and why one was refused.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{Request, StatusCode, Uri};
+use prism_net::tls::client::{ClientOptions, Connector};
+use prism_net::tls::{Protocol, TlsError};
 use prism_runtime::fetch::{FetchError, Fetcher};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -37,9 +40,15 @@ impl FromStr for ProxyUrl {
         let plain = text.trim_end_matches('/');
         let uri = plain.parse::<Uri>().ok();
         let usable = uri.is_some_and(|uri| {
-            uri.scheme_str() == Some("http") && uri.port_u16().is_some() && matches!(uri.path(), "" | "/")
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.port_u16().is_some()
+                && matches!(uri.path(), "" | "/")
         });
-        if usable { Ok(Self(plain.to_owned())) } else { Err("expected http://HOST:PORT".to_owned()) }
+        if usable {
+            Ok(Self(plain.to_owned()))
+        } else {
+            Err("expected http://HOST:PORT or https://HOST:PORT".to_owned())
+        }
     }
 }
 
@@ -70,10 +79,19 @@ pub struct Proxies {
 }
 
 impl Proxies {
-    /// The proxies at these ports.
-    #[must_use]
-    pub fn new(urls: Vec<ProxyUrl>) -> Self {
-        Self { urls, fetcher: Fetcher::default() }
+    /// The proxies at these ports. The certificates of those with TLS are signed by the CAs of this file, or by those of the
+    /// system.
+    ///
+    /// # Errors
+    /// The file cannot be used.
+    pub fn new(urls: Vec<ProxyUrl>, ca_file: Option<PathBuf>) -> Result<Self, TlsError> {
+        let has_file = ca_file.is_some();
+        let options = ClientOptions { ca_file, ..ClientOptions::default() };
+        let tls = Connector::new(options, Some(Protocol::Http1))?;
+        if has_file {
+            tls.check()?;
+        }
+        Ok(Self { urls, fetcher: Fetcher::with_tls(tls) })
     }
 
     /// What each reports at `/config/status`.

@@ -43,14 +43,16 @@ impl Admin {
     /// The state of an admin with these settings.
     ///
     /// # Errors
-    /// The gateway's address is invalid.
+    /// The gateway's address is invalid, or the CAs of the proxies cannot be used.
     pub fn new(settings: &Settings, drivers: Drivers) -> Result<Self, ServerError> {
+        let proxies = Proxies::new(settings.proxies.clone(), settings.proxy_ca_file.clone());
+        let proxies = proxies.map_err(|error| ServerError::Config(format!("--proxy-ca-file: {error}")))?;
         Ok(Self {
             store: Arc::new(Store::new(settings.proxy_config.clone())),
-            proxies: Proxies::new(settings.proxies.clone()),
+            proxies,
             policy: settings.policy.clone(),
             drivers,
-            gateway: Gateway::new(&settings.gateway)?,
+            gateway: Gateway::new(&settings.gateway, settings.proxy_ca_file.as_deref())?,
             traffic: Traffic::default(),
             tokens: settings.tokens.clone(),
             sessions: sessions(settings),

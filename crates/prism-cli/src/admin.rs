@@ -8,19 +8,23 @@ use clap::Args;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use http::{Method, Request, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use prism_net::address::Address;
 use prism_runtime::fetch::{FetchError, Fetcher};
 use serde::Serialize;
 use serde_json::Value;
 use tonic::Code;
 
-use crate::connect::to_dial;
 use crate::credential::TokenArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Output};
+use crate::tls::TlsArgs;
 
 /// An admin waits 5 s for its proxies, and allows 30 s for a whole request.
 const ANSWER_MAX: Duration = Duration::from_secs(35);
+
+/// How a port with TLS begins its reply to plaintext.
+const SPEAKS_TLS: &[u8] = b"this port speaks TLS";
 
 /// The content types that the admin accepts.
 pub(crate) const JSON: &str = "application/json";
@@ -34,7 +38,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct AdminArgs {
-    /// The admin: http://HOST:PORT.
+    /// The admin: http://HOST:PORT, https://HOST:PORT or unix:PATH.
     #[arg(
         long,
         global = true,
@@ -47,14 +51,20 @@ pub(crate) struct AdminArgs {
 
     #[command(flatten)]
     token: TokenArgs,
+
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 fn url(text: &str) -> Result<String, String> {
+    if text.starts_with("unix:") {
+        return text.parse::<Address>().map(|_| text.to_owned());
+    }
     let plain = text.trim_end_matches('/');
-    let authority = plain.strip_prefix("http://").map(str::parse::<http::uri::Authority>);
-    match authority {
+    let authority = plain.strip_prefix("http://").or_else(|| plain.strip_prefix("https://"));
+    match authority.map(str::parse::<http::uri::Authority>) {
         Some(Ok(_)) => Ok(plain.to_owned()),
-        _ => Err("expected http://HOST:PORT".to_owned()),
+        _ => Err("expected http://HOST:PORT, https://HOST:PORT or unix:PATH".to_owned()),
     }
 }
 
@@ -79,18 +89,20 @@ impl AdminArgs {
         if_match: Option<&str>,
     ) -> Result<Bytes, Failure> {
         let is_write = method != Method::GET;
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.admin));
+        let server = self.tls.web(&self.admin)?;
+        let uri = format!("{}://{}{path}", server.scheme(), server.address.authority());
+        let mut request = Request::builder().method(method).uri(uri);
         if !kind.is_empty() {
             request = request.header(CONTENT_TYPE, kind);
         }
         if let Some(tag) = if_match {
             request = request.header(IF_MATCH, format!("\"{tag}\""));
         }
-        if let Some(token) = self.token.header(&to_dial(&self.admin))? {
+        if let Some(token) = self.token.header(&server)? {
             request = request.header(AUTHORIZATION, token);
         }
         let request = request.body(body).map_err(|error| Failure::Usage(error.to_string()))?;
-        let answer = Fetcher::default().send(request, ANSWER_MAX).await;
+        let answer = Fetcher::of(&server.address, server.connector).send(request, ANSWER_MAX).await;
         let answer = answer.map_err(|error| self.unreached(&error, is_write))?;
         if answer.status().is_success() {
             Ok(answer.into_body())
@@ -181,6 +193,9 @@ impl AdminArgs {
 
     fn refused(&self, status: StatusCode, body: &[u8]) -> Failure {
         let problem: Value = serde_json::from_slice(body).unwrap_or_default();
+        if body.starts_with(SPEAKS_TLS) {
+            return other_server(format!("{} speaks TLS: write https:// in its address", self.admin));
+        }
         let Some(detail) = problem["detail"].as_str() else {
             return other_server(format!("{} responded with {status}: is it a prism-admin?", self.admin));
         };
@@ -287,10 +302,16 @@ mod tests {
 
     #[test]
     fn urls_and_paths_are_checked_and_escaped() {
-        for good in ["http://127.0.0.1:8090", "http://admin:8090/", "http://[::1]:1"] {
+        for good in [
+            "http://127.0.0.1:8090",
+            "http://admin:8090/",
+            "http://[::1]:1",
+            "https://a:1",
+            "unix:/run/admin",
+        ] {
             assert!(url(good).is_ok(), "{good}");
         }
-        for bad in ["", "127.0.0.1:8090", "https://a:1", "http://", "http://a/b c"] {
+        for bad in ["", "127.0.0.1:8090", "ftp://a:1", "http://", "https://", "http://a/b c", "unix:"] {
             assert!(url(bad).is_err(), "{bad}");
         }
         assert_eq!(segment("a/b?c d"), "a%2Fb%3Fc%20d");

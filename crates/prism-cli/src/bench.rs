@@ -54,6 +54,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{Format, Output, OutputArgs};
 use crate::runtime;
+use crate::tls::TlsArgs;
 
 const AFTER_HELP: &str = "\
 The keys for the load are stored under a prefix of their own and removed at the end. Ctrl-C ends the load early and
@@ -81,6 +82,9 @@ pub(crate) struct Bench {
     token: TokenArgs,
 
     #[command(flatten)]
+    tls: TlsArgs,
+
+    #[command(flatten)]
     data: DataArgs,
 
     #[command(flatten)]
@@ -97,7 +101,7 @@ impl Bench {
 
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let output = Output::new(self.format());
-        let plan = Plan::new(self.address, self.namespace, self.token, self.data, self.load)?;
+        let plan = Plan::new(self.address, self.namespace, (self.token, self.tls), self.data, self.load)?;
         runtime::block_on(async {
             let mut interrupt = Interrupt::take()?;
             let progress = Progress::new();

@@ -3,16 +3,18 @@
 use std::io::{self, Write};
 
 use clap::Args;
+use prism_net::tls::Protocol;
 use prism_plugin::conformance::{self, CaseReport, Options, Report, SuiteError};
 use serde::Serialize;
 use tonic::Code;
 
-use crate::connect::{address, to_dial};
+use crate::connect::address;
 use crate::credential::TokenArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Format, Output, OutputArgs};
 use crate::runtime;
+use crate::tls::TlsArgs;
 
 const AFTER_HELP: &str = "\
 Each case is one line:
@@ -47,6 +49,8 @@ pub(crate) struct Conformance {
     #[command(flatten)]
     token: TokenArgs,
     #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
@@ -78,9 +82,15 @@ impl Conformance {
             }
         }
         let mut output = Output::new(self.format());
-        let authorization = self.token.header(&to_dial(&self.address))?;
-        let options =
-            Options { namespace: self.namespace, only: self.cases, authorization, ..Options::default() };
+        let server = self.tls.server(&self.address, Protocol::Http2)?;
+        let authorization = self.token.header(&server)?;
+        let options = Options {
+            namespace: self.namespace,
+            only: self.cases,
+            authorization,
+            tls: server.connector,
+            ..Options::default()
+        };
         // The suite runs to its end even if nobody reads any more, so that it removes what it wrote.
         let mut printed = Ok(());
         let report = runtime::block_on(async {

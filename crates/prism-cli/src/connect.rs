@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use clap::Args;
 use prism_client::{Client, Error, Namespace};
-use prism_net::address::Address;
+use prism_net::tls::Protocol;
 
 use crate::credential::TokenArgs;
 use crate::failure::Failure;
 use crate::time::time_limit;
+use crate::tls::TlsArgs;
 
 /// Which gateway data commands use, and how long they wait.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct GatewayArgs {
-    /// The gateway: HOST:PORT or unix:PATH.
+    /// The gateway: HOST:PORT, https://HOST:PORT or unix:PATH.
     #[arg(
         long,
         global = true,
@@ -33,6 +34,9 @@ pub(crate) struct GatewayArgs {
 
     #[command(flatten)]
     token: TokenArgs,
+
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 /// Which namespace data commands use, and how long they wait.
@@ -58,7 +62,8 @@ impl GatewayArgs {
     /// A handle to a namespace; connects at the first call.
     pub(crate) fn namespace(&self, name: &str) -> Result<Namespace, Failure> {
         let mut builder = Client::builder(&self.address).on_retry(tell_a_person_once());
-        builder = self.token.apply(builder, &to_dial(&self.address))?;
+        let server = self.tls.server(&self.address, Protocol::Http2)?;
+        builder = self.token.apply(self.tls.apply(builder), &server)?;
         if let Some(timeout) = self.timeout {
             builder = builder.timeout(timeout);
         }
@@ -94,32 +99,5 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
     match Client::new(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(error.message().to_owned()),
-    }
-}
-
-/// An address that [`address`] has accepted, in the form in which it is dialled.
-pub(crate) fn to_dial(text: &str) -> Address {
-    match text.strip_prefix("unix:") {
-        Some(path) => Address::Unix(path.into()),
-        None => {
-            let authority = text.strip_prefix("http://").unwrap_or(text);
-            Address::Tcp(authority.strip_suffix('/').unwrap_or(authority).to_owned())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_three_forms_of_an_address_are_read() {
-        for (text, authority) in [
-            ("localhost:8980", "localhost:8980"),
-            ("http://[::1]:80/", "[::1]:80"),
-            ("unix:/run/prism.sock", "localhost"),
-        ] {
-            assert_eq!(to_dial(&address(text).unwrap()).authority(), authority);
-        }
     }
 }

@@ -9,9 +9,9 @@ use std::str::FromStr;
 use clap::Args;
 use http::HeaderValue;
 use prism_client::Builder;
-use prism_net::address::Address;
 
 use crate::failure::Failure;
+use crate::tls::Server;
 
 const TOKEN: &str = "PRISM_TOKEN";
 const TOKEN_FILE: &str = "PRISM_TOKEN_FILE";
@@ -59,9 +59,9 @@ enum Source<'a> {
 
 impl TokenArgs {
     /// Lets a client send the token, unless it would do so where others can read it.
-    pub(crate) fn apply(&self, builder: Builder, address: &Address) -> Result<Builder, Failure> {
+    pub(crate) fn apply(&self, builder: Builder, server: &Server) -> Result<Builder, Failure> {
         let builder = builder.insecure_token(self.insecure_token);
-        Ok(match self.checked(address)? {
+        Ok(match self.checked(server)? {
             None => builder,
             Some(Source::Text(Secret(token))) => builder.token(token),
             Some(Source::File(path)) => builder.token_file(path),
@@ -69,8 +69,8 @@ impl TokenArgs {
     }
 
     /// The header `authorization`, if there is a token.
-    pub(crate) fn header(&self, address: &Address) -> Result<Option<HeaderValue>, Failure> {
-        let token = match self.checked(address)? {
+    pub(crate) fn header(&self, server: &Server) -> Result<Option<HeaderValue>, Failure> {
+        let token = match self.checked(server)? {
             None => return Ok(None),
             Some(Source::Text(Secret(token))) => token.clone(),
             Some(Source::File(path)) => prism_client::read_token_file(path)?,
@@ -83,12 +83,14 @@ impl TokenArgs {
         Ok(Some(header))
     }
 
-    fn checked(&self, address: &Address) -> Result<Option<Source<'_>>, Failure> {
+    fn checked(&self, server: &Server) -> Result<Option<Source<'_>>, Failure> {
         let source = self.source()?;
-        if source.is_some() && !self.insecure_token && !address.is_this_machine() {
+        let is_safe = server.connector.is_some() || server.address.is_this_machine();
+        if source.is_some() && !self.insecure_token && !is_safe {
             return Err(Failure::Usage(format!(
-                "the token was not sent: {address} is another machine, and the connection is not encrypted; allow this with \
-                 --insecure-token"
+                "the token was not sent: {} is another machine, and the connection is not encrypted; connect with --tls or \
+                 --ca-file, or allow this with --insecure-token",
+                server.address
             )));
         }
         Ok(source)
@@ -123,12 +125,16 @@ impl TokenArgs {
 mod tests {
     use super::*;
 
+    fn plaintext(address: &str) -> Server {
+        Server { address: address.parse().unwrap(), connector: None }
+    }
+
     #[test]
     fn a_token_is_not_shown_nor_sent_where_it_can_be_read() {
         let token = Some(Secret("s3cret".to_owned()));
         let mut args = TokenArgs { token, token_file: None, insecure_token: false };
         assert!(!format!("{args:?}").contains("s3cret"));
-        let (here, there) = ("localhost:1".parse().unwrap(), "gateway:1".parse().unwrap());
+        let (here, there) = (plaintext("localhost:1"), plaintext("gateway:1"));
         assert_eq!(args.header(&here).unwrap().unwrap(), "Bearer s3cret");
         let Err(Failure::Usage(refusal)) = args.header(&there) else { panic!("it is sent") };
         assert!(refusal.contains("--insecure-token") && !refusal.contains("s3cret"), "{refusal}");
@@ -141,7 +147,7 @@ mod tests {
         for wrong in ["", "s3cret s3cret", "s3cret\n"] {
             let token = Some(Secret(wrong.to_owned()));
             let args = TokenArgs { token, token_file: None, insecure_token: false };
-            let refused = args.header(&"localhost:1".parse().unwrap());
+            let refused = args.header(&plaintext("localhost:1"));
             let Err(Failure::Usage(refusal)) = refused else { panic!("{wrong:?} is sent") };
             assert!(!refusal.contains("s3cret"), "{refusal}");
         }

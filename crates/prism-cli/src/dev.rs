@@ -1,8 +1,9 @@
 //! `prism dev`: a gateway, its backend and its admin in one process, for development.
 
+mod certificates;
 mod file;
+mod ready;
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -16,12 +17,13 @@ use prism_runtime::args::{HttpListen, ServerArgs};
 use prism_runtime::exit::ServerError;
 use prism_runtime::http::HttpServer;
 use prism_runtime::{Running, process, telemetry};
-use serde::Serialize;
 
 use crate::drivers;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Answer, Format, Output};
+use crate::output::{Format, Output};
+use certificates::Certificates;
+use ready::{Ready, program, reachable};
 
 const AFTER_HELP: &str = "\
 Without the admin there is no configuration file, and no namespace but \"default\".
@@ -30,6 +32,7 @@ Ctrl-C or SIGTERM lets calls in flight finish and exits with 0; a second signal 
 
 Examples:
   prism dev
+  prism dev --tls
   prism dev --listen 0.0.0.0:9000 --http-listen off
   prism dev --listen 127.0.0.1:0 --http-listen 127.0.0.1:0 --admin-listen off --json";
 
@@ -48,6 +51,12 @@ pub(crate) struct Dev {
     #[arg(long, value_name = "ADDR")]
     admin_listen: Option<HttpListen>,
 
+    /// Serve TLS on all ports, with throw-away certificates for localhost, 127.0.0.1 and ::1 in --folder: ca.pem, server.pem,
+    /// and client.pem with client.key for a client that identifies itself. They are made by the first start and valid for
+    /// 90 days.
+    #[arg(long, conflicts_with = "tls_certificate_file")]
+    tls: bool,
+
     /// Folder of prism.yaml, the configuration that the admin owns, and of its revisions. Created if it is missing.
     #[arg(long, value_name = "FOLDER", default_value = ".prism")]
     folder: PathBuf,
@@ -62,26 +71,6 @@ pub(crate) struct Dev {
     json: bool,
 }
 
-/// What is printed, once, when the gateway accepts calls.
-#[derive(Serialize)]
-struct Ready<'a> {
-    event: &'static str,
-    version: &'static str,
-    pid: u32,
-    grpc: &'a str,
-    http: Option<&'a str>,
-    /// Where the admin serves HTTP.
-    admin: Option<&'a str>,
-    /// The configuration file.
-    config: Option<&'a Path>,
-    namespaces: Vec<String>,
-    /// The maximum memory for data; `None` for no limit.
-    memory_limit_bytes: Option<u64>,
-    /// How to start this program again.
-    #[serde(skip)]
-    program: String,
-}
-
 /// The defaults and variables of the server's flags: those of the proxy, except that only warnings are logged, so that
 /// the banner stands out.
 pub(crate) fn with_defaults(command: clap::Command) -> clap::Command {
@@ -90,7 +79,7 @@ pub(crate) fn with_defaults(command: clap::Command) -> clap::Command {
 }
 
 impl Dev {
-    pub(crate) fn run(self) -> Result<Exit, Failure> {
+    pub(crate) fn run(mut self) -> Result<Exit, Failure> {
         let output = Output::new(if self.json { Format::Json } else { Format::Text });
         process::block_on(async {
             telemetry::init(&self.server.log, self.server.log_format)?;
@@ -98,6 +87,7 @@ impl Dev {
             let drivers = drivers::all(self.memory_limit);
             let has_admin = self.has_admin()?;
             let file = has_admin.then(|| file::at(&self.folder)).transpose()?;
+            let certificates = self.tls.then(|| self.certificates()).transpose()?;
             let source = match &file {
                 Some(path) => Source::File { path: path.clone(), required: true },
                 None => {
@@ -108,7 +98,7 @@ impl Dev {
             let (running, reload) =
                 prism_proxy::app::start(&self.server, self.proxy.clone(), source, drivers).await?;
             let admin = match &file {
-                Some(file) => Some(self.admin(file, &running).await?),
+                Some(file) => Some(self.admin(file, certificates.as_ref(), &running).await?),
                 None => None,
             };
             let ready = Ready {
@@ -118,9 +108,11 @@ impl Dev {
                 grpc: running.grpc_address(),
                 http: running.http_address(),
                 admin: admin.as_ref().map(HttpServer::address),
+                ca_file: certificates.as_ref().map(|certificates| certificates.ca.as_path()),
                 config: file.as_deref(),
                 namespaces: config.namespaces.into_iter().map(|namespace| namespace.name).collect(),
                 memory_limit_bytes: self.memory_limit.0,
+                is_tls: self.server.tls.files().is_some(),
                 program: program(std::env::args().next().as_deref()),
             };
             output.print(&ready).map_err(ServerError::failed)?;
@@ -146,135 +138,42 @@ impl Dev {
         }
     }
 
-    async fn admin(&self, file: &Path, running: &Running) -> Result<HttpServer, ServerError> {
+    /// Makes the certificates, and has the servers use them.
+    fn certificates(&mut self) -> Result<Certificates, ServerError> {
+        file::folder(&self.folder)?;
+        let certificates = Certificates::in_folder(&self.folder)?;
+        self.server.tls.tls_certificate_file = Some(certificates.server.clone());
+        self.server.tls.tls_key_file = Some(certificates.server_key.clone());
+        // The CA signs both sides' certificates.
+        self.server.tls.tls_client_ca_file = Some(certificates.ca.clone());
+        Ok(certificates)
+    }
+
+    async fn admin(
+        &self,
+        file: &Path,
+        certificates: Option<&Certificates>,
+        running: &Running,
+    ) -> Result<HttpServer, ServerError> {
         let listen = match &self.admin_listen {
             Some(HttpListen::At(address)) => Some(address.clone()),
             _ => None,
         };
-        let proxy = running.http_address().map(|address| format!("http://{}", reachable(address)).parse());
+        let is_tls = self.server.tls.files().is_some();
+        let scheme = if is_tls { "https" } else { "http" };
+        let proxy =
+            running.http_address().map(|address| format!("{scheme}://{}", reachable(address)).parse());
+        let gateway = reachable(running.grpc_address());
         let args = ServeArgs {
             listen,
             proxy_config: Some(file.to_owned()),
             proxy: proxy.transpose().map_err(ServerError::failed)?.into_iter().collect(),
-            gateway: Some(reachable(running.grpc_address())),
+            gateway: Some(if is_tls { format!("https://{gateway}") } else { gateway }),
+            proxy_ca_file: certificates.map(|certificates| certificates.ca.clone()),
+            tls: self.server.tls.clone(),
             drain_timeout: self.server.drain_timeout,
             ..ServeArgs::bare()
         };
         prism_admin::app::start(args.settings()?, drivers::all(self.memory_limit)).await
-    }
-}
-
-/// A memory limit as it would be typed.
-fn size(limit_bytes: Option<u64>) -> String {
-    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    match (limit_bytes, units.iter().find(|(_, unit)| limit_bytes.is_some_and(|bytes| bytes % unit == 0))) {
-        (None, _) => "without a limit".to_owned(),
-        (Some(bytes), Some((name, unit))) => format!("at most {} {name}", bytes / unit),
-        (Some(bytes), None) => format!("at most {bytes} bytes"),
-    }
-}
-
-/// This program as the user called it, such as `target/release/prism`, so that the commands to try can be copied.
-fn program(called: Option<&str>) -> String {
-    let plain =
-        |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte));
-    called.filter(plain).filter(|called| !called.is_empty()).unwrap_or("prism").to_owned()
-}
-
-/// The address that a client on this machine uses: localhost, for a server that listens everywhere.
-fn reachable(bound: &str) -> String {
-    match bound.rsplit_once(':') {
-        Some(("0.0.0.0" | "[::]", port)) => format!("localhost:{port}"),
-        _ => bound.to_owned(),
-    }
-}
-
-impl Answer for Ready<'_> {
-    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
-        let grpc = reachable(self.grpc);
-        writeln!(out, "Prism {} is ready. Ctrl-C stops it.\n", self.version)?;
-        writeln!(out, "  gRPC  {}", self.grpc)?;
-        if let Some(http) = self.http {
-            let scheme = if http.starts_with("unix:") { "" } else { "http://" };
-            writeln!(out, "  HTTP  {scheme}{}  (/metrics, /livez, /readyz)", reachable(http))?;
-        }
-        if let (Some(admin), Some(config)) = (self.admin, self.config) {
-            writeln!(
-                out,
-                "  Admin http://{}  (console; API at /docs; namespaces in {})",
-                reachable(admin),
-                config.display()
-            )?;
-        }
-        writeln!(out, "  Data  in memory, {}; lost when this process ends\n", size(self.memory_limit_bytes))?;
-        let option = match grpc.as_str() {
-            "127.0.0.1:8980" | "localhost:8980" => String::new(),
-            other => format!(" --address {other}"),
-        };
-        writeln!(out, "Try it from another terminal:\n")?;
-        let program = &self.program;
-        writeln!(out, "  {program} kv set greeting hello{option}")?;
-        writeln!(out, "  {program} kv get greeting{option}\n")?;
-        writeln!(out, "or from Python:\n")?;
-        writeln!(out, "  from prism import SyncPrismClient")?;
-        writeln!(out, "  SyncPrismClient(\"{grpc}\").keyvalue.get(\"greeting\")")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn banner(grpc: &str, http: Option<&str>, memory_limit_bytes: Option<u64>) -> String {
-        let ready = Ready {
-            event: "ready",
-            version: "1.2.3",
-            pid: 1,
-            grpc,
-            http,
-            admin: http.map(|_| "127.0.0.1:8090"),
-            config: http.map(|_| Path::new(".prism/prism.yaml")),
-            namespaces: vec!["default".to_owned()],
-            memory_limit_bytes,
-            program: program(Some("target/release/prism")),
-        };
-        let mut out = Vec::new();
-        ready.text(&mut out, false).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn the_banner_says_where_what_and_how() {
-        let banner = banner("127.0.0.1:8980", Some("127.0.0.1:8981"), Some(1 << 30));
-        for told in [
-            "http://127.0.0.1:8981 ",
-            "http://127.0.0.1:8090 ",
-            "namespaces in .prism/prism.yaml",
-            "at most 1 GiB; lost when",
-            "  target/release/prism kv set greeting hello\n",
-            "PrismClient(\"127.0.0.1:8980\")",
-        ] {
-            assert!(banner.contains(told), "{told} is missing in {banner}");
-        }
-    }
-
-    #[test]
-    fn a_path_that_a_shell_would_split_is_not_shown() {
-        assert_eq!(program(Some("./prism")), "./prism");
-        for other in [Some("/my files/prism"), Some("$(x)"), Some(""), None] {
-            assert_eq!(program(other), "prism");
-        }
-    }
-
-    #[test]
-    fn another_address_is_part_of_the_commands_to_try() {
-        let banner = banner("0.0.0.0:4000", None, None);
-        assert!(banner.contains("kv get greeting --address localhost:4000"), "{banner}");
-        assert!(
-            !banner.contains("HTTP")
-                && !banner.contains("Admin")
-                && banner.contains("in memory, without a limit"),
-            "{banner}"
-        );
     }
 }

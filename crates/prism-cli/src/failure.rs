@@ -227,6 +227,10 @@ fn hint(error: &Error) -> Option<&'static str> {
             Some("this backend does not scan in order: scan without --start-after")
         }
         (_, Some(ErrorReason::ScanInterrupted | ErrorReason::ResumeInvalid)) => Some("start the scan over"),
+        // The client's words name its settings; these are their options.
+        (ErrorKind::Unavailable, None) if is_about_tls(error) => Some(
+            "the options of TLS are --tls, --ca-file, --certificate-file with --key-file, and --server-name",
+        ),
         (ErrorKind::Unavailable, None) if error.is_retryable() => Some(
             "is the gateway running? start one with `prism dev`, or set another address with --address or PRISM_ADDRESS",
         ),
@@ -248,6 +252,10 @@ fn hint(error: &Error) -> Option<&'static str> {
         ),
         _ => None,
     }
+}
+
+fn is_about_tls(error: &Error) -> bool {
+    ["TLS", "certificate", ".pem", "CA "].iter().any(|word| error.message().contains(word))
 }
 
 const TOKEN_HINT: &str =

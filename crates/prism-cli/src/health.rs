@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 use http::Uri;
-use prism_net::dial::dial;
+use prism_net::tls::Protocol;
 use prism_runtime::channel;
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -18,12 +18,13 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::connect::{address, to_dial};
+use crate::connect::address;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Format, Output, OutputArgs};
 use crate::runtime;
 use crate::time::{time, time_limit};
+use crate::tls::TlsArgs;
 
 const AFTER_HELP: &str = "\
 Exits with:
@@ -45,8 +46,8 @@ const POLL_EVERY: Duration = Duration::from_millis(100);
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Health {
-    /// A gateway or a plugin: HOST:PORT or unix:PATH; or an HTTP endpoint such as http://HOST:PORT/readyz, which the
-    /// admin has, too.
+    /// A gateway or a plugin: HOST:PORT or unix:PATH; or an HTTP endpoint such as https://HOST:PORT/readyz, which
+    /// the admin has, too.
     #[arg(value_name = "ADDR", env = "PRISM_ADDRESS", default_value = "localhost:8980", value_parser = target)]
     target: Target,
 
@@ -62,6 +63,8 @@ pub(crate) struct Health {
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time_limit)]
     timeout: Duration,
 
+    #[command(flatten)]
+    tls: TlsArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -136,14 +139,14 @@ impl Health {
     async fn ask(&self) -> Result<ServingStatus, Failure> {
         let address = match &self.target {
             Target::Server(address) => address,
-            Target::Page(page) => return page::ask(page, self.timeout).await,
+            Target::Page(page) => return page::ask(page, &self.tls, self.timeout).await,
         };
-        let address = to_dial(address);
-        let stream = dial(&address, self.timeout).await.map_err(|error| match error.kind() {
+        let server = self.tls.server(address, Protocol::Http2)?;
+        let stream = server.dial(self.timeout).await.map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut => self.silent(),
             _ => self.unreached(&error),
         })?;
-        let channel = channel::over(stream, address.authority()).await;
+        let channel = channel::over(stream, server.address.authority()).await;
         let channel = channel.map_err(|error| self.unreached(cause(&error)))?;
         let request = HealthCheckRequest { service: self.service.clone() };
         match HealthClient::new(channel).check(request).await {

@@ -15,6 +15,7 @@
 //! | `completions` | `prism completions` |
 //! | `connect` | the options that name a gateway and a namespace |
 //! | `credential` | the options that name a token |
+//! | `tls` | the options of TLS |
 //! | `admin` | the options that name an admin, and its responses |
 //! | `value` | where a value comes from |
 //! | `runtime` | the thread on which calls run |
@@ -55,6 +56,7 @@ mod output;
 mod runtime;
 mod shell;
 mod time;
+mod tls;
 mod token;
 mod value;
 

@@ -12,7 +12,6 @@ use prism_net::stream::Stream;
 use prism_net::tls::Protocol;
 use prism_net::tls::client::{ClientOptions, Connector};
 
-use crate::connect::to_dial;
 use crate::failure::Failure;
 
 /// How connections are secured.
@@ -114,5 +113,34 @@ impl Server {
     /// The scheme of requests to it.
     pub(crate) fn scheme(&self) -> &'static str {
         if self.connector.is_some() { "https" } else { "http" }
+    }
+}
+
+/// An address that has been checked, in the form in which it is dialled.
+fn to_dial(text: &str) -> Address {
+    match text.strip_prefix("unix:") {
+        Some(path) => Address::Unix(path.into()),
+        None => {
+            let authority =
+                text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")).unwrap_or(text);
+            Address::Tcp(authority.strip_suffix('/').unwrap_or(authority).to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_forms_of_an_address_are_read() {
+        for (text, authority) in [
+            ("localhost:8980", "localhost:8980"),
+            ("http://[::1]:80/", "[::1]:80"),
+            ("https://gateway:443", "gateway:443"),
+            ("unix:/run/prism.sock", "localhost"),
+        ] {
+            assert_eq!(to_dial(text).authority(), authority);
+        }
     }
 }

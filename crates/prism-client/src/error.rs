@@ -17,8 +17,6 @@ use prism_proto::{Applied, ErrorReason};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::address::Address;
-
 pub use kind::ErrorKind;
 pub(crate) use lost::Lost;
 
@@ -222,7 +220,7 @@ impl Error {
     }
 
     /// A token would be sent in plaintext to another machine.
-    pub(crate) fn insecure_token(operation: &'static str, address: &Address) -> Self {
+    pub(crate) fn insecure_token(operation: &'static str, address: impl fmt::Display) -> Self {
         let message = format!(
             "the token was not sent: {address} is another machine, and the connection is not encrypted; connect with TLS, or \
              allow this with insecure_token"

@@ -52,6 +52,11 @@ class Client:
         token_file: str | PathLike[str] | None,
         asks_for_tokens: bool,
         insecure_token: bool,
+        tls: bool,
+        ca_file: str | PathLike[str] | None,
+        certificate_file: str | PathLike[str] | None,
+        key_file: str | PathLike[str] | None,
+        server_name: str | None,
         metadata: Mapping[str, str] | None,
         timeout: float | None,
     ) -> Client: ...

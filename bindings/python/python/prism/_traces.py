@@ -162,7 +162,7 @@ def _end(span: Span, code: str) -> None:
 
 
 def _server(proxy_address: str) -> dict[str, str | int]:
-    address = proxy_address.removeprefix("http://").rstrip("/")
+    address = proxy_address.removeprefix("http://").removeprefix("https://").rstrip("/")
     if address.startswith("unix:"):
         return {"server.address": address.removeprefix("unix:")}
     host, _, port = address.rpartition(":")

@@ -42,13 +42,18 @@ class PrismClient:
         token: str | Callable[[], str | Awaitable[str]] | None = None,
         token_file: str | PathLike[str] | None = None,
         insecure_token: bool = False,
+        tls: bool = False,
+        ca_file: str | PathLike[str] | None = None,
+        certificate_file: str | PathLike[str] | None = None,
+        key_file: str | PathLike[str] | None = None,
+        server_name: str | None = None,
         metadata: Mapping[str, str] | None = None,
         timeout: float | None = None,
         traces: bool = False,
     ) -> None:
         """
         Args:
-            proxy_address: `host:port`, `http://host:port` or `unix:PATH`.
+            proxy_address: `host:port`, `https://host:port` for TLS, `http://host:port`, or `unix:PATH`.
             token: Sent with each call as `authorization: Bearer TOKEN`: one word of visible ASCII. Or a function that
                 returns it, plain or `async`. The function is called by the first call, and again when the gateway
                 answers UNAUTHENTICATED; the call is then sent once more. Calls in flight share its result. A plain
@@ -58,6 +63,14 @@ class PrismClient:
                 the gateway answers UNAUTHENTICATED; the call is then sent once more. Not together with `token`.
             insecure_token: Whether the token may be sent in plaintext to another machine, where whoever is on the way
                 can read and use it.
+            tls: Whether to connect with TLS; `https://` and each of the following imply it. There is no falling back to
+                plaintext.
+            ca_file: The CAs that sign the gateway's certificate, in PEM. None: the system's. This file and the
+                following two are read again for a new connection when they have changed.
+            certificate_file: A certificate that identifies this client, in PEM. Needs `key_file`.
+            key_file: The certificate's private key, in PEM.
+            server_name: The name that the gateway's certificate must have. None: the host of the address, `localhost`
+                for a Unix socket.
             metadata: Sent with each call: lower-case names, values of visible ASCII.
             timeout: Seconds for a call that does not set its own. None: 2 s.
             traces: Whether each call creates an OpenTelemetry span, through the tracer provider that the application
@@ -73,6 +86,11 @@ class PrismClient:
             token=token,
             token_file=token_file,
             insecure_token=insecure_token,
+            tls=tls,
+            ca_file=ca_file,
+            certificate_file=certificate_file,
+            key_file=key_file,
+            server_name=server_name,
             metadata=metadata,
             timeout=timeout,
             traces=traces,
@@ -133,6 +151,11 @@ class SyncPrismClient:
         token: str | Callable[[], str] | None = None,
         token_file: str | PathLike[str] | None = None,
         insecure_token: bool = False,
+        tls: bool = False,
+        ca_file: str | PathLike[str] | None = None,
+        certificate_file: str | PathLike[str] | None = None,
+        key_file: str | PathLike[str] | None = None,
+        server_name: str | None = None,
         metadata: Mapping[str, str] | None = None,
         timeout: float | None = None,
         traces: bool = False,
@@ -144,6 +167,11 @@ class SyncPrismClient:
             token=token,
             token_file=token_file,
             insecure_token=insecure_token,
+            tls=tls,
+            ca_file=ca_file,
+            certificate_file=certificate_file,
+            key_file=key_file,
+            server_name=server_name,
             metadata=metadata,
             timeout=timeout,
             traces=traces,
@@ -195,6 +223,11 @@ def _made(
     token: str | Callable[[], str | Awaitable[str]] | None,
     token_file: str | PathLike[str] | None,
     insecure_token: bool,
+    tls: bool,
+    ca_file: str | PathLike[str] | None,
+    certificate_file: str | PathLike[str] | None,
+    key_file: str | PathLike[str] | None,
+    server_name: str | None,
     metadata: Mapping[str, str] | None,
     timeout: float | None,
     traces: bool,
@@ -206,7 +239,21 @@ def _made(
     source = token if callable(token) else None
     fixed = None if callable(token) else token
     asks = source is not None
-    client = call(_native.Client, proxy_address, fixed, token_file, asks, insecure_token, metadata, timeout)
+    client = call(
+        _native.Client,
+        proxy_address,
+        fixed,
+        token_file,
+        asks,
+        insecure_token,
+        tls,
+        ca_file,
+        certificate_file,
+        key_file,
+        server_name,
+        metadata,
+        timeout,
+    )
     calls = CALLS if source is None else Tokens(client, source)
     if traces:
         try:

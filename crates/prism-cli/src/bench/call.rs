@@ -16,11 +16,11 @@ use super::message::Message;
 /// The head of all requests of one kind; cheap to clone.
 pub(super) fn head(
     kind: Kind,
-    authority: &str,
+    origin: &str,
     timeout: Duration,
     authorization: Option<&HeaderValue>,
 ) -> Result<Request<()>, http::Error> {
-    let mut head = Request::post(format!("http://{authority}{}", kind.path()))
+    let mut head = Request::post(format!("{origin}{}", kind.path()))
         .header(CONTENT_TYPE, HeaderValue::from_static("application/grpc"))
         .header(TE, HeaderValue::from_static("trailers"))
         .header(GRPC_TIMEOUT, timeout_value(timeout));
@@ -101,7 +101,7 @@ mod tests {
     fn every_kind_has_a_head() {
         for kind in Kind::ALL {
             let token = HeaderValue::from_static("Bearer token");
-            let head = head(kind, "[::1]:80", Duration::from_secs(2), Some(&token)).unwrap();
+            let head = head(kind, "http://[::1]:80", Duration::from_secs(2), Some(&token)).unwrap();
             assert_eq!(head.headers()["authorization"], token);
             assert_eq!((head.uri().path(), head.method().as_str()), (kind.path(), "POST"));
             assert_eq!(head.headers()["grpc-timeout"], "2000m");

@@ -10,7 +10,6 @@ use prism_client::{Client, Error, KeyValue, List};
 use super::kind::Kind;
 use super::plan::Plan;
 use super::progress::Progress;
-use crate::connect::to_dial;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -29,7 +28,7 @@ pub(super) struct Data<'a> {
 impl<'a> Data<'a> {
     pub(super) fn new(plan: &'a Plan) -> Result<Self, Failure> {
         let builder = Client::builder(&plan.address).timeout(plan.timeout);
-        let client = plan.token.apply(builder, &to_dial(&plan.address))?.build()?;
+        let client = plan.token.apply(plan.tls.apply(builder), &plan.server)?.build()?;
         let namespace = client.namespace(plan.content.namespace.as_str());
         Ok(Self { plan, keyvalue: namespace.keyvalue(), list: namespace.list(), touched: Cell::new(false) })
     }

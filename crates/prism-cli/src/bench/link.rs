@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
-use prism_net::address::Address;
-use prism_net::dial;
 use prism_net::stream::Stream;
 use prism_proto::limits;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
+
+use crate::tls::Server;
 
 /// What the server may send ahead on one stream. Responses are read as they arrive; this only must not limit a scan.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
@@ -21,7 +21,7 @@ pub(super) const REDIAL_AFTER: Duration = Duration::from_millis(100);
 /// A connection, whether it is up or not.
 #[derive(Debug)]
 pub(super) struct Link {
-    address: Address,
+    server: Server,
     streams: usize,
     timeout: Duration,
     state: Mutex<State>,
@@ -44,10 +44,10 @@ pub(super) struct Place {
 
 impl Link {
     /// Connects, for this many streams.
-    pub(super) async fn connect(address: Address, streams: usize, timeout: Duration) -> io::Result<Self> {
-        let send = dial(&address, streams, timeout).await?;
+    pub(super) async fn connect(server: Server, streams: usize, timeout: Duration) -> io::Result<Self> {
+        let send = dial(&server, streams, timeout).await?;
         let state = Mutex::new(State { send, generation: 0, dialled: Instant::now() });
-        Ok(Self { address, streams, timeout, state })
+        Ok(Self { server, streams, timeout, state })
     }
 
     /// A handle on the current connection.
@@ -62,7 +62,7 @@ impl Link {
             if state.dialled.elapsed() < REDIAL_AFTER {
                 return Err(io::ErrorKind::NotConnected.into());
             }
-            let dialled = dial(&self.address, self.streams, self.timeout).await;
+            let dialled = dial(&self.server, self.streams, self.timeout).await;
             state.dialled = Instant::now();
             state.send = dialled?;
             state.generation += 1;
@@ -77,8 +77,8 @@ impl State {
     }
 }
 
-async fn dial(address: &Address, streams: usize, timeout: Duration) -> io::Result<SendRequest<Bytes>> {
-    match dial::dial(address, timeout).await? {
+async fn dial(server: &Server, streams: usize, timeout: Duration) -> io::Result<SendRequest<Bytes>> {
+    match server.dial(timeout).await? {
         Stream::Tcp(stream) => shake_hands(stream, streams).await,
         Stream::Unix(stream) => shake_hands(stream, streams).await,
         Stream::Tls(stream) => shake_hands(stream, streams).await,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use prism_net::tls::Protocol;
 use prism_proto::limits::{KEY_BYTES_MAX, is_namespace};
 
 use super::keys::Keys;
@@ -11,10 +12,10 @@ use super::kind::Kind;
 use super::message::Content;
 use super::mix::Mix;
 use super::options::{DataArgs, LoadArgs};
-use crate::connect::to_dial;
 use crate::credential::TokenArgs;
 use crate::failure::Failure;
 use crate::time::whole_seconds;
+use crate::tls::{Server, TlsArgs};
 
 /// The default measured time.
 const DURATION: Duration = Duration::from_secs(10);
@@ -35,7 +36,10 @@ pub(super) enum Until {
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) address: String,
+    /// How the load connects.
+    pub(super) server: Server,
     pub(super) token: TokenArgs,
+    pub(super) tls: TlsArgs,
     /// The header of the token that the load sends.
     pub(super) authorization: Option<HeaderValue>,
     pub(super) mix: Mix,
@@ -58,7 +62,7 @@ impl Plan {
     pub(super) fn new(
         address: String,
         namespace: String,
-        token: TokenArgs,
+        (token, tls): (TokenArgs, TlsArgs),
         data: DataArgs,
         load: LoadArgs,
     ) -> Result<Self, Failure> {
@@ -67,6 +71,7 @@ impl Plan {
                 "--namespace: expected 1 to 64 of a-z, 0-9 and -, beginning with a letter".to_owned(),
             ));
         }
+        let server = tls.server(&address, Protocol::Http2)?;
         let streams = u64::from(load.connections) * u64::from(load.streams);
         if streams > STREAMS_MAX {
             return Err(Failure::Usage(format!(
@@ -74,8 +79,10 @@ impl Plan {
             )));
         }
         Ok(Self {
-            authorization: token.header(&to_dial(&address))?,
+            authorization: token.header(&server)?,
+            server,
             token,
+            tls,
             address,
             content: Arc::new(content(namespace, &data)?),
             fill: !data.no_fill,

@@ -4,7 +4,6 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use http::Request;
-use prism_net::address::Address;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
@@ -17,7 +16,7 @@ use super::pace::{Pace, Schedule};
 use super::plan::Plan;
 use super::stream::{Load, Stream, locked};
 use super::window::Window;
-use crate::connect::to_dial;
+use crate::tls::Server;
 
 /// All threads of a load, connected and waiting for its start.
 #[derive(Debug)]
@@ -34,7 +33,7 @@ struct Worker {
 /// The input of a thread.
 struct Share {
     load: Load,
-    address: Address,
+    server: Server,
     /// The number of its connections.
     connections: usize,
     streams: usize,
@@ -97,8 +96,9 @@ impl Workers {
 
 impl Worker {
     fn start(plan: &Plan, number: usize, encoded: &[Encoded]) -> io::Result<Self> {
-        let address = to_dial(&plan.address);
-        let head = |kind: &Kind| head(*kind, address.authority(), plan.timeout, plan.authorization.as_ref());
+        let server = &plan.server;
+        let origin = format!("{}://{}", server.scheme(), server.address.authority());
+        let head = |kind: &Kind| head(*kind, &origin, plan.timeout, plan.authorization.as_ref());
         let heads: Result<Vec<Request<()>>, _> = plan.mix.kinds().iter().map(head).collect();
         let figures = Figures::new(plan.mix.kinds().len()).map_err(io::Error::other)?;
         let figures = Arc::new(Mutex::new(figures));
@@ -111,7 +111,7 @@ impl Worker {
                 keys_may_be_missing: plan.keys_may_be_missing(),
                 figures: Arc::clone(&figures),
             },
-            address,
+            server: server.clone(),
             connections: (number..plan.connections).step_by(plan.threads).count(),
             streams: plan.streams,
             rate: plan.rate,
@@ -139,7 +139,7 @@ impl Share {
         runtime.block_on(async {
             let mut links = Vec::with_capacity(self.connections);
             for _ in 0..self.connections {
-                match Link::connect(self.address.clone(), self.streams, self.load.timeout).await {
+                match Link::connect(self.server.clone(), self.streams, self.load.timeout).await {
                     Ok(link) => links.push(Arc::new(link)),
                     Err(error) => {
                         let _ = connected.send(Err(error));

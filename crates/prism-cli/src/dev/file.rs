@@ -1,4 +1,4 @@
-//! The configuration file of `prism dev`.
+//! The folder of `prism dev`, and the configuration file in it.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -31,8 +31,19 @@ fn make(folder: &Path, file: &Path) -> io::Result<()> {
     if file.exists() {
         return Ok(());
     }
+    make_folder(folder)?;
+    create(file, BEGIN)
+}
+
+/// Creates the folder if it does not exist.
+pub(super) fn folder(folder: &Path) -> Result<(), ServerError> {
+    make_folder(folder).map_err(|error| {
+        ServerError::Config(format!("cannot create {}: {error}; choose another --folder", folder.display()))
+    })
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    create(file, BEGIN)?;
     // It is this machine's state, not a part of the project around it.
     create(&folder.join(".gitignore"), "*\n")
 }

@@ -10,19 +10,22 @@ use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::tls::TlsArgs;
 
-/// The endpoint that `text` names, if it is a URL with a path: `http://HOST:PORT` alone is a gRPC server.
+/// The endpoint that `text` names, if it is a URL with a path: `https://HOST:PORT` alone is a gRPC server.
 pub(super) fn of(text: &str) -> Option<Uri> {
     let uri: Uri = text.parse().ok()?;
-    let is_page = uri.scheme_str() == Some("http") && uri.host().is_some() && uri.path() != "/";
+    let is_page =
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() && uri.path() != "/";
     is_page.then_some(uri)
 }
 
 /// Queries it once: any success is SERVING, 503 is NOT_SERVING.
-pub(super) async fn ask(page: &Uri, limit: Duration) -> Result<ServingStatus, Failure> {
+pub(super) async fn ask(page: &Uri, tls: &TlsArgs, limit: Duration) -> Result<ServingStatus, Failure> {
     let request = Request::get(page).body(Bytes::new());
     let request = request.map_err(|error| Failure::Usage(format!("{page}: {error}")))?;
-    match Fetcher::default().send(request, limit).await {
+    let server = tls.web(&origin(page))?;
+    match Fetcher::of(&server.address, server.connector).send(request, limit).await {
         Ok(answer) if answer.status().is_success() => Ok(ServingStatus::Serving),
         Ok(answer) if answer.status() == StatusCode::SERVICE_UNAVAILABLE => Ok(ServingStatus::NotServing),
         Ok(answer) => Err(Failure::Refused {
@@ -32,6 +35,12 @@ pub(super) async fn ask(page: &Uri, limit: Duration) -> Result<ServingStatus, Fa
         }),
         Err(error) => Err(unreached(page, &error)),
     }
+}
+
+/// A page without its path.
+fn origin(page: &Uri) -> String {
+    let authority = page.authority().map_or("", http::uri::Authority::as_str);
+    format!("{}://{authority}", page.scheme_str().unwrap_or("http"))
 }
 
 fn unreached(page: &Uri, error: &FetchError) -> Failure {
@@ -48,7 +57,9 @@ mod tests {
 
     #[test]
     fn a_url_with_a_path_is_a_page() {
-        for page in ["http://127.0.0.1:8090/readyz", "http://admin:8090/a?b", "http://[::1]:1/readyz"] {
+        for page in
+            ["http://127.0.0.1:8090/readyz", "http://admin:8090/a?b", "http://[::1]:1/readyz", "https://a/b"]
+        {
             assert_eq!(of(page).unwrap().to_string(), page);
         }
         for server in [
@@ -56,8 +67,8 @@ mod tests {
             "http://127.0.0.1:8980",
             "http://a:1/",
             "unix:/run/a",
+            "https://a:1",
             "/readyz",
-            "https://a/b",
         ] {
             assert_eq!(of(server), None, "{server}");
         }

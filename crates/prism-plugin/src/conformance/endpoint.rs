@@ -7,8 +7,9 @@ use std::time::Duration;
 use http::HeaderValue;
 use hyper_util::rt::TokioIo;
 use prism_net::address::Address;
-use prism_net::dial::dial;
+use prism_net::dial::{dial, dial_tls};
 use prism_net::stream::Stream;
+use prism_net::tls::client::Connector;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Status, transport};
@@ -33,24 +34,23 @@ impl Interceptor for Credential {
     }
 }
 
-/// Where a plugin or gateway listens, and the credential that it wants.
+/// Where a plugin or gateway listens, the credential that it wants, and how connections are secured.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
     address: Address,
     credential: Credential,
+    tls: Option<Connector>,
 }
 
 impl FromStr for Endpoint {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.starts_with("https://") {
-            return Err("TLS is not supported here; give the port without TLS, or a unix:PATH".to_owned());
-        }
         if let Ok(unix @ Address::Unix(_)) = text.parse() {
             return Ok(unix.into());
         }
-        let authority = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+        let authority = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        let authority = authority.unwrap_or(text).trim_end_matches('/');
         match authority.parse() {
             Ok(tcp @ Address::Tcp(_)) => Ok(tcp.into()),
             _ => {
@@ -62,13 +62,19 @@ impl FromStr for Endpoint {
 
 impl From<Address> for Endpoint {
     fn from(address: Address) -> Self {
-        Self { address, credential: Credential::default() }
+        Self { address, credential: Credential::default(), tls: None }
     }
 }
 
 impl Endpoint {
-    pub(super) fn with_authorization(self, authorization: Option<HeaderValue>) -> Self {
-        Self { credential: Credential(authorization), ..self }
+    pub(super) fn with(self, authorization: Option<HeaderValue>, tls: Option<Connector>) -> Self {
+        Self { credential: Credential(authorization), tls, ..self }
+    }
+
+    /// The scheme and authority of requests.
+    pub(super) fn origin(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address.authority())
     }
 
     /// The header `authorization` of calls that are made without a channel.
@@ -76,19 +82,17 @@ impl Endpoint {
         self.credential.0.as_ref()
     }
 
-    /// The `:authority` of requests.
-    pub(super) fn authority(&self) -> &str {
-        self.address.authority()
-    }
-
     pub(super) async fn connect(&self) -> io::Result<Stream> {
-        dial(&self.address, CONNECT_MAX).await
+        match &self.tls {
+            Some(tls) => dial_tls(&self.address, tls, CONNECT_MAX).await,
+            None => dial(&self.address, CONNECT_MAX).await,
+        }
     }
 
     /// A new channel, connected on first use; `window_bytes` limits what a stream may send ahead.
     pub(super) fn channel(&self, window_bytes: Option<u32>) -> Result<Channel, transport::Error> {
-        let endpoint = transport::Endpoint::from_shared(format!("http://{}", self.authority()))?
-            .initial_stream_window_size(window_bytes);
+        let endpoint =
+            transport::Endpoint::from_shared(self.origin())?.initial_stream_window_size(window_bytes);
         let target = self.clone();
         let channel = endpoint.connect_with_connector_lazy(service_fn(move |_| {
             let target = target.clone();
@@ -104,13 +108,18 @@ mod tests {
 
     #[test]
     fn endpoints_are_read_in_every_form() {
-        for text in
-            ["127.0.0.1:50051", "http://localhost:50051", "http://[::1]:1/", "a:1/", "unix:/run/plugin.sock"]
-        {
+        for text in [
+            "127.0.0.1:50051",
+            "http://localhost:50051",
+            "https://localhost:1",
+            "http://[::1]:1/",
+            "a:1/",
+            "unix:/run/plugin.sock",
+        ] {
             assert!(text.parse::<Endpoint>().is_ok(), "{text}");
         }
         for text in
-            ["", "localhost", "unix:", "https://localhost:1", ":1", "http://localhost", "http://unix:/a"]
+            ["", "localhost", "unix:", "https://localhost", ":1", "http://localhost", "http://unix:/a"]
         {
             assert!(text.parse::<Endpoint>().is_err(), "{text}");
         }

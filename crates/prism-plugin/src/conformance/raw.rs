@@ -79,7 +79,7 @@ impl Raw {
             let _ = connection.await;
         });
         let authorization = endpoint.authorization().cloned();
-        Ok(Self { send, origin: format!("http://{}", endpoint.authority()), authorization })
+        Ok(Self { send, origin: endpoint.origin(), authorization })
     }
 
     /// Makes a call. The error says how the stream or connection ended without a response.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::HeaderValue;
+use prism_net::tls::client::Connector;
 use prism_proto::ErrorReason;
 use prism_proto::interfaces::capabilities::GetCapabilitiesRequest;
 use prism_proto::interfaces::capabilities::capabilities_interface_client::CapabilitiesInterfaceClient;
@@ -20,7 +21,7 @@ use super::raw::{Raw, RawCall};
 use crate::capabilities::Capabilities;
 
 /// The options of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The namespace to work in. Isolation cases also create their own namespaces, named `conformance-…`.
     pub namespace: String,
@@ -28,6 +29,8 @@ pub struct Options {
     pub only: Vec<String>,
     /// The header `authorization` of every call.
     pub authorization: Option<HeaderValue>,
+    /// Secures the connections; `None` for plaintext.
+    pub tls: Option<Connector>,
     /// How many cases run concurrently. Most wait: for expiry, or for their own concurrent calls.
     pub concurrency: usize,
     /// A case that takes longer fails.
@@ -42,6 +45,7 @@ impl Default for Options {
             namespace: "default".to_owned(),
             only: Vec::new(),
             authorization: None,
+            tls: None,
             concurrency: 8,
             case_timeout: Duration::from_secs(60),
             scan_keys: 2000,
@@ -94,7 +98,7 @@ impl Target {
     pub(super) async fn discover(text: &str, options: &Options) -> Result<Self, SuiteError> {
         let endpoint: Endpoint =
             text.parse().map_err(|error| SuiteError::Endpoint(format!("{text}: {error}")))?;
-        let endpoint = endpoint.with_authorization(options.authorization.clone());
+        let endpoint = endpoint.with(options.authorization.clone(), options.tls.clone());
         let unreachable = |error: String| SuiteError::Unreachable(format!("cannot reach {text}: {error}"));
         let raw = Raw::connect(&endpoint).await.map_err(unreachable)?;
         let channel = endpoint.channel(None).map_err(|error| unreachable(error.to_string()))?;
