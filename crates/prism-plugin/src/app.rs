@@ -89,8 +89,8 @@ async fn start_reporting(app: App<'_>, available: bool) -> Result<Running, Serve
     let services = reflection::add_to(services, described);
     let known = app.callers.open(server.protection.trusts_certificates)?;
     server.protection.knows_callers = known.is_some();
+    server.registry.register_collector(Box::new(CredentialsCollector(known.clone())));
     if let Some(known) = &known {
-        server.registry.register_collector(Box::new(CredentialsCollector(Arc::clone(known))));
         let (known, drain) = (Arc::clone(known), server.drain.clone());
         tokio::spawn(drain.run_until_cancelled_owned(keep_fresh(move || known.refresh())));
     }
