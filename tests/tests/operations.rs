@@ -99,17 +99,19 @@ fn the_guide_lists_every_key_of_the_configuration() {
         ("", "nope: 1\nnamespaces: []\n"),
         ("server.", "server: {nope: 1}\nnamespaces: []\n"),
         ("server.tls.", "server: {tls: {nope: 1}}\nnamespaces: []\n"),
+        ("server.jwt.", "server: {jwt: {nope: 1}}\nnamespaces: []\n"),
         ("backends[].", "backends: [{nope: 1}]\nnamespaces: []\n"),
         ("backends[].tls.", "backends: [{name: a, tls: {nope: 1}}]\nnamespaces: []\n"),
         ("namespaces[].", "namespaces: [{nope: 1}]\n"),
         ("namespaces[].plugin.", "namespaces: [{name: a, pattern: list, plugin: {nope: 1}}]\n"),
+        ("namespaces[].access[].", "namespaces: [{access: [{nope: 1}]}]\n"),
     ] {
         there.extend(expected(text).into_iter().map(|key| format!("{parent}{key}")));
     }
     // A key that only contains other keys has no row of its own.
-    there.retain(|key| {
-        !["server", "server.tls", "backends[].tls", "namespaces[].plugin"].contains(&key.as_str())
-    });
+    const PARENTS: [&str; 5] =
+        ["server", "server.tls", "server.jwt", "backends[].tls", "namespaces[].plugin"];
+    there.retain(|key| !PARENTS.contains(&key.as_str()));
     assert_eq!(listed, there);
 }
 

@@ -10,6 +10,7 @@ use prism_proto::Error;
 
 use crate::bearer::credential;
 use crate::error::{FileError, refused};
+use crate::file::Content;
 use crate::jwt::{Jwt, JwtSettings};
 use crate::tokens::Tokens;
 use crate::watched::Watched;
@@ -48,7 +49,8 @@ impl Authenticator {
     /// The file that cannot be used.
     pub fn open(settings: AuthSettings) -> Result<Self, FileError> {
         let tokens = settings.token_file.as_deref();
-        let tokens = tokens.map(|path| Watched::open(path, Box::new(Tokens::parse))).transpose()?;
+        let tokens =
+            tokens.map(|path| Watched::open(path, Content::Secret, Box::new(Tokens::parse))).transpose()?;
         let jwt = settings.jwt.as_ref().map(Jwt::open).transpose()?;
         Ok(Self { settings, tokens, jwt })
     }

@@ -45,19 +45,32 @@ pub(crate) fn is_being_written(path: &Path) -> bool {
     })
 }
 
+/// What a file of credentials has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// What only this server's user should read: tokens, or their hashes with the names of callers.
+    Secret,
+    /// What everybody may read, and only this server's user may change: public keys.
+    Public,
+}
+
 /// What makes a file less private than it should be, as a sentence.
-pub(crate) fn exposure(metadata: &Metadata, own: u32) -> Option<String> {
+fn exposure(metadata: &Metadata, content: Content, own: u32) -> Option<String> {
     let mode = metadata.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Some(format!("its mode is {mode:04o}, so that others may use it; run chmod 600 on it"));
+    let (others, wanted) = match content {
+        Content::Secret => (0o077, "600"),
+        Content::Public => (0o022, "644"),
+    };
+    if mode & others != 0 {
+        return Some(format!("its mode is {mode:04o}, so that others may use it; run chmod {wanted} on it"));
     }
     (metadata.uid() != own && metadata.uid() != 0)
         .then(|| format!("it belongs to the user {}, who may change it; run chown on it", metadata.uid()))
 }
 
 /// Warns of a file that others may use.
-pub(crate) fn warn_of_exposure(path: &Path, metadata: &Metadata) {
-    if let Some(why) = exposure(metadata, rustix::process::geteuid().as_raw()) {
+pub(crate) fn warn_of_exposure(path: &Path, metadata: &Metadata, content: Content) {
+    if let Some(why) = exposure(metadata, content, rustix::process::geteuid().as_raw()) {
         tracing::warn!(file = %path.display(), why, "a file of credentials is not private");
     }
 }
@@ -73,13 +86,16 @@ mod tests {
     fn a_file_that_others_may_use_is_told() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let own = file.as_file().metadata().unwrap().uid();
-        let exposed = |mode, own| {
+        let exposed_as = |content, mode, own| {
             file.as_file().set_permissions(Permissions::from_mode(mode)).unwrap();
-            exposure(&file.as_file().metadata().unwrap(), own)
+            exposure(&file.as_file().metadata().unwrap(), content, own)
         };
+        let exposed = |mode, own| exposed_as(Content::Secret, mode, own);
         assert_eq!(exposed(0o600, own), None);
         assert!(exposed(0o644, own).unwrap().contains("mode is 0644"));
         assert!(exposed(0o660, own).unwrap().contains("chmod 600"));
+        assert_eq!(exposed_as(Content::Public, 0o644, own), None);
+        assert!(exposed_as(Content::Public, 0o664, own).unwrap().contains("chmod 644"));
         if own != 0 {
             assert!(exposed(0o600, own + 1).unwrap().contains("belongs to the user"));
         }

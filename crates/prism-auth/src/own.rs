@@ -5,6 +5,7 @@ use std::path::Path;
 use http::HeaderValue;
 
 use crate::error::FileError;
+use crate::file::Content;
 use crate::watched::Watched;
 
 /// A token in a file, which is read again when it changes.
@@ -17,7 +18,7 @@ impl OwnToken {
     /// # Errors
     /// The file cannot be read, or is not one line of visible characters.
     pub fn open(path: &Path) -> Result<Self, FileError> {
-        Watched::open(path, Box::new(parse)).map(Self)
+        Watched::open(path, Content::Secret, Box::new(parse)).map(Self)
     }
 
     /// The file.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use arc_swap::{ArcSwap, Guard};
 
 use crate::error::FileError;
-use crate::file;
+use crate::file::{self, Content};
 
 /// Turns the text of a file into what it says.
 pub(crate) type Parse<T> = Box<dyn Fn(&Path, &str) -> Result<T, FileError> + Send + Sync>;
@@ -18,9 +18,10 @@ pub(crate) type Parse<T> = Box<dyn Fn(&Path, &str) -> Result<T, FileError> + Sen
 /// What a file says, as of the last time that it could be used.
 pub(crate) struct Watched<T> {
     path: PathBuf,
+    content: Content,
     parse: Parse<T>,
     current: ArcSwap<T>,
-    /// The text or the error seen last, hashed: neither is acted on twice.
+    /// The text or the error seen last: neither is acted on twice.
     seen: Mutex<Seen>,
     applied: AtomicBool,
 }
@@ -38,12 +39,12 @@ impl<T> std::fmt::Debug for Watched<T> {
 }
 
 impl<T> Watched<T> {
-    pub(crate) fn open(path: &Path, parse: Parse<T>) -> Result<Self, FileError> {
+    pub(crate) fn open(path: &Path, content: Content, parse: Parse<T>) -> Result<Self, FileError> {
         let (text, metadata) = file::read(path)?;
         let current = ArcSwap::from_pointee(parse(path, &text)?);
-        file::warn_of_exposure(path, &metadata);
+        file::warn_of_exposure(path, &metadata, content);
         let seen = Mutex::new(Seen::Text(text.into()));
-        Ok(Self { path: path.to_owned(), parse, current, seen, applied: AtomicBool::new(true) })
+        Ok(Self { path: path.to_owned(), content, parse, current, seen, applied: AtomicBool::new(true) })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -83,7 +84,7 @@ impl<T> Watched<T> {
         match taken {
             Ok((current, metadata)) => {
                 self.current.store(Arc::new(current));
-                file::warn_of_exposure(&self.path, &metadata);
+                file::warn_of_exposure(&self.path, &metadata, self.content);
                 tracing::info!(file = %self.path.display(), "loaded credentials");
             }
             Err(error) => tracing::error!(%error, "refused credentials; the previous ones stay in force"),
@@ -110,7 +111,7 @@ mod tests {
     fn a_wrong_file_stops_the_start_and_later_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("numbers");
-        let open = || Watched::open(&path, Box::new(number));
+        let open = || Watched::open(&path, Content::Public, Box::new(number));
         assert!(open().unwrap_err().why.contains("cannot be read"));
         write(&path, "x");
         assert_eq!(open().unwrap_err().line, Some(1));

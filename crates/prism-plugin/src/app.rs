@@ -90,8 +90,8 @@ async fn start_reporting(app: App<'_>, available: bool) -> Result<Running, Serve
     let trusts_certificates = server.tls.as_ref().is_some_and(|tls| tls.files().client_ca_file.is_some());
     let known = app.callers.open(trusts_certificates)?;
     server.protection.knows_callers = known.is_some();
+    server.registry.register_collector(Box::new(CredentialsCollector(known.clone())));
     if let Some(known) = &known {
-        server.registry.register_collector(Box::new(CredentialsCollector(Arc::clone(known))));
         let (known, drain) = (Arc::clone(known), server.drain.clone());
         tokio::spawn(drain.run_until_cancelled_owned(keep_fresh(move || known.refresh())));
     }

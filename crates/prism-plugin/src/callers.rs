@@ -75,15 +75,15 @@ impl Authenticate for KnownCallers {
     }
 }
 
-/// Shows whether the file of tokens is in force.
+/// Shows whether the file of tokens, if any, is in force.
 #[derive(Debug)]
-pub(crate) struct CredentialsCollector(pub(crate) Arc<KnownCallers>);
+pub(crate) struct CredentialsCollector(pub(crate) Option<Arc<KnownCallers>>);
 
 impl Collector for CredentialsCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Whether the last attempt to read the file of tokens succeeded: 1 or 0";
         let metric = encoder.encode_descriptor("prism_credentials_applied", help, None, MetricType::Gauge)?;
-        let KnownCallers(authenticator) = &*self.0;
-        ConstGauge::new(u64::from(authenticator.is_applied())).encode(metric)
+        let is_applied = self.0.as_ref().is_none_or(|known| known.0.is_applied());
+        ConstGauge::new(u64::from(is_applied)).encode(metric)
     }
 }

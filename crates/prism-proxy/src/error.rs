@@ -7,6 +7,7 @@ use prism_auth::Identity;
 use prism_grpc::pump::STALL_MAX;
 use prism_proto::error::APPLIED;
 use prism_proto::{Applied, Error, ErrorReason, limits};
+use tonic::Code;
 
 use crate::endpoint::Endpoint;
 
@@ -42,6 +43,16 @@ impl fmt::Display for BackendName<'_> {
             Self::Hidden => f.write_str("the backend"),
         }
     }
+}
+
+/// An error of an embedded backend for a caller who must not learn where that has its data: its driver says so where it
+/// cannot reach a server.
+#[must_use]
+pub fn without_addresses(mut error: Error, namespace: &str) -> Error {
+    if error.reason.code() == Code::Unavailable {
+        error.message = format!("the backend of namespace {namespace} is not available").into();
+    }
+    error
 }
 
 /// The namespace is not the caller's, or does not exist: nobody learns which. Nor does the message say which right the
@@ -182,4 +193,28 @@ pub fn not_grpc(namespace: &str, backend: BackendName<'_>, status: http::StatusC
         format!("{backend} of namespace {namespace} returned HTTP {status}, which is not gRPC"),
     )
     .with("namespace", namespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_is_named_only_to_those_who_may_know() {
+        let endpoint: Endpoint = "plugin-1:50051".parse().unwrap();
+        let error = |shown| {
+            backend_unreachable("orders", BackendName::of(&endpoint, shown), "10.0.0.7:50051: refused")
+                .message
+        };
+        assert!(error(true).contains("plugin-1:50051") && error(true).contains("10.0.0.7"));
+        assert_eq!(error(false), "the backend of namespace orders cannot be reached");
+        let of_driver = Error::unavailable(ErrorReason::BackendLost, Applied::Maybe, "10.0.0.7:6379 is gone");
+        let hidden = without_addresses(of_driver, "orders");
+        assert_eq!(
+            (&*hidden.message, hidden.fact(APPLIED)),
+            ("the backend of namespace orders is not available", Some("maybe"))
+        );
+        let other = Error::new(ErrorReason::KeyNotFound, "there is no such key");
+        assert_eq!(without_addresses(other.clone(), "orders"), other);
+    }
 }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `admit` | reading the first message, finding the route |
 //! | `headers` | which headers are forwarded |
+//! | `later` | the namespaces of later messages of a stream |
 //! | `embedded` | calling a plugin within this process |
 //! | `unanswered` | a call between its request and the head of its response |
 //! | `exchange` | the exchange with a backend over a connection |
@@ -15,6 +16,7 @@ mod admit;
 mod embedded;
 mod exchange;
 mod headers;
+mod later;
 mod unanswered;
 
 use std::future::Future;

@@ -10,8 +10,8 @@ use prism_proto::Error;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
-use super::JwtSettings;
 use super::cache::Cache;
+use super::settings::JwtSettings;
 use crate::error::{FileError, refused};
 
 /// How far the clocks of the issuer and this server may be apart.

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest as _, Sha256};
 
-use super::{Line, Tokens, lines};
+use super::lines::{Line, Tokens, lines};
 use crate::error::FileError;
 
 /// A token of a file, without itself and without its hash.

@@ -25,6 +25,8 @@ pub(super) struct Routed {
     pub(super) message: Message,
     /// The message's bytes, if it arrived compressed.
     pub(super) plain: Option<Vec<u8>>,
+    /// Whether the caller's right was checked.
+    pub(super) is_guarded: bool,
     /// Whether errors may tell the caller where the backend is.
     pub(super) shows_backend: bool,
     pub(super) _in_flight: Option<InFlight>,
@@ -55,7 +57,8 @@ pub(super) async fn admit(
     let path = head.uri.path();
     let table = shared.table();
     let mut context = context.clone();
-    if table.gate().is_guarded() {
+    let is_guarded = table.gate().is_guarded();
+    if is_guarded {
         // The table may be newer than the one that judged the head.
         if context.identity().is_none() {
             let identity = table.gate().identify(&context)?;
@@ -81,7 +84,16 @@ pub(super) async fn admit(
     if !method.client_streaming {
         message::read_end(&message, body).await?;
     }
-    Ok(Box::new(Routed { route, method, context, message, plain, shows_backend, _in_flight: in_flight }))
+    Ok(Box::new(Routed {
+        route,
+        method,
+        context,
+        message,
+        plain,
+        is_guarded,
+        shows_backend,
+        _in_flight: in_flight,
+    }))
 }
 
 /// Reads the first message. A caller without a right to it is refused as soon as its namespace has arrived.

@@ -15,6 +15,8 @@ use tonic::body::Body;
 
 use super::admit::Routed;
 use super::headers::passed_on;
+use super::later::Checked;
+use crate::error::without_addresses;
 
 /// Calls the plugin and sends its response.
 pub(super) async fn call(
@@ -27,9 +29,13 @@ pub(super) async fn call(
     routed.context.check_deadline()?;
     acting.store(true, Relaxed);
     if let Some(unary) = served.service.unary(routed.context.head().uri.path()) {
-        let Routed { context, message, plain, _in_flight, .. } = *routed;
+        let Routed { route, context, message, plain, shows_backend, _in_flight, .. } = *routed;
         let plain = plain.map_or_else(|| message.joined_payload(), Bytes::from);
-        return handler::send_unary(unary(context, plain), responder).await;
+        let sent = handler::send_unary(unary(context, plain), responder).await;
+        return sent.map_err(|error| match shows_backend {
+            true => error,
+            false => without_addresses(error, &route.settings.name),
+        });
     }
     let request = request(&routed, body);
     Box::pin(handler::send(&served.service, request, responder)).await;
@@ -55,7 +61,8 @@ fn request(routed: &Routed, body: RecvStream) -> Request<Body> {
     *request.body_mut() = if routed.method.client_streaming {
         let rest = routed.message.rest.clone();
         let pieces: Vec<_> = pieces.into_iter().chain([rest]).collect();
-        Body::new(Pieces::from(pieces).then(Incoming::new(body)))
+        let body = Pieces::from(pieces).then(Incoming::new(body));
+        Body::new(Checked::new(body, &routed.route, routed.is_guarded))
     } else {
         Body::new(Pieces::from(pieces))
     };

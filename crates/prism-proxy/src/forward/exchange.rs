@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::Poll;
 
-use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::AUTHORIZATION;
 use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
@@ -27,6 +26,7 @@ use tonic::Code;
 
 use super::admit::Routed;
 use super::headers::{add_via, passed_on};
+use super::later::{CheckError, Checked};
 use super::unanswered::Unanswered;
 use crate::endpoint::Endpoint;
 use crate::error::{self, BackendName};
@@ -206,7 +206,10 @@ impl Exchange<'_> {
     ) -> Result<Attempt, Error> {
         let routed = self.routed;
         let mut uploaded = Sent::default();
-        let upload = upload(routed.message.rest.clone(), body, &mut to, &mut uploaded);
+        let later = Pieces::from(vec![routed.message.rest.clone()]).then(Incoming::new(body));
+        let later = Checked::new(later, &routed.route, routed.is_guarded);
+        let later = pin!(later);
+        let upload = pump(later, &mut to, None, &mut uploaded, None);
         let stalled = || error::backend_stalled(&routed.route.settings.name, self.backend());
         let attempt = both_ways(upload, self.relay(sent, responder), stalled).await;
         if let Some(ongoing) = self.ongoing {
@@ -284,7 +287,7 @@ impl Exchange<'_> {
 
 /// Runs both directions of a call until the response has ended or the client has left.
 async fn both_ways(
-    upload: impl Future<Output = Result<(), PumpError<h2::Error>>>,
+    upload: impl Future<Output = Result<(), PumpError<CheckError>>>,
     download: impl Future<Output = Result<Attempt, Error>>,
     stalled: impl Fn() -> Error,
 ) -> Result<Attempt, Error> {
@@ -294,8 +297,9 @@ async fn both_ways(
         if uploading && let Poll::Ready(sent) = upload.as_mut().poll(cx) {
             uploading = false;
             match sent {
+                Err(PumpError::Source(CheckError::Wrong(error))) => return Poll::Ready(Err(*error)),
                 // Nobody waits for a response.
-                Err(PumpError::Source(_)) => return Poll::Ready(Ok(Attempt::Done)),
+                Err(PumpError::Source(CheckError::Gone(_))) => return Poll::Ready(Ok(Attempt::Done)),
                 Err(PumpError::Stalled) => return Poll::Ready(Err(stalled())),
                 // The backend reads no more, or is gone: its response says why.
                 Ok(()) | Err(PumpError::Gone | PumpError::Full(_)) => {}
@@ -304,16 +308,6 @@ async fn both_ways(
         download.as_mut().poll(cx)
     })
     .await
-}
-
-/// Forwards what follows the first message.
-async fn upload(
-    rest: Bytes,
-    body: RecvStream,
-    to: &mut SendStream<Payload>,
-    sent: &mut Sent,
-) -> Result<(), PumpError<h2::Error>> {
-    pump(pin!(Pieces::from(vec![rest]).then(Incoming::new(body))), to, None, sent, None).await
 }
 
 #[cfg(test)]

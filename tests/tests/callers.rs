@@ -1,0 +1,297 @@
+//! What becomes of a caller's name and its credential: plugins that require callers, the header prism-caller, ports that must
+//! be secure, and secrets that appear nowhere.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::process::Stdio;
+
+use prism_e2e::echo::{EchoRequest, EchoResponse};
+use prism_e2e::guarded::{Files, Guarded, PATIENCE, issue};
+use prism_e2e::process::{Process, Proxy, command};
+use prism_e2e::{http as plain, raw};
+use prism_grpc::message::framed;
+use prism_proto::ErrorReason;
+use prism_proto::interfaces::keyvalue::{GetRequest, SetRequest};
+use prost::Message as _;
+use tonic::Code;
+
+const ECHO: &str = "/prism.interfaces.echo.EchoInterface/Unary";
+const GET: &str = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Get";
+const SET: &str = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Set";
+
+/// Calls the echo plugin and returns the metadata that it has received.
+async fn echo(address: &str, headers: &[(&'static str, &str)]) -> Result<String, (Code, ErrorReason)> {
+    let request = EchoRequest { namespace: "mine".into(), ..EchoRequest::default() };
+    let message = framed(&request.encode_to_vec());
+    let answer = raw::Connection::open(address).await.call(ECHO, headers, &[&message]).await;
+    if answer.status().unwrap().code() == Code::Ok {
+        return Ok(EchoResponse::decode(answer.messages[0].clone()).unwrap().metadata);
+    }
+    let (code, error) = answer.refusal();
+    Err((code, error.reason))
+}
+
+/// The caller that the plugin has seen.
+fn caller(metadata: &str) -> Option<&str> {
+    metadata.lines().find_map(|line| line.strip_prefix("caller: "))
+}
+
+const UNKNOWN: (Code, ErrorReason) = (Code::Unauthenticated, ErrorReason::TokenInvalid);
+
+fn plugin(flags: &[&str]) -> Process {
+    Process::start("echo-plugin", ["--listen", "127.0.0.1:0"].iter().chain(flags))
+}
+
+#[tokio::test]
+async fn a_plugin_ignores_the_caller_that_anybody_may_name() {
+    let plugin = plugin(&[]);
+    let metadata = echo(plugin.grpc(), &[("prism-caller", "token:root")]).await.unwrap();
+    assert_eq!(caller(&metadata), None);
+}
+
+#[tokio::test]
+async fn a_plugin_that_requires_callers_believes_those_it_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens");
+    let token = issue(&file, "proxy", &[]);
+    let plugin = plugin(&["--require-caller", "--token-file", file.to_str().unwrap()]);
+    let bearer = format!("Bearer {token}");
+    let known = ("authorization", bearer.as_str());
+    for refused in [
+        &[][..],
+        &[("prism-caller", "token:root")],
+        &[("authorization", "Bearer prism_garbage"), ("prism-caller", "token:root")],
+    ] {
+        assert_eq!(echo(plugin.grpc(), refused).await, Err(UNKNOWN));
+    }
+    assert_eq!(caller(&echo(plugin.grpc(), &[known]).await.unwrap()), Some("token:proxy"));
+    let named = echo(plugin.grpc(), &[known, ("prism-caller", "jwt:orders")]).await.unwrap();
+    assert_eq!(caller(&named), Some("jwt:orders"));
+    let malformed = echo(plugin.grpc(), &[known, ("prism-caller", "orders")]).await;
+    assert_eq!(malformed, Err((Code::InvalidArgument, ErrorReason::MalformedRequest)));
+    // Probes have no credential.
+    let connection = raw::Connection::open(plugin.grpc()).await;
+    let health = connection.call("/grpc.health.v1.Health/Check", &[], &[&[0; 5]]).await;
+    assert_eq!(health.status().unwrap().code(), Code::Ok);
+    let reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    let reflected = connection.call(reflection, &[], &[&[0; 5]]).await;
+    assert_eq!(reflected.status().unwrap().code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_proxy_tells_a_plugin_who_calls_and_presents_its_own_token() {
+    let files = Files::new();
+    let (reader, own) = (files.token("reader"), issue(&files.path("plugins"), "proxy", &[]));
+    std::fs::write(files.path("own"), format!("{own}\n")).unwrap();
+    let plugin = plugin(&["--require-caller", "--token-file", files.path("plugins").to_str().unwrap()]);
+    let text = format!(
+        "{}backends:\n  - {{ name: echo, endpoint: {:?}, token_file: {:?} }}\nnamespaces:\n  - name: mine\n    pattern: keyvalue\n    \
+         plugin: {{ backend: echo }}\n    access: [{{ name: 'token:reader', rights: [read, write] }}]\n",
+        files.server(""),
+        plugin.grpc(),
+        files.path("own"),
+    );
+    let proxy = Proxy::with_config(&text);
+    let bearer = format!("Bearer {reader}");
+    let headers = [("authorization", bearer.as_str()), ("prism-caller", "token:root"), ("prism-other", "x")];
+    let metadata = echo(proxy.grpc(), &headers).await.unwrap();
+    assert_eq!(caller(&metadata), Some("token:reader"));
+    assert_eq!(metadata.matches("prism-caller: ").count(), 1, "{metadata}");
+    assert!(
+        metadata.contains("prism-caller: token:reader\n") && !metadata.contains("prism-other"),
+        "{metadata}"
+    );
+    assert!(metadata.contains(&format!("authorization: Bearer {own}\n")) && !metadata.contains(&reader));
+    // The plugin's reflection was read with the token, too.
+    let reflected = async {
+        while !proxy.status("").await["backends"][0]["interfaces"].to_string().contains("EchoInterface") {}
+    };
+    tokio::time::timeout(PATIENCE, reflected).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_a_source_the_credential_is_ignored_and_goes_no_further() {
+    let plugin = plugin(&[]);
+    let proxy = Proxy::start(&[("mine", plugin.grpc())]);
+    let headers = [("authorization", "Bearer prism_whatever"), ("prism-caller", "token:root")];
+    let metadata = echo(proxy.grpc(), &headers).await.unwrap();
+    assert!(!metadata.contains("prism_whatever") && !metadata.contains("prism-caller"), "{metadata}");
+}
+
+/// The exit code and the log of a server that must not start.
+fn refused(name: &str, args: &[&str]) -> (Option<i32>, String) {
+    let output = command(name).args(args).stdout(Stdio::null()).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_plugin_that_could_know_nobody_does_not_start() {
+    let (code, log) = refused("prism-memstore", &["--require-caller", "--listen", "127.0.0.1:0"]);
+    assert_eq!(code, Some(78), "{log}");
+    assert!(log.contains("expected --token-file FILE"), "{log}");
+    let missing = ["--require-caller", "--token-file", "/nowhere/tokens", "--listen", "127.0.0.1:0"];
+    let (code, log) = refused("prism-memstore", &missing);
+    assert_eq!(code, Some(78), "{log}");
+    assert!(log.contains("--token-file: /nowhere/tokens: cannot be read"), "{log}");
+    let (code, log) = refused("prism-memstore", &["--token-file", "tokens"]);
+    assert_eq!(code, Some(2), "{log}");
+}
+
+#[test]
+fn an_open_port_is_a_warning_and_with_require_secure_an_error() {
+    let store = Process::start("prism-memstore", ["--listen", "0.0.0.0:0"]);
+    assert_eq!(store.log().matches("without TLS and without credentials").count(), 1, "{}", store.log());
+    let local = Process::start("prism-memstore", ["--listen", "127.0.0.1:0", "--require-secure"]);
+    assert!(!local.log().contains("other machines"), "{}", local.log());
+    let (code, log) = refused("prism-memstore", &["--listen", "0.0.0.0:0", "--require-secure"]);
+    assert_eq!(code, Some(78), "{log}");
+    assert!(log.contains("--require-secure: other machines could reach gRPC on 0.0.0.0:"), "{log}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prism.yaml");
+    let start = |require: &str| {
+        let text = format!("server: {{ listen_address: '0.0.0.0:0'{require} }}\nnamespaces: []\n");
+        std::fs::write(&file, text).unwrap();
+        ["--http-listen", "127.0.0.1:0", "--config", file.to_str().unwrap()]
+    };
+    // The RFC's file starts as it stands.
+    let proxy = Process::start("prism-proxy", start(""));
+    assert!(proxy.log().contains("gRPC on 0.0.0.0:"), "{}", proxy.log());
+    let (code, log) = refused("prism-proxy", &start(", require_secure: true"));
+    assert_eq!(code, Some(78), "{log}");
+}
+
+#[test]
+fn a_wrong_file_of_credentials_stops_the_start_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, tokens) = (folder.path().join("prism.yaml"), folder.path().join("tokens"));
+    let text = format!("server: {{ token_file: {tokens:?} }}\nnamespaces: []\n");
+    std::fs::write(&config, text).unwrap();
+    let args = ["--listen", "127.0.0.1:0", "--http-listen", "off", "--config", config.to_str().unwrap()];
+    let (code, log) = refused("prism-proxy", &args);
+    assert_eq!(code, Some(78), "{log}");
+    assert!(log.contains("server.token_file: ") && log.contains("tokens: cannot be read"), "{log}");
+    std::fs::write(&tokens, "# one\norders sha256:abc\n").unwrap();
+    let (code, log) = refused("prism-proxy", &args);
+    assert_eq!(code, Some(78), "{log}");
+    assert!(log.contains("tokens:2: the hash of orders is not valid"), "{log}");
+}
+
+#[test]
+fn the_tool_prints_a_token_once_and_the_file_is_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let run = |words: &[&str]| {
+        let output = command("prism").arg("token").args(words).current_dir(folder.path()).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, out, told) = run(&["new", "orders", "--expires", "90d"]);
+    assert_eq!(code, Some(0), "{told}");
+    let token = out.split_whitespace().last().unwrap();
+    let file = folder.path().join("tokens");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("orders sha256:") && text.contains(" expires=20"), "{text}");
+    assert!(token.starts_with("prism_") && !text.contains(token) && !told.contains(token));
+    let (_, listed, _) = run(&["ls", "-o", "json"]);
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed["name"], "orders");
+    assert_eq!(run(&["revoke", "orders"]), (Some(0), "1\n".to_owned(), String::new()));
+    assert_eq!(run(&["revoke", "orders"]).0, Some(3));
+    for wrong in [&["new", "a b"][..], &["new", "a\nb"], &["new"], &["new", "a", "--expires", "90"]] {
+        assert_eq!(run(wrong).0, Some(2), "{wrong:?}");
+    }
+}
+
+/// What must appear nowhere: a token, a JSON web token, the proxy's own token, a key and a value.
+struct Canaries(Vec<String>);
+
+impl Canaries {
+    fn check(&self, place: &str, text: &str) {
+        for canary in &self.0 {
+            assert!(!text.contains(canary.as_str()), "{place} has {canary}: {text}");
+        }
+    }
+}
+
+async fn page(address: &str, path: &'static str, bearer: &str) -> String {
+    let (address, bearer) = (address.to_owned(), bearer.to_owned());
+    let page = tokio::task::spawn_blocking(move || {
+        let answer = plain::send(&address, "GET", path, &[("authorization", &bearer)], b"");
+        answer.head.clone() + answer.text()
+    });
+    page.await.unwrap()
+}
+
+/// Waits until the log of a proxy has a text.
+async fn logged(proxy: &Process, text: &str) {
+    let there = async {
+        while !proxy.log().contains(text) {
+            // As long as a request takes, so that the proxy has a turn.
+            plain::get(proxy.address("http"), "/livez").await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, there).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_secret_appears_anywhere() {
+    const VALUE: &str = "canary-of-a-value";
+    const KEY: &str = "canary-of-a-key";
+    let files = Files::new();
+    let (reader, writer) = (files.token("reader"), files.token("writer"));
+    let jwt = files.issuer.token("reader", 3600);
+    let operator = files.issuer.token("operator", 3600);
+    let garbage = "prism_canary-of-garbage".to_owned();
+    let former = prism_e2e::guarded::Issuer::new("former").token("reader", 3600);
+    let hashes = std::fs::read_to_string(files.path("tokens")).unwrap();
+    let hash = hashes.split("sha256:").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let secrets = [&reader, &writer, &jwt, &operator, &garbage, &former].map(Clone::clone);
+    let canaries = Canaries([&secrets[..], &[hash, VALUE.to_owned(), KEY.to_owned()]].concat());
+    let stack = Guarded::start(files, &["--log", "trace", "--access-log"]);
+    let connection = raw::Connection::open(stack.proxy.grpc()).await;
+    let set = |namespace: &str| {
+        let value = VALUE.as_bytes().to_vec().into();
+        let request =
+            SetRequest { namespace: namespace.into(), key: KEY.into(), value, ..SetRequest::default() };
+        framed(&request.encode_to_vec())
+    };
+    let get = |namespace: &str| {
+        let request = GetRequest { namespace: namespace.into(), key: KEY.into() };
+        framed(&request.encode_to_vec())
+    };
+    for token in &secrets {
+        let bearer = format!("Bearer {token}");
+        for headers in [
+            &[("authorization", bearer.as_str())][..],
+            &[("authorization", &bearer), ("authorization", &bearer)],
+        ] {
+            for namespace in ["mine", "theirs", "open", "absent"] {
+                for (path, message) in [(SET, set(namespace)), (GET, get(namespace))] {
+                    let answer = connection.call(path, headers, &[&message]).await;
+                    let mut status = answer.headers;
+                    // The answer itself has the value.
+                    canaries.check("a status", &format!("{:?}", status.drain().collect::<Vec<_>>()));
+                }
+            }
+        }
+    }
+    let http = stack.proxy.process.address("http").to_owned();
+    for token in [&operator, &reader, &garbage] {
+        for path in ["/metrics", "/config/status", "/traffic", "/nowhere"] {
+            canaries.check(path, &page(&http, path, &format!("Bearer {token}")).await);
+        }
+    }
+    // Files that are wrong in a way that could tempt to show them.
+    let tokens = stack.files.path("tokens");
+    std::fs::write(&tokens, format!("{hashes}\nreader {reader}\n")).unwrap();
+    logged(&stack.proxy.process, "the hash of reader is not valid").await;
+    std::fs::write(stack.files.path("jwks.json"), format!("{{\"keys\": [{jwt}]}}")).unwrap();
+    logged(&stack.proxy.process, "is not a JSON Web Key Set").await;
+    canaries.check("/config/status", &page(&http, "/config/status", &format!("Bearer {operator}")).await);
+    canaries.check("the proxy's log", &stack.proxy.process.log());
+    canaries.check("the plugin's log", &stack.store.log());
+    assert!(Path::new(&tokens).exists() && stack.proxy.process.log().contains("TRACE"));
+}
