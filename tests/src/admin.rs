@@ -115,7 +115,15 @@ impl Gateway {
     /// One does not start.
     #[must_use]
     pub fn start(namespaces: &[(&str, &str)], flags: &[&str]) -> Self {
-        let proxy = Proxy::start(namespaces);
+        Self::of(Proxy::start(namespaces), flags)
+    }
+
+    /// Starts an admin for a proxy that runs already.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[must_use]
+    pub fn of(proxy: Proxy, flags: &[&str]) -> Self {
         let url = format!("http://{}", proxy.process.address("http"));
         let flags = [&["--proxy", &url], flags].concat();
         Self { admin: on(&proxy.folder().join("prism.yaml"), &flags), proxy }

@@ -75,6 +75,7 @@ pub async fn start(settings: Settings, drivers: Drivers) -> Result<HttpServer, S
     )
     .await?;
     let (traffic, proxies, stopping) = watched;
+    tokio::spawn(stopping.clone().run_until_cancelled_owned(proxies.clone().keep_fresh()));
     tokio::spawn(traffic.watch(proxies, stopping));
     Ok(server)
 }

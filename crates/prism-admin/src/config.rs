@@ -69,6 +69,11 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub proxy_ca_file: Option<PathBuf>,
 
+    /// File with the token that the admin presents to --proxy and --gateway: an operator's of the proxies, with the rights
+    /// that the console needs; read again when it changes. Beyond this machine it is sent over TLS only.
+    #[arg(long, value_name = "FILE")]
+    pub proxy_token_file: Option<PathBuf>,
+
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the about of the command")]
     pub tls: TlsArgs,
@@ -131,6 +136,8 @@ pub struct Settings {
     pub gateway: String,
     /// The CAs of the proxies' certificates; `None`: the system's.
     pub proxy_ca_file: Option<PathBuf>,
+    /// The file with the admin's own token for the proxies.
+    pub proxy_token_file: Option<PathBuf>,
     /// The accepted tokens; `None`: everybody who reaches the address is admitted.
     pub tokens: Option<Tokens>,
     /// Whether only this machine reaches the address.
@@ -192,6 +199,7 @@ impl ServeArgs {
             proxies,
             gateway: self.gateway.clone().unwrap_or_else(|| default("gateway").to_owned()),
             proxy_ca_file: self.proxy_ca_file.clone(),
+            proxy_token_file: self.proxy_token_file.clone(),
             tokens,
             is_local,
             policy: Policy { unix_root: self.unix_root.clone(), secrets_root: self.secrets_root.clone() },

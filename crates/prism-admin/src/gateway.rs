@@ -28,11 +28,19 @@ impl Gateway {
     ///
     /// # Errors
     /// The address is invalid.
-    pub fn new(address: &str, ca_file: Option<&Path>) -> Result<Self, ServerError> {
+    pub fn new(
+        address: &str,
+        ca_file: Option<&Path>,
+        token_file: Option<&Path>,
+    ) -> Result<Self, ServerError> {
         let wrong = |error: Error| ServerError::Config(format!("--gateway {address}: {}", error.message()));
         let builder = match ca_file.filter(|_| address.starts_with("https://")) {
             Some(file) => Client::builder(address).ca_file(file),
             None => Client::builder(address),
+        };
+        let builder = match token_file {
+            Some(file) => builder.token_file(file),
+            None => builder,
         };
         let questions = builder.clone().timeout(QUESTION_MAX).attempts_max(1).connections(1);
         Ok(Self {

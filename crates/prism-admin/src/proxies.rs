@@ -1,15 +1,21 @@
 //! What the proxies report: the revision in force, and why one was refused.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use http::header::AUTHORIZATION;
 use http::{Request, StatusCode, Uri};
+use prism_auth::OwnToken;
+use prism_auth::fresh::keep_fresh;
+use prism_net::address::Address;
+use prism_net::tls::Protocol;
 use prism_net::tls::client::{ClientOptions, Connector};
-use prism_net::tls::{Protocol, TlsError};
+use prism_runtime::exit::ServerError;
 use prism_runtime::fetch::{FetchError, Fetcher};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -52,6 +58,16 @@ impl FromStr for ProxyUrl {
     }
 }
 
+impl ProxyUrl {
+    /// Whether nobody on the way can read what is sent there.
+    fn keeps_secrets(&self) -> bool {
+        match self.0.strip_prefix("http://") {
+            Some(authority) => Address::Tcp(authority.to_owned()).is_this_machine(),
+            None => true,
+        }
+    }
+}
+
 impl fmt::Display for ProxyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -76,22 +92,43 @@ pub struct Applied {
 pub struct Proxies {
     urls: Vec<ProxyUrl>,
     fetcher: Fetcher,
+    /// The admin's own token.
+    token: Option<Arc<OwnToken>>,
 }
 
 impl Proxies {
-    /// The proxies at these ports. The certificates of those with TLS are signed by the CAs of this file, or by those of the
-    /// system.
+    /// The proxies at these ports. The certificates of those with TLS are signed by the CAs of a file, or by those of the
+    /// system. They are shown the token in a file, if any.
     ///
     /// # Errors
-    /// The file cannot be used.
-    pub fn new(urls: Vec<ProxyUrl>, ca_file: Option<PathBuf>) -> Result<Self, TlsError> {
+    /// A file cannot be used, or the token would go over plaintext to another machine.
+    pub fn new(
+        urls: Vec<ProxyUrl>,
+        ca_file: Option<PathBuf>,
+        token_file: Option<&Path>,
+    ) -> Result<Self, ServerError> {
+        let wrong = |flag: &str, error: &dyn fmt::Display| ServerError::Config(format!("{flag}: {error}"));
         let has_file = ca_file.is_some();
         let options = ClientOptions { ca_file, ..ClientOptions::default() };
-        let tls = Connector::new(options, Some(Protocol::Http1))?;
-        if has_file {
-            tls.check()?;
+        let tls = Connector::new(options, Some(Protocol::Http1));
+        let checked = tls.and_then(|tls| if has_file { tls.check().map(|()| tls) } else { Ok(tls) });
+        let tls = checked.map_err(|error| wrong("--proxy-ca-file", &error))?;
+        if token_file.is_some()
+            && let Some(open) = urls.iter().find(|url| !url.keeps_secrets())
+        {
+            let why = format!("the token would go to {open} in plaintext; give that --proxy as https://");
+            return Err(wrong("--proxy-token-file", &why));
         }
-        Ok(Self { urls, fetcher: Fetcher::with_tls(tls) })
+        let token = token_file.map(OwnToken::open).transpose();
+        let token = token.map_err(|error| wrong("--proxy-token-file", &error))?.map(Arc::new);
+        Ok(Self { urls, fetcher: Fetcher::with_tls(tls), token })
+    }
+
+    /// Reads the file of the token whenever it has changed.
+    pub async fn keep_fresh(self) {
+        if let Some(token) = self.token {
+            keep_fresh(move || token.refresh()).await;
+        }
     }
 
     /// What each reports at `/config/status`.
@@ -117,12 +154,21 @@ impl Proxies {
     /// # Errors
     /// It does not respond, or with something else.
     pub async fn ask<T: DeserializeOwned>(&self, url: &ProxyUrl, path: &str) -> Result<T, FetchError> {
-        let request = Request::get(format!("{url}{path}")).body(Bytes::new());
-        let request = request.map_err(|error| FetchError::Lost(error.to_string()))?;
+        let mut request = Request::get(format!("{url}{path}"));
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, token.authorization());
+        }
+        let request = request.body(Bytes::new()).map_err(|error| FetchError::Lost(error.to_string()))?;
         let response = self.fetcher.send(request, ANSWER_MAX).await?;
-        if response.status() != StatusCode::OK {
-            let status = response.status();
-            return Err(FetchError::Lost(format!("{path} returned {status}: is it a prism-proxy?")));
+        let why = match response.status() {
+            StatusCode::OK => None,
+            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Some(format!(
+                "{path} returned {status}: only its operators may read it; name one's token with --proxy-token-file"
+            )),
+            status => Some(format!("{path} returned {status}: is it a prism-proxy?")),
+        };
+        if let Some(why) = why {
+            return Err(FetchError::Lost(why));
         }
         serde_json::from_slice(response.body())
             .map_err(|error| FetchError::Lost(format!("its {path} cannot be read: {error}")))

@@ -32,11 +32,13 @@ const SESSIONS_MAX: usize = 1000;
 pub struct Sessions {
     sessions: Arc<Mutex<HashMap<TokenHash, Session>>>,
     cookie: Arc<str>,
+    /// Whether the admin itself speaks TLS.
+    has_tls: bool,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { sessions: Arc::default(), cookie: COOKIE_NAME.into() }
+        Self { sessions: Arc::default(), cookie: COOKIE_NAME.into(), has_tls: false }
     }
 }
 
@@ -50,11 +52,11 @@ impl Sessions {
     /// An empty set of sessions, for the admin identified by these words. Browsers store cookies by host, not by port:
     /// two admins on one host, or behind one proxy, must not use the same name.
     #[must_use]
-    pub fn of_instance(words: &[&str]) -> Self {
+    pub fn of_instance(words: &[&str], has_tls: bool) -> Self {
         let hash = Sha256::digest(words.join("\n").as_bytes());
         let name =
             hash.iter().take(4).fold(format!("{COOKIE_NAME}_"), |name, byte| format!("{name}{byte:02x}"));
-        Self { cookie: name.into(), ..Self::default() }
+        Self { cookie: name.into(), has_tls, ..Self::default() }
     }
 
     /// The value of the header that sets a browser's cookie or deletes it.
@@ -70,7 +72,10 @@ impl Sessions {
     /// A proxy that ends TLS in front of the admin says so. Whoever lies about it only makes their own browser drop the
     /// cookie.
     fn came_over_tls(&self, request: &HeaderMap) -> bool {
-        request.get(FORWARDED_PROTO).is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"))
+        self.has_tls
+            || request
+                .get(FORWARDED_PROTO)
+                .is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"))
     }
 
     /// Starts a session for the holder of a token and returns its id, which is not stored anywhere.
@@ -164,7 +169,8 @@ mod tests {
 
     #[test]
     fn admins_on_one_host_have_cookies_of_their_own() {
-        let (one, other) = (Sessions::of_instance(&["a:1", "x"]), Sessions::of_instance(&["a:2", "x"]));
+        let (one, other) =
+            (Sessions::of_instance(&["a:1", "x"], false), Sessions::of_instance(&["a:2", "x"], false));
         let cookie = |sessions: &Sessions, token| {
             let id = sessions.begin(token).unwrap();
             let [(_, set)] = sessions.cookie(&id, AGE_MAX, &HeaderMap::new());
@@ -177,6 +183,7 @@ mod tests {
     #[test]
     fn a_cookie_that_came_over_tls_goes_over_nothing_else() {
         let sessions = Sessions::default();
+        assert!(Sessions::of_instance(&[], true).came_over_tls(&HeaderMap::new()));
         let is_secure = |proto: Option<&'static str>| {
             let headers = proto.map(|proto| (FORWARDED_PROTO, proto.parse().unwrap()));
             let [(_, set)] = sessions.cookie("id", AGE_MAX, &HeaderMap::from_iter(headers));

@@ -43,16 +43,16 @@ impl Admin {
     /// The state of an admin with these settings.
     ///
     /// # Errors
-    /// The gateway's address is invalid, or the CAs of the proxies cannot be used.
+    /// The gateway's address is invalid, or the CAs of the proxies or the token for them cannot be used.
     pub fn new(settings: &Settings, drivers: Drivers) -> Result<Self, ServerError> {
-        let proxies = Proxies::new(settings.proxies.clone(), settings.proxy_ca_file.clone());
-        let proxies = proxies.map_err(|error| ServerError::Config(format!("--proxy-ca-file: {error}")))?;
+        let (ca_file, token_file) = (&settings.proxy_ca_file, &settings.proxy_token_file);
+        let proxies = Proxies::new(settings.proxies.clone(), ca_file.clone(), token_file.as_deref())?;
         Ok(Self {
             store: Arc::new(Store::new(settings.proxy_config.clone())),
             proxies,
             policy: settings.policy.clone(),
             drivers,
-            gateway: Gateway::new(&settings.gateway, settings.proxy_ca_file.as_deref())?,
+            gateway: Gateway::new(&settings.gateway, ca_file.as_deref(), token_file.as_deref())?,
             traffic: Traffic::default(),
             tokens: settings.tokens.clone(),
             sessions: sessions(settings),
@@ -78,9 +78,7 @@ impl Admin {
 fn sessions(settings: &Settings) -> Sessions {
     let file = std::path::absolute(&settings.proxy_config).unwrap_or_else(|_| settings.proxy_config.clone());
     let machine = rustix::system::uname();
-    Sessions::of_instance(&[
-        &settings.listen.to_string(),
-        &file.to_string_lossy(),
-        &machine.nodename().to_string_lossy(),
-    ])
+    let words =
+        [&settings.listen.to_string(), &*file.to_string_lossy(), &*machine.nodename().to_string_lossy()];
+    Sessions::of_instance(&words, settings.tls.is_some())
 }
