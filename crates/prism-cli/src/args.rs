@@ -9,6 +9,7 @@ use crate::completions::Completions;
 use crate::config::Config;
 use crate::conformance::Conformance;
 use crate::dev::{self, Dev};
+use crate::diskstore::DiskStore;
 use crate::exit::Exit;
 use crate::export::Export;
 use crate::failure::Failure;
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Namespaces(Namespaces),
     Backends(Backends),
     Config(Config),
+    #[command(name = "diskstore")]
+    DiskStore(DiskStore),
     Health(Health),
     Conformance(Conformance),
     Bench(Box<Bench>),
@@ -70,6 +73,7 @@ impl Command {
             Self::Namespaces(namespaces) => namespaces.format(),
             Self::Backends(backends) => backends.format(),
             Self::Config(config) => config.format(),
+            Self::DiskStore(store) => store.format(),
             Self::Health(health) => health.format(),
             Self::Conformance(conformance) => conformance.format(),
             Self::Bench(bench) => bench.format(),
@@ -86,6 +90,7 @@ impl Command {
             Self::Namespaces(namespaces) => namespaces.run(),
             Self::Backends(backends) => backends.run(),
             Self::Config(config) => config.run(),
+            Self::DiskStore(store) => store.run(),
             Self::Health(health) => health.run(),
             Self::Conformance(conformance) => conformance.run(),
             Self::Bench(bench) => bench.run(),

@@ -24,16 +24,17 @@ use crate::failure::Failure;
 use crate::output::{Answer, Format, Output};
 
 const AFTER_HELP: &str = "\
-Without the admin there is no configuration file, and no namespace but \"default\".
+Without the admin and --data there is no configuration file, and no namespace but \"default\".
 
 Ctrl-C or SIGTERM lets calls in flight finish and exits with 0; a second signal stops it at once.
 
 Examples:
   prism dev
+  prism dev --data ./data
   prism dev --listen 0.0.0.0:9000 --http-listen off
   prism dev --listen 127.0.0.1:0 --http-listen 127.0.0.1:0 --admin-listen off --json";
 
-/// Run a gateway with data in memory, and its admin, in one process: for development and tests.
+/// Run a gateway with data in memory or in a folder, and its admin, in one process: for development and tests.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Dev {
@@ -51,6 +52,11 @@ pub(crate) struct Dev {
     /// Folder of prism.yaml, the configuration that the admin owns, and of its revisions. Created if it is missing.
     #[arg(long, value_name = "FOLDER", default_value = ".prism")]
     folder: PathBuf,
+
+    /// Keep the data, prism.yaml and its revisions in this folder. Created if it is missing. Data is on disk before it is
+    /// acknowledged; without this flag it is in memory.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "folder")]
+    data: Option<PathBuf>,
 
     /// Maximum memory for data: bytes, or a number with KiB, MiB or GiB; 0 for no limit. At the limit, writes that need more
     /// memory fail.
@@ -75,6 +81,8 @@ struct Ready<'a> {
     /// The configuration file.
     config: Option<&'a Path>,
     namespaces: Vec<String>,
+    /// The folder that keeps the data; `None` if it is in memory.
+    data: Option<&'a Path>,
     /// The maximum memory for data; `None` for no limit.
     memory_limit_bytes: Option<u64>,
     /// How to start this program again.
@@ -97,7 +105,10 @@ impl Dev {
             let signals = prism_runtime::signals::Signals::take()?;
             let drivers = drivers::all(self.memory_limit);
             let has_admin = self.has_admin()?;
-            let file = has_admin.then(|| file::at(&self.folder)).transpose()?;
+            let file = match &self.data {
+                Some(folder) => Some(file::with_data(folder)?),
+                None => has_admin.then(|| file::at(&self.folder)).transpose()?,
+            };
             let source = match &file {
                 Some(path) => Source::File { path: path.clone(), required: true },
                 None => Source::Fixed(Config::single(Endpoint::Embedded(drivers::MEMSTORE.to_owned()))),
@@ -106,8 +117,8 @@ impl Dev {
             let (running, reload) =
                 prism_proxy::app::start(&self.server, self.proxy.clone(), source, drivers).await?;
             let admin = match &file {
-                Some(file) => Some(self.admin(file, &running).await?),
-                None => None,
+                Some(file) if has_admin => Some(self.admin(file, &running).await?),
+                _ => None,
             };
             let ready = Ready {
                 event: "ready",
@@ -118,6 +129,7 @@ impl Dev {
                 admin: admin.as_ref().map(HttpServer::address),
                 config: file.as_deref(),
                 namespaces: config.namespaces.into_iter().map(|namespace| namespace.name).collect(),
+                data: self.data.as_deref(),
                 memory_limit_bytes: self.memory_limit.0,
                 program: program(std::env::args().next().as_deref()),
             };
@@ -204,7 +216,18 @@ impl Answer for Ready<'_> {
                 config.display()
             )?;
         }
-        writeln!(out, "  Data  in memory, {}; lost when this process ends\n", size(self.memory_limit_bytes))?;
+        match self.data {
+            Some(folder) => writeln!(
+                out,
+                "  Data  in {}; a power loss takes nothing that was acknowledged. Namespaces on embedded:memstore are lost when this \
+                 process ends\n",
+                folder.display()
+            )?,
+            None => {
+                let size = size(self.memory_limit_bytes);
+                writeln!(out, "  Data  in memory, {size}; lost when this process ends\n")?;
+            }
+        }
         let option = match grpc.as_str() {
             "127.0.0.1:8980" | "localhost:8980" => String::new(),
             other => format!(" --address {other}"),
@@ -233,6 +256,7 @@ mod tests {
             admin: http.map(|_| "127.0.0.1:8090"),
             config: http.map(|_| Path::new(".prism/prism.yaml")),
             namespaces: vec!["default".to_owned()],
+            data: None,
             memory_limit_bytes,
             program: program(Some("target/release/prism")),
         };

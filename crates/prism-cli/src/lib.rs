@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | the command line as a whole, and its help |
 //! | `dev` | `prism dev` |
+//! | `diskstore` | `prism diskstore` |
 //! | `called` | the servers, if the binary is called by the name of one |
 //! | `kv`, `list` | the data commands, one file each below |
 //! | `namespaces`, `backends`, `config` | the commands that go to the admin |
@@ -36,6 +37,7 @@ mod config;
 mod conformance;
 mod connect;
 mod dev;
+mod diskstore;
 mod drivers;
 mod dump;
 mod escape;

@@ -9,12 +9,6 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-mod journal;
-mod lsm;
-mod manifest;
-
-pub use lsm::Lsm;
-
 /// Ordered keys with values, on disk.
 pub trait Engine: Send + Sync {
     /// What is committed now. It does not change while others commit.

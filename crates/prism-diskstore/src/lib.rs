@@ -7,7 +7,7 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`engine`] | what the store needs of an engine; the engine, and its journal |
+//! | [`engine`], [`lsm`] | what the store needs of an engine; the engine, and the checks before it is opened |
 //! | `layout` | keys and records as they are on disk |
 //! | `folder` | a store's folder: whose it is, whether it is whole |
 //! | `clock`, `cache`, `state`, `figures` | wall-clock time; records in memory; whether writes are accepted; counters |
@@ -16,7 +16,7 @@
 //! | `committer` | the one thread that writes |
 //! | `store` | the handle: opening, and how calls reach the committer and the engine |
 //! | `keyvalue`, `scan`, `list`, `usage` | the traits |
-//! | `check` | reading everything, offline |
+//! | `verify`, `check` | reading everything; looking at a store that no process has open |
 //! | `fault` | the errors that callers get |
 //! | [`driver`] | stores within another process |
 //! | [`config`], [`app`], `metrics` | options and flags, wiring and metrics of the plugin |
@@ -37,6 +37,8 @@ mod folder;
 mod keyvalue;
 mod layout;
 mod list;
+#[doc(hidden)]
+pub mod lsm;
 mod metrics;
 mod scan;
 mod shared;
@@ -44,8 +46,10 @@ mod state;
 mod store;
 mod txn;
 mod usage;
+mod verify;
 
-pub use check::{Report, check, stats};
+pub use check::{check, stats};
 pub use driver::DiskStoreDriver;
 pub use state::State;
 pub use store::DiskStore;
+pub use verify::Report;

@@ -13,17 +13,18 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
-use crate::check::{self, Report};
 use crate::clock;
 use crate::committer::{Committer, Run, Write};
 use crate::config::{Live, Settings};
-use crate::engine::{Fault, Lsm, Opener, View};
+use crate::engine::{Fault, Opener, View};
 use crate::fault::{error, refused};
 use crate::folder::{Folder, Holds, room};
 use crate::layout::{self, Record};
+use crate::lsm::Lsm;
 use crate::shared::Shared;
 use crate::state::State;
 use crate::txn::Txn;
+use crate::verify::{self, Report};
 
 /// Writes that may wait for the committer. More calls than that are in flight only if the process allows it.
 const WAITING_MAX: usize = 32 * 1024;
@@ -119,7 +120,7 @@ impl DiskStore {
     /// What is damaged.
     #[doc(hidden)]
     pub fn verify(&self) -> Result<Report, String> {
-        self.shared.read(check::view).map_err(|fault| fault.to_string())
+        self.shared.read(verify::everything).map_err(|fault| fault.to_string())
     }
 
     /// The folder.

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use prism_diskstore::DiskStore;
 use prism_diskstore::config::{Durability, Live, Settings};
-use prism_diskstore::engine::{Lsm, Opener};
+use prism_diskstore::engine::Opener;
+use prism_diskstore::lsm::Lsm;
 
 use crate::faults::Act;
 use crate::planted::{self, Bug};

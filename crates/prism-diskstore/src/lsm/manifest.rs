@@ -9,7 +9,7 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::Fault;
+use crate::engine::Fault;
 
 /// Checks the manifest of a tree.
 ///

@@ -9,6 +9,9 @@
 //!   [`BUSY_MAX`] before.
 //! - Reads that use no snapshot see half of a batch.
 
+mod journal;
+mod manifest;
+
 use std::any::Any;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +22,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable as _, Snapshot};
 
-use super::{After, Batch, Engine, Fault, Figures, Flush, Opener, View, Visit, journal, manifest};
+use crate::engine::{After, Batch, Engine, Fault, Figures, Flush, Opener, View, Visit};
 use crate::layout;
 
 /// When the journal is sealed and the oldest is removed. It is also the least that fjall takes.

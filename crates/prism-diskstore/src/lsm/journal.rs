@@ -3,7 +3,7 @@
 //! The engine's own recovery ends in silence at the first entry that it cannot read, so damage in the middle would drop the
 //! acknowledged batches behind it; and it refuses a journal whose last batch was torn by a power loss, which is no damage.
 //! Here the two are told apart. Each batch has a number, and the number of the last batch that was synced when it was
-//! written (see [`Batch`](super::Batch)). What cannot be read is
+//! written (see [`Batch`](crate::engine::Batch)). What cannot be read is
 //!
 //! - **damage**, if a readable batch behind it says that the missing one was synced, or if the journal is sealed: it was
 //!   synced before the next was begun. The store is not opened.
@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{After, Fault};
+use crate::engine::{After, Fault};
 use crate::layout;
 
 const TRAILER: &[u8] = b"FJL\x03";
