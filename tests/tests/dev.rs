@@ -131,6 +131,36 @@ fn its_file_is_not_overwritten_and_its_mistakes_are_told() {
 }
 
 #[test]
+fn data_in_a_folder_survives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let flags = ["dev", "--json", "--listen", "127.0.0.1:0", "--http-listen", "off", "--data"];
+    let start = || Process::spawn("prism", command("prism").args(flags).arg(&data));
+    let address = |dev: &Process| {
+        let ready: serde_json::Value = serde_json::from_str(&dev.ready).unwrap();
+        assert_eq!(ready["data"], json!(data), "{ready}");
+        ready["grpc"].as_str().unwrap().to_owned()
+    };
+    let mut dev = start();
+    let set = Ran::prism(["kv", "set", "a", "kept", "--address", &address(&dev)]);
+    assert_eq!(set.code, 0, "{set:?}");
+    dev.signal(Signal::KILL);
+    dev.wait();
+    let mut dev = start();
+    assert_eq!(Ran::prism(["kv", "get", "a", "--address", &address(&dev)]).text(), "kept");
+    let store = data.join("store");
+    let open = Ran::prism(["diskstore", "check", store.to_str().unwrap()]);
+    assert!(open.code == 1 && open.err.contains("is open in another process"), "{open:?}");
+    dev.signal(Signal::TERM);
+    assert!(dev.wait().success());
+    let checked = Ran::prism(["diskstore", "check", store.to_str().unwrap(), "-o", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&checked.text()).unwrap();
+    assert_eq!((&report["keys"], &report["read"]["list_values"]), (&json!(1), &json!(0)), "{report}");
+    let none = Ran::prism(["diskstore", "stats", folder.path().to_str().unwrap()]);
+    assert!(none.code == 1 && none.err.contains("neither empty nor a store"), "{none:?}");
+}
+
+#[test]
 fn the_memory_limit_holds() {
     let dev = Dev::with(&["--listen", "127.0.0.1:0", "--memory-limit", "64KiB"]);
     let full = Ran::of(&mut dev.prism(&["kv", "set", "a", "-o", "json"]), &[0; 100_000]);

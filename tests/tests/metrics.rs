@@ -192,9 +192,15 @@ async fn the_guide_lists_every_metric_and_dashboard_and_alerts_name_no_other() {
     let admin = Admin::start(None);
     let flags = ["--redis", "redis://127.0.0.1:1", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"];
     let redis = Process::start("prism-redis", flags);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let flags =
+        ["--path", path, "--min-free", "0", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"];
+    let disk = Process::start("prism-diskstore", flags);
     let mut found = BTreeSet::new();
     // The admin twice: requests are counted once they have been answered.
-    let servers = [store.address("http"), redis.address("http"), proxy.process.address("http")];
+    let servers =
+        [store.address("http"), redis.address("http"), disk.address("http"), proxy.process.address("http")];
     for address in servers.into_iter().chain([admin.http(); 2]) {
         found.append(&mut exported(address).await);
     }

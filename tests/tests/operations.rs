@@ -62,6 +62,7 @@ fn the_guide_lists_every_flag_with_its_variable_and_default() {
     for (name, words) in [
         ("prism-proxy", &[][..]),
         ("prism-memstore", &[]),
+        ("prism-diskstore", &[]),
         ("prism-redis", &[]),
         ("prism-admin", &[]),
         ("prism-admin token", &["token"]),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use prism_admin::app::{self, NAME};
 use prism_admin::config::{Args, DEFAULTS};
+use prism_diskstore::DiskStoreDriver;
 use prism_memstore::MemStoreDriver;
 use prism_memstore::config::MEMORY_LIMIT_DEFAULT;
 use prism_plugin::driver::Driver;
@@ -17,6 +18,7 @@ static ALLOCATOR: prism_runtime::allocator::Allocator = prism_runtime::allocator
 fn main() -> ExitCode {
     let args = args::parse::<Args>(NAME, &DEFAULTS);
     let memstore: Arc<dyn Driver> = Arc::new(MemStoreDriver { memory_limit: MEMORY_LIMIT_DEFAULT });
-    let drivers = [("memstore", memstore), ("redis", Arc::new(RedisDriver))];
+    let drivers =
+        [("memstore", memstore), ("diskstore", Arc::new(DiskStoreDriver)), ("redis", Arc::new(RedisDriver))];
     process::report(NAME, process::block_on(app::run(args, drivers.into())))
 }

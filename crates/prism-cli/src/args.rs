@@ -9,6 +9,7 @@ use crate::completions::Completions;
 use crate::config::Config;
 use crate::conformance::Conformance;
 use crate::dev::{self, Dev};
+use crate::diskstore::DiskStore;
 use crate::exit::Exit;
 use crate::export::Export;
 use crate::failure::Failure;
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Backends(Backends),
     Config(Config),
     Token(Token),
+    #[command(name = "diskstore")]
+    DiskStore(DiskStore),
     Health(Health),
     Conformance(Conformance),
     Bench(Box<Bench>),
@@ -73,6 +76,7 @@ impl Command {
             Self::Backends(backends) => backends.format(),
             Self::Config(config) => config.format(),
             Self::Token(token) => token.format(),
+            Self::DiskStore(store) => store.format(),
             Self::Health(health) => health.format(),
             Self::Conformance(conformance) => conformance.format(),
             Self::Bench(bench) => bench.format(),
@@ -90,6 +94,7 @@ impl Command {
             Self::Backends(backends) => backends.run(),
             Self::Config(config) => config.run(),
             Self::Token(token) => token.run(),
+            Self::DiskStore(store) => store.run(),
             Self::Health(health) => health.run(),
             Self::Conformance(conformance) => conformance.run(),
             Self::Bench(bench) => bench.run(),

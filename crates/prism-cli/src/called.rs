@@ -1,5 +1,5 @@
 //! The servers under their own names: this binary contains them all for `prism dev`, so a link to it that is called
-//! `prism-proxy` is a complete `prism-proxy`. The container image has one such file instead of five.
+//! `prism-proxy` is a complete `prism-proxy`. The container image has one such file instead of six.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -21,8 +21,9 @@ pub(crate) fn run() -> Option<ExitCode> {
 type Server = (&'static str, fn() -> Result<(), exit::ServerError>);
 
 fn server(called: &OsStr) -> Option<Server> {
-    let servers: [Server; 4] = [
+    let servers: [Server; 5] = [
         (prism_memstore::app::NAME, memstore),
+        (prism_diskstore::app::NAME, diskstore),
         (prism_redis::app::NAME, redis),
         (prism_proxy::app::NAME, proxy),
         (prism_admin::app::NAME, admin),
@@ -33,6 +34,11 @@ fn server(called: &OsStr) -> Option<Server> {
 
 fn memstore() -> Result<(), exit::ServerError> {
     use prism_memstore::app::{self, DEFAULTS, NAME};
+    process::block_on(app::run(args::parse(NAME, &DEFAULTS)))
+}
+
+fn diskstore() -> Result<(), exit::ServerError> {
+    use prism_diskstore::app::{self, DEFAULTS, NAME};
     process::block_on(app::run(args::parse(NAME, &DEFAULTS)))
 }
 
@@ -60,7 +66,7 @@ mod tests {
     #[test]
     fn only_a_servers_own_name_starts_it() {
         let name = |called: &str| server(OsStr::new(called)).map(|(name, _)| name);
-        for known in ["prism-proxy", "prism-memstore", "prism-redis", "prism-admin"] {
+        for known in ["prism-proxy", "prism-memstore", "prism-diskstore", "prism-redis", "prism-admin"] {
             assert_eq!(name(known), Some(known));
             assert_eq!(name(&format!("/usr/bin/{known}")), Some(known));
         }

@@ -26,17 +26,18 @@ use certificates::Certificates;
 use ready::{Ready, program, reachable};
 
 const AFTER_HELP: &str = "\
-Without the admin there is no configuration file, and no namespace but \"default\".
+Without the admin and --data there is no configuration file, and no namespace but \"default\".
 
 Ctrl-C or SIGTERM lets calls in flight finish and exits with 0; a second signal stops it at once.
 
 Examples:
   prism dev
   prism dev --tls
+  prism dev --data ./data
   prism dev --listen 0.0.0.0:9000 --http-listen off
   prism dev --listen 127.0.0.1:0 --http-listen 127.0.0.1:0 --admin-listen off --json";
 
-/// Run a gateway with data in memory, and its admin, in one process: for development and tests.
+/// Run a gateway with data in memory or in a folder, and its admin, in one process: for development and tests.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Dev {
@@ -60,6 +61,11 @@ pub(crate) struct Dev {
     /// Folder of prism.yaml, the configuration that the admin owns, and of its revisions. Created if it is missing.
     #[arg(long, value_name = "FOLDER", default_value = ".prism")]
     folder: PathBuf,
+
+    /// Keep the data, prism.yaml and its revisions in this folder. Created if it is missing. Data is on disk before it is
+    /// acknowledged; without this flag it is in memory.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "folder")]
+    data: Option<PathBuf>,
 
     /// Maximum memory for data: bytes, or a number with KiB, MiB or GiB; 0 for no limit. At the limit, writes that need more
     /// memory fail.
@@ -86,8 +92,11 @@ impl Dev {
             let signals = prism_runtime::signals::Signals::take()?;
             let drivers = drivers::all(self.memory_limit);
             let has_admin = self.has_admin()?;
-            let file = has_admin.then(|| file::at(&self.folder)).transpose()?;
             let certificates = self.tls.then(|| self.certificates()).transpose()?;
+            let file = match &self.data {
+                Some(folder) => Some(file::with_data(folder)?),
+                None => has_admin.then(|| file::at(&self.folder)).transpose()?,
+            };
             let source = match &file {
                 Some(path) => Source::File { path: path.clone(), required: true },
                 None => {
@@ -98,8 +107,8 @@ impl Dev {
             let (running, reload) =
                 prism_proxy::app::start(&self.server, self.proxy.clone(), source, drivers).await?;
             let admin = match &file {
-                Some(file) => Some(self.admin(file, certificates.as_ref(), &running).await?),
-                None => None,
+                Some(file) if has_admin => Some(self.admin(file, certificates.as_ref(), &running).await?),
+                _ => None,
             };
             let ready = Ready {
                 event: "ready",
@@ -111,6 +120,7 @@ impl Dev {
                 ca_file: certificates.as_ref().map(|certificates| certificates.ca.as_path()),
                 config: file.as_deref(),
                 namespaces: config.namespaces.into_iter().map(|namespace| namespace.name).collect(),
+                data: self.data.as_deref(),
                 memory_limit_bytes: self.memory_limit.0,
                 is_tls: self.server.tls.files().is_some(),
                 program: program(std::env::args().next().as_deref()),

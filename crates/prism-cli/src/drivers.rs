@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prism_diskstore::DiskStoreDriver;
 use prism_memstore::MemStoreDriver;
 use prism_memstore::config::MemoryLimit;
 use prism_plugin::driver::Drivers;
@@ -14,6 +15,7 @@ pub(crate) const MEMSTORE: &str = "memstore";
 pub(crate) fn all(memory_limit: MemoryLimit) -> Drivers {
     let mut drivers = Drivers::new();
     drivers.insert(MEMSTORE, Arc::new(MemStoreDriver { memory_limit }));
+    drivers.insert("diskstore", Arc::new(DiskStoreDriver));
     drivers.insert("redis", Arc::new(RedisDriver));
     drivers
 }

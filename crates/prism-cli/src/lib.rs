@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | the command line as a whole, and its help |
 //! | `dev` | `prism dev` |
+//! | `diskstore` | `prism diskstore` |
 //! | `called` | the servers, if the binary is called by the name of one |
 //! | `kv`, `list` | the data commands, one file each below |
 //! | `namespaces`, `backends`, `config` | the commands that go to the admin |
@@ -40,6 +41,7 @@ mod conformance;
 mod connect;
 mod credential;
 mod dev;
+mod diskstore;
 mod drivers;
 mod dump;
 mod escape;

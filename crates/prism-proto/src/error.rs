@@ -54,9 +54,11 @@ impl ErrorReason {
                 Code::Unavailable
             }
             Self::DeadlineExceeded => Code::DeadlineExceeded,
-            Self::MemoryLimit | Self::RateLimit | Self::TooManyInFlight | Self::AnswerBudget => {
-                Code::ResourceExhausted
-            }
+            Self::MemoryLimit
+            | Self::RateLimit
+            | Self::TooManyInFlight
+            | Self::AnswerBudget
+            | Self::DiskFull => Code::ResourceExhausted,
             Self::TokenInvalid => Code::Unauthenticated,
             Self::PermissionDenied => Code::PermissionDenied,
             Self::Internal => Code::Internal,
@@ -215,7 +217,7 @@ mod tests {
             (Code::Unimplemented, "METHOD_UNKNOWN CURSOR_UNSUPPORTED COMPRESSION_UNSUPPORTED"),
             (Code::Unavailable, "BACKEND_UNREACHABLE BACKEND_LOST DRAINING DURABILITY_NOT_REACHED"),
             (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
-            (Code::ResourceExhausted, "MEMORY_LIMIT RATE_LIMIT TOO_MANY_IN_FLIGHT ANSWER_BUDGET"),
+            (Code::ResourceExhausted, "MEMORY_LIMIT RATE_LIMIT TOO_MANY_IN_FLIGHT ANSWER_BUDGET DISK_FULL"),
             (Code::Unauthenticated, "TOKEN_INVALID"),
             (Code::PermissionDenied, "PERMISSION_DENIED"),
             (Code::Internal, "INTERNAL"),

@@ -22,6 +22,8 @@ pub(super) struct Ready<'a> {
     /// The configuration file.
     pub(super) config: Option<&'a Path>,
     pub(super) namespaces: Vec<String>,
+    /// The folder that keeps the data; `None` if it is in memory.
+    pub(super) data: Option<&'a Path>,
     /// The maximum memory for data; `None` for no limit.
     pub(super) memory_limit_bytes: Option<u64>,
     /// Whether the ports speak TLS.
@@ -92,7 +94,18 @@ impl Answer for Ready<'_> {
         if let Some(file) = self.ca_file {
             writeln!(out, "  TLS   throw-away certificates for this machine, signed by {}", file.display())?;
         }
-        writeln!(out, "  Data  in memory, {}; lost when this process ends\n", size(self.memory_limit_bytes))?;
+        match self.data {
+            Some(folder) => writeln!(
+                out,
+                "  Data  in {}; a power loss takes nothing that was acknowledged. Namespaces on embedded:memstore are lost when this \
+                 process ends\n",
+                folder.display()
+            )?,
+            None => {
+                let size = size(self.memory_limit_bytes);
+                writeln!(out, "  Data  in memory, {size}; lost when this process ends\n")?;
+            }
+        }
         let options = self.options(&grpc);
         writeln!(out, "Try it from another terminal:\n")?;
         let program = &self.program;
@@ -132,6 +145,7 @@ mod tests {
             ca_file,
             config: http.map(|_| Path::new(".prism/prism.yaml")),
             namespaces: vec!["default".to_owned()],
+            data: None,
             memory_limit_bytes,
             is_tls: ca_file.is_some(),
             program: program(Some("target/release/prism")),

@@ -46,6 +46,8 @@ pub enum ErrorReason {
     TooManyInFlight = 62,
     /// The client has not read the responses it was sent: it may read them, or use another connection.
     AnswerBudget = 63,
+    /// The backend's disk is full, or has less room than it must keep free: nothing was applied. Reads, deletes and pops go on.
+    DiskFull = 65,
     /// UNAUTHENTICATED
     TokenInvalid = 70,
     /// PERMISSION_DENIED
@@ -91,6 +93,7 @@ impl ErrorReason {
             Self::RateLimit => "RATE_LIMIT",
             Self::TooManyInFlight => "TOO_MANY_IN_FLIGHT",
             Self::AnswerBudget => "ANSWER_BUDGET",
+            Self::DiskFull => "DISK_FULL",
             Self::TokenInvalid => "TOKEN_INVALID",
             Self::PermissionDenied => "PERMISSION_DENIED",
             Self::Internal => "INTERNAL",
@@ -127,6 +130,7 @@ impl ErrorReason {
             "RATE_LIMIT" => Some(Self::RateLimit),
             "TOO_MANY_IN_FLIGHT" => Some(Self::TooManyInFlight),
             "ANSWER_BUDGET" => Some(Self::AnswerBudget),
+            "DISK_FULL" => Some(Self::DiskFull),
             "TOKEN_INVALID" => Some(Self::TokenInvalid),
             "PERMISSION_DENIED" => Some(Self::PermissionDenied),
             "INTERNAL" => Some(Self::Internal),

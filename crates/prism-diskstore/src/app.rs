@@ -1,0 +1,52 @@
+//! The store as a plugin on its own port.
+
+use std::sync::Arc;
+
+use prism_plugin::app::{self, App};
+use prism_plugin::{KeyValue as _, Plugin};
+use prism_runtime::exit::ServerError;
+use prism_runtime::health::Health;
+use prometheus_client::registry::Registry;
+
+use crate::config::{Args, LISTEN_DEFAULT};
+use crate::metrics::StoreCollector;
+use crate::state::State;
+use crate::store::DiskStore;
+
+/// The binary's name.
+pub const NAME: &str = "prism-diskstore";
+
+/// The defaults of the shared flags.
+pub const DEFAULTS: [(&str, &str); 2] = [("listen", LISTEN_DEFAULT), ("http-listen", "off")];
+
+/// Runs the plugin until a signal stops the process. While the store accepts no writes, its health is NOT_SERVING.
+///
+/// # Errors
+/// The store cannot be opened, an address cannot be bound, or the log filter is invalid.
+pub async fn run(args: Args) -> Result<(), ServerError> {
+    let store =
+        DiskStore::open(&args.settings().map_err(ServerError::Config)?).map_err(ServerError::Config)?;
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(StoreCollector(store.clone())));
+    let plugin = plugin(store.clone());
+    let (args, callers) = (&args.server, &args.callers);
+    let app = App { name: NAME, args, callers, listen: LISTEN_DEFAULT, plugin, registry };
+    app::run_with_health(app, |health| keep_health(store, health)).await
+}
+
+pub(crate) fn plugin(store: DiskStore) -> Plugin {
+    let store = Arc::new(store);
+    Plugin::new(store.capabilities()).usage(Arc::clone(&store)).keyvalue(Arc::clone(&store)).list(store)
+}
+
+/// Reports whether the store accepts writes, for as long as it is polled.
+async fn keep_health(store: DiskStore, health: Health) {
+    let mut state = store.watch();
+    loop {
+        let is_ready = *state.borrow_and_update() == State::Ready;
+        health.set_available(is_ready).await;
+        if state.changed().await.is_err() {
+            return;
+        }
+    }
+}

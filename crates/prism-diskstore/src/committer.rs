@@ -1,0 +1,269 @@
+//! The one thread that writes. It gathers the writes that wait, runs them one after the other, commits what they changed as
+//! one batch, and then answers all of them: the cost of a sync is shared by all who wait for it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use prism_plugin::Error;
+
+use crate::clock::{self, Watch};
+use crate::config::Durability;
+use crate::engine::{Batch, Engine, Fault, Flush};
+use crate::expiry::sweep;
+use crate::fault::{below_floor, refused, uncommitted};
+use crate::folder::room;
+use crate::layout::{self, Record};
+use crate::shared::Shared;
+use crate::state::State;
+use crate::txn::Txn;
+
+/// The most that a batch gathers: what one sync is worth, and what is held in memory twice.
+const BATCH_WRITES: usize = 1024;
+const BATCH_BYTES: usize = 8 << 20;
+
+/// How often expired keys are freed, the clock is watched, and a store that failed is opened again.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How often a store in a bad state is opened again.
+const HEAL_EVERY: Duration = Duration::from_secs(1);
+
+/// The room that opening the engine again takes: a new journal.
+const HEAL_ROOM: u64 = 96 << 20;
+
+/// How long what is known about the disk's room is good for. Within it, a disk can take in some hundred MiB.
+const ROOM_FOR: Duration = Duration::from_millis(100);
+
+/// A write that waits.
+pub(crate) struct Write {
+    /// Whether it may make the store larger.
+    pub(crate) grows: bool,
+    /// About how many bytes it adds.
+    pub(crate) bytes: usize,
+    pub(crate) run: Run,
+}
+
+/// Runs a write, and returns what answers it once it is known whether the batch was committed.
+pub(crate) type Run = Box<dyn FnOnce(Result<&mut Txn<'_>, Error>) -> Answer + Send>;
+pub(crate) type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
+
+pub(crate) struct Committer {
+    shared: Arc<Shared>,
+    waiting: Receiver<Write>,
+    /// The number of the last batch, and of the last that survives a power loss.
+    number: u64,
+    synced: u64,
+    synced_at: Instant,
+    swept_at: Instant,
+    heal_at: Instant,
+    /// Free bytes, and when that was so.
+    room: Option<(u64, Instant)>,
+    clock: Watch,
+}
+
+impl Committer {
+    pub(crate) fn new(shared: Arc<Shared>, waiting: Receiver<Write>, number: u64) -> Self {
+        let now = Instant::now();
+        Self {
+            shared,
+            waiting,
+            number,
+            synced: number,
+            synced_at: now,
+            swept_at: now,
+            heal_at: now,
+            room: None,
+            clock: Watch::start(),
+        }
+    }
+
+    /// Works until nobody can write any more.
+    pub(crate) fn run(mut self) {
+        loop {
+            match self.waiting.recv_timeout(TICK) {
+                Ok(first) => self.batch(first),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.tick();
+        }
+        if self.shared.state.get() == State::Ready {
+            self.sync();
+        }
+    }
+
+    fn batch(&mut self, first: Write) {
+        let mut bytes = first.bytes;
+        let mut writes = vec![first];
+        while writes.len() < BATCH_WRITES && bytes < BATCH_BYTES {
+            let Ok(write) = self.waiting.try_recv() else { break };
+            bytes += write.bytes;
+            writes.push(write);
+        }
+        self.heal();
+        match self.shared.state.get() {
+            State::Ready => self.apply(writes),
+            State::Healing { error, .. } | State::Failed { error, .. } => {
+                let error = match self.shared.is_full.load(Relaxed) {
+                    true => crate::fault::full(),
+                    false => refused(&error),
+                };
+                for write in writes {
+                    (write.run)(Err(error.clone()))(Ok(()));
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, writes: Vec<Write>) {
+        let begun = Instant::now();
+        let floor = self.floor();
+        let shared = Arc::clone(&self.shared);
+        let engine = shared.engine();
+        let Some(engine) = engine.as_deref() else { return };
+        let mut txn = Txn::new(engine, &shared.cache, clock::now());
+        let count = writes.len();
+        let mut answers = Vec::with_capacity(count);
+        for write in writes {
+            answers.push(match &floor {
+                Some(error) if write.grows => (write.run)(Err(error.clone())),
+                _ => (write.run)(Ok(&mut txn)),
+            });
+        }
+        let committed = self.commit(engine, txn);
+        let result = committed.as_ref().map_err(uncommitted).copied();
+        // Before anybody is answered, so that the next call meets the state that its caller knows of.
+        if let Err(fault) = &committed {
+            self.failed(fault);
+        }
+        for answer in answers {
+            answer(result.clone());
+        }
+        shared.figures.batch(count as u64, begun.elapsed());
+    }
+
+    /// Commits what the writes have changed, and brings the cache up to date.
+    fn commit(&mut self, engine: &dyn Engine, txn: Txn<'_>) -> Result<(), Fault> {
+        let changes = txn.into_changes();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let flush = match self.shared.settings().durability {
+            Durability::EveryWrite => Flush::Now,
+            Durability::Periodic | Durability::Never => Flush::Later,
+        };
+        let batch = Batch { number: self.number + 1, synced: self.synced, changes };
+        engine.commit(&batch, flush)?;
+        self.number = batch.number;
+        if flush == Flush::Now {
+            self.synced = self.number;
+        }
+        for (key, value) in batch.changes {
+            if layout::is_value(&key) {
+                self.shared.cache.put(key, value.and_then(Record::decode));
+            }
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self) {
+        self.heal();
+        if self.swept_at.elapsed() >= TICK && self.shared.state.get() == State::Ready {
+            self.swept_at = Instant::now();
+            self.clock.check();
+            self.sweep();
+        }
+        let period = Duration::from_secs(1);
+        if self.shared.settings().durability == Durability::Periodic
+            && self.synced < self.number
+            && self.synced_at.elapsed() >= period
+            && self.shared.state.get() == State::Ready
+        {
+            self.sync();
+        }
+    }
+
+    /// Frees some of the keys that have expired, as one batch.
+    fn sweep(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let engine = shared.engine();
+        let Some(engine) = engine.as_deref() else { return };
+        let mut txn = Txn::new(engine, &shared.cache, clock::now());
+        let swept = match sweep(&mut txn) {
+            Ok(swept) => swept,
+            Err(error) => return tracing::error!(%error, "expired keys cannot be freed"),
+        };
+        match self.commit(engine, txn) {
+            Ok(()) => {
+                shared.figures.expired.fetch_add(swept.freed, Relaxed);
+                // The rest at the next tick, which comes at once if nobody writes.
+                if swept.more {
+                    self.swept_at -= TICK;
+                }
+            }
+            Err(fault) => self.failed(&fault),
+        }
+    }
+
+    fn sync(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let engine = shared.engine();
+        let Some(engine) = engine.as_deref() else { return };
+        let begun = Instant::now();
+        match engine.sync() {
+            Ok(()) => self.synced = self.number,
+            Err(fault) => self.failed(&fault),
+        }
+        shared.figures.sync(begun.elapsed());
+        self.synced_at = Instant::now();
+    }
+
+    /// Why writes that grow are refused: the disk has less room than the floor.
+    fn floor(&mut self) -> Option<Error> {
+        let min_free = self.shared.settings().min_free;
+        if min_free == 0 {
+            return None;
+        }
+        let free = match self.room {
+            Some((free, at)) if at.elapsed() < ROOM_FOR => free,
+            _ => {
+                let (free, _) = room(self.shared.folder.path()).ok()?;
+                self.room = Some((free, Instant::now()));
+                free
+            }
+        };
+        (free < min_free).then(|| below_floor(free, min_free))
+    }
+
+    fn failed(&mut self, fault: &Fault) {
+        self.shared.is_full.store(*fault == Fault::Full, Relaxed);
+        self.heal_at = Instant::now() + HEAL_EVERY;
+        match fault {
+            Fault::Full | Fault::Stopped | Fault::Busy => self.shared.state.healing(&fault.to_string()),
+            Fault::Io(_) | Fault::Damaged(_) => self.shared.state.failed(&fault.to_string()),
+        }
+    }
+
+    /// Opens the engine again, after a fault which that heals.
+    fn heal(&mut self) {
+        let State::Healing { .. } = self.shared.state.get() else { return };
+        if Instant::now() < self.heal_at {
+            return;
+        }
+        self.heal_at = Instant::now() + HEAL_EVERY;
+        if room(self.shared.folder.path()).is_ok_and(|(free, _)| free < HEAL_ROOM) {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        match shared.open_again(self.number) {
+            Ok(()) => {
+                self.synced = self.number;
+                shared.is_full.store(false, Relaxed);
+                shared.state.ready();
+            }
+            Err(Fault::Full | Fault::Busy | Fault::Stopped) => {}
+            Err(fault) => shared.state.failed(&fault.to_string()),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Opens what is left of a store and compares it with what it must hold.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use futures_util::StreamExt as _;
+use prism_diskstore::DiskStore;
+use prism_plugin::keyvalue::{Range, Start};
+use prism_plugin::{Context, KeyValue as _};
+
+use crate::worker::{Acknowledged, Job};
+use crate::workload::{Held, holds, namespace};
+
+/// What may be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum May {
+    /// Nothing that was acknowledged.
+    Nothing,
+    /// The last calls of each task.
+    LastCalls,
+}
+
+/// Opens the store below `root` and compares it.
+///
+/// # Errors
+/// What is wrong with it; the text begins with "refused" if the store was not opened.
+pub(crate) fn verify(
+    job: &Job,
+    root: &Path,
+    acknowledged: &BTreeMap<u32, Acknowledged>,
+    held: &[Vec<Held>],
+    may: May,
+) -> Result<(), String> {
+    let store = job.open(root).map_err(|error| format!("refused: {error}"))?;
+    store.verify().map_err(|error| format!("damaged: {error}"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(compare(job, &store, acknowledged, held, may))
+}
+
+async fn compare(
+    job: &Job,
+    store: &DiskStore,
+    acknowledged: &BTreeMap<u32, Acknowledged>,
+    held: &[Vec<Held>],
+    may: May,
+) -> Result<(), String> {
+    let mut scanned = scan(store).await?;
+    for task in 0..job.workload.tasks {
+        let calls = acknowledged.get(&task).copied().unwrap_or_default();
+        let found = holds(store, task).await.map_err(|error| format!("damaged: {error}"))?;
+        for (key, value) in &found.keys {
+            if scanned.remove(key).as_ref() != Some(value) {
+                return Err(format!("a scan and a get disagree about {key}"));
+            }
+        }
+        let least = if may == May::Nothing { calls.done } else { 0 };
+        let possible = &held[task as usize][least as usize..=calls.begun.max(calls.done) as usize];
+        if !possible.contains(&found) {
+            let lost = held[task as usize].iter().rposition(|held| *held == found);
+            return Err(format!("task {task} holds what it held after {lost:?} calls; it has {calls:?}"));
+        }
+    }
+    match scanned.pop_first() {
+        Some((key, _)) => Err(format!("{key} was never written")),
+        None => Ok(()),
+    }
+}
+
+async fn scan(store: &DiskStore) -> Result<BTreeMap<String, bytes::Bytes>, String> {
+    let range = Range { namespace: namespace(), prefix: String::new(), start: Start::Beginning, limit: None };
+    let mut pages = store.scan(&Context::default(), range);
+    let mut all = BTreeMap::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| format!("damaged: {error}"))?;
+        all.extend(page.items.into_iter().map(|(key, value)| (key.into_string(), value)));
+    }
+    Ok(all)
+}

@@ -1,0 +1,134 @@
+//! What the store is asked to do, and what it must hold afterwards. Each task works on keys and a list of its own, one call
+//! after the other, so that what a task has done is known up to the one call that was in flight.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use fastrand::Rng;
+use prism_diskstore::DiskStore;
+use prism_plugin::list::{End, List as _};
+use prism_plugin::types::{Key, Namespace, Ttl};
+use prism_plugin::{Context, Error, KeyValue as _};
+
+/// Keys of a task.
+const KEYS: u32 = 6;
+
+/// A workload: the same numbers make the same calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Workload {
+    pub(crate) seed: u64,
+    pub(crate) tasks: u32,
+    /// Calls of each task.
+    pub(crate) calls: u32,
+    /// The largest value.
+    pub(crate) value_bytes: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Call {
+    Set(u32, Bytes, bool),
+    Delete(u32),
+    Push(End, Bytes),
+    Pop(End),
+}
+
+/// What a task's keys and list hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) keys: BTreeMap<String, Bytes>,
+    pub(crate) list: VecDeque<Bytes>,
+}
+
+pub(crate) fn namespace() -> Namespace {
+    Namespace::new("crash".to_owned()).unwrap()
+}
+
+pub(crate) fn key(task: u32, number: u32) -> Key {
+    Key::stored(format!("task-{task}/key-{number}"))
+}
+
+pub(crate) fn list(task: u32) -> Key {
+    Key::stored(format!("task-{task}/list"))
+}
+
+impl Workload {
+    /// The calls of a task, in order.
+    pub(crate) fn calls(self, task: u32) -> Vec<Call> {
+        let mut rng = Rng::with_seed(self.seed ^ u64::from(task) << 32);
+        let end = |rng: &mut Rng| if rng.bool() { End::Left } else { End::Right };
+        (0..self.calls)
+            .map(|number| match rng.u32(..10) {
+                0..5 => Call::Set(rng.u32(..KEYS), self.value(task, number, &mut rng), rng.bool()),
+                5 => Call::Delete(rng.u32(..KEYS)),
+                6..9 => Call::Push(end(&mut rng), self.value(task, number, &mut rng)),
+                _ => Call::Pop(end(&mut rng)),
+            })
+            .collect()
+    }
+
+    /// A value that no other call has.
+    fn value(self, task: u32, number: u32, rng: &mut Rng) -> Bytes {
+        let mut value = format!("task {task} call {number} ").into_bytes();
+        let bytes = rng.usize(..=self.value_bytes);
+        value.extend(std::iter::repeat_with(|| rng.u8(b'a'..=b'z')).take(bytes));
+        value.into()
+    }
+
+    /// What a task holds after each number of calls, from 0 to all.
+    pub(crate) fn held(self, task: u32) -> Vec<Held> {
+        let mut held = Held::default();
+        let mut after = vec![held.clone()];
+        for call in self.calls(task) {
+            held.apply(task, call);
+            after.push(held.clone());
+        }
+        after
+    }
+}
+
+impl Held {
+    fn apply(&mut self, task: u32, call: Call) {
+        match call {
+            Call::Set(number, value, _) => drop(self.keys.insert(key(task, number).to_string(), value)),
+            Call::Delete(number) => drop(self.keys.remove(&*key(task, number))),
+            Call::Push(End::Left, value) => self.list.push_front(value),
+            Call::Push(End::Right, value) => self.list.push_back(value),
+            Call::Pop(End::Left) => drop(self.list.pop_front()),
+            Call::Pop(End::Right) => drop(self.list.pop_back()),
+        }
+    }
+}
+
+impl Call {
+    /// Makes the call.
+    pub(crate) async fn make(self, store: &DiskStore, task: u32) -> Result<(), Error> {
+        let context = Context::default();
+        match self {
+            Self::Set(number, value, expires) => {
+                let ttl = expires.then(|| Ttl::from_secs(1_000_000).unwrap());
+                store.set(&context, namespace(), key(task, number), value, ttl).await
+            }
+            Self::Delete(number) => store.delete(&context, namespace(), key(task, number)).await.map(drop),
+            Self::Push(end, value) => {
+                store.push(&context, namespace(), list(task), end, value).await.map(drop)
+            }
+            Self::Pop(end) => store.pop(&context, namespace(), list(task), end).await.map(drop),
+        }
+    }
+}
+
+/// What a store holds of a task. Empties the list.
+pub(crate) async fn holds(store: &DiskStore, task: u32) -> Result<Held, Error> {
+    let context = Context::default();
+    let mut held = Held::default();
+    for number in 0..KEYS {
+        let key = key(task, number);
+        if let Some(value) = store.get(&context, namespace(), key.clone()).await? {
+            held.keys.insert(key.into_string(), value);
+        }
+    }
+    while let Some(value) = store.pop(&context, namespace(), list(task), End::Left).await? {
+        held.list.push_back(value);
+    }
+    Ok(held)
+}

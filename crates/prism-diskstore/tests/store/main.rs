@@ -1,0 +1,8 @@
+//! The store's behavior through its traits, its process and its folder.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod binary;
+mod conformance;
+mod folder;
+mod restart;
+mod support;
