@@ -50,12 +50,18 @@ impl Sources {
             }
         };
         if !self.has(source) {
-            let key = match source {
-                Source::Token => "server.token_file",
-                Source::Certificate => "server.tls.client_ca_file",
-                Source::Jwt => "server.jwt",
+            let (key, more) = match source {
+                Source::Token => ("server.token_file", ""),
+                // Names are checked with the file alone, which also `prism config validate` and the admin read.
+                Source::Certificate => (
+                    "server.tls.client_ca_file",
+                    " in the file: --tls-client-ca-file does not enable names in certificates",
+                ),
+                Source::Jwt => ("server.jwt", ""),
             };
-            return Err(format!("{text:?} can never call, because {key} is not set; expected that key"));
+            return Err(format!(
+                "{text:?} can never call, because {key} is not set; expected that key{more}"
+            ));
         }
         Identity::new(source, name).ok_or_else(|| {
             format!("{name:?} is not a name; expected 1 to {NAME_BYTES_MAX} visible ASCII characters")
@@ -111,6 +117,7 @@ mod tests {
             (Sources::default(), "token:orders", "server.token_file is not set"),
             (TOKENS, "jwt:orders", "server.jwt is not set"),
             (TOKENS, "cert:orders", "server.tls.client_ca_file is not set"),
+            (TOKENS, "cert:orders", "--tls-client-ca-file does not enable names in certificates"),
             (TOKENS, "saml:orders", "unknown source"),
             (TOKENS, "Token:orders", "unknown source"),
             (TOKENS, "", "1 to 256 visible ASCII"),
