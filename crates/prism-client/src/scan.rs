@@ -22,17 +22,20 @@ use bytes::Bytes;
 use futures_core::Stream;
 use prism_proto::ErrorReason;
 use prism_proto::limits::MESSAGE_BYTES_MAX;
+use prism_proto::rpc::Rpc as _;
 use prost::Message as _;
 use tonic::{Response, Streaming};
 
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::metadata::Own;
+use crate::method::send_streaming;
 use crate::retry::Retry;
 use crate::shared::Shared;
 use crate::trace::Trace;
 
 pub use item::{Entry, ScanItem};
+use item::{RequestOf, ResponseOf};
 use position::{Moved, Position};
 use stall::Stall;
 
@@ -79,7 +82,7 @@ use stall::Stall;
 #[must_use = "a scan does nothing until it is polled"]
 pub struct Scan<E: ScanItem> {
     shared: Arc<Shared>,
-    request: E::Request,
+    request: RequestOf<E>,
     metadata: Own,
     trace: Option<Trace>,
     timeout: Option<Duration>,
@@ -96,15 +99,15 @@ pub struct Scan<E: ScanItem> {
 enum State<E: ScanItem> {
     New,
     Opening(Opening<E>),
-    Open(Box<Streaming<E::Response>>),
+    Open(Box<Streaming<ResponseOf<E>>>),
     Done,
 }
 
 type Opening<E> = Pin<Box<dyn Future<Output = Result<Opened<E>, Error>> + Send>>;
-type Opened<E> = Response<Streaming<<E as item::sealed::Item>::Response>>;
+type Opened<E> = Response<Streaming<ResponseOf<E>>>;
 
 impl<E: ScanItem> Scan<E> {
-    pub(crate) fn new(shared: &Arc<Shared>, request: E::Request) -> Self {
+    pub(crate) fn new(shared: &Arc<Shared>, request: RequestOf<E>) -> Self {
         Self {
             shared: shared.clone(),
             request,
@@ -179,15 +182,15 @@ impl<E: ScanItem> Scan<E> {
                 State::New => {
                     self.deadline = self.timeout.map(Deadline::after);
                     if let Some(traces) = &self.shared.traces {
-                        let namespace = E::namespace(&self.request);
-                        self.trace = Some(traces.begin(E::PATH, namespace, &mut self.metadata));
+                        let namespace = <E::Rpc>::namespace(&self.request);
+                        self.trace = Some(traces.begin(<E::Rpc>::PATH, namespace, &mut self.metadata));
                     }
                     self.state = State::Opening(self.open(Duration::ZERO));
                 }
                 State::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
                     Ok(response) => {
                         if !self.position.has_epoch_of(response.metadata()) {
-                            return Poll::Ready(Step::Failed(Error::scan_interrupted(E::OPERATION)));
+                            return Poll::Ready(Step::Failed(Error::scan_interrupted(<E::Rpc>::OPERATION)));
                         }
                         self.state = State::Open(Box::new(response.into_inner()));
                     }
@@ -199,7 +202,7 @@ impl<E: ScanItem> Scan<E> {
                             let (item, token) = E::of(response);
                             Step::Item(item, token)
                         }
-                        Some(Err(status)) => Step::Failed(Error::from_status(E::OPERATION, &status)),
+                        Some(Err(status)) => Step::Failed(Error::from_status(<E::Rpc>::OPERATION, &status)),
                         None => Step::End,
                     });
                 }
@@ -218,15 +221,15 @@ impl<E: ScanItem> Scan<E> {
             }
             let size = message.encoded_len();
             if size > MESSAGE_BYTES_MAX {
-                return Err(Error::too_large(E::OPERATION, size, MESSAGE_BYTES_MAX));
+                return Err(Error::too_large(<E::Rpc>::OPERATION, size, MESSAGE_BYTES_MAX));
             }
-            let lease = shared.scans.lease().await.map_err(|none| none.of(E::OPERATION))?;
+            let lease = shared.scans.lease().await.map_err(|none| none.of(<E::Rpc>::OPERATION))?;
             let mut request = shared.request(message, &metadata)?;
             if let Some(deadline) = deadline {
                 request.set_timeout(deadline.left());
             }
-            let sent = E::send(lease, shared.origin.clone(), request).await;
-            sent.map_err(|status| Error::from_status(E::OPERATION, &status))
+            let sent = send_streaming::<E::Rpc>(lease, shared.origin.clone(), request).await;
+            sent.map_err(|status| Error::from_status(<E::Rpc>::OPERATION, &status))
         })
     }
 
@@ -254,7 +257,7 @@ impl<E: ScanItem> Scan<E> {
             }
             // The scan's own token: only another backend refuses it.
             Some(ErrorReason::ResumeInvalid) if self.recovering.is_some() => {
-                return Err(Some(Error::scan_interrupted(E::OPERATION)));
+                return Err(Some(Error::scan_interrupted(<E::Rpc>::OPERATION)));
             }
             _ => {}
         }
@@ -301,7 +304,7 @@ impl<E: ScanItem> Stream for Scan<E> {
         }
         loop {
             if this.deadline.is_some_and(|deadline| deadline.left().is_zero()) {
-                return this.end(Some(Error::deadline(E::OPERATION, "the scan's deadline passed")));
+                return this.end(Some(Error::deadline(<E::Rpc>::OPERATION, "the scan's deadline passed")));
             }
             match this.poll_step(cx) {
                 Poll::Ready(Step::Item(item, token)) => {
@@ -319,7 +322,7 @@ impl<E: ScanItem> Stream for Scan<E> {
                 }
                 Poll::Pending => {
                     let message = ready!(this.stall.poll(cx, this.deadline));
-                    return this.end(Some(Error::deadline(E::OPERATION, message)));
+                    return this.end(Some(Error::deadline(<E::Rpc>::OPERATION, message)));
                 }
             }
         }
@@ -330,7 +333,7 @@ impl<E: ScanItem> Stream for Scan<E> {
 impl<E: ScanItem> fmt::Debug for Scan<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scan")
-            .field("operation", &E::OPERATION)
+            .field("operation", &<E::Rpc>::OPERATION)
             .field("delivered", &self.position.delivered())
             .finish()
     }
