@@ -90,8 +90,27 @@ impl Site {
     /// # Errors
     /// Why there is none, in words.
     pub async fn channel(&self, address: &str) -> Result<Channel, String> {
-        let connector = self.connector(Protocol::Http2);
-        let stream = dial_tls(&local(address), &connector, PATIENCE).await;
+        Self::channel_by(&self.connector(Protocol::Http2), address).await
+    }
+
+    /// The same, from a client with the certificate `STEM.crt`.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub async fn channel_as(&self, stem: &str, address: &str) -> Result<Channel, String> {
+        let [certificate, key] = ["crt", "key"].map(|kind| self.path(&format!("{stem}.{kind}")));
+        let options = ClientOptions {
+            ca_file: Some(self.path("servers.ca")),
+            certificate_file: Some(certificate),
+            key_file: Some(key),
+            server_name: None,
+        };
+        let connector = Connector::new(options, Some(Protocol::Http2)).map_err(|error| error.to_string())?;
+        Self::channel_by(&connector, address).await
+    }
+
+    async fn channel_by(connector: &Connector, address: &str) -> Result<Channel, String> {
+        let stream = dial_tls(&local(address), connector, PATIENCE).await;
         let stream = stream.map_err(|error| error.to_string())?;
         channel::over(stream, "localhost").await.map_err(|error| error.to_string())
     }

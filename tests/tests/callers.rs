@@ -225,17 +225,6 @@ async fn page(address: &str, path: &'static str, bearer: &str) -> String {
     page.await.unwrap()
 }
 
-/// Waits until the log of a proxy has a text.
-async fn logged(proxy: &Process, text: &str) {
-    let there = async {
-        while !proxy.log().contains(text) {
-            // As long as a request takes, so that the proxy has a turn.
-            plain::get(proxy.address("http"), "/livez").await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, there).await.unwrap();
-}
-
 #[tokio::test]
 async fn no_secret_appears_anywhere() {
     const VALUE: &str = "canary-of-a-value";
@@ -287,9 +276,9 @@ async fn no_secret_appears_anywhere() {
     // Files that are wrong in a way that could tempt to show them.
     let tokens = stack.files.path("tokens");
     std::fs::write(&tokens, format!("{hashes}\nreader {reader}\n")).unwrap();
-    logged(&stack.proxy.process, "the hash of reader is not valid").await;
+    stack.proxy.process.until_logged("the hash of reader is not valid").await;
     std::fs::write(stack.files.path("jwks.json"), format!("{{\"keys\": [{jwt}]}}")).unwrap();
-    logged(&stack.proxy.process, "is not a JSON Web Key Set").await;
+    stack.proxy.process.until_logged("is not a JSON Web Key Set").await;
     canaries.check("/config/status", &page(&http, "/config/status", &format!("Bearer {operator}")).await);
     canaries.check("the proxy's log", &stack.proxy.process.log());
     canaries.check("the plugin's log", &stack.store.log());

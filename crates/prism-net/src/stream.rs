@@ -1,11 +1,14 @@
 //! A connection, over TCP or a Unix socket, with TLS or without.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use rustls::pki_types::CertificateDer;
+use rustls::{ConnectionCommon, SideData};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -100,6 +103,57 @@ impl TlsStream {
         };
         explained(side, error)
     }
+
+    /// The error of a write, or the alert that came before it: with TLS 1.3, a server refuses a client's certificate after
+    /// the client's handshake, and closes the connection while the client may write.
+    fn refused(&mut self, error: io::Error) -> io::Error {
+        let alert = match &mut self.0 {
+            tokio_rustls::TlsStream::Client(stream) => {
+                let (socket, session) = stream.get_mut();
+                alert(session, socket)
+            }
+            tokio_rustls::TlsStream::Server(stream) => {
+                let (socket, session) = stream.get_mut();
+                alert(session, socket)
+            }
+        };
+        self.explained(alert.unwrap_or(error))
+    }
+}
+
+/// The alert among what has arrived. Other bytes stay to be read.
+fn alert<S: SideData>(
+    session: &mut ConnectionCommon<S>,
+    socket: &mut ReadAhead<Stream>,
+) -> Option<io::Error> {
+    let mut arrived = Arrived(socket);
+    while session.wants_read() && session.read_tls(&mut arrived).is_ok_and(|len| len > 0) {
+        if let Err(error) = session.process_new_packets() {
+            return Some(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+    }
+    None
+}
+
+/// What has arrived at a socket, whether or not the runtime has heard of it.
+struct Arrived<'a>(&'a mut ReadAhead<Stream>);
+
+impl io::Read for Arrived<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut ahead = ReadBuf::new(buffer);
+        self.0.take_ahead(&mut ahead);
+        match ahead.filled().len() {
+            0 => {}
+            len => return Ok(len),
+        }
+        let socket = match self.0.get_ref() {
+            Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+            Stream::Tls(_) => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        // It does not block: that is a property of the socket, which both share.
+        File::from(socket.try_clone_to_owned()?).read(buffer)
+    }
 }
 
 impl fmt::Debug for TlsStream {
@@ -122,7 +176,8 @@ impl AsyncRead for TlsStream {
 
 impl AsyncWrite for TlsStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, data)
+        let polled = Pin::new(&mut self.0).poll_write(cx, data);
+        polled.map_err(|error| self.refused(error))
     }
 
     fn poll_write_vectored(
@@ -130,7 +185,8 @@ impl AsyncWrite for TlsStream {
         cx: &mut Context<'_>,
         data: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, data)
+        let polled = Pin::new(&mut self.0).poll_write_vectored(cx, data);
+        polled.map_err(|error| self.refused(error))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -138,10 +194,12 @@ impl AsyncWrite for TlsStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        let polled = Pin::new(&mut self.0).poll_flush(cx);
+        polled.map_err(|error| self.refused(error))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        let polled = Pin::new(&mut self.0).poll_shutdown(cx);
+        polled.map_err(|error| self.refused(error))
     }
 }
