@@ -185,16 +185,18 @@ impl Error {
         error
     }
 
-    /// No connection could be made, and nothing was sent. `cause` is the failure of the connection in `source`.
+    /// No connection could be made, and nothing was sent. `cause` is the failure of the connection in `source`;
+    /// `is_past` if it may be mended by now.
     pub(crate) fn connect(
         operation: &'static str,
         retry_delay: Duration,
         source: Source,
         cause: &io::Error,
+        is_past: bool,
     ) -> Self {
         let mut error = Self::new(Code::Unavailable, operation, source.to_string());
         error.0.applied = Some(Applied::No);
-        (error.0.is_tls, error.0.is_lasting) = (tls::is_tls(cause), tls::is_lasting(cause));
+        (error.0.is_tls, error.0.is_lasting) = (tls::is_tls(cause), !is_past && tls::is_lasting(cause));
         error.0.retry_delay = Some(retry_delay);
         error.0.source = Some(source);
         error

@@ -156,3 +156,13 @@ async fn a_failure_says_what_is_wrong() {
     let told = refusal(plaintext).await;
     assert!(told.contains("plaintext"), "{told}");
 }
+
+#[tokio::test]
+async fn a_file_that_was_mended_serves_the_next_call() {
+    let secured = Secured::start().await;
+    let ca = Authority::new("strangers").write(&secured.path("changing.pem"));
+    let client = secured.builder().ca_file(&ca).timeout(Duration::from_secs(60)).build().unwrap();
+    client.keyvalue().set("k", "v").await.unwrap_err();
+    secured.servers.write(&ca);
+    client.keyvalue().set("k", "v").await.unwrap();
+}
