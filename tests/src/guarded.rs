@@ -10,6 +10,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::{Value, json};
 
 use crate::process::{Process, Proxy, command};
+use crate::tls::Site;
 
 const ISSUER: &str = "https://issuer.example";
 const AUDIENCE: &str = "prism";
@@ -139,11 +140,26 @@ impl Guarded {
     /// It does not start.
     #[must_use]
     pub fn start(files: Files, flags: &[&str]) -> Self {
+        Self::with(files, None, flags)
+    }
+
+    /// The same with TLS, and with certificates of the same callers: see [`uri_of`].
+    ///
+    /// # Panics
+    /// It does not start.
+    #[must_use]
+    pub fn start_with_tls(files: Files, site: &Site, flags: &[&str]) -> Self {
+        Self::with(files, Some(site), flags)
+    }
+
+    fn with(files: Files, site: Option<&Site>, flags: &[&str]) -> Self {
         let store = Process::start("prism-memstore", ["--listen", "127.0.0.1:0"]);
-        let both = |name: &str, right: &str| {
-            format!(
-                "      - {{ name: 'token:{name}', rights: [{right}] }}\n      - {{ name: 'jwt:{name}', rights: [{right}] }}\n"
-            )
+        let callers = |name: &str| {
+            let certificate = site.map(|_| format!("cert:{}", uri_of(name)));
+            [format!("token:{name}"), format!("jwt:{name}")].into_iter().chain(certificate)
+        };
+        let each = |name: &str, rights: &str| -> String {
+            callers(name).map(|name| format!("      - {{ name: '{name}', rights: [{rights}] }}\n")).collect()
         };
         let namespace = |name: &str, access: &str| {
             let access = if access.is_empty() { String::new() } else { format!("    access:\n{access}") };
@@ -152,17 +168,25 @@ impl Guarded {
                 store.grpc()
             )
         };
-        let operators = "  operators: ['token:operator', 'jwt:operator']\n";
+        let operators: Vec<_> = callers("operator").map(|name| format!("'{name}'")).collect();
+        let operators = format!("  operators: [{}]\n", operators.join(", "));
+        let tls = site.map(|site| site.section().replace("server:\n", "")).unwrap_or_default();
         let text = [
-            files.server(operators),
+            files.server(&(operators + &tls)),
             "namespaces:\n".to_owned(),
-            namespace("mine", &(both("reader", "read") + &both("writer", "write"))),
-            namespace("theirs", &both("other", "read, write")),
+            namespace("mine", &(each("reader", "read") + &each("writer", "write"))),
+            namespace("theirs", &each("other", "read, write")),
             namespace("open", ""),
         ]
         .concat();
         Self { proxy: Proxy::with_flags(&text, flags), store, files }
     }
+}
+
+/// The URI in the certificate of a caller.
+#[must_use]
+pub fn uri_of(name: &str) -> String {
+    format!("spiffe://corp/{name}")
 }
 
 /// A request with nothing but its namespace, framed.

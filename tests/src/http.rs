@@ -1,6 +1,10 @@
 //! HTTP/1.1, for the operators' ports: GET requests, and requests of any kind.
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use std::io;
+
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
 use tokio::net::TcpStream;
 
 /// The status and the body.
@@ -89,4 +93,60 @@ pub async fn exchange(address: &str, request: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("it answers with text");
     answer
+}
+
+/// A connection that stays open for any number of requests.
+#[derive(Debug)]
+pub struct KeptOpen<S>(BufReader<S>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> KeptOpen<S> {
+    /// Speaks HTTP/1.1 over a connection.
+    pub fn over(stream: S) -> Self {
+        Self(BufReader::new(stream))
+    }
+
+    /// The status and the body of a GET request.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> io::Result<(u16, String)> {
+        let answer = self.send("GET", path, headers, b"").await?;
+        Ok((answer.status, answer.text().to_owned()))
+    }
+
+    /// Sends a request of any kind.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    ///
+    /// # Panics
+    /// The response is not HTTP/1.1, or does not say how long it is.
+    pub async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<Answer> {
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let len = body.len();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len}\r\n{headers}\r\n");
+        self.0.write_all(&[head.as_bytes(), body].concat()).await?;
+        self.0.flush().await?;
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if self.0.read_line(&mut head).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
+        let mut answer = Answer { status, head, body: Vec::new() };
+        if status != 204 {
+            let len = answer.header("content-length").and_then(|len| len.parse().ok());
+            answer.body = vec![0; len.expect("it says how long it is")];
+            self.0.read_exact(&mut answer.body).await?;
+        }
+        Ok(answer)
+    }
 }

@@ -3,7 +3,8 @@
 //! the test plugin's interface ([`echo`]), a call of it that stays in flight ([`open`]), a connection that breaks off
 //! ([`relay`]), addresses where nothing listens or responds ([`dead`]), processes with their own mounts ([`mounts`]), a
 //! name with two addresses ([`hosts`]), a CA ([`authority`]), servers with TLS ([`tls`]), a proxy whose namespaces have
-//! callers ([`guarded`]), and a patient client ([`client`]).
+//! callers ([`guarded`]), the table of rights ([`matrix`]), everything that has secrets
+//! ([`canary`]), and a patient client ([`client`]).
 
 use std::time::Duration;
 
@@ -11,12 +12,14 @@ use prism_client::Client;
 
 pub mod admin;
 pub mod authority;
+pub mod canary;
 pub mod collector;
 pub mod dead;
 pub mod dev;
 pub mod guarded;
 pub mod hosts;
 pub mod http;
+pub mod matrix;
 pub mod mounts;
 pub mod open;
 pub mod process;

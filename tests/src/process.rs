@@ -239,6 +239,18 @@ impl Process {
         self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
+    /// Waits until it has written a text to standard error: the log has a thread of its own.
+    ///
+    /// # Panics
+    /// It does not write it in time.
+    pub async fn until_logged(&self, text: &str) {
+        let begun = Instant::now();
+        while !self.log().contains(text) {
+            assert!(begun.elapsed() < PATIENCE, "{} does not log {text:?}:\n{}", self.name, self.log());
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Sends a signal, unless it has ended.
     ///
     /// # Panics

@@ -4,6 +4,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use h2::client::SendRequest;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request, StatusCode};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// A connection that stays open for any number of requests.
@@ -31,12 +32,22 @@ impl Connection {
     pub async fn open(address: &str) -> Self {
         let stream = TcpStream::connect(address).await.expect("somebody listens");
         stream.set_nodelay(true).expect("TCP has the option");
+        Self::over(stream).await.expect("it speaks HTTP/2")
+    }
+
+    /// Speaks HTTP/2 over a connection.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn over(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<Self, h2::Error> {
         // h2 uses half of the window as the budget for small frames that wait unread.
         let mut http2 = h2::client::Builder::new();
         http2.initial_connection_window_size(16 << 20);
-        let (send, driver) = http2.handshake(stream).await.expect("it speaks HTTP/2");
+        let (send, driver) = http2.handshake(stream).await?;
         tokio::spawn(driver);
-        Self { send }
+        Ok(Self { send })
     }
 
     /// Sends a gRPC request with additional headers and a body in pieces, each its own DATA frame.
@@ -44,6 +55,22 @@ impl Connection {
     /// # Panics
     /// The connection is gone.
     pub async fn call(&self, path: &str, headers: &[(&'static str, &str)], pieces: &[&[u8]]) -> Answer {
+        self.try_call(path, headers, pieces).await.expect("the connection lives")
+    }
+
+    /// The same on a connection that may be gone.
+    ///
+    /// # Errors
+    /// It is.
+    ///
+    /// # Panics
+    /// The path or a header is invalid.
+    pub async fn try_call(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        pieces: &[&[u8]],
+    ) -> Result<Answer, h2::Error> {
         let mut request = Request::post(format!("http://localhost{path}"));
         let map = request.headers_mut().expect("the path is valid");
         map.insert(CONTENT_TYPE, "application/grpc".parse().expect("a valid value"));
@@ -51,7 +78,7 @@ impl Connection {
         for (name, value) in headers {
             map.insert(*name, value.parse().expect("a valid value"));
         }
-        self.request(request.body(()).expect("a valid request"), pieces).await
+        self.try_request(request.body(()).expect("a valid request"), pieces).await
     }
 
     /// Sends any request.
@@ -59,23 +86,26 @@ impl Connection {
     /// # Panics
     /// The connection is gone.
     pub async fn request(&self, request: Request<()>, pieces: &[&[u8]]) -> Answer {
-        let mut send = self.send.clone().ready().await.expect("the connection lives");
-        let (response, mut stream) =
-            send.send_request(request, pieces.is_empty()).expect("the connection lives");
+        self.try_request(request, pieces).await.expect("the connection lives")
+    }
+
+    async fn try_request(&self, request: Request<()>, pieces: &[&[u8]]) -> Result<Answer, h2::Error> {
+        let mut send = self.send.clone().ready().await?;
+        let (response, mut stream) = send.send_request(request, pieces.is_empty())?;
         for (index, piece) in pieces.iter().enumerate() {
             // A server may respond before it has read everything.
             let _ = stream.send_data(Bytes::copy_from_slice(piece), index + 1 == pieces.len());
         }
-        let (head, mut body) = response.await.expect("there is an answer").into_parts();
+        let (head, mut body) = response.await?.into_parts();
         let mut data = BytesMut::new();
         while let Some(piece) = body.data().await {
-            let piece = piece.expect("the answer is whole");
-            body.flow_control().release_capacity(piece.len()).expect("the connection lives");
+            let piece = piece?;
+            body.flow_control().release_capacity(piece.len())?;
             data.extend_from_slice(&piece);
         }
         let mut headers = head.headers;
-        headers.extend(body.trailers().await.expect("the answer is whole").unwrap_or_default());
-        Answer { http: head.status, headers, messages: messages(data) }
+        headers.extend(body.trailers().await?.unwrap_or_default());
+        Ok(Answer { http: head.status, headers, messages: messages(data) })
     }
 }
 

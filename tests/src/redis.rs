@@ -12,6 +12,7 @@ const ATTEMPTS: usize = 20;
 pub struct Redis {
     child: Child,
     port: u16,
+    password: Option<String>,
 }
 
 impl Redis {
@@ -21,11 +22,24 @@ impl Redis {
     /// It does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::with(None)
+    }
+
+    /// The same for clients that send this password.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[must_use]
+    pub fn with_password(password: &str) -> Self {
+        Self::with(Some(password.to_owned()))
+    }
+
+    fn with(password: Option<String>) -> Self {
         for _ in 0..ATTEMPTS {
             let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
             let port = free.expect("a port is free").port();
-            if let Some(child) = launch(port) {
-                return Self { child, port };
+            if let Some(child) = launch(port, password.as_deref()) {
+                return Self { child, port, password };
             }
         }
         panic!("redis-server does not start; is it installed?")
@@ -48,7 +62,7 @@ impl Redis {
     /// # Panics
     /// It does not start.
     pub fn restart(&mut self) {
-        let child = (0..ATTEMPTS).find_map(|_| launch(self.port));
+        let child = (0..ATTEMPTS).find_map(|_| launch(self.port, self.password.as_deref()));
         self.child = child.expect("redis-server starts again");
     }
 }
@@ -59,9 +73,10 @@ impl Drop for Redis {
     }
 }
 
-fn launch(port: u16) -> Option<Child> {
+fn launch(port: u16, password: Option<&str>) -> Option<Child> {
     let mut command = Command::new("redis-server");
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+    command.args(password.iter().flat_map(|password| ["--requirepass", password]));
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().ok()?;
     let mut lines = BufReader::new(child.stdout.take()?).lines().map_while(Result::ok);
     if !lines.any(|line| line.contains("Ready to accept connections")) {

@@ -1,6 +1,8 @@
 //! Servers with TLS: their files, connections to them, and requests to their HTTP ports.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prism_net::address::Address;
@@ -8,7 +10,13 @@ use prism_net::dial::dial_tls;
 use prism_net::tls::Protocol;
 use prism_net::tls::client::{ClientOptions, Connector};
 use prism_runtime::channel;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tonic::transport::Channel;
 
 use crate::authority::Authority;
@@ -85,13 +93,60 @@ impl Site {
         Connector::new(options, Some(protocol)).expect("the options are right")
     }
 
+    /// A client that shows this certificate, in PEM with its key, whatever it is worth: ours do not show one that has
+    /// expired. Its sessions can be resumed.
+    ///
+    /// # Panics
+    /// The certificate or the key is not one.
+    #[must_use]
+    pub fn showing(&self, protocol: Protocol, shown: Option<&(String, String)>) -> Arc<ClientConfig> {
+        const WHY: &str = "the CA, the certificate and the key are right";
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.path("servers.ca")).expect(WHY)).expect(WHY);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder = builder.expect(WHY).with_root_certificates(roots);
+        let mut config = match shown {
+            None => builder.with_no_client_auth(),
+            Some((certificate, key)) => {
+                let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).expect(WHY);
+                let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect(WHY);
+                builder.with_client_auth_cert(vec![certificate], key).expect(WHY)
+            }
+        };
+        config.alpn_protocols = vec![match protocol {
+            Protocol::Http2 => b"h2".to_vec(),
+            Protocol::Http1 => b"http/1.1".to_vec(),
+        }];
+        Arc::new(config)
+    }
+
     /// A channel over one new connection with TLS.
     ///
     /// # Errors
     /// Why there is none, in words.
     pub async fn channel(&self, address: &str) -> Result<Channel, String> {
-        let connector = self.connector(Protocol::Http2);
-        let stream = dial_tls(&local(address), &connector, PATIENCE).await;
+        Self::channel_by(&self.connector(Protocol::Http2), address).await
+    }
+
+    /// The same, from a client with the certificate `STEM.crt`.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub async fn channel_as(&self, stem: &str, address: &str) -> Result<Channel, String> {
+        let [certificate, key] = ["crt", "key"].map(|kind| self.path(&format!("{stem}.{kind}")));
+        let options = ClientOptions {
+            ca_file: Some(self.path("servers.ca")),
+            certificate_file: Some(certificate),
+            key_file: Some(key),
+            server_name: None,
+        };
+        let connector = Connector::new(options, Some(Protocol::Http2)).map_err(|error| error.to_string())?;
+        Self::channel_by(&connector, address).await
+    }
+
+    async fn channel_by(connector: &Connector, address: &str) -> Result<Channel, String> {
+        let stream = dial_tls(&local(address), connector, PATIENCE).await;
         let stream = stream.map_err(|error| error.to_string())?;
         channel::over(stream, "localhost").await.map_err(|error| error.to_string())
     }
@@ -132,6 +187,17 @@ impl Site {
             assert!(begun.elapsed() < PATIENCE, "{name} stays wrong");
         }
     }
+}
+
+/// A new connection of such a client to a server for `localhost`. With TLS 1.3, a client that is refused may learn so only
+/// when it reads.
+///
+/// # Errors
+/// It was refused.
+pub async fn connect(client: &Arc<ClientConfig>, address: &str) -> io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+    TlsConnector::from(Arc::clone(client)).connect(name, stream).await
 }
 
 /// An address of this machine by the name that the certificate has.

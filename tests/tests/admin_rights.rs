@@ -1,5 +1,7 @@
 //! Who may call a namespace, set through the admin, whose own token the proxy knows.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use prism_e2e::admin::{Gateway, NO_PROXY, on};
 use prism_e2e::dev::Ran;
 use prism_e2e::guarded::Files;

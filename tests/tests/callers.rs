@@ -1,30 +1,36 @@
 //! What becomes of a caller's name and its credential: plugins that require callers, the header prism-caller, ports that must
-//! be secure, and secrets that appear nowhere.
+//! be secure. Secrets that appear nowhere are in `canary.rs`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
 use std::process::Stdio;
 
 use prism_e2e::echo::{EchoRequest, EchoResponse};
-use prism_e2e::guarded::{Files, Guarded, PATIENCE, issue};
+use prism_e2e::guarded::{Files, PATIENCE, issue};
 use prism_e2e::process::{Process, Proxy, command};
-use prism_e2e::{http as plain, raw};
+use prism_e2e::raw;
+use prism_e2e::tls::{Site, by_name, connect};
 use prism_grpc::message::framed;
+use prism_net::tls::Protocol;
 use prism_proto::ErrorReason;
-use prism_proto::interfaces::keyvalue::{GetRequest, SetRequest};
 use prost::Message as _;
+use rustix::process::Signal;
 use tonic::Code;
 
 const ECHO: &str = "/prism.interfaces.echo.EchoInterface/Unary";
-const GET: &str = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Get";
-const SET: &str = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Set";
 
 /// Calls the echo plugin and returns the metadata that it has received.
 async fn echo(address: &str, headers: &[(&'static str, &str)]) -> Result<String, (Code, ErrorReason)> {
+    echo_over(&raw::Connection::open(address).await, headers).await
+}
+
+async fn echo_over(
+    connection: &raw::Connection,
+    headers: &[(&'static str, &str)],
+) -> Result<String, (Code, ErrorReason)> {
     let request = EchoRequest { namespace: "mine".into(), ..EchoRequest::default() };
     let message = framed(&request.encode_to_vec());
-    let answer = raw::Connection::open(address).await.call(ECHO, headers, &[&message]).await;
+    let answer = connection.call(ECHO, headers, &[&message]).await;
     if answer.status().unwrap().code() == Code::Ok {
         return Ok(EchoResponse::decode(answer.messages[0].clone()).unwrap().metadata);
     }
@@ -111,6 +117,48 @@ async fn a_proxy_tells_a_plugin_who_calls_and_presents_its_own_token() {
 }
 
 #[tokio::test]
+async fn a_plugin_that_requires_callers_believes_those_with_a_certificate() {
+    let site = Site::default();
+    let flags = site.flags();
+    let flags: Vec<_> = ["--require-caller"].into_iter().chain(flags.iter().map(String::as_str)).collect();
+    let plugin = plugin(&flags);
+    let of = |name: &str| site.clients.sign(name, |_| {});
+    let nameless = site.clients.sign("x", |params| params.subject_alt_names.clear());
+    let named = [("prism-caller", "jwt:orders")];
+    for (certificate, headers, expected) in [
+        (None, &named[..], Err(UNKNOWN)),
+        (Some(nameless), &named, Err(UNKNOWN)),
+        (Some(of("proxy.example")), &[], Ok(Some("cert:proxy.example"))),
+        (Some(of("spiffe://corp/proxy")), &named, Ok(Some("jwt:orders"))),
+    ] {
+        let client = site.showing(Protocol::Http2, certificate.as_ref());
+        let stream = connect(&client, plugin.grpc()).await.unwrap();
+        let answer = echo_over(&raw::Connection::over(stream).await.unwrap(), headers).await;
+        assert_eq!(answer.as_deref().map(caller).map_err(|error| *error), expected);
+    }
+
+    // A proxy shows its certificate, and says on whose behalf it calls.
+    site.clients.write_pair(site.folder(), "proxy", "proxy.example");
+    let (files, [ca, certificate, key]) = (Files::new(), ["servers.ca", "proxy.crt", "proxy.key"]);
+    let [ca, certificate, key] = [ca, certificate, key].map(|name| site.path(name));
+    let reader = files.token("reader");
+    let text = format!(
+        "{}backends:\n  - name: echo\n    endpoint: {:?}\n    \
+         tls: {{ ca_file: {ca:?}, certificate_file: {certificate:?}, key_file: {key:?} }}\nnamespaces:\n  \
+         - name: mine\n    pattern: keyvalue\n    plugin: {{ backend: echo }}\n    \
+         access: [{{ name: 'token:reader', rights: [read, write] }}]\n",
+        files.server(""),
+        by_name(plugin.grpc()),
+    );
+    let proxy = Proxy::with_config(&text);
+    let bearer = format!("Bearer {reader}");
+    let headers = [("authorization", bearer.as_str()), ("prism-caller", "token:root")];
+    let metadata = echo(proxy.grpc(), &headers).await.unwrap();
+    assert_eq!(caller(&metadata), Some("token:reader"));
+    assert!(!metadata.contains("authorization"), "{metadata}");
+}
+
+#[tokio::test]
 async fn without_a_source_the_credential_is_ignored_and_goes_no_further() {
     let plugin = plugin(&[]);
     let proxy = Proxy::start(&[("mine", plugin.grpc())]);
@@ -162,6 +210,61 @@ fn an_open_port_is_a_warning_and_with_require_secure_an_error() {
     assert_eq!(code, Some(78), "{log}");
 }
 
+/// The log of a server from its start to its end.
+fn whole_log(mut process: Process) -> String {
+    process.signal(Signal::TERM);
+    assert!(process.wait().success());
+    process.log()
+}
+
+#[test]
+fn an_admin_that_must_be_secure_needs_tls_and_tokens() {
+    let site = Site::default();
+    let (tokens, file) = (site.text("tokens"), site.text("prism.yaml"));
+    let made = ["token", "--role", "read", "--name", "eye", "--token-file", &tokens];
+    assert!(command("prism-admin").args(made).output().unwrap().status.success());
+    let [certificate, key] = ["server.crt", "server.key"].map(|name| site.text(name));
+    let tls = ["--tls-certificate-file", &certificate, "--tls-key-file", &key];
+    let with_tokens = ["--token-file", tokens.as_str()];
+    let common = ["--proxy-config", &file, "--proxy", "http://127.0.0.1:1"];
+    let start = |flags: &[&str]| Process::start("prism-admin", common.iter().chain(flags));
+    let beyond = ["--listen", "0.0.0.0:0"];
+    for (flags, lacks) in [
+        (vec!["--insecure"], "without TLS and without credentials"),
+        ([&tls[..], &["--insecure"]].concat(), "without credentials"),
+        (with_tokens.to_vec(), "without TLS"),
+        ([&with_tokens[..], &["--insecure"]].concat(), "without TLS"),
+    ] {
+        let open = [&beyond[..], &flags].concat();
+        let log = whole_log(start(&open));
+        assert!(log.matches("other machines can reach").count() == 1 && log.contains(lacks), "{log}");
+        let (code, log) = refused("prism-admin", &[&common[..], &open, &["--require-secure"]].concat());
+        assert_eq!(code, Some(78), "{log}");
+        let told = "--require-secure: other machines could reach HTTP on 0.0.0.0:";
+        assert!(log.contains(told) && log.contains(&format!("{lacks};")), "{log}");
+    }
+    let require = ["--require-secure"];
+    let local = ["--listen", "127.0.0.1:0"];
+    for flags in [[&beyond[..], &tls, &with_tokens, &require].concat(), [&local[..], &require].concat()] {
+        let log = whole_log(start(&flags));
+        assert!(!log.contains("other machines"), "{log}");
+    }
+}
+
+#[test]
+fn an_admin_warns_of_tokens_that_others_may_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let [tokens, file] = ["tokens", "prism.yaml"].map(|name| folder.path().join(name));
+    std::fs::write(&tokens, "").unwrap();
+    let flags = ["--proxy", "http://127.0.0.1:1", "--token-file", tokens.to_str().unwrap()];
+    for (mode, told) in [(0o600, false), (0o644, true)] {
+        std::fs::set_permissions(&tokens, std::fs::Permissions::from_mode(mode)).unwrap();
+        let log = whole_log(prism_e2e::admin::on(&file, &flags));
+        assert_eq!(log.contains("its mode is 0644"), told, "{log}");
+    }
+}
+
 #[test]
 fn a_wrong_file_of_credentials_stops_the_start_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
@@ -203,95 +306,4 @@ fn the_tool_prints_a_token_once_and_the_file_is_private() {
     for wrong in [&["new", "a b"][..], &["new", "a\nb"], &["new"], &["new", "a", "--expires", "90"]] {
         assert_eq!(run(wrong).0, Some(2), "{wrong:?}");
     }
-}
-
-/// What must appear nowhere: a token, a JSON web token, the proxy's own token, a key and a value.
-struct Canaries(Vec<String>);
-
-impl Canaries {
-    fn check(&self, place: &str, text: &str) {
-        for canary in &self.0 {
-            assert!(!text.contains(canary.as_str()), "{place} has {canary}: {text}");
-        }
-    }
-}
-
-async fn page(address: &str, path: &'static str, bearer: &str) -> String {
-    let (address, bearer) = (address.to_owned(), bearer.to_owned());
-    let page = tokio::task::spawn_blocking(move || {
-        let answer = plain::send(&address, "GET", path, &[("authorization", &bearer)], b"");
-        answer.head.clone() + answer.text()
-    });
-    page.await.unwrap()
-}
-
-/// Waits until the log of a proxy has a text.
-async fn logged(proxy: &Process, text: &str) {
-    let there = async {
-        while !proxy.log().contains(text) {
-            // As long as a request takes, so that the proxy has a turn.
-            plain::get(proxy.address("http"), "/livez").await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, there).await.unwrap();
-}
-
-#[tokio::test]
-async fn no_secret_appears_anywhere() {
-    const VALUE: &str = "canary-of-a-value";
-    const KEY: &str = "canary-of-a-key";
-    let files = Files::new();
-    let (reader, writer) = (files.token("reader"), files.token("writer"));
-    let jwt = files.issuer.token("reader", 3600);
-    let operator = files.issuer.token("operator", 3600);
-    let garbage = "prism_canary-of-garbage".to_owned();
-    let former = prism_e2e::guarded::Issuer::new("former").token("reader", 3600);
-    let hashes = std::fs::read_to_string(files.path("tokens")).unwrap();
-    let hash = hashes.split("sha256:").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
-    let secrets = [&reader, &writer, &jwt, &operator, &garbage, &former].map(Clone::clone);
-    let canaries = Canaries([&secrets[..], &[hash, VALUE.to_owned(), KEY.to_owned()]].concat());
-    let stack = Guarded::start(files, &["--log", "trace", "--access-log"]);
-    let connection = raw::Connection::open(stack.proxy.grpc()).await;
-    let set = |namespace: &str| {
-        let value = VALUE.as_bytes().to_vec().into();
-        let request =
-            SetRequest { namespace: namespace.into(), key: KEY.into(), value, ..SetRequest::default() };
-        framed(&request.encode_to_vec())
-    };
-    let get = |namespace: &str| {
-        let request = GetRequest { namespace: namespace.into(), key: KEY.into() };
-        framed(&request.encode_to_vec())
-    };
-    for token in &secrets {
-        let bearer = format!("Bearer {token}");
-        for headers in [
-            &[("authorization", bearer.as_str())][..],
-            &[("authorization", &bearer), ("authorization", &bearer)],
-        ] {
-            for namespace in ["mine", "theirs", "open", "absent"] {
-                for (path, message) in [(SET, set(namespace)), (GET, get(namespace))] {
-                    let answer = connection.call(path, headers, &[&message]).await;
-                    let mut status = answer.headers;
-                    // The answer itself has the value.
-                    canaries.check("a status", &format!("{:?}", status.drain().collect::<Vec<_>>()));
-                }
-            }
-        }
-    }
-    let http = stack.proxy.process.address("http").to_owned();
-    for token in [&operator, &reader, &garbage] {
-        for path in ["/metrics", "/config/status", "/traffic", "/nowhere"] {
-            canaries.check(path, &page(&http, path, &format!("Bearer {token}")).await);
-        }
-    }
-    // Files that are wrong in a way that could tempt to show them.
-    let tokens = stack.files.path("tokens");
-    std::fs::write(&tokens, format!("{hashes}\nreader {reader}\n")).unwrap();
-    logged(&stack.proxy.process, "the hash of reader is not valid").await;
-    std::fs::write(stack.files.path("jwks.json"), format!("{{\"keys\": [{jwt}]}}")).unwrap();
-    logged(&stack.proxy.process, "is not a JSON Web Key Set").await;
-    canaries.check("/config/status", &page(&http, "/config/status", &format!("Bearer {operator}")).await);
-    canaries.check("the proxy's log", &stack.proxy.process.log());
-    canaries.check("the plugin's log", &stack.store.log());
-    assert!(Path::new(&tokens).exists() && stack.proxy.process.log().contains("TRACE"));
 }

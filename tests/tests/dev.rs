@@ -154,7 +154,7 @@ fn data_in_a_folder_survives_a_kill() {
     dev.signal(Signal::TERM);
     assert!(dev.wait().success());
     let checked = Ran::prism(["diskstore", "check", store.to_str().unwrap(), "-o", "json"]);
-    let report: serde_json::Value = serde_json::from_str(&checked.text()).unwrap();
+    let report: serde_json::Value = serde_json::from_str(checked.text()).unwrap();
     assert_eq!((&report["keys"], &report["read"]["list_values"]), (&json!(1), &json!(0)), "{report}");
     let none = Ran::prism(["diskstore", "stats", folder.path().to_str().unwrap()]);
     assert!(none.code == 1 && none.err.contains("neither empty nor a store"), "{none:?}");

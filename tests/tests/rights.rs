@@ -1,4 +1,5 @@
-//! Who may do what: every method and every path of a proxy with every kind of credential, compared with one table.
+//! Who may do what: every method and every path of a proxy with every kind of bearer credential, compared with one table.
+//! Certificates are in `certificates.rs`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,96 +10,15 @@ use bytes::Bytes;
 use http::Request;
 use http::header::CONTENT_TYPE;
 use prism_e2e::guarded::{Files, Guarded, Issuer, PATIENCE, issue, request_of};
+use prism_e2e::matrix::Kind::{Operator, Read, Write};
+use prism_e2e::matrix::Outcome::{Admitted, Denied, Unauthenticated};
+use prism_e2e::matrix::{GET, METHODS, PATHS, SET, Who, authorization, call, expected, outcome, status};
 use prism_e2e::process::{Process, command, workspace};
 use prism_e2e::{http as plain, raw};
 use prism_proto::methods;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use tonic::Code;
-
-const GET: &str = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Get";
-const SET: &str = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Set";
-
-/// What a call or a request is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// For everybody.
-    Open,
-    /// For whoever has the right to read.
-    Read,
-    /// For whoever has the right to write.
-    Write,
-    /// For whoever is known.
-    Known,
-    /// For operators.
-    Operator,
-}
-
-use Kind::{Known, Open, Operator, Read, Write};
-
-/// Every method that the proxy serves.
-const METHODS: [(&str, Kind); 18] = [
-    ("/grpc.health.v1.Health/Check", Open),
-    ("/grpc.health.v1.Health/Watch", Open),
-    ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Known),
-    ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Known),
-    ("/prism.interfaces.capabilities.CapabilitiesInterface/GetCapabilities", Read),
-    (SET, Write),
-    (GET, Read),
-    ("/prism.interfaces.keyvalue.KeyValueBasicInterface/Delete", Write),
-    ("/prism.interfaces.keyvalue.KeyValueBasicInterface/Exists", Read),
-    ("/prism.interfaces.keyvalue.KeyValueScanInterface/Scan", Read),
-    ("/prism.interfaces.keyvalue.KeyValueScanInterface/ScanKeys", Read),
-    ("/prism.interfaces.keyvalue.KeyValueScanInterface/Count", Read),
-    ("/prism.interfaces.list.ListBasicInterface/PushLeft", Write),
-    ("/prism.interfaces.list.ListBasicInterface/PushRight", Write),
-    ("/prism.interfaces.list.ListBasicInterface/PopLeft", Write),
-    ("/prism.interfaces.list.ListBasicInterface/PopRight", Write),
-    ("/prism.interfaces.list.ListBasicInterface/Length", Read),
-    ("/prism.interfaces.usage.UsageInterface/GetUsage", Read),
-];
-
-/// Every path of the proxy's HTTP port.
-const PATHS: [(&str, Kind); 5] = [
-    ("/livez", Open),
-    ("/readyz", Open),
-    ("/metrics", Operator),
-    ("/config/status", Operator),
-    ("/traffic", Operator),
-];
-
-/// Who presents a credential, if it is accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Who {
-    /// Nobody: there is none, or it is not accepted.
-    Nobody,
-    Reader,
-    Writer,
-    /// Of another namespace.
-    Other,
-    AnOperator,
-}
-
-/// How a call ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    Admitted,
-    Unauthenticated,
-    Denied,
-}
-
-use Outcome::{Admitted, Denied, Unauthenticated};
-
-/// The table.
-fn expected(kind: Kind, who: Who) -> Outcome {
-    match (kind, who) {
-        (Open, _) => Admitted,
-        (_, Who::Nobody) => Unauthenticated,
-        (Known, _) => Admitted,
-        (Read, Who::Reader) | (Write, Who::Writer) | (Operator, Who::AnOperator) => Admitted,
-        (Read | Write | Operator, _) => Denied,
-    }
-}
 
 /// Credentials of every kind, each with a name for messages.
 fn credentials(files: &Files) -> Vec<(&'static str, Option<String>, Who)> {
@@ -131,30 +51,6 @@ fn credentials(files: &Files) -> Vec<(&'static str, Option<String>, Who)> {
         ("a JWT that may write", writer.1, Who::Writer),
         ("an operator's JWT", operator.1, Who::AnOperator),
     ]
-}
-
-fn authorization(token: Option<&String>) -> Vec<(&'static str, String)> {
-    token.map(|token| ("authorization", format!("Bearer {token}"))).into_iter().collect()
-}
-
-/// Calls a method with a request that has nothing but its namespace.
-async fn call(to: &raw::Connection, path: &str, namespace: &str, token: Option<&String>) -> raw::Answer {
-    let headers = authorization(token);
-    let mut headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    // What would never end does at once.
-    headers.extend(path.ends_with("/Watch").then_some(("grpc-timeout", "1n")));
-    let message = request_of(namespace);
-    let is_grpcs_own = path.starts_with("/grpc.");
-    let message: &[u8] = if is_grpcs_own { &[0, 0, 0, 0, 0] } else { &message };
-    to.call(path, &headers, &[message]).await
-}
-
-fn outcome(answer: &raw::Answer) -> Outcome {
-    match answer.status().unwrap().code() {
-        Code::Unauthenticated => Unauthenticated,
-        Code::PermissionDenied => Denied,
-        _ => Admitted,
-    }
 }
 
 #[tokio::test]
@@ -210,12 +106,7 @@ async fn each_path_admits_whom_the_table_says() {
                 plain::send(&address, "GET", path, &headers, b"")
             });
             let answer = answer.await.unwrap();
-            let status = match expected(kind, *who) {
-                Admitted if path == "/nowhere" => 404,
-                Admitted => 200,
-                Unauthenticated => 401,
-                Denied => 403,
-            };
+            let status = status(expected(kind, *who), path);
             assert_eq!(answer.status, status, "{path} with {name}: {}", answer.text());
         }
     }

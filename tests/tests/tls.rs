@@ -9,9 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use prism_e2e::admin;
+use prism_e2e::guarded::PATIENCE;
 use prism_e2e::http;
 use prism_e2e::process::{PROXY, Process, Proxy, command};
 use prism_e2e::tls::{Site, by_name};
+use prism_net::dial::dial_tls;
+use prism_net::stream::Stream;
+use prism_net::tls::Protocol;
+use prism_net::tls::server::{Loaded, ServerFiles, ServerTls};
 use prism_proto::interfaces::keyvalue::key_value_basic_interface_client::KeyValueBasicInterfaceClient;
 use prism_proto::interfaces::keyvalue::{GetRequest, SetRequest};
 use rustix::process::Signal;
@@ -161,8 +166,32 @@ async fn a_mismatch_of_tls_and_plaintext_is_told_to_both_sides() {
     plain.until_metric("prism_connections_closed_for_tls_total", |count| count >= 1.0).await;
     site.until_metric(secure.address("http"), "prism_tls_plaintext_refused_total", |count| count >= 1.0)
         .await;
-    assert!(plain.log().contains("a client speaks TLS on a port without TLS"), "{}", plain.log());
-    assert!(secure.log().contains("a client speaks plaintext on a port with TLS"), "{}", secure.log());
+    plain.until_logged("a client speaks TLS on a port without TLS").await;
+    secure.until_logged("a client speaks plaintext on a port with TLS").await;
+    let page = by_name(plain.address("http")).parse().unwrap();
+    let error = dial_tls(&page, &site.connector(Protocol::Http1), PATIENCE).await.unwrap_err().to_string();
+    assert!(error.contains("the server does not speak TLS here, but plaintext"), "{error}");
+    plain.until_logged("on the HTTP port; it may speak TLS on a port without TLS").await;
+}
+
+#[tokio::test]
+async fn requests_with_tls_say_https() {
+    let site = Site::default();
+    let [certificate_file, key_file] = ["server.crt", "server.key"].map(|name| site.path(name));
+    let files = ServerFiles { certificate_file, key_file, client_ca_file: None };
+    let tls = ServerTls::new(Loaded::read(files).unwrap());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let served = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (stream, _) = tls.accept(Stream::Tcp(stream), Protocol::Http2, &"a client").await.unwrap();
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let (request, _) = connection.accept().await.unwrap().unwrap();
+        request.uri().scheme_str().map(str::to_owned)
+    };
+    let call = async { get(site.channel(&address).await.unwrap(), "a").await };
+    let (scheme, lost) = tokio::join!(served, call);
+    assert!(scheme.as_deref() == Some("https") && lost.is_err(), "{scheme:?}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use axum::Router;
 use prism_plugin::driver::Drivers;
 use prism_runtime::exit::ServerError;
-use prism_runtime::http::HttpServer;
+use prism_runtime::http::{HttpPort, HttpServer};
 use prism_runtime::signals::Signals;
 use prism_runtime::telemetry;
 use prometheus_client::registry::Registry;
@@ -51,7 +51,7 @@ pub async fn run(args: Args, drivers: Drivers) -> Result<(), ServerError> {
 /// Starts an admin with these drivers and returns once it accepts requests.
 ///
 /// # Errors
-/// The address cannot be bound.
+/// The address cannot be bound, or other machines can reach it unprotected although that is forbidden.
 pub async fn start(settings: Settings, drivers: Drivers) -> Result<HttpServer, ServerError> {
     let admin = Admin::new(&settings, drivers)?;
     // A folder that is not writable can still be read.
@@ -64,16 +64,13 @@ pub async fn start(settings: Settings, drivers: Drivers) -> Result<HttpServer, S
     let stopping = admin.stopping.clone();
     let routes =
         |common: Router| edge::around(openapi::routes(admin).merge(console::routes()).merge(common), edge);
-    let server = HttpServer::start(
-        NAME,
-        &settings.listen,
-        settings.tls,
-        settings.drain_timeout,
-        stopping,
-        registry,
-        routes,
-    )
-    .await?;
+    let port = HttpPort {
+        listen: settings.listen,
+        tls: settings.tls,
+        knows_senders: settings.tokens.is_some(),
+        require_secure: settings.require_secure,
+    };
+    let server = HttpServer::start(NAME, port, settings.drain_timeout, stopping, registry, routes).await?;
     let (traffic, proxies, stopping) = watched;
     tokio::spawn(stopping.clone().run_until_cancelled_owned(proxies.clone().keep_fresh()));
     tokio::spawn(traffic.watch(proxies, stopping));

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::ValueEnum;
+use prism_auth::file::warn_of_exposed_secret;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -106,12 +107,14 @@ impl Tokens {
         Self { file, failures: Arc::new(Mutex::new(Failures { count: 0, since: Instant::now() })) }
     }
 
-    /// Reads the file to check it.
+    /// Reads the file to check it, and warns if others may use it.
     ///
     /// # Errors
     /// It cannot be read, or a line is invalid.
     pub fn check(&self) -> Result<(), String> {
-        self.entries().map(drop)
+        self.entries()?;
+        warn_of_exposed_secret(&self.file);
+        Ok(())
     }
 
     /// Identifies the sender of an `authorization` header.

@@ -86,6 +86,11 @@ pub struct ServeArgs {
     #[arg(long)]
     pub insecure: bool,
 
+    /// Refuse to start, with code 78, if other machines could reach the port without TLS or without tokens, even with
+    /// --insecure.
+    #[arg(long)]
+    pub require_secure: bool,
+
     /// Folder that unix: endpoints must be in [default: no unix: endpoints].
     #[arg(long, value_name = "FOLDER")]
     pub unix_root: Option<PathBuf>,
@@ -142,6 +147,8 @@ pub struct Settings {
     pub tokens: Option<Tokens>,
     /// Whether only this machine reaches the address.
     pub is_local: bool,
+    /// Whether an address that other machines reach without TLS or without tokens stops the start.
+    pub require_secure: bool,
     /// Which backends may be queried.
     pub policy: Policy,
     /// How long a drain may take.
@@ -202,6 +209,7 @@ impl ServeArgs {
             proxy_token_file: self.proxy_token_file.clone(),
             tokens,
             is_local,
+            require_secure: self.require_secure,
             policy: Policy { unix_root: self.unix_root.clone(), secrets_root: self.secrets_root.clone() },
             drain_timeout: self.drain_timeout,
             tls: self.tls.load()?,

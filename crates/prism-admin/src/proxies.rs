@@ -270,10 +270,10 @@ mod tests {
 
     #[test]
     fn urls_are_read() {
-        for good in ["http://127.0.0.1:8981", "http://proxy:8981/", "http://[::1]:1"] {
+        for good in ["http://127.0.0.1:8981", "http://proxy:8981/", "http://[::1]:1", "https://proxy:8981"] {
             assert!(good.parse::<ProxyUrl>().is_ok(), "{good}");
         }
-        for bad in ["", "127.0.0.1:8981", "https://a:1", "http://a", "http://a:1/b", "ftp://a:1"] {
+        for bad in ["", "127.0.0.1:8981", "http://a", "https://a", "http://a:1/b", "ftp://a:1"] {
             assert!(bad.parse::<ProxyUrl>().is_err(), "{bad}");
         }
     }

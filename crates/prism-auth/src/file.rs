@@ -75,6 +75,13 @@ pub(crate) fn warn_of_exposure(path: &Path, metadata: &Metadata, content: Conten
     }
 }
 
+/// Warns of a file of secrets that others may use. A file that is not there is no such file.
+pub fn warn_of_exposed_secret(path: &Path) {
+    if let Ok(metadata) = std::fs::metadata(path) {
+        warn_of_exposure(path, &metadata, Content::Secret);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;

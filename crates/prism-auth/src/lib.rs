@@ -3,7 +3,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`error`] | why a file cannot be used, and why a caller is refused |
-//! | `file` | reading files of credentials, and who else may read them |
+//! | [`file`] | reading files of credentials, and who else may read them |
 //! | `watched` | files that are read again when they change |
 //! | [`name`] | the names of callers, as a configuration writes them |
 //! | [`rights`] | what a caller may do in a namespace |
@@ -19,7 +19,7 @@ pub mod authenticator;
 mod bearer;
 pub mod caller;
 pub mod error;
-mod file;
+pub mod file;
 pub mod fresh;
 pub mod jwt;
 pub mod name;

@@ -228,7 +228,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         }
         (_, Some(ErrorReason::ScanInterrupted | ErrorReason::ResumeInvalid)) => Some("start the scan over"),
         // The client's words name its settings; these are their options.
-        (ErrorKind::Unavailable, None) if is_about_tls(error) => Some(
+        (ErrorKind::Unavailable, None) if error.is_tls() => Some(
             "the options of TLS are --tls, --ca-file, --certificate-file with --key-file, and --server-name",
         ),
         (ErrorKind::Unavailable, None) if error.is_retryable() => Some(
@@ -252,10 +252,6 @@ fn hint(error: &Error) -> Option<&'static str> {
         ),
         _ => None,
     }
-}
-
-fn is_about_tls(error: &Error) -> bool {
-    ["TLS", "certificate", ".pem", "CA "].iter().any(|word| error.message().contains(word))
 }
 
 const TOKEN_HINT: &str =

@@ -9,9 +9,11 @@ mod lost;
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prism_net::tls;
 use prism_proto::error::{APPLIED, code_name};
 use prism_proto::{Applied, ErrorReason};
 use tonic::{Code, Status};
@@ -45,6 +47,10 @@ struct Inner {
     applied: Option<Applied>,
     retry_delay: Option<Duration>,
     no_side_effects: bool,
+    /// The connection failed for TLS.
+    is_tls: bool,
+    /// No retry helps until somebody changes a certificate or a setting.
+    is_lasting: bool,
     facts: Vec<(Cow<'static, str>, String)>,
     source: Option<Source>,
 }
@@ -99,6 +105,12 @@ impl Error {
         is_left_to_the_caller || self.repeats_safely(self.0.no_side_effects)
     }
 
+    /// Whether the connection failed for TLS: a file, a certificate, or a side that speaks plaintext.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.0.is_tls
+    }
+
     /// How long the server asks to wait before a retry.
     #[must_use]
     pub fn retry_delay(&self) -> Option<Duration> {
@@ -129,9 +141,10 @@ impl Error {
         self.0.facts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether the client may retry after this error: nothing was applied, or repeating changes nothing.
+    /// Whether the client may retry after this error: nothing was applied, or repeating changes nothing, and it may help.
     pub(crate) fn repeats_safely(&self, no_side_effects: bool) -> bool {
         match self.0.applied {
+            _ if self.0.is_lasting => false,
             Some(Applied::No) => true,
             Some(Applied::Maybe) | None => no_side_effects && self.kind() == ErrorKind::Unavailable,
         }
@@ -142,6 +155,7 @@ impl Error {
         if let Some(lost) = status.source().and_then(|source| source.downcast_ref::<Lost>()) {
             let mut error = Self::new(Code::Unavailable, operation, status.message().to_owned());
             error.0.applied = Some(lost.applied);
+            (error.0.is_tls, error.0.is_lasting) = (lost.is_tls(), lost.is_tls());
             error.0.source = Some(Arc::new(lost.clone()));
             return error;
         }
@@ -171,10 +185,18 @@ impl Error {
         error
     }
 
-    /// No connection could be made, and nothing was sent.
-    pub(crate) fn connect(operation: &'static str, retry_delay: Duration, source: Source) -> Self {
+    /// No connection could be made, and nothing was sent. `cause` is the failure of the connection in `source`;
+    /// `is_past` if it may be mended by now.
+    pub(crate) fn connect(
+        operation: &'static str,
+        retry_delay: Duration,
+        source: Source,
+        cause: &io::Error,
+        is_past: bool,
+    ) -> Self {
         let mut error = Self::new(Code::Unavailable, operation, source.to_string());
         error.0.applied = Some(Applied::No);
+        (error.0.is_tls, error.0.is_lasting) = (tls::is_tls(cause), !is_past && tls::is_lasting(cause));
         error.0.retry_delay = Some(retry_delay);
         error.0.source = Some(source);
         error
@@ -254,6 +276,8 @@ impl Error {
             applied: None,
             retry_delay: None,
             no_side_effects: false,
+            is_tls: false,
+            is_lasting: false,
             facts: Vec::new(),
             source: None,
         }))

@@ -43,7 +43,8 @@
 //!
 //! The client retries a call that failed without reaching the backend, and a call without side effects whose connection
 //! was lost. It never retries a write that may have been applied: a second `set` might overwrite a later one, a second
-//! `pop` takes another value. The error of such a write says so, and the caller decides.
+//! `pop` takes another value. The error of such a write says so, and the caller decides. Nor does it retry when TLS fails for
+//! a certificate or a setting, which no retry changes.
 //!
 //! # Tokens
 //!

@@ -95,7 +95,10 @@ impl NoConnection {
     /// The error of the call that needed the connection.
     pub(crate) fn of(self, operation: &'static str) -> Error {
         match self {
-            Self::Failed { error, retry_delay } => Error::connect(operation, retry_delay, Arc::new(error)),
+            Self::Failed { error, retry_delay, is_past } => {
+                let cause = error.cause();
+                Error::connect(operation, retry_delay, Arc::new(error), &cause, is_past)
+            }
             Self::Closed => Error::closed(operation),
         }
     }

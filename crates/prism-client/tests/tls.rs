@@ -26,6 +26,8 @@ struct Secured {
     fake: Fake,
     port: u16,
     folder: tempfile::TempDir,
+    /// The CA of the gateway.
+    servers: Authority,
     /// The name in each client's certificate, in the order of the connections.
     shown: Arc<Mutex<Vec<Option<String>>>>,
 }
@@ -64,7 +66,7 @@ impl Secured {
                 });
             }
         });
-        Self { fake, port, folder, shown }
+        Self { fake, port, folder, servers, shown }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -77,11 +79,16 @@ impl Secured {
     }
 }
 
-/// What a call says that fails for good.
+/// What a call says that fails for TLS, at once.
 async fn refusal(builder: Builder) -> String {
-    let client = builder.attempts_max(1).timeout(Duration::from_secs(60)).build().unwrap();
-    let error = client.keyvalue().set("k", "v").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    let builder = builder.on_retry(|error| panic!("a retry cannot help: {error}"));
+    let client = builder.timeout(Duration::from_secs(60)).build().unwrap();
+    let error = client.keyvalue().get("k").await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.is_tls(), error.is_retryable()),
+        (ErrorKind::Unavailable, true, false),
+        "{error}"
+    );
     error.to_string()
 }
 
@@ -128,9 +135,34 @@ async fn a_failure_says_what_is_wrong() {
     assert!(told.contains("server.key"), "{told}");
     assert_eq!(secured.fake.state.connections.load(Ordering::SeqCst), 0, "nothing falls back to plaintext");
 
+    let expired = secured.servers.sign("localhost", |params| {
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    });
+    // A client looks at the dates of its own certificate, too; the server's are those of the other side.
+    let (certificate, key) = (secured.path("expired.crt"), secured.path("expired.key"));
+    std::fs::write(&certificate, expired.0).unwrap();
+    std::fs::write(&key, expired.1).unwrap();
+    let told = refusal(secured.builder().certificate_file(certificate).key_file(key)).await;
+    assert!(told.contains("the certificate expired on 2021-01-01T00:00:00Z; renew it"), "{told}");
+    let strange = secured.servers.write_pair(secured.folder.path(), "strange", "strange.example");
+    let strange = secured.builder().certificate_file(strange.certificate_file).key_file(strange.key_file);
+    let told = refusal(strange).await;
+    assert!(told.contains("the server refuses our client certificate"), "{told}");
+
     let told = refusal(Client::builder(&format!("localhost:{}", secured.port))).await;
     assert!(told.contains("the server speaks TLS on this port; connect with TLS"), "{told}");
     let plaintext = Client::builder(&secured.fake.address()).ca_file(secured.path("ca.pem"));
     let told = refusal(plaintext).await;
     assert!(told.contains("plaintext"), "{told}");
+}
+
+#[tokio::test]
+async fn a_file_that_was_mended_serves_the_next_call() {
+    let secured = Secured::start().await;
+    let ca = Authority::new("strangers").write(&secured.path("changing.pem"));
+    let client = secured.builder().ca_file(&ca).timeout(Duration::from_secs(60)).build().unwrap();
+    client.keyvalue().set("k", "v").await.unwrap_err();
+    secured.servers.write(&ca);
+    client.keyvalue().set("k", "v").await.unwrap();
 }

@@ -58,10 +58,6 @@ impl Driver for DiskStoreDriver {
         }
         .boxed()
     }
-
-    fn files(&self, options: &Options) -> Vec<PathBuf> {
-        Settings::read(options).map(|settings| vec![settings.path]).unwrap_or_default()
-    }
 }
 
 fn facts(settings: &Settings) -> Result<Vec<(&'static str, String)>, String> {

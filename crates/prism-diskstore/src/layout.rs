@@ -225,3 +225,52 @@ fn name(key: &mut Vec<u8>, tag: u8, namespace: &str) {
     key.put_u8(namespace.len() as u8);
     key.put_slice(namespace.as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        for deadline in [None, Some(1), Some(u64::MAX)] {
+            let record = Record { deadline, value: Bytes::from_static(b"value") };
+            assert_eq!(Record::decode(record.encode()), Some(record.clone()));
+            assert_eq!(is_live(&record.encode(), 1), record.is_live(1));
+        }
+        let ends = Ends { head: -3, tail: 4 };
+        assert_eq!((Ends::decode(&ends.encode()), ends.len()), (Some(ends), 7));
+        let key = element("orders", b"list", -1);
+        let (namespace, rest) = parts(&key).unwrap();
+        assert_eq!((namespace, placed(rest)), ("orders", Some((&b"list"[..], -1))));
+        assert_eq!(expiring(&expiry(7, b"Vkey")), Some((7, &b"Vkey"[..])));
+        for cut in [&b""[..], b"V", b"V\x03ab"] {
+            assert_eq!(parts(cut), None);
+        }
+        assert_eq!(Record::decode(Bytes::from_static(b"short")), None);
+    }
+
+    /// Stores of this format are on disks.
+    #[test]
+    fn the_layout_is_pinned() {
+        assert_eq!(value("a", b"k"), b"V\x01ak");
+        assert_eq!(list("a", b"k"), b"L\x01ak");
+        assert_eq!(element("a", b"k", 0), b"E\x01a\0\x01k\x80\0\0\0\0\0\0\0");
+        assert_eq!(expiry(1, b"V\x01ak"), b"X\0\0\0\0\0\0\0\x01V\x01ak");
+        assert_eq!(counts("a"), b"N\x01a");
+        let record = Record { deadline: Some(1), value: Bytes::from_static(b"v") };
+        assert_eq!(record.encode(), &b"\0\0\0\0\0\0\0\x01v"[..]);
+    }
+
+    #[test]
+    fn bytes_sort_as_numbers_do_and_a_prefix_ends_before_what_is_behind_it() {
+        let positions = [i64::MIN, -1, 0, 1, i64::MAX].map(|position| element("a", b"l", position));
+        assert!(positions.is_sorted());
+        let (from, to) = elements("a", b"l");
+        assert!(positions.iter().all(|key| (&from..&to).contains(&key)));
+        assert!(element("a", b"m", i64::MIN) > to && element("a", b"ll", i64::MIN) > to);
+        for prefix in [&b"Vab"[..], b"Va\xFF", b"V\xFF\xFF"] {
+            let end = behind(prefix);
+            assert!([prefix, b"\xFF\xFF\xFF"].concat() < end && prefix < &end[..]);
+        }
+    }
+}

@@ -2,11 +2,11 @@
 //!
 //! fjall decides by itself when it writes tables and merges them. What it leaves to its user is done here:
 //!
-//! - It does not check its manifests: see [`manifest`].
+//! - It does not check its manifests: see `manifest`.
 //! - Its recovery ends at the first entry of the journal that it cannot read, and refuses a torn batch at the end; the
-//!   journal is checked before it is opened: see [`journal`].
+//!   journal is checked before it is opened: see `journal`.
 //! - A commit waits in a loop without end when tables are written too slowly, or not at all; here it waits at most
-//!   [`BUSY_MAX`] before.
+//!   10 s before.
 //! - Reads that use no snapshot see half of a batch.
 
 mod journal;

@@ -151,6 +151,16 @@ impl DiskStore {
         self.blocking(move |shared| shared.read(read)).await
     }
 
+    /// Bytes of the store on disk, and bytes that are free there.
+    pub(crate) async fn room(&self) -> Result<(u64, u64), Error> {
+        self.blocking(|shared| {
+            let used = shared.engine().as_ref().map_or(0, |engine| engine.figures().disk_bytes);
+            let (free, _) = room(shared.folder.path())?;
+            Ok((used, free))
+        })
+        .await
+    }
+
     async fn blocking<R: Send + 'static>(
         &self,
         work: impl FnOnce(&Shared) -> Result<R, Fault> + Send + 'static,

@@ -4,7 +4,6 @@ use prism_plugin::types::Namespace;
 use prism_plugin::usage::{Usage, Used};
 use prism_plugin::{Context, Error};
 
-use crate::folder::room;
 use crate::layout::{self, Counts};
 use crate::store::DiskStore;
 
@@ -13,14 +12,13 @@ impl Usage for DiskStore {
         let key = layout::counts(&namespace);
         let counts = self.read(move |view| view.get(&key)).await?;
         let counts = counts.and_then(|encoded| Counts::decode(&encoded)).unwrap_or_default();
-        let disk_bytes = self.shared.engine().as_ref().map(|engine| engine.figures().disk_bytes);
+        let (disk_bytes, free) = self.room().await?;
         let floor = self.shared.settings().min_free;
-        let free = room(self.path()).map(|(free, _)| free.saturating_sub(floor)).ok();
         Ok(Used {
             keys: Some(counts.keys),
             lists: Some(counts.lists),
-            backend_bytes: disk_bytes,
-            backend_bytes_max: disk_bytes.zip(free).map(|(used, free)| used + free),
+            backend_bytes: Some(disk_bytes),
+            backend_bytes_max: Some(disk_bytes + free.saturating_sub(floor)),
         })
     }
 }

@@ -18,6 +18,7 @@ use crate::address::Address;
 use crate::socket::set_tcp_options;
 use crate::stream::Stream;
 use crate::tls::client::Connector;
+use crate::tls::failure::failure;
 
 /// How long to wait for an attempt before the next one starts alongside it: RFC 8305's "Connection Attempt Delay".
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -73,7 +74,7 @@ pub async fn secure(
 ) -> io::Result<Stream> {
     timeout(limit, connector.connect(stream, host)).await.unwrap_or_else(|_| {
         let why = "connected, but no TLS handshake in time; the server may speak plaintext on that port";
-        Err(io::Error::new(io::ErrorKind::TimedOut, why))
+        Err(failure(io::ErrorKind::TimedOut, why))
     })
 }
 

@@ -17,6 +17,7 @@
 //! has nothing to install first.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
@@ -100,8 +101,22 @@ impl fmt::Display for TlsError {
 
 impl std::error::Error for TlsError {}
 
-impl From<TlsError> for std::io::Error {
+/// Whether a connection failed for TLS: its files, its handshake, or an alert.
+#[must_use]
+pub fn is_tls(error: &io::Error) -> bool {
+    failure::is_failure(error) || error.get_ref().is_some_and(|inner| inner.is::<TlsError>())
+}
+
+/// Whether TLS fails until somebody changes a certificate or a setting, so that a retry is pointless. It goes by the
+/// kind, since HTTP/2 keeps of an error no more than that and its words.
+#[must_use]
+pub fn is_lasting(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+        && error.get_ref().is_some()
+}
+
+impl From<TlsError> for io::Error {
     fn from(error: TlsError) -> Self {
-        Self::new(std::io::ErrorKind::InvalidInput, error)
+        Self::new(io::ErrorKind::InvalidInput, error)
     }
 }

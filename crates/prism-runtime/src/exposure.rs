@@ -15,19 +15,20 @@ pub struct Protection {
     pub still_open: Option<String>,
 }
 
-/// Warns of what other machines can reach without TLS or without credentials. `grpc` and `http` are the bound addresses.
+/// Warns of what other machines can reach without TLS or without credentials. `grpc` and `http` are the bound addresses of
+/// the ports that the server has.
 ///
 /// # Errors
 /// With `required`, anything to warn of except `still_open`.
 pub(crate) fn check(
     protection: &Protection,
     has_tls: bool,
-    grpc: &str,
+    grpc: Option<&str>,
     http: Option<&str>,
     required: bool,
 ) -> Result<(), ServerError> {
     let mut open = Vec::new();
-    let ports = [(Some(grpc), "gRPC", protection.knows_callers), (http, "HTTP", protection.knows_operators)];
+    let ports = [(grpc, "gRPC", protection.knows_callers), (http, "HTTP", protection.knows_operators)];
     for (address, name, knows) in ports {
         let Some(address) = address.filter(|address| is_beyond_loopback(address)) else { continue };
         let lacks = match (has_tls, knows) {
@@ -45,7 +46,7 @@ pub(crate) fn check(
         );
         return Err(ServerError::Config(why));
     }
-    let reachable = is_beyond_loopback(grpc);
+    let reachable = grpc.is_some_and(is_beyond_loopback);
     open.extend(protection.still_open.clone().filter(|_| reachable));
     if !open.is_empty() {
         tracing::warn!(
@@ -69,7 +70,7 @@ mod tests {
     fn what_others_can_reach_needs_both() {
         let refused = |has_tls, knows_callers, grpc, http| {
             let protection = Protection { knows_callers, ..Protection::default() };
-            check(&protection, has_tls, grpc, http, true).err().map(|error| error.to_string())
+            check(&protection, has_tls, Some(grpc), http, true).err().map(|error| error.to_string())
         };
         for local in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "unix:/run/prism.sock"] {
             assert_eq!(refused(false, false, local, Some(local)), None, "{local}");
@@ -85,7 +86,11 @@ mod tests {
         assert_eq!(refused(true, true, "0.0.0.0:1", None), None);
         let error = refused(true, true, "[::]:1", Some("10.0.0.1:2")).unwrap();
         assert!(error.contains("reach HTTP on 10.0.0.1:2 without credentials"), "{error}");
+        // A server may have the HTTP port alone.
+        let alone =
+            check(&Protection::default(), true, None, Some("0.0.0.0:1"), true).unwrap_err().to_string();
+        assert!(alone.contains("reach HTTP on 0.0.0.0:1 without credentials"), "{alone}");
         // Without the flag it is a warning.
-        assert!(check(&Protection::default(), false, "0.0.0.0:1", None, false).is_ok());
+        assert!(check(&Protection::default(), false, Some("0.0.0.0:1"), None, false).is_ok());
     }
 }

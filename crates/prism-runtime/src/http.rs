@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::exit::ServerError;
+use crate::exposure::{self, Protection};
 use crate::health::Health;
 use crate::metrics;
 use crate::signals::Signals;
@@ -204,6 +205,19 @@ where
     }
 }
 
+/// The port of an HTTP/1.1-only server.
+#[derive(Clone, Debug)]
+pub struct HttpPort {
+    /// Where to serve.
+    pub listen: Address,
+    /// TLS, if it has any.
+    pub tls: Option<Arc<ServerTls>>,
+    /// Whether it knows who sends a request.
+    pub knows_senders: bool,
+    /// Whether it must not start if other machines can reach it without TLS or without credentials.
+    pub require_secure: bool,
+}
+
 /// An HTTP/1.1-only server, with `/metrics`, `/livez` and `/readyz` among its routes.
 #[derive(Debug)]
 pub struct HttpServer {
@@ -220,18 +234,20 @@ impl HttpServer {
     /// when the drain begins, for responses that would not end by themselves.
     ///
     /// # Errors
-    /// The address cannot be bound.
+    /// The address cannot be bound, or is not protected although it must be.
     pub async fn start(
         name: &'static str,
-        listen: &Address,
-        tls: Option<Arc<ServerTls>>,
+        port: HttpPort,
         drain_timeout: Duration,
         drain: CancellationToken,
         mut registry: Registry,
         make_router: impl FnOnce(Router) -> Router,
     ) -> Result<Self, ServerError> {
-        let listener = Listener::bind(listen).await.map_err(ServerError::address(listen))?;
+        let HttpPort { listen, tls, knows_senders, require_secure } = port;
+        let listener = Listener::bind(&listen).await.map_err(ServerError::address(&listen))?;
         let address = listener.local_address();
+        let protection = Protection { knows_operators: knows_senders, ..Protection::default() };
+        exposure::check(&protection, tls.is_some(), None, Some(&address), require_secure)?;
         let health = Health::new(&[]).await;
         if let Some(tls) = &tls {
             metrics::register_tls(&mut registry, tls);

@@ -123,7 +123,7 @@ impl Server {
         let grpc_address = listener.local_address();
         let http_address = http_listener.as_ref().map(Listener::local_address);
         let (has_tls, http) = (self.tls.is_some(), http_address.as_deref());
-        exposure::check(&self.protection, has_tls, &grpc_address, http, self.require_secure)?;
+        exposure::check(&self.protection, has_tls, Some(&grpc_address), http, self.require_secure)?;
         let traces = Traces::start(self.name, &self.traces)?;
         let tracer = traces.as_ref().map(|traces| -> Arc<dyn Tracer> { Arc::new(traces.tracer()) });
         let mut shared = Shared::new(self.limits, self.drain.clone(), tracer);

@@ -115,4 +115,13 @@ mod tests {
         assert_eq!(refused.len(), 1, "{refused:?}");
         assert_eq!(refused[0].pointer, "/token_file");
     }
+
+    #[tokio::test]
+    async fn each_file_of_tls_is_one_that_is_read() {
+        let tls = "{ca_file: /etc/ca, certificate_file: /etc/certificate, key_file: /etc/shadow}";
+        let text = format!("{{name: a, endpoint: 'a.invalid:1', tls: {tls}}}");
+        let backend = check::backend(&serde_yaml::from_str(&text).unwrap(), &Drivers::new()).unwrap();
+        let refused = Policy::default().refusals(&of(&backend, &Drivers::new())).await;
+        assert_eq!(refused.iter().map(|error| &*error.pointer).collect::<Vec<_>>(), ["/tls"; 3]);
+    }
 }

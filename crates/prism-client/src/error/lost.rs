@@ -61,6 +61,12 @@ impl Lost {
         let said = self.error.get_io().filter(|error| error.get_ref().is_some());
         said.map(ToString::to_string)
     }
+
+    /// Whether TLS, or its absence, ended the connection for good.
+    pub(super) fn is_tls(&self) -> bool {
+        self.error.reason() == Some(h2::Reason::INADEQUATE_SECURITY)
+            || self.error.get_io().is_some_and(prism_net::tls::is_lasting)
+    }
 }
 
 impl fmt::Display for Lost {

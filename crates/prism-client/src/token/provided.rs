@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{NoToken, Token};
+use super::word::{NoToken, Token};
 
 /// How long a provider may take. The calls that wait have their own deadlines; a later one would wait, too.
 const ANSWER_MAX: Duration = Duration::from_secs(30);

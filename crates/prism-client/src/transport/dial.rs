@@ -113,6 +113,11 @@ impl ConnectError {
         let error = io::Error::new(io::ErrorKind::Interrupted, "the runtime of the attempt has ended");
         Self { address: address.to_string(), error: Arc::new(error) }
     }
+
+    /// The failure.
+    pub(crate) fn cause(&self) -> Arc<io::Error> {
+        Arc::clone(&self.error)
+    }
 }
 
 impl fmt::Display for ConnectError {

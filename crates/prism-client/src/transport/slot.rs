@@ -49,11 +49,18 @@ enum State {
 
 type Outcome = Result<Sender, ConnectError>;
 
+/// An attempt to connect, under way or past.
+struct Attempt {
+    outcome: watch::Receiver<Option<Outcome>>,
+    is_past: bool,
+}
+
 /// Why a slot has no connection.
 #[derive(Debug)]
 pub(crate) enum NoConnection {
-    /// Connecting failed; trying again is pointless before the delay has passed.
-    Failed { error: ConnectError, retry_delay: Duration },
+    /// Connecting failed; trying again is pointless before the delay has passed. `is_past`: it failed before it was asked
+    /// for, and what was wrong may be mended by now.
+    Failed { error: ConnectError, retry_delay: Duration, is_past: bool },
     /// The client is closed.
     Closed,
 }
@@ -74,7 +81,7 @@ impl Slot {
 
     /// The connection, opened if necessary. Dropping the future does not end the attempt: others may wait for it.
     pub(super) async fn connection(self: &Arc<Self>) -> Result<Sender, NoConnection> {
-        let mut attempt = match self.connection_or_attempt() {
+        let Attempt { outcome: mut attempt, is_past } = match self.connection_or_attempt() {
             Ok(sender) => return Ok(sender),
             Err(None) => return Err(NoConnection::Closed),
             Err(Some(attempt)) => attempt,
@@ -85,7 +92,9 @@ impl Slot {
         };
         match outcome {
             Some(Ok(sender)) => Ok(sender),
-            Some(Err(error)) => Err(NoConnection::Failed { error, retry_delay: self.backoff_left() }),
+            Some(Err(error)) => {
+                Err(NoConnection::Failed { error, retry_delay: self.backoff_left(), is_past })
+            }
             None => Err(NoConnection::Closed),
         }
     }
@@ -100,21 +109,24 @@ impl Slot {
     }
 
     /// The live connection, or the attempt to wait for; `None` once closed. Never awaits.
-    fn connection_or_attempt(self: &Arc<Self>) -> Result<Sender, Option<watch::Receiver<Option<Outcome>>>> {
+    fn connection_or_attempt(self: &Arc<Self>) -> Result<Sender, Option<Attempt>> {
         let mut place = self.lock();
         match &place.state {
             State::Ready(sender) if !sender.is_closed() => return Ok(sender.clone()),
             State::Closed => return Err(None),
             // An attempt whose sender is gone without an outcome ended with its runtime.
-            State::Connecting(attempt) if attempt.has_changed().is_ok() => return Err(Some(attempt.clone())),
+            State::Connecting(attempt) if attempt.has_changed().is_ok() => {
+                return Err(Some(Attempt { outcome: attempt.clone(), is_past: false }));
+            }
             State::Failed { error, until } if Instant::now() < *until => {
-                return Err(Some(watch::Sender::new(Some(Err(error.clone()))).subscribe()));
+                let outcome = watch::Sender::new(Some(Err(error.clone()))).subscribe();
+                return Err(Some(Attempt { outcome, is_past: true }));
             }
             State::Idle | State::Connecting(_) | State::Ready(_) | State::Failed { .. } => {}
         }
-        let attempt = self.attempt();
-        place.state = State::Connecting(attempt.clone());
-        Err(Some(attempt))
+        let outcome = self.attempt();
+        place.state = State::Connecting(outcome.clone());
+        Err(Some(Attempt { outcome, is_past: false }))
     }
 
     /// Spawns a connection attempt. It ends within the target's timeout, or when nobody waits any more.

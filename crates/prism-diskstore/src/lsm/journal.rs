@@ -32,12 +32,15 @@ use crate::engine::{After, Fault};
 use crate::layout;
 
 const TRAILER: &[u8] = b"FJL\x03";
+/// The engine keeps the upper half of the numbers for itself.
+const SEQUENCE_MAX: u64 = 1 << 62;
 const START_BYTES: usize = 13;
 const ITEM_BYTES: usize = 21;
 
 /// A batch that was read whole.
 struct Found {
     end: usize,
+    sequence: u64,
     /// Its number and that of the last one synced before it; `None` for a batch of the engine itself.
     numbers: Option<(u64, u64)>,
 }
@@ -49,12 +52,12 @@ struct Found {
 /// [`Fault::Damaged`], naming the file and the place.
 pub(super) fn recover(folder: &Path, after: After) -> Result<Option<u64>, Fault> {
     let journals = journals(folder)?;
-    let mut number = None;
+    let mut last = Last::default();
     for (index, path) in journals.iter().enumerate() {
         let sealed = index + 1 < journals.len();
-        one(path, sealed, after, &mut number)?;
+        one(path, sealed, after, &mut last)?;
     }
-    Ok(number)
+    Ok(last.number)
 }
 
 /// The journals, oldest first. The engine never has none, and removes the oldest first.
@@ -81,24 +84,40 @@ fn journals(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
     Ok(found.into_iter().map(|(_, path)| path).collect())
 }
 
-/// Checks one journal; `number` is that of the last batch so far.
-fn one(path: &Path, sealed: bool, after: After, number: &mut Option<u64>) -> Result<(), Fault> {
+/// The last batch so far.
+#[derive(Default)]
+struct Last {
+    number: Option<u64>,
+    sequence: Option<u64>,
+}
+
+/// Checks one journal.
+fn one(path: &Path, sealed: bool, after: After, last: &mut Last) -> Result<(), Fault> {
     let data = content(path)?;
     let damaged =
         |what: &str, at: usize| Err(Fault::Damaged(format!("{}: {what} at byte {at}", path.display())));
     let mut at = 0;
     while let Some(found) = batch(&data, at) {
+        // The checksum does not cover it; out of order, it would bring back what was replaced.
+        if last.sequence.is_some_and(|before| found.sequence <= before) || found.sequence > SEQUENCE_MAX {
+            return damaged("a sequence number is damaged", at);
+        }
         if let Some((this, _)) = found.numbers {
             if matches!(after, After::Fault(last) if this > last) {
                 break;
             }
-            if number.is_some_and(|number| this != number + 1) {
-                return damaged(&format!("batch {this} follows batch {}", number.unwrap_or_default()), at);
+            if last.number.is_some_and(|number| this != number + 1) {
+                return damaged(
+                    &format!("batch {this} follows batch {}", last.number.unwrap_or_default()),
+                    at,
+                );
             }
-            *number = Some(this);
+            last.number = Some(this);
         }
+        last.sequence = Some(found.sequence);
         at = found.end;
     }
+    let number = last.number;
     if data[at..].iter().all(|byte| *byte == 0) {
         return Ok(());
     }
@@ -159,7 +178,7 @@ fn batch(data: &[u8], at: usize) -> Option<Found> {
     if reader.u8()? != 1 {
         return None;
     }
-    let (items, _sequence) = (reader.u32()?, reader.u64()?);
+    let (items, sequence) = (reader.u32()?, reader.u64()?);
     let mut hash = Xxh3::new();
     let mut numbers = None;
     for _ in 0..items {
@@ -181,7 +200,7 @@ fn batch(data: &[u8], at: usize) -> Option<Found> {
         hash.update(&data[begin..reader.at]);
     }
     let whole = reader.u8()? == 3 && reader.u64()? == hash.digest() && reader.take(TRAILER.len())? == TRAILER;
-    whole.then_some(Found { end: reader.at, numbers })
+    whole.then_some(Found { end: reader.at, sequence, numbers })
 }
 
 struct Reader<'a> {
@@ -210,5 +229,105 @@ impl<'a> Reader<'a> {
 
     fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A batch as the engine writes it, with one item besides its numbers.
+    fn written(number: u64, synced: u64) -> Vec<u8> {
+        let mut items = Vec::new();
+        for (key, value) in
+            [(&b"Vkey"[..], &b"value"[..]), (layout::BATCH, &layout::numbered(number, synced))]
+        {
+            items.extend([2, 0, 0]);
+            items.extend(1_u64.to_le_bytes());
+            items.extend((key.len() as u16).to_le_bytes());
+            items.extend((value.len() as u32).to_le_bytes());
+            items.extend((value.len() as u32).to_le_bytes());
+            items.extend([key, value].concat());
+        }
+        let mut hash = Xxh3::new();
+        hash.update(&items);
+        let start = [&[1][..], &2_u32.to_le_bytes(), &number.to_le_bytes()].concat();
+        [start, items, vec![3], hash.digest().to_le_bytes().to_vec(), TRAILER.to_vec()].concat()
+    }
+
+    /// What becomes of a journal, and its size afterwards.
+    fn recovered(data: &[u8], after: After) -> (Result<Option<u64>, Fault>, usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("0.jnl");
+        fs::write(&file, data).unwrap();
+        (recover(folder.path(), after), fs::read(&file).unwrap().len())
+    }
+
+    fn is_damaged(data: &[u8], after: After) -> bool {
+        let (found, size) = recovered(data, after);
+        assert!(size == data.len() || found.is_ok(), "a journal that is refused is left as it is");
+        matches!(found, Err(Fault::Damaged(_)))
+    }
+
+    #[test]
+    fn a_journal_ends_with_zeros_or_where_it_was_torn() {
+        let (one, two) = (written(1, 0), written(2, 1));
+        let whole = [one.clone(), two.clone(), vec![0; 10_000]].concat();
+        assert_eq!(recovered(&whole, After::Anything), (Ok(Some(2)), whole.len()));
+        assert_eq!(recovered(&whole, After::Close(2)), (Ok(Some(2)), whole.len()));
+        for torn in [1, two.len() / 2, two.len() - 1] {
+            let data = [&one[..], &two[..torn], &[0; 100]].concat();
+            assert_eq!(recovered(&data, After::Anything), (Ok(Some(1)), one.len()));
+            assert!(is_damaged(&data, After::Close(2)), "a store that was closed has no torn batch");
+        }
+    }
+
+    #[test]
+    fn damage_before_a_batch_that_was_synced_later_is_refused() {
+        // As every_write writes them: each says that the one before was synced.
+        let batches = [written(1, 0), written(2, 1), written(3, 2)];
+        for damaged in 0..2 {
+            let mut data = batches.concat();
+            let begin: usize = batches[..damaged].iter().map(Vec::len).sum();
+            for at in begin..begin + batches[damaged].len() {
+                // The sequence number of the first batch may be 0 as well as 1.
+                if at == 5 {
+                    continue;
+                }
+                data[at] ^= 1;
+                assert!(is_damaged(&data, After::Anything), "batch {damaged}, byte {at}");
+                data[at] ^= 1;
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_never_synced_may_be_torn_in_the_middle() {
+        let (one, two, three) = (written(1, 0), written(2, 1), written(3, 1));
+        let mut torn = two.clone();
+        torn[20] ^= 1;
+        let data = [&one[..], &torn, &three].concat();
+        assert_eq!(recovered(&data, After::Anything), (Ok(Some(1)), one.len()));
+    }
+
+    #[test]
+    fn batches_that_were_not_acknowledged_are_cut_off() {
+        let (one, two) = (written(1, 0), written(2, 1));
+        let data = [one.clone(), two].concat();
+        assert_eq!(recovered(&data, After::Fault(1)), (Ok(Some(1)), one.len()));
+    }
+
+    #[test]
+    fn a_missing_batch_or_journal_is_refused() {
+        assert!(is_damaged(&[written(1, 0), written(3, 2)].concat(), After::Anything));
+        let folder = tempfile::tempdir().unwrap();
+        assert!(recover(folder.path(), After::Anything).is_err());
+        for id in [3, 5] {
+            fs::write(folder.path().join(format!("{id}.jnl")), written(id, id - 1)).unwrap();
+        }
+        let Err(Fault::Damaged(what)) = recover(folder.path(), After::Anything) else {
+            panic!("4.jnl is missing")
+        };
+        assert!(what.contains("4.jnl is missing"), "{what}");
     }
 }

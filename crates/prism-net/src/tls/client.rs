@@ -117,7 +117,7 @@ impl Connector {
     /// Performs the handshake over a connection to `host`: a name or an IP address, in brackets or not.
     ///
     /// # Errors
-    /// A file cannot be used, or the handshake failed: in words.
+    /// A file cannot be used, or the handshake failed: in words. Whether a retry may help: [`is_lasting`](super::is_lasting).
     ///
     /// # Cancel safety
     /// Dropping the future closes the connection.

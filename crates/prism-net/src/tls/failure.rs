@@ -1,6 +1,11 @@
 //! A failed connection, in words: what is wrong, and what to do.
+//!
+//! The kind of an error says whether another attempt may succeed: [`InvalidData`](io::ErrorKind::InvalidData) and, of
+//! files, [`InvalidInput`](io::ErrorKind::InvalidInput) last until somebody changes a certificate or a setting. The kind
+//! survives HTTP/2, which keeps of an error no more than its kind and its words.
 
-use std::fmt::Write as _;
+use std::error::Error as StdError;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::time::{Duration, SystemTime};
 
@@ -23,6 +28,28 @@ impl Side {
     }
 }
 
+/// The words of a failure of TLS: what tells it from other errors of a connection.
+#[derive(Debug)]
+struct Failure(String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Failure {}
+
+/// A failure of TLS.
+pub(crate) fn failure(kind: io::ErrorKind, words: impl Into<String>) -> io::Error {
+    io::Error::new(kind, Failure(words.into()))
+}
+
+/// Whether the error is a failure of TLS.
+pub(super) fn is_failure(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Failure>())
+}
+
 /// A failed handshake in words.
 pub(crate) fn of_handshake(side: Side, error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::UnexpectedEof {
@@ -34,7 +61,7 @@ pub(crate) fn of_handshake(side: Side, error: io::Error) -> io::Error {
                 "the client closed the connection during the handshake; it may not trust our certificate"
             }
         };
-        return io::Error::new(io::ErrorKind::UnexpectedEof, why);
+        return failure(io::ErrorKind::UnexpectedEof, why);
     }
     explained(side, error)
 }
@@ -43,8 +70,19 @@ pub(crate) fn of_handshake(side: Side, error: io::Error) -> io::Error {
 /// client's handshake, so that this may come with the first read.
 pub(crate) fn explained(side: Side, error: io::Error) -> io::Error {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(tls) => io::Error::new(error.kind(), words(side, tls)),
+        Some(tls) => failure(kind(tls), words(side, tls)),
         None => error,
+    }
+}
+
+/// [`InvalidData`](io::ErrorKind::InvalidData), unless another attempt may succeed.
+fn kind(error: &Error) -> io::ErrorKind {
+    match error {
+        Error::AlertReceived(Alert::InternalError | Alert::UserCanceled | Alert::CloseNotify)
+        | Error::General(_)
+        | Error::FailedToGetCurrentTime
+        | Error::FailedToGetRandomBytes => io::ErrorKind::ConnectionAborted,
+        _ => io::ErrorKind::InvalidData,
     }
 }
 
@@ -122,6 +160,15 @@ fn of_alert(side: Side, alert: Alert) -> String {
         (_, Alert::CertificateExpired) => {
             format!("the {peer} refuses our certificate, which has expired; renew it")
         }
+        (_, Alert::CertificateRevoked) => {
+            format!("the {peer} refuses our certificate, which has been revoked; replace it")
+        }
+        (_, Alert::UnsupportedCertificate) => {
+            let ours = ours(side);
+            format!(
+                "the {peer} refuses our certificate, which is not meant for a {ours} (extended key usage)"
+            )
+        }
         (
             Side::Client,
             Alert::UnknownCA | Alert::BadCertificate | Alert::CertificateUnknown | Alert::DecryptError,
@@ -197,6 +244,16 @@ mod tests {
             ),
             (
                 Side::Client,
+                Error::AlertReceived(Alert::UnsupportedCertificate),
+                "the server refuses our certificate, which is not meant for a client (extended key usage)",
+            ),
+            (
+                Side::Server,
+                Error::AlertReceived(Alert::CertificateRevoked),
+                "the client refuses our certificate, which has been revoked; replace it",
+            ),
+            (
+                Side::Client,
                 Error::AlertReceived(Alert::ProtocolVersion),
                 "the server has no TLS version or cipher in common with us; we speak TLS 1.2 and 1.3",
             ),
@@ -213,7 +270,11 @@ mod tests {
             old.starts_with("the client and this server have no TLS version or cipher in common"),
             "{old}"
         );
+        let busy = io::Error::new(io::ErrorKind::InvalidData, Error::AlertReceived(Alert::InternalError));
+        let busy = explained(Side::Client, busy);
+        assert!(is_failure(&busy) && busy.kind() == io::ErrorKind::ConnectionAborted, "{busy:?}");
         let lost = explained(Side::Client, io::ErrorKind::ConnectionReset.into());
+        assert!(!is_failure(&lost));
         assert_eq!(lost.kind(), io::ErrorKind::ConnectionReset);
     }
 }

@@ -72,6 +72,24 @@ impl<S: AsyncRead + Unpin> ReadAhead<S> {
         self.ahead.as_ref().map_or(&[], |ahead| &ahead.buffer[ahead.from..ahead.to])
     }
 
+    /// Takes bytes that are there already.
+    pub(crate) fn take_ahead(&mut self, into: &mut ReadBuf<'_>) {
+        let Some(mut ahead) = self.ahead.take() else { return };
+        let len = into.remaining().min(ahead.to - ahead.from);
+        into.put_slice(&ahead.buffer[ahead.from..ahead.from + len]);
+        ahead.from += len;
+        if ahead.from == ahead.to {
+            give_back(ahead.buffer);
+        } else {
+            self.ahead = Some(ahead);
+        }
+    }
+
+    /// The stream.
+    pub(crate) fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
     /// Reads once, behind what is there already.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Ahead { mut buffer, from, to } =
@@ -105,15 +123,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
         if self.ahead.is_none() {
             ready!(self.poll_more(cx))?;
         }
-        let Some(mut ahead) = self.ahead.take() else { return Poll::Ready(Ok(())) };
-        let len = into.remaining().min(ahead.to - ahead.from);
-        into.put_slice(&ahead.buffer[ahead.from..ahead.from + len]);
-        ahead.from += len;
-        if ahead.from == ahead.to {
-            give_back(ahead.buffer);
-        } else {
-            self.ahead = Some(ahead);
-        }
+        self.take_ahead(into);
         Poll::Ready(Ok(()))
     }
 }

@@ -13,10 +13,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use prism_net::stream::{Stream, TlsStream};
-use prism_net::tls::Protocol;
 use prism_net::tls::client::{ClientOptions, Connector};
 use prism_net::tls::server::{Loaded, NotAccepted, ServerFiles, ServerTls};
 use prism_net::tls::trust::ClientCertificate;
+use prism_net::tls::{Protocol, is_lasting, is_tls};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
@@ -248,10 +248,12 @@ async fn a_clients_certificate_is_valid_as_long_as_its_ca() {
     );
     // TLS 1.3 ends the client's handshake before the server has looked at its certificate.
     let why = connected.unwrap().read_u8().await.unwrap_err().to_string();
-    assert!(
-        why.contains("refuses our client certificate, which is not signed by a CA that it trusts"),
-        "{why}"
-    );
+    let told = "refuses our client certificate, which is not signed by a CA that it trusts";
+    assert!(why.contains(told), "{why}");
+    let mut refused = shake_hands(&server, &client, "server.example").await.1.unwrap();
+    let why = refused.write_all(b"x").await.unwrap_err();
+    assert!(why.to_string().contains(told), "a write that comes first: {why}");
+    assert!(is_tls(&why) && is_lasting(&why), "{why:?}");
 
     fs::write(site.path("clients.ca"), clients_ca).unwrap();
     server.set(Loaded::read(site.files()).unwrap());

@@ -79,8 +79,10 @@ where
         .initial_connection_window_size(kind.connection_window_bytes())
         .initial_max_send_streams(0)
         .max_concurrent_reset_streams(RESET_STREAMS_MAX)
-        // A connection is shared: no number of frames for calls that were cancelled here may end it.
+        // A connection is shared: no number of frames for calls that were cancelled here may end it, and none of small ones
+        // that wait for a stalled client. The windows bound those, too.
         .max_local_error_reset_streams(None)
+        .data_frame_budget(usize::MAX)
         .handshake::<_, Payload>(stream)
         .await
         .map_err(io::Error::other)?;
