@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use prism_e2e::process::{Process, workspace};
@@ -89,6 +90,9 @@ const MISSING: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// How long a backend may take to answer, or to find that nothing is behind it.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
 /// The name of the method at a path. Each name belongs to one path.
 fn verb(path: &str) -> &str {
     path.rsplit('/').next().unwrap()
@@ -106,7 +110,9 @@ async fn is_served(channel: &Channel, path: &str) -> bool {
     let mut grpc = Grpc::new(channel.clone());
     grpc.ready().await.unwrap();
     let path = PathAndQuery::try_from(path).unwrap();
-    let answer = match grpc.server_streaming(Request::new(()), path, Codec::<(), ()>::default()).await {
+    let mut request = Request::new(());
+    request.set_timeout(ANSWER_MAX);
+    let answer = match grpc.server_streaming(request, path, Codec::<(), ()>::default()).await {
         Ok(answer) => answer.into_inner().message().await.map(drop),
         Err(status) => Err(status),
     };

@@ -52,7 +52,10 @@ async fn serve(mut stream: TcpStream, upstream: String, broken: &'static str) {
     let Ok(mut inbound) = builder.handshake::<_, Payload>(stream).await else { return };
     // Cases leave scans of small items unread, which h2 takes for a flood of small frames.
     let mut forwarding = client::Builder::new();
-    forwarding.max_concurrent_reset_streams(1024).max_local_error_reset_streams(None).data_frame_budget(usize::MAX);
+    forwarding
+        .max_concurrent_reset_streams(1024)
+        .max_local_error_reset_streams(None)
+        .data_frame_budget(usize::MAX);
     let Ok((send, connection)) = forwarding.handshake(forward).await else { return };
     tokio::spawn(connection);
     // Once set, the next call ends the connection.
