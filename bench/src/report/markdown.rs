@@ -180,8 +180,9 @@ fn targets(targets: &[Target]) -> String {
     for target in targets {
         let unit = if target.unit.is_empty() { String::new() } else { format!(" {}", target.unit) };
         let bound = match target.bound {
-            Bound::AtMost(most) => format!("≤ {most:.1}{unit}"),
-            Bound::AtLeast(least) => format!("≥ {least:.1}{unit}"),
+            // At least one digit: 1.0, 1.05.
+            Bound::AtMost(most) => format!("≤ {most:?}{unit}"),
+            Bound::AtLeast(least) => format!("≥ {least:?}{unit}"),
         };
         let measured = target.measured.map(|spread| format!("{}{unit}", ranged(spread, 2)));
         let verdict = match target.is_met() {

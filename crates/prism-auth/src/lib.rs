@@ -3,7 +3,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`error`] | why a file cannot be used, and why a caller is refused |
-//! | [`file`] | reading files of credentials, and who else may read them |
+//! | [`mod@file`] | reading files of credentials, and who else may read them |
 //! | `watched` | files that are read again when they change |
 //! | [`name`] | the names of callers, as a configuration writes them |
 //! | [`rights`] | what a caller may do in a namespace |

@@ -145,6 +145,8 @@ impl Error {
     pub(crate) fn repeats_safely(&self, no_side_effects: bool) -> bool {
         match self.0.applied {
             _ if self.0.is_lasting => false,
+            // The same credential gets the same answer.
+            _ if matches!(self.kind(), ErrorKind::Unauthenticated | ErrorKind::PermissionDenied) => false,
             Some(Applied::No) => true,
             Some(Applied::Maybe) | None => no_side_effects && self.kind() == ErrorKind::Unavailable,
         }
@@ -371,6 +373,10 @@ mod tests {
             Error::from_status("keyvalue.set", &Status::from(told))
         };
         assert!(unavailable(Applied::No).is_retryable());
+        for reason in [ErrorReason::TokenInvalid, ErrorReason::PermissionDenied] {
+            let refused = prism_proto::Error::new(reason, "no").with("applied", "no");
+            assert!(!Error::from_status("a", &refused.into()).is_retryable(), "{reason}");
+        }
         assert!(!unavailable(Applied::Maybe).is_retryable());
         assert!(unavailable(Applied::Maybe).of_read(true).is_retryable());
 
