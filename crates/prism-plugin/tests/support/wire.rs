@@ -50,7 +50,13 @@ async fn serve(mut stream: TcpStream, upstream: String, broken: &'static str) {
     let mut builder = h2::server::Builder::new();
     builder.initial_window_size(1 << 20).initial_connection_window_size(8 << 20);
     let Ok(mut inbound) = builder.handshake::<_, Payload>(stream).await else { return };
-    let Ok((send, connection)) = client::handshake(forward).await else { return };
+    // Cases leave scans of small items unread, which h2 takes for a flood of small frames.
+    let mut forwarding = client::Builder::new();
+    forwarding
+        .max_concurrent_reset_streams(1024)
+        .max_local_error_reset_streams(None)
+        .data_frame_budget(usize::MAX);
+    let Ok((send, connection)) = forwarding.handshake(forward).await else { return };
     tokio::spawn(connection);
     // Once set, the next call ends the connection.
     let poisoned = Arc::new(AtomicBool::new(false));
