@@ -409,6 +409,7 @@ def test_behind_nginx_under_a_path_with_tls_compression_and_a_password(page, beh
     nginx, stack, tokens = behind_nginx
     # The browser remembers the password, as if somebody had typed it.
     page.driver.get(f"{nginx.with_password}/livez")
+    page.driver.delete_all_cookies()
     page.driver.get(f"{nginx.url}/#/namespaces/default/settings")
     page.type("Token", tokens["write"])
     page.press("Log in", "form")

@@ -189,9 +189,11 @@ fn a_plugin_that_could_know_nobody_does_not_start() {
 #[test]
 fn an_open_port_is_a_warning_and_with_require_secure_an_error() {
     let store = Process::start("prism-memstore", ["--listen", "0.0.0.0:0"]);
-    assert_eq!(store.log().matches("without TLS and without credentials").count(), 1, "{}", store.log());
+    let log = whole_log(store);
+    assert_eq!(log.matches("without TLS and without credentials").count(), 1, "{log}");
     let local = Process::start("prism-memstore", ["--listen", "127.0.0.1:0", "--require-secure"]);
-    assert!(!local.log().contains("other machines"), "{}", local.log());
+    let log = whole_log(local);
+    assert!(!log.contains("other machines"), "{log}");
     let (code, log) = refused("prism-memstore", &["--listen", "0.0.0.0:0", "--require-secure"]);
     assert_eq!(code, Some(78), "{log}");
     assert!(log.contains("--require-secure: other machines could reach gRPC on 0.0.0.0:"), "{log}");
@@ -205,7 +207,8 @@ fn an_open_port_is_a_warning_and_with_require_secure_an_error() {
     };
     // The RFC's file starts as it stands.
     let proxy = Process::start("prism-proxy", start(""));
-    assert!(proxy.log().contains("gRPC on 0.0.0.0:"), "{}", proxy.log());
+    let log = whole_log(proxy);
+    assert!(log.contains("gRPC on 0.0.0.0:"), "{log}");
     let (code, log) = refused("prism-proxy", &start(", require_secure: true"));
     assert_eq!(code, Some(78), "{log}");
 }

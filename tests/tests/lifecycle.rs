@@ -70,7 +70,10 @@ fn a_wrong_configuration_ends_with_78_and_says_where() {
     .unwrap();
     let (code, says) = failed("prism-proxy", &["--config", path]);
     assert_eq!(code, 78);
-    assert!(says.contains("namespaces[0].plugin.endpoint") && says.contains("expected memstore"), "{says}");
+    assert!(
+        says.contains("namespaces[0].plugin.endpoint") && says.contains("expected diskstore, memstore"),
+        "{says}"
+    );
 }
 
 #[test]

@@ -81,7 +81,7 @@ async fn a_wrong_option_is_named_and_nothing_changes() {
     for (place, field, says) in [
         ("embedded: memstore, options: { memory_limit: 1MB }", "backends[1].options.memory_limit", "KiB"),
         ("embedded: memstore, options: { colour: red }", "backends[1].options.colour", "`memory_limit`"),
-        ("embedded: nothing", "backends[1].embedded", "expected memstore"),
+        ("embedded: nothing", "backends[1].embedded", "expected diskstore, memstore"),
     ] {
         // The first backend's change is good, and must not be taken, either.
         let status = proxy

@@ -426,7 +426,7 @@ async fn a_changed_file_that_cannot_be_used_leaves_the_old_and_says_so_once() {
     let key = site.path("server.key");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     let server = memstore(&site);
-    assert!(server.log().contains("every user of this machine may read the private key"), "{}", server.log());
+    server.until_logged("every user of this machine may read the private key").await;
     let http = server.address("http").to_owned();
     std::fs::write(&key, "").unwrap();
     site.until_metric(&http, "prism_tls_files_stale", |stale| stale == 1.0).await;

@@ -101,7 +101,11 @@ impl Health {
             (ErrorKind::Unimplemented, _) => Self::Serving,
             (_, Some(ErrorReason::InterfaceNotServed)) => Self::NotAsked,
             (
-                ErrorKind::NamespaceNotFound | ErrorKind::FailedPrecondition | ErrorKind::InvalidArgument,
+                ErrorKind::NamespaceNotFound
+                | ErrorKind::FailedPrecondition
+                | ErrorKind::InvalidArgument
+                | ErrorKind::Unauthenticated
+                | ErrorKind::PermissionDenied,
                 _,
             ) => Self::Refused(why),
             (_, Some(ErrorReason::BackendUnreachable | ErrorReason::BackendLost)) => Self::Down(why),
@@ -119,13 +123,14 @@ pub fn problem(error: &Error) -> Problem {
     let kind = match error.kind() {
         ErrorKind::NotFound => Kind::NotFound,
         ErrorKind::InvalidArgument => Kind::Invalid,
-        ErrorKind::NamespaceNotFound | ErrorKind::FailedPrecondition => Kind::NotServed,
+        ErrorKind::NamespaceNotFound
+        | ErrorKind::FailedPrecondition
+        | ErrorKind::Unauthenticated
+        | ErrorKind::PermissionDenied => Kind::NotServed,
         ErrorKind::ResourceExhausted => Kind::Limited,
         ErrorKind::Unimplemented => Kind::Unsupported,
         ErrorKind::DeadlineExceeded => Kind::GatewayTimeout,
         ErrorKind::Unavailable
-        | ErrorKind::Unauthenticated
-        | ErrorKind::PermissionDenied
         | ErrorKind::Aborted
         | ErrorKind::Cancelled
         | ErrorKind::Closed

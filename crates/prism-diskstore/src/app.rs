@@ -31,7 +31,10 @@ pub async fn run(args: Args) -> Result<(), ServerError> {
     let plugin = plugin(store.clone());
     let (args, callers) = (&args.server, &args.callers);
     let app = App { name: NAME, args, callers, listen: LISTEN_DEFAULT, plugin, registry };
-    app::run_with_health(app, |health| keep_health(store, health)).await
+    let served = app::run_with_health(app, |health| keep_health(store.clone(), health)).await;
+    // The workers' handles go with their threads, for which a process that ends does not wait.
+    store.close();
+    served
 }
 
 pub(crate) fn plugin(store: DiskStore) -> Plugin {

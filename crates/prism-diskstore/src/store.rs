@@ -103,6 +103,11 @@ impl DiskStore {
         Ok(Self { shared, handle })
     }
 
+    /// Closes it once the writes that wait are committed, although there are other handles. Blocks.
+    pub(crate) fn close(&self) {
+        self.handle.close();
+    }
+
     /// Whether it accepts writes.
     #[must_use]
     pub fn state(&self) -> State {
@@ -224,15 +229,21 @@ impl DiskStore {
     }
 }
 
-impl Drop for Handle {
-    fn drop(&mut self) {
+impl Handle {
+    fn close(&self) {
         // The committer ends when nobody can write.
-        drop(self.writes.get_mut().unwrap_or_else(PoisonError::into_inner).take());
-        let committer = self.committer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        drop(self.writes.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let committer = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if committer.is_some_and(|committer| committer.join().is_err()) {
             tracing::error!("the thread that writes has panicked");
         }
         self.shared.close();
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

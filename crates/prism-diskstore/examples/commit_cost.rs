@@ -1,7 +1,7 @@
 //! What writes cost: Sets of 100 bytes a second with 64 at once, by durability, and the size on disk after keys were
 //! overwritten.
 //!
-//! `cargo run --release -p prism-diskstore --example write_cost -- FOLDER`, with a folder on the disk that is measured.
+//! `cargo run --release -p prism-diskstore --example commit_cost -- FOLDER`, with a folder on the disk that is measured.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
