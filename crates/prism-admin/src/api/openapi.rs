@@ -144,6 +144,10 @@ fn add_problems(document: &mut Value) {
             if operation.get("requestBody").is_some() {
                 kinds.extend([Kind::MediaType, Kind::TooLarge]);
             }
+            // Refused before it is parsed, without a body.
+            if operation.get("parameters").is_some() {
+                operation["responses"]["414"] = json!({"description": "The URI has more than 65,534 bytes"});
+            }
             for kind in kinds {
                 let (status, _, title) = kind.told();
                 let responses = &mut operation["responses"];
