@@ -168,7 +168,7 @@ def image_is_small_and_bare(_: Stack) -> None:
     files = {member.name: member for member in tarfile.open(fileobj=io.BytesIO(exported)) if not member.isdir()}
     # The engine's own files.
     ours = {name for name in files if not re.match(r"(\.dockerenv$|etc/|dev/)", name)}
-    servers = {f"bin/prism-{service}" for service in (*SERVICES, "redis")}
+    servers = {f"bin/prism-{service}" for service in (*SERVICES, "diskstore", "redis")}
     assert ours == {"bin/prism", *servers, "var/lib/prism/prism.yaml"}, ours
     for server in servers:
         assert files[server].linkname == "prism", server
