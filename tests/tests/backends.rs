@@ -23,7 +23,7 @@ const ECHO: &str = "/prism.interfaces.echo.EchoInterface/Unary";
 const GET: &str = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Get";
 
 fn get(namespace: &str) -> Bytes {
-    framed(&GetRequest { namespace: namespace.into(), key: "k".into() }.encode_to_vec())
+    framed(&GetRequest { namespace: namespace.into(), key: "k".into(), with_ttl: false }.encode_to_vec())
 }
 
 fn echo(hang: bool) -> Bytes {

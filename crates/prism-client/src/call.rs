@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use prism_proto::interfaces::keyvalue::SetRequest;
 use prism_proto::limits::MESSAGE_BYTES_MAX;
+use prism_proto::rpc::Rpc as _;
 use prost::Message as _;
 
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::metadata::Own;
-use crate::method::{Method, Set, has_no_side_effects};
+use crate::method::{Method, RequestOf, Set, has_no_side_effects, operation_of, path_of, send};
 use crate::retry::Retry;
 use crate::shared::Shared;
 use crate::token::Token;
@@ -32,13 +33,13 @@ use crate::token::Token;
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Call<M: Method> {
     shared: Arc<Shared>,
-    message: M::Request,
+    message: RequestOf<M>,
     metadata: Own,
     timeout: Duration,
 }
 
 impl<M: Method> Call<M> {
-    pub(crate) fn new(shared: &Arc<Shared>, message: M::Request) -> Self {
+    pub(crate) fn new(shared: &Arc<Shared>, message: RequestOf<M>) -> Self {
         Self { shared: shared.clone(), message, metadata: Own::default(), timeout: shared.timeout }
     }
 
@@ -62,7 +63,7 @@ impl<M: Method> Call<M> {
     /// As listed at [`Call`].
     pub async fn send(mut self) -> Result<M::Output, Error> {
         let Some(traces) = &self.shared.traces else { return self.within_its_time().await };
-        let trace = traces.begin(M::PATH, M::namespace(&self.message), &mut self.metadata);
+        let trace = traces.begin(path_of::<M>(), <M::Rpc>::namespace(&self.message), &mut self.metadata);
         let result = self.within_its_time().await;
         trace.end(result.as_ref().err());
         result
@@ -71,13 +72,15 @@ impl<M: Method> Call<M> {
     async fn within_its_time(&self) -> Result<M::Output, Error> {
         let size = self.message.encoded_len();
         if size > MESSAGE_BYTES_MAX {
-            return Err(Error::too_large(M::OPERATION, size, MESSAGE_BYTES_MAX));
+            return Err(Error::too_large(operation_of::<M>(), size, MESSAGE_BYTES_MAX));
         }
-        self.shared.check_credential(M::OPERATION, &self.metadata)?;
+        self.shared.check_credential(operation_of::<M>(), &self.metadata)?;
         let deadline = Deadline::after(self.timeout);
         match self.shared.timers.run(deadline, pin!(self.attempts(deadline))).await {
-            Some(result) => result.map_err(|error| error.of_read(has_no_side_effects(M::PATH))),
-            None => Err(Error::deadline(M::OPERATION, format!("no response within {:?}", self.timeout))),
+            Some(result) => result.map_err(|error| error.of_read(has_no_side_effects(path_of::<M>()))),
+            None => {
+                Err(Error::deadline(operation_of::<M>(), format!("no response within {:?}", self.timeout)))
+            }
         }
     }
 
@@ -95,7 +98,7 @@ impl<M: Method> Call<M> {
                 continue;
             }
             let retry = retry.get_or_insert_with(|| {
-                Retry::new(self.shared.attempts_max, has_no_side_effects(M::PATH), Some(deadline))
+                Retry::new(self.shared.attempts_max, has_no_side_effects(path_of::<M>()), Some(deadline))
             });
             let Some(wait) = retry.wait_after(&error) else { return Err(error) };
             self.shared.retrying(&error);
@@ -105,17 +108,17 @@ impl<M: Method> Call<M> {
 
     /// Sends the call, with `token` or, if there is none yet, with the client's.
     async fn attempt(&self, deadline: Deadline, token: &mut Option<Token>) -> Result<M::Output, Error> {
-        let lease = self.shared.unary.lease().await.map_err(|none| none.of(M::OPERATION))?;
+        let lease = self.shared.unary.lease().await.map_err(|none| none.of(operation_of::<M>()))?;
         if token.is_none() {
-            *token = self.shared.token(M::OPERATION, &self.metadata).await?;
+            *token = self.shared.token(operation_of::<M>(), &self.metadata).await?;
         }
         let message = self.message.clone();
         let mut request = self.shared.request(message, &self.metadata, token.as_ref())?;
         request.set_timeout(deadline.left());
-        // The generated client's future is most of the call's size: boxed, it is not copied with each move of the call.
-        match Box::pin(M::send(lease, self.shared.origin.clone(), request)).await {
+        // The future of tonic's client is most of the call's size: boxed, it is not copied with each move of the call.
+        match Box::pin(send::<M::Rpc>(lease, self.shared.origin.clone(), request)).await {
             Ok(response) => Ok(M::output(response.into_inner())),
-            Err(status) => Err(Error::from_status(M::OPERATION, &status)),
+            Err(status) => Err(Error::from_status(operation_of::<M>(), &status)),
         }
     }
 }
@@ -147,6 +150,9 @@ impl<M: Method> IntoFuture for Call<M> {
 /// Shows neither key nor value.
 impl<M: Method> fmt::Debug for Call<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("operation", &M::OPERATION).field("timeout", &self.timeout).finish()
+        f.debug_struct("Call")
+            .field("operation", &operation_of::<M>())
+            .field("timeout", &self.timeout)
+            .finish()
     }
 }

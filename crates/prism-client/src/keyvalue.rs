@@ -36,7 +36,7 @@ impl KeyValue {
     /// `ResourceExhausted` / `MEMORY_LIMIT` if the backend is full: the key keeps its previous value.
     pub fn set(&self, key: impl Into<String>, value: impl Into<Bytes>) -> Call<Set> {
         let (namespace, key, value) = (self.namespace(), key.into(), value.into());
-        Call::new(&self.shared, SetRequest { namespace, key, value, ttl_seconds: None })
+        Call::new(&self.shared, SetRequest { namespace, key, value, ..SetRequest::default() })
     }
 
     /// Returns the value of `key`.
@@ -45,7 +45,7 @@ impl KeyValue {
     ///
     /// `NotFound` / `KEY_NOT_FOUND` if the key does not exist or has expired.
     pub fn get(&self, key: impl Into<String>) -> Call<Get> {
-        Call::new(&self.shared, GetRequest { namespace: self.namespace(), key: key.into() })
+        Call::new(&self.shared, GetRequest { namespace: self.namespace(), key: key.into(), with_ttl: false })
     }
 
     /// Removes `key` and returns whether it existed. A missing key is not an error.

@@ -22,18 +22,21 @@ use bytes::Bytes;
 use futures_core::Stream;
 use prism_proto::ErrorReason;
 use prism_proto::limits::MESSAGE_BYTES_MAX;
+use prism_proto::rpc::Rpc as _;
 use prost::Message as _;
 use tonic::{Response, Streaming};
 
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::metadata::Own;
+use crate::method::send_streaming;
 use crate::retry::Retry;
 use crate::shared::Shared;
 use crate::token::Token;
 use crate::trace::Trace;
 
 pub use item::{Entry, ScanItem};
+use item::{RequestOf, ResponseOf};
 use position::{Moved, Position};
 use stall::Stall;
 
@@ -80,7 +83,7 @@ use stall::Stall;
 #[must_use = "a scan does nothing until it is polled"]
 pub struct Scan<E: ScanItem> {
     shared: Arc<Shared>,
-    request: E::Request,
+    request: RequestOf<E>,
     metadata: Own,
     trace: Option<Trace>,
     timeout: Option<Duration>,
@@ -97,15 +100,15 @@ pub struct Scan<E: ScanItem> {
 enum State<E: ScanItem> {
     New,
     Opening(Opening<E>),
-    Open(Box<Streaming<E::Response>>),
+    Open(Box<Streaming<ResponseOf<E>>>),
     Done,
 }
 
 type Opening<E> = Pin<Box<dyn Future<Output = Result<Opened<E>, Error>> + Send>>;
-type Opened<E> = Response<Streaming<<E as item::sealed::Item>::Response>>;
+type Opened<E> = Response<Streaming<ResponseOf<E>>>;
 
 impl<E: ScanItem> Scan<E> {
-    pub(crate) fn new(shared: &Arc<Shared>, request: E::Request) -> Self {
+    pub(crate) fn new(shared: &Arc<Shared>, request: RequestOf<E>) -> Self {
         Self {
             shared: shared.clone(),
             request,
@@ -180,15 +183,15 @@ impl<E: ScanItem> Scan<E> {
                 State::New => {
                     self.deadline = self.timeout.map(Deadline::after);
                     if let Some(traces) = &self.shared.traces {
-                        let namespace = E::namespace(&self.request);
-                        self.trace = Some(traces.begin(E::PATH, namespace, &mut self.metadata));
+                        let namespace = <E::Rpc>::namespace(&self.request);
+                        self.trace = Some(traces.begin(<E::Rpc>::PATH, namespace, &mut self.metadata));
                     }
                     self.state = State::Opening(self.open(Duration::ZERO));
                 }
                 State::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
                     Ok(response) => {
                         if !self.position.has_epoch_of(response.metadata()) {
-                            return Poll::Ready(Step::Failed(Error::scan_interrupted(E::OPERATION)));
+                            return Poll::Ready(Step::Failed(Error::scan_interrupted(<E::Rpc>::OPERATION)));
                         }
                         self.state = State::Open(Box::new(response.into_inner()));
                     }
@@ -200,7 +203,7 @@ impl<E: ScanItem> Scan<E> {
                             let (item, token) = E::of(response);
                             Step::Item(item, token)
                         }
-                        Some(Err(status)) => Step::Failed(Error::from_status(E::OPERATION, &status)),
+                        Some(Err(status)) => Step::Failed(Error::from_status(<E::Rpc>::OPERATION, &status)),
                         None => Step::End,
                     });
                 }
@@ -219,19 +222,20 @@ impl<E: ScanItem> Scan<E> {
             }
             let size = message.encoded_len();
             if size > MESSAGE_BYTES_MAX {
-                return Err(Error::too_large(E::OPERATION, size, MESSAGE_BYTES_MAX));
+                return Err(Error::too_large(<E::Rpc>::OPERATION, size, MESSAGE_BYTES_MAX));
             }
-            shared.check_credential(E::OPERATION, &metadata)?;
+            let operation = <E::Rpc>::OPERATION;
+            shared.check_credential(operation, &metadata)?;
             let send = async |token: Option<&Token>| {
-                let lease = shared.scans.lease().await.map_err(|none| none.of(E::OPERATION))?;
+                let lease = shared.scans.lease().await.map_err(|none| none.of(operation))?;
                 let mut request = shared.request(message.clone(), &metadata, token)?;
                 if let Some(deadline) = deadline {
                     request.set_timeout(deadline.left());
                 }
-                let sent = E::send(lease, shared.origin.clone(), request).await;
-                sent.map_err(|status| Error::from_status(E::OPERATION, &status))
+                let sent = send_streaming::<E::Rpc>(lease, shared.origin.clone(), request).await;
+                sent.map_err(|status| Error::from_status(operation, &status))
             };
-            let token = shared.token(E::OPERATION, &metadata).await?;
+            let token = shared.token(operation, &metadata).await?;
             match (send(token.as_ref()).await, token) {
                 (Err(error), Some(refused)) => match shared.token_after(&error, &refused).await? {
                     Some(other) => send(Some(&other)).await,
@@ -266,7 +270,7 @@ impl<E: ScanItem> Scan<E> {
             }
             // The scan's own token: only another backend refuses it.
             Some(ErrorReason::ResumeInvalid) if self.recovering.is_some() => {
-                return Err(Some(Error::scan_interrupted(E::OPERATION)));
+                return Err(Some(Error::scan_interrupted(<E::Rpc>::OPERATION)));
             }
             _ => {}
         }
@@ -313,7 +317,7 @@ impl<E: ScanItem> Stream for Scan<E> {
         }
         loop {
             if this.deadline.is_some_and(|deadline| deadline.left().is_zero()) {
-                return this.end(Some(Error::deadline(E::OPERATION, "the scan's deadline passed")));
+                return this.end(Some(Error::deadline(<E::Rpc>::OPERATION, "the scan's deadline passed")));
             }
             match this.poll_step(cx) {
                 Poll::Ready(Step::Item(item, token)) => {
@@ -331,7 +335,7 @@ impl<E: ScanItem> Stream for Scan<E> {
                 }
                 Poll::Pending => {
                     let message = ready!(this.stall.poll(cx, this.deadline));
-                    return this.end(Some(Error::deadline(E::OPERATION, message)));
+                    return this.end(Some(Error::deadline(<E::Rpc>::OPERATION, message)));
                 }
             }
         }
@@ -342,7 +346,7 @@ impl<E: ScanItem> Stream for Scan<E> {
 impl<E: ScanItem> fmt::Debug for Scan<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scan")
-            .field("operation", &E::OPERATION)
+            .field("operation", &<E::Rpc>::OPERATION)
             .field("delivered", &self.position.delivered())
             .finish()
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::request;
 use prism_proto::Error;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::head::{self, IDEMPOTENCY_KEY, TRACEPARENT};
 use crate::identity::Identity;
@@ -33,7 +34,8 @@ impl Default for Context {
         let (head, ()) = http::Request::new(()).into_parts();
         let limits = Limits::default();
         let pool = Pool::new(0);
-        let peer = Peer::new(PeerAddress::Unix, &limits, &pool, &pool, &Arc::default());
+        let peer =
+            Peer::new(PeerAddress::Unix, &limits, &pool, &pool, &Arc::default(), &CancellationToken::new());
         Self(Arc::new(Known { head, peer, identity: None, arrived: Instant::now(), deadline: None }))
     }
 }
@@ -118,6 +120,11 @@ impl Context {
             Some(deadline) if Instant::now() >= deadline => Err(head::deadline_exceeded(false)),
             _ => Ok(()),
         }
+    }
+
+    /// Completes when the server that has accepted the call begins to drain: a call that waits should end then.
+    pub async fn draining(&self) {
+        self.0.peer.drain.cancelled().await;
     }
 
     /// The trace to which the call belongs, according to the caller.

@@ -24,8 +24,8 @@
 //! | `resets` | how many calls a client has reset recently |
 //! | [`connection`] | one HTTP/2 connection: streams, graceful end |
 //! | `connections` | the open connections, and which makes room for a new one |
-//! | [`unary`] | unary methods, called without a service in between |
-//! | [`service`] | tonic services as one |
+//! | [`interface`] | an interface in front of a backend, method by method |
+//! | [`service`] | interfaces and tonic services as one |
 //! | [`handler`] | serving calls with them |
 //! | [`workers`] | threads with a runtime each, and the acceptor that feeds them |
 //!
@@ -44,6 +44,7 @@ mod handshake;
 pub mod head;
 pub mod identity;
 pub mod incoming;
+pub mod interface;
 pub mod limits;
 pub mod message;
 pub mod payload;
@@ -56,7 +57,6 @@ pub mod shares;
 pub mod slots;
 pub mod span;
 mod turns;
-pub mod unary;
 pub mod workers;
 
 pub use call::Call;

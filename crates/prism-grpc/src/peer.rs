@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use prism_net::tls::trust::ClientCertificate;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::counters::Counters;
 use crate::limits::Limits;
@@ -53,6 +54,8 @@ pub struct Peer {
     evict: Notify,
     /// The server's counters.
     pub(crate) counters: Arc<Counters>,
+    /// Cancelled when the server begins to drain.
+    pub(crate) drain: CancellationToken,
     unary_slots: OnceLock<Arc<Slots>>,
     stream_slots: OnceLock<Arc<Slots>>,
 }
@@ -66,6 +69,7 @@ impl Peer {
         requests: &Arc<Pool>,
         answers: &Arc<Pool>,
         counters: &Arc<Counters>,
+        drain: &CancellationToken,
     ) -> Arc<Self> {
         Arc::new(Self {
             address,
@@ -81,6 +85,7 @@ impl Peer {
             is_leaving: AtomicBool::new(false),
             evict: Notify::new(),
             counters: Arc::clone(counters),
+            drain: drain.clone(),
             unary_slots: OnceLock::new(),
             stream_slots: OnceLock::new(),
         })

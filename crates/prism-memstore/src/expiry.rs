@@ -13,7 +13,7 @@ use crate::clock::Time;
 use crate::store::{MemStore, Shared};
 
 /// How long the task waits before it arms new timers, so that a stream of Sets wakes it ten times a second instead of
-/// once per Set. The shortest time to live is 1 s, so this delays nothing.
+/// once per Set. The memory of a key that lives for less is freed that much later.
 const ARM_EVERY: Duration = Duration::from_millis(100);
 
 /// Frees expired keys while it [runs](Expiry::run). Each store has one: see [`MemStore::expiry`].

@@ -64,6 +64,113 @@ impl Items {
         }
     }
 
+    /// The value at an index from the left.
+    pub(crate) fn get(&self, index: u64) -> Option<&[u8]> {
+        let (segment, within) = self.place(index)?;
+        let segment = match self {
+            Self::Short(only) => only,
+            Self::Long(segments) => segments.get(segment)?,
+        };
+        segment.get(within).map(|value| &**value)
+    }
+
+    /// Replaces the value at an index from the left, and returns whether there is one. If the store is full, nothing changes.
+    pub(crate) fn set(&mut self, index: u64, value: Box<[u8]>, memory: &Memory) -> Result<bool, Full> {
+        let Some((segment, within)) = self.place(index) else { return Ok(false) };
+        let segment = match self {
+            Self::Short(only) => Some(only),
+            Self::Long(segments) => segments.get_mut(segment),
+        };
+        let Some(place) = segment.and_then(|segment| segment.get_mut(within)) else { return Ok(false) };
+        let (before, after) = (allocation_bytes(place.len()), allocation_bytes(value.len()));
+        memory.reserve(after.saturating_sub(before))?.keep();
+        *place = value;
+        memory.release(before.saturating_sub(after));
+        Ok(true)
+    }
+
+    /// The value at one end.
+    pub(crate) fn peek(&self, end: End) -> Option<&[u8]> {
+        match end {
+            End::Left => self.get(0),
+            End::Right => self.get(self.len().checked_sub(1)?),
+        }
+    }
+
+    /// Where an index is: the segment and the index there.
+    fn place(&self, index: u64) -> Option<(usize, usize)> {
+        let index = usize::try_from(index).ok()?;
+        let first = match self {
+            Self::Short(_) => return Some((0, index)),
+            Self::Long(segments) => segments.front().map_or(0, Segment::len),
+        };
+        // All segments between the first and the last are full.
+        Some(match index.checked_sub(first) {
+            None => (0, index),
+            Some(behind) => (1 + behind / SEGMENT_MAX, behind % SEGMENT_MAX),
+        })
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let (only, segments) = match self {
+            Self::Short(only) => (Some(only), None),
+            Self::Long(segments) => (None, Some(&**segments)),
+        };
+        only.into_iter().chain(segments.into_iter().flatten()).flatten().map(|value| &**value)
+    }
+
+    /// Removes values that equal `value`: at most `max`, from the left end or from the right. Builds the list anew if there are any.
+    pub(crate) fn remove(&mut self, value: &[u8], from: End, max: u64, memory: &Memory) -> u64 {
+        let equal = self.iter().filter(|other| *other == value).count() as u64;
+        let removed = equal.min(max);
+        if removed == 0 {
+            return 0;
+        }
+        // Of the equal values from the left, the first ones stay if the last ones go.
+        let mut stay_first = if from == End::Left { 0 } else { equal - removed };
+        let mut left = removed;
+        let before = self.capacity_bytes();
+        let kept = std::mem::take(self).into_values().filter(|other| {
+            let goes = left > 0 && **other == *value && {
+                let stays = stay_first > 0;
+                stay_first -= u64::from(stays);
+                !stays
+            };
+            left -= u64::from(goes);
+            !goes
+        });
+        *self = Self::packed(kept);
+        memory
+            .release(removed * allocation_bytes(value.len()) + before.saturating_sub(self.capacity_bytes()));
+        removed
+    }
+
+    /// The values from left to right.
+    pub(crate) fn into_values(self) -> impl Iterator<Item = Box<[u8]>> {
+        let segments = match self {
+            Self::Short(only) => VecDeque::from([only]),
+            Self::Long(segments) => *segments,
+        };
+        segments.into_iter().flatten()
+    }
+
+    /// Values in full segments and a last one.
+    fn packed(mut values: impl Iterator<Item = Box<[u8]>>) -> Self {
+        let mut segments = VecDeque::new();
+        loop {
+            let mut segment: Segment = values.by_ref().take(SEGMENT_MAX).collect();
+            segment.shrink_to_fit();
+            if segment.is_empty() {
+                break;
+            }
+            segments.push_back(segment);
+        }
+        match segments.len() {
+            0 | 1 => Self::Short(segments.pop_front().unwrap_or_default()),
+            _ => Self::Long(Box::new(segments)),
+        }
+    }
+
     /// Adds a value and returns the new length. If the store is full, nothing changes.
     pub(crate) fn push(&mut self, end: End, value: Box<[u8]>, memory: &Memory) -> Result<u64, Full> {
         let last = self.segment_at(end);
@@ -205,6 +312,44 @@ mod tests {
             grown_most = grown_most.max(memory.used() - before);
         }
         assert!(grown_most <= bytes_of(SEGMENT_MAX) / 2, "{grown_most} bytes at once");
+    }
+
+    #[test]
+    fn values_are_read_replaced_and_removed_wherever_they_are() {
+        let memory = Memory::new(None);
+        let mut random = fastrand::Rng::with_seed(11);
+        for size in [0, 1, 5, SEGMENT_MAX as u64, 3 * SEGMENT_MAX as u64 + 17] {
+            let (mut items, mut model) = (Items::default(), VecDeque::new());
+            for number in 0..size {
+                let (end, value) = (if random.bool() { End::Left } else { End::Right }, value(number % 7));
+                items.push(end, value.clone(), &memory).map_err(|Full| ()).unwrap();
+                if end == End::Left { model.push_front(value) } else { model.push_back(value) }
+            }
+            for _ in 0..100 {
+                let index = random.u64(..size + 2);
+                assert_eq!(items.get(index), model.get(index as usize).map(|value| &**value));
+                let new: Box<[u8]> = vec![1; random.usize(..200)].into();
+                let is_there = items.set(index, new.clone(), &memory).map_err(|Full| ()).unwrap();
+                assert_eq!(is_there, model.get_mut(index as usize).map(|value| *value = new).is_some());
+            }
+            for (from, max) in [(End::Left, 3), (End::Right, 3), (End::Right, u64::MAX)] {
+                let victim = value(random.u64(..7));
+                let mut places: Vec<_> = (0..model.len()).filter(|at| model[*at] == victim).collect();
+                if from == End::Right {
+                    places.reverse();
+                }
+                places.truncate(usize::try_from(max).unwrap_or(usize::MAX));
+                assert_eq!(items.remove(&victim, from, max, &memory), places.len() as u64);
+                places.sort_unstable();
+                places.iter().rev().for_each(|at| drop(model.remove(*at)));
+                assert!(items.iter().eq(model.iter().map(|value| &**value)));
+            }
+            // It is still a list like any other, and its account balances.
+            items.push(End::Left, value(0), &memory).map_err(|Full| ()).unwrap();
+            while items.pop(End::Right, &memory).is_some() {}
+            memory.release(items.capacity_bytes());
+            assert_eq!(memory.used(), 0);
+        }
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Prism's in-memory backend: KeyValue and List, with expiry, ordered scans and a memory limit.
 //!
-//! [`MemStore`] implements [`prism_plugin::KeyValue`], [`prism_plugin::List`] and [`prism_plugin::Usage`]; [`Expiry`] is the one task that
+//! [`MemStore`] implements the traits of `prism_plugin`; [`Expiry`] is the one task that
 //! frees expired keys. Nothing is ever evicted, and nothing survives the process.
 //!
 //! | module | owns |
 //! |---|---|
 //! | `store` | the handle: what the halves share, and the totals for metrics |
-//! | `keyvalue`, `list` | the traits, one half each |
+//! | `keyvalue`, `list` | the traits, one half each, and a file for each interface |
 //! | `namespaces` | which namespaces exist |
+//! | `waiters` | pops that wait, and what they are given |
 //! | `lists`, `items` | one namespace's lists; the values of one |
 //! | `keys` | one namespace's keys: the map, and the index kept in step |
 //! | `entry` | a key and its value in one allocation |
@@ -35,6 +36,7 @@ mod metrics;
 mod namespaces;
 mod store;
 mod timers;
+mod waiters;
 
 pub use driver::MemStoreDriver;
 pub use expiry::Expiry;

@@ -1,4 +1,10 @@
-//! The List half of the store.
+//! The List half of the store: pushes and pops, and the other interfaces of lists, one file each.
+
+mod batch;
+mod blocking;
+mod indexing;
+mod range;
+mod scan;
 
 use bytes::Bytes;
 use prism_plugin::list::{End, List};
@@ -17,12 +23,14 @@ impl List for MemStore {
         value: Bytes,
     ) -> Result<u64, Error> {
         let shared = &*self.shared;
-        self.write(|| {
+        let pushed = self.write(|| {
             shared
                 .lists
                 .write(&namespace, &shared.memory, |lists| lists.push(&list_key, end, &value, &shared.memory))
-        })
-        .await
+        });
+        let new_length = pushed.await?;
+        self.shared.serve(&namespace, &list_key);
+        Ok(new_length)
     }
 
     async fn pop(

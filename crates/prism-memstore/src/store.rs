@@ -16,6 +16,7 @@ use crate::lists::Lists;
 use crate::memory::{Full, Memory};
 use crate::namespaces::{Namespaces, Space as _};
 use crate::timers::{Expiring, Timers, Walk};
+use crate::waiters::Waiters;
 
 /// The minimum time between two searches for expired keys by writers that found the store full: a search visits every
 /// deadline, and finds little if the expiry task is running.
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) keys: Namespaces<Keys>,
     pub(crate) lists: Namespaces<Lists>,
     pub(crate) timers: Timers<Keys>,
+    pub(crate) waiters: Waiters,
     /// Whether the one task that frees expired keys has been taken.
     pub(crate) expiry_taken: AtomicBool,
     searched: Mutex<Option<Time>>,
@@ -74,6 +76,7 @@ impl MemStore {
                 keys: Namespaces::new(),
                 lists: Namespaces::new(),
                 timers: Timers::new(clock),
+                waiters: Waiters::default(),
                 expiry_taken: AtomicBool::new(false),
                 searched: Mutex::new(None),
                 // The system's randomness; a single number needs no generator.

@@ -4,4 +4,5 @@
 pub(crate) mod capabilities;
 pub(crate) mod keyvalue;
 pub(crate) mod list;
+mod stream;
 pub(crate) mod usage;

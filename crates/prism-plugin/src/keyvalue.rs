@@ -1,16 +1,26 @@
-//! The KeyValue pattern as a backend implements it.
+//! The KeyValue pattern as a backend implements it: values by key, and the interfaces that a backend may serve besides.
+
+mod batch;
+mod cas;
+mod counter;
+mod ttl;
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
 use prism_grpc::Context;
 
 use crate::capabilities::Capabilities;
-use crate::error::Error;
+use crate::error::{Error, ErrorReason};
 use crate::types::{Key, Namespace, Ttl};
 
 pub use crate::validate::resume_invalid;
+pub use batch::KeyValueBatch;
+pub use cas::{Condition, Conditional, KeyValueCas};
+pub use counter::{KeyValueCounter, incremented};
+pub use ttl::KeyValueTtl;
 
 /// Pages of a scan, each of one or more items in the order in which they are sent. A page is what the backend reads at
 /// a time: some hundred items, so that the scan needs bounded memory and fills its frames.
@@ -21,6 +31,8 @@ pub type Pages<T> = Pin<Box<dyn Stream<Item = Result<Page<T>, Error>> + Send>>;
 pub struct Page<T> {
     /// One or more items.
     pub items: Vec<T>,
+    /// For each item the time that it has left to live, `None` if it does not expire; empty unless [`Range::with_ttl`].
+    pub ttls_left: Vec<Option<Duration>>,
     /// The backend's position behind the last item, in its own encoding: what [`Start::Resume`] gets if the scan is
     /// continued there. Ignored unless [`Capabilities::resumable`].
     ///
@@ -32,7 +44,7 @@ pub struct Page<T> {
 /// A page behind which the scan cannot be continued.
 impl<T> From<Vec<T>> for Page<T> {
     fn from(items: Vec<T>) -> Self {
-        Self { items, resume: None }
+        Self { items, ttls_left: Vec::new(), resume: None }
     }
 }
 
@@ -47,18 +59,49 @@ pub struct Range {
     pub start: Start,
     /// The maximum number of items to return; `None` for all.
     pub limit: Option<usize>,
+    /// The key in front of which the range ends; `None` for the last one with the prefix. Only if [`Capabilities::ordered`].
+    pub end: Option<Key>,
+    /// From the greatest key to the least: the range starts after a greater key, and ends in front of a lesser one. Only if
+    /// [`Capabilities::ordered`].
+    pub reverse: bool,
+    /// Whether pages need [`Page::ttls_left`]. Only if [`KeyValue::reads_ttl`].
+    pub with_ttl: bool,
+    /// The size of keys and values at which a page ends, at the latest with the item that reaches it; `None` for the
+    /// backend's own.
+    pub page_bytes: Option<usize>,
 }
+
+impl Range {
+    /// All keys of a namespace with a prefix.
+    #[must_use]
+    pub fn new(namespace: Namespace, prefix: String) -> Self {
+        Self {
+            namespace,
+            prefix,
+            start: Start::Beginning,
+            limit: None,
+            end: None,
+            reverse: false,
+            with_ttl: false,
+            page_bytes: None,
+        }
+    }
+}
+
+/// A value and the time that it has left to live; `None` if it does not expire.
+pub type ValueAndTtl = (Bytes, Option<Duration>);
 
 /// Where a scan starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Start {
-    /// With the first key.
+    /// With the first key, or with the last one if [`Range::reverse`].
     #[default]
     Beginning,
-    /// After this key: only keys that are greater, byte by byte. Only if [`Capabilities::ordered`].
+    /// After this key: only keys that are greater, byte by byte, or less if [`Range::reverse`]. Only if
+    /// [`Capabilities::ordered`].
     After(Key),
-    /// At a position that this backend returned as [`Page::resume`] in a scan of the same kind, namespace and prefix, and
-    /// in the same [epoch](KeyValue::epoch). Only if [`Capabilities::resumable`].
+    /// At a position that this backend returned as [`Page::resume`] in a scan of the same kind, namespace, prefix and
+    /// direction, and in the same [epoch](KeyValue::epoch). Only if [`Capabilities::resumable`].
     ///
     /// Every key that exists throughout both scans must be returned by one of them. If the backend is ordered, none may be
     /// returned by both. A position that cannot be read, as from another version of the backend, gets [`resume_invalid`].
@@ -120,6 +163,27 @@ pub trait KeyValue: Send + Sync + 'static {
         key: Key,
     ) -> impl Future<Output = Result<Option<Bytes>, Error>> + Send;
 
+    /// Whether [`get_with_ttl`](Self::get_with_ttl) and [`Range::with_ttl`] work; otherwise a request for a time to live is
+    /// refused. Default: no.
+    fn reads_ttl(&self) -> bool {
+        false
+    }
+
+    /// Returns the value of a key and the time that it has left to live, both as of one moment. Only if
+    /// [`reads_ttl`](Self::reads_ttl).
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    fn get_with_ttl(
+        &self,
+        context: &Context,
+        namespace: Namespace,
+        key: Key,
+    ) -> impl Future<Output = Result<Option<ValueAndTtl>, Error>> + Send {
+        let _ = (context, namespace, key);
+        std::future::ready(Err(ttl_unread()))
+    }
+
     /// Removes a key and returns whether it existed.
     ///
     /// # Errors
@@ -158,4 +222,13 @@ pub trait KeyValue: Send + Sync + 'static {
         namespace: Namespace,
         prefix: String,
     ) -> impl Future<Output = Result<u64, Error>> + Send;
+}
+
+/// METHOD_UNKNOWN: the backend cannot tell how long keys have left to live.
+pub(crate) fn ttl_unread() -> Error {
+    Error::new(
+        ErrorReason::MethodUnknown,
+        "with_ttl needs a backend that can read times to live, which this one cannot; leave it out",
+    )
+    .with("field", "with_ttl")
 }

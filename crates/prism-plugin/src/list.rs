@@ -1,10 +1,22 @@
-//! The List pattern as a backend implements it.
+//! The List pattern as a backend implements it: pushes and pops, and the interfaces that a backend may serve besides.
+
+mod batch;
+mod blocking;
+mod indexing;
+mod range;
+mod scan;
 
 use bytes::Bytes;
 use prism_grpc::Context;
 
 use crate::error::Error;
 use crate::types::{Key, Namespace};
+
+pub use batch::{Filling, ListBatch, Pushed};
+pub use blocking::ListBlocking;
+pub use indexing::ListIndexing;
+pub use range::{ListRange, Values, indices};
+pub use scan::ListScan;
 
 /// One of the two ends of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,6 +22,13 @@ pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// framing, with room for future fields.
 pub const VALUE_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 16 * 1024;
 
+/// The most items of a batch: enough that a call's fixed cost is spread thin, and few enough that an answer per item fits into
+/// a message.
+pub const BATCH_ITEMS_MAX: usize = 1000;
+
+/// The longest time that a call may ask to wait for a value: below the time after which firewalls forget an idle connection.
+pub const WAIT_MAX: Duration = Duration::from_secs(300);
+
 /// The largest HTTP/2 frame that Prism's clients and servers accept, instead of HTTP/2's default of 16 KiB: each frame
 /// costs a write and a read, and at this size a large value takes one or two of them.
 pub const FRAME_BYTES_MAX: u32 = 64 * 1024;

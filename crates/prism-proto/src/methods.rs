@@ -94,6 +94,8 @@ mod tests {
             Method { client_streaming: false, server_streaming: false, no_side_effects: true };
         const WRITE: Method = Method { no_side_effects: false, ..READ };
         const SCAN: Method = Method { server_streaming: true, ..READ };
+        const PROGRESS: Method = Method { no_side_effects: false, ..SCAN };
+        const EXCHANGE: Method = Method { client_streaming: true, ..PROGRESS };
         let pinned = [
             ("/prism.interfaces.capabilities.CapabilitiesInterface/GetCapabilities", READ),
             ("/prism.interfaces.keyvalue.KeyValueBasicInterface/Set", WRITE),
@@ -108,6 +110,35 @@ mod tests {
             ("/prism.interfaces.list.ListBasicInterface/PopLeft", WRITE),
             ("/prism.interfaces.list.ListBasicInterface/PopRight", WRITE),
             ("/prism.interfaces.list.ListBasicInterface/Length", READ),
+            ("/prism.interfaces.keyvalue.KeyValueTtlInterface/GetTtl", READ),
+            ("/prism.interfaces.keyvalue.KeyValueTtlInterface/Expire", WRITE),
+            ("/prism.interfaces.keyvalue.KeyValueTtlInterface/Persist", WRITE),
+            ("/prism.interfaces.keyvalue.KeyValueBatchInterface/BatchGet", SCAN),
+            ("/prism.interfaces.keyvalue.KeyValueBatchInterface/BatchSet", WRITE),
+            ("/prism.interfaces.keyvalue.KeyValueBatchInterface/BatchDelete", WRITE),
+            ("/prism.interfaces.keyvalue.KeyValueCasInterface/SetIf", WRITE),
+            ("/prism.interfaces.keyvalue.KeyValueCasInterface/DeleteIf", WRITE),
+            ("/prism.interfaces.keyvalue.KeyValueCasInterface/GetAndSet", WRITE),
+            ("/prism.interfaces.keyvalue.KeyValueCasInterface/GetAndDelete", WRITE),
+            ("/prism.interfaces.keyvalue.KeyValueCounterInterface/Increment", WRITE),
+            ("/prism.interfaces.keyvalue.KeyValueScanInterface/DeletePrefix", PROGRESS),
+            ("/prism.interfaces.list.ListRangeInterface/GetRange", SCAN),
+            ("/prism.interfaces.list.ListRangeInterface/Trim", WRITE),
+            ("/prism.interfaces.list.ListRangeInterface/Clear", WRITE),
+            ("/prism.interfaces.list.ListIndexingInterface/GetAt", READ),
+            ("/prism.interfaces.list.ListIndexingInterface/SetAt", WRITE),
+            ("/prism.interfaces.list.ListIndexingInterface/Remove", WRITE),
+            ("/prism.interfaces.list.ListBatchInterface/PushMany", WRITE),
+            ("/prism.interfaces.list.ListBatchInterface/PopMany", WRITE),
+            ("/prism.interfaces.list.ListBlockingInterface/BlockingPop", WRITE),
+            ("/prism.interfaces.list.ListReserveInterface/Reserve", WRITE),
+            ("/prism.interfaces.list.ListReserveInterface/Ack", WRITE),
+            ("/prism.interfaces.list.ListReserveInterface/Extend", WRITE),
+            ("/prism.interfaces.list.ListReserveInterface/Release", WRITE),
+            ("/prism.interfaces.list.ListScanInterface/ScanLists", SCAN),
+            ("/prism.interfaces.list.ListScanInterface/CountLists", READ),
+            ("/prism.interfaces.transfer.TransferInterface/Export", SCAN),
+            ("/prism.interfaces.transfer.TransferInterface/Import", EXCHANGE),
             ("/prism.interfaces.usage.UsageInterface/GetUsage", READ),
         ];
         for (path, method) in pinned {

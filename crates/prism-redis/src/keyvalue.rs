@@ -109,7 +109,7 @@ impl RedisStore {
                 let mut scan = state?;
                 match in_time(&context, next(&mut scan)).await {
                     Ok(Some(Found { items, position })) => {
-                        Some((Ok(Page { items, resume: Some(position.encode()) }), Some(scan)))
+                        Some((Ok(Page { resume: Some(position.encode()), ..items.into() }), Some(scan)))
                     }
                     Ok(None) => None,
                     Err(error) => Some((Err(error), None)),

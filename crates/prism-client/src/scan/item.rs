@@ -1,15 +1,8 @@
 //! What a scan returns, entries or keys, and the gRPC method of each.
 
-use std::future::Future;
-
 use bytes::Bytes;
-use http::Uri;
-use prism_proto::interfaces::keyvalue::key_value_scan_interface_client::KeyValueScanInterfaceClient;
 use prism_proto::interfaces::keyvalue::{KeyResponse, ScanKeysRequest, ScanRequest, ScanResponse};
-use prism_proto::limits::MESSAGE_BYTES_MAX;
-use tonic::{Request, Response, Status, Streaming};
-
-use crate::transport::Lease;
+use prism_proto::rpc::{Rpc, ServerStreaming, keyvalue};
 
 /// A key and its value.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,51 +30,25 @@ pub(crate) mod sealed {
     use super::*;
 
     pub trait Item: Sized + Send + 'static {
-        const PATH: &'static str;
-        /// The name in errors.
-        const OPERATION: &'static str;
-        type Request: prost::Message + Clone + Unpin + 'static;
-        type Response: Send + 'static;
+        type Rpc: ServerStreaming;
 
-        fn send(
-            lease: Lease,
-            origin: Uri,
-            request: Request<Self::Request>,
-        ) -> impl Future<Output = Result<Response<Streaming<Self::Response>>, Status>> + Send;
-
-        fn namespace(request: &Self::Request) -> &str;
         /// The item, and its resume token; empty if it has none.
-        fn of(response: Self::Response) -> (Self, Bytes);
+        fn of(response: ResponseOf<Self>) -> (Self, Bytes);
         fn key(&self) -> &str;
-        fn limit(request: &mut Self::Request) -> &mut i32;
-        fn start_after(request: &mut Self::Request) -> &mut Option<String>;
-        fn resume(request: &mut Self::Request) -> &mut Bytes;
+        fn limit(request: &mut RequestOf<Self>) -> &mut i32;
+        fn start_after(request: &mut RequestOf<Self>) -> &mut Option<String>;
+        fn resume(request: &mut RequestOf<Self>) -> &mut Bytes;
     }
 }
 
-fn client(lease: Lease, origin: Uri) -> KeyValueScanInterfaceClient<Lease> {
-    KeyValueScanInterfaceClient::with_origin(lease, origin)
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX)
-}
+/// What a scan sends.
+pub(crate) type RequestOf<E> = <<E as sealed::Item>::Rpc as Rpc>::Request;
+
+/// What a scan receives.
+pub(crate) type ResponseOf<E> = <<E as sealed::Item>::Rpc as Rpc>::Response;
 
 impl sealed::Item for Entry {
-    const PATH: &'static str = "/prism.interfaces.keyvalue.KeyValueScanInterface/Scan";
-    const OPERATION: &'static str = "keyvalue.scan";
-    type Request = ScanRequest;
-    type Response = ScanResponse;
-
-    async fn send(
-        lease: Lease,
-        origin: Uri,
-        request: Request<ScanRequest>,
-    ) -> Result<Response<Streaming<ScanResponse>>, Status> {
-        client(lease, origin).scan(request).await
-    }
-
-    fn namespace(request: &ScanRequest) -> &str {
-        &request.namespace
-    }
+    type Rpc = keyvalue::Scan;
 
     fn of(response: ScanResponse) -> (Self, Bytes) {
         (Self { key: response.key, value: response.value }, response.resume)
@@ -105,22 +72,7 @@ impl sealed::Item for Entry {
 }
 
 impl sealed::Item for String {
-    const PATH: &'static str = "/prism.interfaces.keyvalue.KeyValueScanInterface/ScanKeys";
-    const OPERATION: &'static str = "keyvalue.scan_keys";
-    type Request = ScanKeysRequest;
-    type Response = KeyResponse;
-
-    async fn send(
-        lease: Lease,
-        origin: Uri,
-        request: Request<ScanKeysRequest>,
-    ) -> Result<Response<Streaming<KeyResponse>>, Status> {
-        client(lease, origin).scan_keys(request).await
-    }
-
-    fn namespace(request: &ScanKeysRequest) -> &str {
-        &request.namespace
-    }
+    type Rpc = keyvalue::ScanKeys;
 
     fn of(response: KeyResponse) -> (Self, Bytes) {
         (response.key, response.resume)

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use prism_proto::EPOCH_HEADER;
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 
-use super::item::ScanItem;
+use super::item::{RequestOf, ScanItem};
 
 /// How an entry follows those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Position {
     }
 
     /// The request that continues here.
-    pub(super) fn request<E: ScanItem>(&self, first: &E::Request) -> E::Request {
+    pub(super) fn request<E: ScanItem>(&self, first: &RequestOf<E>) -> RequestOf<E> {
         let mut request = first.clone();
         if self.delivered == 0 {
             return request;

@@ -315,7 +315,7 @@ impl KeyValueBasicInterface for State {
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
         self.meet("get", request, |asked| {
             match self.values.lock().unwrap().get(&(asked.namespace, asked.key)) {
-                Some(value) => Ok(GetResponse { value: value.clone() }),
+                Some(value) => Ok(GetResponse { value: value.clone(), ..Default::default() }),
                 None => Err(Error::new(ErrorReason::KeyNotFound, "the key does not exist").into()),
             }
         })
@@ -345,6 +345,14 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl KeyValueScanInterface for State {
     type ScanStream = Answers<ScanResponse>;
     type ScanKeysStream = Answers<KeyResponse>;
+    type DeletePrefixStream = Answers<DeletePrefixResponse>;
+
+    async fn delete_prefix(
+        &self,
+        _: Request<DeletePrefixRequest>,
+    ) -> Result<Response<Self::DeletePrefixStream>, Status> {
+        Err(Status::unimplemented("the client does not call it"))
+    }
 
     async fn scan(&self, request: Request<ScanRequest>) -> Result<Response<Self::ScanStream>, Status> {
         let fault = self.faults.lock().unwrap().front().cloned();

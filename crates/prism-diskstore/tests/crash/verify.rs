@@ -5,7 +5,7 @@ use std::path::Path;
 
 use futures_util::StreamExt as _;
 use prism_diskstore::DiskStore;
-use prism_plugin::keyvalue::{Range, Start};
+use prism_plugin::keyvalue::Range;
 use prism_plugin::{Context, KeyValue as _};
 
 use crate::worker::{Acknowledged, Job};
@@ -67,7 +67,7 @@ async fn compare(
 }
 
 async fn scan(store: &DiskStore) -> Result<BTreeMap<String, bytes::Bytes>, String> {
-    let range = Range { namespace: namespace(), prefix: String::new(), start: Start::Beginning, limit: None };
+    let range = Range::new(namespace(), String::new());
     let mut pages = store.scan(&Context::default(), range);
     let mut all = BTreeMap::new();
     while let Some(page) = pages.next().await {

@@ -1,28 +1,35 @@
-//! `prism.interfaces.list` over a [`List`] backend.
+//! `prism.interfaces.list` over a [`List`] backend: pushes and pops. The other interfaces have a file each.
+
+pub(crate) mod batch;
+pub(crate) mod blocking;
+pub(crate) mod indexing;
+pub(crate) mod range;
+pub(crate) mod scan;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use prism_grpc::Context;
-use prism_grpc::unary::Interface;
+use prism_grpc::interface::Interface;
 use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::list::{
-    LengthRequest, LengthResponse, PopLeftRequest, PopLeftResponse, PopRightRequest, PopRightResponse,
-    PushLeftRequest, PushLeftResponse, PushRightRequest, PushRightResponse,
+    self as proto, LengthRequest, LengthResponse, PopLeftRequest, PopLeftResponse, PopRightRequest,
+    PopRightResponse, PushLeftRequest, PushLeftResponse, PushRightRequest, PushRightResponse,
 };
+use prism_proto::rpc::{Rpc as _, list as rpc};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorReason};
 use crate::list::{End, List};
 use crate::types::{Key, Namespace};
 use crate::validate;
 
 pub(crate) fn interface<B: List>(backend: Arc<B>) -> Interface<B> {
-    Interface::new("prism.interfaces.list.ListBasicInterface", FILE_DESCRIPTOR_SET, backend)
-        .method("PushLeft", push_left)
-        .method("PushRight", push_right)
-        .method("PopLeft", pop_left)
-        .method("PopRight", pop_right)
-        .method("Length", length)
+    Interface::new(rpc::PushLeft::SERVICE, FILE_DESCRIPTOR_SET, backend)
+        .unary::<rpc::PushLeft, _>(push_left)
+        .unary::<rpc::PushRight, _>(push_right)
+        .unary::<rpc::PopLeft, _>(pop_left)
+        .unary::<rpc::PopRight, _>(pop_right)
+        .unary::<rpc::Length, _>(length)
 }
 
 async fn push_left<B: List>(
@@ -103,4 +110,16 @@ async fn length<B: List>(
 /// A length as the contract's int64; no list comes near its maximum.
 fn wire_length(length: u64) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+/// An end as a request names it.
+fn checked_end(end: i32) -> Result<End, Error> {
+    match proto::End::try_from(end) {
+        Ok(proto::End::Left) => Ok(End::Left),
+        Ok(proto::End::Right) => Ok(End::Right),
+        Ok(proto::End::Unspecified) | Err(_) => {
+            let why = format!("end is {end}; it must be 1 (LEFT) or 2 (RIGHT)");
+            Err(Error::new(ErrorReason::EndInvalid, why).with("field", "end"))
+        }
+    }
 }

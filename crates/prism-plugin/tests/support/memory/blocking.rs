@@ -1,0 +1,93 @@
+//! Pops that wait: each looks every few milliseconds whether it is its turn.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use prism_plugin::list::{End, List, ListBlocking};
+use prism_plugin::types::{Key, Namespace};
+use prism_plugin::{Context, Error};
+
+use super::{Memory, Place};
+
+const LOOK_EVERY: Duration = Duration::from_millis(3);
+
+/// A waiter's place in the queue of its list, which it leaves when dropped.
+struct Ticket<'a> {
+    memory: &'a Memory,
+    place: Place,
+    number: u64,
+    ended: bool,
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        if self.memory.breaks("list-blocking/gone-waiter-takes-nothing") && !self.ended {
+            let (memory, place) = (self.memory.clone(), self.place.clone());
+            tokio::spawn(async move {
+                // The value that comes next is lost.
+                for _ in 0..1000 {
+                    let taken = memory.store().lists.remove(&place);
+                    if taken.is_some() {
+                        break;
+                    }
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+            });
+        }
+        let mut store = self.memory.store();
+        let queue = store.waiting.entry(self.place.clone()).or_default();
+        queue.retain(|number| *number != self.number);
+    }
+}
+
+impl ListBlocking for Memory {
+    async fn blocking_pop(
+        &self,
+        context: &Context,
+        namespace: Namespace,
+        list_key: Key,
+        mut end: End,
+        mut wait: Duration,
+    ) -> Result<Option<Bytes>, Error> {
+        if self.breaks("list-blocking/takes-what-is-there") && list_key.ends_with("is-there/l") {
+            end = End::Left;
+        }
+        if self.breaks("list-blocking/waits-for-a-value") && wait > Duration::from_secs(10) {
+            wait = if list_key.contains("waits-for") { Duration::ZERO } else { wait };
+        }
+        if self.breaks("list-blocking/wait-ends") {
+            wait /= 10;
+        }
+        let place = self.place(&namespace, &list_key);
+        let number = {
+            let mut store = self.store();
+            store.writes += 1;
+            let number = store.writes;
+            let queue = store.waiting.entry(place.clone()).or_default();
+            match self.breaks("list-blocking/waiters-are-served-in-order") {
+                true => queue.push_front(number),
+                false => queue.push_back(number),
+            }
+            number
+        };
+        let mut ticket = Ticket { memory: self, place, number, ended: false };
+        let until = Instant::now() + wait;
+        loop {
+            let is_first = {
+                let store = self.store();
+                store.waiting.get(&ticket.place).and_then(|queue| queue.front()) == Some(&number)
+            };
+            if is_first
+                && let Some(value) = self.pop(context, namespace.clone(), list_key.clone(), end).await?
+            {
+                ticket.ended = true;
+                return Ok(Some(value));
+            }
+            if Instant::now() >= until {
+                ticket.ended = true;
+                return Ok(None);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
