@@ -8,6 +8,7 @@
 //! | [`slots`] | slots that calls occupy while they last |
 //! | [`limits`] | the sizes of those resources |
 //! | [`identity`] | who makes a call |
+//! | [`shown`] | the credential that a connection has shown last |
 //! | [`peer`] | the other end of a connection, and what it uses |
 //! | [`context`] | what is known about a call besides its message |
 //! | [`authenticate`] | the seam to what identifies callers |
@@ -54,6 +55,7 @@ mod resets;
 pub mod service;
 pub mod shared;
 pub mod shares;
+pub mod shown;
 pub mod slots;
 pub mod span;
 mod turns;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::counters::Counters;
 use crate::limits::Limits;
 use crate::shares::{Pool, Share};
+use crate::shown::Shown;
 use crate::slots::Slots;
 
 /// The address of a peer.
@@ -39,6 +40,8 @@ pub struct Peer {
     pub address: PeerAddress,
     /// Set by the TLS handshake.
     certificate: OnceLock<ClientCertificate>,
+    /// The credential that it has shown last.
+    pub shown: Shown,
     /// Bytes of its requests that are being received or are not complete yet.
     pub requests: Arc<Share>,
     /// Bytes of responses that it has not read yet.
@@ -74,6 +77,7 @@ impl Peer {
         Arc::new(Self {
             address,
             certificate: OnceLock::new(),
+            shown: Shown::default(),
             requests: Share::of(requests, limits.connection_request_bytes_max),
             answers: Share::of(answers, limits.connection_answer_bytes_max),
             calls: AtomicUsize::new(0),

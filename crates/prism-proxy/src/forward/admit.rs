@@ -103,9 +103,6 @@ async fn read_first(
     body: &mut RecvStream,
 ) -> Result<Option<Message>, Error> {
     let (share, max) = (&context.peer().requests, limits::MESSAGE_BYTES_MAX);
-    if !shared.identifies() {
-        return message::read_first(body, max, share).await;
-    }
     let mut judged = false;
     let mut judge = |message: &Message| {
         let table = shared.table();
@@ -116,7 +113,6 @@ async fn read_first(
         judged = true;
         table.authorize(&namespace, context.head().uri.path(), context.identity())
     };
-    let judge: Judge<'_> = &mut judge;
-    // Boxed, because otherwise every call would reserve space for what only some need.
-    Box::pin(message::read_first_judged(body, max, share, Some(judge))).await
+    let judge: Option<Judge<'_>> = if shared.identifies() { Some(&mut judge) } else { None };
+    message::read_first_judged(body, max, share, judge).await
 }
