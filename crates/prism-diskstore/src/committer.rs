@@ -283,7 +283,7 @@ impl Committer {
 fn put_back_all(txn: &mut Txn<'_>, returned: &[Returned]) {
     for Returned { place, end, value, .. } in returned {
         if let Err(error) = txn.step(|txn| put_back(txn, place, *end, value.clone())) {
-            tracing::error!(%error, list = place.1.as_str(), "a value that nobody took cannot be put back");
+            tracing::error!(%error, list = %&*place.1, "a value that nobody took cannot be put back");
         }
     }
 }

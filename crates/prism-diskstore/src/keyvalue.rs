@@ -96,7 +96,7 @@ impl KeyValue for DiskStore {
     }
 
     fn scan_keys(&self, _: &Context, range: Range) -> Pages<Key> {
-        Scan::new(self, range, |key, _| key.len()).pages(|key, _| key)
+        Scan::<Record>::new(self, range, |key, _| key.len()).pages(|key, _| key)
     }
 
     async fn count(&self, _: &Context, namespace: Namespace, prefix: String) -> Result<u64, Error> {
