@@ -14,9 +14,6 @@ use prism_plugin::{Context, Error, KeyValue as _};
 /// Keys of a task.
 const KEYS: u32 = 6;
 
-/// The name of a task's counter.
-const COUNTER: &str = "counter";
-
 /// A workload: the same numbers make the same calls.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Workload {
@@ -59,7 +56,7 @@ pub(crate) fn key(task: u32, number: u32) -> Key {
 }
 
 fn counter(task: u32) -> Key {
-    Key::stored(format!("task-{task}/{COUNTER}"))
+    Key::stored(format!("task-{task}/counter"))
 }
 
 fn number(value: &Bytes) -> i64 {
@@ -133,8 +130,9 @@ impl Held {
             Call::Pop(End::Left) => drop(self.list.pop_front()),
             Call::Pop(End::Right) => drop(self.list.pop_back()),
             Call::Increment(delta) => {
-                let sum = self.keys.get(COUNTER).map_or(0, |value| number(value)) + delta;
-                self.keys.insert(COUNTER.to_owned(), sum.to_string().into());
+                let key = counter(task).into_string();
+                let sum = self.keys.get(&key).map_or(0, number) + delta;
+                self.keys.insert(key, sum.to_string().into());
             }
             Call::PushMany(end, values, max_len) => {
                 for value in values {
@@ -201,7 +199,7 @@ pub(crate) async fn holds(store: &DiskStore, task: u32) -> Result<Held, Error> {
         }
     }
     if let Some(value) = store.get(&context, namespace(), counter(task)).await? {
-        held.keys.insert(COUNTER.to_owned(), value);
+        held.keys.insert(counter(task).into_string(), value);
     }
     while let Some(value) = store.pop(&context, namespace(), list(task), End::Left).await? {
         held.list.push_back(value);
