@@ -180,6 +180,9 @@ impl Committer {
 
     fn tick(&mut self) {
         self.heal();
+        if self.shared.waiters.have_returned() && self.shared.state.get() == State::Ready {
+            self.apply(Vec::new());
+        }
         if self.swept_at.elapsed() >= TICK && self.shared.state.get() == State::Ready {
             self.swept_at = Instant::now();
             self.clock.check();

@@ -133,6 +133,11 @@ impl Waiters {
         self.returned.lock().unwrap_or_else(PoisonError::into_inner).extend(returned);
     }
 
+    /// Whether values wait to go back.
+    pub(crate) fn have_returned(&self) -> bool {
+        !self.returned.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// The values that go back, in the order in which they must: the last one that was taken first.
     pub(crate) fn returned(&self) -> Vec<Returned> {
         let mut returned = std::mem::take(&mut *self.returned.lock().unwrap_or_else(PoisonError::into_inner));
