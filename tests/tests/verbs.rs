@@ -20,6 +20,7 @@ use tonic::transport::{Channel, Endpoint};
 /// What each floor lacks.
 const MISSING: &[(&str, &[&str])] = &[
     ("prism-memstore", &["Ack", "Export", "Extend", "Import", "Release", "Reserve"]),
+    ("prism-diskstore", &["Ack", "Export", "Extend", "Import", "Release", "Reserve"]),
     (
         "prism-redis",
         &[
@@ -128,8 +129,11 @@ fn a_verb_has_one_name() {
 
 #[test]
 fn each_backend_serves_each_verb() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
     for (name, flags) in [
         ("prism-memstore", &["--listen", "127.0.0.1:0"][..]),
+        ("prism-diskstore", &["--listen", "127.0.0.1:0", "--path", path.to_str().unwrap()]),
         // Nothing listens there: a method that is served fails in another way.
         ("prism-redis", &["--listen", "127.0.0.1:0", "--redis", "redis://127.0.0.1:1"]),
     ] {

@@ -1,6 +1,7 @@
 //! The one thread that writes. It gathers the writes that wait, runs them one after the other, commits what they changed as
 //! one batch, and then answers all of them: the cost of a sync is shared by all who wait for it.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -15,9 +16,11 @@ use crate::expiry::sweep;
 use crate::fault::{below_floor, refused, uncommitted};
 use crate::folder::room;
 use crate::layout::{self, Record};
+use crate::list::put_back;
 use crate::shared::Shared;
 use crate::state::State;
 use crate::txn::Txn;
+use crate::waiters::Returned;
 
 /// The most that a batch gathers: what one sync is worth, and what is held in memory twice.
 const BATCH_WRITES: usize = 1024;
@@ -89,6 +92,7 @@ impl Committer {
             self.tick();
         }
         if self.shared.state.get() == State::Ready {
+            self.apply(Vec::new());
             self.sync();
         }
     }
@@ -122,7 +126,9 @@ impl Committer {
         let shared = Arc::clone(&self.shared);
         let engine = shared.engine();
         let Some(engine) = engine.as_deref() else { return };
-        let mut txn = Txn::new(engine, &shared.cache, clock::now());
+        let mut txn = Txn::new(engine, &shared.cache, &shared.waiters, clock::now());
+        let returned = shared.waiters.returned();
+        put_back_all(&mut txn, &returned);
         let count = writes.len();
         let mut answers = Vec::with_capacity(count);
         for write in writes {
@@ -131,12 +137,17 @@ impl Committer {
                 _ => (write.run)(Ok(&mut txn)),
             });
         }
+        let handed = mem::take(&mut txn.handed);
         let committed = self.commit(engine, txn);
         let result = committed.as_ref().map_err(uncommitted).copied();
         // Before anybody is answered, so that the next call meets the state that its caller knows of.
         if let Err(fault) = &committed {
             self.failed(fault);
         }
+        if committed.is_err() {
+            shared.waiters.give_back(returned);
+        }
+        shared.waiters.hand_over(handed, &result);
         for answer in answers {
             answer(result.clone());
         }
@@ -169,6 +180,9 @@ impl Committer {
 
     fn tick(&mut self) {
         self.heal();
+        if self.shared.waiters.have_returned() && self.shared.state.get() == State::Ready {
+            self.apply(Vec::new());
+        }
         if self.swept_at.elapsed() >= TICK && self.shared.state.get() == State::Ready {
             self.swept_at = Instant::now();
             self.clock.check();
@@ -189,7 +203,7 @@ impl Committer {
         let shared = Arc::clone(&self.shared);
         let engine = shared.engine();
         let Some(engine) = engine.as_deref() else { return };
-        let mut txn = Txn::new(engine, &shared.cache, clock::now());
+        let mut txn = Txn::new(engine, &shared.cache, &shared.waiters, clock::now());
         let swept = match sweep(&mut txn) {
             Ok(swept) => swept,
             Err(error) => return tracing::error!(%error, "expired keys cannot be freed"),
@@ -264,6 +278,15 @@ impl Committer {
             }
             Err(Fault::Full | Fault::Busy | Fault::Stopped) => {}
             Err(fault) => shared.state.failed(&fault.to_string()),
+        }
+    }
+}
+
+/// Puts values back that nobody took.
+fn put_back_all(txn: &mut Txn<'_>, returned: &[Returned]) {
+    for Returned { place, end, value, .. } in returned {
+        if let Err(error) = txn.step(|txn| put_back(txn, place, *end, value.clone())) {
+            tracing::error!(%error, list = %&*place.1, "a value that nobody took cannot be put back");
         }
     }
 }

@@ -14,6 +14,8 @@
 //! none, and the value. All numbers are big-endian, and a position has its sign bit flipped, so that bytes sort as numbers
 //! do.
 
+use std::time::Duration;
+
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 /// The version of this layout.
@@ -65,6 +67,61 @@ impl Record {
 
     pub(crate) fn is_live(&self, now: u64) -> bool {
         self.deadline.is_none_or(|deadline| now < deadline)
+    }
+
+    /// The time that it has left to live; `None` if it does not expire.
+    pub(crate) fn left(&self, now: u64) -> Option<Duration> {
+        self.deadline.map(|deadline| Duration::from_millis(deadline.saturating_sub(now)))
+    }
+}
+
+/// What is stored under keys that are scanned.
+pub(crate) trait Stored: Sized + Send + 'static {
+    /// The key of the engine.
+    fn key(namespace: &str, key: &[u8]) -> Vec<u8>;
+
+    fn decode(encoded: Bytes) -> Option<Self>;
+
+    /// Whether it has not expired.
+    fn is_live(encoded: &[u8], now: u64) -> bool;
+
+    /// The time that it has left to live; `None` if it does not expire.
+    fn left(&self, now: u64) -> Option<Duration>;
+}
+
+impl Stored for Record {
+    fn key(namespace: &str, key: &[u8]) -> Vec<u8> {
+        value(namespace, key)
+    }
+
+    fn decode(encoded: Bytes) -> Option<Self> {
+        Self::decode(encoded)
+    }
+
+    fn is_live(encoded: &[u8], now: u64) -> bool {
+        is_live(encoded, now)
+    }
+
+    fn left(&self, now: u64) -> Option<Duration> {
+        self.left(now)
+    }
+}
+
+impl Stored for Ends {
+    fn key(namespace: &str, key: &[u8]) -> Vec<u8> {
+        list(namespace, key)
+    }
+
+    fn decode(encoded: Bytes) -> Option<Self> {
+        Self::decode(&encoded)
+    }
+
+    fn is_live(_: &[u8], _: u64) -> bool {
+        true
+    }
+
+    fn left(&self, _: u64) -> Option<Duration> {
+        None
     }
 }
 

@@ -16,6 +16,7 @@
 //! | `committer` | the one thread that writes |
 //! | `store` | the handle: opening, and how calls reach the committer and the engine |
 //! | `keyvalue`, `scan`, `list`, `usage` | the traits |
+//! | `waiters` | who waits for a value of a list |
 //! | `verify`, `check` | reading everything; looking at a store that no process has open |
 //! | `fault` | the errors that callers get |
 //! | [`driver`] | stores within another process |
@@ -47,6 +48,7 @@ mod store;
 mod txn;
 mod usage;
 mod verify;
+mod waiters;
 
 pub use check::{check, stats};
 pub use driver::DiskStoreDriver;

@@ -1,15 +1,22 @@
 //! The List half of the store. A list is two numbers, the positions of its first value and behind its last one, and a key
 //! for each value: a push or pop changes two keys, however long the list is.
 
+mod batch;
+mod blocking;
+mod indexing;
+mod range;
+mod scan;
+
 use bytes::Bytes;
 use prism_plugin::list::{End, List};
 use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error};
 
-use crate::engine::Fault;
+use crate::engine::{Fault, View};
 use crate::layout::{self, Ends};
 use crate::store::DiskStore;
 use crate::txn::{Txn, decoded};
+use crate::waiters::{Handed, Place};
 
 impl List for DiskStore {
     async fn push(
@@ -20,9 +27,14 @@ impl List for DiskStore {
         end: End,
         value: Bytes,
     ) -> Result<u64, Error> {
+        // A copy: the value is a slice of what was received, which it would keep in memory.
         let value = Bytes::copy_from_slice(&value);
-        self.write(context, true, list_key.len() + value.len(), move |txn| {
-            push(txn, &namespace, list_key.as_bytes(), end, value)
+        let bytes = list_key.len() + value.len();
+        let place = (namespace, list_key);
+        self.write(context, true, bytes, move |txn| {
+            let len = Opened::new(txn, &place)?.push(end, value)?;
+            serve(txn, &place)?;
+            Ok(len)
         })
         .await
     }
@@ -34,72 +46,146 @@ impl List for DiskStore {
         list_key: Key,
         end: End,
     ) -> Result<Option<Bytes>, Error> {
-        self.write(context, false, list_key.len(), move |txn| pop(txn, &namespace, list_key.as_bytes(), end))
-            .await
+        let place = (namespace, list_key);
+        self.write(context, false, place.1.len(), move |txn| Opened::new(txn, &place)?.pop(end)).await
     }
 
     async fn length(&self, _: &Context, namespace: Namespace, list_key: Key) -> Result<u64, Error> {
-        let key = layout::list(&namespace, list_key.as_bytes());
-        self.read(move |view| match view.get(&key)? {
-            None => Ok(0),
-            Some(encoded) => Ends::decode(&encoded)
-                .map(Ends::len)
-                .ok_or_else(|| Fault::Damaged("the ends of a list cannot be decoded".to_owned())),
-        })
-        .await
+        let ends = self.read(move |view| ends(view, &namespace, list_key.as_bytes())).await?;
+        Ok(ends.len())
     }
 }
 
-fn push(txn: &mut Txn<'_>, namespace: &str, list: &[u8], end: End, value: Bytes) -> Result<u64, Error> {
-    let key = layout::list(namespace, list);
-    let mut ends = match ends(txn, &key)? {
-        Some(ends) => ends,
-        None => {
-            txn.count(namespace, |counts| counts.lists += 1)?;
-            Ends::default()
-        }
-    };
-    let position = match end {
-        End::Left => {
-            ends.head -= 1;
-            ends.head
-        }
-        End::Right => {
-            ends.tail += 1;
-            ends.tail - 1
-        }
-    };
-    txn.put(layout::element(namespace, list, position), value);
-    txn.put(key, ends.encode());
-    Ok(ends.len())
-}
-
-fn pop(txn: &mut Txn<'_>, namespace: &str, list: &[u8], end: End) -> Result<Option<Bytes>, Error> {
-    let key = layout::list(namespace, list);
-    let Some(mut ends) = ends(txn, &key)? else { return Ok(None) };
-    let position = match end {
-        End::Left => {
-            ends.head += 1;
-            ends.head - 1
-        }
-        End::Right => {
-            ends.tail -= 1;
-            ends.tail
-        }
-    };
-    let element = layout::element(namespace, list, position);
-    let value = decoded(txn.get(&element)?, "a list without one of its values")?;
-    txn.remove(element);
-    if ends.len() == 0 {
-        txn.remove(key);
-        txn.count(namespace, |counts| counts.lists = counts.lists.saturating_sub(1))?;
-    } else {
-        txn.put(key, ends.encode());
+/// The ends of a list as it is committed; those of a missing list are at the same place.
+fn ends(view: &dyn View, namespace: &str, list: &[u8]) -> Result<Ends, Fault> {
+    match view.get(&layout::list(namespace, list))? {
+        None => Ok(Ends::default()),
+        Some(encoded) => Ends::decode(&encoded)
+            .ok_or_else(|| Fault::Damaged("the ends of a list cannot be decoded".to_owned())),
     }
-    Ok(Some(value))
 }
 
-fn ends(txn: &mut Txn<'_>, key: &[u8]) -> Result<Option<Ends>, Error> {
-    let encoded = txn.get(key)?;
-    encoded.map(|encoded| decoded(Ends::decode(&encoded), "the ends of a list")).transpose()
+/// A list within a write.
+struct Opened<'a, 'b> {
+    txn: &'a mut Txn<'b>,
+    place: &'a Place,
+    ends: Ends,
+    existed: bool,
+}
+
+impl<'a, 'b> Opened<'a, 'b> {
+    fn new(txn: &'a mut Txn<'b>, place: &'a Place) -> Result<Self, Error> {
+        let encoded = txn.get(&layout::list(&place.0, place.1.as_bytes()))?;
+        let existed = encoded.is_some();
+        let ends =
+            encoded.map(|encoded| decoded(Ends::decode(&encoded), "the ends of a list")).transpose()?;
+        Ok(Self { txn, place, ends: ends.unwrap_or_default(), existed })
+    }
+
+    fn element(&self, position: i64) -> Vec<u8> {
+        layout::element(&self.place.0, self.place.1.as_bytes(), position)
+    }
+
+    fn value(&mut self, position: i64) -> Result<Bytes, Error> {
+        let element = self.element(position);
+        decoded(self.txn.get(&element)?, "a list without one of its values")
+    }
+
+    fn put(&mut self, position: i64, value: Bytes) {
+        let element = self.element(position);
+        self.txn.put(element, value);
+    }
+
+    fn remove(&mut self, position: i64) {
+        let element = self.element(position);
+        self.txn.remove(element);
+    }
+
+    /// The position of the value at an end, of a list that has values.
+    fn last(&self, end: End) -> i64 {
+        match end {
+            End::Left => self.ends.head,
+            End::Right => self.ends.tail - 1,
+        }
+    }
+
+    fn add(&mut self, end: End, value: Bytes) {
+        let position = match end {
+            End::Left => {
+                self.ends.head -= 1;
+                self.ends.head
+            }
+            End::Right => {
+                self.ends.tail += 1;
+                self.ends.tail - 1
+            }
+        };
+        self.put(position, value);
+    }
+
+    /// Removes the value at an end of a list that has values.
+    fn cut(&mut self, end: End) {
+        self.remove(self.last(end));
+        match end {
+            End::Left => self.ends.head += 1,
+            End::Right => self.ends.tail -= 1,
+        }
+    }
+
+    fn push(mut self, end: End, value: Bytes) -> Result<u64, Error> {
+        self.add(end, value);
+        self.close()
+    }
+
+    fn pop(mut self, end: End) -> Result<Option<Bytes>, Error> {
+        if self.ends.len() == 0 {
+            return Ok(None);
+        }
+        let value = self.value(self.last(end))?;
+        self.cut(end);
+        self.close()?;
+        Ok(Some(value))
+    }
+
+    /// Writes the ends, and returns how many values there are.
+    fn close(self) -> Result<u64, Error> {
+        let len = self.ends.len();
+        let key = layout::list(&self.place.0, self.place.1.as_bytes());
+        match len {
+            0 if self.existed => self.txn.remove(key),
+            0 => {}
+            _ => self.txn.put(key, self.ends.encode()),
+        }
+        match (self.existed, len > 0) {
+            (false, true) => self.txn.count(&self.place.0, |counts| counts.lists += 1)?,
+            (true, false) => {
+                self.txn.count(&self.place.0, |counts| counts.lists = counts.lists.saturating_sub(1))?;
+            }
+            _ => {}
+        }
+        Ok(len)
+    }
+}
+
+/// Hands the values of a list to those who wait for it.
+fn serve(txn: &mut Txn<'_>, place: &Place) -> Result<(), Error> {
+    if !txn.waiters.are_there() {
+        return Ok(());
+    }
+    while let Some(waiter) = txn.waiters.next(place) {
+        match Opened::new(txn, place).and_then(|list| list.pop(waiter.end)) {
+            Ok(Some(value)) => txn.handed.push(Handed { place: place.clone(), waiter, value }),
+            nothing => {
+                txn.waiters.enter(place.clone(), waiter);
+                return nothing.map(drop);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Puts a value back at the end of the list that it came from.
+pub(crate) fn put_back(txn: &mut Txn<'_>, place: &Place, end: End, value: Bytes) -> Result<(), Error> {
+    Opened::new(txn, place)?.push(end, value)?;
+    serve(txn, place)
 }

@@ -10,6 +10,7 @@ use crate::figures::Figures;
 use crate::folder::Folder;
 use crate::layout::{self, Record};
 use crate::state::{Known, State};
+use crate::waiters::Waiters;
 
 pub(crate) struct Shared {
     opener: Arc<dyn Opener>,
@@ -18,6 +19,7 @@ pub(crate) struct Shared {
     /// writing.
     engine: RwLock<Option<Box<dyn Engine>>>,
     pub(crate) cache: Cache,
+    pub(crate) waiters: Waiters,
     settings: Mutex<Live>,
     pub(crate) state: Known,
     /// Whether writes are refused because the disk is full.
@@ -32,6 +34,7 @@ impl Shared {
             folder,
             engine: RwLock::new(Some(engine)),
             cache: Cache::new(live.records_bytes()),
+            waiters: Waiters::default(),
             settings: Mutex::new(live),
             state: Known::new(),
             is_full: AtomicBool::new(false),

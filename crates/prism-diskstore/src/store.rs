@@ -166,7 +166,7 @@ impl DiskStore {
         .await
     }
 
-    async fn blocking<R: Send + 'static>(
+    pub(crate) async fn blocking<R: Send + 'static>(
         &self,
         work: impl FnOnce(&Shared) -> Result<R, Fault> + Send + 'static,
     ) -> Result<R, Error> {
@@ -186,9 +186,35 @@ impl DiskStore {
         bytes: usize,
         write: impl FnOnce(&mut Txn<'_>) -> Result<R, Error> + Send + 'static,
     ) -> Result<R, Error> {
+        self.commit(context, grows, bytes, |txn| txn.step(write)).await
+    }
+
+    /// The same for each of these items, in order and in one batch: each is an atomic step of its own.
+    pub(crate) async fn write_each<T: Send + 'static, R: Clone + Send + 'static>(
+        &self,
+        context: &Context,
+        grows: bool,
+        bytes: usize,
+        items: Vec<T>,
+        mut write: impl FnMut(&mut Txn<'_>, T) -> Result<R, Error> + Send + 'static,
+    ) -> Vec<Result<R, Error>> {
+        let count = items.len();
+        let each = move |txn: &mut Txn<'_>| {
+            Ok(items.into_iter().map(|item| txn.step(|txn| write(txn, item))).collect())
+        };
+        self.commit(context, grows, bytes, each).await.unwrap_or_else(|error| vec![Err(error); count])
+    }
+
+    async fn commit<R: Send + 'static>(
+        &self,
+        context: &Context,
+        grows: bool,
+        bytes: usize,
+        write: impl FnOnce(&mut Txn<'_>) -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
         let (answer, answered) = oneshot::channel();
         let run: Run = Box::new(move |txn| {
-            let result = txn.and_then(|txn| txn.step(write));
+            let result = txn.and_then(write);
             Box::new(move |committed: Result<(), Error>| {
                 // Nobody may wait any more.
                 drop(answer.send(committed.and(result)));
@@ -203,6 +229,12 @@ impl DiskStore {
             Err(_) if deadline.is_some() => Err(head::deadline_exceeded(true)),
             Err(_) => Err(lost("the disk did not take the write in time")),
         }
+    }
+
+    /// Makes the committer write what returned from those who waited for it. If it is busy, it does so anyway.
+    pub(crate) fn write_what_returned(&self) {
+        let run: Run = Box::new(|_| Box::new(|_| {}));
+        drop(self.send(Write { grows: false, bytes: 0, run }));
     }
 
     fn send(&self, write: Write) -> Result<(), Error> {

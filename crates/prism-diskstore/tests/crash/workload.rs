@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use fastrand::Rng;
 use prism_diskstore::DiskStore;
-use prism_plugin::list::{End, List as _};
+use prism_plugin::keyvalue::KeyValueCounter as _;
+use prism_plugin::list::{End, List as _, ListBatch as _, ListIndexing as _, ListRange as _, indices};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Context, Error, KeyValue as _};
 
@@ -30,6 +31,13 @@ pub(crate) enum Call {
     Delete(u32),
     Push(End, Bytes),
     Pop(End),
+    Increment(i64),
+    /// Values that share a batch, and how long the list is at most afterwards.
+    PushMany(End, Vec<Bytes>, u64),
+    /// The values that stay.
+    Trim(i64, i64),
+    /// The values that are equal to one at an index of the list, which is but one.
+    Remove(i64),
 }
 
 /// What a task's keys and list hold.
@@ -47,6 +55,14 @@ pub(crate) fn key(task: u32, number: u32) -> Key {
     Key::stored(format!("task-{task}/key-{number}"))
 }
 
+fn counter(task: u32) -> Key {
+    Key::stored(format!("task-{task}/counter"))
+}
+
+fn number(value: &Bytes) -> i64 {
+    std::str::from_utf8(value).unwrap().parse().unwrap()
+}
+
 pub(crate) fn list(task: u32) -> Key {
     Key::stored(format!("task-{task}/list"))
 }
@@ -57,11 +73,22 @@ impl Workload {
         let mut rng = Rng::with_seed(self.seed ^ u64::from(task) << 32);
         let end = |rng: &mut Rng| if rng.bool() { End::Left } else { End::Right };
         (0..self.calls)
-            .map(|number| match rng.u32(..10) {
+            .map(|number| match rng.u32(..14) {
                 0..5 => Call::Set(rng.u32(..KEYS), self.value(task, number, &mut rng), rng.bool()),
                 5 => Call::Delete(rng.u32(..KEYS)),
                 6..9 => Call::Push(end(&mut rng), self.value(task, number, &mut rng)),
-                _ => Call::Pop(end(&mut rng)),
+                9 => Call::Pop(end(&mut rng)),
+                10 => Call::Increment(rng.i64(-9..=9)),
+                11 => {
+                    let values = (0..3).map(|place| {
+                        let value = self.value(task, number, &mut rng);
+                        [format!("{place} ").as_bytes(), &value].concat().into()
+                    });
+                    let values = values.collect();
+                    Call::PushMany(end(&mut rng), values, rng.u64(2..9))
+                }
+                12 => Call::Trim(rng.i64(..2), rng.i64(-2..0)),
+                _ => Call::Remove(rng.i64(-3..3)),
             })
             .collect()
     }
@@ -87,6 +114,13 @@ impl Workload {
 }
 
 impl Held {
+    fn index(&self, index: i64) -> Option<usize> {
+        let len = self.list.len() as i64;
+        usize::try_from(if index < 0 { index + len } else { index })
+            .ok()
+            .filter(|index| *index < self.list.len())
+    }
+
     fn apply(&mut self, task: u32, call: Call) {
         match call {
             Call::Set(number, value, _) => drop(self.keys.insert(key(task, number).to_string(), value)),
@@ -95,6 +129,30 @@ impl Held {
             Call::Push(End::Right, value) => self.list.push_back(value),
             Call::Pop(End::Left) => drop(self.list.pop_front()),
             Call::Pop(End::Right) => drop(self.list.pop_back()),
+            Call::Increment(delta) => {
+                let key = counter(task).into_string();
+                let sum = self.keys.get(&key).map_or(0, number) + delta;
+                self.keys.insert(key, sum.to_string().into());
+            }
+            Call::PushMany(end, values, max_len) => {
+                for value in values {
+                    self.apply(task, Call::Push(end, value));
+                }
+                while self.list.len() as u64 > max_len {
+                    let end = if end == End::Left { End::Right } else { End::Left };
+                    self.apply(task, Call::Pop(end));
+                }
+            }
+            Call::Trim(start, stop) => {
+                let kept = indices(start, stop, self.list.len() as u64);
+                let kept = kept.start as usize..kept.end as usize;
+                self.list = self.list.range(kept).cloned().collect();
+            }
+            Call::Remove(index) => {
+                if let Some(index) = self.index(index) {
+                    self.list.remove(index);
+                }
+            }
         }
     }
 }
@@ -113,6 +171,19 @@ impl Call {
                 store.push(&context, namespace(), list(task), end, value).await.map(drop)
             }
             Self::Pop(end) => store.pop(&context, namespace(), list(task), end).await.map(drop),
+            Self::Increment(delta) => {
+                store.increment(&context, namespace(), counter(task), delta, 0, None).await.map(drop)
+            }
+            Self::PushMany(end, values, max_len) => {
+                store.push_many(&context, namespace(), list(task), end, values, Some(max_len)).await.map(drop)
+            }
+            Self::Trim(start, stop) => {
+                store.trim(&context, namespace(), list(task), start, stop).await.map(drop)
+            }
+            Self::Remove(index) => match store.get_at(&context, namespace(), list(task), index).await? {
+                Some(value) => store.remove(&context, namespace(), list(task), value, 0).await.map(drop),
+                None => Ok(()),
+            },
         }
     }
 }
@@ -126,6 +197,9 @@ pub(crate) async fn holds(store: &DiskStore, task: u32) -> Result<Held, Error> {
         if let Some(value) = store.get(&context, namespace(), key.clone()).await? {
             held.keys.insert(key.into_string(), value);
         }
+    }
+    if let Some(value) = store.get(&context, namespace(), counter(task)).await? {
+        held.keys.insert(counter(task).into_string(), value);
     }
     while let Some(value) = store.pop(&context, namespace(), list(task), End::Left).await? {
         held.list.push_back(value);

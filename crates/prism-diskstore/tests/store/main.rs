@@ -4,5 +4,6 @@
 mod binary;
 mod conformance;
 mod folder;
+mod lists;
 mod restart;
 mod support;
