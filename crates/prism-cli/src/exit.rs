@@ -72,6 +72,7 @@ impl From<ErrorKind> for Exit {
             | ErrorKind::Unauthenticated
             | ErrorKind::PermissionDenied
             | ErrorKind::Unimplemented
+            | ErrorKind::OutOfRange
             | ErrorKind::Aborted
             | ErrorKind::Cancelled
             | ErrorKind::Closed

@@ -269,6 +269,7 @@ fn kind_name(kind: ErrorKind) -> &'static str {
         ErrorKind::Unauthenticated => "unauthenticated",
         ErrorKind::PermissionDenied => "permission_denied",
         ErrorKind::Unimplemented => "unimplemented",
+        ErrorKind::OutOfRange => "out_of_range",
         ErrorKind::Aborted => "aborted",
         ErrorKind::Cancelled => "cancelled",
         ErrorKind::Closed => "closed",

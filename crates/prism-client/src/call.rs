@@ -1,4 +1,4 @@
-//! One unary call: created by a verb such as [`KeyValue::get`](crate::KeyValue::get), made when awaited.
+//! One call: created by a verb such as [`KeyValue::get`](crate::KeyValue::get), made when awaited.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -6,20 +6,24 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use prism_proto::interfaces::keyvalue::SetRequest;
+use prism_proto::interfaces::keyvalue::{DeleteIfRequest, IncrementRequest, SetIfRequest, SetRequest};
+use prism_proto::interfaces::list::PushManyRequest;
 use prism_proto::limits::MESSAGE_BYTES_MAX;
 use prism_proto::rpc::Rpc as _;
 use prost::Message as _;
 
 use crate::deadline::Deadline;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::metadata::Own;
-use crate::method::{Method, RequestOf, Set, has_no_side_effects, operation_of, path_of, send};
+use crate::method::{
+    DeleteIf, Expiring, Increment, Method, PushMany, RequestOf, Set, SetIf, has_no_side_effects,
+    operation_of, path_of,
+};
 use crate::retry::Retry;
 use crate::shared::Shared;
 use crate::token::Token;
 
-/// A unary call that is made when awaited, or by [`send`](Call::send).
+/// A call that is made when awaited, or by [`send`](Call::send).
 ///
 /// # Errors
 ///
@@ -53,6 +57,12 @@ impl<M: Method> Call<M> {
     /// not end in `-bin`, `value` visible ASCII; otherwise the call fails with `InvalidArgument`.
     pub fn metadata(mut self, name: &str, value: &str) -> Self {
         self.metadata.insert(name, value);
+        self
+    }
+
+    /// Sends this metadata instead of what it has so far.
+    pub(crate) fn with_own(mut self, metadata: Own) -> Self {
+        self.metadata = metadata;
         self
     }
 
@@ -91,6 +101,11 @@ impl<M: Method> Call<M> {
                 Ok(output) => return Ok(output),
                 Err(error) => error,
             };
+            if error.kind() == ErrorKind::NotFound
+                && let Some(output) = M::without_key()
+            {
+                return Ok(output);
+            }
             if let Some(refused) = token.as_ref().filter(|_| !is_renewed)
                 && let Some(other) = self.shared.token_after(&error, refused).await?
             {
@@ -108,7 +123,9 @@ impl<M: Method> Call<M> {
 
     /// Sends the call, with `token` or, if there is none yet, with the client's.
     async fn attempt(&self, deadline: Deadline, token: &mut Option<Token>) -> Result<M::Output, Error> {
-        let lease = self.shared.unary.lease().await.map_err(|none| none.of(operation_of::<M>()))?;
+        // A collected stream may be long, and must not fill the window of the unary calls.
+        let pool = if M::COLLECTS { &self.shared.scans } else { &self.shared.unary };
+        let lease = pool.lease().await.map_err(|none| none.of(operation_of::<M>()))?;
         if token.is_none() {
             *token = self.shared.token(operation_of::<M>(), &self.metadata).await?;
         }
@@ -116,24 +133,70 @@ impl<M: Method> Call<M> {
         let mut request = self.shared.request(message, &self.metadata, token.as_ref())?;
         request.set_timeout(deadline.left());
         // The future of tonic's client is most of the call's size: boxed, it is not copied with each move of the call.
-        match Box::pin(send::<M::Rpc>(lease, self.shared.origin.clone(), request)).await {
-            Ok(response) => Ok(M::output(response.into_inner())),
+        match Box::pin(M::exchange(lease, self.shared.origin.clone(), request)).await {
+            Ok(answer) => Ok(M::output(answer)),
             Err(status) => Err(Error::from_status(operation_of::<M>(), &status)),
         }
     }
 }
 
-impl Call<Set> {
-    /// The key's time to live, in whole seconds, with fractions rounded up: 1 s to 100 years. Default: forever.
+impl<M: Expiring> Call<M> {
+    /// The key's time to live, in milliseconds, with fractions rounded up: 1 ms to 100 years. Default: forever. An increment
+    /// sets it only if it creates the key.
     pub fn ttl(self, ttl: Duration) -> Self {
-        let seconds = ttl.as_secs().saturating_add(u64::from(ttl.subsec_nanos() > 0));
-        self.ttl_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
+        let millis = ttl.as_micros().div_ceil(1000);
+        self.ttl_millis(i64::try_from(millis).unwrap_or(i64::MAX))
     }
 
-    /// The same in seconds, sent to the server as is: below 1 is `InvalidArgument` / `TTL_INVALID`.
+    /// The same in milliseconds, sent to the server as is: below 1 is `InvalidArgument` / `TTL_INVALID`.
+    pub fn ttl_millis(mut self, millis: i64) -> Self {
+        M::set_ttl(&mut self.message, millis);
+        self
+    }
+}
+
+impl Call<Set> {
+    /// The key's time to live in seconds, sent to the server as is: below 1 is `InvalidArgument` / `TTL_INVALID`.
     pub fn ttl_seconds(mut self, seconds: i64) -> Self {
         let message: &mut SetRequest = &mut self.message;
-        message.ttl_seconds = Some(seconds);
+        (message.ttl_seconds, message.ttl_millis) = (Some(seconds), None);
+        self
+    }
+}
+
+impl Call<SetIf> {
+    /// Also returns the value that stood before the call, in [`Changed::current`](crate::Changed::current).
+    pub fn return_current(mut self) -> Self {
+        let message: &mut SetIfRequest = &mut self.message;
+        message.return_current = true;
+        self
+    }
+}
+
+impl Call<DeleteIf> {
+    /// Also returns the value that stood before the call, in [`Changed::current`](crate::Changed::current).
+    pub fn return_current(mut self) -> Self {
+        let message: &mut DeleteIfRequest = &mut self.message;
+        message.return_current = true;
+        self
+    }
+}
+
+impl Call<Increment> {
+    /// What a missing key counts as. Default: 0.
+    pub fn initial(mut self, initial: i64) -> Self {
+        let message: &mut IncrementRequest = &mut self.message;
+        message.initial = initial;
+        self
+    }
+}
+
+impl Call<PushMany> {
+    /// How many values the list may have afterwards, at least 1: as many as are over it are removed at the other end, in the
+    /// same step. Default: any number.
+    pub fn max_len(mut self, max_len: i64) -> Self {
+        let message: &mut PushManyRequest = &mut self.message;
+        message.max_len = Some(max_len);
         self
     }
 }

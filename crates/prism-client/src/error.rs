@@ -3,6 +3,7 @@
 //! Errors have three origins, each with its constructors: a gRPC status ([`Error::from_status`]), the connection
 //! ([`Error::connect`], or a status with a [`Lost`] inside), and this client itself.
 
+mod batch;
 mod kind;
 mod lost;
 
@@ -103,6 +104,17 @@ impl Error {
             Some(ErrorReason::RateLimit | ErrorReason::TooManyInFlight | ErrorReason::ScanInterrupted)
         );
         is_left_to_the_caller || self.repeats_safely(self.0.no_side_effects)
+    }
+
+    /// Whether the call certainly has had no effect. Otherwise a write may have been applied.
+    #[must_use]
+    pub fn is_not_applied(&self) -> bool {
+        match (self.0.applied, self.0.kind) {
+            (Some(applied), _) => applied == Applied::No,
+            // The answer to a first call that is forgotten, which may have been applied.
+            _ if self.0.reason == Some(ErrorReason::IdempotencyWindowPassed) => false,
+            (None, kind) => kind.is_a_refusal(),
+        }
     }
 
     /// Whether the connection failed for TLS: a file, a certificate, or a side that speaks plaintext.
@@ -220,6 +232,16 @@ impl Error {
         error
     }
 
+    /// A pop is to wait for longer than a server does.
+    pub(crate) fn wait(operation: &'static str, wait: Duration, limit: Duration) -> Self {
+        let message = format!("wait is {wait:?}; it must be at most {limit:?}");
+        let mut error = Self::new(Code::InvalidArgument, operation, message);
+        error.0.reason = Some(ErrorReason::WaitInvalid);
+        error.0.facts =
+            vec![("field".into(), "wait".to_owned()), ("limit".into(), limit.as_secs().to_string())];
+        error
+    }
+
     /// A scan was resumed, but the data after its cursor is not what it began with.
     pub(crate) fn scan_interrupted(operation: &'static str) -> Self {
         let message = "the scan cannot be completed: since it began, the backend has lost its data, or the namespace has \
@@ -330,7 +352,7 @@ mod tests {
             (Code::Unavailable, ErrorKind::Unavailable),
             (Code::ResourceExhausted, ErrorKind::ResourceExhausted),
             (Code::Aborted, ErrorKind::Aborted),
-            (Code::OutOfRange, ErrorKind::Internal),
+            (Code::OutOfRange, ErrorKind::OutOfRange),
             (Code::Unknown, ErrorKind::Internal),
         ] {
             let error = Error::from_status("keyvalue.get", &Status::new(code, "foreign"));

@@ -70,10 +70,14 @@
 //! Dropping the future of a call, or a scan, resets its HTTP/2 stream at once. A write may still have been applied.
 
 mod address;
+mod answer;
+mod batch;
 mod builder;
 mod call;
 mod client;
+mod condition;
 mod deadline;
+mod deletion;
 mod error;
 mod keyvalue;
 mod list;
@@ -81,19 +85,27 @@ mod metadata;
 pub mod method;
 mod retry;
 mod scan;
+mod send;
 mod shared;
+mod stream;
 mod token;
 mod trace;
 mod transport;
+mod waiting;
 
+pub use answer::{Changed, Pushed};
+pub use batch::{Batch, BatchItem, BatchMethod};
 pub use builder::Builder;
 pub use call::Call;
 pub use client::{Client, Namespace};
+pub use condition::Condition;
+pub use deletion::DeletePrefix;
 pub use error::{Error, ErrorKind};
 pub use keyvalue::KeyValue;
-pub use list::List;
+pub use list::{End, List};
 pub use prism_proto::ErrorReason;
 pub use prism_proto::interfaces::capabilities::GetCapabilitiesResponse as Capabilities;
 pub use prism_proto::interfaces::usage::GetUsageResponse as Usage;
-pub use scan::{Entry, Scan, ScanItem};
+pub use scan::{Entry, KeyItem, ListEntry, Scan, ScanItem};
 pub use token::read_token_file;
+pub use waiting::BlockingPop;

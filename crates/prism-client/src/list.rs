@@ -2,15 +2,41 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use prism_proto::interfaces::list::{
-    LengthRequest, PopLeftRequest, PopRightRequest, PushLeftRequest, PushRightRequest,
+    self as wire, BlockingPopRequest, ClearRequest, CountListsRequest, GetAtRequest, GetRangeRequest,
+    LengthRequest, PopLeftRequest, PopManyRequest, PopRightRequest, PushLeftRequest, PushManyRequest,
+    PushRightRequest, RemoveRequest, ScanListsRequest, SetAtRequest, TrimRequest,
 };
 
 use crate::call::Call;
-use crate::method::{Length, PopLeft, PopRight, PushLeft, PushRight};
+use crate::method::{
+    Clear, CountLists, GetAt, GetRange, Length, PopLeft, PopMany, PopRight, PushLeft, PushMany, PushRight,
+    Remove, SetAt, Trim,
+};
+use crate::scan::{ListEntry, Scan};
 use crate::shared::Shared;
+use crate::waiting::BlockingPop;
+
+/// One of the two ends of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// The head.
+    Left,
+    /// The tail.
+    Right,
+}
+
+impl End {
+    fn on_the_wire(self) -> i32 {
+        match self {
+            Self::Left => wire::End::Left.into(),
+            Self::Right => wire::End::Right.into(),
+        }
+    }
+}
 
 /// Ordered lists of values in one namespace, pushed and popped at either end.
 ///
@@ -76,6 +102,95 @@ impl List {
     /// The number of values in the list; 0 if it does not exist.
     pub fn length(&self, list_key: impl Into<String>) -> Call<Length> {
         Call::new(&self.shared, LengthRequest { namespace: self.namespace(), list_key: list_key.into() })
+    }
+
+    /// Adds up to 1,000 values at one end, one after another, in one atomic step. Creates the list if necessary.
+    /// [`max_len`](Call::max_len) bounds the list.
+    ///
+    /// # Errors
+    ///
+    /// - `InvalidArgument` / `BATCH_TOO_LARGE` or `MESSAGE_TOO_LARGE` for more values or bytes than one call may have,
+    /// - `ResourceExhausted` / `MEMORY_LIMIT` if the backend is full. In each case, the list is unchanged.
+    pub fn push_many<V: Into<Bytes>>(
+        &self,
+        list_key: impl Into<String>,
+        end: End,
+        values: impl IntoIterator<Item = V>,
+    ) -> Call<PushMany> {
+        let (namespace, list_key, end) = (self.namespace(), list_key.into(), end.on_the_wire());
+        let values = values.into_iter().map(Into::into).collect();
+        Call::new(&self.shared, PushManyRequest { namespace, list_key, end, values, max_len: None })
+    }
+
+    /// Removes and returns up to `count` values at one end, 1 to 1,000, in the order in which single pops would return them: as
+    /// many as there are, and no more than fit into a message, 4 MiB.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` / `LIMIT_INVALID` or `BATCH_TOO_LARGE` if `count` is out of range.
+    pub fn pop_many(&self, list_key: impl Into<String>, end: End, count: i64) -> Call<PopMany> {
+        let (namespace, list_key, end) = (self.namespace(), list_key.into(), end.on_the_wire());
+        Call::new(&self.shared, PopManyRequest { namespace, list_key, end, count })
+    }
+
+    /// Removes and returns the value at one end, and waits up to `wait` for one, at most 300 s; `None` if none came.
+    pub fn blocking_pop(&self, list_key: impl Into<String>, end: End, wait: Duration) -> BlockingPop {
+        let (namespace, list_key, end) = (self.namespace(), list_key.into(), end.on_the_wire());
+        BlockingPop::new(&self.shared, BlockingPopRequest { namespace, list_key, end, wait_millis: 0 }, wait)
+    }
+
+    /// Returns the values from index `start` to index `stop`, both included, from left to right. Indices count from 0 at the left
+    /// end, or from -1 at the right end: 0 to -1 is the whole list. What is outside of the list is left out.
+    ///
+    /// The backend reads a long range in pages: if the list changes meanwhile, values may be missed or repeated.
+    pub fn range(&self, list_key: impl Into<String>, start: i64, stop: i64) -> Call<GetRange> {
+        let (namespace, list_key) = (self.namespace(), list_key.into());
+        Call::new(&self.shared, GetRangeRequest { namespace, list_key, start, stop })
+    }
+
+    /// Removes all values outside of the range, atomically, and returns the new length. Indices as in [`range`](Self::range).
+    pub fn trim(&self, list_key: impl Into<String>, start: i64, stop: i64) -> Call<Trim> {
+        let (namespace, list_key) = (self.namespace(), list_key.into());
+        Call::new(&self.shared, TrimRequest { namespace, list_key, start, stop })
+    }
+
+    /// Removes a list, atomically, and returns how many values it had.
+    pub fn clear(&self, list_key: impl Into<String>) -> Call<Clear> {
+        Call::new(&self.shared, ClearRequest { namespace: self.namespace(), list_key: list_key.into() })
+    }
+
+    /// Returns the value at an index; `None` if the list has no such index.
+    pub fn get_at(&self, list_key: impl Into<String>, index: i64) -> Call<GetAt> {
+        let (namespace, list_key) = (self.namespace(), list_key.into());
+        Call::new(&self.shared, GetAtRequest { namespace, list_key, index })
+    }
+
+    /// Replaces the value at an index.
+    ///
+    /// # Errors
+    ///
+    /// `OutOfRange` / `INDEX_OUT_OF_RANGE` if the list has no such index.
+    pub fn set_at(&self, list_key: impl Into<String>, index: i64, value: impl Into<Bytes>) -> Call<SetAt> {
+        let (namespace, list_key, value) = (self.namespace(), list_key.into(), value.into());
+        Call::new(&self.shared, SetAtRequest { namespace, list_key, index, value })
+    }
+
+    /// Removes values that are equal to `value`, atomically, and returns how many: if `count` is positive, at most so many, the
+    /// leftmost first; if it is negative, at most so many, the rightmost first; if it is 0, all. The cost grows with the list.
+    pub fn remove(&self, list_key: impl Into<String>, value: impl Into<Bytes>, count: i64) -> Call<Remove> {
+        let (namespace, list_key, value) = (self.namespace(), list_key.into(), value.into());
+        Call::new(&self.shared, RemoveRequest { namespace, list_key, value, count })
+    }
+
+    /// Streams the lists whose keys begin with `prefix`, each with its length; all lists if it is empty.
+    pub fn lists(&self, prefix: impl Into<String>) -> Scan<ListEntry> {
+        let (namespace, prefix) = (self.namespace(), prefix.into());
+        Scan::new(&self.shared, ScanListsRequest { namespace, prefix, ..ScanListsRequest::default() })
+    }
+
+    /// The number of lists whose keys begin with `prefix`; of all lists if it is empty.
+    pub fn count_lists(&self, prefix: impl Into<String>) -> Call<CountLists> {
+        Call::new(&self.shared, CountListsRequest { namespace: self.namespace(), prefix: prefix.into() })
     }
 
     fn namespace(&self) -> String {

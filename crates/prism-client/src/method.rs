@@ -1,36 +1,65 @@
-//! The unary calls, one type each: an rpc and the result of the call. The rest comes from the rpc's descriptor.
+//! The calls with one result, one type each: an rpc and the result of the call. The rest comes from the rpc's descriptor.
 //!
 //! The types have no values; they are the parameter of [`Call`](crate::Call).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Uri;
-use http::uri::PathAndQuery;
-use prism_proto::codec::Codec;
 use prism_proto::interfaces::capabilities::GetCapabilitiesResponse;
+use prism_proto::interfaces::keyvalue::{
+    BatchDeleteResult, BatchGetResponse, GetAndSetRequest, IncrementRequest, ItemStatus, SetIfRequest,
+    SetRequest,
+};
 use prism_proto::interfaces::usage::GetUsageResponse;
-use prism_proto::limits::MESSAGE_BYTES_MAX;
 use prism_proto::methods;
-use prism_proto::rpc::{self, Rpc, ServerStreaming, Unary};
-use tonic::client::Grpc;
-use tonic::{Request, Response, Status, Streaming};
+use prism_proto::rpc::{self, Rpc};
+use tonic::{Request, Status};
 
+use crate::answer::{Changed, Pushed, millis, unsigned};
+use crate::send::{send_collecting, send_unary};
 use crate::transport::Lease;
 
-/// A unary gRPC method. Only the types of this module implement it.
+/// A gRPC method whose call has one result. Only the types of this module implement it.
 pub trait Method: sealed::Method {
     /// The result of the call.
     type Output: Send;
 }
 
+/// A method that stores a value with a time to live.
+pub trait Expiring: Method + sealed::Expiring {}
+
 pub(crate) mod sealed {
     use super::*;
 
     pub trait Method: Send + 'static {
-        type Rpc: Unary;
+        type Rpc: Rpc;
+        /// What arrives: a response, or all responses of a stream.
+        type Answer: Send;
+        /// Whether the responses are a stream, which is collected.
+        const COLLECTS: bool;
 
-        fn output(response: <Self::Rpc as Rpc>::Response) -> <Self as super::Method>::Output
+        fn exchange(
+            lease: Lease,
+            origin: Uri,
+            request: Request<<Self::Rpc as Rpc>::Request>,
+        ) -> impl Future<Output = Result<Self::Answer, Status>> + Send;
+
+        fn output(answer: Self::Answer) -> <Self as super::Method>::Output
         where
             Self: super::Method;
+
+        /// The result if the key does not exist; `None` if that is an error.
+        fn without_key() -> Option<<Self as super::Method>::Output>
+        where
+            Self: super::Method,
+        {
+            None
+        }
+    }
+
+    pub trait Expiring: Method {
+        fn set_ttl(request: &mut <Self::Rpc as Rpc>::Request, millis: i64);
     }
 }
 
@@ -52,36 +81,19 @@ pub(crate) fn has_no_side_effects(path: &str) -> bool {
     methods::KNOWN.get(path).is_some_and(|method| method.no_side_effects)
 }
 
-/// Makes a call with one response.
-pub(crate) async fn send<R: Unary>(
-    lease: Lease,
-    origin: Uri,
-    request: Request<R::Request>,
-) -> Result<Response<R::Response>, Status> {
-    let codec = Codec::<R::Request, R::Response>::default();
-    grpc(lease, origin).await?.unary(request, PathAndQuery::from_static(R::PATH), codec).await
-}
-
-/// Makes a call with a stream of responses.
-pub(crate) async fn send_streaming<R: ServerStreaming>(
-    lease: Lease,
-    origin: Uri,
-    request: Request<R::Request>,
-) -> Result<Response<Streaming<R::Response>>, Status> {
-    let codec = Codec::<R::Request, R::Response>::default();
-    grpc(lease, origin).await?.server_streaming(request, PathAndQuery::from_static(R::PATH), codec).await
-}
-
-async fn grpc(lease: Lease, origin: Uri) -> Result<Grpc<Lease>, Status> {
-    let mut grpc = Grpc::with_origin(lease, origin)
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    grpc.ready().await?;
-    Ok(grpc)
-}
-
+/// A type for a method: its rpc, its result, how the answer becomes the result, and the result for a missing key if that is
+/// not an error.
 macro_rules! method {
-    ($(#[$doc:meta])* $name:ident, $package:ident :: $rpc:ident, $output:ty, $map:expr) => {
+    ($(#[$doc:meta])* $name:ident, $package:ident :: $rpc:ident, $output:ty, $map:expr $(, missing: $missing:expr)?) => {
+        method!(@ [$(#[$doc])*] $name, $package::$rpc, $output, $map, send_unary, false,
+            <rpc::$package::$rpc as Rpc>::Response $(, $missing)?);
+    };
+    ($(#[$doc:meta])* all $name:ident, $package:ident :: $rpc:ident, $output:ty, $map:expr) => {
+        method!(@ [$(#[$doc])*] $name, $package::$rpc, $output, $map, send_collecting, true,
+            Vec<<rpc::$package::$rpc as Rpc>::Response>);
+    };
+    (@ [$(#[$doc:meta])*] $name:ident, $package:ident :: $rpc:ident, $output:ty, $map:expr, $send:ident, $collects:literal,
+     $answer:ty $(, $missing:expr)?) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub enum $name {}
@@ -92,11 +104,25 @@ macro_rules! method {
 
         impl sealed::Method for $name {
             type Rpc = rpc::$package::$rpc;
+            type Answer = $answer;
+            const COLLECTS: bool = $collects;
 
-            fn output(response: <Self::Rpc as Rpc>::Response) -> $output {
-                let map: fn(<Self::Rpc as Rpc>::Response) -> $output = $map;
-                map(response)
+            async fn exchange(
+                lease: Lease,
+                origin: Uri,
+                request: Request<<Self::Rpc as Rpc>::Request>,
+            ) -> Result<$answer, Status> {
+                $send::<Self::Rpc>(lease, origin, request).await
             }
+
+            fn output(answer: $answer) -> $output {
+                let map: fn($answer) -> $output = $map;
+                map(answer)
+            }
+
+            $(fn without_key() -> Option<$output> {
+                Some($missing)
+            })?
         }
     };
 }
@@ -110,6 +136,10 @@ method!(
     Get, keyvalue::Get, Bytes, |response| response.value
 );
 method!(
+    /// Returns a value; `None` if the key does not exist.
+    Find, keyvalue::Get, Option<Bytes>, |response| Some(response.value), missing: None
+);
+method!(
     /// Removes a key and returns whether it existed.
     Delete, keyvalue::Delete, bool, |response| response.found
 );
@@ -119,15 +149,64 @@ method!(
 );
 method!(
     /// The number of keys with a prefix.
-    Count, keyvalue::Count, u64, |response| response.count.max(0).unsigned_abs()
+    Count, keyvalue::Count, u64, |response| unsigned(response.count)
+);
+method!(
+    /// Stores a value if a condition holds.
+    SetIf, keyvalue::SetIf, Changed, |response| Changed { applied: response.applied, current: response.current }
+);
+method!(
+    /// Stores a value if the key does not exist, and returns whether it did so.
+    SetIfAbsent, keyvalue::SetIf, bool, |response| response.applied
+);
+method!(
+    /// Removes a key if a condition holds.
+    DeleteIf, keyvalue::DeleteIf, Changed,
+    |response| Changed { applied: response.applied, current: response.current }
+);
+method!(
+    /// Stores a value and returns the one that it replaced; `None` if the key did not exist.
+    GetAndSet, keyvalue::GetAndSet, Option<Bytes>, |response| response.found.then_some(response.value)
+);
+method!(
+    /// Removes a key and returns its value; `None` if the key did not exist.
+    GetAndDelete, keyvalue::GetAndDelete, Option<Bytes>, |response| response.found.then_some(response.value)
+);
+method!(
+    /// Adds to a counter and returns its new value.
+    Increment, keyvalue::Increment, i64, |response| response.value
+);
+method!(
+    /// The time that a key has left to live; `None` if it does not expire.
+    GetTtl, keyvalue::GetTtl, Option<Duration>, |response| response.ttl_millis_left.map(millis)
+);
+method!(
+    /// Gives a key a new time to live and returns whether the key exists.
+    Expire, keyvalue::Expire, bool, |_| true, missing: false
+);
+method!(
+    /// Removes a key's time to live and returns whether it had one.
+    Persist, keyvalue::Persist, bool, |response| response.had_ttl, missing: false
+);
+method!(
+    /// Returns the values of up to 1,000 keys.
+    all BatchGet, keyvalue::BatchGet, Vec<BatchGetResponse>, |responses| responses
+);
+method!(
+    /// Stores up to 1,000 values.
+    BatchSet, keyvalue::BatchSet, Vec<ItemStatus>, |response| response.results
+);
+method!(
+    /// Removes up to 1,000 keys.
+    BatchDelete, keyvalue::BatchDelete, Vec<BatchDeleteResult>, |response| response.results
 );
 method!(
     /// Adds a value at the left end and returns the new length.
-    PushLeft, list::PushLeft, u64, |response| response.new_length.max(0).unsigned_abs()
+    PushLeft, list::PushLeft, u64, |response| unsigned(response.new_length)
 );
 method!(
     /// Adds a value at the right end and returns the new length.
-    PushRight, list::PushRight, u64, |response| response.new_length.max(0).unsigned_abs()
+    PushRight, list::PushRight, u64, |response| unsigned(response.new_length)
 );
 method!(
     /// Removes and returns the value at the left end; `None` if the list is empty.
@@ -139,7 +218,49 @@ method!(
 );
 method!(
     /// The number of values in a list.
-    Length, list::Length, u64, |response| response.length.max(0).unsigned_abs()
+    Length, list::Length, u64, |response| unsigned(response.length)
+);
+method!(
+    /// Adds values at one end.
+    PushMany, list::PushMany, Pushed,
+    |response| Pushed { new_length: unsigned(response.new_length), trimmed: unsigned(response.trimmed) }
+);
+method!(
+    /// Removes and returns values at one end.
+    PopMany, list::PopMany, Vec<Bytes>, |response| response.values
+);
+method!(
+    /// Removes and returns the value at one end, and waits for one; `None` if the wait ended without a value.
+    BlockingPop, list::BlockingPop, Option<Bytes>, |response| response.found.then_some(response.value)
+);
+method!(
+    /// Returns the values of a range.
+    all GetRange, list::GetRange, Vec<Bytes>,
+    |responses| responses.into_iter().map(|response| response.value).collect()
+);
+method!(
+    /// Removes all values outside of a range and returns the new length.
+    Trim, list::Trim, u64, |response| unsigned(response.new_length)
+);
+method!(
+    /// Removes a list and returns how many values it had.
+    Clear, list::Clear, u64, |response| unsigned(response.removed)
+);
+method!(
+    /// Returns the value at an index; `None` if the list has no such index.
+    GetAt, list::GetAt, Option<Bytes>, |response| response.found.then_some(response.value)
+);
+method!(
+    /// Replaces the value at an index.
+    SetAt, list::SetAt, (), |_| ()
+);
+method!(
+    /// Removes equal values and returns how many.
+    Remove, list::Remove, u64, |response| unsigned(response.removed)
+);
+method!(
+    /// The number of lists with a prefix.
+    CountLists, list::CountLists, u64, |response| unsigned(response.count)
 );
 method!(
     /// What the backend promises.
@@ -148,6 +269,33 @@ method!(
 method!(
     /// What the backend holds.
     Usage, usage::GetUsage, GetUsageResponse, |response| response
+);
+
+impl Expiring for Set {}
+
+impl sealed::Expiring for Set {
+    /// Whole seconds are sent as such, which a backend of the first edition understands, too.
+    fn set_ttl(request: &mut SetRequest, millis: i64) {
+        let is_whole = millis % 1000 == 0;
+        (request.ttl_seconds, request.ttl_millis) =
+            if is_whole { (Some(millis / 1000), None) } else { (None, Some(millis)) };
+    }
+}
+
+macro_rules! expiring {
+    ($($name:ident: $request:ty),+) => {$(
+        impl Expiring for $name {}
+
+        impl sealed::Expiring for $name {
+            fn set_ttl(request: &mut $request, millis: i64) {
+                request.ttl_millis = Some(millis);
+            }
+        }
+    )+};
+}
+
+expiring!(
+    SetIf: SetIfRequest, SetIfAbsent: SetIfRequest, GetAndSet: GetAndSetRequest, Increment: IncrementRequest
 );
 
 #[cfg(test)]

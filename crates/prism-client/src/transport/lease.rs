@@ -22,7 +22,7 @@ use crate::error::Lost;
 
 /// A connection for one request. Dropping the request's future or the response's body resets the stream.
 #[derive(Debug)]
-pub(crate) struct Lease {
+pub struct Lease {
     sender: Sender,
     load: Option<Load>,
 }
@@ -66,7 +66,7 @@ async fn whole(body: tonic::body::Body) -> Result<Bytes, Status> {
 
 /// The body of a response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub struct Answer {
     incoming: RecvStream,
     _load: Option<Load>,
 }

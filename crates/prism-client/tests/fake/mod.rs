@@ -263,6 +263,7 @@ impl State {
                 *namespace == asked.namespace
                     && key.starts_with(&asked.prefix)
                     && asked.start_after.as_ref().is_none_or(|after| key > after)
+                    && asked.before.as_ref().is_none_or(|before| key < before)
             })
             .map(|((_, key), value)| ScanResponse {
                 key: key.clone(),
@@ -270,7 +271,7 @@ impl State {
                 ..Default::default()
             })
             .collect();
-        if unordered {
+        if unordered || asked.reverse {
             found.reverse();
         }
         if !asked.resume.is_empty() {
