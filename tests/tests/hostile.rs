@@ -7,6 +7,7 @@ use std::io::{Read as _, Write as _};
 use bytes::Bytes;
 use h2::Reason;
 use h2::client::ResponseFuture;
+use http::Request;
 use prism_e2e::client;
 use prism_e2e::echo::{EchoRequest, EchoResponse};
 use prism_e2e::holder::Holder;
@@ -17,8 +18,7 @@ use prism_proto::ErrorReason;
 use prism_proto::interfaces::keyvalue::{GetRequest, SetRequest};
 use prism_proto::interfaces::list::PopLeftRequest;
 use prost::Message;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tonic::Code;
 
 const GET: &str = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Get";

@@ -36,6 +36,7 @@ mod backends;
 mod bench;
 mod called;
 mod completions;
+mod condition;
 mod config;
 mod conformance;
 mod connect;
