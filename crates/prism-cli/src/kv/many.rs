@@ -28,7 +28,7 @@ pub(crate) struct MGet {
 #[derive(Args, Debug)]
 pub(crate) struct MSet {
     /// Keys, each followed by its value.
-    #[arg(required = true, num_args = 2.., value_names = ["KEY", "VALUE"], allow_hyphen_values = true)]
+    #[arg(required = true, num_args = 2.., value_names = ["KEY", "VALUE"], allow_negative_numbers = true)]
     pairs: Vec<OsString>,
 
     /// Time to live of each, such as 90s, 5min or 250ms [default: forever].

@@ -38,9 +38,9 @@ struct Stored<'a> {
     value_bytes: usize,
     /// Rounded up.
     ttl_seconds: Option<i64>,
-    ttl_millis: Option<i64>,
     /// Whether the condition, if there was one, held.
-    applied: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    applied: Option<bool>,
 }
 
 impl Set {
@@ -51,16 +51,16 @@ impl Set {
         let applied = match self.condition.condition() {
             Some(condition) => {
                 let call = keyvalue.set_if(key, value, condition);
-                with_ttl(call, ttl_millis).await?.applied
+                Some(with_ttl(call, ttl_millis).await?.applied)
             }
             None => {
                 with_ttl(keyvalue.set(key, value), ttl_millis).await?;
-                true
+                None
             }
         };
         let ttl_seconds = self.ttl.map(whole_seconds);
-        output.print(&Stored { key, value_bytes, ttl_seconds, ttl_millis, applied })?;
-        Ok(if applied { Exit::Success } else { Exit::NotApplied })
+        output.print(&Stored { key, value_bytes, ttl_seconds, applied })?;
+        Ok(if applied == Some(false) { Exit::NotApplied } else { Exit::Success })
     }
 }
 
@@ -74,6 +74,6 @@ pub(super) fn with_ttl<M: Expiring>(call: Call<M>, millis: Option<i64>) -> Call<
 
 impl Answer for Stored<'_> {
     fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
-        writeln!(out, "{}", if self.applied { "OK" } else { "not applied" })
+        writeln!(out, "{}", if self.applied == Some(false) { "not applied" } else { "OK" })
     }
 }
