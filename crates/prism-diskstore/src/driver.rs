@@ -20,11 +20,20 @@ use crate::store::DiskStore;
 pub struct DiskStoreDriver;
 
 /// The interfaces of a store, which a probe names without opening one.
-const INTERFACES: [&str; 5] = [
+const INTERFACES: [&str; 14] = [
     "prism.interfaces.capabilities.CapabilitiesInterface",
     "prism.interfaces.keyvalue.KeyValueBasicInterface",
+    "prism.interfaces.keyvalue.KeyValueBatchInterface",
+    "prism.interfaces.keyvalue.KeyValueCasInterface",
+    "prism.interfaces.keyvalue.KeyValueCounterInterface",
     "prism.interfaces.keyvalue.KeyValueScanInterface",
+    "prism.interfaces.keyvalue.KeyValueTtlInterface",
     "prism.interfaces.list.ListBasicInterface",
+    "prism.interfaces.list.ListBatchInterface",
+    "prism.interfaces.list.ListBlockingInterface",
+    "prism.interfaces.list.ListIndexingInterface",
+    "prism.interfaces.list.ListRangeInterface",
+    "prism.interfaces.list.ListScanInterface",
     "prism.interfaces.usage.UsageInterface",
 ];
 

@@ -19,11 +19,14 @@ pub struct Method {
     pub server_streaming: bool,
     /// Calling it changes nothing (`idempotency_level = NO_SIDE_EFFECTS`), so it may be repeated at will.
     pub no_side_effects: bool,
+    /// Something describes it: [`UNKNOWN`](Self::UNKNOWN) is all others.
+    pub is_described: bool,
 }
 
 impl Method {
     /// A method about which nothing is known: it may stream and write, so it is never repeated.
-    pub const UNKNOWN: Self = Self { client_streaming: true, server_streaming: true, no_side_effects: false };
+    pub const UNKNOWN: Self =
+        Self { client_streaming: true, server_streaming: true, no_side_effects: false, is_described: false };
 
     /// One message each way.
     #[must_use]
@@ -67,6 +70,7 @@ pub fn of_files(files: &[FileDescriptorProto]) -> Methods {
                     client_streaming: method.client_streaming(),
                     server_streaming: method.server_streaming(),
                     no_side_effects: idempotency == Some(IdempotencyLevel::NoSideEffects),
+                    is_described: true,
                 };
                 methods.insert(path, known);
             }
@@ -90,8 +94,12 @@ mod tests {
 
     #[test]
     fn the_descriptors_list_every_method_with_its_kind() {
-        const READ: Method =
-            Method { client_streaming: false, server_streaming: false, no_side_effects: true };
+        const READ: Method = Method {
+            client_streaming: false,
+            server_streaming: false,
+            no_side_effects: true,
+            is_described: true,
+        };
         const WRITE: Method = Method { no_side_effects: false, ..READ };
         const SCAN: Method = Method { server_streaming: true, ..READ };
         const PROGRESS: Method = Method { no_side_effects: false, ..SCAN };

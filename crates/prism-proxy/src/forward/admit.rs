@@ -70,7 +70,7 @@ pub(super) async fn admit(
     let route = table.route(&namespace)?;
     drop((namespace, table));
     let method = route.method(path);
-    let described = method.as_ref().is_ok_and(|method| *method != Method::UNKNOWN).then_some(path);
+    let described = method.as_ref().is_ok_and(|method| method.is_described).then_some(path);
     let counted = ongoing.insert(route.traffic.begin(described, context.arrived().into_std()));
     counted.received(message.wire_len());
     let len = plain.as_ref().map_or(message.len, Vec::len);
