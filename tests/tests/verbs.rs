@@ -19,7 +19,7 @@ use tonic::transport::{Channel, Endpoint};
 
 /// What each floor lacks.
 const MISSING: &[(&str, &[&str])] = &[
-    ("prism-memstore", &["Ack", "Export", "Extend", "Import", "Release", "Reserve"]),
+    ("prism-memstore", &["Export", "Import"]),
     (
         "prism-redis",
         &[
@@ -53,7 +53,7 @@ const MISSING: &[(&str, &[&str])] = &[
             "Trim",
         ],
     ),
-    ("conformance", &["Ack", "Export", "Extend", "Import", "Release", "Reserve"]),
+    ("conformance", &["Export", "Import"]),
     (
         "prism-client",
         &[

@@ -46,5 +46,6 @@ pub(crate) fn plugin(store: MemStore) -> Plugin {
         .list_indexing(handle())
         .list_batch(handle())
         .list_blocking(handle())
+        .list_reserve(handle())
         .list_scan(handle())
 }

@@ -8,8 +8,9 @@
 //! | `store` | the handle: what the halves share, and the totals for metrics |
 //! | `keyvalue`, `list` | the traits, one half each, and a file for each interface |
 //! | `namespaces` | which namespaces exist |
-//! | `waiters` | pops that wait, and what they are given |
-//! | `lists`, `items` | one namespace's lists; the values of one |
+//! | `waiters` | calls that wait for values, and what they are given |
+//! | `lists`, `items`, `value` | one namespace's lists; the values of one; one of these |
+//! | `leases`, `queues` | which values are reserved; how they leave their list and return |
 //! | `keys` | one namespace's keys: the map, and the index kept in step |
 //! | `entry` | a key and its value in one allocation |
 //! | `index` | the keys in byte order |
@@ -29,13 +30,16 @@ mod index;
 mod items;
 mod keys;
 mod keyvalue;
+mod leases;
 mod list;
 mod lists;
 mod memory;
 mod metrics;
 mod namespaces;
+mod queues;
 mod store;
 mod timers;
+mod value;
 mod waiters;
 
 pub use driver::MemStoreDriver;

@@ -8,7 +8,7 @@ use prism_grpc::service::{Served, Services, TonicService};
 use crate::adapter::{self, keyvalue, list};
 use crate::capabilities::Capabilities;
 use crate::keyvalue::{KeyValue, KeyValueBatch, KeyValueCas, KeyValueCounter, KeyValueTtl};
-use crate::list::{List, ListBatch, ListBlocking, ListIndexing, ListRange, ListScan};
+use crate::list::{List, ListBatch, ListBlocking, ListIndexing, ListRange, ListReserve, ListScan};
 use crate::usage::Usage;
 
 /// The services of one plugin, for its own server ([`crate::app::run`]) or for a process that embeds it
@@ -95,6 +95,12 @@ impl Plugin {
     #[must_use]
     pub fn list_blocking<B: ListBlocking>(self, backend: Arc<B>) -> Self {
         self.interface(list::blocking::interface(backend))
+    }
+
+    /// Serves values under leases.
+    #[must_use]
+    pub fn list_reserve<B: ListReserve>(self, backend: Arc<B>) -> Self {
+        self.interface(list::reserve::interface(backend))
     }
 
     /// Serves scans of lists.

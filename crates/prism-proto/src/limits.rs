@@ -29,6 +29,12 @@ pub const BATCH_ITEMS_MAX: usize = 1000;
 /// The longest time that a call may ask to wait for a value: below the time after which firewalls forget an idle connection.
 pub const WAIT_MAX: Duration = Duration::from_secs(300);
 
+/// The longest lease: half a day, which a job may take.
+pub const LEASE_MAX: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// The longest name of a lease, in bytes.
+pub const LEASE_TOKEN_BYTES_MAX: usize = 64;
+
 /// The largest HTTP/2 frame that Prism's clients and servers accept, instead of HTTP/2's default of 16 KiB: each frame
 /// costs a write and a read, and at this size a large value takes one or two of them.
 pub const FRAME_BYTES_MAX: u32 = 64 * 1024;

@@ -10,6 +10,7 @@ mod limit;
 mod list;
 mod model;
 mod namespaces;
+mod reserve;
 mod scan;
 mod waiters;
 

@@ -4,6 +4,7 @@ pub(crate) mod batch;
 pub(crate) mod blocking;
 pub(crate) mod indexing;
 pub(crate) mod range;
+pub(crate) mod reserve;
 pub(crate) mod scan;
 
 use std::sync::Arc;

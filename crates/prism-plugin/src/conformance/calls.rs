@@ -66,6 +66,7 @@ pub(super) enum Interface {
     ListIndexing,
     ListBatch,
     ListBlocking,
+    ListReserve,
     ListScan,
 }
 
@@ -95,6 +96,8 @@ methods! {
     ListIndexing: list::{GetAt, SetAt, Remove};
     ListBatch: list::{PushMany, PopMany};
     ListBlocking: list::{BlockingPop};
+    // Extend refuses an empty list key before it does anything.
+    ListReserve: list::{Extend, Reserve, Ack, Release};
     ListScan: list::{CountLists, ScanLists};
 }
 

@@ -24,6 +24,7 @@ mod list_batch;
 mod list_blocking;
 mod list_indexing;
 mod list_range;
+mod list_reserve;
 mod lists;
 mod namespaces;
 mod resume;
@@ -98,6 +99,7 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         list_indexing::CASES,
         list_batch::CASES,
         list_blocking::CASES,
+        list_reserve::CASES,
         lists::CASES,
         atomic::CASES,
         wire::CASES,

@@ -3,6 +3,7 @@
 
 mod blocking;
 mod lists;
+mod reserve;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,6 +17,7 @@ use prism_plugin::list::{End, List};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::usage::{Usage, Used};
 use prism_plugin::{Capabilities, Context, Error, ErrorReason};
+use reserve::Lease;
 
 /// The namespace and name of a key or list.
 type Place = (String, String);
@@ -56,6 +58,11 @@ struct Store {
     readers: BTreeMap<Place, isize>,
     /// The numbers of those who wait for a list.
     waiting: BTreeMap<Place, VecDeque<u64>>,
+    leases: BTreeMap<u64, Lease>,
+    /// How often values have been delivered: those that have, in lists whose values differ.
+    deliveries: BTreeMap<(Place, Bytes), u32>,
+    /// Values on their way to a dead letter list.
+    arriving: Vec<(Place, Bytes)>,
 }
 
 /// The backend. Cheap to clone.
@@ -93,6 +100,7 @@ impl Memory {
             .keys
             .keys()
             .chain(store.lists.keys())
+            .chain(store.leases.values().map(|lease| &lease.place))
             .map(|(namespace, name)| format!("{namespace}: {name}"))
             .collect()
     }
@@ -107,7 +115,9 @@ impl Memory {
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap()
+        let mut store = self.store.lock().unwrap();
+        store.end_leases(self.broken);
+        store
     }
 
     /// Whether a read overlaps another of the same place; slow enough that concurrent ones do.

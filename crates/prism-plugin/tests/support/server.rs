@@ -20,7 +20,7 @@ struct Flags {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patterns {
     Both,
-    /// Without pops that wait: the server that breaks rules on the wire does not forward resets.
+    /// Without calls that wait: the server that breaks rules on the wire does not forward resets.
     WithoutWaiting,
     KeyValue,
     List,
@@ -43,7 +43,7 @@ pub(crate) async fn start_at(listen: &str, memory: Memory, patterns: Patterns) -
         plugin = plugin.list(handle()).list_range(handle()).list_indexing(handle());
         plugin = plugin.list_batch(handle()).list_scan(handle());
         if patterns != Patterns::WithoutWaiting {
-            plugin = plugin.list_blocking(handle());
+            plugin = plugin.list_blocking(handle()).list_reserve(handle());
         }
     }
     let app = App {

@@ -40,7 +40,7 @@ async fn blocking_pop<B: ListBlocking>(
 }
 
 /// How long a call may wait: as long as it asks for, and not until its deadline.
-fn checked_wait(context: &Context, wait_millis: i64) -> Result<Duration, Error> {
+pub(super) fn checked_wait(context: &Context, wait_millis: i64) -> Result<Duration, Error> {
     let max = limits::WAIT_MAX;
     let wait = u64::try_from(wait_millis).map(Duration::from_millis).ok().filter(|wait| *wait <= max);
     let wait = wait.ok_or_else(|| {
