@@ -20,6 +20,9 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     linearizable: true,
     in_memory: false,
     resumable: true,
+    evicts: false,
+    durability: None,
+    idempotent_retries: false,
 };
 
 /// How many keys are counted before other blocking work may have its turn.

@@ -48,4 +48,5 @@ pub(crate) fn plugin(store: MemStore) -> Plugin {
         .list_blocking(handle())
         .list_reserve(handle())
         .list_scan(handle())
+        .idempotent_retries(handle())
 }

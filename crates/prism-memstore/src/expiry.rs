@@ -1,4 +1,5 @@
-//! The task that frees expired keys, and returns what leases that have ended had reserved. Reads check deadlines themselves, so the task
+//! The task that frees expired keys, returns what leases that have ended had reserved, and
+//! forgets old answers. Reads check deadlines themselves, so the task
 //! only decides when memory is freed, and when those who wait for a list notice.
 
 use std::sync::Arc;
@@ -49,6 +50,7 @@ impl Expiry {
             _ = shutdown => {}
             () = self.work() => {}
             () = store.sweep() => {}
+            () = store.forget_answers() => {}
         }
     }
 

@@ -14,12 +14,14 @@
 //! | `keys` | one namespace's keys: the map, and the index kept in step |
 //! | `entry` | a key and its value in one allocation |
 //! | `index` | the keys in byte order |
-//! | `timers`, `expiry` | when keys expire; the task that frees them |
+//! | `answers`, `retries` | the answers to calls that may be repeated; when they are kept |
+//! | `timers`, `expiry` | when keys expire; the task that frees them, returns ended leases and forgets answers |
 //! | `memory` | memory accounting |
 //! | `clock` | monotonic time |
 //! | [`driver`] | stores within another process |
 //! | [`config`], [`app`], `metrics` | flags, wiring and metrics of the plugin |
 
+mod answers;
 pub mod app;
 mod clock;
 pub mod config;
@@ -37,6 +39,7 @@ mod memory;
 mod metrics;
 mod namespaces;
 mod queues;
+mod retries;
 mod store;
 mod timers;
 mod value;

@@ -10,6 +10,7 @@ use prism_plugin::usage::{Usage, Used};
 use prism_plugin::{Context, Error, ErrorReason};
 use tokio::task::yield_now;
 
+use crate::answers::Answers;
 use crate::clock::{Clock, Time};
 use crate::keys::Keys;
 use crate::leases::Leases;
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) timers: Timers<Keys>,
     pub(crate) waiters: Waiters,
     pub(crate) leases: Leases,
+    pub(crate) answers: Answers,
     /// Whether the one task that frees expired keys has been taken.
     pub(crate) expiry_taken: AtomicBool,
     searched: Mutex<Option<Time>>,
@@ -80,6 +82,7 @@ impl MemStore {
                 timers: Timers::new(clock),
                 waiters: Waiters::default(),
                 leases: Leases::default(),
+                answers: Answers::default(),
                 expiry_taken: AtomicBool::new(false),
                 searched: Mutex::new(None),
                 // The system's randomness; a single number needs no generator.

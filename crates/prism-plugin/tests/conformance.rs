@@ -78,7 +78,8 @@ async fn each_case_has_a_broken_plugin_that_it_alone_fails() {
 
 /// Whether a case is one of calls that wait, which need a client's resets to reach the plugin.
 fn waits(case: &str) -> bool {
-    ["list-blocking/", "list-reserve/"].iter().any(|subject| case.starts_with(subject))
+    let waiting = ["list-blocking/", "list-reserve/", "idempotency/repetition-waits-"];
+    waiting.iter().any(|subject| case.starts_with(subject))
 }
 
 /// Whether a rule is broken by the server that breaks rules on the wire.
@@ -107,6 +108,7 @@ fn stands_on_others(case: &str) -> bool {
         "scan/delete-prefix-",
         "list-",
         "lists/",
+        "idempotency/",
     ];
     SUBJECTS.iter().any(|subject| case.starts_with(subject))
 }

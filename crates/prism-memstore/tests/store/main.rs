@@ -11,6 +11,7 @@ mod list;
 mod model;
 mod namespaces;
 mod reserve;
+mod retries;
 mod scan;
 mod waiters;
 

@@ -17,6 +17,7 @@ mod cas;
 mod counter;
 mod cursor;
 mod health;
+mod idempotency;
 mod keys;
 mod keyvalue;
 mod list;
@@ -46,6 +47,7 @@ pub(super) enum Need {
     Resumable,
     ExactCount,
     Linearizable,
+    Idempotent,
 }
 
 type Run = for<'a> fn(&'a Trial<'a>) -> Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
@@ -101,6 +103,7 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         list_blocking::CASES,
         list_reserve::CASES,
         lists::CASES,
+        idempotency::CASES,
         atomic::CASES,
         wire::CASES,
         wire_encoding::CASES,
@@ -129,6 +132,9 @@ macro_rules! need {
     };
     (Linearizable) => {
         crate::conformance::cases::Need::Linearizable
+    };
+    (Idempotent) => {
+        crate::conformance::cases::Need::Idempotent
     };
     ($interface:ident) => {
         crate::conformance::cases::Need::Served(crate::conformance::calls::Interface::$interface)

@@ -4,6 +4,7 @@
 mod blocking;
 mod lists;
 mod reserve;
+mod retries;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,8 +17,9 @@ use prism_plugin::keyvalue::{KeyValue, Page, Pages, Range, Start, ValueAndTtl};
 use prism_plugin::list::{End, List};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::usage::{Usage, Used};
-use prism_plugin::{Capabilities, Context, Error, ErrorReason};
+use prism_plugin::{Capabilities, Context, Durability, Error, ErrorReason};
 use reserve::Lease;
+use retries::Records;
 
 /// The namespace and name of a key or list.
 type Place = (String, String);
@@ -61,6 +63,9 @@ struct Store {
     leases: BTreeMap<u64, Lease>,
     /// How often values have been delivered: those that have, in lists whose values differ.
     deliveries: BTreeMap<(Place, Bytes), u32>,
+    records: Records,
+    /// Lists that lose the value which is pushed next.
+    losing: BTreeSet<Place>,
     /// Values on their way to a dead letter list.
     arriving: Vec<(Place, Bytes)>,
 }
@@ -85,6 +90,9 @@ impl Memory {
             linearizable: true,
             in_memory: true,
             resumable: true,
+            evicts: false,
+            durability: Some(Durability::None),
+            idempotent_retries: true,
         };
         Self { store: Arc::default(), capabilities, broken }
     }
@@ -464,6 +472,9 @@ impl List for Memory {
             self.store().lists.insert(place.clone(), read);
         }
         let mut store = self.store();
+        if store.losing.remove(&place) {
+            return Ok(1);
+        }
         store.ever.insert(place.clone());
         let list = store.lists.entry(place.clone()).or_default();
         let before = list.len();

@@ -33,6 +33,7 @@ pub(crate) async fn start_at(listen: &str, memory: Memory, patterns: Patterns) -
     let capabilities: Capabilities = memory.capabilities();
     let memory = Arc::new(memory);
     let mut plugin = Plugin::new(capabilities).usage(Arc::clone(&memory));
+    plugin = plugin.idempotent_retries(Arc::clone(&memory));
     if patterns != Patterns::List {
         let handle = || Arc::clone(&memory);
         plugin = plugin.keyvalue(handle()).keyvalue_ttl(handle()).keyvalue_batch(handle());

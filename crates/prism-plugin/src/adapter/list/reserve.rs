@@ -15,6 +15,7 @@ use prism_proto::{FILE_DESCRIPTOR_SET, limits};
 
 use super::blocking::checked_wait;
 use super::{checked_end, wire_length};
+use crate::adapter::answer::{answered, answered_or};
 use crate::error::{Error, ErrorReason};
 use crate::list::{DeliveryLimit, ListReserve, Reservation, Reserved, ReservedValue};
 use crate::types::{Key, Namespace};
@@ -42,19 +43,22 @@ async fn reserve<B: ListReserve>(
         deliveries: checked_deliveries(&list_key, request.max_deliveries, request.dead_letter_list_key)?,
         wait: checked_wait(&context, wait_millis)?,
     };
-    let reserved = tokio::select! {
-        reserved = backend.reserve(&context, namespace, list_key, reservation) => reserved?,
-        () = context.draining() => None,
+    let reserved = async {
+        tokio::select! {
+            reserved = backend.reserve(&context, namespace, list_key, reservation) => reserved,
+            () = context.draining() => Ok(None),
+        }
     };
-    Ok(answer(reserved.unwrap_or_default()))
+    answered(&context, reserved, answer).await
 }
 
-fn answer(Reserved { lease, values }: Reserved) -> ReserveResponse {
-    let value = |ReservedValue { value, deliveries }| proto::ReservedValue {
-        value,
-        deliveries: i32::try_from(deliveries).unwrap_or(i32::MAX),
+fn answer(reserved: &Option<Reserved>) -> ReserveResponse {
+    let Some(Reserved { lease, values }) = reserved else { return ReserveResponse::default() };
+    let value = |ReservedValue { value, deliveries }: &ReservedValue| proto::ReservedValue {
+        value: value.clone(),
+        deliveries: i32::try_from(*deliveries).unwrap_or(i32::MAX),
     };
-    ReserveResponse { lease, values: values.into_iter().map(value).collect() }
+    ReserveResponse { lease: lease.clone(), values: values.iter().map(value).collect() }
 }
 
 async fn ack<B: ListReserve>(
@@ -64,8 +68,9 @@ async fn ack<B: ListReserve>(
 ) -> Result<AckResponse, Error> {
     let AckRequest { namespace, list_key, lease } = request;
     let (namespace, list_key) = (Namespace::new(namespace)?, Key::new("list_key", list_key)?);
-    let removed = backend.ack(&context, namespace, list_key, checked_token(lease)?).await?;
-    Ok(AckResponse { removed: wire_length(removed.ok_or_else(ended)?) })
+    let acked = backend.ack(&context, namespace, list_key, checked_token(lease)?);
+    let answer = |removed: &Option<u64>| removed.map(|removed| AckResponse { removed: wire_length(removed) });
+    answered_or(&context, acked, answer, ended).await
 }
 
 async fn extend<B: ListReserve>(
@@ -76,8 +81,8 @@ async fn extend<B: ListReserve>(
     let ExtendRequest { namespace, list_key, lease, lease_millis } = request;
     let (namespace, list_key) = (Namespace::new(namespace)?, Key::new("list_key", list_key)?);
     let duration = checked_lease(lease_millis)?;
-    let is_there = backend.extend(&context, namespace, list_key, checked_token(lease)?, duration).await?;
-    if is_there { Ok(ExtendResponse {}) } else { Err(ended()) }
+    let extended = backend.extend(&context, namespace, list_key, checked_token(lease)?, duration);
+    answered_or(&context, extended, |is_there| is_there.then_some(ExtendResponse {}), ended).await
 }
 
 async fn release<B: ListReserve>(
@@ -87,8 +92,9 @@ async fn release<B: ListReserve>(
 ) -> Result<ReleaseResponse, Error> {
     let ReleaseRequest { namespace, list_key, lease } = request;
     let (namespace, list_key) = (Namespace::new(namespace)?, Key::new("list_key", list_key)?);
-    let returned = backend.release(&context, namespace, list_key, checked_token(lease)?).await?;
-    Ok(ReleaseResponse { returned: wire_length(returned.ok_or_else(ended)?) })
+    let released = backend.release(&context, namespace, list_key, checked_token(lease)?);
+    let answer = |count: &Option<u64>| count.map(|count| ReleaseResponse { returned: wire_length(count) });
+    answered_or(&context, released, answer, ended).await
 }
 
 fn checked_count(count: i64) -> Result<usize, Error> {

@@ -50,20 +50,11 @@ impl<'a> Ticket<'a> {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        if self.is_greedy() && !self.ended {
-            let (memory, place) = (self.memory.clone(), self.place.clone());
-            tokio::spawn(async move {
-                // The value that comes next is lost.
-                for _ in 0..1000 {
-                    let taken = memory.store().lists.remove(&place);
-                    if taken.is_some() {
-                        break;
-                    }
-                    tokio::time::sleep(LOOK_EVERY).await;
-                }
-            });
-        }
+        let is_greedy = self.is_greedy() && !self.ended;
         let mut store = self.memory.store();
+        if is_greedy {
+            store.losing.insert(self.place.clone());
+        }
         let queue = store.waiting.entry(self.place.clone()).or_default();
         queue.retain(|number| *number != self.number);
     }
@@ -82,7 +73,7 @@ impl ListBlocking for Memory {
             end = End::Left;
         }
         if self.breaks("list-blocking/waits-for-a-value") && wait > Duration::from_secs(10) {
-            wait = if list_key.contains("waits-for") { Duration::ZERO } else { wait };
+            wait = if list_key.contains("list-blocking/waits-for") { Duration::ZERO } else { wait };
         }
         if self.breaks("list-blocking/wait-ends") {
             wait /= 10;
