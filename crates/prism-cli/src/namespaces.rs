@@ -199,7 +199,13 @@ impl Namespaces {
             match self.verb {
                 Verb::Ls(ls) => ls.run(admin, output).await,
                 Verb::Get(get) => {
-                    let namespace = admin.get(&path(&get.name, false)).await?;
+                    let mut namespace = admin.get(&path(&get.name, false)).await?;
+                    // An admin of an earlier release does not know.
+                    if let Ok(promises) = admin.get(&format!("{}/promises", path(&get.name, false))).await
+                        && let Some(settings) = namespace.as_object_mut()
+                    {
+                        settings.insert("can_lose".to_owned(), promises["can_lose"].clone());
+                    }
                     output.print(&One(namespace))?;
                     Ok(Exit::Success)
                 }
