@@ -57,7 +57,6 @@ const MISSING: &[(&str, &[&str])] = &[
     (
         "prism-client",
         &[
-            "Ack",
             "BatchDelete",
             "BatchGet",
             "BatchSet",
@@ -68,7 +67,6 @@ const MISSING: &[(&str, &[&str])] = &[
             "DeletePrefix",
             "Expire",
             "Export",
-            "Extend",
             "GetAndDelete",
             "GetAndSet",
             "GetAt",
@@ -79,9 +77,7 @@ const MISSING: &[(&str, &[&str])] = &[
             "Persist",
             "PopMany",
             "PushMany",
-            "Release",
             "Remove",
-            "Reserve",
             "ScanLists",
             "SetAt",
             "SetIf",

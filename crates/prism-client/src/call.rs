@@ -13,6 +13,7 @@ use prost::Message as _;
 
 use crate::deadline::Deadline;
 use crate::error::Error;
+use crate::idempotency::Keyed;
 use crate::metadata::Own;
 use crate::method::{Method, RequestOf, Set, has_no_side_effects, operation_of, path_of, send};
 use crate::retry::Retry;
@@ -86,8 +87,10 @@ impl<M: Method> Call<M> {
 
     async fn attempts(&self, deadline: Deadline) -> Result<M::Output, Error> {
         let (mut retry, mut token, mut is_renewed) = (None, None, false);
+        let mut keyed = Keyed::of::<M>(&self.message, &self.metadata);
         loop {
-            let error = match self.attempt(deadline, &mut token).await {
+            keyed.prepare(&self.shared, &self.metadata, deadline).await;
+            let error = match self.attempt(deadline, &mut token, &keyed).await {
                 Ok(output) => return Ok(output),
                 Err(error) => error,
             };
@@ -97,17 +100,26 @@ impl<M: Method> Call<M> {
                 (token, is_renewed) = (Some(other), true);
                 continue;
             }
-            let retry = retry.get_or_insert_with(|| {
-                Retry::new(self.shared.attempts_max, has_no_side_effects(path_of::<M>()), Some(deadline))
-            });
-            let Some(wait) = retry.wait_after(&error) else { return Err(error) };
+            let error = match keyed.after(&self.shared, error).await {
+                Ok(()) => continue,
+                Err(error) => error,
+            };
+            let repeats = has_no_side_effects(path_of::<M>()) || keyed.repeats();
+            let retry =
+                retry.get_or_insert_with(|| Retry::new(self.shared.attempts_max, repeats, Some(deadline)));
+            let Some(wait) = retry.repeating(repeats).wait_after(&error) else { return Err(error) };
             self.shared.retrying(&error);
             tokio::time::sleep(wait).await;
         }
     }
 
     /// Sends the call, with `token` or, if there is none yet, with the client's.
-    async fn attempt(&self, deadline: Deadline, token: &mut Option<Token>) -> Result<M::Output, Error> {
+    async fn attempt(
+        &self,
+        deadline: Deadline,
+        token: &mut Option<Token>,
+        keyed: &Keyed<'_>,
+    ) -> Result<M::Output, Error> {
         let lease = self.shared.unary.lease().await.map_err(|none| none.of(operation_of::<M>()))?;
         if token.is_none() {
             *token = self.shared.token(operation_of::<M>(), &self.metadata).await?;
@@ -115,6 +127,7 @@ impl<M: Method> Call<M> {
         let message = self.message.clone();
         let mut request = self.shared.request(message, &self.metadata, token.as_ref())?;
         request.set_timeout(deadline.left());
+        keyed.add_to(&mut request);
         // The future of tonic's client is most of the call's size: boxed, it is not copied with each move of the call.
         match Box::pin(send::<M::Rpc>(lease, self.shared.origin.clone(), request)).await {
             Ok(response) => Ok(M::output(response.into_inner())),

@@ -7,6 +7,7 @@ use http::Uri;
 use http::uri::PathAndQuery;
 use prism_proto::codec::Codec;
 use prism_proto::interfaces::capabilities::GetCapabilitiesResponse;
+use prism_proto::interfaces::list::ReserveResponse;
 use prism_proto::interfaces::usage::GetUsageResponse;
 use prism_proto::limits::MESSAGE_BYTES_MAX;
 use prism_proto::methods;
@@ -140,6 +141,22 @@ method!(
 method!(
     /// The number of values in a list.
     Length, list::Length, u64, |response| response.length.max(0).unsigned_abs()
+);
+method!(
+    /// Reserves values; the lease is empty if there are none.
+    Reserve, list::Reserve, ReserveResponse, |response| response
+);
+method!(
+    /// Removes the values of a lease and returns how many.
+    Ack, list::Ack, u64, |response| response.removed.max(0).unsigned_abs()
+);
+method!(
+    /// Gives a lease more time.
+    Extend, list::Extend, (), |_| ()
+);
+method!(
+    /// Ends a lease and returns how many values it had.
+    Release, list::Release, u64, |response| response.returned.max(0).unsigned_abs()
 );
 method!(
     /// What the backend promises.
