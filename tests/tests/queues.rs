@@ -1,7 +1,5 @@
 //! Workers and producers through a gateway: nothing is lost, and nothing counts twice.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::time::Duration;
 
 use prism_client::{Client, ErrorKind, ErrorReason, Lease};

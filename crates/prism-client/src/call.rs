@@ -13,7 +13,7 @@ use prost::Message as _;
 
 use crate::deadline::Deadline;
 use crate::error::Error;
-use crate::idempotency::Keyed;
+use crate::keyed::Keyed;
 use crate::metadata::Own;
 use crate::method::{Method, RequestOf, Set, has_no_side_effects, operation_of, path_of, send};
 use crate::retry::Retry;

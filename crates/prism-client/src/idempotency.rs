@@ -9,34 +9,14 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::pin::pin;
 use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use prism_proto::idempotency::IdempotencyKey;
-use prism_proto::interfaces::capabilities::GetCapabilitiesRequest;
-use prism_proto::limits::{IDEMPOTENCY_RECORDS_MAX, IDEMPOTENCY_RETRY_MAX};
-use prism_proto::rpc::{Rpc as _, capabilities::GetCapabilities};
-use prism_proto::{ErrorReason, methods};
+use prism_proto::limits::IDEMPOTENCY_RECORDS_MAX;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
-use tonic::Request;
-
-use crate::deadline::Deadline;
-use crate::error::{Error, ErrorKind};
-use crate::metadata::Own;
-use crate::method::{Method, RequestOf, path_of, send};
-use crate::shared::Shared;
-use crate::token::Token;
-
-/// The metadata entry that carries the key.
-pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// The calls that wait for values.
 const WAITING: [&str; 2] = ["BlockingPop", "Reserve"];
-
-/// After this long a backend is asked again, because the gateway may have given the namespace another one.
-const ASK_EVERY: Duration = Duration::from_secs(60);
-
-/// Longer than the wait before a repetition.
-const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// What a client knows about its own repeatable calls.
 #[derive(Default)]
@@ -47,11 +27,28 @@ pub(crate) struct Idempotency {
 }
 
 /// What a backend has answered.
-struct Known {
-    keeps_answers: bool,
-    asked: Instant,
+pub(crate) struct Known {
+    pub(crate) keeps_answers: bool,
+    pub(crate) asked: Instant,
     /// How many connections the client had made.
-    connections: u64,
+    pub(crate) connections: u64,
+}
+
+impl Idempotency {
+    /// Numbers a call of the method called `name`, as soon as few enough are outstanding.
+    pub(crate) async fn number(&self, name: &str) -> Numbered {
+        let calls = if WAITING.contains(&name) { &self.waiting } else { &self.prompt };
+        calls.number().await
+    }
+
+    /// What is known about a namespace's backend. Locked while it is asked.
+    pub(crate) fn known(&self, namespace: &str) -> Arc<AsyncMutex<Option<Known>>> {
+        let mut backends = self.backends.lock().unwrap_or_else(PoisonError::into_inner);
+        match backends.get(namespace) {
+            Some(known) => Arc::clone(known),
+            None => Arc::clone(backends.entry(namespace.to_owned()).or_default()),
+        }
+    }
 }
 
 /// The calls of one count.
@@ -140,125 +137,6 @@ fn random(process: u32) -> u128 {
     half(0) << 64 | half(1)
 }
 
-/// Whether a method changes one key or list, and changes more if it is applied twice.
-pub(crate) fn is_repeatable_under_a_key(path: &str, subject: &str) -> bool {
-    let is_keyed = matches!(subject, "key" | "list_key");
-    let is_unary = methods::KNOWN.get(path).is_some_and(|method| method.is_unary());
-    is_keyed && is_unary && !methods::IDEMPOTENT.contains(path)
-}
-
-/// Whether one call is sent under a key.
-pub(crate) struct Keyed<'a> {
-    namespace: &'a str,
-    /// Its method, if that is repeatable under a key, until the backend is known to keep no answers.
-    name: Option<&'static str>,
-    numbered: Option<Numbered>,
-    /// When it was first sent under its key.
-    begun: Option<Instant>,
-    /// The first error after which it may have been applied.
-    doubt: Option<Error>,
-}
-
-impl<'a> Keyed<'a> {
-    pub(crate) fn of<M: Method>(message: &'a RequestOf<M>, own: &Own) -> Self {
-        let is_wanted =
-            is_repeatable_under_a_key(path_of::<M>(), <M::Rpc>::SUBJECT) && !own.has(IDEMPOTENCY_KEY);
-        let name = is_wanted.then_some(<M::Rpc>::NAME);
-        Self { namespace: <M::Rpc>::namespace(message), name, numbered: None, begun: None, doubt: None }
-    }
-
-    /// Numbers the call before it is sent, if its backend keeps answers. If that cannot be found out, it is sent without a key.
-    pub(crate) async fn prepare(&mut self, shared: &Shared, own: &Own, deadline: Deadline) {
-        let Some(name) = self.name.filter(|_| self.numbered.is_none()) else { return };
-        match shared.keeps_answers(self.namespace, own, deadline).await {
-            Ok(true) => {
-                let Idempotency { prompt, waiting, .. } = &shared.idempotency;
-                let calls = if WAITING.contains(&name) { waiting } else { prompt };
-                self.numbered = Some(calls.number().await);
-                self.begun = Some(Instant::now());
-            }
-            Ok(false) => self.name = None,
-            Err(error) => tracing::debug!(%error, "the backend could not be asked for its capabilities"),
-        }
-    }
-
-    pub(crate) fn add_to<T>(&self, request: &mut Request<T>) {
-        let key = self.numbered.as_ref().map(|numbered| numbered.key().to_string().parse());
-        if let Some(Ok(key)) = key {
-            request.metadata_mut().insert(IDEMPOTENCY_KEY, key);
-        }
-    }
-
-    /// Whether the call may be repeated now although it may have been applied.
-    pub(crate) fn repeats(&self) -> bool {
-        let latest = IDEMPOTENCY_RETRY_MAX - WAIT_MAX;
-        self.numbered.is_some() && self.begun.is_some_and(|begun| begun.elapsed() < latest)
-    }
-
-    /// What an error means for the key: `Ok` if the call is to be sent at once without it, because the backend keeps no answers any
-    /// more, and otherwise the error to go on with.
-    pub(crate) async fn after(&mut self, shared: &Shared, error: Error) -> Result<(), Error> {
-        if self.numbered.is_none() || error.reason() != Some(ErrorReason::IdempotencyKeyInvalid) {
-            if self.doubt.is_none() && error.may_have_been_applied() {
-                self.doubt = Some(error.clone());
-            }
-            return Err(error);
-        }
-        *shared.known(self.namespace).lock().await = None;
-        (self.name, self.numbered) = (None, None);
-        // An earlier attempt may have been applied by a backend that did keep answers.
-        self.doubt.take().map_or(Ok(()), Err)
-    }
-}
-
-impl Shared {
-    fn known(&self, namespace: &str) -> Arc<AsyncMutex<Option<Known>>> {
-        let mut backends = self.idempotency.backends.lock().unwrap_or_else(PoisonError::into_inner);
-        match backends.get(namespace) {
-            Some(known) => Arc::clone(known),
-            None => Arc::clone(backends.entry(namespace.to_owned()).or_default()),
-        }
-    }
-
-    /// Whether a namespace's backend keeps answers. Asked once for all calls that want to know.
-    async fn keeps_answers(&self, namespace: &str, own: &Own, deadline: Deadline) -> Result<bool, Error> {
-        let known = self.known(namespace);
-        let mut known = known.lock().await;
-        let connections = self.unary.connections_made();
-        let fresh = known
-            .as_ref()
-            .filter(|known| known.connections == connections && known.asked.elapsed() < ASK_EVERY);
-        if let Some(fresh) = fresh {
-            return Ok(fresh.keeps_answers);
-        }
-        let keeps_answers = match Box::pin(self.ask(namespace, own, deadline)).await {
-            Ok(keeps_answers) => keeps_answers,
-            // Nothing is promised, or not to this caller.
-            Err(error) if matches!(error.kind(), ErrorKind::Unimplemented | ErrorKind::PermissionDenied) => {
-                false
-            }
-            Err(error) => return Err(error),
-        };
-        // The question may have opened the connection.
-        let connections = self.unary.connections_made();
-        *known = Some(Known { keeps_answers, asked: Instant::now(), connections });
-        Ok(keeps_answers)
-    }
-
-    async fn ask(&self, namespace: &str, own: &Own, deadline: Deadline) -> Result<bool, Error> {
-        const OPERATION: &str = GetCapabilities::OPERATION;
-        let lease = self.unary.lease().await.map_err(|none| none.of(OPERATION))?;
-        let token: Option<Token> = self.token(OPERATION, own).await?;
-        let question = GetCapabilitiesRequest { namespace: namespace.to_owned() };
-        let mut request = self.request(question, own, token.as_ref())?;
-        request.set_timeout(deadline.left());
-        match send::<GetCapabilities>(lease, self.origin.clone(), request).await {
-            Ok(answer) => Ok(answer.into_inner().idempotent_retries),
-            Err(status) => Err(Error::from_status(OPERATION, &status)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::poll;
@@ -300,17 +178,5 @@ mod tests {
     fn clients_have_different_numbers() {
         let numbers: BTreeSet<_> = (0..100).map(|_| random(1)).collect();
         assert_eq!(numbers.len(), 100);
-    }
-
-    #[test]
-    fn writes_of_one_key_that_add_up_are_repeatable_under_a_key() {
-        use prism_proto::rpc::{keyvalue, list};
-        fn is<R: prism_proto::rpc::Rpc>() -> bool {
-            is_repeatable_under_a_key(R::PATH, R::SUBJECT)
-        }
-        assert!(is::<list::PushLeft>() && is::<list::PopRight>() && is::<list::Reserve>());
-        assert!(is::<keyvalue::Increment>() && is::<keyvalue::SetIf>() && is::<keyvalue::GetAndDelete>());
-        assert!(!is::<keyvalue::Set>() && !is::<keyvalue::Get>() && !is::<keyvalue::BatchSet>());
-        assert!(!is::<list::Length>() && !is::<list::GetRange>());
     }
 }

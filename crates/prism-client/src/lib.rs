@@ -78,6 +78,7 @@ mod client;
 mod deadline;
 mod error;
 mod idempotency;
+mod keyed;
 mod keyvalue;
 mod lease;
 mod list;

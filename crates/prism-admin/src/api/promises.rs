@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::request::Param;
 use crate::error::Problem;
+use crate::gateway::Health;
 use crate::state::Admin;
 
 /// What the backend of a namespace promises; null if it reports nothing or cannot be reached.
@@ -33,13 +34,15 @@ pub async fn get(
     Param(name): Param<String>,
 ) -> Result<impl IntoResponse, Problem> {
     let told = admin.gateway.ask(&name).await;
-    Ok(Json(Promises::of(told.capabilities.map(Capabilities::from))))
+    let promised = told.capabilities.map(Capabilities::from);
+    Ok(Json(Promises::of(promised, matches!(told.health, Health::Serving | Health::NotAsked))))
 }
 
 impl Promises {
-    fn of(promised: Option<Capabilities>) -> Self {
+    fn of(promised: Option<Capabilities>, has_answered: bool) -> Self {
+        let unknown = if has_answered { UNKNOWN } else { "unknown: the backend could not be asked" };
         Self {
-            can_lose: promised.as_ref().map_or_else(|| UNKNOWN.to_owned(), can_lose),
+            can_lose: promised.as_ref().map_or_else(|| unknown.to_owned(), can_lose),
             evicts: promised.map(|promised| promised.evicts),
             durability: promised.and_then(|promised| promised.durability).map(
                 |durability| match durability {
@@ -111,6 +114,7 @@ mod tests {
                 format!("{expected}; and keys before their time, when the backend's memory is full")
             );
         }
-        assert_eq!(Promises::of(None).can_lose, UNKNOWN);
+        assert_eq!(Promises::of(None, true).can_lose, UNKNOWN);
+        assert!(Promises::of(None, false).can_lose.contains("could not be asked"));
     }
 }

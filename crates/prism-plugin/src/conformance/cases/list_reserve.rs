@@ -1,5 +1,6 @@
 //! Values under leases.
 
+mod calls;
 mod ends;
 mod requests;
 
@@ -7,15 +8,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use prism_proto::ErrorReason::LeaseEnded;
 use prism_proto::interfaces::list::{
-    AckRequest, End as WireEnd, ExtendRequest, GetRangeRequest, ReleaseRequest, ReserveRequest,
-    ReserveResponse,
+    ClearRequest, End as WireEnd, GetRangeRequest, ReserveRequest, ReserveResponse,
 };
 use prism_proto::limits::{LEASE_TOKEN_BYTES_MAX, MESSAGE_BYTES_MAX};
 use prism_proto::rpc::list as rpc;
 use prost::Message as _;
 
+use self::calls::{LONG, ack, ended, has_ended, pop_each, push_each, release, request, reserve, text};
 use self::ends::{
     every_call_returns_ended_leases, extend_gives_more_time, lease_that_ends_returns_its_values,
     max_deliveries_moves_values, sweep_serves_waiters,
@@ -84,72 +84,6 @@ table! {
     "list-reserve/requests-are-checked",
         "count, lease_millis, wait_millis, end, and max_deliveries without a dead letter list or the other way round are refused with INVALID_ARGUMENT",
         [List, ListReserve], requests_are_checked;
-}
-
-/// A lease that no case waits out.
-const LONG: i64 = 60_000;
-
-/// A request for values of the left end, without waiting.
-fn request(t: &Trial<'_>, list: &str, count: i64, lease_millis: i64) -> ReserveRequest {
-    ReserveRequest {
-        namespace: t.namespace.clone(),
-        list_key: list.to_owned(),
-        end: WireEnd::Left.into(),
-        count,
-        lease_millis,
-        ..ReserveRequest::default()
-    }
-}
-
-async fn reserve(t: &Trial<'_>, list: &str, count: i64, lease_millis: i64) -> Verdict<ReserveResponse> {
-    t.call::<rpc::Reserve>(request(t, list, count, lease_millis)).await
-}
-
-fn ack(t: &Trial<'_>, list: &str, lease: &Bytes) -> AckRequest {
-    AckRequest { namespace: t.namespace.clone(), list_key: list.to_owned(), lease: lease.clone() }
-}
-
-fn extend(t: &Trial<'_>, list: &str, lease: &Bytes, lease_millis: i64) -> ExtendRequest {
-    let (list_key, lease) = (list.to_owned(), lease.clone());
-    ExtendRequest { namespace: t.namespace.clone(), list_key, lease, lease_millis }
-}
-
-fn release(t: &Trial<'_>, list: &str, lease: &Bytes) -> ReleaseRequest {
-    ReleaseRequest { namespace: t.namespace.clone(), list_key: list.to_owned(), lease: lease.clone() }
-}
-
-/// The values as text, of one character each.
-fn text(reserved: &ReserveResponse) -> String {
-    reserved.values.iter().map(|value| String::from_utf8_lossy(&value.value)).collect()
-}
-
-/// Pushes each character at the right end.
-async fn push_each(t: &Trial<'_>, list: &str, values: &str) -> Verdict {
-    for value in values.chars() {
-        t.push(End::Right, list, value.to_string()).await?;
-    }
-    Ok(())
-}
-
-/// Pops all values from the left, as text.
-async fn pop_each(t: &Trial<'_>, list: &str, expected_max: usize) -> Verdict<String> {
-    Ok(String::from_utf8_lossy(&t.drain(End::Left, list, expected_max).await?.concat()).into_owned())
-}
-
-/// Fails unless none of the three calls finds a lease.
-async fn has_ended(t: &Trial<'_>, when: &str, list: &str, lease: &Bytes) -> Verdict {
-    let answer = t.try_call::<rpc::Ack>(ack(t, list, lease)).await;
-    t.refused(&format!("Ack {when}"), answer, &[LeaseEnded])?;
-    let answer = t.try_call::<rpc::Extend>(extend(t, list, lease, LONG)).await;
-    t.refused(&format!("Extend {when}"), answer, &[LeaseEnded])?;
-    let answer = t.try_call::<rpc::Release>(release(t, list, lease)).await;
-    t.refused(&format!("Release {when}"), answer, &[LeaseEnded])
-}
-
-/// Waits until a lease must have ended: it began before its response arrived.
-async fn ended(reserved: Instant, lease: Duration) {
-    const GRACE: Duration = Duration::from_millis(50);
-    tokio::time::sleep_until((reserved + lease + GRACE).into()).await;
 }
 
 async fn takes_values_as_pops_would(t: &Trial<'_>) -> Verdict {
@@ -292,7 +226,6 @@ async fn deliveries_are_counted(t: &Trial<'_>) -> Verdict {
 }
 
 async fn clear_ends_leases(t: &Trial<'_>) -> Verdict {
-    use prism_proto::interfaces::list::ClearRequest;
     const LEASE: Duration = Duration::from_secs(2);
     let list = t.list("l");
     push_each(t, &list, "abc").await?;

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use prism_proto::interfaces::list::{End as WireEnd, ReserveRequest};
 use prism_proto::rpc::list as rpc;
 
-use super::{LONG, ack, ended, extend, has_ended, pop_each, push_each, release, request, reserve, text};
+use super::calls::{
+    LONG, ack, ended, extend, has_ended, pop_each, push_each, release, request, reserve, text,
+};
 use crate::conformance::expect::{Verdict, holds, same};
 use crate::conformance::trial::Trial;
 

@@ -8,7 +8,7 @@ use prism_proto::ErrorReason::{
 use prism_proto::interfaces::list::{ReserveRequest, ReserveResponse};
 use prism_proto::rpc::list as rpc;
 
-use super::{LONG, extend, has_ended, request, reserve, text};
+use super::calls::{LONG, extend, has_ended, request, reserve, text};
 use crate::conformance::expect::{Verdict, failed, holds, same};
 use crate::conformance::trial::Trial;
 use crate::list::End;
