@@ -19,7 +19,7 @@ use tonic::transport::{Channel, Endpoint};
 
 /// What each floor lacks.
 const MISSING: &[(&str, &[&str])] = &[
-    ("prism-memstore", &["Ack", "Export", "Extend", "Import", "Release", "Reserve"]),
+    ("prism-memstore", &["Export", "Import"]),
     ("prism-diskstore", &["Ack", "Export", "Extend", "Import", "Release", "Reserve"]),
     (
         "prism-redis",
@@ -54,11 +54,10 @@ const MISSING: &[(&str, &[&str])] = &[
             "Trim",
         ],
     ),
-    ("conformance", &["Ack", "Export", "Extend", "Import", "Release", "Reserve"]),
+    ("conformance", &["Export", "Import"]),
     (
         "prism-client",
         &[
-            "Ack",
             "BatchDelete",
             "BatchGet",
             "BatchSet",
@@ -69,7 +68,6 @@ const MISSING: &[(&str, &[&str])] = &[
             "DeletePrefix",
             "Expire",
             "Export",
-            "Extend",
             "GetAndDelete",
             "GetAndSet",
             "GetAt",
@@ -80,9 +78,7 @@ const MISSING: &[(&str, &[&str])] = &[
             "Persist",
             "PopMany",
             "PushMany",
-            "Release",
             "Remove",
-            "Reserve",
             "ScanLists",
             "SetAt",
             "SetIf",

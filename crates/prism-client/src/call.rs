@@ -14,6 +14,7 @@ use prost::Message as _;
 
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
+use crate::keyed::Keyed;
 use crate::metadata::Own;
 use crate::method::{
     DeleteIf, Expiring, Increment, Method, PushMany, RequestOf, Set, SetIf, has_no_side_effects,
@@ -96,8 +97,10 @@ impl<M: Method> Call<M> {
 
     async fn attempts(&self, deadline: Deadline) -> Result<M::Output, Error> {
         let (mut retry, mut token, mut is_renewed) = (None, None, false);
+        let mut keyed = Keyed::of::<M>(&self.message, &self.metadata);
         loop {
-            let error = match self.attempt(deadline, &mut token).await {
+            keyed.prepare(&self.shared, &self.metadata, deadline).await;
+            let error = match self.attempt(deadline, &mut token, &keyed).await {
                 Ok(output) => return Ok(output),
                 Err(error) => error,
             };
@@ -112,17 +115,26 @@ impl<M: Method> Call<M> {
                 (token, is_renewed) = (Some(other), true);
                 continue;
             }
-            let retry = retry.get_or_insert_with(|| {
-                Retry::new(self.shared.attempts_max, has_no_side_effects(path_of::<M>()), Some(deadline))
-            });
-            let Some(wait) = retry.wait_after(&error) else { return Err(error) };
+            let error = match keyed.after(&self.shared, error).await {
+                Ok(()) => continue,
+                Err(error) => error,
+            };
+            let repeats = has_no_side_effects(path_of::<M>()) || keyed.repeats();
+            let retry =
+                retry.get_or_insert_with(|| Retry::new(self.shared.attempts_max, repeats, Some(deadline)));
+            let Some(wait) = retry.repeating(repeats).wait_after(&error) else { return Err(error) };
             self.shared.retrying(&error);
             tokio::time::sleep(wait).await;
         }
     }
 
     /// Sends the call, with `token` or, if there is none yet, with the client's.
-    async fn attempt(&self, deadline: Deadline, token: &mut Option<Token>) -> Result<M::Output, Error> {
+    async fn attempt(
+        &self,
+        deadline: Deadline,
+        token: &mut Option<Token>,
+        keyed: &Keyed<'_>,
+    ) -> Result<M::Output, Error> {
         // A collected stream may be long, and must not fill the window of the unary calls.
         let pool = if M::COLLECTS { &self.shared.scans } else { &self.shared.unary };
         let lease = pool.lease().await.map_err(|none| none.of(operation_of::<M>()))?;
@@ -132,6 +144,7 @@ impl<M: Method> Call<M> {
         let message = self.message.clone();
         let mut request = self.shared.request(message, &self.metadata, token.as_ref())?;
         request.set_timeout(deadline.left());
+        keyed.add_to(&mut request);
         // The future of tonic's client is most of the call's size: boxed, it is not copied with each move of the call.
         match Box::pin(M::exchange(lease, self.shared.origin.clone(), request)).await {
             Ok(answer) => Ok(M::output(answer)),

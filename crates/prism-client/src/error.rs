@@ -164,6 +164,12 @@ impl Error {
         }
     }
 
+    /// Whether the call failed in a way that leaves open whether it was applied.
+    pub(crate) fn may_have_been_applied(&self) -> bool {
+        self.0.applied != Some(Applied::No)
+            && matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::DeadlineExceeded)
+    }
+
     /// Converts a status, as far as it has details: its `ErrorInfo`, or what this client attached, or the code.
     pub(crate) fn from_status(operation: &'static str, status: &Status) -> Self {
         if let Some(lost) = status.source().and_then(|source| source.downcast_ref::<Lost>()) {

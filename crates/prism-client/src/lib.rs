@@ -42,8 +42,10 @@
 //! # Retries
 //!
 //! The client retries a call that failed without reaching the backend, and a call without side effects whose connection
-//! was lost. It never retries a write that may have been applied: a second `set` might overwrite a later one, a second
-//! `pop` takes another value. The error of such a write says so, and the caller decides. Nor does it retry when TLS fails for
+//! was lost. Pushes, pops, reserves, increments and conditional writes are sent under an idempotency key where the backend keeps answers (its
+//! capability `idempotent_retries`, for which the client asks once per namespace), and then retried as well, for 60 s: they are applied once.
+//! The client never retries any other write that may have been applied: a second `set` might overwrite a later one, and without a key a
+//! second `pop` takes another value. The error of such a write says so, and the caller decides. Nor does it retry when TLS fails for
 //! a certificate or a setting, which no retry changes.
 //!
 //! # Tokens
@@ -79,7 +81,10 @@ mod condition;
 mod deadline;
 mod deletion;
 mod error;
+mod idempotency;
+mod keyed;
 mod keyvalue;
+mod lease;
 mod list;
 mod metadata;
 pub mod method;
@@ -102,6 +107,7 @@ pub use condition::Condition;
 pub use deletion::DeletePrefix;
 pub use error::{Error, ErrorKind};
 pub use keyvalue::KeyValue;
+pub use lease::{Lease, ReserveCall, Reserved};
 pub use list::{End, List};
 pub use prism_proto::ErrorReason;
 pub use prism_proto::interfaces::capabilities::GetCapabilitiesResponse as Capabilities;

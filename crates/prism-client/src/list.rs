@@ -12,6 +12,7 @@ use prism_proto::interfaces::list::{
 };
 
 use crate::call::Call;
+use crate::lease::ReserveCall;
 use crate::method::{
     Clear, CountLists, GetAt, GetRange, Length, PopLeft, PopMany, PopRight, PushLeft, PushMany, PushRight,
     Remove, SetAt, Trim,
@@ -41,8 +42,8 @@ impl End {
 /// Ordered lists of values in one namespace, pushed and popped at either end.
 ///
 /// A list key is 1 to 4,096 bytes of UTF-8, a value 0 to 4 MiB − 16 KiB. Lists and the keys of
-/// [`KeyValue`](crate::KeyValue) are separate. Pushes and pops are atomic, and never retried if they may have been
-/// applied. [`Call`] lists the errors that any call may have.
+/// [`KeyValue`](crate::KeyValue) are separate. Pushes and pops are atomic, and applied once: if they may have been
+/// applied, they are retried only where the backend keeps answers. [`Call`] lists the errors that any call may have.
 ///
 /// ```
 /// # mod fake { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fake/mod.rs")); }
@@ -97,6 +98,26 @@ impl List {
     /// Removes and returns the value at the right end; `None` if the list does not exist.
     pub fn pop_right(&self, list_key: impl Into<String>) -> Call<PopRight> {
         Call::new(&self.shared, PopRightRequest { namespace: self.namespace(), list_key: list_key.into() })
+    }
+
+    /// Reserves values at the left end: they are no part of the list until the [`Lease`](crate::Lease) is acknowledged, which removes them, or
+    /// ends, which returns them.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), prism_client::Error> {
+    /// # use std::time::Duration;
+    /// let jobs = prism_client::Client::new("localhost:8980")?.list();
+    /// while let Some(lease) = jobs.reserve("jobs").count(10).wait(Duration::from_secs(60)).await? {
+    ///     for job in lease.values() {
+    ///         println!("{} bytes, delivery {}", job.value.len(), job.deliveries);
+    ///     }
+    ///     lease.ack().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn reserve(&self, list_key: impl Into<String>) -> ReserveCall {
+        ReserveCall::new(&self.shared, self.namespace(), list_key.into())
     }
 
     /// The number of values in the list; 0 if it does not exist.

@@ -11,6 +11,7 @@ use prism_proto::interfaces::keyvalue::{
     BatchDeleteResult, BatchGetResponse, GetAndSetRequest, IncrementRequest, ItemStatus, SetIfRequest,
     SetRequest,
 };
+use prism_proto::interfaces::list::ReserveResponse;
 use prism_proto::interfaces::usage::GetUsageResponse;
 use prism_proto::methods;
 use prism_proto::rpc::{self, Rpc};
@@ -261,6 +262,22 @@ method!(
 method!(
     /// The number of lists with a prefix.
     CountLists, list::CountLists, u64, |response| unsigned(response.count)
+);
+method!(
+    /// Reserves values; the lease is empty if there are none.
+    Reserve, list::Reserve, ReserveResponse, |response| response
+);
+method!(
+    /// Removes the values of a lease and returns how many.
+    Ack, list::Ack, u64, |response| response.removed.max(0).unsigned_abs()
+);
+method!(
+    /// Gives a lease more time.
+    Extend, list::Extend, (), |_| ()
+);
+method!(
+    /// Ends a lease and returns how many values it had.
+    Release, list::Release, u64, |response| response.returned.max(0).unsigned_abs()
 );
 method!(
     /// What the backend promises.

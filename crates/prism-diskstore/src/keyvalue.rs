@@ -23,6 +23,9 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     linearizable: true,
     in_memory: false,
     resumable: true,
+    evicts: false,
+    durability: None,
+    idempotent_retries: false,
 };
 
 impl KeyValue for DiskStore {

@@ -34,7 +34,7 @@ pub type Call = Box<dyn Fn(Context, Bytes) -> Answer + Send + Sync>;
 pub type StreamAnswer = BoxFuture<http::Response<Body>, Infallible>;
 
 /// Calls one method that streams.
-pub(crate) type StreamCall = Box<dyn Fn(http::Request<Body>) -> StreamAnswer + Send + Sync>;
+pub type StreamCall = Box<dyn Fn(http::Request<Body>) -> StreamAnswer + Send + Sync>;
 
 /// An interface and what serves its methods.
 pub struct Interface<B> {
@@ -42,6 +42,8 @@ pub struct Interface<B> {
     pub(crate) descriptors: &'static [u8],
     pub(crate) unary: FxHashMap<String, Call>,
     pub(crate) streams: FxHashMap<String, StreamCall>,
+    /// The paths of the unary methods whose requests name one key or list.
+    pub(crate) keyed: Vec<&'static str>,
     backend: Arc<B>,
 }
 
@@ -55,19 +57,23 @@ impl<B: Send + Sync + 'static> Interface<B> {
     /// An interface by its full name, described by an encoded file descriptor set, in front of a backend. Methods
     /// without a handler fail with UNIMPLEMENTED.
     pub fn new(name: &'static str, descriptors: &'static [u8], backend: Arc<B>) -> Self {
-        Self { name, descriptors, unary: FxHashMap::default(), streams: FxHashMap::default(), backend }
+        let (unary, streams) = (FxHashMap::default(), FxHashMap::default());
+        Self { name, descriptors, unary, streams, keyed: Vec::new(), backend }
     }
 
     /// Serves a unary method with `call`.
     #[must_use]
     pub fn unary<R: Unary, Called>(
-        self,
+        mut self,
         call: impl Fn(Arc<B>, Context, R::Request) -> Called + Send + Sync + 'static,
     ) -> Self
     where
         Called: Future<Output = Result<R::Response, Error>> + Send + 'static,
     {
         debug_assert_eq!(R::SERVICE, self.name, "a method of another interface");
+        if matches!(R::SUBJECT, "key" | "list_key") {
+            self.keyed.push(R::PATH);
+        }
         self.bytes_method(R::PATH, call)
     }
 

@@ -34,6 +34,7 @@
 //! the speed comes from that: waking another thread was the largest single cost of a forwarded call.
 
 mod admission;
+pub mod attempt;
 pub mod authenticate;
 pub mod call;
 pub mod connection;

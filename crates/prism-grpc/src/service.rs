@@ -8,7 +8,7 @@ use http::header::HeaderValue;
 use http::{Request, Response};
 use prism_proto::methods::{self, Methods};
 use prism_proto::{Error, ErrorReason};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tower_service::Service;
@@ -77,6 +77,7 @@ impl GrpcService {
 pub struct Services {
     parts: Parts,
     names: Vec<&'static str>,
+    keyed: FxHashSet<&'static str>,
     descriptors: Vec<&'static [u8]>,
 }
 
@@ -99,6 +100,7 @@ impl Services {
     #[must_use]
     pub fn add_interface<B>(mut self, interface: Interface<B>) -> Self {
         self = self.named(interface.name, interface.descriptors);
+        self.keyed.extend(interface.keyed);
         self.parts.unary.extend(interface.unary);
         self.parts.streams.extend(interface.streams);
         self
@@ -115,6 +117,25 @@ impl Services {
         if !self.descriptors.contains(&descriptors) {
             self.descriptors.push(descriptors);
         }
+        self
+    }
+
+    /// Puts something in front of each unary method of the interfaces, and of each of their methods that stream. `unary` is also given the
+    /// path if the method's requests name one key or list.
+    #[must_use]
+    pub fn behind(
+        mut self,
+        unary: impl Fn(interface::Call, Option<&'static str>) -> interface::Call,
+        stream: impl Fn(StreamCall) -> StreamCall,
+    ) -> Self {
+        let Parts { unary: unaries, streams, .. } = &mut self.parts;
+        let keyed = &self.keyed;
+        let wrap = |(path, call): (String, _)| {
+            let call = unary(call, keyed.get(path.as_str()).copied());
+            (path, call)
+        };
+        *unaries = std::mem::take(unaries).into_iter().map(wrap).collect();
+        *streams = std::mem::take(streams).into_iter().map(|(path, call)| (path, stream(call))).collect();
         self
     }
 

@@ -46,5 +46,7 @@ pub(crate) fn plugin(store: MemStore) -> Plugin {
         .list_indexing(handle())
         .list_batch(handle())
         .list_blocking(handle())
+        .list_reserve(handle())
         .list_scan(handle())
+        .idempotent_retries(handle())
 }

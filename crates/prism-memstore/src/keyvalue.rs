@@ -13,7 +13,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use prism_plugin::keyvalue::{KeyValue, Page, Pages, Range, ValueAndTtl};
 use prism_plugin::types::{Key, Namespace, Ttl};
-use prism_plugin::{Capabilities, Context, Error};
+use prism_plugin::{Capabilities, Context, Durability, Error};
 use tokio::task::yield_now;
 
 use crate::clock::Time;
@@ -34,6 +34,9 @@ impl KeyValue for MemStore {
             linearizable: true,
             in_memory: true,
             resumable: true,
+            evicts: false,
+            durability: Some(Durability::None),
+            idempotent_retries: true,
         }
     }
 

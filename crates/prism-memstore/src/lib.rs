@@ -8,17 +8,20 @@
 //! | `store` | the handle: what the halves share, and the totals for metrics |
 //! | `keyvalue`, `list` | the traits, one half each, and a file for each interface |
 //! | `namespaces` | which namespaces exist |
-//! | `waiters` | pops that wait, and what they are given |
-//! | `lists`, `items` | one namespace's lists; the values of one |
+//! | `waiters` | calls that wait for values, and what they are given |
+//! | `lists`, `items`, `value` | one namespace's lists; the values of one; one of these |
+//! | `leases`, `queues` | which values are reserved; how they leave their list and return |
 //! | `keys` | one namespace's keys: the map, and the index kept in step |
 //! | `entry` | a key and its value in one allocation |
 //! | `index` | the keys in byte order |
-//! | `timers`, `expiry` | when keys expire; the task that frees them |
+//! | `answers`, `retries` | the answers to calls that may be repeated; when they are kept |
+//! | `timers`, `expiry` | when keys expire; the task that frees them, returns ended leases and forgets answers |
 //! | `memory` | memory accounting |
 //! | `clock` | monotonic time |
 //! | [`driver`] | stores within another process |
 //! | [`config`], [`app`], `metrics` | flags, wiring and metrics of the plugin |
 
+mod answers;
 pub mod app;
 mod clock;
 pub mod config;
@@ -29,13 +32,17 @@ mod index;
 mod items;
 mod keys;
 mod keyvalue;
+mod leases;
 mod list;
 mod lists;
 mod memory;
 mod metrics;
 mod namespaces;
+mod queues;
+mod retries;
 mod store;
 mod timers;
+mod value;
 mod waiters;
 
 pub use driver::MemStoreDriver;

@@ -4,6 +4,7 @@ mod batch;
 mod blocking;
 mod indexing;
 mod range;
+mod reserve;
 mod scan;
 
 use bytes::Bytes;
@@ -22,6 +23,7 @@ impl List for MemStore {
         end: End,
         value: Bytes,
     ) -> Result<u64, Error> {
+        self.shared.settle(&namespace, &list_key);
         let shared = &*self.shared;
         let pushed = self.write(|| {
             shared
@@ -40,6 +42,7 @@ impl List for MemStore {
         list_key: Key,
         end: End,
     ) -> Result<Option<Bytes>, Error> {
+        self.shared.settle(&namespace, &list_key);
         let shared = &*self.shared;
         let value = shared
             .lists
@@ -48,6 +51,7 @@ impl List for MemStore {
     }
 
     async fn length(&self, _: &Context, namespace: Namespace, list_key: Key) -> Result<u64, Error> {
+        self.shared.settle(&namespace, &list_key);
         let length = self.shared.lists.read(&namespace, |lists| lists.length(list_key.as_bytes()));
         Ok(length.unwrap_or(0))
     }

@@ -18,6 +18,7 @@ use crate::index::{CHUNK_KEYS, Cursor};
 use crate::items::Items;
 use crate::memory::{Full, LIST_INDEX_SLOT_BYTES, Memory, Slots, allocation_bytes};
 use crate::namespaces::{MAP_SHARDS, Space};
+use crate::value::Value;
 
 /// The size at which a page of values ends.
 const PAGE_BYTES: usize = 256 * 1024;
@@ -50,7 +51,7 @@ fn name_bytes(list_key: &[u8]) -> u64 {
 
 impl Lists {
     pub(crate) fn push(&self, list_key: &Key, end: End, value: &[u8], memory: &Memory) -> Result<u64, Full> {
-        let value: Box<[u8]> = value.into();
+        let value = value.into();
         self.grow(list_key.as_bytes(), memory, |items| items.push(end, value, memory))
     }
 
@@ -78,7 +79,7 @@ impl Lists {
     }
 
     /// Lets `grow` add to a list, which is created first if necessary. Unless it fails, the list has a value then.
-    fn grow<R>(
+    pub(crate) fn grow<R>(
         &self,
         list_key: &[u8],
         memory: &Memory,
@@ -123,27 +124,28 @@ impl Lists {
     }
 
     /// Removes a list if `condition` holds for it.
-    fn drop_if(
-        &self,
-        list_key: &[u8],
-        memory: &Memory,
-        condition: impl FnOnce(&Items) -> bool,
-    ) -> Option<Items> {
-        let (_, items) = self.map.remove_if(list_key, |name, items| {
+    fn drop_if(&self, list_key: &[u8], memory: &Memory, condition: impl FnOnce(&Items) -> bool) {
+        let removed = self.map.remove_if(list_key, |name, items| {
             let remove = condition(items);
             if remove {
                 self.names.write().unwrap_or_else(PoisonError::into_inner).remove(name);
             }
             remove
-        })?;
+        });
+        if let Some((_, items)) = removed {
+            self.removed(list_key, &items, memory);
+        }
+    }
+
+    /// Frees what a list took besides its values.
+    fn removed(&self, list_key: &[u8], items: &Items, memory: &Memory) {
         memory.release(name_bytes(list_key) + items.capacity_bytes());
         self.slots.vacate();
         self.slots.tidy(memory, || self.map.shrink_to_fit());
-        Some(items)
     }
 
     pub(crate) fn pop(&self, list_key: &[u8], end: End, memory: &Memory) -> Option<Bytes> {
-        self.shrink(list_key, memory, |items| items.pop(end, memory)).flatten().map(Bytes::from)
+        self.shrink(list_key, memory, |items| items.pop(end, memory)).flatten().map(to_bytes)
     }
 
     /// Pops up to `count` values, and no more than fit into a message.
@@ -151,7 +153,7 @@ impl Lists {
         let pop = |items: &mut Items| {
             let (mut values, mut filling) = (Vec::new(), Filling::default());
             while values.len() < count && items.peek(end).is_some_and(|value| filling.takes(value.len())) {
-                values.extend(items.pop(end, memory).map(Bytes::from));
+                values.extend(items.pop(end, memory).map(to_bytes));
             }
             values
         };
@@ -170,9 +172,25 @@ impl Lists {
         self.shrink(list_key, memory, trim).unwrap_or_default()
     }
 
-    /// Removes a list and returns its values.
-    pub(crate) fn take<'a>(&self, list_key: &[u8], memory: &'a Memory) -> Option<Taken<'a>> {
-        let items = self.drop_if(list_key, memory, |_| true)?;
+    /// Removes a list and returns its values. `also` runs in the same step, even if there is no such list.
+    pub(crate) fn take<'a>(
+        &self,
+        list_key: &[u8],
+        memory: &'a Memory,
+        also: impl FnOnce(),
+    ) -> Option<Taken<'a>> {
+        let items = match self.map.entry(list_key.into()) {
+            Place::Vacant(_) => {
+                also();
+                return None;
+            }
+            Place::Occupied(place) => {
+                also();
+                self.names.write().unwrap_or_else(PoisonError::into_inner).remove(list_key);
+                place.remove()
+            }
+        };
+        self.removed(list_key, &items, memory);
         Some(Taken { len: items.len(), values: Box::new(items.into_values()), memory })
     }
 
@@ -210,7 +228,7 @@ impl Lists {
 /// The values of a list that is gone. They are freed with it, or a few at a time before, because that may take long.
 pub(crate) struct Taken<'a> {
     pub(crate) len: u64,
-    values: Box<dyn Iterator<Item = Box<[u8]>> + Send>,
+    values: Box<dyn Iterator<Item = Value> + Send>,
     memory: &'a Memory,
 }
 
@@ -219,7 +237,7 @@ impl Taken<'_> {
     pub(crate) fn free(&mut self, max: usize) -> bool {
         let mut freed = 0;
         for value in self.values.by_ref().take(max) {
-            self.memory.release(allocation_bytes(value.len()));
+            self.memory.release(value.charged_bytes());
             freed += 1;
         }
         freed == max
@@ -241,7 +259,11 @@ pub(crate) fn page(items: &Items, from: u64, end: u64) -> Vec<Bytes> {
         bytes += value.len();
         !reached
     });
-    within.map(Bytes::copy_from_slice).collect()
+    within.map(|value| Bytes::copy_from_slice(value)).collect()
+}
+
+fn to_bytes(value: Value) -> Bytes {
+    value.into_bytes().into()
 }
 
 /// An index that may count from the right end, as one from the left.

@@ -23,8 +23,17 @@ pub(crate) struct Full;
 
 pub(crate) struct Memory {
     account: Arc<Account>,
-    /// Whether the limit is ignored: see [`beyond_limit`](Self::beyond_limit).
-    unlimited: bool,
+    bound: Bound,
+}
+
+/// How far an account may be used.
+#[derive(Clone, Copy)]
+enum Bound {
+    Limit,
+    /// See [`Memory::with_headroom`].
+    Headroom,
+    /// See [`Memory::beyond_limit`].
+    Nothing,
 }
 
 struct Account {
@@ -36,12 +45,18 @@ struct Account {
 impl Memory {
     pub(crate) fn new(limit: Option<u64>) -> Self {
         let account = Account { used: AtomicU64::new(0), limit: AtomicU64::new(limit.unwrap_or(u64::MAX)) };
-        Self { account: Arc::new(account), unlimited: false }
+        Self { account: Arc::new(account), bound: Bound::Limit }
     }
 
     /// The same account without its limit, for what must not fail: to put back what was there before.
     pub(crate) fn beyond_limit(&self) -> Self {
-        Self { account: Arc::clone(&self.account), unlimited: true }
+        Self { account: Arc::clone(&self.account), bound: Bound::Nothing }
+    }
+
+    /// The same account with a sixteenth more, for what takes values out of lists and needs some memory for that: a full store
+    /// could not be emptied otherwise.
+    pub(crate) fn with_headroom(&self) -> Self {
+        Self { account: Arc::clone(&self.account), bound: Bound::Headroom }
     }
 
     pub(crate) fn limit(&self) -> Option<u64> {
@@ -58,7 +73,12 @@ impl Memory {
 
     /// Reserves room, which is released unless it is [kept](Room::keep).
     pub(crate) fn reserve(&self, bytes: u64) -> Result<Room<'_>, Full> {
-        let limit = if self.unlimited { u64::MAX } else { self.account.limit.load(Relaxed) };
+        let limit = self.account.limit.load(Relaxed);
+        let limit = match self.bound {
+            Bound::Limit => limit,
+            Bound::Headroom => limit.saturating_add(limit / 16),
+            Bound::Nothing => u64::MAX,
+        };
         let grown = |used: u64| used.checked_add(bytes).filter(|used| bytes == 0 || *used <= limit);
         match self.account.used.fetch_update(Relaxed, Relaxed, grown) {
             Ok(_) => Ok(Room { memory: self, bytes }),
@@ -180,6 +200,18 @@ mod tests {
         memory.release(1);
         assert!(memory.reserve(2).is_err());
         assert!(memory.reserve(1).is_ok());
+    }
+
+    #[test]
+    fn headroom_is_a_sixteenth() {
+        let memory = Memory::new(Some(160));
+        memory.reserve(160).unwrap().keep();
+        assert!(memory.reserve(1).is_err());
+        assert!(memory.with_headroom().reserve(11).is_err());
+        memory.with_headroom().reserve(10).unwrap().keep();
+        assert_eq!(memory.used(), 170);
+        assert!(memory.beyond_limit().reserve(1000).is_ok());
+        assert!(Memory::new(None).with_headroom().reserve(1 << 40).is_ok());
     }
 
     #[test]

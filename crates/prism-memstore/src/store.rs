@@ -10,8 +10,10 @@ use prism_plugin::usage::{Usage, Used};
 use prism_plugin::{Context, Error, ErrorReason};
 use tokio::task::yield_now;
 
+use crate::answers::Answers;
 use crate::clock::{Clock, Time};
 use crate::keys::Keys;
+use crate::leases::Leases;
 use crate::lists::Lists;
 use crate::memory::{Full, Memory};
 use crate::namespaces::{Namespaces, Space as _};
@@ -36,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) lists: Namespaces<Lists>,
     pub(crate) timers: Timers<Keys>,
     pub(crate) waiters: Waiters,
+    pub(crate) leases: Leases,
+    pub(crate) answers: Answers,
     /// Whether the one task that frees expired keys has been taken.
     pub(crate) expiry_taken: AtomicBool,
     searched: Mutex<Option<Time>>,
@@ -77,6 +81,8 @@ impl MemStore {
                 lists: Namespaces::new(),
                 timers: Timers::new(clock),
                 waiters: Waiters::default(),
+                leases: Leases::default(),
+                answers: Answers::default(),
                 expiry_taken: AtomicBool::new(false),
                 searched: Mutex::new(None),
                 // The system's randomness; a single number needs no generator.
@@ -162,7 +168,7 @@ impl Shared {
         due
     }
 
-    fn memory_limit(&self) -> Error {
+    pub(crate) fn memory_limit(&self) -> Error {
         let limit = self.memory.limit().unwrap_or(u64::MAX);
         Error::new(
             ErrorReason::MemoryLimit,

@@ -1,4 +1,4 @@
-//! Pops that wait for a value: who waits for which list, in the order in which they came.
+//! Calls that wait for values, to pop or to reserve them: who waits for which list, in the order in which they came.
 //!
 //! ```text
 //!            enter             serve                 take
@@ -12,19 +12,20 @@
 //! A waiter enters before it looks at the list for the last time, and a push looks for waiters after it has added its value; so one of
 //! the two sees the other. The lock of the waiters is taken before those of lists, never under one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use prism_plugin::list::End;
+use prism_plugin::list::{End, Reservation, Reserved};
 use prism_plugin::types::{Key, Namespace};
 use tokio::sync::oneshot;
 
+use crate::leases::Place;
+use crate::lists::Lists;
+use crate::memory::Full;
+use crate::queues::Attempt;
 use crate::store::Shared;
-
-/// A list by its namespace and name.
-type Place = (Namespace, Key);
 
 /// Who waits for values.
 #[derive(Default)]
@@ -40,8 +41,24 @@ struct Queues {
     entered: u64,
 }
 
+/// What somebody waits for.
+pub(crate) enum Wish {
+    /// A value from one end.
+    Pop(End),
+    /// Values under a lease.
+    Reserve(Reservation),
+}
+
+/// What somebody is given.
+pub(crate) enum Given {
+    Value(End, Bytes),
+    Reserved(Reserved),
+    /// A refusal: there is no room for the lease.
+    Full,
+}
+
 struct Waiter {
-    end: End,
+    wish: Wish,
     hand_over: oneshot::Sender<Handed>,
 }
 
@@ -62,24 +79,23 @@ impl Waiters {
     }
 }
 
-/// A value on its way to its waiter. It returns to its list unless it is taken.
+/// Values on their way to their waiter. They return to their list unless they are taken.
 struct Handed {
     shared: Arc<Shared>,
     place: Place,
-    end: End,
-    value: Option<Bytes>,
+    given: Option<Given>,
 }
 
 impl Handed {
-    fn take(mut self) -> Option<Bytes> {
-        self.value.take()
+    fn take(mut self) -> Option<Given> {
+        self.given.take()
     }
 }
 
 impl Drop for Handed {
     fn drop(&mut self) {
-        if let Some(value) = self.value.take() {
-            self.shared.put_back(&self.place, self.end, &value);
+        if let Some(given) = self.given.take() {
+            self.shared.take_back(&self.place, given);
             self.shared.serve(&self.place.0, &self.place.1);
         }
     }
@@ -94,8 +110,8 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// Waits for a value.
-    pub(crate) async fn value(&mut self) -> Option<Bytes> {
+    /// Waits for values.
+    pub(crate) async fn given(&mut self) -> Option<Given> {
         (&mut self.handed_over).await.ok().and_then(Handed::take)
     }
 }
@@ -119,14 +135,14 @@ impl Drop for Waiting {
 
 impl Shared {
     /// Lets a caller wait behind those who do already, and serves them all as far as there are values.
-    pub(crate) fn enter(self: &Arc<Self>, namespace: Namespace, list_key: Key, end: End) -> Waiting {
+    pub(crate) fn enter(self: &Arc<Self>, namespace: Namespace, list_key: Key, wish: Wish) -> Waiting {
         let (hand_over, handed_over) = oneshot::channel();
         let place = (namespace, list_key);
         let number = {
             let mut queues = self.waiters.lock();
             queues.entered += 1;
             let number = queues.entered;
-            queues.by_list.entry(place.clone()).or_default().insert(number, Waiter { end, hand_over });
+            queues.by_list.entry(place.clone()).or_default().insert(number, Waiter { wish, hand_over });
             self.waiters.count.fetch_add(1, SeqCst);
             number
         };
@@ -141,13 +157,11 @@ impl Shared {
             return;
         }
         let place = (namespace.clone(), list_key.clone());
+        let mut dead_letters = BTreeSet::new();
         let mut queues = self.waiters.lock();
         while let Some(queue) = queues.by_list.get_mut(&place) {
             let Some((number, waiter)) = queue.pop_first() else { break };
-            let popped = self.lists.remove(namespace, &self.memory, |lists| {
-                lists.pop(list_key.as_bytes(), waiter.end, &self.memory)
-            });
-            let Some(value) = popped.flatten() else {
+            let Some(given) = self.grant(&place, &waiter.wish, &mut dead_letters) else {
                 queue.insert(number, waiter);
                 break;
             };
@@ -155,19 +169,51 @@ impl Shared {
                 queues.by_list.remove(&place);
             }
             self.waiters.count.fetch_sub(1, SeqCst);
-            let end = waiter.end;
-            let handed = Handed { shared: Arc::clone(self), place: place.clone(), end, value: Some(value) };
-            if let Err(Some(value)) = waiter.hand_over.send(handed).map_err(Handed::take) {
+            let handed = Handed { shared: Arc::clone(self), place: place.clone(), given: Some(given) };
+            if let Err(Some(given)) = waiter.hand_over.send(handed).map_err(Handed::take) {
                 // It has just gone; the next one is served.
-                self.put_back(&place, end, &value);
+                self.take_back(&place, given);
             }
+        }
+        drop(queues);
+        for dead_letter in &dead_letters {
+            self.settle(namespace, dead_letter);
         }
     }
 
-    /// Returns a value to the end of the list that it came from, even if the store is full: it was there before.
-    fn put_back(&self, (namespace, list_key): &Place, end: End, value: &[u8]) {
-        let memory = self.memory.beyond_limit();
-        let put = self.lists.write(namespace, &memory, |lists| lists.push(list_key, end, value, &memory));
-        debug_assert!(put.is_ok(), "there is no limit");
+    /// Returns what a waiter was given to where it came from, even if the store is full: it was there before.
+    fn take_back(&self, place: &Place, given: Given) {
+        match given {
+            Given::Value(end, value) => {
+                let memory = self.memory.beyond_limit();
+                let push = |lists: &Arc<Lists>| lists.push(&place.1, end, &value, &memory);
+                let put = self.lists.write(&place.0, &memory, push);
+                debug_assert!(put.is_ok(), "there is no limit");
+            }
+            Given::Reserved(reserved) => self.undo(place, &reserved.lease),
+            Given::Full => {}
+        }
+    }
+
+    /// What a waiter is given; `None` if there is nothing.
+    fn grant(&self, place: &Place, wish: &Wish, dead_letters: &mut BTreeSet<Key>) -> Option<Given> {
+        match wish {
+            Wish::Pop(end) => {
+                let popped = self.lists.remove(&place.0, &self.memory, |lists| {
+                    lists.pop(place.1.as_bytes(), *end, &self.memory)
+                });
+                popped.flatten().map(|value| Given::Value(*end, value))
+            }
+            Wish::Reserve(wanted) => {
+                let Attempt { reserved, moved } = self.try_reserve(place, wanted);
+                if let Some(limit) = wanted.deliveries.as_ref().filter(|_| moved) {
+                    dead_letters.insert(limit.dead_letter.clone());
+                }
+                match reserved {
+                    Ok(reserved) => reserved.map(Given::Reserved),
+                    Err(Full) => Some(Given::Full),
+                }
+            }
+        }
     }
 }

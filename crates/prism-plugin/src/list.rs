@@ -4,6 +4,7 @@ mod batch;
 mod blocking;
 mod indexing;
 mod range;
+mod reserve;
 mod scan;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ pub use batch::{Filling, ListBatch, Pushed};
 pub use blocking::ListBlocking;
 pub use indexing::ListIndexing;
 pub use range::{ListRange, Values, indices};
+pub use reserve::{DeliveryLimit, ListReserve, Reservation, Reserved, ReservedValue};
 pub use scan::ListScan;
 
 /// One of the two ends of a list.

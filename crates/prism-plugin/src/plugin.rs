@@ -8,7 +8,8 @@ use prism_grpc::service::{Served, Services, TonicService};
 use crate::adapter::{self, keyvalue, list};
 use crate::capabilities::Capabilities;
 use crate::keyvalue::{KeyValue, KeyValueBatch, KeyValueCas, KeyValueCounter, KeyValueTtl};
-use crate::list::{List, ListBatch, ListBlocking, ListIndexing, ListRange, ListScan};
+use crate::list::{List, ListBatch, ListBlocking, ListIndexing, ListRange, ListReserve, ListScan};
+use crate::retries::{IdempotentRetries, Retries};
 use crate::usage::Usage;
 
 /// The services of one plugin, for its own server ([`crate::app::run`]) or for a process that embeds it
@@ -16,6 +17,7 @@ use crate::usage::Usage;
 #[derive(Debug, Default)]
 pub struct Plugin {
     services: Services,
+    retries: Retries,
 }
 
 impl Plugin {
@@ -29,11 +31,12 @@ impl Plugin {
     /// current ones.
     #[must_use]
     pub fn promising(ask: impl Fn() -> Capabilities + Send + Sync + 'static) -> Self {
-        Self { services: Services::default().add_interface(adapter::capabilities::interface(ask)) }
+        let services = Services::default().add_interface(adapter::capabilities::interface(ask));
+        Self { services, retries: Retries::default() }
     }
 
     fn interface<B>(self, interface: Interface<B>) -> Self {
-        Self { services: self.services.add_interface(interface) }
+        Self { services: self.services.add_interface(interface), ..self }
     }
 
     /// Serves the KeyValue pattern: values by key, and scans.
@@ -97,10 +100,22 @@ impl Plugin {
         self.interface(list::blocking::interface(backend))
     }
 
+    /// Serves values under leases.
+    #[must_use]
+    pub fn list_reserve<B: ListReserve>(self, backend: Arc<B>) -> Self {
+        self.interface(list::reserve::interface(backend))
+    }
+
     /// Serves scans of lists.
     #[must_use]
     pub fn list_scan<B: ListScan>(self, backend: Arc<B>) -> Self {
         self.interface(list::scan::interface(backend))
+    }
+
+    /// Serves calls under idempotency keys; without this, they are refused.
+    #[must_use]
+    pub fn idempotent_retries<B: IdempotentRetries>(self, backend: Arc<B>) -> Self {
+        Self { retries: Retries::of(backend), ..self }
     }
 
     /// Reports what the backend holds.
@@ -112,16 +127,16 @@ impl Plugin {
     /// Serves the plugin's own interface, described by an encoded file descriptor set.
     #[must_use]
     pub fn service<S: TonicService>(self, service: S, descriptors: &'static [u8]) -> Self {
-        Self { services: self.services.add(service, descriptors) }
+        Self { services: self.services.add(service, descriptors), ..self }
     }
 
     /// The services, for calls within the process.
     #[must_use]
     pub fn embedded(self) -> Served {
-        self.services.build()
+        self.into_services().build()
     }
 
     pub(crate) fn into_services(self) -> Services {
-        self.services
+        self.retries.heeded_by(self.services)
     }
 }

@@ -57,7 +57,7 @@ async fn a_correct_plugin_passes_every_case() {
 async fn each_case_has_a_broken_plugin_that_it_alone_fails() {
     let mistakes: Vec<_> = stream::iter(conformance::cases().map(conformance::Case::name))
         .map(|broken| async move {
-            let patterns = match is_on_the_wire(broken) && !broken.starts_with(WAITING) {
+            let patterns = match is_on_the_wire(broken) && !waits(broken) {
                 true => Patterns::WithoutWaiting,
                 false => Patterns::Both,
             };
@@ -76,8 +76,11 @@ async fn each_case_has_a_broken_plugin_that_it_alone_fails() {
     assert!(mistakes.is_empty(), "{} mistakes:\n{}", mistakes.len(), mistakes.join("\n"));
 }
 
-/// The cases of pops that wait need a client's resets to reach the plugin.
-const WAITING: &str = "list-blocking/";
+/// Whether a case is one of calls that wait, which need a client's resets to reach the plugin.
+fn waits(case: &str) -> bool {
+    let waiting = ["list-blocking/", "list-reserve/", "idempotency/repetition-waits-"];
+    waiting.iter().any(|subject| case.starts_with(subject))
+}
 
 /// Whether a rule is broken by the server that breaks rules on the wire.
 fn is_on_the_wire(broken: &str) -> bool {
@@ -105,6 +108,7 @@ fn stands_on_others(case: &str) -> bool {
         "scan/delete-prefix-",
         "list-",
         "lists/",
+        "idempotency/",
     ];
     SUBJECTS.iter().any(|subject| case.starts_with(subject))
 }
@@ -139,9 +143,8 @@ fn mistakes(broken: &str, report: &Report) -> Vec<String> {
             (false, Outcome::Passed) if is_excused(case.name) => {}
             (false, Outcome::Failed { .. }) if stands_on_others(case.name) && !stands_on_others(broken) => {}
             (false, Outcome::Failed { .. })
-                if is_on_the_wire(broken) && case.name == "list-blocking/gone-waiter-takes-nothing" => {}
-            (false, Outcome::NotApplicable { .. })
-                if is_on_the_wire(broken) && case.name.starts_with(WAITING) => {}
+                if is_on_the_wire(broken) && waits(case.name) && case.name.contains("/gone-waiter-") => {}
+            (false, Outcome::NotApplicable { .. }) if is_on_the_wire(broken) && waits(case.name) => {}
             (false, _) if is_expected(case) => {}
             (false, _) => mistakes.push(format!("{broken}: its broken plugin also resulted in {case}")),
         }
@@ -154,7 +157,7 @@ async fn the_server_that_breaks_rules_on_the_wire_breaks_none_by_itself() {
     let running = server::start_at("127.0.0.1:0", Memory::new(""), Patterns::WithoutWaiting).await;
     let address = wire::start(running.grpc_address().to_owned(), "").await;
     let report = run(&address, &quick()).await;
-    assert!(report.cases.iter().all(|case| is_expected(case) || case.name.starts_with(WAITING)), "{report}");
+    assert!(report.cases.iter().all(|case| is_expected(case) || waits(case.name)), "{report}");
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! Prism's contract in Rust: the types generated from `proto/`, their descriptors, and the few facts on which every
 //! part of Prism must agree: limits ([`limits`]), error reasons ([`error`]) and what is known about a method, as a type
-//! ([`rpc`]) and by its path ([`methods`]).
+//! ([`rpc`]) and by its path ([`methods`]), and the key under which a call may be repeated ([`idempotency`]).
 //!
 //! This crate has no behaviour; `prism-plugin` and `prism-proxy` enforce the rules.
 
 pub mod codec;
 pub mod error;
+pub mod idempotency;
 pub mod limits;
 pub mod methods;
 pub mod rpc;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use prost::Message as _;
 use prost_types::method_options::IdempotencyLevel;
-use prost_types::{FileDescriptorProto, FileDescriptorSet};
+use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, MethodOptions};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::FILE_DESCRIPTOR_SET;
@@ -53,6 +53,27 @@ pub static KNOWN: LazyLock<Methods> = LazyLock::new(|| {
     of_files(&set.file)
 });
 
+/// The paths of this crate's methods that change nothing more when they are called again: `idempotency_level = IDEMPOTENT`, or no side
+/// effects.
+pub static IDEMPOTENT: LazyLock<FxHashSet<String>> = LazyLock::new(|| {
+    let set =
+        FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("prism-codegen wrote this descriptor set");
+    let mut paths = FxHashSet::default();
+    for file in &set.file {
+        for service in &file.service {
+            let is_idempotent = |method: &&MethodDescriptorProto| {
+                let level = method.options.as_ref().map(MethodOptions::idempotency_level);
+                level.is_some_and(|level| level != IdempotencyLevel::IdempotencyUnknown)
+            };
+            let methods = service.method.iter().filter(is_idempotent);
+            paths.extend(
+                methods.map(|method| format!("/{}.{}/{}", file.package(), service.name(), method.name())),
+            );
+        }
+    }
+    paths
+});
+
 /// The full names of this crate's interfaces.
 pub static INTERFACES: LazyLock<FxHashSet<String>> =
     LazyLock::new(|| KNOWN.keys().map(|path| service_of(path).to_owned()).collect());
@@ -90,6 +111,15 @@ mod tests {
         {
             assert_eq!(service_of(path), service, "{path:?}");
         }
+    }
+
+    #[test]
+    fn what_adds_up_is_not_idempotent() {
+        let is_idempotent = |path: &str| IDEMPOTENT.contains(&format!("/prism.interfaces.{path}"));
+        assert!(is_idempotent("keyvalue.KeyValueBasicInterface/Set"));
+        assert!(is_idempotent("list.ListBasicInterface/Length"));
+        assert!(!is_idempotent("list.ListBasicInterface/PushLeft"));
+        assert!(!is_idempotent("keyvalue.KeyValueCounterInterface/Increment"));
     }
 
     #[test]

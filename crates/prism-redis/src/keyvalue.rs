@@ -26,6 +26,9 @@ impl KeyValue for RedisStore {
             linearizable: self.is_linearizable(),
             in_memory: self.is_in_memory(),
             resumable: true,
+            evicts: self.may_evict(),
+            durability: self.durability(),
+            idempotent_retries: false,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::store::MemStore;
 impl KeyValueCas for MemStore {
     async fn set_if(
         &self,
-        _: &Context,
+        context: &Context,
         namespace: Namespace,
         key: Key,
         (value, ttl): (Bytes, Option<Ttl>),
@@ -21,24 +21,26 @@ impl KeyValueCas for MemStore {
     ) -> Result<Conditional, Error> {
         let entry = Entry::new(&key, &value, self.deadline(ttl));
         let change = || Change::Put(entry.clone());
-        self.change(&namespace, &key, |live| Ok(decide(live, &condition, return_current, change))).await
+        self.change(context, &namespace, &key, |live| Ok(decide(live, &condition, return_current, change)))
+            .await
     }
 
     async fn delete_if(
         &self,
-        _: &Context,
+        context: &Context,
         namespace: Namespace,
         key: Key,
         condition: Condition,
         return_current: bool,
     ) -> Result<Conditional, Error> {
         let change = || Change::Remove;
-        self.change(&namespace, &key, |live| Ok(decide(live, &condition, return_current, change))).await
+        self.change(context, &namespace, &key, |live| Ok(decide(live, &condition, return_current, change)))
+            .await
     }
 
     async fn get_and_set(
         &self,
-        _: &Context,
+        context: &Context,
         namespace: Namespace,
         key: Key,
         value: Bytes,
@@ -46,19 +48,19 @@ impl KeyValueCas for MemStore {
     ) -> Result<Option<Bytes>, Error> {
         let entry = Entry::new(&key, &value, self.deadline(ttl));
         let decide = |live: Option<&Entry>| Ok((Change::Put(entry.clone()), live.map(Entry::to_value)));
-        self.change(&namespace, &key, decide).await
+        self.change(context, &namespace, &key, decide).await
     }
 
     async fn get_and_delete(
         &self,
-        _: &Context,
+        context: &Context,
         namespace: Namespace,
         key: Key,
     ) -> Result<Option<Bytes>, Error> {
         let decide = |live: Option<&Entry>| {
             Ok((live.map_or(Change::Keep, |_| Change::Remove), live.map(Entry::to_value)))
         };
-        self.change(&namespace, &key, decide).await
+        self.change(context, &namespace, &key, decide).await
     }
 }
 

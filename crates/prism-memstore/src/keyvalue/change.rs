@@ -4,8 +4,8 @@
 //! immutable, so it is the same allocation. Otherwise somebody else has changed the key, and the step begins again; each round that
 //! is lost is one that another writer has won.
 
-use prism_plugin::Error;
 use prism_plugin::types::{Key, Namespace};
+use prism_plugin::{Context, Error};
 
 use crate::entry::Entry;
 use crate::keys::is_live;
@@ -19,9 +19,11 @@ pub(super) enum Change {
 }
 
 impl MemStore {
-    /// Changes a key as `decide` says, which is given the live entry.
-    pub(super) async fn change<R>(
+    /// Changes a key as `decide` says, which is given the live entry. If the answer is to be kept, there is room for it before anything
+    /// is stored; a value that is removed makes some.
+    pub(super) async fn change<R: Send + Sync + 'static>(
         &self,
+        context: &Context,
         namespace: &Namespace,
         key: &Key,
         decide: impl Fn(Option<&Entry>) -> Result<(Change, R), Error>,
@@ -31,6 +33,10 @@ impl MemStore {
             let stored = shared.keys.read(namespace, |keys| keys.read(key, Entry::clone)).flatten();
             let live = stored.as_ref().filter(|entry| is_live(entry, || shared.clock.now()));
             let (change, result) = decide(live)?;
+            let _room = match change {
+                Change::Remove => None,
+                _ => self.write(|| shared.room_for_answer(context, &result)).await?,
+            };
             let is_done = match change {
                 Change::Keep => true,
                 Change::Put(entry) => self.put_in_place_of(namespace, stored.as_ref(), &entry).await?,

@@ -11,7 +11,7 @@ use crate::store::MemStore;
 impl KeyValueCounter for MemStore {
     async fn increment(
         &self,
-        _: &Context,
+        context: &Context,
         namespace: Namespace,
         key: Key,
         delta: i64,
@@ -24,6 +24,6 @@ impl KeyValueCounter for MemStore {
             let deadline = live.map_or(created, Entry::deadline);
             Ok((Change::Put(Entry::new(&key, sum.to_string().as_bytes(), deadline)), sum))
         };
-        self.change(&namespace, &key, decide).await
+        self.change(context, &namespace, &key, decide).await
     }
 }

@@ -23,21 +23,32 @@ impl KeyValueTtl for MemStore {
         Ok(self.shared.keys.read(&namespace, |keys| keys.read(&key, read)).flatten().flatten())
     }
 
-    async fn expire(&self, _: &Context, namespace: Namespace, key: Key, ttl: Ttl) -> Result<bool, Error> {
+    async fn expire(
+        &self,
+        context: &Context,
+        namespace: Namespace,
+        key: Key,
+        ttl: Ttl,
+    ) -> Result<bool, Error> {
         let deadline = self.shared.clock.now().plus(ttl.as_duration());
         let decide = |live: Option<&Entry>| {
             let entry = live.map(|live| Entry::new(&key, live.value(), deadline));
             Ok((entry.map_or(Change::Keep, Change::Put), live.is_some()))
         };
-        self.change(&namespace, &key, decide).await
+        self.change(context, &namespace, &key, decide).await
     }
 
-    async fn persist(&self, _: &Context, namespace: Namespace, key: Key) -> Result<Option<bool>, Error> {
+    async fn persist(
+        &self,
+        context: &Context,
+        namespace: Namespace,
+        key: Key,
+    ) -> Result<Option<bool>, Error> {
         let decide = |live: Option<&Entry>| {
             let expiring = live.filter(|live| live.expires());
             let entry = expiring.map(|live| Entry::new(&key, live.value(), Time::NEVER));
             Ok((entry.map_or(Change::Keep, Change::Put), live.map(Entry::expires)))
         };
-        self.change(&namespace, &key, decide).await
+        self.change(context, &namespace, &key, decide).await
     }
 }

@@ -21,6 +21,7 @@ impl ListBatch for MemStore {
             let new_length = self.length(context, namespace, list_key).await?;
             return Ok(Pushed { new_length, trimmed: 0 });
         }
+        self.shared.settle(&namespace, &list_key);
         let shared = &*self.shared;
         let pushed = self.write(|| {
             shared.lists.write(&namespace, &shared.memory, |lists| {
@@ -40,6 +41,7 @@ impl ListBatch for MemStore {
         end: End,
         count: usize,
     ) -> Result<Vec<Bytes>, Error> {
+        self.shared.settle(&namespace, &list_key);
         let shared = &*self.shared;
         let values = shared.lists.remove(&namespace, &shared.memory, |lists| {
             lists.pop_many(list_key.as_bytes(), end, count, &shared.memory)

@@ -8,6 +8,7 @@ use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error};
 
 use crate::store::MemStore;
+use crate::waiters::{Given, Wish};
 
 impl ListBlocking for MemStore {
     async fn blocking_pop(
@@ -18,6 +19,7 @@ impl ListBlocking for MemStore {
         end: End,
         wait: Duration,
     ) -> Result<Option<Bytes>, Error> {
+        self.shared.settle(&namespace, &list_key);
         // Nobody is served before those who wait already.
         if !self.shared.waiters.wait_for(&namespace, &list_key)
             && let Some(value) = self.pop(context, namespace.clone(), list_key.clone(), end).await?
@@ -27,8 +29,11 @@ impl ListBlocking for MemStore {
         if wait.is_zero() {
             return Ok(None);
         }
-        let mut waiting = self.shared.enter(namespace, list_key, end);
+        let mut waiting = self.shared.enter(namespace, list_key, Wish::Pop(end));
         // A value that arrives with the timer is taken: the timer is looked at last.
-        Ok(tokio::time::timeout(wait, waiting.value()).await.ok().flatten())
+        match tokio::time::timeout(wait, waiting.given()).await {
+            Ok(Some(Given::Value(_, value))) => Ok(Some(value)),
+            _ => Ok(None),
+        }
     }
 }

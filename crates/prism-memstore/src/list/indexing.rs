@@ -17,9 +17,10 @@ impl ListIndexing for MemStore {
         list_key: Key,
         index: i64,
     ) -> Result<Option<Bytes>, Error> {
+        self.shared.settle(&namespace, &list_key);
         let read = |items: &Items| {
             let value = index_from_left(index, items.len()).and_then(|index| items.get(index));
-            value.map(Bytes::copy_from_slice)
+            value.map(|value| Bytes::copy_from_slice(value))
         };
         let lists = &self.shared.lists;
         Ok(lists.read(&namespace, |lists| lists.read(list_key.as_bytes(), read)).flatten().flatten())
@@ -33,6 +34,7 @@ impl ListIndexing for MemStore {
         index: i64,
         value: Bytes,
     ) -> Result<bool, Error> {
+        self.shared.settle(&namespace, &list_key);
         let shared = &*self.shared;
         let set = || {
             let set = shared
@@ -51,6 +53,7 @@ impl ListIndexing for MemStore {
         value: Bytes,
         count: i64,
     ) -> Result<u64, Error> {
+        self.shared.settle(&namespace, &list_key);
         let shared = &*self.shared;
         let from = if count < 0 { End::Right } else { End::Left };
         let max = if count == 0 { u64::MAX } else { count.unsigned_abs() };

@@ -44,6 +44,7 @@ impl Reading {
 
 impl ListRange for MemStore {
     fn range(&self, _: &Context, namespace: Namespace, list_key: Key, start: i64, stop: i64) -> Values {
+        self.shared.settle(&namespace, &list_key);
         let reading = Reading { store: self.clone(), namespace, list_key, left: None, start, stop };
         stream::unfold(reading, async |mut reading| {
             if reading.left.is_some() {
@@ -62,6 +63,7 @@ impl ListRange for MemStore {
         start: i64,
         stop: i64,
     ) -> Result<u64, Error> {
+        self.shared.settle(&namespace, &list_key);
         let shared = &*self.shared;
         let left = shared.lists.remove(&namespace, &shared.memory, |lists| {
             lists.trim(list_key.as_bytes(), start, stop, &shared.memory)
@@ -70,11 +72,8 @@ impl ListRange for MemStore {
     }
 
     async fn clear(&self, _: &Context, namespace: Namespace, list_key: Key) -> Result<u64, Error> {
-        let shared = &*self.shared;
-        let taken = shared
-            .lists
-            .remove(&namespace, &shared.memory, |lists| lists.take(list_key.as_bytes(), &shared.memory));
-        let Some(mut taken) = taken.flatten() else { return Ok(0) };
+        self.shared.settle(&namespace, &list_key);
+        let Some(mut taken) = self.shared.clear(&(namespace, list_key)) else { return Ok(0) };
         let removed = taken.len;
         while taken.free(CHUNK_KEYS) {
             yield_now().await;

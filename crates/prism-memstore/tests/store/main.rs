@@ -10,6 +10,8 @@ mod limit;
 mod list;
 mod model;
 mod namespaces;
+mod reserve;
+mod retries;
 mod scan;
 mod waiters;
 

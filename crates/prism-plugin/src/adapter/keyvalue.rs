@@ -18,6 +18,7 @@ use prism_proto::interfaces::keyvalue::{
 };
 use prism_proto::rpc::{Rpc as _, keyvalue as rpc};
 
+use crate::adapter::answer::answered;
 use crate::error::{Error, ErrorReason};
 use crate::keyvalue::{KeyValue, ttl_unread};
 use crate::types::{Key, Namespace, Ttl};
@@ -41,6 +42,8 @@ async fn set<B: KeyValue>(
     let key = Key::new("key", key)?;
     let value = validate::value(value)?;
     let ttl = Ttl::of(ttl_seconds, ttl_millis)?;
+    // Not by `answered`, which would store the backend's future twice.
+    context.answers(|()| Some(SetResponse { success: true }));
     backend.set(&context, namespace, key, value, ttl).await?;
     Ok(SetResponse { success: true })
 }
@@ -67,8 +70,8 @@ async fn delete<B: KeyValue>(
     request: DeleteRequest,
 ) -> Result<DeleteResponse, Error> {
     let DeleteRequest { namespace, key } = request;
-    let found = backend.delete(&context, Namespace::new(namespace)?, Key::new("key", key)?).await?;
-    Ok(DeleteResponse { found })
+    let deleted = backend.delete(&context, Namespace::new(namespace)?, Key::new("key", key)?);
+    answered(&context, deleted, |found| DeleteResponse { found: *found }).await
 }
 
 async fn exists<B: KeyValue>(

@@ -4,6 +4,7 @@ pub(crate) mod batch;
 pub(crate) mod blocking;
 pub(crate) mod indexing;
 pub(crate) mod range;
+pub(crate) mod reserve;
 pub(crate) mod scan;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use prism_proto::interfaces::list::{
 };
 use prism_proto::rpc::{Rpc as _, list as rpc};
 
+use crate::adapter::answer::answered;
 use crate::error::{Error, ErrorReason};
 use crate::list::{End, List};
 use crate::types::{Key, Namespace};
@@ -38,8 +40,8 @@ async fn push_left<B: List>(
     request: PushLeftRequest,
 ) -> Result<PushLeftResponse, Error> {
     let PushLeftRequest { namespace, list_key, value } = request;
-    let new_length = push(&*backend, &context, namespace, list_key, End::Left, value).await?;
-    Ok(PushLeftResponse { new_length })
+    let pushed = push(&*backend, &context, namespace, list_key, End::Left, value);
+    answered(&context, pushed, |len| PushLeftResponse { new_length: wire_length(*len) }).await
 }
 
 async fn push_right<B: List>(
@@ -48,8 +50,8 @@ async fn push_right<B: List>(
     request: PushRightRequest,
 ) -> Result<PushRightResponse, Error> {
     let PushRightRequest { namespace, list_key, value } = request;
-    let new_length = push(&*backend, &context, namespace, list_key, End::Right, value).await?;
-    Ok(PushRightResponse { new_length })
+    let pushed = push(&*backend, &context, namespace, list_key, End::Right, value);
+    answered(&context, pushed, |len| PushRightResponse { new_length: wire_length(*len) }).await
 }
 
 async fn push<B: List>(
@@ -59,11 +61,11 @@ async fn push<B: List>(
     list_key: String,
     end: End,
     value: Bytes,
-) -> Result<i64, Error> {
+) -> Result<u64, Error> {
     let namespace = Namespace::new(namespace)?;
     let list_key = Key::new("list_key", list_key)?;
     let value = validate::value(value)?;
-    backend.push(context, namespace, list_key, end, value).await.map(wire_length)
+    backend.push(context, namespace, list_key, end, value).await
 }
 
 async fn pop_left<B: List>(
@@ -72,8 +74,12 @@ async fn pop_left<B: List>(
     request: PopLeftRequest,
 ) -> Result<PopLeftResponse, Error> {
     let PopLeftRequest { namespace, list_key } = request;
-    let value = pop(&*backend, &context, namespace, list_key, End::Left).await?;
-    Ok(PopLeftResponse { found: value.is_some(), value: value.unwrap_or_default() })
+    let popped = pop(&*backend, &context, namespace, list_key, End::Left);
+    let answer = |value: &Option<Bytes>| PopLeftResponse {
+        found: value.is_some(),
+        value: value.clone().unwrap_or_default(),
+    };
+    answered(&context, popped, answer).await
 }
 
 async fn pop_right<B: List>(
@@ -82,8 +88,12 @@ async fn pop_right<B: List>(
     request: PopRightRequest,
 ) -> Result<PopRightResponse, Error> {
     let PopRightRequest { namespace, list_key } = request;
-    let value = pop(&*backend, &context, namespace, list_key, End::Right).await?;
-    Ok(PopRightResponse { found: value.is_some(), value: value.unwrap_or_default() })
+    let popped = pop(&*backend, &context, namespace, list_key, End::Right);
+    let answer = |value: &Option<Bytes>| PopRightResponse {
+        found: value.is_some(),
+        value: value.clone().unwrap_or_default(),
+    };
+    answered(&context, popped, answer).await
 }
 
 async fn pop<B: List>(

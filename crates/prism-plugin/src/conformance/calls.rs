@@ -66,6 +66,7 @@ pub(super) enum Interface {
     ListIndexing,
     ListBatch,
     ListBlocking,
+    ListReserve,
     ListScan,
 }
 
@@ -95,6 +96,8 @@ methods! {
     ListIndexing: list::{GetAt, SetAt, Remove};
     ListBatch: list::{PushMany, PopMany};
     ListBlocking: list::{BlockingPop};
+    // Extend refuses an empty list key before it does anything.
+    ListReserve: list::{Extend, Reserve, Ack, Release};
     ListScan: list::{CountLists, ScanLists};
 }
 
@@ -140,6 +143,14 @@ async fn ready(channel: &Channel) -> Result<Grpc<Channel>, Status> {
     Ok(grpc)
 }
 
+/// A request with an idempotency key.
+fn under<T>(key: &str, request: T) -> Result<Request<T>, Status> {
+    let key = key.parse().map_err(|_| Status::internal("the key is no metadata"))?;
+    let mut request = Request::new(request);
+    request.metadata_mut().insert("idempotency-key", key);
+    Ok(request)
+}
+
 /// One of the two scans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
@@ -177,6 +188,18 @@ impl Client {
         Ok(grpc.unary(Request::new(request), PathAndQuery::from_static(R::PATH), codec).await?.into_inner())
     }
 
+    /// Makes any unary call under an idempotency key.
+    pub(super) async fn try_call_under<R: Unary>(
+        &self,
+        key: &str,
+        request: R::Request,
+    ) -> Result<R::Response, Status> {
+        let codec = Codec::<R::Request, R::Response>::default();
+        let mut grpc = ready(&self.channel).await?;
+        let path = PathAndQuery::from_static(R::PATH);
+        Ok(grpc.unary(under(key, request)?, path, codec).await?.into_inner())
+    }
+
     /// Makes any unary call; a status fails the case.
     pub(super) async fn call<R: Unary>(&self, request: R::Request) -> Verdict<R::Response> {
         answered(R::NAME, self.try_call::<R>(request).await)
@@ -191,6 +214,19 @@ impl Client {
         let mut grpc = ready(&self.channel).await?;
         let path = PathAndQuery::from_static(R::PATH);
         let answer = grpc.server_streaming(Request::new(request), path, codec).await?;
+        answer.into_inner().try_collect().await
+    }
+
+    /// All messages of any call that returns a stream, under an idempotency key.
+    pub(super) async fn try_stream_under<R: ServerStreaming>(
+        &self,
+        key: &str,
+        request: R::Request,
+    ) -> Result<Vec<R::Response>, Status> {
+        let codec = Codec::<R::Request, R::Response>::default();
+        let mut grpc = ready(&self.channel).await?;
+        let path = PathAndQuery::from_static(R::PATH);
+        let answer = grpc.server_streaming(under(key, request)?, path, codec).await?;
         answer.into_inner().try_collect().await
     }
 

@@ -17,6 +17,7 @@ mod cas;
 mod counter;
 mod cursor;
 mod health;
+mod idempotency;
 mod keys;
 mod keyvalue;
 mod list;
@@ -24,6 +25,7 @@ mod list_batch;
 mod list_blocking;
 mod list_indexing;
 mod list_range;
+mod list_reserve;
 mod lists;
 mod namespaces;
 mod resume;
@@ -45,6 +47,7 @@ pub(super) enum Need {
     Resumable,
     ExactCount,
     Linearizable,
+    Idempotent,
 }
 
 type Run = for<'a> fn(&'a Trial<'a>) -> Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
@@ -98,7 +101,9 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         list_indexing::CASES,
         list_batch::CASES,
         list_blocking::CASES,
+        list_reserve::CASES,
         lists::CASES,
+        idempotency::CASES,
         atomic::CASES,
         wire::CASES,
         wire_encoding::CASES,
@@ -127,6 +132,9 @@ macro_rules! need {
     };
     (Linearizable) => {
         crate::conformance::cases::Need::Linearizable
+    };
+    (Idempotent) => {
+        crate::conformance::cases::Need::Idempotent
     };
     ($interface:ident) => {
         crate::conformance::cases::Need::Served(crate::conformance::calls::Interface::$interface)

@@ -79,6 +79,9 @@ fn lacks(target: &Target, need: Need) -> Option<String> {
         }
         Need::Resumable => (target.promised.resumable, "the capability resumable is not declared"),
         Need::ExactCount => (target.promised.exact_count, "the capability exact_count is not declared"),
+        Need::Idempotent => {
+            (target.promised.idempotent_retries, "the capability idempotent_retries is not declared")
+        }
         Need::Linearizable => (target.promised.linearizable, "the capability linearizable is not declared"),
     };
     (!there).then(|| why.to_owned())

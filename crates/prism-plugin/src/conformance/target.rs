@@ -170,17 +170,7 @@ impl Target {
         let request = GetCapabilitiesRequest { namespace: self.options.namespace.clone() };
         match client.get_capabilities(request).await {
             Err(_) => Capabilities::default(),
-            Ok(answer) => {
-                let promised = answer.into_inner();
-                Capabilities {
-                    ordered: promised.ordered,
-                    scan_exactly_once: promised.scan_exactly_once,
-                    exact_count: promised.exact_count,
-                    linearizable: promised.linearizable,
-                    in_memory: promised.in_memory,
-                    resumable: promised.resumable,
-                }
-            }
+            Ok(answer) => answer.into_inner().into(),
         }
     }
 }

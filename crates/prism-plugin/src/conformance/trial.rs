@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
 use prism_proto::interfaces::keyvalue::ScanRequest;
+use prism_proto::interfaces::list::ClearRequest;
+use prism_proto::rpc::list::Clear;
 use prism_proto::{Error, ErrorReason};
 use tonic::{Code, Status};
 
@@ -241,6 +243,11 @@ impl<'a> Trial<'a> {
                 }
                 if self.target.served.list() {
                     for list in &lists {
+                        // Reserved values would return.
+                        if self.target.served.has(Interface::ListReserve) {
+                            let (namespace, list_key) = (namespace.clone(), list.clone());
+                            let _ = client.try_call::<Clear>(ClearRequest { namespace, list_key }).await;
+                        }
                         while let Ok(Some(_)) = client.try_pop(End::Left, list).await {}
                     }
                 }

@@ -10,7 +10,7 @@ use prism_proto::interfaces::keyvalue::{
     BatchSetRequest, Condition, CountRequest, DeletePrefixRequest, DeleteRequest, ExistsRequest,
     ExpireRequest, ScanKeysRequest, ScanRequest, SetIfRequest, SetRequest, SetResponse,
 };
-use prism_proto::interfaces::list::{BlockingPopRequest, PopManyRequest, PushLeftRequest};
+use prism_proto::interfaces::list::{BlockingPopRequest, PopManyRequest, PushLeftRequest, ReserveRequest};
 use prism_proto::interfaces::usage::GetUsageRequest;
 use prism_proto::limits::{BATCH_ITEMS_MAX, KEY_BYTES_MAX, RESUME_BYTES_MAX, TTL_MAX, VALUE_BYTES_MAX};
 use prost::Message;
@@ -64,6 +64,9 @@ pub(crate) const BROKEN_ON_THE_WIRE: &[&str] = &[
     "batch/items-are-bounded",
     "list-batch/requests-are-checked",
     "list-blocking/wait-is-checked",
+    "list-reserve/requests-are-checked",
+    "idempotency/keys-are-checked",
+    "idempotency/only-writes-of-one-key-have-keys",
     "scan/too-long-prefix-is-refused",
     "scan/negative-limit-is-refused",
     "scan/start-after-is-a-key",
@@ -146,6 +149,11 @@ impl Exchange {
         None
     }
 
+    fn without_key(&mut self) -> Option<Instead> {
+        self.head.headers.remove("idempotency-key");
+        None
+    }
+
     /// Breaks the rule of a case, if this request gives the occasion.
     pub(crate) fn flaw(&mut self, broken: &str) -> Option<Instead> {
         let method = self.method().to_owned();
@@ -165,6 +173,12 @@ impl Exchange {
             ("usage/answers-in-any-namespace", "GetUsage") => {
                 if self.read::<GetUsageRequest>().namespace.is_empty() { internal() } else { None }
             }
+            ("idempotency/keys-are-checked", "PushRight")
+                if self.header("idempotency-key") == "not-a-key" =>
+            {
+                self.without_key()
+            }
+            ("idempotency/only-writes-of-one-key-have-keys", "Scan") => self.without_key(),
             (case, _) if case.starts_with("health/") => self.health_flaw(case),
             (case, _) if case.starts_with("wire/") => self.wire_flaw(case),
             (case, method) => self.field_flaw(case, method),
@@ -260,6 +274,8 @@ impl Exchange {
             }
             ("list-blocking/wait-is-checked", "BlockingPop") => self
                 .rewrite(|request: &mut BlockingPopRequest| request.wait_millis = request.wait_millis.max(0)),
+            ("list-reserve/requests-are-checked", "Reserve") => self
+                .rewrite(|request: &mut ReserveRequest| request.lease_millis = request.lease_millis.max(1)),
             (case, "DeletePrefix") => self.rewrite(|request: &mut DeletePrefixRequest| match case {
                 "scan/delete-prefix-removes" => request.prefix = request.prefix.replace("of/", ""),
                 "scan/delete-prefix-has-a-limit" => request.limit = request.limit.min(0),

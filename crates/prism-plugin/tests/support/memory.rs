@@ -3,6 +3,8 @@
 
 mod blocking;
 mod lists;
+mod reserve;
+mod retries;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,7 +17,9 @@ use prism_plugin::keyvalue::{KeyValue, Page, Pages, Range, Start, ValueAndTtl};
 use prism_plugin::list::{End, List};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::usage::{Usage, Used};
-use prism_plugin::{Capabilities, Context, Error, ErrorReason};
+use prism_plugin::{Capabilities, Context, Durability, Error, ErrorReason};
+use reserve::Lease;
+use retries::Records;
 
 /// The namespace and name of a key or list.
 type Place = (String, String);
@@ -56,6 +60,14 @@ struct Store {
     readers: BTreeMap<Place, isize>,
     /// The numbers of those who wait for a list.
     waiting: BTreeMap<Place, VecDeque<u64>>,
+    leases: BTreeMap<u64, Lease>,
+    /// How often values have been delivered: those that have, in lists whose values differ.
+    deliveries: BTreeMap<(Place, Bytes), u32>,
+    records: Records,
+    /// Lists that lose the value which is pushed next.
+    losing: BTreeSet<Place>,
+    /// Values on their way to a dead letter list.
+    arriving: Vec<(Place, Bytes)>,
 }
 
 /// The backend. Cheap to clone.
@@ -78,6 +90,9 @@ impl Memory {
             linearizable: true,
             in_memory: true,
             resumable: true,
+            evicts: false,
+            durability: Some(Durability::None),
+            idempotent_retries: true,
         };
         Self { store: Arc::default(), capabilities, broken }
     }
@@ -93,6 +108,7 @@ impl Memory {
             .keys
             .keys()
             .chain(store.lists.keys())
+            .chain(store.leases.values().map(|lease| &lease.place))
             .map(|(namespace, name)| format!("{namespace}: {name}"))
             .collect()
     }
@@ -107,7 +123,9 @@ impl Memory {
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap()
+        let mut store = self.store.lock().unwrap();
+        store.end_leases(self.broken);
+        store
     }
 
     /// Whether a read overlaps another of the same place; slow enough that concurrent ones do.
@@ -454,6 +472,9 @@ impl List for Memory {
             self.store().lists.insert(place.clone(), read);
         }
         let mut store = self.store();
+        if store.losing.remove(&place) {
+            return Ok(1);
+        }
         store.ever.insert(place.clone());
         let list = store.lists.entry(place.clone()).or_default();
         let before = list.len();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use prism_grpc::Context;
 use prism_grpc::interface::Interface;
 use prism_proto::FILE_DESCRIPTOR_SET;
@@ -11,8 +12,9 @@ use prism_proto::interfaces::keyvalue::{
 };
 use prism_proto::rpc::{Rpc as _, keyvalue as rpc};
 
+use crate::adapter::answer::answered;
 use crate::error::{Error, ErrorReason};
-use crate::keyvalue::{Condition, KeyValueCas};
+use crate::keyvalue::{Condition, Conditional, KeyValueCas};
 use crate::types::{Key, Namespace, Ttl};
 use crate::validate;
 
@@ -33,8 +35,10 @@ async fn set_if<B: KeyValueCas>(
     let (namespace, key) = (Namespace::new(namespace)?, Key::new("key", key)?);
     let write = (validate::value(value)?, Ttl::of(None, ttl_millis)?);
     let condition = checked(condition)?;
-    let ended = backend.set_if(&context, namespace, key, write, condition, return_current).await?;
-    Ok(SetIfResponse { applied: ended.applied, current: ended.current })
+    let ended = backend.set_if(&context, namespace, key, write, condition, return_current);
+    let answer =
+        |ended: &Conditional| SetIfResponse { applied: ended.applied, current: ended.current.clone() };
+    answered(&context, ended, answer).await
 }
 
 async fn delete_if<B: KeyValueCas>(
@@ -48,8 +52,10 @@ async fn delete_if<B: KeyValueCas>(
     if condition == Condition::Absent {
         return Err(invalid("is absent, which leaves nothing to remove; use another one"));
     }
-    let ended = backend.delete_if(&context, namespace, key, condition, return_current).await?;
-    Ok(DeleteIfResponse { applied: ended.applied, current: ended.current })
+    let ended = backend.delete_if(&context, namespace, key, condition, return_current);
+    let answer =
+        |ended: &Conditional| DeleteIfResponse { applied: ended.applied, current: ended.current.clone() };
+    answered(&context, ended, answer).await
 }
 
 async fn get_and_set<B: KeyValueCas>(
@@ -60,8 +66,12 @@ async fn get_and_set<B: KeyValueCas>(
     let GetAndSetRequest { namespace, key, value, ttl_millis } = request;
     let (namespace, key) = (Namespace::new(namespace)?, Key::new("key", key)?);
     let (value, ttl) = (validate::value(value)?, Ttl::of(None, ttl_millis)?);
-    let before = backend.get_and_set(&context, namespace, key, value, ttl).await?;
-    Ok(GetAndSetResponse { found: before.is_some(), value: before.unwrap_or_default() })
+    let before = backend.get_and_set(&context, namespace, key, value, ttl);
+    let answer = |before: &Option<Bytes>| GetAndSetResponse {
+        found: before.is_some(),
+        value: before.clone().unwrap_or_default(),
+    };
+    answered(&context, before, answer).await
 }
 
 async fn get_and_delete<B: KeyValueCas>(
@@ -70,8 +80,12 @@ async fn get_and_delete<B: KeyValueCas>(
     request: GetAndDeleteRequest,
 ) -> Result<GetAndDeleteResponse, Error> {
     let GetAndDeleteRequest { namespace, key } = request;
-    let before = backend.get_and_delete(&context, Namespace::new(namespace)?, Key::new("key", key)?).await?;
-    Ok(GetAndDeleteResponse { found: before.is_some(), value: before.unwrap_or_default() })
+    let before = backend.get_and_delete(&context, Namespace::new(namespace)?, Key::new("key", key)?);
+    let answer = |before: &Option<Bytes>| GetAndDeleteResponse {
+        found: before.is_some(),
+        value: before.clone().unwrap_or_default(),
+    };
+    answered(&context, before, answer).await
 }
 
 fn checked(condition: Option<proto::Condition>) -> Result<Condition, Error> {

@@ -8,6 +8,7 @@ use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::keyvalue::{IncrementRequest, IncrementResponse};
 use prism_proto::rpc::{Rpc as _, keyvalue as rpc};
 
+use crate::adapter::answer::answered;
 use crate::error::Error;
 use crate::keyvalue::KeyValueCounter;
 use crate::types::{Key, Namespace, Ttl};
@@ -25,6 +26,6 @@ async fn increment<B: KeyValueCounter>(
     let IncrementRequest { namespace, key, delta, initial, ttl_millis } = request;
     let (namespace, key) = (Namespace::new(namespace)?, Key::new("key", key)?);
     let ttl = Ttl::of(None, ttl_millis)?;
-    let value = backend.increment(&context, namespace, key, delta, initial, ttl).await?;
-    Ok(IncrementResponse { value })
+    let sum = backend.increment(&context, namespace, key, delta, initial, ttl);
+    answered(&context, sum, |sum| IncrementResponse { value: *sum }).await
 }

@@ -11,6 +11,7 @@ use prism_proto::interfaces::keyvalue::{
 use prism_proto::rpc::{Rpc as _, keyvalue as rpc};
 
 use super::{millis_left, missing};
+use crate::adapter::answer::answered_or;
 use crate::error::Error;
 use crate::keyvalue::KeyValueTtl;
 use crate::types::{Key, Namespace, Ttl};
@@ -39,8 +40,8 @@ async fn expire<B: KeyValueTtl>(
 ) -> Result<ExpireResponse, Error> {
     let ExpireRequest { namespace, key, ttl_millis } = request;
     let (namespace, key) = (Namespace::new(namespace)?, Key::new("key", key)?);
-    let exists = backend.expire(&context, namespace, key, Ttl::from_millis(ttl_millis)?).await?;
-    if exists { Ok(ExpireResponse {}) } else { Err(missing()) }
+    let expired = backend.expire(&context, namespace, key, Ttl::from_millis(ttl_millis)?);
+    answered_or(&context, expired, |exists| exists.then_some(ExpireResponse {}), missing).await
 }
 
 async fn persist<B: KeyValueTtl>(
@@ -49,6 +50,7 @@ async fn persist<B: KeyValueTtl>(
     request: PersistRequest,
 ) -> Result<PersistResponse, Error> {
     let PersistRequest { namespace, key } = request;
-    let had_ttl = backend.persist(&context, Namespace::new(namespace)?, Key::new("key", key)?).await?;
-    Ok(PersistResponse { had_ttl: had_ttl.ok_or_else(missing)? })
+    let persisted = backend.persist(&context, Namespace::new(namespace)?, Key::new("key", key)?);
+    let answer = |had_ttl: &Option<bool>| had_ttl.map(|had_ttl| PersistResponse { had_ttl });
+    answered_or(&context, persisted, answer, missing).await
 }

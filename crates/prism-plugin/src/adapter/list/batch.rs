@@ -9,8 +9,9 @@ use prism_proto::interfaces::list::{PopManyRequest, PopManyResponse, PushManyReq
 use prism_proto::rpc::{Rpc as _, list as rpc};
 
 use super::{checked_end, wire_length};
+use crate::adapter::answer::answered;
 use crate::error::Error;
-use crate::list::ListBatch;
+use crate::list::{ListBatch, Pushed};
 use crate::types::{Key, Namespace};
 use crate::validate;
 
@@ -31,8 +32,12 @@ async fn push_many<B: ListBatch>(
     validate::batch("values", values.len())?;
     let values = values.into_iter().map(validate::value).collect::<Result<_, _>>()?;
     let max_len = max_len.map(|max_len| validate::positive("max_len", max_len)).transpose()?;
-    let pushed = backend.push_many(&context, namespace, list_key, end, values, max_len).await?;
-    Ok(PushManyResponse { new_length: wire_length(pushed.new_length), trimmed: wire_length(pushed.trimmed) })
+    let pushed = backend.push_many(&context, namespace, list_key, end, values, max_len);
+    let answer = |pushed: &Pushed| PushManyResponse {
+        new_length: wire_length(pushed.new_length),
+        trimmed: wire_length(pushed.trimmed),
+    };
+    answered(&context, pushed, answer).await
 }
 
 async fn pop_many<B: ListBatch>(
@@ -45,5 +50,6 @@ async fn pop_many<B: ListBatch>(
     let end = checked_end(end)?;
     let count = usize::try_from(validate::positive("count", count)?).unwrap_or(usize::MAX);
     validate::batch("count", count)?;
-    Ok(PopManyResponse { values: backend.pop_many(&context, namespace, list_key, end, count).await? })
+    let popped = backend.pop_many(&context, namespace, list_key, end, count);
+    answered(&context, popped, |values| PopManyResponse { values: values.clone() }).await
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use prism_grpc::Context;
 use prism_grpc::interface::Interface;
 use prism_proto::interfaces::list::{BlockingPopRequest, BlockingPopResponse};
@@ -10,6 +11,7 @@ use prism_proto::rpc::{Rpc as _, list as rpc};
 use prism_proto::{FILE_DESCRIPTOR_SET, limits};
 
 use super::checked_end;
+use crate::adapter::answer::answered;
 use crate::error::{Error, ErrorReason};
 use crate::list::ListBlocking;
 use crate::types::{Key, Namespace};
@@ -32,15 +34,21 @@ async fn blocking_pop<B: ListBlocking>(
     let (namespace, list_key) = (Namespace::new(namespace)?, Key::new("list_key", list_key)?);
     let end = checked_end(end)?;
     let wait = checked_wait(&context, wait_millis)?;
-    let value = tokio::select! {
-        value = backend.blocking_pop(&context, namespace, list_key, end, wait) => value?,
-        () = context.draining() => None,
+    let popped = async {
+        tokio::select! {
+            value = backend.blocking_pop(&context, namespace, list_key, end, wait) => value,
+            () = context.draining() => Ok(None),
+        }
     };
-    Ok(BlockingPopResponse { found: value.is_some(), value: value.unwrap_or_default() })
+    let answer = |value: &Option<Bytes>| BlockingPopResponse {
+        found: value.is_some(),
+        value: value.clone().unwrap_or_default(),
+    };
+    answered(&context, popped, answer).await
 }
 
 /// How long a call may wait: as long as it asks for, and not until its deadline.
-fn checked_wait(context: &Context, wait_millis: i64) -> Result<Duration, Error> {
+pub(super) fn checked_wait(context: &Context, wait_millis: i64) -> Result<Duration, Error> {
     let max = limits::WAIT_MAX;
     let wait = u64::try_from(wait_millis).map(Duration::from_millis).ok().filter(|wait| *wait <= max);
     let wait = wait.ok_or_else(|| {

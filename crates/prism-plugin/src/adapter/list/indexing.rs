@@ -11,6 +11,7 @@ use prism_proto::interfaces::list::{
 use prism_proto::rpc::{Rpc as _, list as rpc};
 
 use super::wire_length;
+use crate::adapter::answer::{answered, answered_or};
 use crate::error::{Error, ErrorReason};
 use crate::list::ListIndexing;
 use crate::types::{Key, Namespace};
@@ -42,13 +43,15 @@ async fn set_at<B: ListIndexing>(
     let SetAtRequest { namespace, list_key, index, value } = request;
     let (namespace, list_key) = (Namespace::new(namespace)?, Key::new("list_key", list_key)?);
     let value = validate::value(value)?;
-    if backend.set_at(&context, namespace, list_key, index, value).await? {
-        return Ok(SetAtResponse {});
-    }
-    let why =
-        format!("index is {index}, and the list has no such index; push values, or use one from GetRange");
-    let error = Error::new(ErrorReason::IndexOutOfRange, why);
-    Err(error.with("field", "index").with("size", index.to_string()))
+    let set = backend.set_at(&context, namespace, list_key, index, value);
+    let outside = || {
+        let why = format!(
+            "index is {index}, and the list has no such index; push values, or use one from GetRange"
+        );
+        let error = Error::new(ErrorReason::IndexOutOfRange, why);
+        error.with("field", "index").with("size", index.to_string())
+    };
+    answered_or(&context, set, |is_there| is_there.then_some(SetAtResponse {}), outside).await
 }
 
 async fn remove<B: ListIndexing>(
@@ -59,6 +62,6 @@ async fn remove<B: ListIndexing>(
     let RemoveRequest { namespace, list_key, value, count } = request;
     let (namespace, list_key) = (Namespace::new(namespace)?, Key::new("list_key", list_key)?);
     let value = validate::value(value)?;
-    let removed = backend.remove(&context, namespace, list_key, value, count).await?;
-    Ok(RemoveResponse { removed: wire_length(removed) })
+    let removed = backend.remove(&context, namespace, list_key, value, count);
+    answered(&context, removed, |removed| RemoveResponse { removed: wire_length(*removed) }).await
 }

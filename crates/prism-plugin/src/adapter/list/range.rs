@@ -14,6 +14,7 @@ use prism_proto::rpc::{Rpc as _, list as rpc};
 use tonic::{Response, Status};
 
 use super::wire_length;
+use crate::adapter::answer::answered;
 use crate::adapter::stream::chunks;
 use crate::error::Error;
 use crate::list::ListRange;
@@ -47,8 +48,8 @@ async fn trim<B: ListRange>(
 ) -> Result<TrimResponse, Error> {
     let TrimRequest { namespace, list_key, start, stop } = request;
     let (namespace, list_key) = (Namespace::new(namespace)?, Key::new("list_key", list_key)?);
-    let new_length = backend.trim(&context, namespace, list_key, start, stop).await?;
-    Ok(TrimResponse { new_length: wire_length(new_length) })
+    let trimmed = backend.trim(&context, namespace, list_key, start, stop);
+    answered(&context, trimmed, |len| TrimResponse { new_length: wire_length(*len) }).await
 }
 
 async fn clear<B: ListRange>(
@@ -57,7 +58,7 @@ async fn clear<B: ListRange>(
     request: ClearRequest,
 ) -> Result<ClearResponse, Error> {
     let ClearRequest { namespace, list_key } = request;
-    let removed =
-        backend.clear(&context, Namespace::new(namespace)?, Key::new("list_key", list_key)?).await?;
-    Ok(ClearResponse { removed: wire_length(removed) })
+    let (namespace, list_key) = (Namespace::new(namespace)?, Key::new("list_key", list_key)?);
+    let cleared = backend.clear(&context, namespace, list_key);
+    answered(&context, cleared, |removed| ClearResponse { removed: wire_length(*removed) }).await
 }

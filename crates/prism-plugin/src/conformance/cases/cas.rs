@@ -1,5 +1,7 @@
 //! Conditional writes.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use futures_util::future::join_all;
 use prism_proto::ErrorReason::ConditionInvalid;
@@ -149,14 +151,14 @@ async fn current_is_what_stood(t: &Trial<'_>) -> Verdict {
 
 async fn set_if_replaces_ttl(t: &Trial<'_>) -> Verdict {
     let (loses, gains) = (t.key("loses"), t.key("gains"));
-    let first = t.set_for(&loses, "old", 1).await?;
+    let first = t.set_for(&loses, "old", 3).await?;
     t.call::<rpc::SetIf>(request(t, &loses, Test::Present(Present {}))).await?;
     let short = SetIfRequest { ttl_millis: Some(500), ..request(t, &gains, Test::Absent(Absent {})) };
     t.call::<rpc::SetIf>(short).await?;
-    t.expired(first, 1).await;
+    t.expired(first.max(Instant::now()), 3).await;
     same("Get after the time of a value that SetIf replaced", &t.get(&loses).await?, &Some("new".into()))?;
     let is_there = t.get(&gains).await?.is_some() && t.exists(&gains).await?;
-    same("Get and Exists 1 s after SetIf with ttl_millis 500", &is_there, &false)
+    same("Get and Exists 3 s after SetIf with ttl_millis 500", &is_there, &false)
 }
 
 async fn condition_is_checked(t: &Trial<'_>) -> Verdict {

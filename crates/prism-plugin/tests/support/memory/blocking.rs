@@ -9,32 +9,52 @@ use prism_plugin::{Context, Error};
 
 use super::{Memory, Place};
 
-const LOOK_EVERY: Duration = Duration::from_millis(3);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(3);
 
 /// A waiter's place in the queue of its list, which it leaves when dropped.
-struct Ticket<'a> {
+pub(super) struct Ticket<'a> {
     memory: &'a Memory,
-    place: Place,
+    pub(super) place: Place,
     number: u64,
-    ended: bool,
+    pub(super) ended: bool,
+}
+
+impl<'a> Ticket<'a> {
+    /// Enters the queue of a list, at its end or in front.
+    pub(super) fn enter(memory: &'a Memory, place: Place, in_front: bool) -> Self {
+        let mut store = memory.store();
+        store.writes += 1;
+        let number = store.writes;
+        let queue = store.waiting.entry(place.clone()).or_default();
+        if in_front {
+            queue.push_front(number)
+        } else {
+            queue.push_back(number)
+        }
+        drop(store);
+        Self { memory, place, number, ended: false }
+    }
+
+    pub(super) fn is_first(&self) -> bool {
+        let store = self.memory.store();
+        store.waiting.get(&self.place).and_then(|queue| queue.front()) == Some(&self.number)
+    }
+
+    /// Whether what comes next is lost if it has not ended.
+    fn is_greedy(&self) -> bool {
+        let memory = self.memory;
+        memory.breaks_at("list-blocking/gone-waiter-takes-nothing", &self.place.1)
+            || memory.breaks_at("list-reserve/gone-waiter-reserves-nothing", &self.place.1)
+    }
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        if self.memory.breaks("list-blocking/gone-waiter-takes-nothing") && !self.ended {
-            let (memory, place) = (self.memory.clone(), self.place.clone());
-            tokio::spawn(async move {
-                // The value that comes next is lost.
-                for _ in 0..1000 {
-                    let taken = memory.store().lists.remove(&place);
-                    if taken.is_some() {
-                        break;
-                    }
-                    tokio::time::sleep(LOOK_EVERY).await;
-                }
-            });
-        }
+        let is_greedy = self.is_greedy() && !self.ended;
         let mut store = self.memory.store();
+        if is_greedy {
+            store.losing.insert(self.place.clone());
+        }
         let queue = store.waiting.entry(self.place.clone()).or_default();
         queue.retain(|number| *number != self.number);
     }
@@ -53,31 +73,16 @@ impl ListBlocking for Memory {
             end = End::Left;
         }
         if self.breaks("list-blocking/waits-for-a-value") && wait > Duration::from_secs(10) {
-            wait = if list_key.contains("waits-for") { Duration::ZERO } else { wait };
+            wait = if list_key.contains("list-blocking/waits-for") { Duration::ZERO } else { wait };
         }
         if self.breaks("list-blocking/wait-ends") {
             wait /= 10;
         }
-        let place = self.place(&namespace, &list_key);
-        let number = {
-            let mut store = self.store();
-            store.writes += 1;
-            let number = store.writes;
-            let queue = store.waiting.entry(place.clone()).or_default();
-            match self.breaks("list-blocking/waiters-are-served-in-order") {
-                true => queue.push_front(number),
-                false => queue.push_back(number),
-            }
-            number
-        };
-        let mut ticket = Ticket { memory: self, place, number, ended: false };
+        let in_front = self.breaks("list-blocking/waiters-are-served-in-order");
+        let mut ticket = Ticket::enter(self, self.place(&namespace, &list_key), in_front);
         let until = Instant::now() + wait;
         loop {
-            let is_first = {
-                let store = self.store();
-                store.waiting.get(&ticket.place).and_then(|queue| queue.front()) == Some(&number)
-            };
-            if is_first
+            if ticket.is_first()
                 && let Some(value) = self.pop(context, namespace.clone(), list_key.clone(), end).await?
             {
                 ticket.ended = true;

@@ -46,14 +46,14 @@ impl Memory {
     }
 }
 
-fn push(list: &mut VecDeque<Bytes>, end: End, value: Bytes) {
+pub(super) fn push(list: &mut VecDeque<Bytes>, end: End, value: Bytes) {
     match end {
         End::Left => list.push_front(value),
         End::Right => list.push_back(value),
     }
 }
 
-fn pop(list: &mut VecDeque<Bytes>, end: End) -> Option<Bytes> {
+pub(super) fn pop(list: &mut VecDeque<Bytes>, end: End) -> Option<Bytes> {
     match end {
         End::Left => list.pop_front(),
         End::Right => list.pop_back(),
@@ -107,6 +107,10 @@ impl ListRange for Memory {
     }
 
     async fn clear(&self, _: &Context, namespace: Namespace, list_key: Key) -> Result<u64, Error> {
+        if !self.breaks_at("list-reserve/clear-ends-leases", &list_key) {
+            let place = self.place(&namespace, &list_key);
+            self.store().leases.retain(|_, lease| lease.place != place);
+        }
         Ok(self.with_list(&namespace, &list_key, |list| {
             let removed = list.len() as u64;
             list.clear();
