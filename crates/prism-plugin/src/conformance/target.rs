@@ -141,11 +141,10 @@ impl Target {
         Ok(target)
     }
 
-    /// Whether an interface is served: reflection lists it, or its first method is not UNIMPLEMENTED.
+    /// Whether an interface is served: reflection lists it, or its first method is not UNIMPLEMENTED. A gateway lists what any
+    /// namespace may serve, and says of a method that this one does not.
     async fn is_served(&self, interface: Interface) -> Result<bool, SuiteError> {
-        if self.listed.iter().flatten().any(|listed| listed == interface.service()) {
-            return Ok(true);
-        }
+        let is_listed = self.listed.iter().flatten().any(|listed| listed == interface.service());
         let method = &interface.methods()[0];
         let name = match method.is_keyed() {
             true => String::new(),
@@ -153,7 +152,9 @@ impl Target {
         };
         match call_method(&self.channel, method.path, &self.options.namespace, &name).await {
             Err(status) => match (status.code(), reason(&status)) {
-                (Code::Unimplemented, _) | (_, Some(ErrorReason::InterfaceNotServed)) => Ok(false),
+                (_, Some(ErrorReason::InterfaceNotServed)) => Ok(false),
+                _ if is_listed => Ok(true),
+                (Code::Unimplemented, _) => Ok(false),
                 (Code::Unavailable, _) => Err(SuiteError::Unreachable(describe(&status))),
                 (_, Some(ErrorReason::NamespaceNotFound)) => {
                     Err(SuiteError::NothingServed(describe(&status)))
