@@ -1,7 +1,5 @@
 //! Each verb of the Rust client does what it says, through a gateway and with a real store.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
