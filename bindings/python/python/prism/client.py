@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, overload
 
 from prism import _native
 from prism._completions import CALLS, call
@@ -120,18 +120,26 @@ class PrismClient:
         self.list = ListAPI(self._client, DEFAULT_NAMESPACE, self._calls, BYTES)
 
     @overload
-    def namespace(self, name: str, *, codec: None = ...) -> Namespace[BytesLike, bytes]: ...
+    def namespace(
+        self, name: str, *, codec: None = ..., compression: Literal["zstd"] | None = ...
+    ) -> Namespace[BytesLike, bytes]: ...
     @overload
-    def namespace(self, name: str, *, codec: Codec[Given, Got]) -> Namespace[Given, Got]: ...
-    def namespace(self, name: str, *, codec: Codec[Any, Any] | None = None) -> Namespace[Any, Any]:
+    def namespace(
+        self, name: str, *, codec: Codec[Given, Got], compression: Literal["zstd"] | None = ...
+    ) -> Namespace[Given, Got]: ...
+    def namespace(
+        self, name: str, *, codec: Codec[Any, Any] | None = None, compression: Literal["zstd"] | None = None
+    ) -> Namespace[Any, Any]:
         """A handle whose calls go to the namespace `name`.
 
         Args:
             name: 1 to 64 of `a-z 0-9 -`, starting with a letter.
             codec: How values become bytes, and back: `prism.UTF8`, `prism.JSON`, or a `prism.Codec` of your own. None:
                 values are bytes.
+            compression: `"zstd"` stores values of 128 bytes and more as zstd frames, if that makes them smaller, and
+                reads both. Every reader must then use it. Needs `zstandard`, which the extra `zstd` installs.
         """
-        return Namespace(self._client, name, self._calls, codec or BYTES)
+        return Namespace(self._client, name, self._calls, _codec(codec or BYTES, compression))
 
     async def close(self) -> None:
         """Closes the client: further calls raise `ClientClosedError`. Calls in flight are not interrupted."""
@@ -235,18 +243,26 @@ class SyncPrismClient:
         self.list = SyncListAPI(self._client, DEFAULT_NAMESPACE, self._calls, BYTES)
 
     @overload
-    def namespace(self, name: str, *, codec: None = ...) -> SyncNamespace[BytesLike, bytes]: ...
+    def namespace(
+        self, name: str, *, codec: None = ..., compression: Literal["zstd"] | None = ...
+    ) -> SyncNamespace[BytesLike, bytes]: ...
     @overload
-    def namespace(self, name: str, *, codec: Codec[Given, Got]) -> SyncNamespace[Given, Got]: ...
-    def namespace(self, name: str, *, codec: Codec[Any, Any] | None = None) -> SyncNamespace[Any, Any]:
+    def namespace(
+        self, name: str, *, codec: Codec[Given, Got], compression: Literal["zstd"] | None = ...
+    ) -> SyncNamespace[Given, Got]: ...
+    def namespace(
+        self, name: str, *, codec: Codec[Any, Any] | None = None, compression: Literal["zstd"] | None = None
+    ) -> SyncNamespace[Any, Any]:
         """A handle whose calls go to the namespace `name`.
 
         Args:
             name: 1 to 64 of `a-z 0-9 -`, starting with a letter.
             codec: How values become bytes, and back: `prism.UTF8`, `prism.JSON`, or a `prism.Codec` of your own. None:
                 values are bytes.
+            compression: `"zstd"` stores values of 128 bytes and more as zstd frames, if that makes them smaller, and
+                reads both. Every reader must then use it. Needs `zstandard`, which the extra `zstd` installs.
         """
-        return SyncNamespace(self._client, name, self._calls, codec or BYTES)
+        return SyncNamespace(self._client, name, self._calls, _codec(codec or BYTES, compression))
 
     def close(self) -> None:
         """Closes the client: further calls raise `ClientClosedError`. Calls in flight are not interrupted."""
@@ -292,6 +308,20 @@ class SyncNamespace(SyncKeyValueAPI[Given, Got], Generic[Given, Got]):
     ) -> SyncScan[tuple[str, int]]:
         """`list.lists` of this namespace."""
         return self.list.lists(prefix, limit=limit, resume=resume, timeout=timeout)
+
+
+def _codec(codec: Codec[Given, Got], compression: str | None) -> Codec[Given, Got]:
+    """The codec of a handle."""
+    if compression is None:
+        return codec
+    if compression != "zstd":
+        message = 'compression must be "zstd" or None'
+        raise InvalidArgumentError(message, code="INVALID_ARGUMENT", field="compression")
+    try:
+        from prism._compression import compressed
+    except ImportError as error:
+        raise ImportError("compression needs zstandard: pip install 'zstandard>=0.23'") from error
+    return compressed(codec)
 
 
 def _made(
