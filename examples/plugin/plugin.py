@@ -161,6 +161,17 @@ def scan_keys(request):
     return (scans.KeyResponse(key=key, ttl_millis_left=ttl) for key, _, ttl in ranged(request))
 
 
+def delete_prefix(request):
+    require(request.limit >= 0, "LIMIT_INVALID", f"limit is {request.limit}; expected 0 or more", field="limit")
+    name, deleted = namespace_of(request), 0
+    for key, _, _ in matching(request):
+        with lock:
+            deleted += stored.pop((name, key), None) is not None
+        yield scans.DeletePrefixResponse(deleted=deleted)
+        if deleted == request.limit:
+            break
+
+
 def count(request):
     return scans.CountResponse(count=sum(1 for _ in matching(request)))
 
@@ -214,6 +225,7 @@ INTERFACES = {
     "prism.interfaces.keyvalue.KeyValueScanInterface": {
         "Scan": streaming(scans.ScanRequest, scan),
         "ScanKeys": streaming(scans.ScanKeysRequest, scan_keys),
+        "DeletePrefix": streaming(scans.DeletePrefixRequest, delete_prefix),
         "Count": unary(scans.CountRequest, count),
     },
     "prism.interfaces.capabilities.CapabilitiesInterface": {

@@ -149,6 +149,7 @@ async def test_breaking_out_of_a_scan_resets_it(silent: SilentGateway) -> None:
             break
         assert await asyncio.to_thread(eventually, lambda: silent.reset() == 1)
 
+        silent.with_values = False
         scan = client.keyvalue.scan_keys("p")
         assert await anext(scan) == "first"
         await scan.aclose()

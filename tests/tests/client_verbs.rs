@@ -1,14 +1,14 @@
 //! Each verb of the Rust client does what it says, through a gateway and with a real store.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, poll};
 use prism_client::{Client, Condition, End, ErrorKind, ErrorReason, KeyValue, List};
 use prism_e2e::client;
 use prism_e2e::process::{Process, Proxy};
+use rustix::process::Signal;
 use sha2::{Digest as _, Sha256};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -282,4 +282,28 @@ async fn a_pop_waits_for_its_value() {
     assert_eq!((error.kind(), error.reason()), (ErrorKind::InvalidArgument, Some(ErrorReason::WaitInvalid)));
     assert_eq!((error.field(), error.limit()), (Some("wait"), Some(300)));
     assert!(error.message().contains("301s"), "{error}");
+}
+
+#[tokio::test]
+async fn a_pop_outlives_the_restart_of_its_store() {
+    let mut first = Process::start("prism-memstore", ["--listen", "127.0.0.1:0"]);
+    let address = first.grpc().to_owned();
+    let list = client(&address).list();
+    assert_eq!(list.length("l").await.unwrap(), 0, "the connection is there");
+    let mut pop = pin!(list.blocking_pop("l", End::Left, HOUR / 60).send());
+    assert!(poll!(pop.as_mut()).is_pending());
+    assert_eq!(list.length("l").await.unwrap(), 0, "the pop was sent before");
+
+    let restart = async {
+        let second = tokio::task::spawn_blocking(move || {
+            first.signal(Signal::TERM);
+            assert!(first.wait().success());
+            Process::start("prism-memstore", ["--listen", &address])
+        });
+        let second = second.await.unwrap();
+        client(second.grpc()).list().push_left("l", "v").await.unwrap();
+        second
+    };
+    let (popped, _second) = tokio::join!(pop, restart);
+    assert_eq!(popped.unwrap(), some("v"));
 }

@@ -36,6 +36,11 @@ struct Gateway {
 
 impl Gateway {
     async fn start() -> (Arc<Self>, Client) {
+        Self::with_attempts(5).await
+    }
+
+    /// With a client that makes so many attempts of each call.
+    async fn with_attempts(attempts_max: u32) -> (Arc<Self>, Client) {
         let gateway = Arc::new(Self::default());
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = incoming.local_addr().unwrap();
@@ -43,7 +48,8 @@ impl Gateway {
             .add_service(KeyValueBatchInterfaceServer::from_arc(gateway.clone()))
             .add_service(ListBlockingInterfaceServer::from_arc(gateway.clone()));
         tokio::spawn(router.serve_with_incoming(incoming));
-        (gateway, Client::new(&address.to_string()).unwrap())
+        let client = Client::builder(&address.to_string()).attempts_max(attempts_max).build();
+        (gateway, client.unwrap())
     }
 
     fn meet(&self, items: usize) -> Result<(), Status> {
@@ -156,7 +162,7 @@ async fn an_answer_with_too_few_results_is_an_error_of_each_item() {
 
 #[tokio::test]
 async fn a_pop_asks_again_until_its_own_wait_is_over() {
-    let (gateway, client) = Gateway::start().await;
+    let (gateway, client) = Gateway::with_attempts(1).await;
     // A server drains, nobody is there for a moment, and then another one has a value.
     *gateway.popped.lock().unwrap() = [Ok(None), Err(unavailable(Applied::No)), Ok(Some("v"))].into();
     let popped = client.list().blocking_pop("l", End::Left, Duration::from_secs(100)).await.unwrap();

@@ -9,11 +9,17 @@ async with PrismClient("localhost:8980") as client:
 
 from prism import errors
 from prism.client import Namespace, PrismClient, SyncNamespace, SyncPrismClient
+from prism.codec import BYTES, JSON, UTF8, Codec
 from prism.errors import PrismError
-from prism.keyvalue import KeyValueAPI, Scan, SyncKeyValueAPI, SyncScan
+from prism.keyvalue import KeyValueAPI, SyncKeyValueAPI
 from prism.list import ListAPI, SyncListAPI
+from prism.scan import Scan, SyncScan
 
 __all__ = [
+    "BYTES",
+    "JSON",
+    "UTF8",
+    "Codec",
     "KeyValueAPI",
     "ListAPI",
     "Namespace",
