@@ -19,7 +19,7 @@ use crate::types::{Key, Namespace, Ttl};
 pub use crate::validate::resume_invalid;
 pub use batch::KeyValueBatch;
 pub use cas::{Condition, Conditional, KeyValueCas};
-pub use counter::{KeyValueCounter, incremented};
+pub use counter::{KeyValueCounter, counter_overflow, incremented, not_a_number};
 pub use ttl::KeyValueTtl;
 
 /// Pages of a scan, each of one or more items in the order in which they are sent. A page is what the backend reads at

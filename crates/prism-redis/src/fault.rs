@@ -40,6 +40,20 @@ impl Fault {
         }
     }
 
+    /// The code of the server's refusal, such as `WRONGTYPE`.
+    pub(crate) fn code(&self) -> Option<&str> {
+        let Self::Refused(error) = self else { return None };
+        // Before Redis 7, the error of a command within a script is in the details of one of the script.
+        let wrapped = error.details().filter(|details| details.starts_with("Error running script"));
+        let is_in = |code: &&&str| wrapped.is_some_and(|details| details.contains(**code));
+        Some(IN_SCRIPTS.iter().find(is_in).copied().unwrap_or(error.code()))
+    }
+
+    /// Whether the server refused the command with these words.
+    pub(crate) fn says(&self, words: &str) -> bool {
+        matches!(self, Self::Refused(error) if error.details().is_some_and(|details| details.contains(words)))
+    }
+
     /// Whether the servers may have changed roles, so that it is worth asking them.
     pub(crate) fn suggests_failover(&self) -> bool {
         use ServerErrorKind::{ClusterDown, MasterDown, Moved, ReadOnly};
@@ -51,10 +65,13 @@ impl Fault {
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Unreachable(why) | Self::Lost(why) => why.clone(),
-            Self::Refused(error) => match state(error.code()) {
-                Some(state) => format!("{state} ({})", error.code()),
-                None => format!("the server answered {}", error.code()),
-            },
+            Self::Refused(_) => {
+                let code = self.code().unwrap_or_default();
+                match state(code) {
+                    Some(state) => format!("{state} ({code})"),
+                    None => format!("the server answered {code}"),
+                }
+            }
             Self::Unexpected => "the server's answer is not of the type that the command has".to_owned(),
             Self::NotReplicated { reached, required } => {
                 format!("{reached} of {required} required replicas had the write in time")
@@ -62,6 +79,9 @@ impl Fault {
         }
     }
 }
+
+/// The codes with which a command within a script may be refused.
+const IN_SCRIPTS: [&str; 5] = ["WRONGTYPE", "OOM", "READONLY", "NOREPLICAS", "MISCONF"];
 
 /// What a refusal says about the state of the server; `None` if it is about the command.
 fn state(code: &str) -> Option<&'static str> {
@@ -94,7 +114,7 @@ impl From<Fault> for Error {
                 let message = format!("{why}; a write may have been applied");
                 Error::unavailable(ErrorReason::BackendLost, Applied::Maybe, message)
             }
-            Fault::Refused(error) => match error.code() {
+            Fault::Refused(_) => match fault.code().unwrap_or_default() {
                 "OOM" => {
                     let message = "the server is at its memory limit (maxmemory) and evicts nothing; delete data or raise the limit";
                     Error::new(ErrorReason::MemoryLimit, message)

@@ -10,7 +10,7 @@ const VERSION: u8 = 1;
 /// How many ranges of slots are written at most. Those that are left out are scanned again: a key may repeat.
 const RANGES_MAX: usize = 200;
 
-/// How many bytes of keys are written at most. If there are more, the keys are looked for again.
+/// How many bytes of keys are written at most. If there are more, the keys are looked for again: keys may repeat.
 const PENDING_BYTES_MAX: usize = 6000;
 
 /// Where a scan stands. Nothing before it is missed by a scan that continues from it.
@@ -37,6 +37,8 @@ pub(crate) struct Pass {
     pub(crate) slots: SlotSet,
     /// Where `SCAN` continues.
     pub(crate) cursor: u64,
+    /// Where the step began that found the pending keys.
+    pub(crate) found_at: u64,
     /// Whether everything has been walked, so that there is nothing to continue.
     pub(crate) is_over: bool,
 }
@@ -48,20 +50,18 @@ impl Position {
         let mut bytes = BytesMut::with_capacity(256);
         bytes.put_u8(VERSION);
         put_slots(&mut bytes, &self.done);
-        match &self.pass {
-            Some(pass) if pending <= PENDING_BYTES_MAX => {
-                bytes.put_u8(1);
-                put_text(&mut bytes, pass.address.as_bytes());
-                put_text(&mut bytes, pass.run_id.as_deref().unwrap_or_default().as_bytes());
-                bytes.put_u64(pass.epoch);
-                put_slots(&mut bytes, &pass.slots);
-                bytes.put_u64(pass.cursor);
-                bytes.put_u8(u8::from(pass.is_over));
-            }
-            // Without its pending keys, the walk has to begin again.
-            _ => bytes.put_u8(0),
+        let fits = pending <= PENDING_BYTES_MAX;
+        bytes.put_u8(u8::from(self.pass.is_some()));
+        if let Some(pass) = &self.pass {
+            put_text(&mut bytes, pass.address.as_bytes());
+            put_text(&mut bytes, pass.run_id.as_deref().unwrap_or_default().as_bytes());
+            bytes.put_u64(pass.epoch);
+            put_slots(&mut bytes, &pass.slots);
+            // Without its pending keys, the step that found them has to be taken again.
+            bytes.put_u64(if fits { pass.cursor } else { pass.found_at });
+            bytes.put_u8(u8::from(fits && pass.is_over));
         }
-        if pending <= PENDING_BYTES_MAX {
+        if fits {
             self.pending.iter().for_each(|key| put_text(&mut bytes, key));
         }
         bytes.freeze()
@@ -75,14 +75,7 @@ impl Position {
         let done = take_slots(&mut bytes)?;
         let pass = match bytes.try_get_u8().ok()? {
             0 => None,
-            1 => Some(Pass {
-                address: String::from_utf8(take_text(&mut bytes)?).ok()?,
-                run_id: Some(String::from_utf8(take_text(&mut bytes)?).ok()?).filter(|id| !id.is_empty()),
-                epoch: bytes.try_get_u64().ok()?,
-                slots: take_slots(&mut bytes)?,
-                cursor: bytes.try_get_u64().ok()?,
-                is_over: bytes.try_get_u8().ok()? != 0,
-            }),
+            1 => Some(take_pass(&mut bytes)?),
             _ => return None,
         };
         let mut pending = Vec::new();
@@ -91,6 +84,15 @@ impl Position {
         }
         Some(Self { done, pass, pending })
     }
+}
+
+fn take_pass(bytes: &mut Bytes) -> Option<Pass> {
+    let address = String::from_utf8(take_text(bytes)?).ok()?;
+    let run_id = Some(String::from_utf8(take_text(bytes)?).ok()?).filter(|id| !id.is_empty());
+    let (epoch, slots) = (bytes.try_get_u64().ok()?, take_slots(bytes)?);
+    let cursor = bytes.try_get_u64().ok()?;
+    let is_over = bytes.try_get_u8().ok()? != 0;
+    Some(Pass { address, run_id, epoch, slots, cursor, found_at: cursor, is_over })
 }
 
 fn put_text(bytes: &mut BytesMut, text: &[u8]) {
@@ -144,6 +146,7 @@ mod tests {
             epoch: 7,
             slots,
             cursor: u64::MAX - 1,
+            found_at: u64::MAX - 1,
             is_over: true,
         });
         Position { done, pass, pending: vec![b"kv:a:b".to_vec(), b"\xff".to_vec()] }
@@ -173,15 +176,14 @@ mod tests {
     fn what_does_not_fit_is_scanned_again() {
         let mut scattered = SlotSet::default();
         (0..8192).for_each(|slot| scattered.insert(slot * 2..=slot * 2));
-        let large = Position { done: scattered.clone(), pending: vec![vec![b'k'; 4096]; 2], ..position() };
+        let pass = position().pass.map(|pass| Pass { found_at: 17, slots: scattered.clone(), ..pass });
+        let large = Position { done: scattered.clone(), pass, pending: vec![vec![b'k'; 4096]; 2] };
         let bytes = large.encode();
         assert!(bytes.len() <= 8174, "{}", bytes.len());
         let back = Position::decode(bytes).unwrap();
-        assert_eq!(
-            (back.pass, back.pending.len()),
-            (None, 0),
-            "without its pending keys, the walk begins again"
-        );
+        let back_pass = back.pass.unwrap();
+        assert_eq!((back_pass.cursor, back_pass.is_over), (17, false), "the keys are found again");
+        assert_eq!(back.pending.len(), 0);
         assert!(back.done.without(&scattered).is_empty());
     }
 }

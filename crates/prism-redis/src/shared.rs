@@ -11,6 +11,7 @@ use crate::config::{Mode, Settings};
 use crate::names::Names;
 use crate::state::Known;
 use crate::topology::Topology;
+use crate::waiters::Waiters;
 use crate::worker::Worker;
 
 /// One store, as its workers share it.
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) is_discovering: AtomicBool,
     pub(crate) known: Known,
     pub(crate) counters: Counters,
+    pub(crate) waiters: Arc<Waiters>,
     workers: ThreadLocal<Arc<Worker>>,
 }
 
@@ -59,6 +61,7 @@ impl Shared {
             is_discovering: AtomicBool::new(false),
             known: Known::default(),
             counters: Counters::default(),
+            waiters: Waiters::new(),
             workers: ThreadLocal::new(),
         }
     }
