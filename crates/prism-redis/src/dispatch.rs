@@ -39,7 +39,7 @@ use crate::worker::expected;
 const BLOCK: Duration = Duration::from_secs(1);
 
 /// How long its answer may take in all. A peer that takes longer is gone.
-const BLOCK_ANSWER_MAX: Duration = Duration::from_secs(3);
+const BLOCK_ANSWER_MAX: Duration = Duration::from_secs(2);
 
 /// How long it may take to connect.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
@@ -68,7 +68,7 @@ enum Round {
 
 /// Serves those who wait for a list, until there are none.
 pub(crate) async fn serve(shared: Arc<Shared>, list: String, arrival: Arc<Notify>) {
-    let dispatch = Dispatch { shared, list, context: Context::default() };
+    let mut dispatch = Dispatch { shared, list, context: Context::default(), is_over: false };
     let mut watch = Watch::default();
     loop {
         match dispatch.serve_next().await {
@@ -87,6 +87,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, list: String, arrival: Arc<Notify
                     && dispatch.shared.waiters.connections.available_permits() >= RESERVED;
                 let came = lingers && timeout(LINGER, arrival.notified()).await.is_ok();
                 if !came && dispatch.shared.waiters.close_if_empty(&dispatch.list) {
+                    dispatch.is_over = true;
                     return;
                 }
             }
@@ -99,12 +100,16 @@ struct Dispatch {
     list: String,
     /// That of the calls that this task makes.
     context: Context,
+    /// Whether the queue has been closed; the list may have another one by now.
+    is_over: bool,
 }
 
 impl Drop for Dispatch {
     fn drop(&mut self) {
-        // Somebody is still there only if the task ended early, with its runtime.
-        self.shared.waiters.close(&self.list);
+        // The task ended early, with its runtime.
+        if !self.is_over {
+            self.shared.waiters.close(&self.list);
+        }
     }
 }
 

@@ -46,7 +46,17 @@ impl Fault {
         // Before Redis 7, the error of a command within a script is in the details of one of the script.
         let wrapped = error.details().filter(|details| details.starts_with("Error running script"));
         let is_in = |code: &&&str| wrapped.is_some_and(|details| details.contains(**code));
-        Some(IN_SCRIPTS.iter().find(is_in).copied().unwrap_or(error.code()))
+        match IN_SCRIPTS.iter().find(is_in) {
+            Some(code) => Some(code),
+            None if self.is_denied_to_script() => Some("NOPERM"),
+            None => Some(error.code()),
+        }
+    }
+
+    /// Whether the user may run a script, but not a command within it: one before it may have been applied.
+    fn is_denied_to_script(&self) -> bool {
+        // Redis, and Valkey.
+        self.says("The user executing the script can't run") || self.says("ACL failure in script")
     }
 
     /// Whether the server refused the command with these words.
@@ -123,6 +133,10 @@ impl From<Fault> for Error {
                     let message = "the key holds a value of another type than this interface serves; use another key, or delete it";
                     Error::new(ErrorReason::WrongType, message)
                 }
+                _ if fault.is_denied_to_script() => {
+                    let message = format!("{}; a write may have been applied in part", fault.words());
+                    Error::unavailable(ErrorReason::BackendUnreachable, Applied::Maybe, message)
+                }
                 code if state(code).is_some() => no(fault.words()),
                 // Not the server's words: they may repeat the key.
                 _ => Error::new(ErrorReason::Internal, fault.words()),
@@ -180,9 +194,30 @@ mod tests {
             ErrorReason::MemoryLimit
         );
         assert_eq!(refused("WRONGTYPE Operation against a key").reason, ErrorReason::WrongType);
+        for line in [
+            "ERR Error running script (call to f_0): @user_script:1: @user_script: 1: -OOM command not allowed",
+            "OOM command not allowed when used memory > 'maxmemory'. script: 0, on @user_script:1.",
+        ] {
+            assert_eq!(refused(line).reason, ErrorReason::MemoryLimit, "{line}");
+        }
         let unknown = refused("ERR unknown command 'SET', with args beginning with: 'secret'");
         assert_eq!(unknown.reason, ErrorReason::Internal);
         assert!(!unknown.message.contains("secret"), "{unknown}");
+    }
+
+    #[test]
+    fn a_script_that_lacks_a_permission_may_have_been_applied_in_part() {
+        for line in [
+            "ERR The user executing the script can't run this command or subcommand script: 0, on @user_script:1.",
+            "ERR ACL failure in script: User u has no permissions to run the 'set' command script: on @user_script:1.",
+        ] {
+            let error = refused(line);
+            assert_eq!(
+                (error.reason, error.fact("applied")),
+                (ErrorReason::BackendUnreachable, Some("maybe"))
+            );
+            assert!(error.message.contains("NOPERM"), "{error}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 mod pages;
 mod values;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::fault::Fault;
 use crate::lane::Lane;
 use crate::names::{Kind, application_key, pattern, slot};
 use crate::ownership::Ownership;
-use crate::position::{Pass, Position};
+use crate::position::{Hash, Pass, Position, fits, hash};
 use crate::route::topology;
 use crate::shared::Shared;
 use crate::slots::SlotSet;
@@ -61,6 +61,9 @@ pub(crate) struct Found<T> {
     position: Position,
 }
 
+/// Keys: the Redis key, and the application's.
+type Keys = Vec<(Vec<u8>, Key)>;
+
 /// A scan between two pages.
 pub(crate) struct Scan {
     shared: Arc<Shared>,
@@ -72,6 +75,9 @@ pub(crate) struct Scan {
     done: SlotSet,
     pass: Option<Walk>,
     pending: VecDeque<(Vec<u8>, Key)>,
+    /// What has been returned of the keys that one step found, if the rest does not fit into a position: the step is then
+    /// taken again.
+    returned: HashSet<Hash>,
     with_ttl: bool,
     /// The size at which a page ends, if it was asked for.
     page_bytes: Option<usize>,
@@ -105,6 +111,7 @@ impl Scan {
             done: position.done,
             pass: position.pass.map(|pass| Walk { pass, connection: None }),
             pending,
+            returned: position.returned.into_iter().collect(),
             with_ttl: *with_ttl,
             page_bytes: *page_bytes,
             count: left.min(in_page).clamp(1, COUNT_MAX),
@@ -119,7 +126,17 @@ impl Scan {
             done: self.done.clone(),
             pass: self.pass.as_ref().map(|walk| walk.pass.clone()),
             pending: self.pending.iter().map(|(redis_key, _)| redis_key.clone()).collect(),
+            returned: self.returned.iter().copied().collect(),
         }
+    }
+
+    /// Takes the first pending keys.
+    fn taken(&mut self, number: usize) -> Keys {
+        let keys: Keys = self.pending.drain(..number).collect();
+        if !fits(self.pending.iter().map(|(redis_key, _)| redis_key.as_slice())) {
+            self.returned.extend(keys.iter().map(|(redis_key, _)| hash(redis_key)));
+        }
+        keys
     }
 
     /// Looks for keys until there are some; false at the end.
@@ -152,6 +169,7 @@ impl Scan {
             let address = address.to_string();
             let pass = Pass { address, run_id, epoch, slots, cursor: 0, found_at: 0, is_over: false };
             self.pass = Some(Walk { pass, connection: Some(connection) });
+            self.returned.clear();
             return Ok(());
         }
         self.wait_for_slots().await
@@ -182,6 +200,9 @@ impl Scan {
         question.arg("TYPE").arg(if self.kind == Kind::List { "list" } else { "string" });
         let answer = array(Fault::of(connection.send(&question).await?)?)?;
         let Ok([cursor, keys]) = <[Value; 2]>::try_from(answer) else { return Err(Fault::Unexpected) };
+        if walk.pass.found_at != walk.pass.cursor {
+            self.returned.clear();
+        }
         walk.pass.found_at = walk.pass.cursor;
         walk.pass.cursor = text(&cursor).and_then(|cursor| cursor.parse().ok()).ok_or(Fault::Unexpected)?;
         walk.pass.is_over = walk.pass.cursor == 0;
@@ -212,6 +233,7 @@ impl Scan {
         let Some(walk) = &self.pass else { return };
         if redis_key.starts_with(self.shared.names.internal().as_bytes())
             || !walk.pass.slots.contains(slot(&redis_key))
+            || (!self.returned.is_empty() && self.returned.contains(&hash(&redis_key)))
         {
             return;
         }

@@ -7,7 +7,7 @@ use prism_plugin::keyvalue::ValueAndTtl;
 use prism_plugin::types::Key;
 use redis::{Cmd, Value};
 
-use super::{COUNT_MAX, Found, PAGE_BYTES, Scan, in_time};
+use super::{COUNT_MAX, Found, Keys, PAGE_BYTES, Scan, in_time};
 use crate::answer::{array, number, ttl_left, value, value_and_ttl};
 use crate::command::{Command, Effect};
 use crate::connection::Connection;
@@ -16,9 +16,6 @@ use crate::fault::Fault;
 use crate::lane::Lane;
 use crate::route::{Progress, follow, primary};
 use crate::script::GET_WITH_TTL;
-
-/// Keys of a page: the Redis key, and the application's.
-type Keys = Vec<(Vec<u8>, Key)>;
 
 impl Scan {
     /// The next keys; `None` at the end.
@@ -107,7 +104,7 @@ impl Scan {
             None => candidates,
             Some(page_bytes) => until_full(sizes, page_bytes, usize::MAX),
         };
-        self.pending.drain(..taken).collect()
+        self.taken(taken)
     }
 
     /// Takes the next pending keys whose values fit into a page together: at least one.
@@ -123,7 +120,7 @@ impl Scan {
             usize::try_from(number(size).unwrap_or(0)).unwrap_or(usize::MAX).saturating_add(key.len())
         });
         let taken = until_full(sizes, self.page_bytes.unwrap_or(PAGE_BYTES), PAGE_BYTES);
-        Ok(self.pending.drain(..taken.min(candidates)).collect())
+        Ok(self.taken(taken.min(candidates)))
     }
 
     /// The values of keys, with what they have left to live if that was asked for; `None` for one that is gone or has

@@ -31,10 +31,14 @@ fn wait_for(store: &RedisStore, name: &str, end: End) -> tokio::task::JoinHandle
 
 async fn are_blocked(server: &Server, clients: usize) {
     let blocked = format!("blocked_clients:{clients}\r\n");
-    until("so many are blocked", async || {
-        server.ask::<String>(&["INFO", "clients"]).ok()?.contains(&blocked).then_some(())
-    })
-    .await;
+    let are_blocked = |info: &String| info.contains(&blocked);
+    server.until("so many are blocked", &["INFO", "clients"], are_blocked).await;
+}
+
+/// Waits until a list has these values.
+async fn has(server: &Server, list: &str, values: &[&str]) {
+    let is_right = |now: &Vec<String>| now == values;
+    server.until(&format!("the list has {values:?}"), &["LRANGE", list, "0", "-1"], is_right).await;
 }
 
 fn values(server: &Server, list: &str) -> Vec<String> {
@@ -129,13 +133,13 @@ async fn a_value_whose_waiter_has_gone_is_back_at_its_end_within_two_seconds() {
         }
         relay.hold_answers();
         let waiting = wait_for(&store, "l", end);
-        until("a value is popped", async || (values(&server, "li:default:l").len() == 2).then_some(())).await;
+        let is_popped = |length: &u64| *length == 2;
+        server.until("a value is popped", &["LLEN", "li:default:l"], is_popped).await;
         waiting.abort();
         assert!(waiting.await.unwrap_err().is_cancelled());
         let begun = Instant::now();
         relay.release_answers();
-        until("it is back", async || (values(&server, "li:default:l") == ["a", "b", "c"]).then_some(()))
-            .await;
+        has(&server, "li:default:l", &["a", "b", "c"]).await;
         assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     }
 }
@@ -151,7 +155,7 @@ async fn a_value_whose_waiter_has_gone_goes_to_the_next_one() {
     let mut first = Box::pin(pop(store.clone(), "l".to_owned(), End::Left, LONG));
     assert!(futures_util::poll!(&mut first).is_pending());
     let second = wait_for(&store, "l", End::Left);
-    until("a value is popped", async || (values(&server, "li:default:l") == ["b"]).then_some(())).await;
+    has(&server, "li:default:l", &["b"]).await;
     drop(first);
     relay.release_answers();
     assert_eq!(text(second.await.unwrap()).as_deref(), Some("a"));

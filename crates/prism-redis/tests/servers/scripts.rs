@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::support::relay::Relay;
 use crate::support::server::{Kind, Server};
 use crate::support::store::{get, key, namespace, patient, push, set, store};
+use crate::support::until;
 
 fn minute() -> Option<Ttl> {
     Some(Ttl::from_secs(60).unwrap())
@@ -133,10 +134,12 @@ async fn a_step_whose_answer_is_lost_is_not_sent_again() {
     let other = || Condition::Differs("x".into());
     // Once, so that the server knows the scripts.
     for name in ["first", "a"] {
-        set(&store, name, "1").await.unwrap();
+        server.tell(&["SET", &format!("kv:default:{name}"), "1"]);
         server.tell(&["RPUSH", &format!("li:default:{name}"), "a", "b", "c", "d"]);
         let (k, is_cut) = (|| key(name), name == "a");
-        let cut = || {
+        let cut = async || {
+            // On a connection that is known to be there.
+            until("calls succeed again", async || get(&store, "other").await.ok()).await;
             server.tell(&["CONFIG", "RESETSTAT"]);
             if is_cut {
                 relay.cut_at_next_answer();
@@ -155,31 +158,31 @@ async fn a_step_whose_answer_is_lost_is_not_sent_again() {
                 outcome.unwrap();
             }
         };
-        cut();
+        cut().await;
         let outcome = store.set_if(&context, namespace(), k(), write(), other(), true).await;
         check("SetIf", outcome.map(drop), "evalsha");
-        cut();
+        cut().await;
         check("Increment", increment(&store, name, 9).await.map(drop), "evalsha");
-        cut();
+        cut().await;
         check("Increment", store.increment(&context, namespace(), k(), 1, 0, None).await.map(drop), "incrby");
         let now: String = server.ask(&["GET", &format!("kv:default:{name}")]).unwrap();
         assert_eq!(now, "4", "each was applied once");
-        cut();
+        cut().await;
         let outcome = store.get_and_set(&context, namespace(), k(), "v".into(), None).await;
         check("GetAndSet", outcome.map(drop), "set");
-        cut();
+        cut().await;
         let outcome = store.delete_if(&context, namespace(), k(), other(), false).await;
         check("DeleteIf", outcome.map(drop), "evalsha");
-        cut();
+        cut().await;
         check("PushMany", push_many(&store, name, 6).await.map(drop), "evalsha");
-        cut();
+        cut().await;
         let outcome = store.pop_many(&context, namespace(), k(), End::Left, 2).await;
         check("PopMany", outcome.map(drop), "evalsha");
-        cut();
+        cut().await;
         check("Remove", store.remove(&context, namespace(), k(), "x".into(), 1).await.map(drop), "lrem");
         let left: Vec<String> = server.ask(&["LRANGE", &format!("li:default:{name}"), "0", "-1"]).unwrap();
         assert_eq!(left.concat(), "dyz", "each was applied once");
-        cut();
+        cut().await;
         let items = ["i", "j", "k"].map(|item| (key(item), Bytes::from_static(b"v"), None)).to_vec();
         for result in store.set_each(&context, namespace(), items).await {
             check("BatchSet", result, "config|resetstat");

@@ -131,6 +131,20 @@ impl Server {
         command.query(&mut connection)
     }
 
+    /// Asks on one connection until the answer is right: many connections, one after another, would use up the ports.
+    pub(crate) async fn until<T: FromRedisValue>(
+        &self,
+        what: &str,
+        words: &[&str],
+        is_right: impl Fn(&T) -> bool,
+    ) {
+        let mut connection = redis::Client::open(self.url()).unwrap().get_connection().unwrap();
+        let mut command = redis::cmd(words[0]);
+        words[1..].iter().for_each(|word| _ = command.arg(word));
+        let mut ask = || command.query::<T>(&mut connection).ok().filter(&is_right);
+        super::until(what, async || ask().map(drop)).await;
+    }
+
     /// Sends a command that must succeed.
     pub(crate) fn tell(&self, words: &[&str]) -> Value {
         self.ask(words).unwrap_or_else(|error| panic!("{words:?}: {error}"))
