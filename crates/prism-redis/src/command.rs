@@ -2,6 +2,7 @@
 
 use redis::{Arg, Cmd, Pipeline, ToRedisArgs};
 
+use crate::greeting::{Greeting, Version};
 use crate::lane::Lane;
 use crate::script::Script;
 
@@ -20,6 +21,8 @@ pub(crate) struct Command {
     pub(crate) effect: Effect,
     /// What the command runs, unless it is one of the server's own.
     script: Option<&'static Script>,
+    /// What does the same on a newer Valkey.
+    valkey: Option<(Version, Cmd)>,
 }
 
 /// The arguments of `EVAL` and `EVALSHA` in front of the script's own: the name, and the script or its hash.
@@ -30,14 +33,14 @@ impl Command {
     pub(crate) fn new(name: &str, key: String, effect: Effect) -> Self {
         let mut command = Cmd::with_capacity(5, key.len() + 64);
         command.arg(name).arg(&key);
-        Self { command, key, lane: Lane::Small, effect, script: None }
+        Self { command, key, lane: Lane::Small, effect, script: None, valkey: None }
     }
 
     /// A script for one key.
     pub(crate) fn script(script: &'static Script, key: String, effect: Effect) -> Self {
         let mut command = Cmd::with_capacity(9, key.len() + 128);
         command.arg("EVALSHA").arg(&script.hash).arg(1).arg(&key);
-        Self { command, key, lane: Lane::Small, effect, script: Some(script) }
+        Self { command, key, lane: Lane::Small, effect, script: Some(script), valkey: None }
     }
 
     /// Adds an argument.
@@ -51,6 +54,20 @@ impl Command {
         self.command.arg(value);
         self.lane = self.lane.max(Lane::of(value.len()));
         self
+    }
+
+    /// Names what does the same on a Valkey of this version or a later one.
+    pub(crate) fn or_on_valkey(mut self, since: Version, command: Cmd) -> Self {
+        self.valkey = Some((since, command));
+        self
+    }
+
+    /// What is sent to a server.
+    pub(crate) fn to(&self, server: &Greeting) -> &Cmd {
+        match &self.valkey {
+            Some((since, command)) if server.is_valkey_since(*since) => command,
+            _ => &self.command,
+        }
     }
 
     /// About how large it is.
@@ -103,5 +120,22 @@ mod tests {
         assert_eq!(short[2..], full[2..]);
         assert_eq!(short[2..], [b"1".to_vec(), b"k".to_vec(), b"7".to_vec(), vec![0xff]]);
         assert!(Command::new("GET", "k".to_owned(), Effect::Read).in_full().is_none());
+    }
+
+    #[test]
+    fn what_only_valkey_knows_is_sent_to_it_alone() {
+        let command = Command::new("GET", "k".to_owned(), Effect::Read);
+        let command = command.or_on_valkey((8, 1), redis::cmd("DELIFEQ"));
+        for (product, version, is_known) in [
+            ("valkey", "8.1.0", true),
+            ("valkey", "9.1.2", true),
+            ("valkey", "8.0.9", false),
+            ("redis", "9.0.0", false),
+        ] {
+            let (product, version) = (product.to_owned(), version.to_owned());
+            let server = Greeting { product, version, ..Greeting::default() };
+            let is_sent = command.to(&server).get_packed_command().ends_with(b"DELIFEQ\r\n");
+            assert_eq!(is_sent, is_known, "{server:?}");
+        }
     }
 }

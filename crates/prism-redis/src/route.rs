@@ -128,8 +128,7 @@ pub(crate) async fn follow(
     let mut in_full = None;
     let mut left = REDIRECTIONS_MAX;
     loop {
-        let sent = in_full.as_ref().unwrap_or(&command.command);
-        let fault = match send(&node, sent, command, asking, progress).await.and_then(Fault::of) {
+        let fault = match send(&node, command, in_full.as_ref(), asking, progress).await.and_then(Fault::of) {
             Ok(answer) => return Ok(answer),
             Err(fault) => fault,
         };
@@ -175,21 +174,23 @@ fn redirection(shared: &Shared, fault: &Fault, origin: &NodeAddress) -> Option<N
     Some(Next::Node(shared.worker().node(&target), asking))
 }
 
+/// Sends a command, or its script in full.
 async fn send(
     node: &Node,
-    sent: &Cmd,
-    Command { effect, lane, .. }: &Command,
+    command: &Command,
+    in_full: Option<&Cmd>,
     asking: bool,
     progress: &Progress,
 ) -> Result<Value, Fault> {
-    if *effect == Effect::Write
+    if command.effect == Effect::Write
         && let Some(writer) = node.writer()
     {
         progress.sending(None);
-        return writer.send(sent.clone(), asking).await;
+        return writer.send(in_full.unwrap_or(&command.command).clone(), asking).await;
     }
-    let connection = node.link(*lane).connection().await?;
+    let connection = node.link(command.lane).connection().await?;
     progress.sending(Some(&connection));
+    let sent = in_full.unwrap_or_else(|| command.to(&connection.greeting));
     match asking {
         true => connection.send_asking(sent).await,
         false => connection.send(sent).await,

@@ -4,15 +4,20 @@ use bytes::Bytes;
 use prism_plugin::keyvalue::{Condition, Conditional, KeyValueCas};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Applied, Context, Error, ErrorReason};
-use redis::Value;
+use redis::{Value, cmd};
 
 use super::{millis, millis_or_empty};
 use crate::answer::{number, parts, value};
 use crate::command::{Command, Effect};
-use crate::fault::Fault;
+use crate::greeting::Version;
 use crate::route::run;
 use crate::script::{DELETE_IF, SET_IF};
 use crate::store::RedisStore;
+
+/// The condition for which Valkey has commands of its own, 16 times as fast as a script, and since when.
+const EQUALS: &str = "equals";
+const SET_IFEQ_SINCE: Version = (8, 1);
+const DELIFEQ_SINCE: Version = (9, 0);
 
 /// How often a value may change between its hash and the write that depends on it. Each time, another writer has succeeded.
 const ROUNDS_MAX: usize = 100;
@@ -34,17 +39,19 @@ impl KeyValueCas for RedisStore {
         };
         if let Some(flag) = plain.filter(|_| !return_current && !self.shared.names.are_shared()) {
             let command = self.set_command(&namespace, &key, &value, ttl).arg(flag);
-            let applied = match run(&self.shared, context, &command).await? {
-                Value::Okay => true,
-                Value::Nil => false,
-                _ => return Err(Fault::Unexpected.into()),
-            };
-            return Ok(Conditional { applied, current: None });
+            return self.conditional(context, &command).await;
         }
         let write = |test: &Test<'_>, return_current| {
             let command = self.value_script(&SET_IF, &namespace, &key, Effect::Write);
             let command = command.arg(test.name).value(test.operand).value(&value);
-            command.arg(millis_or_empty(ttl)).arg(u8::from(return_current))
+            let command = command.arg(millis_or_empty(ttl)).arg(u8::from(return_current));
+            if return_current || test.name != EQUALS {
+                return command;
+            }
+            let mut native = cmd("SET");
+            native.arg(&command.key).arg(&value[..]).arg("IFEQ").arg(test.operand);
+            ttl.into_iter().for_each(|ttl| _ = native.arg("PX").arg(millis(ttl)));
+            command.or_on_valkey(SET_IFEQ_SINCE, native)
         };
         self.conditionally(context, (&namespace, &key), &condition, return_current, write).await
     }
@@ -59,7 +66,13 @@ impl KeyValueCas for RedisStore {
     ) -> Result<Conditional, Error> {
         let write = |test: &Test<'_>, return_current| {
             let command = self.value_script(&DELETE_IF, &namespace, &key, Effect::Write);
-            command.arg(test.name).value(test.operand).arg(u8::from(return_current))
+            let command = command.arg(test.name).value(test.operand).arg(u8::from(return_current));
+            if return_current || test.name != EQUALS {
+                return command;
+            }
+            let mut native = cmd("DELIFEQ");
+            native.arg(&command.key).arg(test.operand);
+            command.or_on_valkey(DELIFEQ_SINCE, native)
         };
         self.conditionally(context, (&namespace, &key), &condition, return_current, write).await
     }
@@ -102,7 +115,7 @@ impl<'a> Test<'a> {
         let (name, operand) = match condition {
             Condition::Absent => ("absent", &b""[..]),
             Condition::Present => ("present", &b""[..]),
-            Condition::Equals(value) => ("equals", &value[..]),
+            Condition::Equals(value) => (EQUALS, &value[..]),
             Condition::Differs(value) => ("differs", &value[..]),
             Condition::EqualsSha256(_) => return None,
         };
@@ -130,7 +143,7 @@ impl RedisStore {
             let Some(hashed) = current.as_ref().filter(|current| condition.holds(Some(current))) else {
                 return Ok(Conditional { applied: false, current: current.filter(|_| return_current) });
             };
-            let test = Test { name: "equals", operand: hashed };
+            let test = Test { name: EQUALS, operand: hashed };
             let ended = self.conditional(context, &write(&test, true)).await?;
             if ended.applied {
                 return Ok(Conditional { current: ended.current.filter(|_| return_current), ..ended });
@@ -141,9 +154,18 @@ impl RedisStore {
         Err(Error::unavailable(ErrorReason::BackendUnreachable, Applied::No, why))
     }
 
-    /// Runs a conditional script.
+    /// Runs a conditional write: a script, or a command that does not return what stood.
     async fn conditional(&self, context: &Context, command: &Command) -> Result<Conditional, Error> {
-        let [applied, current] = parts(run(&self.shared, context, command).await?)?;
-        Ok(Conditional { applied: number(&applied)? > 0, current: value(current)? })
+        let answer = run(&self.shared, context, command).await?;
+        if matches!(answer, Value::Array(_)) {
+            let [applied, current] = parts(answer)?;
+            return Ok(Conditional { applied: number(&applied)? > 0, current: value(current)? });
+        }
+        let applied = match answer {
+            Value::Okay => true,
+            Value::Nil => false,
+            removed => number(&removed)? > 0,
+        };
+        Ok(Conditional { applied, current: None })
     }
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use prism_plugin::keyvalue::{Condition, KeyValueCas as _, KeyValueCounter as _};
+use prism_plugin::types::Ttl;
 use prism_plugin::{ErrorReason, KeyValue as _};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -34,6 +35,42 @@ async fn a_hash_is_compared_with_the_value_that_is_replaced() {
     assert_eq!((removed.applied, removed.current), (true, None));
     let ended = set_if("1", hash(b"1")).await.unwrap();
     assert_eq!((ended.applied, ended.current), (false, None), "a missing key equals nothing");
+}
+
+#[tokio::test]
+async fn an_equal_value_is_replaced_and_removed_alike_on_every_server() {
+    for kind in [Kind::Redis, Kind::Valkey] {
+        let server = Server::start(kind, &[]);
+        let store = store(json!({ "url": server.url() }));
+        let context = patient();
+        let equals = |value: &'static str| Condition::Equals(value.into());
+        let minute = Some(Ttl::from_secs(60).unwrap());
+        set(&store, "a", "1").await.unwrap();
+        for (expected, new, ttl, is_applied) in [
+            ("0", "2", None, false),
+            ("1", "2", minute, true),
+            ("1", "3", None, false),
+            ("2", "3", None, true),
+        ] {
+            let write = (Bytes::from(new), ttl);
+            let ended =
+                store.set_if(&context, namespace(), key("a"), write, equals(expected), false).await.unwrap();
+            assert_eq!((ended.applied, ended.current), (is_applied, None), "{kind:?}, {expected}");
+            let expires = ttl.is_some() || (new == "3" && !is_applied);
+            let left: i64 = server.ask(&["PTTL", "kv:default:a"]).unwrap();
+            assert_eq!(left > 0, expires, "{kind:?}, {expected}: {left}");
+        }
+        let write = (Bytes::from("v"), None);
+        let ended = store.set_if(&context, namespace(), key("b"), write, equals(""), false).await.unwrap();
+        assert!(!ended.applied, "a missing key equals nothing");
+        for (expected, is_applied) in [("2", false), ("3", true), ("3", false)] {
+            let ended =
+                store.delete_if(&context, namespace(), key("a"), equals(expected), false).await.unwrap();
+            assert_eq!(ended.applied, is_applied, "{kind:?}, {expected}");
+        }
+        let scripts = server.calls("evalsha") + server.calls("eval");
+        assert_eq!(scripts == 0, kind == Kind::Valkey, "Valkey has commands for it: {scripts}");
+    }
 }
 
 /// Each turn replaces the value whose hash it knows, so that lost turns would be missing in the end.

@@ -149,7 +149,12 @@ async fn a_key_of_another_type_is_refused_by_every_call_and_untouched() {
             store.persist(&context, namespace(), l()).await.map(drop),
             store.set_if(&context, namespace(), l(), write(), Condition::Absent, false).await.map(drop),
             store.set_if(&context, namespace(), l(), write(), Condition::Present, true).await.map(drop),
+            store
+                .set_if(&context, namespace(), l(), write(), Condition::Equals("a".into()), false)
+                .await
+                .map(drop),
             store.delete_if(&context, namespace(), l(), Condition::Present, false).await.map(drop),
+            store.delete_if(&context, namespace(), l(), Condition::Equals("a".into()), false).await.map(drop),
             store.get_and_set(&context, namespace(), l(), "v".into(), None).await.map(drop),
             store.get_and_delete(&context, namespace(), l()).await.map(drop),
             store.increment(&context, namespace(), l(), 1, 0, None).await.map(drop),
