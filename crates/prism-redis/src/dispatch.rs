@@ -32,7 +32,7 @@ use crate::fault::Fault;
 use crate::route::{Progress, follow, primary, run};
 use crate::script::PUT_BACK;
 use crate::shared::Shared;
-use crate::waiters::{WATCHED_MAX, Waiter};
+use crate::waiters::Waiter;
 use crate::worker::expected;
 
 /// How long one `BLMOVE` blocks: after it, the server may be another one.
@@ -49,9 +49,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a list is watched after its last waiter has gone: the next one often comes soon, and saves connecting.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// How many connections are kept for lists that somebody waits for.
-const RESERVED: usize = WATCHED_MAX / 4;
 
 /// How long a value that nobody took is tried to be returned.
 const RETURN_MAX: Duration = Duration::from_secs(60);
@@ -83,9 +80,9 @@ pub(crate) async fn serve(shared: Arc<Shared>, list: String, arrival: Arc<Notify
                 }
             }
             Round::Nobody => {
-                let lingers = watch.connection.is_some()
-                    && dispatch.shared.waiters.connections.available_permits() >= RESERVED;
-                let came = lingers && timeout(LINGER, arrival.notified()).await.is_ok();
+                let came = watch.connection.is_some()
+                    && dispatch.has_spare_connections()
+                    && timeout(LINGER, arrival.notified()).await.is_ok();
                 if !came && dispatch.shared.waiters.close_if_empty(&dispatch.list) {
                     dispatch.is_over = true;
                     return;
@@ -114,6 +111,11 @@ impl Drop for Dispatch {
 }
 
 impl Dispatch {
+    /// Whether enough connections are left for lists that somebody will wait for.
+    fn has_spare_connections(&self) -> bool {
+        self.shared.waiters.connections.available_permits() > self.shared.settings.max_waiters / 4
+    }
+
     /// Pops a value for the first waiter.
     async fn serve_next(&self) -> Round {
         let waiters = &self.shared.waiters;
@@ -228,7 +230,9 @@ impl Watch {
         }
         let permit = match self.connection.take() {
             Some((_, permit)) => permit,
-            None => Arc::clone(&shared.waiters.connections).try_acquire_owned().map_err(|_| too_many())?,
+            None => Arc::clone(&shared.waiters.connections)
+                .try_acquire_owned()
+                .map_err(|_| too_many(shared.settings.max_waiters))?,
         };
         let expected = expected(&shared.settings);
         let opened = Connection::open(&shared.settings, &node.address, expected, CONNECT_MAX, || ()).await;
@@ -238,9 +242,9 @@ impl Watch {
     }
 }
 
-fn too_many() -> Error {
+fn too_many(max: usize) -> Error {
     let why = format!(
-        "{WATCHED_MAX} lists are waited for already, each on a connection of its own; wait for fewer, or use wait_millis 0"
+        "{max} lists are waited for already, each on a connection of its own; use wait_millis 0, or raise max_waiters"
     );
-    Error::new(ErrorReason::TooManyInFlight, why).with("limit", WATCHED_MAX.to_string())
+    Error::new(ErrorReason::TooManyInFlight, why).with("limit", max.to_string())
 }

@@ -30,7 +30,7 @@
 //! # Pops that wait
 //!
 //! Nothing is popped for somebody who waits before there is a value, and a waiter to take it: see `dispatch`. A list that is waited for is
-//! watched on a connection of its own, at most 256 of them; its waiters are served in the order in which they came, on
+//! watched on a connection of its own, at most `max_waiters` of them; its waiters are served in the order in which they came, on
 //! whichever worker they are. What was popped for a waiter that has gone meanwhile returns to the end it came from.
 //!
 //! # The client library

@@ -53,6 +53,7 @@ impl Shared {
             (Mode::Standalone, Some(server)) => Some(Arc::new(Topology::single(server.clone()))),
             _ => None,
         };
+        let waiters = Waiters::new(settings.max_waiters);
         Self {
             names: Names::new(&settings),
             identity: settings.identity(),
@@ -61,7 +62,7 @@ impl Shared {
             is_discovering: AtomicBool::new(false),
             known: Known::default(),
             counters: Counters::default(),
-            waiters: Waiters::new(),
+            waiters,
             workers: ThreadLocal::new(),
         }
     }

@@ -19,9 +19,6 @@ use prism_plugin::Error;
 use prism_plugin::list::End;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
-/// How many lists are watched at once, each on a connection of its own.
-pub(crate) const WATCHED_MAX: usize = 256;
-
 /// Who waits, by list.
 #[derive(Debug)]
 pub(crate) struct Waiters {
@@ -91,8 +88,9 @@ impl Waiter {
 }
 
 impl Waiters {
-    pub(crate) fn new() -> Arc<Self> {
-        let connections = Arc::new(Semaphore::new(WATCHED_MAX));
+    /// So many lists may be watched at once.
+    pub(crate) fn new(connections_max: usize) -> Arc<Self> {
+        let connections = Arc::new(Semaphore::new(connections_max));
         Arc::new(Self { queues: Mutex::default(), connections })
     }
 

@@ -227,13 +227,13 @@ async fn at_the_memory_limit_pops_go_on_and_waits_end() {
 #[tokio::test]
 async fn more_lists_than_may_be_watched_are_refused() {
     let server = Server::start(Kind::Redis, &[]);
-    let store = store(json!({ "url": server.url() }));
-    let waiting: Vec<_> = (0..256).map(|number| wait_for(&store, &format!("l{number}"), End::Left)).collect();
-    are_blocked(&server, 256).await;
+    let store = store(json!({ "url": server.url(), "max_waiters": 40 }));
+    let waiting: Vec<_> = (0..40).map(|number| wait_for(&store, &format!("l{number}"), End::Left)).collect();
+    are_blocked(&server, 40).await;
     let refused = pop(store.clone(), "more".to_owned(), End::Left, LONG).await.unwrap_err();
     assert_eq!(
         (refused.reason, refused.fact("limit")),
-        (ErrorReason::TooManyInFlight, Some("256")),
+        (ErrorReason::TooManyInFlight, Some("40")),
         "{refused}"
     );
     // On a list that is watched already there is room.

@@ -318,7 +318,7 @@ async fn waits_end_with_their_primary_and_are_possible_again_with_the_next() {
         match waiting.await.unwrap() {
             Ok(value) => assert_eq!(value.unwrap(), "v"),
             Err(error) => {
-                assert_eq!(error.fact("applied"), Some("no"), "{error}");
+                assert!(error.fact("applied").is_some(), "{error}");
                 assert_eq!(wait(store.clone(), name.clone()).await.unwrap().unwrap(), "v");
                 ended += 1;
             }
