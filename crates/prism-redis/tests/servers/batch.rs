@@ -1,7 +1,9 @@
 //! Batches: together to each server, each item for itself, in order, and in bounded memory.
 
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use prism_plugin::keyvalue::KeyValueBatch as _;
+use prism_plugin::list::{End, List as _, ListRange as _};
 use prism_plugin::types::{Key, Ttl};
 use prism_plugin::{ErrorReason, KeyValue as _};
 use redis::Value;
@@ -112,6 +114,28 @@ async fn a_part_of_large_values_is_small() {
     store.set(&patient(), namespace(), key("k0"), largest.clone(), None).await.unwrap();
     let read = store.get_first(&patient(), namespace(), names().collect(), true).await;
     assert_eq!(read, [Ok(Some((largest, None)))]);
+}
+
+#[tokio::test]
+async fn a_page_of_a_list_is_small() {
+    let server = Server::start(Kind::Redis, &[]);
+    let store = store(json!({ "url": server.url() }));
+    // Small ones first, so that more are read at a time when the large ones come.
+    let sizes: Vec<_> = (0..300).map(|_| 1000).chain((0..6).map(|_| 200 * 1024)).chain([0, 0]).collect();
+    for size in &sizes {
+        let value = Bytes::from(vec![7; *size]);
+        store.push(&patient(), namespace(), key("l"), End::Right, value).await.unwrap();
+    }
+    let pages: Vec<_> = store.range(&patient(), namespace(), key("l"), 0, -1).try_collect().await.unwrap();
+    for page in &pages {
+        let bytes: usize = page.iter().map(Bytes::len).sum();
+        let last = page.last().map_or(0, Bytes::len);
+        assert!(page.len() <= 256 && bytes - last < 256 * 1024, "{} values, {bytes} bytes", page.len());
+    }
+    assert_eq!(pages.concat().iter().map(Bytes::len).collect::<Vec<_>>(), sizes);
+    let pages = store.range(&patient(), namespace(), key("l"), -3, 1000);
+    let last: Vec<_> = pages.try_collect::<Vec<_>>().await.unwrap().concat();
+    assert_eq!(last.iter().map(Bytes::len).collect::<Vec<_>>(), [200 * 1024, 0, 0]);
 }
 
 #[tokio::test]

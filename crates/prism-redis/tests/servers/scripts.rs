@@ -34,7 +34,9 @@ async fn a_server_that_forgets_scripts_is_sent_them_again() {
         [(Kind::Redis, json!(null)), (Kind::Valkey, json!({ "replicas": 1, "timeout": "1ms" }))]
     {
         let server = Server::start(kind, &[]);
-        let store = store(json!({ "url": server.url(), "durability": durability }));
+        let options = json!({ "url": server.url(), "durability": durability });
+        let raw = store(json!({ "url": server.url(), "durability": durability, "layout": "raw" }));
+        let store = store(options);
         for expected in [11, 12, 13] {
             server.tell(&["SCRIPT", "FLUSH"]);
             // Without a replica, the write is not acknowledged, but made.
@@ -46,6 +48,11 @@ async fn a_server_that_forgets_scripts_is_sent_them_again() {
         server.tell(&["SCRIPT", "FLUSH"]);
         let values = store.get_first(&patient(), namespace(), keys, true).await;
         assert!(values.iter().all(|value| value == &Ok(None)), "{values:?}");
+        server.tell(&["MSET", "a", "1", "b", "2"]);
+        server.tell(&["SCRIPT", "FLUSH"]);
+        let removed = raw.delete_each(&patient(), namespace(), ["a", "b", "c"].map(key).to_vec()).await;
+        assert!(durability.is_object() || removed == [Ok(true), Ok(true), Ok(false)], "{removed:?}");
+        assert_eq!(server.ask::<u64>(&["EXISTS", "a", "b"]).unwrap(), 0);
     }
 }
 
