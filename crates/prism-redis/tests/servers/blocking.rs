@@ -145,6 +145,26 @@ async fn a_value_whose_waiter_has_gone_is_back_at_its_end_within_two_seconds() {
 }
 
 #[tokio::test]
+async fn a_value_that_the_server_does_not_take_back_is_offered_again() {
+    let server = Server::start(Kind::Redis, &[]);
+    let relay = Relay::start(server.port).await;
+    let store = store(json!({ "url": relay.url(), "connections": 1 }));
+    get(&store, "a").await.unwrap();
+    server.tell(&["RPUSH", "li:default:l", "a", "b"]);
+    relay.hold_answers();
+    let waiting = wait_for(&store, "l", End::Left);
+    has(&server, "li:default:l", &["b"]).await;
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    server.tell(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    relay.release_answers();
+    let is_refused = |errors: &String| errors.contains("errorstat_NOREPLICAS");
+    server.until("it is refused", &["INFO", "errorstats"], is_refused).await;
+    server.tell(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    has(&server, "li:default:l", &["a", "b"]).await;
+}
+
+#[tokio::test]
 async fn a_value_whose_waiter_has_gone_goes_to_the_next_one() {
     let server = Server::start(Kind::Valkey, &[]);
     let relay = Relay::start(server.port).await;
