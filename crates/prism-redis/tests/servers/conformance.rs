@@ -64,9 +64,12 @@ async fn the_documented_user_conforms() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
     std::fs::write(&file, "secret").unwrap();
-    for kind in [Kind::Redis, Kind::Valkey] {
-        let server = Server::start(kind, &[]);
-        server.tell(&line.split(' ').collect::<Vec<_>>());
-        conforms(json!({ "url": server.url(), "username": "prism", "password_file": file })).await;
-    }
+    let words: Vec<_> = line.split(' ').collect();
+    let server = Server::start(Kind::Redis, &[]);
+    server.tell(&words);
+    conforms(json!({ "url": server.url(), "username": "prism", "password_file": file })).await;
+    let cluster = Cluster::start(Kind::Valkey).await;
+    cluster.nodes.iter().for_each(|node| _ = node.tell(&words));
+    let (urls, user) = (cluster.urls(), "prism");
+    conforms(json!({ "urls": urls, "cluster": true, "username": user, "password_file": file })).await;
 }
