@@ -195,6 +195,25 @@ pub trait KeyValue: Send + Sync + 'static {
         key: Key,
     ) -> impl Future<Output = Result<bool, Error>> + Send;
 
+    /// Removes keys that a scan has found, and returns how many were there still. Not atomic. Default: one after another.
+    ///
+    /// # Errors
+    /// An error of the backend: some may have been removed.
+    fn delete_found(
+        &self,
+        context: &Context,
+        namespace: Namespace,
+        keys: Vec<Key>,
+    ) -> impl Future<Output = Result<u64, Error>> + Send {
+        async move {
+            let mut deleted = 0;
+            for key in keys {
+                deleted += u64::from(self.delete(context, namespace.clone(), key).await?);
+            }
+            Ok(deleted)
+        }
+    }
+
     /// Returns whether a key exists.
     ///
     /// # Errors

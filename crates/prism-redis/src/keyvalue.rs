@@ -7,7 +7,7 @@ mod ttl;
 
 use bytes::Bytes;
 use futures_util::future::FutureExt as _;
-use prism_plugin::keyvalue::{KeyValue, Pages, Range, ValueAndTtl};
+use prism_plugin::keyvalue::{KeyValue, KeyValueBatch as _, Pages, Range, ValueAndTtl};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Capabilities, Context, Error};
 
@@ -65,6 +65,16 @@ impl KeyValue for RedisStore {
     async fn delete(&self, context: &Context, namespace: Namespace, key: Key) -> Result<bool, Error> {
         let command = self.on_any_type("DEL", &namespace, &key, Effect::Write);
         Ok(number(&run(&self.shared, context, &command).await?)? > 0)
+    }
+
+    async fn delete_found(
+        &self,
+        context: &Context,
+        namespace: Namespace,
+        keys: Vec<Key>,
+    ) -> Result<u64, Error> {
+        let results = self.delete_each(context, namespace, keys).await;
+        results.into_iter().try_fold(0, |deleted, result| Ok(deleted + u64::from(result?)))
     }
 
     async fn exists(&self, context: &Context, namespace: Namespace, key: Key) -> Result<bool, Error> {

@@ -44,6 +44,12 @@ async fn items_of_a_cluster_go_to_their_nodes_together() {
     let removed = store.delete_each(&patient(), namespace(), keys).await;
     assert_eq!(removed.iter().filter(|found| **found == Ok(true)).count(), 1000);
     assert_eq!(removed.last(), Some(&Ok(false)));
+
+    let written = store.set_each(&patient(), namespace(), items(all())).await;
+    assert!(written.iter().all(Result::is_ok), "{written:?}");
+    let keys = all().chain([("missing".to_owned(), String::new())]).map(|(name, _)| key(name)).collect();
+    assert_eq!(store.delete_found(&patient(), namespace(), keys).await, Ok(1000));
+    assert_eq!(get(&store, "k7").await, Ok(None));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
