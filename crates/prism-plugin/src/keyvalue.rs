@@ -19,7 +19,7 @@ use crate::types::{Key, Namespace, Ttl};
 pub use crate::validate::resume_invalid;
 pub use batch::KeyValueBatch;
 pub use cas::{Condition, Conditional, KeyValueCas};
-pub use counter::{KeyValueCounter, incremented};
+pub use counter::{KeyValueCounter, counter_overflow, incremented, not_a_number};
 pub use ttl::KeyValueTtl;
 
 /// Pages of a scan, each of one or more items in the order in which they are sent. A page is what the backend reads at
@@ -194,6 +194,25 @@ pub trait KeyValue: Send + Sync + 'static {
         namespace: Namespace,
         key: Key,
     ) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// Removes keys that a scan has found, and returns how many were there still. Not atomic. Default: one after another.
+    ///
+    /// # Errors
+    /// An error of the backend: some may have been removed.
+    fn delete_found(
+        &self,
+        context: &Context,
+        namespace: Namespace,
+        keys: Vec<Key>,
+    ) -> impl Future<Output = Result<u64, Error>> + Send {
+        async move {
+            let mut deleted = 0;
+            for key in keys {
+                deleted += u64::from(self.delete(context, namespace.clone(), key).await?);
+            }
+            Ok(deleted)
+        }
+    }
 
     /// Returns whether a key exists.
     ///

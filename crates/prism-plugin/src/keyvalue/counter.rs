@@ -33,7 +33,7 @@ pub fn incremented(current: Option<&[u8]>, delta: i64, initial: i64) -> Result<i
         None => initial,
         Some(text) => number(text).ok_or_else(not_a_number)?,
     };
-    current.checked_add(delta).ok_or_else(overflow)
+    current.checked_add(delta).ok_or_else(counter_overflow)
 }
 
 /// A number as Redis writes it: no sign but a minus, no leading zeros, no blanks.
@@ -43,12 +43,16 @@ fn number(text: &[u8]) -> Option<i64> {
     (number.to_string().as_bytes() == text).then_some(number)
 }
 
-fn not_a_number() -> Error {
+/// NOT_A_NUMBER.
+#[must_use]
+pub fn not_a_number() -> Error {
     let why = "the value is not a number as Increment writes it; set the key to decimal text, such as 0, or use another key";
     Error::new(ErrorReason::NotANumber, why)
 }
 
-fn overflow() -> Error {
+/// COUNTER_OVERFLOW.
+#[must_use]
+pub fn counter_overflow() -> Error {
     let why = "the sum does not fit into 64 bits; nothing has changed";
     Error::new(ErrorReason::CounterOverflow, why).with("field", "delta")
 }

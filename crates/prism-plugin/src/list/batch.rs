@@ -8,9 +8,6 @@ use super::End;
 use crate::error::Error;
 use crate::types::{Key, Namespace};
 
-/// What each value takes in a message besides itself: a tag, a length of at most four bytes, and what a field beside it may.
-const VALUE_OVERHEAD_BYTES: usize = 16;
-
 /// How a batch of pushes ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pushed {
@@ -58,11 +55,16 @@ pub struct Filling {
 }
 
 impl Filling {
+    /// How much all values take at most: what is left is for the other fields of the message.
+    pub const BYTES_MAX: usize = MESSAGE_BYTES_MAX - 1024;
+
+    /// What each value takes besides itself: a tag, a length of at most four bytes, and what a field beside it may.
+    pub const VALUE_OVERHEAD_BYTES: usize = 16;
+
     /// Whether a value of `len` bytes fits besides those before it. One alone always does.
     pub fn takes(&mut self, len: usize) -> bool {
-        self.bytes += len + VALUE_OVERHEAD_BYTES;
-        // What is left is for the other fields of the message.
-        self.bytes <= MESSAGE_BYTES_MAX - 1024
+        self.bytes += len + Self::VALUE_OVERHEAD_BYTES;
+        self.bytes <= Self::BYTES_MAX
     }
 }
 

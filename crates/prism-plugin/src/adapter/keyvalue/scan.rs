@@ -103,9 +103,8 @@ async fn delete_prefix<B: KeyValue>(
         let scope = scope.clone();
         async move {
             let Some(page) = pages.next().await.transpose()? else { return Ok(None) };
-            for key in page.items {
-                deleted += i64::from(backend.delete(&context, namespace.clone(), key).await?);
-            }
+            let found = backend.delete_found(&context, namespace, page.items).await?;
+            deleted += i64::try_from(found).unwrap_or(i64::MAX);
             let resume = scope.zip(page.resume).and_then(|(scope, position)| scope.token(&position, None));
             let response = DeletePrefixResponse { deleted, resume: resume.unwrap_or_default() };
             Ok(Some((vec![response], (pages, deleted))))
