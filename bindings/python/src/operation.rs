@@ -17,45 +17,24 @@ pub(crate) trait Operation: Sized {
     fn outcome(self) -> impl Future<Output = Outcome> + Send + 'static;
 }
 
-impl Operation for BlockingPop {
-    fn timeout(self, timeout: Duration) -> Self {
-        Self::timeout(self, timeout)
-    }
+/// The options, which the type has under the same names.
+macro_rules! options {
+    () => {
+        fn timeout(self, timeout: Duration) -> Self {
+            Self::timeout(self, timeout)
+        }
 
-    fn metadata(self, name: &str, value: &str) -> Self {
-        Self::metadata(self, name, value)
-    }
-
-    async fn outcome(self) -> Outcome {
-        Outcome::of(self.send().await)
-    }
-}
-
-impl Operation for DeletePrefix {
-    fn timeout(self, timeout: Duration) -> Self {
-        Self::timeout(self, timeout)
-    }
-
-    fn metadata(self, name: &str, value: &str) -> Self {
-        Self::metadata(self, name, value)
-    }
-
-    async fn outcome(self) -> Outcome {
-        Outcome::of(self.send().await)
-    }
+        fn metadata(self, name: &str, value: &str) -> Self {
+            Self::metadata(self, name, value)
+        }
+    };
 }
 
 impl<M: Method> Operation for Call<M>
 where
     Outcome: From<M::Output>,
 {
-    fn timeout(self, timeout: Duration) -> Self {
-        Self::timeout(self, timeout)
-    }
-
-    fn metadata(self, name: &str, value: &str) -> Self {
-        Self::metadata(self, name, value)
-    }
+    options!();
 
     async fn outcome(self) -> Outcome {
         Outcome::of(self.send().await)
@@ -66,15 +45,25 @@ impl<M: BatchMethod> Operation for Batch<M>
 where
     Outcome: From<M::Result>,
 {
-    fn timeout(self, timeout: Duration) -> Self {
-        Self::timeout(self, timeout)
-    }
-
-    fn metadata(self, name: &str, value: &str) -> Self {
-        Self::metadata(self, name, value)
-    }
+    options!();
 
     async fn outcome(self) -> Outcome {
         items(self.send().await)
+    }
+}
+
+impl Operation for BlockingPop {
+    options!();
+
+    async fn outcome(self) -> Outcome {
+        Outcome::of(self.send().await)
+    }
+}
+
+impl Operation for DeletePrefix {
+    options!();
+
+    async fn outcome(self) -> Outcome {
+        Outcome::of(self.send().await)
     }
 }
