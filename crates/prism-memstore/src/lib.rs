@@ -8,7 +8,7 @@
 //! | `store` | the handle: what the halves share, and the totals for metrics |
 //! | `keyvalue`, `list` | the traits, one half each, and a file for each interface |
 //! | `namespaces` | which namespaces exist |
-//! | `waiters` | calls that wait for values, and what they are given |
+//! | `waiters`, `serving` | calls that wait for values; giving them some |
 //! | `lists`, `items`, `value` | one namespace's lists; the values of one; one of these |
 //! | `leases`, `queues` | which values are reserved; how they leave their list and return |
 //! | `keys` | one namespace's keys: the map, and the index kept in step |
@@ -40,6 +40,7 @@ mod metrics;
 mod namespaces;
 mod queues;
 mod retries;
+mod serving;
 mod store;
 mod timers;
 mod value;
