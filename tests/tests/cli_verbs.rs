@@ -54,7 +54,7 @@ fn conditions_counters_and_times_to_live() {
         refused.json(),
         [json!({"key": "lock", "value_bytes": 3, "ttl_seconds": null, "applied": true})]
     );
-    dev.run(&["kv", "set", "text", "x"]).text();
+    assert_eq!(dev.run(&["kv", "set", "text", "x"]).text(), "OK\n");
     let error = dev.run(&["kv", "incr", "text", "-o", "json"]).error();
     assert_eq!((&error["kind"], &error["reason"]), (&json!("failed_precondition"), &json!("NOT_A_NUMBER")));
     for wrong in [
