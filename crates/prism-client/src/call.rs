@@ -109,11 +109,15 @@ impl<M: Method> Call<M> {
             {
                 return Ok(output);
             }
-            if let Some(refused) = token.as_ref().filter(|_| !is_renewed)
-                && let Some(other) = self.shared.token_after(&error, refused).await?
-            {
-                (token, is_renewed) = (Some(other), true);
-                continue;
+            if let Some(refused) = token.as_ref().filter(|_| !is_renewed) {
+                match self.shared.token_after(&error, refused).await {
+                    Ok(Some(other)) => {
+                        (token, is_renewed) = (Some(other), true);
+                        continue;
+                    }
+                    Ok(None) => {}
+                    Err(error) => return Err(keyed.last(error)),
+                }
             }
             let error = match keyed.after(&self.shared, error).await {
                 Ok(()) => continue,
@@ -122,7 +126,8 @@ impl<M: Method> Call<M> {
             let repeats = has_no_side_effects(path_of::<M>()) || keyed.repeats();
             let retry =
                 retry.get_or_insert_with(|| Retry::new(self.shared.attempts_max, repeats, Some(deadline)));
-            let Some(wait) = retry.repeating(repeats).wait_after(&error) else { return Err(error) };
+            let wait = retry.repeating(repeats).wait_after(&error).filter(|_| !keyed.is_over());
+            let Some(wait) = wait else { return Err(keyed.last(error)) };
             self.shared.retrying(&error);
             tokio::time::sleep(wait).await;
         }

@@ -1,8 +1,8 @@
 //! Calls that may be repeated although they may have been applied: their numbers, and which backends take them.
 //!
 //! A call under an idempotency key is applied once, however often it is sent. Each client counts its calls, and says with each of them below
-//! which number it has all answers. Calls that wait for values have a count of their own, because one of them would keep all others from being
-//! acknowledged meanwhile.
+//! which number it has all answers. Each call that waits for values has a count of its own while it runs, because it would keep all others from
+//! being acknowledged meanwhile.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
@@ -22,7 +22,8 @@ const WAITING: [&str; 2] = ["BlockingPop", "Reserve"];
 #[derive(Default)]
 pub(crate) struct Idempotency {
     prompt: Arc<Calls>,
-    waiting: Arc<Calls>,
+    /// Counts that no call uses now, of which each has no call outstanding.
+    idle: Arc<Mutex<Vec<Arc<Calls>>>>,
     backends: Mutex<HashMap<String, Arc<AsyncMutex<Option<Known>>>>>,
 }
 
@@ -37,8 +38,13 @@ pub(crate) struct Known {
 impl Idempotency {
     /// Numbers a call of the method called `name`, as soon as few enough are outstanding.
     pub(crate) async fn number(&self, name: &str) -> Numbered {
-        let calls = if WAITING.contains(&name) { &self.waiting } else { &self.prompt };
-        calls.number().await
+        if !WAITING.contains(&name) {
+            return self.prompt.number().await;
+        }
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut numbered = idle.unwrap_or_default().number().await;
+        numbered.home = Some(Arc::clone(&self.idle));
+        numbered
     }
 
     /// What is known about a namespace's backend. Locked while it is asked.
@@ -72,6 +78,8 @@ pub(crate) struct Numbered {
     calls: Arc<Calls>,
     client: u128,
     seq: u64,
+    /// Where a count returns that it has for itself.
+    home: Option<Arc<Mutex<Vec<Arc<Calls>>>>>,
 }
 
 impl Numbered {
@@ -86,6 +94,9 @@ impl Drop for Numbered {
     fn drop(&mut self) {
         self.calls.lock().open.remove(&self.seq);
         self.calls.freed.notify_waiters();
+        if let Some(home) = self.home.take() {
+            home.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&self.calls));
+        }
     }
 }
 
@@ -100,7 +111,7 @@ impl Calls {
             let mut freed = pin!(self.freed.notified());
             freed.as_mut().enable();
             if let Some((client, seq)) = self.lock().number() {
-                return Numbered { calls: Arc::clone(self), client, seq };
+                return Numbered { calls: Arc::clone(self), client, seq, home: None };
             }
             freed.await;
         }
@@ -172,6 +183,20 @@ mod tests {
         open.clear();
         let next = next.await;
         assert_eq!((next.key().seq, next.key().acked), (4096, 4096));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_waits_keeps_no_other_from_being_acknowledged() {
+        let calls = Idempotency::default();
+        let long = calls.number("BlockingPop").await;
+        for seq in 0..2 * IDEMPOTENCY_RECORDS_MAX as u64 {
+            let call = calls.number("Reserve").await;
+            let key = call.key();
+            assert_eq!((key.seq, key.acked), (seq, seq));
+            assert_ne!(key.client, long.key().client);
+        }
+        drop(long);
+        assert_eq!(calls.idle.lock().unwrap().len(), 2);
     }
 
     #[test]

@@ -79,6 +79,20 @@ impl<'a> Keyed<'a> {
         self.numbered.is_some() && self.begun.is_some_and(|begun| begun.elapsed() < latest)
     }
 
+    /// Whether an earlier attempt may have been applied, and its answer is not on record for sure any more: it may not be sent again,
+    /// whatever became of the last attempt.
+    pub(crate) fn is_over(&self) -> bool {
+        self.numbered.is_some() && self.doubt.is_some() && !self.repeats()
+    }
+
+    /// The error with which the call ends: it says that the call may have been applied if any attempt may have been.
+    pub(crate) fn last(&mut self, error: Error) -> Error {
+        match self.doubt.take() {
+            Some(doubt) if self.numbered.is_some() && !error.may_have_been_applied() => doubt,
+            _ => error,
+        }
+    }
+
     /// What an error means for the key: `Ok` if the call is to be sent at once without it, because the backend keeps no answers any
     /// more, and otherwise the error to go on with.
     pub(crate) async fn after(&mut self, shared: &Shared, error: Error) -> Result<(), Error> {

@@ -128,7 +128,7 @@ impl Committer {
         let Some(engine) = engine.as_deref() else { return };
         let mut txn = Txn::new(engine, &shared.cache, &shared.waiters, clock::now());
         let returned = shared.waiters.returned();
-        put_back_all(&mut txn, &returned);
+        let returned = put_back_all(&mut txn, returned);
         let count = writes.len();
         let mut answers = Vec::with_capacity(count);
         for write in writes {
@@ -282,11 +282,17 @@ impl Committer {
     }
 }
 
-/// Puts values back that nobody took.
-fn put_back_all(txn: &mut Txn<'_>, returned: &[Returned]) {
-    for Returned { place, end, value, .. } in returned {
-        if let Err(error) = txn.step(|txn| put_back(txn, place, *end, value.clone())) {
+/// Puts values back that nobody took, and returns those that are put back once the batch is committed. What cannot be put back now waits
+/// for the next batch.
+fn put_back_all(txn: &mut Txn<'_>, returned: Vec<Returned>) -> Vec<Returned> {
+    let (done, failed): (Vec<_>, Vec<_>) = returned.into_iter().partition(|returned| {
+        let Returned { place, end, value, .. } = returned;
+        let put = txn.step(|txn| put_back(txn, place, *end, value.clone()));
+        if let Err(error) = &put {
             tracing::error!(%error, list = %&*place.1, "a value that nobody took cannot be put back");
         }
-    }
+        put.is_ok()
+    });
+    txn.waiters.give_back(failed);
+    done
 }

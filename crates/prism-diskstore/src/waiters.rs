@@ -92,13 +92,17 @@ impl Waiters {
         }
     }
 
-    /// Takes the next of those who wait for a list.
+    /// Takes the next of those who wait for a list and have not gone.
     pub(crate) fn next(&self, place: &Place) -> Option<Waiter> {
         let mut queues = self.queues();
         let queue = queues.get_mut(place)?;
-        let next = queue.pop_first().map(|(_, waiter)| waiter);
-        if next.is_some() {
+        let mut next = None;
+        while let Some((_, waiter)) = queue.pop_first() {
             self.count.fetch_sub(1, Relaxed);
+            if !waiter.answer.is_closed() {
+                next = Some(waiter);
+                break;
+            }
         }
         if queue.is_empty() {
             queues.remove(place);

@@ -109,9 +109,14 @@ impl Leases {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many lists have leases.
+    pub(crate) fn lists(&self) -> usize {
+        self.lists.load(SeqCst)
+    }
+
     /// Whether any list has leases.
     pub(crate) fn are_there(&self) -> bool {
-        self.lists.load(SeqCst) > 0
+        self.lists() > 0
     }
 
     /// Lets `change` change the table. Under the lock of the list's map shard.

@@ -225,28 +225,27 @@ impl Lists {
     }
 }
 
-/// The values of a list that is gone. They are freed with it, or a few at a time before, because that may take long.
-pub(crate) struct Taken<'a> {
+/// The values of a list that is gone, which are still to be freed: a few at a time, because that may take long.
+#[must_use]
+pub(crate) struct Taken {
     pub(crate) len: u64,
     values: Box<dyn Iterator<Item = Value> + Send>,
-    memory: &'a Memory,
 }
 
-impl Taken<'_> {
+impl Taken {
     /// Frees up to `max` values, and returns whether there may be more.
-    pub(crate) fn free(&mut self, max: usize) -> bool {
+    pub(crate) fn free(&mut self, max: usize, memory: &Memory) -> bool {
         let mut freed = 0;
         for value in self.values.by_ref().take(max) {
-            self.memory.release(value.charged_bytes());
+            memory.release(value.charged_bytes());
             freed += 1;
         }
         freed == max
     }
-}
 
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        self.free(usize::MAX);
+    /// Frees all values.
+    pub(crate) fn free_all(mut self, memory: &Memory) {
+        self.free(usize::MAX, memory);
     }
 }
 

@@ -54,19 +54,16 @@ impl Shared {
         }
     }
 
+    /// The same for a list, and for the dead letter lists of those leases; they may have such leases in turn.
     fn settle_place(self: &Arc<Self>, place: &Place) {
         let now = self.clock.now();
-        if self.leases.lock().is_due(place, now) {
-            let returned = self.put_back(place, |_, lease| lease.until <= now);
-            self.serve_returned(place, &returned);
-        }
-    }
-
-    /// Serves those who wait for a list or for one of its dead letter lists.
-    fn serve_returned(self: &Arc<Self>, place: &Place, returned: &Returned) {
-        self.serve(&place.0, &place.1);
-        for dead_letter in &returned.dead_letters {
-            self.settle_place(dead_letter);
+        let mut places = vec![place.clone()];
+        while let Some(place) = places.pop() {
+            if self.leases.lock().is_due(&place, now) {
+                let returned = self.put_back(&place, |_, lease| lease.until <= now);
+                self.serve(&place.0, &place.1);
+                places.extend(returned.dead_letters);
+            }
         }
     }
 
@@ -205,7 +202,8 @@ impl Shared {
         let now = self.clock.now();
         // Ended by somebody else meanwhile, it has no values any more.
         let returned = self.put_back(place, |number, lease| number == wanted && now < lease.until);
-        self.serve_returned(place, &returned);
+        self.serve(&place.0, &place.1);
+        returned.dead_letters.iter().for_each(|dead_letter| self.settle_place(dead_letter));
         (returned.count > 0).then_some(returned.count)
     }
 

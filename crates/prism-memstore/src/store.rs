@@ -110,6 +110,11 @@ impl MemStore {
         }
     }
 
+    /// The number of lists that have leases.
+    pub(crate) fn lists_with_leases(&self) -> u64 {
+        self.shared.leases.lists() as u64
+    }
+
     /// Performs a write, and repeats it if the store was full and expired keys were searched for.
     pub(crate) async fn write<R>(&self, write: impl Fn() -> Result<R, Full>) -> Result<R, Error> {
         let mut written = write();

@@ -12,6 +12,7 @@
 //! Each list that somebody waits for is served by one task: see `dispatch`. It exists for as long as the list's queue.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -23,6 +24,8 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 #[derive(Debug)]
 pub(crate) struct Waiters {
     queues: Mutex<HashMap<String, Queue>>,
+    /// How many have ever been.
+    entered: AtomicU64,
     /// A permit for each connection that watches a list.
     pub(crate) connections: Arc<Semaphore>,
 }
@@ -30,7 +33,6 @@ pub(crate) struct Waiters {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: BTreeMap<u64, Waiter>,
-    entered: u64,
     /// Whether one is being served.
     is_serving: bool,
     /// Told when somebody enters while nobody waits.
@@ -91,7 +93,7 @@ impl Waiters {
     /// So many lists may be watched at once.
     pub(crate) fn new(connections_max: usize) -> Arc<Self> {
         let connections = Arc::new(Semaphore::new(connections_max));
-        Arc::new(Self { queues: Mutex::default(), connections })
+        Arc::new(Self { queues: Mutex::default(), entered: AtomicU64::new(0), connections })
     }
 
     fn queues(&self) -> MutexGuard<'_, HashMap<String, Queue>> {
@@ -116,8 +118,8 @@ impl Waiters {
         let mut queues = self.queues();
         let is_served = queues.contains_key(list);
         let queue = queues.entry(list.to_owned()).or_default();
-        queue.entered += 1;
-        let number = queue.entered;
+        // Unique among all queues: one that left late must not take another with it.
+        let number = self.entered.fetch_add(1, Relaxed);
         if is_served && queue.waiting.is_empty() {
             queue.arrival.notify_one();
         }

@@ -1,6 +1,7 @@
 //! Parts of lists.
 
 use std::ops;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -12,8 +13,8 @@ use tokio::task::yield_now;
 
 use crate::index::CHUNK_KEYS;
 use crate::items::Items;
-use crate::lists::page;
-use crate::store::MemStore;
+use crate::lists::{Taken, page};
+use crate::store::{MemStore, Shared};
 
 /// A range that is read page by page. It holds no lock.
 struct Reading {
@@ -73,11 +74,21 @@ impl ListRange for MemStore {
 
     async fn clear(&self, _: &Context, namespace: Namespace, list_key: Key) -> Result<u64, Error> {
         self.shared.settle(&namespace, &list_key);
-        let Some(mut taken) = self.shared.clear(&(namespace, list_key)) else { return Ok(0) };
+        let Some(taken) = self.shared.clear(&(namespace, list_key)) else { return Ok(0) };
         let removed = taken.len;
-        while taken.free(CHUNK_KEYS) {
-            yield_now().await;
+        if removed > CHUNK_KEYS as u64 {
+            // The call is answered without waiting for that, and cannot be cancelled in between.
+            tokio::spawn(free(Arc::clone(&self.shared), taken));
+        } else {
+            taken.free_all(&self.shared.memory);
         }
         Ok(removed)
+    }
+}
+
+/// Frees the values of a list that is gone, some at a time.
+async fn free(shared: Arc<Shared>, mut taken: Taken) {
+    while taken.free(CHUNK_KEYS, &shared.memory) {
+        yield_now().await;
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prism_grpc::Context;
 use tokio::task::yield_now;
 
-use super::{KeyValue, ValueAndTtl};
+use super::basic::{KeyValue, ValueAndTtl};
 use crate::error::Error;
 use crate::types::{Key, Namespace, Ttl};
 

@@ -12,11 +12,17 @@ type Call = (Option<Identity>, String, u128, u64);
 
 /// The calls that run, or wait to.
 #[derive(Default)]
-pub(super) struct Turns(Lock<HashMap<Call, Arc<Mutex<()>>>>);
+pub(super) struct Turns(Lock<HashMap<Call, Entrants>>);
+
+/// Those who run or wait to run the same call.
+#[derive(Default)]
+struct Entrants {
+    count: usize,
+    one: Arc<Mutex<()>>,
+}
 
 /// A call's turn, until it is dropped.
 pub(super) struct Turn {
-    // Dropped first, so that whoever leaves last finds that nobody else is there.
     _running: OwnedMutexGuard<()>,
     _entered: Entered,
 }
@@ -25,7 +31,6 @@ pub(super) struct Turn {
 struct Entered {
     turns: Arc<Turns>,
     call: Call,
-    one: Arc<Mutex<()>>,
 }
 
 impl Turns {
@@ -33,12 +38,17 @@ impl Turns {
     pub(super) async fn wait(self: &Arc<Self>, attempt: &Attempt) -> Turn {
         let Attempt { key, caller, namespace, .. } = attempt;
         let call = (caller.clone(), namespace.clone(), key.client, key.seq);
-        let one = Arc::clone(self.lock().entry(call.clone()).or_default());
-        let entered = Entered { turns: Arc::clone(self), call, one };
-        Turn { _running: Arc::clone(&entered.one).lock_owned().await, _entered: entered }
+        let one = {
+            let mut calls = self.lock();
+            let entrants = calls.entry(call.clone()).or_default();
+            entrants.count += 1;
+            Arc::clone(&entrants.one)
+        };
+        let entered = Entered { turns: Arc::clone(self), call };
+        Turn { _running: one.lock_owned().await, _entered: entered }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Call, Arc<Mutex<()>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Call, Entrants>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -46,8 +56,9 @@ impl Turns {
 impl Drop for Entered {
     fn drop(&mut self) {
         let mut calls = self.turns.lock();
-        // The map has one, and this call another.
-        if Arc::strong_count(&self.one) == 2 {
+        let Some(entrants) = calls.get_mut(&self.call) else { return };
+        entrants.count -= 1;
+        if entrants.count == 0 {
             calls.remove(&self.call);
         }
     }
