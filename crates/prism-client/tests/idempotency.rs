@@ -84,3 +84,15 @@ async fn a_call_with_a_key_of_its_own_keeps_it() {
     client.list().push_left("l", "v").metadata("idempotency-key", key).await.unwrap();
     assert_eq!(*fake.state.keys.lock().unwrap(), [key]);
 }
+
+#[tokio::test]
+async fn a_call_whose_first_attempt_is_in_doubt_ends_in_doubt() {
+    let (fake, client) = start().await;
+    let refused = Error::unavailable(ErrorReason::Draining, Applied::No, "not now");
+    // More refusals than there are attempts.
+    fake.fail([Fault::Applied(lost())]);
+    fake.fail(std::iter::repeat_n(Fault::Status(refused.into()), 10));
+    let error = client.list().push_left("l", "v").await.unwrap_err();
+    assert_eq!(error.reason(), Some(ErrorReason::BackendLost));
+    assert!(!error.is_not_applied(), "{error}");
+}
