@@ -40,7 +40,10 @@ pub async fn run(args: Args) -> Result<(), ServerError> {
 pub(crate) fn plugin(store: DiskStore) -> Plugin {
     let store = Arc::new(store);
     let handle = || Arc::clone(&store);
-    Plugin::new(store.capabilities())
+    let asked = handle();
+    // The durability can change while it is open.
+    Plugin::promising(move || asked.capabilities())
+        .idempotent_retries(handle())
         .usage(handle())
         .keyvalue(handle())
         .keyvalue_ttl(handle())

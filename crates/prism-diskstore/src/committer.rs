@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use prism_plugin::Error;
 
 use crate::clock::{self, Watch};
-use crate::config::Durability;
+use crate::config::{Durability, SYNC_EVERY};
 use crate::engine::{Batch, Engine, Fault, Flush};
 use crate::expiry::sweep;
 use crate::fault::{below_floor, refused, uncommitted};
@@ -188,10 +188,9 @@ impl Committer {
             self.clock.check();
             self.sweep();
         }
-        let period = Duration::from_secs(1);
         if self.shared.settings().durability == Durability::Periodic
             && self.synced < self.number
-            && self.synced_at.elapsed() >= period
+            && self.synced_at.elapsed() >= SYNC_EVERY
             && self.shared.state.get() == State::Ready
         {
             self.sync();
@@ -286,8 +285,8 @@ impl Committer {
 /// for the next batch.
 fn put_back_all(txn: &mut Txn<'_>, returned: Vec<Returned>) -> Vec<Returned> {
     let (done, failed): (Vec<_>, Vec<_>) = returned.into_iter().partition(|returned| {
-        let Returned { place, end, value, .. } = returned;
-        let put = txn.step(|txn| put_back(txn, place, *end, value.clone()));
+        let Returned { place, end, value, call, .. } = returned;
+        let put = txn.step(|txn| put_back(txn, (place, *end), value.clone(), call.as_ref()));
         if let Err(error) = &put {
             tracing::error!(%error, list = %&*place.1, "a value that nobody took cannot be put back");
         }

@@ -11,7 +11,7 @@ use prism_plugin::driver::{Driver, Found, Instance, Mistake, Options, State, Tak
 use crate::app::plugin;
 use crate::config::{Durability, Settings};
 use crate::folder::{is_store, room};
-use crate::keyvalue::CAPABILITIES;
+use crate::keyvalue::promises;
 use crate::state;
 use crate::store::DiskStore;
 
@@ -62,7 +62,7 @@ impl Driver for DiskStoreDriver {
             Ok(Found {
                 facts: facts(&settings)?,
                 interfaces: INTERFACES.map(str::to_owned).into(),
-                capabilities: CAPABILITIES,
+                capabilities: promises(settings.live.durability),
             })
         }
         .boxed()

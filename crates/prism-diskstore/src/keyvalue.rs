@@ -8,29 +8,37 @@ mod ttl;
 use bytes::Bytes;
 use prism_plugin::keyvalue::{KeyValue, Pages, Range, ValueAndTtl};
 use prism_plugin::types::{Key, Namespace, Ttl};
-use prism_plugin::{Capabilities, Context, Error};
+use prism_plugin::{Capabilities, Context, Durability as Promised, Error};
 
 use crate::clock;
+use crate::config::{Durability, SYNC_EVERY};
 use crate::layout::{self, Record};
 use crate::scan::Scan;
 use crate::store::DiskStore;
 
-/// What the store promises.
-pub(crate) const CAPABILITIES: Capabilities = Capabilities {
-    ordered: true,
-    scan_exactly_once: true,
-    exact_count: true,
-    linearizable: true,
-    in_memory: false,
-    resumable: true,
-    evicts: false,
-    durability: None,
-    idempotent_retries: false,
-};
+/// What a store with this durability promises.
+pub(crate) fn promises(durability: Durability) -> Capabilities {
+    Capabilities {
+        ordered: true,
+        scan_exactly_once: true,
+        exact_count: true,
+        linearizable: true,
+        in_memory: false,
+        resumable: true,
+        evicts: false,
+        durability: match durability {
+            Durability::EveryWrite => Some(Promised::EveryWrite),
+            Durability::Periodic => Some(Promised::Periodic { period: SYNC_EVERY }),
+            // When the system writes is not known.
+            Durability::Never => None,
+        },
+        idempotent_retries: true,
+    }
+}
 
 impl KeyValue for DiskStore {
     fn capabilities(&self) -> Capabilities {
-        CAPABILITIES
+        promises(self.shared.settings().durability)
     }
 
     fn identity(&self) -> &str {

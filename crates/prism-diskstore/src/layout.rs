@@ -1,4 +1,4 @@
-//! Keys and records as they are on disk: format 1. Changing anything here changes [`FORMAT`].
+//! Keys and records as they are on disk: format 2. Changing anything here changes [`FORMAT`].
 //!
 //! ```text
 //! key of the engine                                     value
@@ -8,18 +8,24 @@
 //! "E" namespace list-bytes u16 list position            a value of the list
 //! "X" deadline u64, key of the engine                   nothing: what expires, by time
 //! "N" namespace                                         keys u64, lists u64: how many the namespace holds
+//! "C" namespace client                                  a client's forgotten u64, records u32, bytes u64, last u64, due u64
+//! "R" namespace client seq u64                          written u64, digest, answer: to a call under an idempotency key
 //! ```
 //!
 //! A namespace is one byte with its length, and its name. A record is its deadline, in milliseconds since 1970 and 0 for
-//! none, and the value. All numbers are big-endian, and a position has its sign bit flipped, so that bytes sort as numbers
+//! none, and the value. A client is its own number u128, the source of its caller's name u8 and the name with its bytes u16. All numbers are big-endian, and a position has its sign bit flipped, so that bytes sort as numbers
 //! do.
+//!
+//! Format 1 is the same without `C` and `R`.
+
+pub(crate) mod retries;
 
 use std::time::Duration;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 /// The version of this layout.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// The key of the numbers of the last batch.
 pub(crate) const BATCH: &[u8] = b"B";
@@ -29,6 +35,8 @@ const LIST: u8 = b'L';
 const ELEMENT: u8 = b'E';
 const EXPIRY: u8 = b'X';
 const COUNTS: u8 = b'N';
+const CLIENT: u8 = b'C';
+const ANSWER: u8 = b'R';
 
 /// A value and when it expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,7 +229,7 @@ pub(crate) fn counts(namespace: &str) -> Vec<u8> {
     key_of(COUNTS, namespace, &[])
 }
 
-/// The namespace and the rest of a key of a value, a list, a list's value or counts.
+/// The namespace and the rest of a key of anything that belongs to one.
 pub(crate) fn parts(key: &[u8]) -> Option<(&str, &[u8])> {
     let (length, rest) = key.get(1..)?.split_first()?;
     let (namespace, rest) = rest.split_at_checked(usize::from(*length))?;
@@ -243,6 +251,8 @@ pub(crate) enum Kind {
     Elements,
     Expiry,
     Counts,
+    Clients,
+    Answers,
 }
 
 impl Kind {
@@ -253,6 +263,8 @@ impl Kind {
             Self::Elements => ELEMENT,
             Self::Expiry => EXPIRY,
             Self::Counts => COUNTS,
+            Self::Clients => CLIENT,
+            Self::Answers => ANSWER,
         };
         ([tag], [tag + 1])
     }

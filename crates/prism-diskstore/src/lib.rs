@@ -16,12 +16,14 @@
 //! | `committer` | the one thread that writes |
 //! | `store` | the handle: opening, and how calls reach the committer and the engine |
 //! | `keyvalue`, `scan`, `list`, `usage` | the traits |
+//! | `answers`, `retries` | the answers to calls under idempotency keys, and how they are recalled |
 //! | `waiters` | who waits for a value of a list |
 //! | `verify`, `check` | reading everything; looking at a store that no process has open |
 //! | `fault` | the errors that callers get |
 //! | [`driver`] | stores within another process |
 //! | [`config`], [`app`], `metrics` | options and flags, wiring and metrics of the plugin |
 
+mod answers;
 pub mod app;
 mod cache;
 mod check;
@@ -41,6 +43,7 @@ mod list;
 #[doc(hidden)]
 pub mod lsm;
 mod metrics;
+mod retries;
 mod scan;
 mod shared;
 mod state;

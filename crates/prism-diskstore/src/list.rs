@@ -13,10 +13,11 @@ use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error};
 
 use crate::engine::{Fault, View};
+use crate::layout::retries::Call;
 use crate::layout::{self, Ends};
 use crate::store::DiskStore;
 use crate::txn::{Txn, decoded};
-use crate::waiters::{Handed, Place};
+use crate::waiters::{Handed, Place, Waiter};
 
 impl List for DiskStore {
     async fn push(
@@ -173,7 +174,7 @@ fn serve(txn: &mut Txn<'_>, place: &Place) -> Result<(), Error> {
         return Ok(());
     }
     while let Some(waiter) = txn.waiters.next(place) {
-        match Opened::new(txn, place).and_then(|list| list.pop(waiter.end)) {
+        match take(txn, place, &waiter) {
             Ok(Some(value)) => txn.handed.push(Handed { place: place.clone(), waiter, value }),
             nothing => {
                 txn.waiters.enter(place.clone(), waiter);
@@ -184,8 +185,37 @@ fn serve(txn: &mut Txn<'_>, place: &Place) -> Result<(), Error> {
     Ok(())
 }
 
-/// Puts a value back at the end of the list that it came from.
-pub(crate) fn put_back(txn: &mut Txn<'_>, place: &Place, end: End, value: Bytes) -> Result<(), Error> {
+/// Takes a value out of a list for a waiter, and records it as the answer to its call.
+fn take(txn: &mut Txn<'_>, place: &Place, waiter: &Waiter) -> Result<Option<Bytes>, Error> {
+    let value = Opened::new(txn, place)?.pop(waiter.end)?;
+    if let Some(attempt) = waiter.context.attempt().filter(|_| value.is_some()) {
+        txn.record_answer(attempt, &value)?;
+    }
+    Ok(value)
+}
+
+/// Puts a value back at the end of the list that it came from, and forgets that it was the answer to a call.
+pub(crate) fn put_back(
+    txn: &mut Txn<'_>,
+    (place, end): (&Place, End),
+    value: Bytes,
+    call: Option<&Call>,
+) -> Result<(), Error> {
+    if let Some(call) = call {
+        txn.forget_answer(call)?;
+    }
     Opened::new(txn, place)?.push(end, value)?;
     serve(txn, place)
+}
+
+/// Puts the value back that this batch has taken for the same call: whoever repeats a call has stopped waiting for it before, so
+/// that nobody will take the value.
+pub(crate) fn put_back_handed(txn: &mut Txn<'_>, call: &Call) -> Result<(), Error> {
+    let is_same = |handed: &Handed| handed.waiter.call().is_some_and(|other| other.repeats(call));
+    let Some(index) = txn.handed.iter().position(is_same) else { return Ok(()) };
+    let Handed { place, waiter, value } = &txn.handed[index];
+    let (place, end, value) = (place.clone(), waiter.end, value.clone());
+    txn.step(|txn| put_back(txn, (&place, end), value, Some(call)))?;
+    txn.handed.remove(index);
+    Ok(())
 }

@@ -178,7 +178,8 @@ impl DiskStore {
     }
 
     /// Hands a write to the committer and waits until it is committed. `grows`: it may make the store larger, by about
-    /// `bytes`. It is one atomic step: if it fails, nothing has changed.
+    /// `bytes`. It is one atomic step: if it fails, nothing has changed. If the call may be repeated, the answer for its result is
+    /// recorded in the same step.
     pub(crate) async fn write<R: Send + 'static>(
         &self,
         context: &Context,
@@ -186,7 +187,15 @@ impl DiskStore {
         bytes: usize,
         write: impl FnOnce(&mut Txn<'_>) -> Result<R, Error> + Send + 'static,
     ) -> Result<R, Error> {
-        self.commit(context, grows, bytes, |txn| txn.step(write)).await
+        let repeated = context.attempt().map(|_| context.clone());
+        let write = move |txn: &mut Txn<'_>| {
+            let result = write(txn)?;
+            if let Some(attempt) = repeated.as_ref().and_then(Context::attempt) {
+                txn.record_answer(attempt, &result)?;
+            }
+            Ok(result)
+        };
+        self.batched(context, grows, bytes, |txn| txn.step(write)).await
     }
 
     /// The same for each of these items, in order and in one batch: each is an atomic step of its own.
@@ -202,10 +211,11 @@ impl DiskStore {
         let each = move |txn: &mut Txn<'_>| {
             Ok(items.into_iter().map(|item| txn.step(|txn| write(txn, item))).collect())
         };
-        self.commit(context, grows, bytes, each).await.unwrap_or_else(|error| vec![Err(error); count])
+        self.batched(context, grows, bytes, each).await.unwrap_or_else(|error| vec![Err(error); count])
     }
 
-    async fn commit<R: Send + 'static>(
+    /// Hands something that consists of steps to the committer, and waits until they are committed. Records no answer.
+    pub(crate) async fn batched<R: Send + 'static>(
         &self,
         context: &Context,
         grows: bool,

@@ -157,6 +157,17 @@ impl<'a> Txn<'a> {
         Ok(expired)
     }
 
+    /// Keys of the engine from `from` on that are less than `to`, as they were before this batch.
+    pub(crate) fn committed(&mut self, from: &[u8], to: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        let mut keys = Vec::new();
+        let scanned = self.view().scan(from, to, &mut |key, _| {
+            keys.push(key.to_vec());
+            ControlFlow::Continue(())
+        });
+        scanned.map_err(|fault| error(&fault))?;
+        Ok(keys)
+    }
+
     fn change(&mut self, key: Vec<u8>, value: Option<Bytes>) {
         let before = self.changes.insert(key.clone(), value);
         self.undo.push((key, before));

@@ -17,11 +17,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use prism_plugin::Error;
 use prism_plugin::list::End;
 use prism_plugin::types::{Key, Namespace};
+use prism_plugin::{Context, Error};
 use tokio::sync::oneshot;
 
+use crate::layout::retries::Call;
 use crate::store::DiskStore;
 
 /// A list by its namespace and name.
@@ -43,7 +44,16 @@ pub(crate) struct Waiters {
 pub(crate) struct Waiter {
     number: u64,
     pub(crate) end: End,
+    /// Of the call that waits.
+    pub(crate) context: Context,
     answer: oneshot::Sender<Result<Bytes, Error>>,
+}
+
+impl Waiter {
+    /// The call that waits, if its answer is recorded.
+    pub(crate) fn call(&self) -> Option<Call> {
+        self.context.attempt().map(Call::of)
+    }
 }
 
 /// A value that leaves its list for a waiter.
@@ -58,6 +68,8 @@ pub(crate) struct Returned {
     pub(crate) place: Place,
     pub(crate) end: End,
     pub(crate) value: Bytes,
+    /// The call that has waited, if its answer is recorded.
+    pub(crate) call: Option<Call>,
     number: u64,
 }
 
@@ -119,13 +131,15 @@ impl Waiters {
 
     /// The batch was committed, or not: hands the values over.
     pub(crate) fn hand_over(&self, handed: Vec<Handed>, committed: &Result<(), Error>) {
-        for Handed { place, waiter: Waiter { number, end, answer }, value } in handed {
+        for Handed { place, waiter, value } in handed {
+            let call = waiter.call();
+            let Waiter { number, end, answer, .. } = waiter;
             match committed {
                 // Nobody may wait any more.
                 Err(error) => drop(answer.send(Err(error.clone()))),
                 Ok(()) => {
                     if let Err(Ok(value)) = answer.send(Ok(value)) {
-                        self.give_back([Returned { place, end, value, number }]);
+                        self.give_back([Returned { place, end, value, call, number }]);
                     }
                 }
             }
@@ -156,16 +170,18 @@ pub(crate) struct Waiting {
     place: Place,
     end: End,
     number: u64,
+    context: Context,
     answered: oneshot::Receiver<Result<Bytes, Error>>,
 }
 
 impl Waiting {
     /// A waiter, and what enters for it.
-    pub(crate) fn new(store: &DiskStore, place: Place, end: End) -> (Self, Waiter) {
+    pub(crate) fn new(store: &DiskStore, context: &Context, place: Place, end: End) -> (Self, Waiter) {
         let (answer, answered) = oneshot::channel();
         let number = store.shared.waiters.entered.fetch_add(1, Relaxed);
-        let waiting = Self { store: store.clone(), place, end, number, answered };
-        (waiting, Waiter { number, end, answer })
+        let context = context.clone();
+        let waiter = Waiter { number, end, context: context.clone(), answer };
+        (Self { store: store.clone(), place, end, number, context, answered }, waiter)
     }
 
     /// Waits for a value.
@@ -186,7 +202,8 @@ impl Drop for Waiting {
         waiters.leave(&self.place, self.number);
         if let Ok(Ok(value)) = self.answered.try_recv() {
             let (place, end, number) = (self.place.clone(), self.end, self.number);
-            waiters.give_back([Returned { place, end, value, number }]);
+            let call = self.context.attempt().map(Call::of);
+            waiters.give_back([Returned { place, end, value, call, number }]);
             self.store.write_what_returned();
         }
     }

@@ -21,20 +21,24 @@ impl ListBlocking for DiskStore {
         wait: Duration,
     ) -> Result<Option<Bytes>, Error> {
         let (bytes, place) = (list_key.len(), (namespace, list_key));
-        let (mut waiting, waiter) = Waiting::new(self, place.clone(), end);
+        let (mut waiting, waiter) = Waiting::new(self, context, place.clone(), end);
         // It is behind all who wait already, and is served at once if the list has a value for it.
         let entered = move |txn: &mut crate::txn::Txn<'_>| {
             txn.waiters.enter(place.clone(), waiter);
             serve(txn, &place)
         };
-        self.write(context, false, bytes, entered).await?;
-        if wait.is_zero() {
-            return waiting.value_by_now();
+        // The answer is recorded in the batch that takes the value out of the list.
+        self.batched(context, false, bytes, |txn| txn.step(entered)).await?;
+        let value = match tokio::time::timeout(wait, waiting.value()).await {
+            Ok(value) => value?,
+            // One that arrived with the timer, or before it if there is no wait.
+            Err(_) => waiting.value_by_now()?,
+        };
+        if value.is_some() || context.attempt().is_none() {
+            return Ok(value);
         }
-        match tokio::time::timeout(wait, waiting.value()).await {
-            Ok(value) => value,
-            // One that arrived with the timer.
-            Err(_) => waiting.value_by_now(),
-        }
+        // Nobody hands it a value any more.
+        drop(waiting);
+        self.write(context, false, bytes, |_| Ok(None)).await
     }
 }

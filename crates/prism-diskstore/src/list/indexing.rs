@@ -109,11 +109,10 @@ impl Opened<'_, '_> {
             }
             (0..count).for_each(|_| self.cut(End::Left));
         } else {
-            let mut to = first;
-            for position in (first + 1..self.ends.tail).filter(|position| !is_gap(position)) {
+            let kept = (first + 1..self.ends.tail).filter(|position| !is_gap(position));
+            for (to, position) in (first..).zip(kept) {
                 let value = self.value(position)?;
                 self.put(to, value);
-                to += 1;
             }
             (0..count).for_each(|_| self.cut(End::Right));
         }

@@ -6,4 +6,5 @@ mod conformance;
 mod folder;
 mod lists;
 mod restart;
+mod retries;
 mod support;
