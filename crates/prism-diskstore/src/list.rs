@@ -207,15 +207,3 @@ pub(crate) fn put_back(
     Opened::new(txn, place)?.push(end, value)?;
     serve(txn, place)
 }
-
-/// Puts the value back that this batch has taken for the same call: whoever repeats a call has stopped waiting for it before, so
-/// that nobody will take the value.
-pub(crate) fn put_back_handed(txn: &mut Txn<'_>, call: &Call) -> Result<(), Error> {
-    let is_same = |handed: &Handed| handed.waiter.call().is_some_and(|other| other.repeats(call));
-    let Some(index) = txn.handed.iter().position(is_same) else { return Ok(()) };
-    let Handed { place, waiter, value } = &txn.handed[index];
-    let (place, end, value) = (place.clone(), waiter.end, value.clone());
-    txn.step(|txn| put_back(txn, (&place, end), value, Some(call)))?;
-    txn.handed.remove(index);
-    Ok(())
-}
