@@ -22,7 +22,7 @@ use tonic::transport::{Channel, Endpoint};
 /// What each floor lacks.
 const MISSING: &[(&str, &[&str])] = &[
     ("prism-memstore", &["Export", "Import"]),
-    ("prism-diskstore", &["Ack", "Export", "Extend", "Import", "Release", "Reserve"]),
+    ("prism-diskstore", &["Export", "Import"]),
     ("prism-redis", &["Ack", "Export", "Extend", "Import", "Release", "Reserve"]),
     ("conformance", &["Export", "Import"]),
     ("prism-client", &["Export", "Import"]),

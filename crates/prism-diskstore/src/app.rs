@@ -55,6 +55,7 @@ pub(crate) fn plugin(store: DiskStore) -> Plugin {
         .list_indexing(handle())
         .list_batch(handle())
         .list_blocking(handle())
+        .list_reserve(handle())
         .list_scan(handle())
 }
 

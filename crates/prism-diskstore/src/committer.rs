@@ -17,6 +17,7 @@ use crate::fault::{below_floor, refused, uncommitted};
 use crate::folder::room;
 use crate::layout::{self, Record};
 use crate::list::put_back;
+use crate::list::reserve::end_leases;
 use crate::shared::Shared;
 use crate::state::State;
 use crate::txn::Txn;
@@ -26,7 +27,10 @@ use crate::waiters::Returned;
 const BATCH_WRITES: usize = 1024;
 const BATCH_BYTES: usize = 8 << 20;
 
-/// How often expired keys are freed, the clock is watched, and a store that failed is opened again.
+/// How many leases that have ended are returned together: each has at most the values of one message.
+const BATCH_LEASES: usize = 16;
+
+/// How often expired keys are freed, ended leases are returned, the clock is watched, and a store that failed is opened again.
 const TICK: Duration = Duration::from_millis(250);
 
 /// How often a store in a bad state is opened again.
@@ -126,7 +130,9 @@ impl Committer {
         let shared = Arc::clone(&self.shared);
         let engine = shared.engine();
         let Some(engine) = engine.as_deref() else { return };
-        let mut txn = Txn::new(engine, &shared.cache, &shared.waiters, clock::now());
+        let now = clock::now();
+        self.end_leases(engine, now);
+        let mut txn = Txn::new(engine, &shared.cache, &shared.waiters, now);
         let returned = shared.waiters.returned();
         let returned = put_back_all(&mut txn, returned);
         let count = writes.len();
@@ -154,6 +160,25 @@ impl Committer {
         shared.figures.batch(count as u64, begun.elapsed());
     }
 
+    /// Returns the values of leases that have ended, some at a time.
+    fn end_leases(&mut self, engine: &dyn Engine, now: u64) {
+        let shared = Arc::clone(&self.shared);
+        for keys in shared.leases.ended(now, usize::MAX).chunks(BATCH_LEASES) {
+            let mut txn = Txn::new(engine, &shared.cache, &shared.waiters, now);
+            end_leases(&mut txn, keys.to_vec());
+            let handed = mem::take(&mut txn.handed);
+            let committed = self.commit(engine, txn);
+            if let Err(fault) = &committed {
+                self.failed(fault);
+            }
+            let result = committed.as_ref().map_err(uncommitted).copied();
+            shared.waiters.hand_over(handed, &result);
+            if result.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Commits what the writes have changed, and brings the cache up to date.
     fn commit(&mut self, engine: &dyn Engine, txn: Txn<'_>) -> Result<(), Fault> {
         let changes = txn.into_changes();
@@ -171,6 +196,7 @@ impl Committer {
             self.synced = self.number;
         }
         for (key, value) in batch.changes {
+            self.shared.leases.changed(&key, value.as_deref());
             if layout::is_value(&key) {
                 self.shared.cache.put(key, value.and_then(Record::decode));
             }
@@ -180,7 +206,9 @@ impl Committer {
 
     fn tick(&mut self) {
         self.heal();
-        if self.shared.waiters.have_returned() && self.shared.state.get() == State::Ready {
+        let is_due =
+            self.shared.waiters.have_returned() || !self.shared.leases.ended(clock::now(), 1).is_empty();
+        if is_due && self.shared.state.get() == State::Ready {
             self.apply(Vec::new());
         }
         if self.swept_at.elapsed() >= TICK && self.shared.state.get() == State::Ready {
@@ -285,8 +313,8 @@ impl Committer {
 /// for the next batch.
 fn put_back_all(txn: &mut Txn<'_>, returned: Vec<Returned>) -> Vec<Returned> {
     let (done, failed): (Vec<_>, Vec<_>) = returned.into_iter().partition(|returned| {
-        let Returned { place, end, value, call, .. } = returned;
-        let put = txn.step(|txn| put_back(txn, (place, *end), value.clone(), call.as_ref()));
+        let Returned { place, given, call, .. } = returned;
+        let put = txn.step(|txn| put_back(txn, place, given, call.as_ref()));
         if let Err(error) = &put {
             tracing::error!(%error, list = %&*place.1, "a value that nobody took cannot be put back");
         }

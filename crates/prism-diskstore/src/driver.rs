@@ -20,7 +20,7 @@ use crate::store::DiskStore;
 pub struct DiskStoreDriver;
 
 /// The interfaces of a store, which a probe names without opening one.
-const INTERFACES: [&str; 14] = [
+const INTERFACES: [&str; 15] = [
     "prism.interfaces.capabilities.CapabilitiesInterface",
     "prism.interfaces.keyvalue.KeyValueBasicInterface",
     "prism.interfaces.keyvalue.KeyValueBatchInterface",
@@ -33,6 +33,7 @@ const INTERFACES: [&str; 14] = [
     "prism.interfaces.list.ListBlockingInterface",
     "prism.interfaces.list.ListIndexingInterface",
     "prism.interfaces.list.ListRangeInterface",
+    "prism.interfaces.list.ListReserveInterface",
     "prism.interfaces.list.ListScanInterface",
     "prism.interfaces.usage.UsageInterface",
 ];

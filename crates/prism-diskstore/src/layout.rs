@@ -4,8 +4,13 @@
 //! key of the engine                                     value
 //! "B"                                                   number u64, synced u64: of the last batch
 //! "V" namespace key                                     record: a value, with its deadline
-//! "L" namespace list                                    head i64, tail i64: the values have the positions head..tail
+//! "L" namespace list                                    head i64, tail i64: the values have the positions head..tail;
+//!                                                       delivered u64, unless 0: how many of them a "D" is there for
 //! "E" namespace list-bytes u16 list position            a value of the list
+//! "D" namespace list-bytes u16 list position            how often a value that came back was delivered u32
+//! "Q" namespace list-bytes u16 list number              a lease: until u64, check u64, end u8, max deliveries u32, dead letter
+//!                                                       list with its bytes u16, values with their deliveries u32 and bytes u32
+//! "G"                                                   number u64: of the last lease
 //! "X" deadline u64, key of the engine                   nothing: what expires, by time
 //! "N" namespace                                         keys u64, lists u64: how many the namespace holds
 //! "C" namespace client                                  a client's forgotten u64, records u32, bytes u64, last u64, due u64
@@ -16,8 +21,9 @@
 //! none, and the value. A client is its own number u128, the source of its caller's name u8 and the name with its bytes u16. All numbers are big-endian, and a position has its sign bit flipped, so that bytes sort as numbers
 //! do.
 //!
-//! Format 1 is the same without `C` and `R`.
+//! Format 1 is the same without `C`, `R`, `D`, `Q` and `G`.
 
+pub(crate) mod leases;
 pub(crate) mod retries;
 
 use std::time::Duration;
@@ -37,6 +43,8 @@ const EXPIRY: u8 = b'X';
 const COUNTS: u8 = b'N';
 const CLIENT: u8 = b'C';
 const ANSWER: u8 = b'R';
+const LEASE: u8 = b'Q';
+const DELIVERIES: u8 = b'D';
 
 /// A value and when it expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +59,8 @@ pub(crate) struct Record {
 pub(crate) struct Ends {
     pub(crate) head: i64,
     pub(crate) tail: i64,
+    /// How many of the values have been delivered before.
+    pub(crate) delivered: u64,
 }
 
 /// What a namespace holds.
@@ -147,12 +157,21 @@ impl Ends {
     }
 
     pub(crate) fn encode(self) -> Bytes {
-        pair(self.head.cast_unsigned(), self.tail.cast_unsigned())
+        let ends = numbered(self.head.cast_unsigned(), self.tail.cast_unsigned());
+        match self.delivered {
+            0 => Bytes::copy_from_slice(&ends),
+            delivered => [&ends[..], &delivered.to_be_bytes()].concat().into(),
+        }
     }
 
     pub(crate) fn decode(encoded: &[u8]) -> Option<Self> {
-        let (head, tail) = numbers(Some(encoded))?;
-        Some(Self { head: head.cast_signed(), tail: tail.cast_signed() })
+        let (ends, delivered) = encoded.split_at_checked(16)?;
+        let (head, tail) = numbers(Some(ends))?;
+        let delivered = match delivered {
+            [] => 0,
+            delivered => u64::from_be_bytes(delivered.try_into().ok()?),
+        };
+        Some(Self { head: head.cast_signed(), tail: tail.cast_signed(), delivered })
     }
 }
 
@@ -253,6 +272,8 @@ pub(crate) enum Kind {
     Counts,
     Clients,
     Answers,
+    Leases,
+    Deliveries,
 }
 
 impl Kind {
@@ -265,6 +286,8 @@ impl Kind {
             Self::Counts => COUNTS,
             Self::Clients => CLIENT,
             Self::Answers => ANSWER,
+            Self::Leases => LEASE,
+            Self::Deliveries => DELIVERIES,
         };
         ([tag], [tag + 1])
     }
@@ -306,8 +329,11 @@ mod tests {
             assert_eq!(Record::decode(record.encode()), Some(record.clone()));
             assert_eq!(is_live(&record.encode(), 1), record.is_live(1));
         }
-        let ends = Ends { head: -3, tail: 4 };
-        assert_eq!((Ends::decode(&ends.encode()), ends.len()), (Some(ends), 7));
+        for (delivered, bytes) in [(0, 16), (2, 24)] {
+            let ends = Ends { head: -3, tail: 4, delivered };
+            assert_eq!((Ends::decode(&ends.encode()), ends.len()), (Some(ends), 7));
+            assert_eq!(ends.encode().len(), bytes);
+        }
         let key = element("orders", b"list", -1);
         let (namespace, rest) = parts(&key).unwrap();
         assert_eq!((namespace, placed(rest)), ("orders", Some((&b"list"[..], -1))));

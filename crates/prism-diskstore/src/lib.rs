@@ -17,7 +17,7 @@
 //! | `store` | the handle: opening, and how calls reach the committer and the engine |
 //! | `keyvalue`, `scan`, `list`, `usage` | the traits |
 //! | `answers`, `retries` | the answers to calls under idempotency keys, and how they are recalled |
-//! | `waiters` | who waits for a value of a list |
+//! | `waiters`, `leases` | who waits for values of a list; when leases end |
 //! | `verify`, `check` | reading everything; looking at a store that no process has open |
 //! | `fault` | the errors that callers get |
 //! | [`driver`] | stores within another process |
@@ -39,6 +39,7 @@ mod figures;
 mod folder;
 mod keyvalue;
 mod layout;
+mod leases;
 mod list;
 #[doc(hidden)]
 pub mod lsm;

@@ -5,6 +5,7 @@ mod batch;
 mod blocking;
 mod indexing;
 mod range;
+pub(crate) mod reserve;
 mod scan;
 
 use bytes::Bytes;
@@ -12,12 +13,13 @@ use prism_plugin::list::{End, List};
 use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error};
 
+use crate::clock;
 use crate::engine::{Fault, View};
 use crate::layout::retries::Call;
 use crate::layout::{self, Ends};
 use crate::store::DiskStore;
 use crate::txn::{Txn, decoded};
-use crate::waiters::{Handed, Place, Waiter};
+use crate::waiters::{Given, Handed, Place, Waiter, Wish};
 
 impl List for DiskStore {
     async fn push(
@@ -52,6 +54,7 @@ impl List for DiskStore {
     }
 
     async fn length(&self, _: &Context, namespace: Namespace, list_key: Key) -> Result<u64, Error> {
+        self.settled(&namespace, &list_key).await?;
         let ends = self.read(move |view| ends(view, &namespace, list_key.as_bytes())).await?;
         Ok(ends.len())
     }
@@ -124,13 +127,42 @@ impl<'a, 'b> Opened<'a, 'b> {
         self.put(position, value);
     }
 
+    /// How often the value at a position has been delivered.
+    fn deliveries(&mut self, position: i64) -> Result<u32, Error> {
+        if self.ends.delivered == 0 {
+            return Ok(0);
+        }
+        let key = layout::leases::deliveries(&self.place.0, self.place.1.as_bytes(), position);
+        let Some(encoded) = self.txn.get(&key)? else { return Ok(0) };
+        let count = encoded.first_chunk().map(|count| u32::from_be_bytes(*count));
+        decoded(count, "the deliveries of a value")
+    }
+
+    fn set_deliveries(&mut self, position: i64, count: u32) -> Result<(), Error> {
+        let was_delivered = self.deliveries(position)? > 0;
+        if count == 0 && !was_delivered {
+            return Ok(());
+        }
+        let key = layout::leases::deliveries(&self.place.0, self.place.1.as_bytes(), position);
+        if count == 0 {
+            self.ends.delivered = self.ends.delivered.saturating_sub(1);
+            self.txn.remove(key);
+        } else {
+            self.ends.delivered += u64::from(!was_delivered);
+            self.txn.put(key, Bytes::copy_from_slice(&count.to_be_bytes()));
+        }
+        Ok(())
+    }
+
     /// Removes the value at an end of a list that has values.
-    fn cut(&mut self, end: End) {
+    fn cut(&mut self, end: End) -> Result<(), Error> {
+        self.set_deliveries(self.last(end), 0)?;
         self.remove(self.last(end));
         match end {
             End::Left => self.ends.head += 1,
             End::Right => self.ends.tail -= 1,
         }
+        Ok(())
     }
 
     fn push(mut self, end: End, value: Bytes) -> Result<u64, Error> {
@@ -143,7 +175,7 @@ impl<'a, 'b> Opened<'a, 'b> {
             return Ok(None);
         }
         let value = self.value(self.last(end))?;
-        self.cut(end);
+        self.cut(end)?;
         self.close()?;
         Ok(Some(value))
     }
@@ -175,7 +207,7 @@ fn serve(txn: &mut Txn<'_>, place: &Place) -> Result<(), Error> {
     }
     while let Some(waiter) = txn.waiters.next(place) {
         match take(txn, place, &waiter) {
-            Ok(Some(value)) => txn.handed.push(Handed { place: place.clone(), waiter, value }),
+            Ok(Some(given)) => txn.handed.push(Handed { place: place.clone(), waiter, given }),
             nothing => {
                 txn.waiters.enter(place.clone(), waiter);
                 return nothing.map(drop);
@@ -185,37 +217,55 @@ fn serve(txn: &mut Txn<'_>, place: &Place) -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes a value out of a list for a waiter, and records it as the answer to its call.
-fn take(txn: &mut Txn<'_>, place: &Place, waiter: &Waiter) -> Result<Option<Bytes>, Error> {
-    let value = Opened::new(txn, place)?.pop(waiter.end)?;
-    if let Some(attempt) = waiter.context.attempt().filter(|_| value.is_some()) {
-        txn.record_answer(attempt, &value)?;
+/// Takes out of a list what a waiter wishes, and records it as the answer to its call.
+fn take(txn: &mut Txn<'_>, place: &Place, waiter: &Waiter) -> Result<Option<Given>, Error> {
+    match &waiter.wish {
+        Wish::Pop(end) => {
+            let value = Opened::new(txn, place)?.pop(*end)?;
+            record(txn, waiter, &value)?;
+            Ok(value.map(|value| Given::Value(*end, value)))
+        }
+        Wish::Reserve(wanted) => {
+            let reserved = reserve::reserve(txn, place, wanted)?;
+            record(txn, waiter, &reserved)?;
+            Ok(reserved.map(Given::Reserved))
+        }
     }
-    Ok(value)
 }
 
-/// Puts a value back at the end of the list that it came from, and forgets that it was the answer to a call.
+/// Records the answer to the call of a waiter that is given something.
+fn record<R: 'static>(txn: &mut Txn<'_>, waiter: &Waiter, given: &Option<R>) -> Result<(), Error> {
+    match waiter.context.attempt().filter(|_| given.is_some()) {
+        Some(attempt) => txn.record_answer(attempt, given),
+        None => Ok(()),
+    }
+}
+
+/// Puts back what nobody took, and forgets that it was the answer to a call.
 pub(crate) fn put_back(
     txn: &mut Txn<'_>,
-    (place, end): (&Place, End),
-    value: Bytes,
+    place: &Place,
+    given: &Given,
     call: Option<&Call>,
 ) -> Result<(), Error> {
     if let Some(call) = call {
         txn.forget_answer(call)?;
     }
-    Opened::new(txn, place)?.push(end, value)?;
-    serve(txn, place)
+    match given {
+        Given::Value(end, value) => {
+            Opened::new(txn, place)?.push(*end, value.clone())?;
+            serve(txn, place)
+        }
+        Given::Reserved(reserved) => reserve::undo(txn, place, &reserved.lease),
+    }
 }
 
-/// Puts the value back that this batch has taken for the same call: whoever repeats a call has stopped waiting for it before, so
-/// that nobody will take the value.
-pub(crate) fn put_back_handed(txn: &mut Txn<'_>, call: &Call) -> Result<(), Error> {
-    let is_same = |handed: &Handed| handed.waiter.call().is_some_and(|other| other.repeats(call));
-    let Some(index) = txn.handed.iter().position(is_same) else { return Ok(()) };
-    let Handed { place, waiter, value } = &txn.handed[index];
-    let (place, end, value) = (place.clone(), waiter.end, value.clone());
-    txn.step(|txn| put_back(txn, (&place, end), value, Some(call)))?;
-    txn.handed.remove(index);
-    Ok(())
+impl DiskStore {
+    /// Waits until the leases of a list that have ended have returned their values: a batch begins with that.
+    async fn settled(&self, namespace: &Namespace, list_key: &Key) -> Result<(), Error> {
+        if !self.shared.leases.have_ended(namespace, list_key.as_bytes(), clock::now()) {
+            return Ok(());
+        }
+        self.batched(&Context::default(), false, 0, |_| Ok(())).await
+    }
 }

@@ -79,7 +79,8 @@ impl DiskStore {
         let number = layout::numbers(number.as_deref()).map_or(0, |(number, _)| number);
         // What the process before left unsynced is synced now, so that every later batch may say so.
         engine.sync().map_err(|fault| unusable(path, &fault))?;
-        Self::start(Shared::new(opener, folder, engine, settings.live), number)
+        let shared = Shared::new(opener, folder, engine, settings.live);
+        Self::start(shared.map_err(|fault| unusable(path, &fault))?, number)
     }
 
     fn start(shared: Shared, number: u64) -> Result<Self, String> {

@@ -168,6 +168,16 @@ impl<'a> Txn<'a> {
         Ok(keys)
     }
 
+    /// Keys from `from` on that are less than `to`, as they are now.
+    pub(crate) fn keys(&mut self, from: &[u8], to: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        let mut keys = self.committed(from, to)?;
+        keys.retain(|key| !self.changes.contains_key(key));
+        let is_within = |key: &[u8]| from <= key && key < to;
+        let changed = self.changes.iter().filter(|(key, value)| value.is_some() && is_within(key));
+        keys.extend(changed.map(|(key, _)| key.clone()));
+        Ok(keys)
+    }
+
     fn change(&mut self, key: Vec<u8>, value: Option<Bytes>) {
         let before = self.changes.insert(key.clone(), value);
         self.undo.push((key, before));

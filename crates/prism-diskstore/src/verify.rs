@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use crate::engine::{Fault, View};
+use crate::layout::leases::Lease;
 use crate::layout::retries::{Answered, Client, answer_of};
 use crate::layout::{self, Counts, Ends, Kind, Record};
 
@@ -22,6 +23,8 @@ pub struct Report {
     pub lists: u64,
     /// Values in lists.
     pub list_values: u64,
+    /// Values under leases, which are in no list.
+    pub reserved_values: u64,
     /// Answers to calls under idempotency keys.
     pub answers: u64,
     /// Bytes of keys and values.
@@ -46,6 +49,7 @@ pub(crate) fn everything(view: &dyn View) -> Result<Report, Fault> {
         counted.entry(namespace).or_default().keys += 1;
         Ok(())
     })?;
+    let mut delivered = 0;
     each(view, Kind::Lists, |key, encoded| {
         let namespace = namespace(key)?;
         let ends = Ends::decode(encoded)
@@ -56,9 +60,11 @@ pub(crate) fn everything(view: &dyn View) -> Result<Report, Fault> {
         report.lists += 1;
         counted.entry(namespace).or_default().lists += 1;
         report.list_values += ends.len();
+        delivered += ends.delivered;
         Ok(())
     })?;
     let clients = answers(view, &mut report)?;
+    leases(view, &mut report, delivered)?;
     let (mut values, mut due) = (0, 0);
     each(view, Kind::Elements, |key, value| {
         report.data_bytes += (key.len() + value.len()) as u64;
@@ -85,6 +91,26 @@ pub(crate) fn everything(view: &dyn View) -> Result<Report, Fault> {
     }
     report.namespaces = counts.len() as u64;
     Ok(report)
+}
+
+/// Reads the leases, and the deliveries of values that came back.
+fn leases(view: &dyn View, report: &mut Report, mut delivered: u64) -> Result<(), Fault> {
+    each(view, Kind::Leases, |key, encoded| {
+        let lease = Lease::decode(Bytes::copy_from_slice(encoded)).ok_or_else(|| broken("a lease"))?;
+        report.reserved_values += lease.values.len() as u64;
+        report.data_bytes += (key.len() + encoded.len()) as u64;
+        Ok(())
+    })?;
+    each(view, Kind::Deliveries, |key, _| {
+        // The value that it is about.
+        let element = layout::parts(key)
+            .and_then(|(namespace, rest)| Some((namespace, layout::placed(rest)?)))
+            .map(|(namespace, (list, position))| layout::element(namespace, list, position));
+        let is_there = element.map(|element| view.get(&element)).transpose()?.flatten().is_some();
+        delivered = delivered.checked_sub(u64::from(is_there)).unwrap_or(u64::MAX);
+        if is_there { Ok(()) } else { Err(broken("the deliveries of a value")) }
+    })?;
+    if delivered == 0 { Ok(()) } else { Err(broken("the deliveries of a list's values")) }
 }
 
 /// Reads the answers to calls under idempotency keys, and returns how many clients there are.

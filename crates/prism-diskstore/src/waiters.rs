@@ -1,4 +1,4 @@
-//! Pops that wait for a value: who waits for which list, in the order in which they came.
+//! Calls that wait for values, to pop or to reserve them: who waits for which list, in the order in which they came.
 //!
 //! ```text
 //!            enter             serve                commit               take
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use prism_plugin::list::End;
+use prism_plugin::list::{End, Reservation, Reserved};
 use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error};
 use tokio::sync::oneshot;
@@ -43,10 +43,10 @@ pub(crate) struct Waiters {
 /// One who waits. Its number is its place in the queue.
 pub(crate) struct Waiter {
     number: u64,
-    pub(crate) end: End,
+    pub(crate) wish: Wish,
     /// Of the call that waits.
     pub(crate) context: Context,
-    answer: oneshot::Sender<Result<Bytes, Error>>,
+    answer: oneshot::Sender<Result<Given, Error>>,
 }
 
 impl Waiter {
@@ -56,18 +56,33 @@ impl Waiter {
     }
 }
 
-/// A value that leaves its list for a waiter.
+/// What somebody waits for.
+pub(crate) enum Wish {
+    /// A value from one end.
+    Pop(End),
+    /// Values under a lease.
+    Reserve(Reservation),
+}
+
+/// What somebody is given.
+pub(crate) enum Given {
+    /// A value from an end.
+    Value(End, Bytes),
+    /// Values under a lease.
+    Reserved(Reserved),
+}
+
+/// What leaves its list for a waiter.
 pub(crate) struct Handed {
     pub(crate) place: Place,
     pub(crate) waiter: Waiter,
-    pub(crate) value: Bytes,
+    pub(crate) given: Given,
 }
 
-/// A value that goes back to where it came from.
+/// What goes back to where it came from.
 pub(crate) struct Returned {
     pub(crate) place: Place,
-    pub(crate) end: End,
-    pub(crate) value: Bytes,
+    pub(crate) given: Given,
     /// The call that has waited, if its answer is recorded.
     pub(crate) call: Option<Call>,
     number: u64,
@@ -131,15 +146,15 @@ impl Waiters {
 
     /// The batch was committed, or not: hands the values over.
     pub(crate) fn hand_over(&self, handed: Vec<Handed>, committed: &Result<(), Error>) {
-        for Handed { place, waiter, value } in handed {
+        for Handed { place, waiter, given } in handed {
             let call = waiter.call();
-            let Waiter { number, end, answer, .. } = waiter;
+            let Waiter { number, answer, .. } = waiter;
             match committed {
                 // Nobody may wait any more.
                 Err(error) => drop(answer.send(Err(error.clone()))),
                 Ok(()) => {
-                    if let Err(Ok(value)) = answer.send(Ok(value)) {
-                        self.give_back([Returned { place, end, value, call, number }]);
+                    if let Err(Ok(given)) = answer.send(Ok(given)) {
+                        self.give_back([Returned { place, given, call, number }]);
                     }
                 }
             }
@@ -168,29 +183,28 @@ impl Waiters {
 pub(crate) struct Waiting {
     store: DiskStore,
     place: Place,
-    end: End,
     number: u64,
     context: Context,
-    answered: oneshot::Receiver<Result<Bytes, Error>>,
+    answered: oneshot::Receiver<Result<Given, Error>>,
 }
 
 impl Waiting {
     /// A waiter, and what enters for it.
-    pub(crate) fn new(store: &DiskStore, context: &Context, place: Place, end: End) -> (Self, Waiter) {
+    pub(crate) fn new(store: &DiskStore, context: &Context, place: Place, wish: Wish) -> (Self, Waiter) {
         let (answer, answered) = oneshot::channel();
         let number = store.shared.waiters.entered.fetch_add(1, Relaxed);
         let context = context.clone();
-        let waiter = Waiter { number, end, context: context.clone(), answer };
-        (Self { store: store.clone(), place, end, number, context, answered }, waiter)
+        let waiter = Waiter { number, wish, context: context.clone(), answer };
+        (Self { store: store.clone(), place, number, context, answered }, waiter)
     }
 
-    /// Waits for a value.
-    pub(crate) async fn value(&mut self) -> Result<Option<Bytes>, Error> {
+    /// Waits for what is wished.
+    pub(crate) async fn given(&mut self) -> Result<Option<Given>, Error> {
         (&mut self.answered).await.ok().transpose()
     }
 
-    /// The value, if it is there by now.
-    pub(crate) fn value_by_now(&mut self) -> Result<Option<Bytes>, Error> {
+    /// The same, if it is there by now.
+    pub(crate) fn given_by_now(&mut self) -> Result<Option<Given>, Error> {
         self.answered.try_recv().ok().transpose()
     }
 }
@@ -200,10 +214,10 @@ impl Drop for Waiting {
         self.answered.close();
         let waiters = &self.store.shared.waiters;
         waiters.leave(&self.place, self.number);
-        if let Ok(Ok(value)) = self.answered.try_recv() {
-            let (place, end, number) = (self.place.clone(), self.end, self.number);
+        if let Ok(Ok(given)) = self.answered.try_recv() {
+            let (place, number) = (self.place.clone(), self.number);
             let call = self.context.attempt().map(Call::of);
-            waiters.give_back([Returned { place, end, value, call, number }]);
+            waiters.give_back([Returned { place, given, call, number }]);
             self.store.write_what_returned();
         }
     }

@@ -66,11 +66,6 @@ impl Call {
     pub(crate) fn key(&self) -> Vec<u8> {
         answer(&self.client, self.seq)
     }
-
-    /// Whether it is a repetition of the other, or the other of it.
-    pub(crate) fn repeats(&self, other: &Self) -> bool {
-        (self.seq, &self.client) == (other.seq, &other.client)
-    }
 }
 
 fn source(source: Source) -> u8 {

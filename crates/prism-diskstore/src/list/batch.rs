@@ -32,7 +32,7 @@ impl ListBatch for DiskStore {
                 End::Left => End::Right,
                 End::Right => End::Left,
             };
-            (0..trimmed).for_each(|_| list.cut(other));
+            (0..trimmed).try_for_each(|_| list.cut(other))?;
             let new_length = list.close()?;
             serve(txn, &place)?;
             Ok(Pushed { new_length, trimmed })
@@ -58,7 +58,7 @@ impl ListBatch for DiskStore {
                     break;
                 }
                 values.push(value);
-                list.cut(end);
+                list.cut(end)?;
             }
             list.close()?;
             Ok(values)

@@ -1,4 +1,4 @@
-//! Pops that wait.
+//! Calls that wait for values.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use prism_plugin::{Context, Error};
 
 use super::serve;
 use crate::store::DiskStore;
-use crate::waiters::Waiting;
+use crate::txn::Txn;
+use crate::waiters::{Given, Place, Waiting, Wish};
 
 impl ListBlocking for DiskStore {
     async fn blocking_pop(
@@ -20,25 +21,33 @@ impl ListBlocking for DiskStore {
         end: End,
         wait: Duration,
     ) -> Result<Option<Bytes>, Error> {
-        let (bytes, place) = (list_key.len(), (namespace, list_key));
-        let (mut waiting, waiter) = Waiting::new(self, context, place.clone(), end);
-        // It is behind all who wait already, and is served at once if the list has a value for it.
-        let entered = move |txn: &mut crate::txn::Txn<'_>| {
-            txn.waiters.enter(place.clone(), waiter);
-            serve(txn, &place)
-        };
-        // The answer is recorded in the batch that takes the value out of the list.
-        self.batched(context, false, bytes, |txn| txn.step(entered)).await?;
-        let value = match tokio::time::timeout(wait, waiting.value()).await {
-            Ok(value) => value?,
-            // One that arrived with the timer, or before it if there is no wait.
-            Err(_) => waiting.value_by_now()?,
-        };
-        if value.is_some() || context.attempt().is_none() {
-            return Ok(value);
+        match wait_for(self, context, (namespace, list_key), Wish::Pop(end), wait).await? {
+            Some(Given::Value(_, value)) => Ok(Some(value)),
+            _ if context.attempt().is_some() => self.write(context, false, 0, |_| Ok(None)).await,
+            _ => Ok(None),
         }
-        // Nobody hands it a value any more.
-        drop(waiting);
-        self.write(context, false, bytes, |_| Ok(None)).await
+    }
+}
+
+/// Waits until a list has what is wished. That is recorded as the answer to the call, unless it is nothing.
+pub(super) async fn wait_for(
+    store: &DiskStore,
+    context: &Context,
+    place: Place,
+    wish: Wish,
+    wait: Duration,
+) -> Result<Option<Given>, Error> {
+    let bytes = place.1.len();
+    let (mut waiting, waiter) = Waiting::new(store, context, place.clone(), wish);
+    // It is behind all who wait already, and is served at once if the list has a value for it.
+    let entered = move |txn: &mut Txn<'_>| {
+        txn.waiters.enter(place.clone(), waiter);
+        serve(txn, &place)
+    };
+    store.batched(context, false, bytes, |txn| txn.step(entered)).await?;
+    match tokio::time::timeout(wait, waiting.given()).await {
+        Ok(given) => given,
+        // What arrived with the timer, or before it if there is no wait.
+        Err(_) => waiting.given_by_now(),
     }
 }

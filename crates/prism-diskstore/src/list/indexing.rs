@@ -23,6 +23,7 @@ impl ListIndexing for DiskStore {
         list_key: Key,
         index: i64,
     ) -> Result<Option<Bytes>, Error> {
+        self.settled(&namespace, &list_key).await?;
         self.read(move |view| {
             let ends = ends(view, &namespace, list_key.as_bytes())?;
             let element =
@@ -47,6 +48,9 @@ impl ListIndexing for DiskStore {
             let position = position(list.ends, index);
             if let Some(position) = position {
                 list.put(position, value);
+                // Another value, which has not been delivered.
+                list.set_deliveries(position, 0)?;
+                list.close()?;
             }
             Ok(position.is_some())
         })
@@ -103,20 +107,21 @@ impl Opened<'_, '_> {
         if last - self.ends.head < self.ends.tail - first {
             let mut to = last;
             for position in (self.ends.head..last).rev().filter(|position| !is_gap(position)) {
-                let value = self.value(position)?;
+                let (value, deliveries) = (self.value(position)?, self.deliveries(position)?);
                 self.put(to, value);
+                self.set_deliveries(to, deliveries)?;
                 to -= 1;
             }
-            (0..count).for_each(|_| self.cut(End::Left));
+            (0..count).try_for_each(|_| self.cut(End::Left))
         } else {
             let kept = (first + 1..self.ends.tail).filter(|position| !is_gap(position));
             for (to, position) in (first..).zip(kept) {
-                let value = self.value(position)?;
+                let (value, deliveries) = (self.value(position)?, self.deliveries(position)?);
                 self.put(to, value);
+                self.set_deliveries(to, deliveries)?;
             }
-            (0..count).for_each(|_| self.cut(End::Right));
+            (0..count).try_for_each(|_| self.cut(End::Right))
         }
-        Ok(())
     }
 }
 
@@ -126,7 +131,7 @@ mod tests {
 
     #[test]
     fn an_index_counts_from_either_end() {
-        let ends = Ends { head: -2, tail: 3 };
+        let ends = Ends { head: -2, tail: 3, delivered: 0 };
         for (index, expected) in [(0, Some(-2)), (4, Some(2)), (-1, Some(2)), (-5, Some(-2))] {
             assert_eq!(position(ends, index), expected, "{index}");
         }

@@ -9,7 +9,7 @@ use prism_plugin::list::{End, ListRange, Values, indices};
 use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error};
 
-use super::{Opened, ends};
+use super::{Opened, ends, reserve};
 use crate::layout;
 use crate::store::DiskStore;
 
@@ -33,6 +33,9 @@ impl Reading {
     async fn next_page(&mut self) -> Result<Vec<Bytes>, Error> {
         let (namespace, list_key) = (self.namespace.clone(), self.list_key.clone());
         let (left, start, stop) = (self.left.take(), self.start, self.stop);
+        if left.is_none() {
+            self.store.settled(&namespace, &list_key).await?;
+        }
         let read = self.store.read(move |view| {
             let ends = ends(view, &namespace, list_key.as_bytes())?;
             // Positions stay those of their values while others push and pop.
@@ -89,8 +92,8 @@ impl ListRange for DiskStore {
             let mut list = Opened::new(txn, &place)?;
             let len = list.ends.len();
             let kept = indices(start, stop, len);
-            (0..kept.start).for_each(|_| list.cut(End::Left));
-            (kept.end..len).for_each(|_| list.cut(End::Right));
+            (0..kept.start).try_for_each(|_| list.cut(End::Left))?;
+            (kept.end..len).try_for_each(|_| list.cut(End::Right))?;
             list.close()
         })
         .await
@@ -99,9 +102,10 @@ impl ListRange for DiskStore {
     async fn clear(&self, context: &Context, namespace: Namespace, list_key: Key) -> Result<u64, Error> {
         let (bytes, place) = (list_key.len(), (namespace, list_key));
         self.write(context, false, bytes, move |txn| {
+            reserve::clear(txn, &place)?;
             let mut list = Opened::new(txn, &place)?;
             let len = list.ends.len();
-            (0..len).for_each(|_| list.cut(End::Left));
+            (0..len).try_for_each(|_| list.cut(End::Left))?;
             list.close()?;
             Ok(len)
         })

@@ -5,6 +5,7 @@ mod binary;
 mod conformance;
 mod folder;
 mod lists;
+mod reserve;
 mod restart;
 mod retries;
 mod support;

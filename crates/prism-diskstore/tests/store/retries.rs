@@ -1,11 +1,16 @@
 //! Calls that are repeated under an idempotency key, as the kit makes them: recall, act.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use prism_diskstore::DiskStore;
 use prism_diskstore::config::{Durability, Live};
+use prism_diskstore::engine::{After, Batch, Engine, Fault, Figures, Flush, Opener, View};
+use prism_diskstore::lsm::Lsm;
 use prism_plugin::list::{End, List as _, ListBlocking as _};
 use prism_plugin::retries::{Attempt, IdempotencyKey, IdempotentRetries as _};
 use prism_plugin::{Context, Durability as Promised, ErrorReason, KeyValue as _};
@@ -107,32 +112,90 @@ async fn a_pop_that_waited_is_answered_again_and_so_is_one_that_got_nothing() {
 }
 
 /// Whoever repeats a call that has ended must not be told of a value which went back to its list.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_value_that_returns_takes_its_answer_along() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
-    let (once, large) = (Context::default(), Bytes::from(vec![0; 1 << 20]));
-    for seq in 0..100 {
-        let context = repeated::<Option<Bytes>>(seq);
+    for is_committed in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let gate = Gate::default();
+        let store = DiskStore::open_with(&settings(folder.path()), Arc::new(gate.clone())).unwrap();
+        let context = repeated::<Option<Bytes>>(1);
         let mut waiter = Box::pin(store.blocking_pop(&context, namespace(), key("l"), End::Left, WAIT));
         assert!(futures_util::poll!(waiter.as_mut()).is_pending());
-        // While the committer is busy, the push and the repetition wait to be in one batch; otherwise they are in two.
-        let mut busy = Box::pin(store.set(&once, namespace(), key("k"), large.clone(), None));
-        if seq % 2 == 0 {
-            assert!(futures_util::poll!(busy.as_mut()).is_pending());
-        }
-        let mut pushed = Box::pin(store.push(&once, namespace(), key("l"), End::Left, "v".into()));
-        assert!(futures_util::poll!(pushed.as_mut()).is_pending());
-        if seq % 4 == 1 {
-            pushed.as_mut().await.unwrap();
+        // Its entering is committed, which changes nothing on disk.
+        push(&store, "other", End::Left, "v").await;
+        gate.is_closed.store(!is_committed, SeqCst);
+        let mut pushed = Box::pin(push(&store, "l", End::Left, "v"));
+        if is_committed {
+            assert_eq!(pushed.as_mut().await, 1);
+        } else {
+            assert!(futures_util::poll!(pushed.as_mut()).is_pending());
+            while gate.waiting.load(SeqCst) == 0 {
+                std::thread::yield_now();
+            }
         }
         drop(waiter);
-        assert_eq!(store.recall(&attempt::<Option<Bytes>>(seq)).await.unwrap(), None, "{seq}");
+        let repetition = attempt::<Option<Bytes>>(1);
+        let mut recalled = Box::pin(store.recall(&repetition));
+        let polled = futures_util::poll!(recalled.as_mut());
+        gate.is_closed.store(false, SeqCst);
+        let recalled = match polled {
+            Poll::Ready(recalled) => recalled,
+            Poll::Pending => recalled.await,
+        };
+        assert_eq!(recalled.unwrap(), None);
         assert_eq!(pop(&store, "l", End::Left).await.unwrap(), "v");
-        assert_eq!(pop(&store, "l", End::Left).await, None);
+        let report = store.verify().unwrap();
+        assert_eq!((report.answers, report.list_values), (0, 1));
     }
-    let report = store.verify().unwrap();
-    assert_eq!((report.answers, report.list_values), (0, 0));
+}
+
+/// An engine that commits nothing while it is closed.
+#[derive(Clone, Default)]
+struct Gate {
+    is_closed: Arc<AtomicBool>,
+    /// Commits that have met it closed.
+    waiting: Arc<AtomicU64>,
+}
+
+struct Gated {
+    gate: Gate,
+    engine: Box<dyn Engine>,
+}
+
+impl Opener for Gate {
+    fn create(&self, folder: &Path) -> Result<Box<dyn Engine>, Fault> {
+        let engine = Lsm::new(8 << 20).create(folder)?;
+        Ok(Box::new(Gated { gate: self.clone(), engine }))
+    }
+
+    fn open(&self, folder: &Path, after: After) -> Result<Box<dyn Engine>, Fault> {
+        let engine = Lsm::new(8 << 20).open(folder, after)?;
+        Ok(Box::new(Gated { gate: self.clone(), engine }))
+    }
+}
+
+impl Engine for Gated {
+    fn view(&self) -> Box<dyn View> {
+        self.engine.view()
+    }
+
+    fn commit(&self, batch: &Batch, flush: Flush) -> Result<(), Fault> {
+        if self.gate.is_closed.load(SeqCst) {
+            self.gate.waiting.fetch_add(1, SeqCst);
+            while self.gate.is_closed.load(SeqCst) {
+                std::thread::yield_now();
+            }
+        }
+        self.engine.commit(batch, flush)
+    }
+
+    fn sync(&self) -> Result<(), Fault> {
+        self.engine.sync()
+    }
+
+    fn figures(&self) -> Figures {
+        self.engine.figures()
+    }
 }
 
 #[tokio::test]
