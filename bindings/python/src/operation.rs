@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use prism_client::method::Method;
-use prism_client::{Batch, BatchMethod, BlockingPop, Call, DeletePrefix};
+use prism_client::{Batch, BatchMethod, BlockingPop, Call, DeletePrefix, ReserveCall};
 
 use crate::outcome::{Outcome, items};
 
@@ -18,6 +18,20 @@ pub(crate) trait Operation: Sized {
 }
 
 impl Operation for BlockingPop {
+    fn timeout(self, timeout: Duration) -> Self {
+        Self::timeout(self, timeout)
+    }
+
+    fn metadata(self, name: &str, value: &str) -> Self {
+        Self::metadata(self, name, value)
+    }
+
+    async fn outcome(self) -> Outcome {
+        Outcome::of(self.send().await)
+    }
+}
+
+impl Operation for ReserveCall {
     fn timeout(self, timeout: Duration) -> Self {
         Self::timeout(self, timeout)
     }
