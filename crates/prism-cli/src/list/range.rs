@@ -99,10 +99,11 @@ struct Replaced<'a> {
     value_bytes: usize,
 }
 
+/// How many values were removed.
 #[derive(Serialize)]
-struct Removed<'a> {
-    key: &'a str,
-    removed: u64,
+pub(super) struct Removed<'a> {
+    pub(super) key: &'a str,
+    pub(super) removed: u64,
 }
 
 pub(super) fn print_all(values: impl Iterator<Item = Value>, mut output: Output) -> Result<(), Failure> {
