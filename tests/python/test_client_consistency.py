@@ -15,6 +15,8 @@ TWINS = [
     (prism.Namespace, prism.SyncNamespace),
     (prism.KeyValueAPI, prism.SyncKeyValueAPI),
     (prism.ListAPI, prism.SyncListAPI),
+    (prism.Lease, prism.SyncLease),
+    (prism.Reservation, prism.SyncReservation),
 ]
 
 PROMISED = {
@@ -48,8 +50,10 @@ def test_twins_have_the_same_names_keywords_and_defaults(twin: type, sync_twin: 
     for name, signature in ours.items():
         assert signature.parameters == theirs[name].parameters, name
         result = str(signature.return_annotation)
-        expected = result.replace("Scan[", "SyncScan[").replace("Namespace", "SyncNamespace")
-        assert theirs[name].return_annotation == expected, name
+        expected = result
+        for of in ("Scan[", "Reservation[", "Namespace"):
+            expected = expected.replace(of, f"Sync{of}")
+        assert str(theirs[name].return_annotation) == expected, name
     own, sync_own = inspect.signature(twin).parameters, inspect.signature(sync_twin).parameters
     assert own.keys() == sync_own.keys()
     for name, parameter in own.items():
@@ -135,6 +139,10 @@ def test_a_strict_type_checker_accepts_the_package_and_its_use(tmp_path: Path) -
         "        await text.set('k', 'text')\n"
         "        word: str = await text.get('k')\n"
         "        words: list[str] = await text.list.range('l')\n"
+        "        async with text.list.reserve('l', lease=60) as reserved:\n"
+        "            job: str = reserved[0]\n"
+        "            deliveries: list[int] = reserved.deliveries\n"
+        "            await reserved.extend(60)\n"
         "        ok, before = await text.set_if('k', 'v', absent=True, return_current=True)\n"
         "        same: str | None = before if ok else None\n"
         "        many: dict[str, str | None] = await text.get_many(['k'])\n"
@@ -150,6 +158,8 @@ def test_a_strict_type_checker_accepts_the_package_and_its_use(tmp_path: Path) -
         "def use_sync() -> list[str]:\n"
         "    with SyncPrismClient('localhost:8980') as client:\n"
         "        length: int = client.list.push_left('l', b'v')\n"
+        "        with client.list.reserve('l', wait=1) as reserved:\n"
+        "            jobs: list[bytes] = list(reserved)\n"
         "        return list(client.keyvalue.scan_keys())\n"
     )
     submodule = tmp_path / "submodule.py"

@@ -1,8 +1,11 @@
-//! The `prism` tool's commands for conditions, counters, times to live, batches and the inside of lists.
+//! The `prism` tool's commands for conditions, counters, times to live, batches, the inside of lists and leases.
 
-use std::process::Stdio;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStdout, Stdio};
 
-use prism_e2e::dev::Dev;
+use prism_e2e::dev::{Dev, Ran};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 /// Runs commands in turn, and compares what each prints and ends with.
@@ -54,7 +57,7 @@ fn conditions_counters_and_times_to_live() {
         refused.json(),
         [json!({"key": "lock", "value_bytes": 3, "ttl_seconds": null, "applied": true})]
     );
-    assert_eq!(dev.run(&["kv", "set", "text", "x"]).text(), "OK\n");
+    check(&dev, &[("kv set text x", "OK\n", 0)]);
     let error = dev.run(&["kv", "incr", "text", "-o", "json"]).error();
     assert_eq!((&error["kind"], &error["reason"]), (&json!("failed_precondition"), &json!("NOT_A_NUMBER")));
     for wrong in [
@@ -125,4 +128,112 @@ fn the_inside_of_lists() {
     let waiting = waiting.stdout(Stdio::piped()).spawn().unwrap();
     assert_eq!(dev.run(&["list", "push-right", "jobs", "late"]).text(), "1\n");
     assert_eq!(waiting.wait_with_output().unwrap().stdout, b"late");
+}
+
+#[test]
+fn values_under_a_lease() {
+    let dev = Dev::start();
+    let token = |ran: &Ran| ran.text().lines().next().unwrap().to_owned();
+    check(
+        &dev,
+        &[
+            ("list push-right jobs a b\tc d", "3\n", 0),
+            ("list reserve none", "", 3),
+            ("list reserve none --wait 10ms", "", 3),
+        ],
+    );
+    let first = dev.run(&["list", "reserve", "jobs", "--count", "2", "--lease", "1h"]);
+    let lease = token(&first);
+    assert_eq!(first.text(), format!("{lease}\na\nb\\tc\n"));
+    assert_eq!(dev.run(&["list", "range", "jobs"]).text(), "d\n");
+    assert_eq!(dev.run(&["list", "extend", "jobs", &lease, "2h"]).text(), "OK\n");
+    assert_eq!(dev.run(&["list", "release", "jobs", &lease]).text(), "returned 2 values\n");
+    for verb in
+        [&["ack", "jobs", &lease][..], &["extend", "jobs", &lease, "1h"], &["release", "jobs", &lease]]
+    {
+        let ended = dev.run(&[&["list"], verb, &["-o", "json"]].concat());
+        let error = ended.error();
+        assert_eq!((ended.code, &error["reason"]), (3, &json!("LEASE_ENDED")), "{ended:?}");
+        assert!(error["hint"].as_str().unwrap().contains("--lease"), "{error}");
+    }
+    let again = dev.run(&["list", "reserve", "jobs", "--count", "2", "-o", "json"]).json();
+    let lease = again[0]["lease"].as_str().unwrap();
+    assert_eq!(
+        again,
+        [json!({"key": "jobs", "found": true, "lease": lease, "values": [
+            {"value_base64": "YQ==", "deliveries": 2},
+            {"value_base64": "Yglj", "deliveries": 2},
+        ]})]
+    );
+    let extended = dev.run(&["list", "extend", "jobs", lease, "90s", "-o", "json"]).json();
+    assert_eq!(extended, [json!({"key": "jobs", "lease_millis": 90_000})]);
+    let removed = dev.run(&["list", "ack", "jobs", lease, "-o", "json"]).json();
+    assert_eq!(removed, [json!({"key": "jobs", "removed": 2})]);
+    let dead = ["--right", "--max-deliveries", "1", "--dead-letter", "dead"];
+    let last = dev.run(&[&["list", "reserve", "jobs"][..], &dead].concat());
+    assert_eq!(last.text().lines().nth(1), Some("d"));
+    let returned = dev.run(&["list", "release", "jobs", &token(&last), "-o", "json"]).json();
+    assert_eq!(returned, [json!({"key": "jobs", "returned": 1})]);
+    let none = dev.run(&[&["list", "reserve", "jobs", "-o", "json"][..], &dead].concat());
+    assert_eq!(
+        (none.code, none.json()),
+        (3, vec![json!({"key": "jobs", "found": false, "lease": null, "values": []})])
+    );
+    check(&dev, &[("list pop-left dead", "d", 0), ("list ack jobs %", "", 2), ("list ack jobs ", "", 2)]);
+    assert_eq!(dev.run(&["list", "reserve", "jobs", "--max-deliveries", "3"]).code, 2);
+    assert_eq!(dev.run(&["list", "reserve", "jobs", "--lease", "13h"]).code, 1);
+}
+
+/// Follows `jobs`, with what it prints.
+fn tail(dev: &Dev, words: &[&str]) -> (Child, BufReader<ChildStdout>) {
+    let words = [&["list", "tail", "jobs"], words].concat();
+    let mut child = dev.prism(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    (child, out)
+}
+
+fn line(out: &mut BufReader<ChildStdout>) -> String {
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    line
+}
+
+#[test]
+fn a_queue_is_followed_until_ctrl_c() {
+    let dev = Dev::start();
+    check(&dev, &[("list push-right jobs a\t1 b", "2\n", 0)]);
+    let (mut child, mut out) = tail(&dev, &["--lease", "1s"]);
+    assert_eq!([line(&mut out), line(&mut out)], ["a\\t1\n", "b\n"]);
+    check(&dev, &[("list push-right jobs late", "1\n", 0)]);
+    assert_eq!(line(&mut out), "late\n");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    // What was printed was removed: its leases would have ended by now.
+    check(&dev, &[("list pop-left jobs --wait 2500ms", "", 3)]);
+
+    check(&dev, &[("list push-right jobs a b", "2\n", 0)]);
+    let (mut child, mut out) = tail(&dev, &["--right", "-o", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&line(&mut out)).unwrap();
+    assert_eq!(value, json!({"value_base64": "Yg==", "deliveries": 1}));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn what_a_tail_cannot_print_returns() {
+    let dev = Dev::start();
+    check(&dev, &[("list push-right jobs a", "1\n", 0)]);
+    let (mut child, mut out) = tail(&dev, &[]);
+    assert_eq!(line(&mut out), "a\n");
+    // It ends although nothing comes that it could write.
+    drop(out);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    check(&dev, &[("list push-right jobs b", "1\n", 0)]);
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut tail = dev.prism(&["list", "tail", "jobs", "--lease", "1h"]);
+    let tail = tail.stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+    let complained = String::from_utf8(tail.stderr).unwrap();
+    assert_eq!(tail.status.code(), Some(1), "{complained}");
+    assert!(complained.starts_with("prism: cannot write the output: "), "{complained}");
+    check(&dev, &[("list pop-left jobs", "b", 0)]);
 }

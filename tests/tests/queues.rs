@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prism_client::{Client, ErrorKind, ErrorReason, Lease};
+use prism_client::{Client, End, ErrorKind, ErrorReason, Lease};
 use prism_e2e::process::{Process, Proxy};
 
 /// A gateway in front of a store, and one that embeds it.
@@ -42,6 +42,39 @@ async fn a_worker_that_dies_loses_nothing() {
         assert_eq!(last.release().await.unwrap(), 1);
         assert_eq!((jobs.length("jobs").await.unwrap(), jobs.length("dead").await.unwrap()), (0, 1));
         assert!(jobs.reserve("jobs").await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_token_names_a_lease_of_its_list() {
+    for (gateway, _store) in &gateways() {
+        let jobs = Client::new(gateway.grpc()).unwrap().list();
+        jobs.push_many("jobs", End::Right, ["a", "b"]).await.unwrap();
+        let reserved = jobs.reserve("jobs").lease(Duration::from_secs(60)).await.unwrap().unwrap();
+        let elsewhere = Client::new(gateway.grpc()).unwrap().list();
+        let found = elsewhere.lease("jobs", reserved.token().clone());
+        assert_eq!((found.values(), found.token()), (&[][..], reserved.token()));
+        found.extend(Duration::from_secs(90)).await.unwrap();
+        for (list, token) in
+            [("other", reserved.token().clone()), ("jobs", "no token".into()), ("jobs", "".into())]
+        {
+            let ended = elsewhere.lease(list, token).ack().await.unwrap_err();
+            assert_eq!(ended.reason(), Some(ErrorReason::LeaseEnded), "{list}");
+        }
+        let refused = jobs.reserve("jobs").metadata("A Name", "value").await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+        assert_eq!(found.ack().await.unwrap(), 1);
+        assert_eq!(reserved.ack().await.unwrap_err().reason(), Some(ErrorReason::LeaseEnded));
+    }
+}
+
+#[tokio::test]
+async fn a_wait_beyond_the_limit_is_refused() {
+    // Nothing listens there.
+    let jobs = Client::new("127.0.0.1:1").unwrap().list();
+    for wait in [Duration::from_secs(301), Duration::MAX] {
+        let refused = jobs.reserve("jobs").wait(wait).await.unwrap_err();
+        assert_eq!((refused.reason(), refused.field()), (Some(ErrorReason::WaitInvalid), Some("wait")));
     }
 }
 

@@ -130,6 +130,23 @@ pub(crate) fn end(object: &Bound<'_, PyAny>) -> PyResult<End> {
     }
 }
 
+/// How often a value is delivered, and the list that takes it then: both, or neither.
+pub(crate) fn redelivery(
+    max_deliveries: &Bound<'_, PyAny>,
+    dead_letter: &Bound<'_, PyAny>,
+) -> PyResult<Option<(u32, String)>> {
+    match (given(max_deliveries), given(dead_letter)) {
+        (Some(max), Some(list)) => Ok(Some((count(max, "max_deliveries")?, text(list, "dead_letter")?))),
+        (None, None) => Ok(None),
+        (Some(_), None) => {
+            Err(failure::argument(max_deliveries.py(), "dead_letter", "must be given with max_deliveries"))
+        }
+        (None, Some(_)) => {
+            Err(failure::argument(max_deliveries.py(), "max_deliveries", "must be given with dead_letter"))
+        }
+    }
+}
+
 /// The one condition that is given.
 pub(crate) fn condition(
     absent: &Bound<'_, PyAny>,

@@ -34,7 +34,10 @@ impl About {
 
 fn class(kind: ErrorKind, reason: Option<ErrorReason>) -> &'static str {
     match kind {
-        ErrorKind::NotFound => "KeyNotFoundError",
+        ErrorKind::NotFound => match reason {
+            Some(ErrorReason::LeaseEnded) => "LeaseEndedError",
+            _ => "KeyNotFoundError",
+        },
         ErrorKind::InvalidArgument => "InvalidArgumentError",
         ErrorKind::NamespaceNotFound => "NamespaceNotFoundError",
         ErrorKind::FailedPrecondition => "FailedPreconditionError",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use prism_client::method::Method;
-use prism_client::{Batch, BatchMethod, BlockingPop, Call, DeletePrefix};
+use prism_client::{Batch, BatchMethod, BlockingPop, Call, DeletePrefix, ReserveCall};
 
 use crate::outcome::{Outcome, items};
 
@@ -53,6 +53,14 @@ where
 }
 
 impl Operation for BlockingPop {
+    options!();
+
+    async fn outcome(self) -> Outcome {
+        Outcome::of(self.send().await)
+    }
+}
+
+impl Operation for ReserveCall {
     options!();
 
     async fn outcome(self) -> Outcome {

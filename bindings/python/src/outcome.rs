@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use prism_client::{Changed, Error, Pushed};
+use prism_client::{Changed, Error, Lease, Pushed};
 use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -22,6 +22,8 @@ pub(crate) enum Outcome {
     /// In seconds; `None` for no time to live.
     TimeLeft(Option<Duration>),
     Changed(Changed),
+    /// `None` if there was nothing to reserve.
+    Reserved(Option<Lease>),
     /// The outcomes of the items of a batch.
     Items(Vec<Outcome>),
     /// At least one item of a batch failed.
@@ -52,6 +54,12 @@ impl Outcome {
             Self::Changed(Changed { applied, current }) => {
                 let current = current.map(|value| PyBytes::new(py, &value));
                 (applied, current).into_bound_py_any(py)?
+            }
+            Self::Reserved(None) => (PyBytes::new(py, b""), PyList::empty(py)).into_bound_py_any(py)?,
+            Self::Reserved(Some(lease)) => {
+                let values = lease.values().iter();
+                let values = values.map(|reserved| (PyBytes::new(py, &reserved.value), reserved.deliveries));
+                (PyBytes::new(py, lease.token()), PyList::new(py, values)?).into_bound_py_any(py)?
             }
             Self::Items(items) => {
                 let list = PyList::empty(py);
@@ -94,6 +102,7 @@ from!(
     Vec<Bytes>: Values,
     Option<Duration>: TimeLeft,
     Changed: Changed,
+    Option<Lease>: Reserved,
 );
 
 impl From<()> for Outcome {

@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 
 use prism_client::method::Expiring;
-use prism_client::{BatchItem, Call};
+use prism_client::{BatchItem, Call, End};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict};
 
 use crate::arguments::{
-    self, bytes, condition, duration, end, given, number, text, texts, truth, ttl_millis,
+    self, bytes, condition, duration, end, given, number, redelivery, text, texts, truth, ttl_millis,
 };
 use crate::client::Subject::{Key, Keys, ListKey, Nothing};
 use crate::client::{Client, about, between};
@@ -202,6 +202,27 @@ class! {
     };
     blocking_pop(list_key, wait, at) list(ListKey(list_key)) => {
         list.blocking_pop(text(list_key, "list_key")?, end(at)?, duration(wait, "wait")?)
+    };
+    reserve(list_key, lease, count, wait, at, max_deliveries, dead_letter) list(ListKey(list_key)) => {
+        let call = list.reserve(text(list_key, "list_key")?).count(arguments::count(count, "count")?);
+        let call = call.lease(duration(lease, "lease")?).wait(duration(wait, "wait")?);
+        let call = match end(at)? {
+            End::Left => call,
+            End::Right => call.from_right(),
+        };
+        match redelivery(max_deliveries, dead_letter)? {
+            Some((max, dead_letter)) => call.max_deliveries(max, dead_letter),
+            None => call,
+        }
+    };
+    ack(list_key, token) list(ListKey(list_key)) => {
+        list.lease(text(list_key, "list_key")?, bytes(token, "token")?).ack()
+    };
+    extend(list_key, token, lease) list(ListKey(list_key)) => {
+        list.lease(text(list_key, "list_key")?, bytes(token, "token")?).extend(duration(lease, "lease")?)
+    };
+    release(list_key, token) list(ListKey(list_key)) => {
+        list.lease(text(list_key, "list_key")?, bytes(token, "token")?).release()
     };
     range(list_key, start, stop) list(ListKey(list_key)) => {
         list.range(text(list_key, "list_key")?, number(start, "start")?, number(stop, "stop")?)

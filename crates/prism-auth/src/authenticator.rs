@@ -11,6 +11,7 @@ use prism_grpc::identity::{Identity, Source};
 use prism_net::tls::trust::ClientCertificate;
 use prism_proto::Error;
 
+use crate::accepted::Accepted;
 use crate::bearer::credential;
 use crate::error::{FileError, refused};
 use crate::file::Content;
@@ -39,12 +40,6 @@ impl AuthSettings {
 
 /// Numbers what credentials are judged by, so that no two authenticators share a number.
 static VERSIONS: AtomicU64 = AtomicU64::new(0);
-
-/// A caller whose bearer credential was accepted, and until when.
-pub(crate) struct Accepted {
-    pub(crate) identity: Identity,
-    pub(crate) expires: Option<SystemTime>,
-}
 
 /// Identifies callers, by files that are read again when they change.
 #[derive(Debug)]

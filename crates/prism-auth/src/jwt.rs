@@ -16,7 +16,7 @@ use std::time::SystemTime;
 
 use prism_proto::Error;
 
-use crate::authenticator::Accepted;
+use crate::accepted::Accepted;
 use crate::error::FileError;
 use crate::file::Content;
 use crate::watched::Watched;

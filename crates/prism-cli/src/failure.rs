@@ -222,6 +222,9 @@ fn hint(error: &Error) -> Option<&'static str> {
         (_, Some(ErrorReason::BackendUnreachable)) => Some(
             "the gateway is running, but the backend of this namespace is not: start it, or check its endpoint",
         ),
+        (_, Some(ErrorReason::LeaseEnded)) => Some(
+            "its values may be delivered again: reserve them for longer with --lease, or extend the lease in time",
+        ),
         (_, Some(ErrorReason::Draining)) => Some("the server is stopping: retry when it is back"),
         (_, Some(ErrorReason::CursorUnsupported)) => {
             Some("this backend does not scan in order: scan without --start-after")

@@ -58,6 +58,7 @@ mod namespaces;
 mod output;
 mod runtime;
 mod shell;
+mod taken;
 mod time;
 mod tls;
 mod token;

@@ -1,10 +1,13 @@
 //! `prism list`: ordered lists, one file per kind of verb.
 
+mod lease;
 mod length;
 mod ls;
 mod pop;
 mod push;
 mod range;
+mod reserve;
+mod tail;
 
 use clap::{Args, Subcommand};
 use prism_client::End;
@@ -26,6 +29,8 @@ Examples:
   prism list pop-left jobs
   prism list pop-left jobs --wait 30s
   prism list push-left recent page-7 --max-len 100
+  prism list reserve jobs --lease 1min
+  prism list tail jobs
   prism list ls";
 
 /// Push, pop, read and change the values of lists.
@@ -50,6 +55,11 @@ enum Verb {
     PopLeft(pop::Pop),
     /// Remove the value at the right end and print it; exits with 3 if the list is empty.
     PopRight(pop::Pop),
+    Reserve(reserve::Reserve),
+    Ack(lease::Ack),
+    Extend(lease::Extend),
+    Release(lease::Release),
+    Tail(tail::Tail),
     Length(length::Length),
     Range(range::Range),
     Get(range::Get),
@@ -75,6 +85,11 @@ impl List {
                 Verb::PushRight(push) => push.run(&list, End::Right, output).await,
                 Verb::PopLeft(pop) => pop.run(&list, End::Left, output).await,
                 Verb::PopRight(pop) => pop.run(&list, End::Right, output).await,
+                Verb::Reserve(reserve) => reserve.run(&list, output).await,
+                Verb::Ack(ack) => ack.run(&list, output).await,
+                Verb::Extend(extend) => extend.run(&list, output).await,
+                Verb::Release(release) => release.run(&list, output).await,
+                Verb::Tail(tail) => tail.run(&list, output).await,
                 Verb::Range(range) => range.run(&list, output).await,
                 Verb::Get(get) => get.run(&list, output).await,
                 Verb::Set(set) => set.run(&list, output).await,

@@ -8,9 +8,6 @@ use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use serde::{Serialize, Serializer};
 
-use crate::exit::Exit;
-use crate::failure::Failure;
-
 /// The option of every command with a result.
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = "Common options")]
@@ -92,35 +89,6 @@ pub(crate) fn counted(count: u64, noun: &str) -> String {
 pub(crate) fn write_raw(out: &mut dyn Write, value: &[u8], terminal: bool) -> io::Result<()> {
     out.write_all(value)?;
     if terminal && !value.ends_with(b"\n") { out.write_all(b"\n") } else { Ok(()) }
-}
-
-/// A value that was removed or replaced, and is printed.
-#[derive(Serialize)]
-pub(crate) struct Taken<'a> {
-    key: &'a str,
-    found: bool,
-    #[serde(serialize_with = "base64_or_null")]
-    value_base64: Option<Bytes>,
-}
-
-impl<'a> Taken<'a> {
-    /// Prints the value, if there is one.
-    pub(crate) fn print(key: &'a str, value: Option<Bytes>, output: Output) -> Result<Exit, Failure> {
-        let found = value.is_some();
-        output.print(&Self { key, found, value_base64: value })?;
-        Ok(Exit::found(found))
-    }
-}
-
-impl Answer for Taken<'_> {
-    /// Empty if there was none: the exit code distinguishes that from an empty value.
-    fn text(&self, out: &mut dyn Write, terminal: bool) -> io::Result<()> {
-        match &self.value_base64 {
-            Some(value) => write_raw(out, value, terminal),
-            None if terminal => writeln!(out, "(none)"),
-            None => Ok(()),
-        }
-    }
 }
 
 /// Serializes bytes, if there are any, as base64.

@@ -10,10 +10,12 @@ use bytes::Bytes;
 use prism_proto::interfaces::list::{
     AckRequest, End, ExtendRequest, ReleaseRequest, ReserveRequest, ReserveResponse, ReservedValue,
 };
+use prism_proto::limits::WAIT_MAX;
 
 use crate::call::Call;
 use crate::error::Error;
-use crate::method::{Ack, Extend, Release, Reserve};
+use crate::metadata::Own;
+use crate::method::{Ack, Extend, Release, Reserve, operation_of};
 use crate::shared::Shared;
 
 /// How long values stay reserved unless [`ReserveCall::lease`] says otherwise.
@@ -24,6 +26,8 @@ const LEASE_DEFAULT: Duration = Duration::from_secs(30);
 pub struct ReserveCall {
     shared: Arc<Shared>,
     request: ReserveRequest,
+    wait: Duration,
+    metadata: Own,
     timeout: Duration,
 }
 
@@ -59,7 +63,8 @@ impl ReserveCall {
             lease_millis: millis(LEASE_DEFAULT),
             ..ReserveRequest::default()
         };
-        Self { shared: shared.clone(), request, timeout: shared.timeout }
+        let (timeout, metadata) = (shared.timeout, Own::default());
+        Self { shared: shared.clone(), request, wait: Duration::ZERO, metadata, timeout }
     }
 
     /// The maximum number of values, 1 to 1,000. Default 1.
@@ -75,9 +80,9 @@ impl ReserveCall {
     }
 
     /// How long to wait for a first value if the list is empty: at most 5 minutes, besides the timeout of the call. Default: not at
-    /// all.
+    /// all. A server that drains ends the wait early.
     pub fn wait(mut self, wait: Duration) -> Self {
-        self.request.wait_millis = millis(wait);
+        self.wait = wait;
         self
     }
 
@@ -100,6 +105,12 @@ impl ReserveCall {
         self
     }
 
+    /// Metadata sent with this call, as with [`Call::metadata`].
+    pub fn metadata(mut self, name: &str, value: &str) -> Self {
+        self.metadata.insert(name, value);
+        self
+    }
+
     /// Makes the call, as awaiting it does, but without boxing the future. `None`: there were no values.
     ///
     /// # Errors
@@ -107,11 +118,14 @@ impl ReserveCall {
     /// `InvalidArgument` / `LIMIT_INVALID`, `BATCH_TOO_LARGE`, `LEASE_INVALID` or `WAIT_INVALID`; `FailedPrecondition` / `CROSS_SLOT` on a
     /// cluster; `ResourceExhausted` / `MEMORY_LIMIT` if the backend has no room for the lease. [`Call`] lists the others.
     pub async fn send(self) -> Result<Option<Lease>, Error> {
-        let Self { shared, request, timeout } = self;
+        let Self { shared, mut request, wait, metadata, timeout } = self;
+        if wait > WAIT_MAX {
+            return Err(Error::wait(operation_of::<Reserve>(), wait, WAIT_MAX));
+        }
+        request.wait_millis = millis(wait);
         let (namespace, list_key) = (request.namespace.clone(), request.list_key.clone());
-        let wait = Duration::from_millis(request.wait_millis.max(0).unsigned_abs());
         let call: Call<Reserve> = Call::new(&shared, request).timeout(timeout.saturating_add(wait));
-        let ReserveResponse { lease, values } = call.send().await?;
+        let ReserveResponse { lease, values } = call.with_own(metadata).send().await?;
         let value = |ReservedValue { value, deliveries }| Reserved {
             value,
             deliveries: deliveries.max(0).unsigned_abs(),
@@ -131,7 +145,17 @@ impl IntoFuture for ReserveCall {
 }
 
 impl Lease {
-    /// The values, at least one, in the order in which single pops would have returned them.
+    pub(crate) fn named(shared: &Arc<Shared>, namespace: String, list_key: String, lease: Bytes) -> Self {
+        Self { shared: shared.clone(), namespace, list_key, lease, values: Vec::new() }
+    }
+
+    /// What names the lease, of at most 64 bytes: [`List::lease`](crate::List::lease) finds it again, also in another process.
+    #[must_use]
+    pub fn token(&self) -> &Bytes {
+        &self.lease
+    }
+
+    /// The values, in the order in which single pops would have returned them: at least one, or none if the lease was named by its token.
     #[must_use]
     pub fn values(&self) -> &[Reserved] {
         &self.values

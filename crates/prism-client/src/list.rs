@@ -12,7 +12,7 @@ use prism_proto::interfaces::list::{
 };
 
 use crate::call::Call;
-use crate::lease::ReserveCall;
+use crate::lease::{Lease, ReserveCall};
 use crate::method::{
     Clear, CountLists, GetAt, GetRange, Length, PopLeft, PopMany, PopRight, PushLeft, PushMany, PushRight,
     Remove, SetAt, Trim,
@@ -118,6 +118,23 @@ impl List {
     /// ```
     pub fn reserve(&self, list_key: impl Into<String>) -> ReserveCall {
         ReserveCall::new(&self.shared, self.namespace(), list_key.into())
+    }
+
+    /// The lease of this list that a [token](Lease::token) names, without its values. Nothing is sent: whether there is such a lease, its
+    /// calls find out.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), prism_client::Error> {
+    /// let jobs = prism_client::Client::new("localhost:8980")?.list();
+    /// if let Some(reserved) = jobs.reserve("jobs").await? {
+    ///     let token = reserved.token().clone();
+    ///     jobs.lease("jobs", token).ack().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn lease(&self, list_key: impl Into<String>, token: impl Into<Bytes>) -> Lease {
+        Lease::named(&self.shared, self.namespace(), list_key.into(), token.into())
     }
 
     /// The number of values in the list; 0 if it does not exist.

@@ -376,6 +376,54 @@ class Client:
         self, completions: Completions, list_key: str, wait: float, at: str, namespace: str, timeout: float | None
     ) -> _Ticket[bytes | None]: ...
     @overload
+    def reserve(
+        self,
+        completions: None,
+        list_key: str,
+        lease: float,
+        count: int,
+        wait: float,
+        at: str,
+        max_deliveries: int | None,
+        dead_letter: str | None,
+        namespace: str,
+        timeout: float | None,
+    ) -> tuple[bytes, list[tuple[bytes, int]]]: ...
+    @overload
+    def reserve(
+        self,
+        completions: Completions,
+        list_key: str,
+        lease: float,
+        count: int,
+        wait: float,
+        at: str,
+        max_deliveries: int | None,
+        dead_letter: str | None,
+        namespace: str,
+        timeout: float | None,
+    ) -> _Ticket[tuple[bytes, list[tuple[bytes, int]]]]: ...
+    @overload
+    def ack(self, completions: None, list_key: str, token: bytes, namespace: str, timeout: float | None) -> int: ...
+    @overload
+    def ack(
+        self, completions: Completions, list_key: str, token: bytes, namespace: str, timeout: float | None
+    ) -> _Ticket[int]: ...
+    @overload
+    def extend(
+        self, completions: None, list_key: str, token: bytes, lease: float, namespace: str, timeout: float | None
+    ) -> None: ...
+    @overload
+    def extend(
+        self, completions: Completions, list_key: str, token: bytes, lease: float, namespace: str, timeout: float | None
+    ) -> _Ticket[None]: ...
+    @overload
+    def release(self, completions: None, list_key: str, token: bytes, namespace: str, timeout: float | None) -> int: ...
+    @overload
+    def release(
+        self, completions: Completions, list_key: str, token: bytes, namespace: str, timeout: float | None
+    ) -> _Ticket[int]: ...
+    @overload
     def range(
         self, completions: None, list_key: str, start: int, stop: int, namespace: str, timeout: float | None
     ) -> list[bytes]: ...

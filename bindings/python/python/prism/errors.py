@@ -20,6 +20,7 @@ __all__ = [
     "InternalError",
     "InvalidArgumentError",
     "KeyNotFoundError",
+    "LeaseEndedError",
     "NamespaceNotFoundError",
     "OutOfRangeError",
     "PermissionDeniedError",
@@ -102,6 +103,10 @@ class BatchOutcome:
 
 class KeyNotFoundError(PrismError, KeyError):
     """The key does not exist or has expired."""
+
+
+class LeaseEndedError(PrismError, LookupError):
+    """The lease has ended, or was acknowledged, released or cleared: its values may be delivered again."""
 
 
 class InvalidArgumentError(PrismError, ValueError):

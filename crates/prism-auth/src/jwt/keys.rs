@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::cache::Cache;
 use super::settings::JwtSettings;
-use crate::authenticator::Accepted;
+use crate::accepted::Accepted;
 use crate::error::{FileError, refused};
 
 /// How far the clocks of the issuer and this server may be apart.

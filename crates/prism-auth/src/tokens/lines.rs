@@ -8,7 +8,7 @@ use prism_proto::Error;
 use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
 
-use crate::authenticator::Accepted;
+use crate::accepted::Accepted;
 use crate::error::{FileError, refused};
 
 /// The SHA-256 of a token.

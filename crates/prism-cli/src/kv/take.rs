@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::set::with_ttl;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Output, Taken};
+use crate::output::Output;
+use crate::taken::Taken;
 use crate::time::{millis, time};
 use crate::value::ValueArgs;
 

@@ -9,7 +9,8 @@ use prism_client::{End, List};
 use super::range::{Value, print_all};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Output, Taken};
+use crate::output::Output;
+use crate::taken::Taken;
 use crate::time::time;
 
 #[derive(Args, Debug)]

@@ -13,7 +13,8 @@ use super::length::Counted;
 use crate::escape::Escaped;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Answer, Output, Taken, base64, counted};
+use crate::output::{Answer, Output, base64, counted};
+use crate::taken::Taken;
 use crate::value::ValueArgs;
 
 /// Print the values from one index to another, both included, each on a line, escaped. Indices count from 0 at the left end,
@@ -99,10 +100,11 @@ struct Replaced<'a> {
     value_bytes: usize,
 }
 
+/// How many values were removed.
 #[derive(Serialize)]
-struct Removed<'a> {
-    key: &'a str,
-    removed: u64,
+pub(super) struct Removed<'a> {
+    pub(super) key: &'a str,
+    pub(super) removed: u64,
 }
 
 pub(super) fn print_all(values: impl Iterator<Item = Value>, mut output: Output) -> Result<(), Failure> {
