@@ -18,6 +18,8 @@
 //! | `keyvalue`, `scan`, `list`, `usage` | the traits |
 //! | `answers`, `retries` | the answers to calls under idempotency keys, and how they are recalled |
 //! | `waiters`, `leases` | who waits for values of a list; when leases end |
+//! | `lists` | what a write does to lists |
+//! | `waiting` | a call that waits, as its caller has it |
 //! | `verify`, `check` | reading everything; looking at a store that no process has open |
 //! | `fault` | the errors that callers get |
 //! | [`driver`] | stores within another process |
@@ -41,6 +43,7 @@ mod keyvalue;
 mod layout;
 mod leases;
 mod list;
+mod lists;
 #[doc(hidden)]
 pub mod lsm;
 mod metrics;
@@ -53,6 +56,7 @@ mod txn;
 mod usage;
 mod verify;
 mod waiters;
+mod waiting;
 
 pub use check::{check, stats};
 pub use driver::DiskStoreDriver;

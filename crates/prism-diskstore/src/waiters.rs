@@ -23,7 +23,6 @@ use prism_plugin::{Context, Error};
 use tokio::sync::oneshot;
 
 use crate::layout::retries::Call;
-use crate::store::DiskStore;
 
 /// A list by its namespace and name.
 pub(crate) type Place = (Namespace, Key);
@@ -34,7 +33,7 @@ pub(crate) struct Waiters {
     /// How many there are, so that a push costs nothing more while there are none.
     count: AtomicUsize,
     /// How many have ever been.
-    entered: AtomicU64,
+    pub(crate) entered: AtomicU64,
     queues: Mutex<HashMap<Place, BTreeMap<u64, Waiter>>>,
     /// Values whose waiters were gone.
     returned: Mutex<Vec<Returned>>,
@@ -42,11 +41,11 @@ pub(crate) struct Waiters {
 
 /// One who waits. Its number is its place in the queue.
 pub(crate) struct Waiter {
-    number: u64,
+    pub(crate) number: u64,
     pub(crate) wish: Wish,
     /// Of the call that waits.
     pub(crate) context: Context,
-    answer: oneshot::Sender<Result<Given, Error>>,
+    pub(crate) answer: oneshot::Sender<Result<Given, Error>>,
 }
 
 impl Waiter {
@@ -85,7 +84,7 @@ pub(crate) struct Returned {
     pub(crate) given: Given,
     /// The call that has waited, if its answer is recorded.
     pub(crate) call: Option<Call>,
-    number: u64,
+    pub(crate) number: u64,
 }
 
 impl Waiters {
@@ -108,7 +107,7 @@ impl Waiters {
         }
     }
 
-    fn leave(&self, place: &Place, number: u64) {
+    pub(crate) fn leave(&self, place: &Place, number: u64) {
         let mut queues = self.queues();
         let Some(queue) = queues.get_mut(place) else { return };
         if queue.remove(&number).is_some() {
@@ -176,49 +175,5 @@ impl Waiters {
         let mut returned = std::mem::take(&mut *self.returned.lock().unwrap_or_else(PoisonError::into_inner));
         returned.sort_unstable_by_key(|returned| std::cmp::Reverse(returned.number));
         returned
-    }
-}
-
-/// One waiter, which leaves its queue when dropped. A value that it was given and has not taken goes back.
-pub(crate) struct Waiting {
-    store: DiskStore,
-    place: Place,
-    number: u64,
-    context: Context,
-    answered: oneshot::Receiver<Result<Given, Error>>,
-}
-
-impl Waiting {
-    /// A waiter, and what enters for it.
-    pub(crate) fn new(store: &DiskStore, context: &Context, place: Place, wish: Wish) -> (Self, Waiter) {
-        let (answer, answered) = oneshot::channel();
-        let number = store.shared.waiters.entered.fetch_add(1, Relaxed);
-        let context = context.clone();
-        let waiter = Waiter { number, wish, context: context.clone(), answer };
-        (Self { store: store.clone(), place, number, context, answered }, waiter)
-    }
-
-    /// Waits for what is wished.
-    pub(crate) async fn given(&mut self) -> Result<Option<Given>, Error> {
-        (&mut self.answered).await.ok().transpose()
-    }
-
-    /// The same, if it is there by now.
-    pub(crate) fn given_by_now(&mut self) -> Result<Option<Given>, Error> {
-        self.answered.try_recv().ok().transpose()
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.answered.close();
-        let waiters = &self.store.shared.waiters;
-        waiters.leave(&self.place, self.number);
-        if let Ok(Ok(given)) = self.answered.try_recv() {
-            let (place, number) = (self.place.clone(), self.number);
-            let call = self.context.attempt().map(Call::of);
-            waiters.give_back([Returned { place, given, call, number }]);
-            self.store.write_what_returned();
-        }
     }
 }

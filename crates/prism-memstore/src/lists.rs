@@ -173,12 +173,7 @@ impl Lists {
     }
 
     /// Removes a list and returns its values. `also` runs in the same step, even if there is no such list.
-    pub(crate) fn take<'a>(
-        &self,
-        list_key: &[u8],
-        memory: &'a Memory,
-        also: impl FnOnce(),
-    ) -> Option<Taken<'a>> {
+    pub(crate) fn take(&self, list_key: &[u8], memory: &Memory, also: impl FnOnce()) -> Option<Taken> {
         let items = match self.map.entry(list_key.into()) {
             Place::Vacant(_) => {
                 also();
@@ -191,7 +186,7 @@ impl Lists {
             }
         };
         self.removed(list_key, &items, memory);
-        Some(Taken { len: items.len(), values: Box::new(items.into_values()), memory })
+        Some(Taken { len: items.len(), values: Box::new(items.into_values()) })
     }
 
     /// The result of `read` on a list. Runs under the shard's lock: no waiting, no other list.

@@ -208,7 +208,7 @@ impl Shared {
     }
 
     /// Removes a list and ends its leases.
-    pub(crate) fn clear(&self, place: &Place) -> Option<Cleared<'_>> {
+    pub(crate) fn clear(&self, place: &Place) -> Option<Cleared> {
         let (namespace, list_key) = place;
         let end_leases = || {
             let leases = self.leases.change(|table| {

@@ -5,7 +5,7 @@ use prism_plugin::list::{End, Filling, ListBatch, Pushed};
 use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error};
 
-use super::{Opened, serve};
+use crate::lists::{Opened, serve};
 use crate::store::DiskStore;
 
 impl ListBatch for DiskStore {

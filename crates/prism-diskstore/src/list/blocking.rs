@@ -7,10 +7,11 @@ use prism_plugin::list::{End, ListBlocking};
 use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error};
 
-use super::serve;
+use crate::lists::serve;
 use crate::store::DiskStore;
 use crate::txn::Txn;
-use crate::waiters::{Given, Place, Waiting, Wish};
+use crate::waiters::{Given, Place, Wish};
+use crate::waiting::Waiting;
 
 impl ListBlocking for DiskStore {
     async fn blocking_pop(

@@ -5,8 +5,9 @@ use prism_plugin::list::{End, ListIndexing};
 use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error};
 
-use super::{Opened, ends};
+use super::ends;
 use crate::layout::{self, Ends};
+use crate::lists::Opened;
 use crate::store::DiskStore;
 
 /// The position of the value at an index; `None` if the list has no such index.

@@ -9,8 +9,9 @@ use prism_plugin::list::{End, ListRange, Values, indices};
 use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error};
 
-use super::{Opened, ends, reserve};
+use super::ends;
 use crate::layout;
+use crate::lists::{Opened, clear_leases};
 use crate::store::DiskStore;
 
 /// The most that a page holds and that is read at a time.
@@ -102,7 +103,7 @@ impl ListRange for DiskStore {
     async fn clear(&self, context: &Context, namespace: Namespace, list_key: Key) -> Result<u64, Error> {
         let (bytes, place) = (list_key.len(), (namespace, list_key));
         self.write(context, false, bytes, move |txn| {
-            reserve::clear(txn, &place)?;
+            clear_leases(txn, &place)?;
             let mut list = Opened::new(txn, &place)?;
             let len = list.ends.len();
             (0..len).try_for_each(|_| list.cut(End::Left))?;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prism_grpc::Context;
 use prism_proto::limits::MESSAGE_BYTES_MAX;
 
-use super::End;
+use super::basic::End;
 use crate::error::Error;
 use crate::types::{Key, Namespace};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prism_grpc::Context;
 
-use super::End;
+use super::basic::End;
 use crate::error::Error;
 use crate::types::{Key, Namespace};
 
