@@ -2,12 +2,16 @@
 //! after the other, so that what a task has done is known up to the one call that was in flight.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use fastrand::Rng;
 use prism_diskstore::DiskStore;
 use prism_plugin::keyvalue::KeyValueCounter as _;
-use prism_plugin::list::{End, List as _, ListBatch as _, ListIndexing as _, ListRange as _, indices};
+use prism_plugin::list::{
+    End, List as _, ListBatch as _, ListIndexing as _, ListRange as _, Pushed, indices,
+};
+use prism_plugin::retries::{Attempt, IdempotencyKey};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Context, Error, KeyValue as _};
 
@@ -157,33 +161,64 @@ impl Held {
     }
 }
 
+/// The call of a task with this number, as its repetition finds it.
+pub(crate) fn attempt(task: u32, number: u32) -> Attempt {
+    let key = IdempotencyKey { client: task.into(), seq: number.into(), acked: 0 };
+    Attempt::new(key, None, "crash".to_owned(), "/crash.Crash/Call", [0; 32])
+}
+
+/// The context of a call whose answer is recorded if it has a number; what it is does not matter.
+fn repeated<T: 'static>(task: u32, number: Option<u32>) -> Context {
+    let Some(number) = number else { return Context::default() };
+    let attempt = attempt(task, number);
+    attempt.answers(|_: &T| Some(()));
+    Context::default().attempting(Arc::new(attempt))
+}
+
 impl Call {
-    /// Makes the call.
-    pub(crate) async fn make(self, store: &DiskStore, task: u32) -> Result<(), Error> {
-        let context = Context::default();
+    /// Whether it may write nothing, and then has no answer on record.
+    pub(crate) fn may_write_nothing(&self) -> bool {
+        matches!(self, Self::Remove(_))
+    }
+
+    /// Makes the call; under an idempotency key if it has a number.
+    pub(crate) async fn make(self, store: &DiskStore, task: u32, number: Option<u32>) -> Result<(), Error> {
+        let namespace = namespace();
         match self {
-            Self::Set(number, value, expires) => {
+            Self::Set(name, value, expires) => {
                 let ttl = expires.then(|| Ttl::from_secs(1_000_000).unwrap());
-                store.set(&context, namespace(), key(task, number), value, ttl).await
+                store.set(&repeated::<()>(task, number), namespace, key(task, name), value, ttl).await
             }
-            Self::Delete(number) => store.delete(&context, namespace(), key(task, number)).await.map(drop),
+            Self::Delete(name) => {
+                let context = repeated::<bool>(task, number);
+                store.delete(&context, namespace, key(task, name)).await.map(drop)
+            }
             Self::Push(end, value) => {
-                store.push(&context, namespace(), list(task), end, value).await.map(drop)
+                store.push(&repeated::<u64>(task, number), namespace, list(task), end, value).await.map(drop)
             }
-            Self::Pop(end) => store.pop(&context, namespace(), list(task), end).await.map(drop),
+            Self::Pop(end) => {
+                let context = repeated::<Option<Bytes>>(task, number);
+                store.pop(&context, namespace, list(task), end).await.map(drop)
+            }
             Self::Increment(delta) => {
-                store.increment(&context, namespace(), counter(task), delta, 0, None).await.map(drop)
+                let context = repeated::<i64>(task, number);
+                store.increment(&context, namespace, counter(task), delta, 0, None).await.map(drop)
             }
             Self::PushMany(end, values, max_len) => {
-                store.push_many(&context, namespace(), list(task), end, values, Some(max_len)).await.map(drop)
+                let context = repeated::<Pushed>(task, number);
+                store.push_many(&context, namespace, list(task), end, values, Some(max_len)).await.map(drop)
             }
             Self::Trim(start, stop) => {
-                store.trim(&context, namespace(), list(task), start, stop).await.map(drop)
+                let context = repeated::<u64>(task, number);
+                store.trim(&context, namespace, list(task), start, stop).await.map(drop)
             }
-            Self::Remove(index) => match store.get_at(&context, namespace(), list(task), index).await? {
-                Some(value) => store.remove(&context, namespace(), list(task), value, 0).await.map(drop),
-                None => Ok(()),
-            },
+            Self::Remove(index) => {
+                let context = repeated::<u64>(task, number);
+                match store.get_at(&context, namespace.clone(), list(task), index).await? {
+                    Some(value) => store.remove(&context, namespace, list(task), value, 0).await.map(drop),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
