@@ -96,7 +96,7 @@ impl Client {
             if is_over {
                 memory.release(record.charged_bytes());
                 *bytes -= record.answer.len() as u64;
-                *forgotten = (*forgotten).max(seq + 1);
+                *forgotten = (*forgotten).max(seq.saturating_add(1));
             }
             !is_over
         });
