@@ -265,7 +265,7 @@ mod tests {
     fn a_part_has_at_most_a_thousand_items_and_a_message_of_bytes() {
         let lengths =
             |items: Vec<usize>| -> Vec<usize> { parts(items, |size| *size).iter().map(Vec::len).collect() };
-        assert_eq!(lengths(Vec::new()), []);
+        assert!(lengths(Vec::new()).is_empty());
         assert_eq!(lengths(vec![8; 1000]), [1000]);
         assert_eq!(lengths(vec![8; 2001]), [1000, 1000, 1]);
         assert_eq!(lengths(vec![1 << 20; 5]), [3, 2]);
