@@ -1,5 +1,7 @@
 //! The `prism` tool's commands for conditions, counters, times to live, batches, the inside of lists and leases.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Stdio};

@@ -95,8 +95,11 @@ fn output_closed() -> Result<impl Future<Output = ()>, Failure> {
             // Without events asked for, only the end is reported.
             match poll(&mut [PollFd::new(&stdout, PollFlags::empty())], None) {
                 Ok(0) | Err(Errno::INTR) => {}
-                // If this fails, the command has ended first.
-                Ok(_) => return drop(closed.send(())),
+                Ok(_) => {
+                    // If this fails, the command has ended first.
+                    let _ = closed.send(());
+                    return;
+                }
                 // The next write finds out.
                 Err(_) => return,
             }
