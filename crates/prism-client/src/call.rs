@@ -30,7 +30,7 @@ use crate::token::Token;
 ///
 /// Any call may fail with `InvalidArgument`, `NamespaceNotFound`, `FailedPrecondition`, `Unavailable`,
 /// `DeadlineExceeded`, `ResourceExhausted`, `Unauthenticated`, `PermissionDenied`, `Unimplemented`, `Closed` or
-/// `Internal`; see [`ErrorKind`](crate::ErrorKind).
+/// `Internal`; see [`ErrorKind`].
 ///
 /// # Cancel safety
 ///

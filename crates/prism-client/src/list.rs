@@ -100,7 +100,7 @@ impl List {
         Call::new(&self.shared, PopRightRequest { namespace: self.namespace(), list_key: list_key.into() })
     }
 
-    /// Reserves values at the left end: they are no part of the list until the [`Lease`](crate::Lease) is acknowledged, which removes them, or
+    /// Reserves values at the left end: they are no part of the list until the [`Lease`] is acknowledged, which removes them, or
     /// ends, which returns them.
     ///
     /// ```no_run

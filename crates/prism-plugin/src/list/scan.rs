@@ -9,7 +9,7 @@ use crate::types::{Key, Namespace};
 /// A backend that can tell which lists it holds. Epoch, identity and capabilities are those of its keys.
 pub trait ListScan: KeyValue {
     /// Returns the lists of a range with their lengths, in the order and with the promises of
-    /// [`KeyValue::scan_keys`](crate::KeyValue::scan_keys). Ranges have only namespace, prefix, limit and
+    /// [`KeyValue::scan_keys`]. Ranges have only namespace, prefix, limit and
     /// [`Start::Resume`](crate::keyvalue::Start::Resume). Dropping the stream ends the scan.
     fn scan_lists(&self, context: &Context, range: Range) -> Pages<(Key, u64)>;
 
