@@ -14,7 +14,7 @@ use crate::state::Admin;
 
 /// What the backend of a namespace promises; null if it reports nothing or cannot be reached.
 #[derive(Serialize, ToSchema)]
-pub struct Promises {
+pub struct NamespacePromises {
     /// What the namespace can lose, in one sentence.
     can_lose: String,
     /// Whether keys may vanish before their time to live is over.
@@ -27,7 +27,7 @@ pub struct Promises {
 
 /// Read what the backend of a namespace promises.
 #[utoipa::path(get, path = "/namespaces/{name}/promises", tag = "namespaces", params(("name" = String, Path)), responses(
-    (status = 200, description = "What the backend reports through the gateway, asked for at most 2 s.", body = Promises),
+    (status = 200, description = "What the backend reports through the gateway, asked for at most 2 s.", body = NamespacePromises),
 ))]
 pub async fn get(
     State(admin): State<Admin>,
@@ -35,10 +35,10 @@ pub async fn get(
 ) -> Result<impl IntoResponse, Problem> {
     let told = admin.gateway.ask(&name).await;
     let promised = told.capabilities.map(Capabilities::from);
-    Ok(Json(Promises::of(promised, matches!(told.health, Health::Serving | Health::NotAsked))))
+    Ok(Json(NamespacePromises::of(promised, matches!(told.health, Health::Serving | Health::NotAsked))))
 }
 
-impl Promises {
+impl NamespacePromises {
     fn of(promised: Option<Capabilities>, has_answered: bool) -> Self {
         let unknown = if has_answered { UNKNOWN } else { "unknown: the backend could not be asked" };
         Self {
@@ -114,7 +114,7 @@ mod tests {
                 format!("{expected}; and keys before their time, when the backend's memory is full")
             );
         }
-        assert_eq!(Promises::of(None, true).can_lose, UNKNOWN);
-        assert!(Promises::of(None, false).can_lose.contains("could not be asked"));
+        assert_eq!(NamespacePromises::of(None, true).can_lose, UNKNOWN);
+        assert!(NamespacePromises::of(None, false).can_lose.contains("could not be asked"));
     }
 }
