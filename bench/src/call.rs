@@ -7,6 +7,7 @@ use bytes::Bytes;
 use prism_proto::interfaces::keyvalue::{
     CountRequest, CountResponse, GetRequest, GetResponse, ScanRequest, ScanResponse, SetRequest, SetResponse,
 };
+use prism_proto::rpc::{Rpc as _, keyvalue as rpc};
 use prost::Message;
 
 use crate::contender::Contender;
@@ -65,10 +66,10 @@ impl Call {
     /// The path of the URL.
     pub(crate) fn path(&self) -> &'static str {
         match self {
-            Self::Get { .. } => "/prism.interfaces.keyvalue.KeyValueBasicInterface/Get",
-            Self::Set { .. } => "/prism.interfaces.keyvalue.KeyValueBasicInterface/Set",
-            Self::Scan { .. } => "/prism.interfaces.keyvalue.KeyValueScanInterface/Scan",
-            Self::Count { .. } => "/prism.interfaces.keyvalue.KeyValueScanInterface/Count",
+            Self::Get { .. } => rpc::Get::PATH,
+            Self::Set { .. } => rpc::Set::PATH,
+            Self::Scan { .. } => rpc::Scan::PATH,
+            Self::Count { .. } => rpc::Count::PATH,
         }
     }
 
@@ -76,13 +77,14 @@ impl Call {
     pub(crate) fn body(&self) -> anyhow::Result<Vec<u8>> {
         let message = match self {
             Self::Get { namespace, key, .. } => {
-                GetRequest { namespace: namespace.clone(), key: key.clone() }.encode_to_vec()
+                GetRequest { namespace: namespace.clone(), key: key.clone(), with_ttl: false }.encode_to_vec()
             }
             Self::Set { key, value_bytes, ttl_seconds } => SetRequest {
                 namespace: String::new(),
                 key: key.clone(),
                 value: value(*value_bytes),
                 ttl_seconds: *ttl_seconds,
+                ttl_millis: None,
             }
             .encode_to_vec(),
             Self::Scan { prefix, .. } => {
@@ -99,7 +101,9 @@ impl Call {
     /// The length of a correct response's body. An error has none.
     pub(crate) fn answer_bytes(&self) -> anyhow::Result<usize> {
         Ok(match self {
-            Self::Get { value_bytes, .. } => framed(&GetResponse { value: value(*value_bytes) }),
+            Self::Get { value_bytes, .. } => {
+                framed(&GetResponse { value: value(*value_bytes), ttl_millis_left: None })
+            }
             Self::Set { .. } => framed(&SetResponse { success: true }),
             Self::Scan { keys, .. } => {
                 keys * framed(&ScanResponse {

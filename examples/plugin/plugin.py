@@ -5,6 +5,7 @@
     prism conformance localhost:50060
 """
 
+import math
 import secrets
 import sys
 import threading
@@ -27,6 +28,7 @@ declared = grpc.protos("interfaces/capabilities.proto")
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 VALUE_BYTES_MAX = MESSAGE_BYTES_MAX - 16 * 1024
 TTL_SECONDS_MAX = 100 * 365 * 24 * 60 * 60
+NEVER = float("inf")
 EPOCH = str(secrets.randbits(63))  # The data is lost with the process: a resumed scan must notice.
 
 lock = threading.Lock()
@@ -71,30 +73,43 @@ def key_of(request):
 
 
 def live(name, key):
-    """The value of a key; None if it is missing or has expired."""
+    """The value of a key and when it expires; None if it is missing or has expired."""
     value, expires = stored.get((name, key), (None, 0))
-    return value if expires > time.monotonic() else None
+    return (value, expires) if expires > time.monotonic() else None
+
+
+def left(expires, with_ttl):
+    """The milliseconds that a key has left to live, rounded up; None if it does not expire, or if nobody asked."""
+    return math.ceil((expires - time.monotonic()) * 1000) if with_ttl and expires != NEVER else None
+
+
+def expiry_of(request):
+    """When the key of a Set expires."""
+    given = [field for field in ("ttl_seconds", "ttl_millis") if request.HasField(field)]
+    require(len(given) < 2, "TTL_INVALID", "ttl_seconds and ttl_millis cannot be given together", field="ttl_millis")
+    for field in given:
+        unit = 1 if field == "ttl_seconds" else 1000
+        ttl, limit = getattr(request, field), TTL_SECONDS_MAX * unit
+        require(1 <= ttl <= limit, "TTL_INVALID", f"{field} is {ttl}; expected 1 to {limit}", field=field, limit=limit)
+        return time.monotonic() + ttl / unit
+    return NEVER
 
 
 def set_(request):
     place = key_of(request)
     require_size("VALUE_TOO_LARGE", "value", request.value, 0, VALUE_BYTES_MAX)
-    expires = float("inf")
-    if request.HasField("ttl_seconds"):
-        ttl = request.ttl_seconds
-        message = f"ttl_seconds is {ttl}; expected 1 to {TTL_SECONDS_MAX}"
-        require(1 <= ttl <= TTL_SECONDS_MAX, "TTL_INVALID", message, field="ttl_seconds", limit=TTL_SECONDS_MAX)
-        expires = time.monotonic() + ttl
+    expires = expiry_of(request)
     with lock:
         stored[place] = (request.value, expires)
     return basic.SetResponse(success=True)
 
 
 def get(request):
-    value = live(*key_of(request))
-    if value is None:
+    found = live(*key_of(request))
+    if found is None:
         raise Refused(code_pb2.NOT_FOUND, "KEY_NOT_FOUND", "the key does not exist")
-    return basic.GetResponse(value=value)
+    value, expires = found
+    return basic.GetResponse(value=value, ttl_millis_left=left(expires, request.with_ttl))
 
 
 def delete(request):
@@ -109,38 +124,52 @@ def exists(request):
     return basic.ExistsResponse(exists=live(*key_of(request)) is not None)
 
 
-def matching(request):
-    """The live keys with the prefix, in byte order, with their values."""
+def matching(request, reverse=False):
+    """The live keys with the prefix, in byte order, with their values, and when they expire."""
     name = namespace_of(request)
     require_size("KEY_INVALID", "prefix", request.prefix.encode(), 0, 4096)
     with lock:
         keys = [key for space, key in stored if space == name and key.startswith(request.prefix)]
-    keys.sort(key=str.encode)
+    keys.sort(key=str.encode, reverse=reverse)
     for key in keys:
-        value = live(name, key)
-        if value is not None:
-            yield key, value
+        found = live(name, key)
+        if found is not None:
+            yield key, *found
 
 
 def ranged(request):
     require(request.limit >= 0, "LIMIT_INVALID", f"limit is {request.limit}; expected 0 or more", field="limit")
-    after = b""
+    after, before = b"", b"\xff"  # Below and above every key: no UTF-8 has a byte FF.
     if request.HasField("start_after"):
         after = request.start_after.encode()
         require_size("KEY_INVALID", "start_after", after, 1, 4096)
-    items = (item for item in matching(request) if item[0].encode() > after)
-    for sent, item in enumerate(items, start=1):
-        yield item
+    if request.HasField("before"):
+        before = request.before.encode()
+        require_size("KEY_INVALID", "before", before, 1, 4096)
+    items = (item for item in matching(request, request.reverse) if after < item[0].encode() < before)
+    for sent, (key, value, expires) in enumerate(items, start=1):
+        yield key, value, left(expires, request.with_ttl)
         if sent == request.limit:
             break
 
 
 def scan(request):
-    return (scans.ScanResponse(key=key, value=value) for key, value in ranged(request))
+    return (scans.ScanResponse(key=key, value=value, ttl_millis_left=ttl) for key, value, ttl in ranged(request))
 
 
 def scan_keys(request):
-    return (scans.KeyResponse(key=key) for key, _ in ranged(request))
+    return (scans.KeyResponse(key=key, ttl_millis_left=ttl) for key, _, ttl in ranged(request))
+
+
+def delete_prefix(request):
+    require(request.limit >= 0, "LIMIT_INVALID", f"limit is {request.limit}; expected 0 or more", field="limit")
+    name, deleted = namespace_of(request), 0
+    for key, _, _ in matching(request):
+        with lock:
+            deleted += stored.pop((name, key), None) is not None
+        yield scans.DeletePrefixResponse(deleted=deleted)
+        if deleted == request.limit:
+            break
 
 
 def count(request):
@@ -196,6 +225,7 @@ INTERFACES = {
     "prism.interfaces.keyvalue.KeyValueScanInterface": {
         "Scan": streaming(scans.ScanRequest, scan),
         "ScanKeys": streaming(scans.ScanKeysRequest, scan_keys),
+        "DeletePrefix": streaming(scans.DeletePrefixRequest, delete_prefix),
         "Count": unary(scans.CountRequest, count),
     },
     "prism.interfaces.capabilities.CapabilitiesInterface": {

@@ -34,7 +34,7 @@ class Process:
 class Stack:
     """A store, a proxy and an admin on one file."""
 
-    def __init__(self, namespaces=("default",), admin_flags=()):
+    def __init__(self, namespaces=("default",), admin_flags=(), proxy_listen="127.0.0.1:0"):
         self.folder = tempfile.TemporaryDirectory()
         self.file = Path(self.folder.name) / "prism.yaml"
         self.memstore = Process("prism-memstore", "--listen", "127.0.0.1:0")
@@ -43,7 +43,7 @@ class Stack:
             f"  - name: {name}\n    pattern: keyvalue\n    plugin:\n      endpoint: {self.backend}\n" for name in namespaces
         )
         self.file.write_text(f"namespaces:\n{entries}")
-        listen = ("--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0")
+        listen = ("--listen", proxy_listen, "--http-listen", "127.0.0.1:0")
         self.proxy = Process("prism-proxy", "--config", str(self.file), *listen)
         self.gateway = self.proxy.address("grpc")
         proxy = ("--proxy", f"http://{self.proxy.address('http')}", "--gateway", self.gateway)

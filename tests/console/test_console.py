@@ -524,6 +524,21 @@ def test_landmarks_and_labels_are_there(page, stack):
         assert page.driver.title.endswith("· Prism") and len(page.driver.title) > len("· Prism"), path
 
 
+def test_a_port_that_others_can_reach_is_told(page, stack):
+    stack_of_others = Stack(proxy_listen="0.0.0.0:0")
+    try:
+        page.go(stack_of_others)
+        told = page.sees(".warning", "Other machines can reach gRPC on 0.0.0.0:").text
+        assert "without TLS and without credentials" in told and "--require-secure" in told
+    finally:
+        stack_of_others.stop()
+    page.go(stack)
+    page.sees("tbody th", "default")
+    # It is asked for at the same time as the namespaces.
+    page.until(lambda: stack.request("GET", "/config/status")[0] == 200)
+    assert not page.all(".warning")
+
+
 def test_ten_thousand_namespaces_are_paged(page):
     stack = Stack(namespaces=[f"team-{number:05}" for number in range(10_000)])
     try:

@@ -17,8 +17,10 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 def _entry(key: bytes, value: bytes) -> bytes:
-    """A ScanResponse as a gRPC message."""
-    message = bytes([0x0A, len(key)]) + key + bytes([0x12, len(value)]) + value
+    """A ScanResponse as a gRPC message; without a value, a KeyResponse."""
+    message = bytes([0x0A, len(key)]) + key
+    if value:
+        message += bytes([0x12, len(value)]) + value
     return struct.pack(">BI", 0, len(message)) + message
 
 
@@ -37,6 +39,8 @@ class SilentGateway:
         self._reset: list[tuple[int, int]] = []
         self._sockets: list[socket.socket] = []
         self.begin_scans = False
+        # Whether the entries of scans have values; those of scans of keys have none.
+        self.with_values = True
 
     def asked(self) -> int:
         """The number of calls received."""
@@ -95,7 +99,7 @@ class SilentGateway:
             if kind == HEADERS:
                 if self.begin_scans:
                     connected.sendall(_frame(HEADERS, 4, stream, _answer_headers(connection)))
-                    connected.sendall(_frame(DATA, 0, stream, _entry(b"first", b"1")))
+                    connected.sendall(_frame(DATA, 0, stream, _entry(b"first", b"1" if self.with_values else b"")))
                 with self._lock:
                     self._asked.append((connection, stream))
             if kind == RST_STREAM:

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import prism
 import pytest
+from prism._traces import _METHODS
 
 TWINS = [
     (prism.PrismClient, prism.SyncPrismClient),
     (prism.Namespace, prism.SyncNamespace),
     (prism.KeyValueAPI, prism.SyncKeyValueAPI),
     (prism.ListAPI, prism.SyncListAPI),
+    (prism.Lease, prism.SyncLease),
+    (prism.Reservation, prism.SyncReservation),
 ]
 
 PROMISED = {
@@ -47,8 +50,10 @@ def test_twins_have_the_same_names_keywords_and_defaults(twin: type, sync_twin: 
     for name, signature in ours.items():
         assert signature.parameters == theirs[name].parameters, name
         result = str(signature.return_annotation)
-        expected = result.replace("Scan[", "SyncScan[").replace("Namespace", "SyncNamespace")
-        assert theirs[name].return_annotation == expected, name
+        expected = result
+        for of in ("Scan[", "Reservation[", "Namespace"):
+            expected = expected.replace(of, f"Sync{of}")
+        assert str(theirs[name].return_annotation) == expected, name
     own, sync_own = inspect.signature(twin).parameters, inspect.signature(sync_twin).parameters
     assert own.keys() == sync_own.keys()
     for name, parameter in own.items():
@@ -83,6 +88,17 @@ def test_every_call_has_a_timeout_and_is_documented(of: type) -> None:
         assert inspect.getdoc(getattr(of, name)), name
 
 
+def test_each_native_verb_has_its_rpc_and_is_called() -> None:
+    native = prism._native.Client
+    verbs = {name for name in vars(native) if not name.startswith("_")}
+    verbs -= {"close", "token_questions", "with_metadata"}
+    assert verbs == set(_METHODS)
+    package = Path(prism.__file__).parent
+    source = "".join(path.read_text() for floor in ("keyvalue", "list") for path in (package / floor).glob("*.py"))
+    for verb in verbs:
+        assert source.count(f"self._client.{verb},") >= 2, f"{verb} is called by both twins"
+
+
 def test_calls_are_coroutines(address: str) -> None:
     assert inspect.iscoroutinefunction(prism.KeyValueAPI.get)
     assert inspect.iscoroutinefunction(prism.ListAPI.pop_left)
@@ -108,7 +124,7 @@ def test_every_public_name_has_a_type() -> None:
 def test_a_strict_type_checker_accepts_the_package_and_its_use(tmp_path: Path) -> None:
     sample = tmp_path / "sample.py"
     sample.write_text(
-        "from prism import PrismClient, SyncPrismClient\n"
+        "from prism import UTF8, Codec, PrismClient, SyncPrismClient\n"
         "from prism.errors import KeyNotFoundError\n"
         "async def use() -> None:\n"
         "    async with PrismClient('localhost:8980', token='t') as client:\n"
@@ -116,6 +132,22 @@ def test_a_strict_type_checker_accepts_the_package_and_its_use(tmp_path: Path) -
         "        value: bytes = await client.keyvalue.get('k')\n"
         "        popped: bytes | None = await client.namespace('n').list.pop_left('l')\n"
         "        found: dict[str, bytes] = {k: v async for k, v in client.keyvalue.scan('p', limit=3)}\n"
+        "        left: list[float | None] = [ttl async for _, _, ttl in client.keyvalue.scan('p', with_ttl=True)]\n"
+        "        maybe: bytes | None = await client.keyvalue.get('k', default=None)\n"
+        "        applied: bool = await client.keyvalue.set_if('k', b'v', equals=bytearray(b'w'))\n"
+        "        text = client.namespace('n', codec=UTF8)\n"
+        "        await text.set('k', 'text')\n"
+        "        word: str = await text.get('k')\n"
+        "        words: list[str] = await text.list.range('l')\n"
+        "        async with text.list.reserve('l', lease=60) as reserved:\n"
+        "            job: str = reserved[0]\n"
+        "            deliveries: list[int] = reserved.deliveries\n"
+        "            await reserved.extend(60)\n"
+        "        ok, before = await text.set_if('k', 'v', absent=True, return_current=True)\n"
+        "        same: str | None = before if ok else None\n"
+        "        many: dict[str, str | None] = await text.get_many(['k'])\n"
+        "        numbers = client.namespace('n', codec=Codec[int, int](lambda number: b'%d' % number, int))\n"
+        "        number: int = await numbers.get('k')\n"
         "        try:\n"
         "            await client.keyvalue.delete('k')\n"
         "        except KeyNotFoundError as error:\n"
@@ -126,6 +158,8 @@ def test_a_strict_type_checker_accepts_the_package_and_its_use(tmp_path: Path) -
         "def use_sync() -> list[str]:\n"
         "    with SyncPrismClient('localhost:8980') as client:\n"
         "        length: int = client.list.push_left('l', b'v')\n"
+        "        with client.list.reserve('l', wait=1) as reserved:\n"
+        "            jobs: list[bytes] = list(reserved)\n"
         "        return list(client.keyvalue.scan_keys())\n"
     )
     submodule = tmp_path / "submodule.py"
@@ -135,8 +169,12 @@ def test_a_strict_type_checker_accepts_the_package_and_its_use(tmp_path: Path) -
         run("pyright", str(checked))
     run("mypy", "--strict", "-p", "prism")
     wrong = tmp_path / "wrong.py"
-    wrong.write_text("from prism import SyncPrismClient\nSyncPrismClient('a:1').keyvalue.set('k', 'text')\n")
-    with pytest.raises(AssertionError, match="arg-type"):
-        run("mypy", "--strict", str(wrong))
-    with pytest.raises(AssertionError, match="reportArgumentType"):
-        run("pyright", str(wrong))
+    for line in (
+        "SyncPrismClient('a:1').keyvalue.set('k', 'text')",
+        "SyncPrismClient('a:1').namespace('n', codec=UTF8).set('k', b'bytes')",
+    ):
+        wrong.write_text(f"from prism import UTF8, SyncPrismClient\n{line}\n")
+        with pytest.raises(AssertionError, match="arg-type"):
+            run("mypy", "--strict", str(wrong))
+        with pytest.raises(AssertionError, match="reportArgumentType"):
+            run("pyright", str(wrong))

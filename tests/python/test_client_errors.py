@@ -67,7 +67,7 @@ async def test_a_wrong_type_is_a_type_error_that_names_the_argument(client: Pris
         ("value", lambda: keyvalue.set("k", "text")),  # type: ignore[arg-type]
         ("value", lambda: keyvalue.set("k", 1)),  # type: ignore[arg-type]
         ("namespace", lambda: keyvalue.get("k", None)),  # type: ignore[arg-type]
-        ("ttl_seconds", lambda: keyvalue.set("k", b"", ttl_seconds=1.5)),  # type: ignore[arg-type]
+        ("ttl_seconds", lambda: keyvalue.set("k", b"", ttl_seconds="1")),  # type: ignore[arg-type]
         ("timeout", lambda: keyvalue.get("k", timeout="1")),  # type: ignore[arg-type]
         ("prefix", lambda: keyvalue.count(1)),  # type: ignore[arg-type]
         ("list_key", lambda: client.list.length(1)),  # type: ignore[arg-type]
@@ -108,6 +108,31 @@ async def test_metadata_is_any_mapping(address: str, key: str) -> None:
         await client.keyvalue.set(key, b"v")
     with pytest.raises(InvalidArgumentError, match="X Team"):
         PrismClient(address, metadata=MappingProxyType({"X Team": "orders"}))
+
+
+def test_settings_are_refused_by_name() -> None:
+    for name in ("connections", "scan_connections", "in_flight_max", "attempts_max"):
+        for wrong in (0, -1, 2**70):
+            with pytest.raises(InvalidArgumentError, match=name) as refused:
+                PrismClient("localhost:8980", **{name: wrong})  # type: ignore[arg-type]
+            assert refused.value.code == "INVALID_ARGUMENT"
+        with pytest.raises(TypeError, match=f"^{name} must be int, not str"):
+            PrismClient("localhost:8980", **{name: "2"})  # type: ignore[arg-type]
+    for name in ("timeout", "stall_timeout", "connect_timeout"):
+        with pytest.raises(InvalidArgumentError) as refused:
+            SyncPrismClient("localhost:8980", **{name: -1.0})  # type: ignore[arg-type]
+        assert (refused.value.code, refused.value.field) == ("INVALID_ARGUMENT", name)
+    with pytest.raises(TypeError, match=r"^tls must be bool, not str"):
+        PrismClient("localhost:8980", tls="yes")  # type: ignore[arg-type]
+
+
+async def test_a_scan_that_stalls_fails_after_the_clients_limit(silent: SilentGateway) -> None:
+    silent.begin_scans = True
+    async with PrismClient(silent.address, stall_timeout=0.05, attempts_max=1) as client:
+        scan = client.keyvalue.scan("p")
+        assert await anext(scan) == ("first", b"1")
+        with pytest.raises(DeadlineExceededError, match="no entry arrived for 50ms"):
+            await anext(scan)
 
 
 async def test_an_endless_timeout_is_allowed(client: PrismClient, key: str) -> None:
@@ -152,6 +177,8 @@ async def test_a_closed_client_says_so(address: str) -> None:
 def test_every_exception_is_exported_and_pickles() -> None:
     for name in prism.errors.__all__:
         error_class = getattr(prism.errors, name)
+        if error_class is prism.errors.BatchOutcome:
+            continue
         assert issubclass(error_class, PrismError)
         error = error_class("text", code="NOT_FOUND", key="k")
         copy = pickle.loads(pickle.dumps(error))

@@ -250,15 +250,15 @@ import gevent, gevent.hub, sys
 from prism import PrismError, SyncPrismClient
 from prism.errors import UnavailableError
 gevent.hub.Hub.NOT_ERROR += (PrismError,)
-client = SyncPrismClient(sys.argv[1])
+client = SyncPrismClient(sys.argv[1], attempts_max=1)
 
-def push():
+def get():
     try:
-        gevent.get_hub().threadpool.apply(client.list.push_left, ("k", b"v"), {"timeout": 600})
+        gevent.get_hub().threadpool.apply(client.keyvalue.get, ("k",), {"timeout": 600})
     except UnavailableError as error:
         print(error.code)
 
-calls = [gevent.spawn(push) for _ in range(5)]
+calls = [gevent.spawn(get) for _ in range(5)]
 gevent.sleep(0)
 print("the hub turns", flush=True)
 gevent.joinall(calls)

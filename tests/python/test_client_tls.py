@@ -68,7 +68,9 @@ async def test_both_clients_connect_with_tls(gateway: GuardedGateway, files: Pat
 async def test_a_client_shows_its_certificate(files: Path) -> None:
     with secured(files, demands=True) as gateway:
         own = {"certificate_file": files / "client.pem", "key_file": files / "client.key"}
-        async with PrismClient(gateway.address, token=TOKEN, ca_file=files / "ca.pem", timeout=TIMEOUT, **own) as client:
+        async with PrismClient(
+            gateway.address, token=TOKEN, ca_file=files / "ca.pem", timeout=TIMEOUT, **own
+        ) as client:
             assert await client.keyvalue.exists("k")
         async with PrismClient(gateway.address, token=TOKEN, ca_file=files / "ca.pem", timeout=TIMEOUT) as client:
             # The server may close the connection before its alert is read, so the words vary.

@@ -90,6 +90,18 @@ def test_every_verb_has_its_span(address: str, key: str, spans: InMemorySpanExpo
     assert {said(span)["prism.namespace"] for span in spans.get_finished_spans()} == {"default"}
 
 
+def test_a_reservation_has_a_span_for_each_call(address: str, key: str, spans: InMemorySpanExporter) -> None:
+    with SyncPrismClient(address, traces=True) as client:
+        client.list.push_right(key, b"value")
+        with client.list.reserve(key) as reserved:
+            reserved.extend(60)
+            reserved.release()
+        with client.list.reserve(key):
+            pass
+    calls = ("PushRight", "Reserve", "Extend", "Release", "Reserve", "Ack")
+    assert [(method, code) for method, code, _ in codes(spans)] == [(method, "OK") for method in calls]
+
+
 async def test_a_failure_is_told_by_its_code(address: str, key: str, spans: InMemorySpanExporter) -> None:
     async with PrismClient(address, traces=True) as client:
         with pytest.raises(KeyNotFoundError):

@@ -17,6 +17,7 @@ pub mod collector;
 pub mod dead;
 pub mod dev;
 pub mod guarded;
+pub mod holder;
 pub mod hosts;
 pub mod http;
 pub mod matrix;

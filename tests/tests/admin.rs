@@ -483,6 +483,7 @@ fn the_api_is_described_in_full() {
     for path in [
         "/namespaces",
         "/namespaces/{name}",
+        "/namespaces/{name}/promises",
         "/config",
         "/config/status",
         "/config/revisions",

@@ -327,7 +327,7 @@ fn backends_come_change_and_go_by_command() {
     );
     assert_eq!(
         gateway.run(&["namespaces", "get", "orders"]).text(),
-        "name     orders\npattern  keyvalue\nbackend  fast\n"
+        "name      orders\npattern   keyvalue\nbackend   fast\ncan lose  unknown: the backend could not be asked\n"
     );
     let ls = gateway.run(&["backends", "ls"]);
     let lines: Vec<Vec<_>> = ls

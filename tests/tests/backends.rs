@@ -1,5 +1,6 @@
 //! Backends that are dead, die or come back: a state of their own namespaces and of no others.
 
+use std::future::poll_fn;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,10 +10,11 @@ use prism_client::ErrorKind;
 use prism_e2e::client;
 use prism_e2e::dead::DeadAddress;
 use prism_e2e::echo::{EchoRequest, EchoResponse};
+use prism_e2e::holder::Holder;
 use prism_e2e::process::{Process, Proxy};
 use prism_e2e::raw;
 use prism_grpc::message::framed;
-use prism_proto::interfaces::keyvalue::GetRequest;
+use prism_proto::interfaces::keyvalue::{GetRequest, KeyResponse};
 use prism_proto::{Applied, ErrorReason};
 use prost::Message as _;
 use tokio::net::TcpListener;
@@ -20,10 +22,11 @@ use tokio::sync::mpsc;
 use tonic::Code;
 
 const ECHO: &str = "/prism.interfaces.echo.EchoInterface/Unary";
+const SCAN_KEYS: &str = "/prism.interfaces.keyvalue.KeyValueScanInterface/ScanKeys";
 const GET: &str = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Get";
 
 fn get(namespace: &str) -> Bytes {
-    framed(&GetRequest { namespace: namespace.into(), key: "k".into() }.encode_to_vec())
+    framed(&GetRequest { namespace: namespace.into(), key: "k".into(), with_ttl: false }.encode_to_vec())
 }
 
 fn echo(hang: bool) -> Bytes {
@@ -196,4 +199,81 @@ async fn a_connection_is_filled_before_another_is_used() {
     for call in calls {
         assert_eq!(call.await.unwrap(), ErrorKind::NotFound);
     }
+}
+
+/// How many messages a scan of [`scanned_backend`] sends: as much as a stream's window takes.
+const SCANNED: usize = 50_000;
+
+/// A backend that sends the items of each scan in frames of their own, and says when it has sent all of one, and when a connection
+/// has ended.
+async fn scanned_backend() -> (String, mpsc::UnboundedReceiver<Result<(), h2::Error>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let (sent, all_sent) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let sent = sent.clone();
+            tokio::spawn(async move {
+                let mut http2 = h2::server::Builder::new();
+                // All of a scan may wait for the connection.
+                http2.max_send_buffer_size(64 << 20);
+                let mut connection = http2.handshake(stream).await.expect("the proxy speaks HTTP/2");
+                while let Some(accepted) = connection.accept().await {
+                    let (request, mut respond) = match accepted {
+                        Ok(accepted) => accepted,
+                        Err(error) => {
+                            let _ = sent.send(Err(error));
+                            return;
+                        }
+                    };
+                    match request.uri().path() {
+                        GET => answer(&mut respond, Code::NotFound),
+                        SCAN_KEYS => drop(tokio::spawn(scan(respond, sent.clone()))),
+                        _ => answer(&mut respond, Code::Unimplemented),
+                    }
+                }
+            });
+        }
+    });
+    (address, all_sent)
+}
+
+async fn scan(mut respond: SendResponse<Bytes>, sent: mpsc::UnboundedSender<Result<(), h2::Error>>) {
+    let head = Response::builder().header("content-type", "application/grpc");
+    let head = head.body(()).expect("the headers are valid");
+    let mut stream = respond.send_response(head, false).expect("the proxy waits for it");
+    let item = framed(&KeyResponse { key: "k".into(), ..KeyResponse::default() }.encode_to_vec());
+    for _ in 0..SCANNED {
+        stream.reserve_capacity(item.len());
+        while stream.capacity() < item.len() {
+            if !matches!(poll_fn(|cx| stream.poll_capacity(cx)).await, Some(Ok(_))) {
+                return;
+            }
+        }
+        if stream.send_data(item.clone(), false).is_err() {
+            return;
+        }
+    }
+    let _ = sent.send(Ok(()));
+    // The scan goes on until the proxy ends it.
+    let _ = poll_fn(|cx| stream.poll_reset(cx)).await;
+}
+
+#[tokio::test]
+async fn scans_of_small_items_that_nobody_reads_end_no_connection() {
+    let (backend, mut sent) = scanned_backend().await;
+    let proxy = Proxy::start(&[("default", &backend)]);
+    let stalled = Holder::open(proxy.grpc(), 0).await;
+    let mut scans = Vec::new();
+    for _ in 0..8 {
+        scans.push(stalled.call(SCAN_KEYS, framed(&[])).await);
+    }
+    let get = raw::Connection::open(proxy.grpc()).await;
+    for _ in &scans {
+        let scanned = tokio::time::timeout(Duration::from_secs(60), sent.recv()).await.unwrap().unwrap();
+        scanned.unwrap();
+    }
+    let answered = get.call(GET, &[], &[&self::get("")]).await.status().unwrap();
+    assert_eq!(answered.code(), Code::NotFound);
+    assert!(sent.try_recv().is_err(), "the backend's connection has ended");
 }

@@ -8,8 +8,8 @@ use std::process::Stdio;
 use prism_e2e::echo::{EchoRequest, EchoResponse};
 use prism_e2e::guarded::{Files, PATIENCE, issue};
 use prism_e2e::process::{Process, Proxy, command};
-use prism_e2e::raw;
 use prism_e2e::tls::{Site, by_name, connect};
+use prism_e2e::{http, raw};
 use prism_grpc::message::framed;
 use prism_net::tls::Protocol;
 use prism_proto::ErrorReason;
@@ -207,6 +207,13 @@ fn an_open_port_is_a_warning_and_with_require_secure_an_error() {
     };
     // The RFC's file starts as it stands.
     let proxy = Process::start("prism-proxy", start(""));
+    let status = http::send(proxy.address("http"), "GET", "/config/status", &[], b"");
+    let status: serde_json::Value = serde_json::from_str(status.text()).unwrap();
+    let open = status["open_to_others"][0].as_str().unwrap();
+    assert!(
+        open.starts_with("gRPC on 0.0.0.0:") && open.ends_with("without TLS and without credentials"),
+        "{open}"
+    );
     let log = whole_log(proxy);
     assert!(log.contains("gRPC on 0.0.0.0:"), "{log}");
     let (code, log) = refused("prism-proxy", &start(", require_secure: true"));

@@ -26,7 +26,7 @@ fn set(namespace: &str) -> Bytes {
 }
 
 fn get(namespace: &str) -> Bytes {
-    let request = GetRequest { namespace: namespace.into(), key: KEY.into() };
+    let request = GetRequest { namespace: namespace.into(), key: KEY.into(), ..GetRequest::default() };
     framed(&request.encode_to_vec())
 }
 

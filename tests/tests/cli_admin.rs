@@ -3,7 +3,7 @@
 use prism_e2e::admin::{Gateway, NO_PROXY};
 use prism_e2e::dev::Ran;
 use prism_e2e::http::send;
-use prism_e2e::process::{Process, command, config};
+use prism_e2e::process::{Process, Proxy, command, config};
 use serde_json::{Value, json};
 
 fn memstore() -> Process {
@@ -25,7 +25,9 @@ fn is(code: i32, kind: &str, field: &str) -> (i32, String, String) {
 #[test]
 fn namespaces_come_change_and_go_by_command() {
     let store = memstore();
-    let gateway = Gateway::start(&[("first", store.grpc())], &[]);
+    let proxy = Proxy::start(&[("first", store.grpc())]);
+    let address = proxy.grpc().to_owned();
+    let gateway = Gateway::of(proxy, &["--gateway", &address]);
     let endpoint = store.grpc();
     let applied = gateway.applied();
 
@@ -42,7 +44,7 @@ fn namespaces_come_change_and_go_by_command() {
         gateway.run(&["namespaces", "get", "orders"]).text(),
         format!(
             "name           orders\npattern        keyvalue\nendpoint       {endpoint}\nmax_in_flight  9\nread_only      \
-             true\ntimeout        5s\n"
+             true\ntimeout        5s\ncan lose       everything, when the backend ends\n"
         )
     );
     let width = endpoint.len();

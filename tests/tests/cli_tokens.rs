@@ -42,7 +42,7 @@ impl KeyValueBasicInterface for Guarded {
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
         Self::check(&request, &request.get_ref().key)?;
-        Ok(Response::new(GetResponse { value: "value".into() }))
+        Ok(Response::new(GetResponse { value: "value".into(), ..GetResponse::default() }))
     }
 
     async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {

@@ -5,11 +5,12 @@
 use std::io::{Read as _, Write as _};
 
 use bytes::Bytes;
-use h2::client::{ResponseFuture, SendRequest};
-use h2::{Reason, SendStream};
+use h2::Reason;
+use h2::client::ResponseFuture;
 use http::Request;
 use prism_e2e::client;
 use prism_e2e::echo::{EchoRequest, EchoResponse};
+use prism_e2e::holder::Holder;
 use prism_e2e::process::{Process, Proxy, config};
 use prism_e2e::raw::Connection;
 use prism_grpc::message::framed;
@@ -17,8 +18,7 @@ use prism_proto::ErrorReason;
 use prism_proto::interfaces::keyvalue::{GetRequest, SetRequest};
 use prism_proto::interfaces::list::PopLeftRequest;
 use prost::Message;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tonic::Code;
 
 const GET: &str = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Get";
@@ -29,51 +29,6 @@ const WATCH: &str = "/grpc.health.v1.Health/Watch";
 /// The start of a GOAWAY frame without debug data, from its length on.
 const GOAWAY: &[u8] = &[0, 0, 8, 7, 0, 0];
 const MIB: usize = 1 << 20;
-
-/// A connection whose calls are kept incomplete.
-struct Holder(SendRequest<Bytes>);
-
-impl Holder {
-    /// Connects; the server may send this much ahead on each stream.
-    async fn open(address: &str, window_bytes: u32) -> Self {
-        Self::over(TcpStream::connect(address).await.unwrap(), window_bytes).await
-    }
-
-    async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, window_bytes: u32) -> Self {
-        let mut http2 = h2::client::Builder::new();
-        http2.initial_window_size(window_bytes).initial_max_send_streams(2048);
-        let (send, driver) = http2.handshake(stream).await.unwrap();
-        tokio::spawn(driver);
-        Self(send)
-    }
-
-    async fn begin(
-        &self,
-        path: &str,
-        headers: &[(&'static str, &str)],
-    ) -> (ResponseFuture, SendStream<Bytes>) {
-        let mut request = Request::post(format!("http://localhost{path}"));
-        request = request.header("content-type", "application/grpc").header("te", "trailers");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let mut send = self.0.clone().ready().await.unwrap();
-        send.send_request(request.body(()).unwrap(), false).unwrap()
-    }
-
-    /// Starts a call with a message and leaves it open.
-    async fn hold(&self, path: &str, message: Bytes) -> (ResponseFuture, SendStream<Bytes>) {
-        let (response, mut stream) = self.begin(path, &[]).await;
-        stream.send_data(message, false).unwrap();
-        (response, stream)
-    }
-
-    async fn call(&self, path: &str, message: Bytes) -> ResponseFuture {
-        let (response, mut stream) = self.begin(path, &[]).await;
-        stream.send_data(message, true).unwrap();
-        response
-    }
-}
 
 /// The reason of a call that was refused at once.
 async fn reason(response: ResponseFuture) -> (Code, prism_proto::Error) {

@@ -8,8 +8,9 @@
 //! | `completions` | results on their way to an event loop |
 //! | `run` | a call, awaited by a loop or by a thread |
 //! | `tokens` | questions for a token, to a thread of Python |
-//! | `client`, `scan` | the classes that `prism/*.py` wrap |
-//! | `arguments`, `outcome`, `failure` | from Python to Rust, and back |
+//! | `client`, `verbs`, `scan` | the classes that `prism/*.py` wrap |
+//! | `operation` | what a verb makes: one call or several |
+//! | `arguments`, `settings`, `outcome`, `failure` | from Python to Rust, and back |
 //!
 //! The background thread never touches Python: results wait as Rust values until the loop's own thread turns them into
 //! objects. So it cannot conflict with the garbage collector, a fork, or the end of the interpreter.
@@ -22,11 +23,14 @@ mod arguments;
 mod client;
 mod completions;
 mod failure;
+mod operation;
 mod outcome;
 mod run;
 mod runtime;
 mod scan;
+mod settings;
 mod tokens;
+mod verbs;
 mod wake;
 
 use pyo3::prelude::*;

@@ -1,9 +1,12 @@
 //! How a call ended, and the corresponding Python object.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use prism_client::Error;
+use prism_client::{Changed, Error, Lease, Pushed};
+use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyList};
 
 use crate::failure::{self, About};
 
@@ -12,32 +15,95 @@ pub(crate) enum Outcome {
     Done,
     Bool(bool),
     Int(u64),
+    Number(i64),
     Value(Bytes),
     ValueOrNone(Option<Bytes>),
+    Values(Vec<Bytes>),
+    /// In seconds; `None` for no time to live.
+    TimeLeft(Option<Duration>),
+    Changed(Changed),
+    /// `None` if there was nothing to reserve.
+    Reserved(Option<Lease>),
+    /// The outcomes of the items of a batch.
+    Items(Vec<Outcome>),
+    /// At least one item of a batch failed.
+    SomeFailed(Vec<Option<Error>>),
     Failed(Error),
     /// The work ended without an outcome: a bug.
     Lost,
 }
 
 impl Outcome {
+    /// The outcome of a call.
+    pub(crate) fn of<T: Into<Self>>(result: Result<T, Error>) -> Self {
+        result.map_or_else(Self::Failed, Into::into)
+    }
+
     /// The object that the call returns, or the exception that it raises.
     pub(crate) fn into_python<'py>(self, py: Python<'py>, about: &About) -> PyResult<Bound<'py, PyAny>> {
         Ok(match self {
-            Self::Done | Self::ValueOrNone(None) => py.None().into_bound(py),
+            Self::Done | Self::ValueOrNone(None) | Self::TimeLeft(None) => py.None().into_bound(py),
             Self::Bool(answer) => answer.into_pyobject(py)?.to_owned().into_any(),
             Self::Int(number) => number.into_pyobject(py)?.into_any(),
+            Self::Number(number) => number.into_pyobject(py)?.into_any(),
             Self::Value(value) | Self::ValueOrNone(Some(value)) => PyBytes::new(py, &value).into_any(),
+            Self::Values(values) => {
+                PyList::new(py, values.iter().map(|value| PyBytes::new(py, value)))?.into_any()
+            }
+            Self::TimeLeft(Some(left)) => left.as_secs_f64().into_bound_py_any(py)?,
+            Self::Changed(Changed { applied, current }) => {
+                let current = current.map(|value| PyBytes::new(py, &value));
+                (applied, current).into_bound_py_any(py)?
+            }
+            Self::Reserved(None) => (PyBytes::new(py, b""), PyList::empty(py)).into_bound_py_any(py)?,
+            Self::Reserved(Some(lease)) => {
+                let values = lease.values().iter();
+                let values = values.map(|reserved| (PyBytes::new(py, &reserved.value), reserved.deliveries));
+                (PyBytes::new(py, lease.token()), PyList::new(py, values)?).into_bound_py_any(py)?
+            }
+            Self::Items(items) => {
+                let list = PyList::empty(py);
+                for item in items {
+                    list.append(item.into_python(py, about)?)?;
+                }
+                list.into_any()
+            }
+            Self::SomeFailed(errors) => return Err(failure::some(py, &errors, about)),
             Self::Failed(error) => return Err(failure::raise(py, &error, about)),
             Self::Lost => return Err(failure::lost(py, about)),
         })
     }
 }
 
-impl From<Result<Outcome, Error>> for Outcome {
-    fn from(result: Result<Outcome, Error>) -> Self {
-        result.unwrap_or_else(Self::Failed)
+/// The outcome of a batch: the results of its items, or the errors of those that failed.
+pub(crate) fn items<T: Into<Outcome>>(results: Vec<Result<T, Error>>) -> Outcome {
+    match results.iter().any(Result::is_err) {
+        true => Outcome::SomeFailed(results.into_iter().map(Result::err).collect()),
+        false => Outcome::Items(results.into_iter().map(Outcome::of).collect()),
     }
 }
+
+macro_rules! from {
+    ($($from:ty: $name:ident),+ $(,)?) => {$(
+        impl From<$from> for Outcome {
+            fn from(result: $from) -> Self {
+                Self::$name(result)
+            }
+        }
+    )+};
+}
+
+from!(
+    bool: Bool,
+    u64: Int,
+    i64: Number,
+    Bytes: Value,
+    Option<Bytes>: ValueOrNone,
+    Vec<Bytes>: Values,
+    Option<Duration>: TimeLeft,
+    Changed: Changed,
+    Option<Lease>: Reserved,
+);
 
 impl From<()> for Outcome {
     fn from((): ()) -> Self {
@@ -45,26 +111,8 @@ impl From<()> for Outcome {
     }
 }
 
-impl From<bool> for Outcome {
-    fn from(answer: bool) -> Self {
-        Self::Bool(answer)
-    }
-}
-
-impl From<u64> for Outcome {
-    fn from(number: u64) -> Self {
-        Self::Int(number)
-    }
-}
-
-impl From<Bytes> for Outcome {
-    fn from(value: Bytes) -> Self {
-        Self::Value(value)
-    }
-}
-
-impl From<Option<Bytes>> for Outcome {
-    fn from(value: Option<Bytes>) -> Self {
-        Self::ValueOrNone(value)
+impl From<Pushed> for Outcome {
+    fn from(pushed: Pushed) -> Self {
+        Self::Int(pushed.new_length)
     }
 }

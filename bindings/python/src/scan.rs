@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use prism_client::{Entry, Error};
+use prism_client::{Entry, Error, ListEntry};
+use pyo3::IntoPyObjectExt as _;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyList};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::completions::Completions;
@@ -59,12 +60,19 @@ enum Taken {
     Nothing,
 }
 
-/// A key, and its value unless only keys were requested.
-type Item = (String, Option<Bytes>);
+/// What a scan returns.
+enum Item {
+    Key(String),
+    Entry(Entry),
+    /// An entry with the time that it has left to live.
+    Expiring(Entry),
+    List(ListEntry),
+}
 
 enum Source {
-    Entries(prism_client::Scan<Entry>),
+    Entries(prism_client::Scan<Entry>, fn(Entry) -> Item),
     Keys(prism_client::Scan<String>),
+    Lists(prism_client::Scan<ListEntry>),
 }
 
 #[pymethods]
@@ -110,12 +118,16 @@ impl Scan {
 }
 
 impl Scan {
-    pub(crate) fn of_entries(about: About, scan: prism_client::Scan<Entry>) -> Self {
-        Self::new(about, Source::Entries(scan))
+    pub(crate) fn of_entries(about: About, scan: prism_client::Scan<Entry>, with_ttl: bool) -> Self {
+        Self::new(about, Source::Entries(scan, if with_ttl { Item::Expiring } else { Item::Entry }))
     }
 
     pub(crate) fn of_keys(about: About, scan: prism_client::Scan<String>) -> Self {
         Self::new(about, Source::Keys(scan))
+    }
+
+    pub(crate) fn of_lists(about: About, scan: prism_client::Scan<ListEntry>) -> Self {
+        Self::new(about, Source::Lists(scan))
     }
 
     fn new(about: About, source: Source) -> Self {
@@ -148,9 +160,9 @@ impl Pull {
         let mut bytes = 0;
         loop {
             match next {
-                Some(Ok((key, value))) => {
-                    bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
-                    batch.entries.push((key, value));
+                Some(Ok(item)) => {
+                    bytes += item.size();
+                    batch.entries.push(item);
                     batch.token = source.token();
                 }
                 Some(Err(error)) => {
@@ -199,33 +211,52 @@ impl Ready {
     }
 }
 
+impl Item {
+    fn size(&self) -> usize {
+        match self {
+            Self::Key(key) => key.len(),
+            Self::Entry(entry) | Self::Expiring(entry) => entry.key.len() + entry.value.len(),
+            Self::List(list) => list.list_key.len(),
+        }
+    }
+
+    /// A key, (key, value), (key, value, time left) or (list key, length).
+    fn into_python(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        match self {
+            Self::Key(key) => key.into_bound_py_any(py),
+            Self::Entry(entry) => (entry.key, PyBytes::new(py, &entry.value)).into_bound_py_any(py),
+            Self::Expiring(entry) => {
+                let left = entry.ttl_left.map(|left| left.as_secs_f64());
+                (entry.key, PyBytes::new(py, &entry.value), left).into_bound_py_any(py)
+            }
+            Self::List(list) => (list.list_key, list.length).into_bound_py_any(py),
+        }
+    }
+}
+
 impl Source {
     async fn next(&mut self) -> Option<Result<Item, Error>> {
         Some(match self {
-            Self::Entries(scan) => scan.next().await?.map(|entry| (entry.key, Some(entry.value))),
-            Self::Keys(scan) => scan.next().await?.map(|key| (key, None)),
+            Self::Entries(scan, item) => scan.next().await?.map(*item),
+            Self::Keys(scan) => scan.next().await?.map(Item::Key),
+            Self::Lists(scan) => scan.next().await?.map(Item::List),
         })
     }
 
     fn token(&self) -> Option<Bytes> {
         match self {
-            Self::Entries(scan) => scan.resume_token().cloned(),
+            Self::Entries(scan, _) => scan.resume_token().cloned(),
             Self::Keys(scan) => scan.resume_token().cloned(),
+            Self::Lists(scan) => scan.resume_token().cloned(),
         }
     }
 }
 
-/// A list of keys, or of (key, value).
+/// A list of what a scan returned.
 fn list(py: Python<'_>, entries: Vec<Item>) -> PyResult<Bound<'_, PyList>> {
     let list = PyList::empty(py);
-    for (key, value) in entries {
-        let key = PyString::new(py, &key);
-        match value {
-            Some(value) => {
-                list.append(PyTuple::new(py, [key.into_any(), PyBytes::new(py, &value).into_any()])?)?;
-            }
-            None => list.append(key)?,
-        }
+    for item in entries {
+        list.append(item.into_python(py)?)?;
     }
     Ok(list)
 }

@@ -11,6 +11,7 @@ pub mod namespace;
 pub mod namespaces;
 pub mod openapi;
 pub mod probe;
+pub mod promises;
 pub mod request;
 pub mod revisions;
 pub mod session;

@@ -61,13 +61,14 @@ pub async fn start(settings: Settings, drivers: Drivers) -> Result<HttpServer, S
     let mut registry = Registry::default();
     let edge = Edge::new(&settings, admin.sessions.clone(), &mut registry);
     let watched = (admin.traffic.clone(), admin.proxies.clone(), admin.stopping.clone());
-    let stopping = admin.stopping.clone();
+    let (stopping, open) = (admin.stopping.clone(), admin.open.clone());
     let routes =
         |common: Router| edge::around(openapi::routes(admin).merge(console::routes()).merge(common), edge);
     let port = HttpPort {
         listen: settings.listen,
         tls: settings.tls,
         knows_senders: settings.tokens.is_some(),
+        open,
         require_secure: settings.require_secure,
     };
     let server = HttpServer::start(NAME, port, settings.drain_timeout, stopping, registry, routes).await?;

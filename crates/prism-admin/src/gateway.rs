@@ -122,7 +122,7 @@ impl Health {
 pub fn problem(error: &Error) -> Problem {
     let kind = match error.kind() {
         ErrorKind::NotFound => Kind::NotFound,
-        ErrorKind::InvalidArgument => Kind::Invalid,
+        ErrorKind::InvalidArgument | ErrorKind::OutOfRange => Kind::Invalid,
         ErrorKind::NamespaceNotFound
         | ErrorKind::FailedPrecondition
         | ErrorKind::Unauthenticated

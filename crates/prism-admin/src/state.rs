@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use prism_plugin::driver::Drivers;
 use prism_runtime::exit::ServerError;
+use prism_runtime::exposure::Open;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Tokens;
@@ -35,6 +36,8 @@ pub struct Admin {
     pub tokens: Option<Tokens>,
     /// Logged-in browsers.
     pub sessions: Sessions,
+    /// What other machines can reach of it without protection.
+    pub open: Open,
     /// Cancelled when the server drains, so that streams end.
     pub stopping: CancellationToken,
 }
@@ -56,6 +59,7 @@ impl Admin {
             traffic: Traffic::default(),
             tokens: settings.tokens.clone(),
             sessions: sessions(settings),
+            open: Open::default(),
             stopping: CancellationToken::new(),
         })
     }

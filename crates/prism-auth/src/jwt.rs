@@ -14,9 +14,9 @@ mod verify;
 
 use std::time::SystemTime;
 
-use prism_grpc::identity::Identity;
 use prism_proto::Error;
 
+use crate::accepted::Accepted;
 use crate::error::FileError;
 use crate::file::Content;
 use crate::watched::Watched;
@@ -46,7 +46,7 @@ impl Jwt {
     ///
     /// # Errors
     /// The token is not accepted.
-    pub(crate) fn identity(&self, token: &str, now: SystemTime) -> Result<Identity, Error> {
+    pub(crate) fn identity(&self, token: &str, now: SystemTime) -> Result<Accepted, Error> {
         self.0.load().identity(token, now)
     }
 }

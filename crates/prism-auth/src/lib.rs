@@ -7,6 +7,7 @@
 //! | `watched` | files that are read again when they change |
 //! | [`name`] | the names of callers, as a configuration writes them |
 //! | [`rights`] | what a caller may do in a namespace |
+//! | `accepted` | whose a credential is, and until when |
 //! | `bearer` | the credential in a call's headers |
 //! | [`tokens`] | the file of tokens |
 //! | [`jwt`] | JSON web tokens |
@@ -15,6 +16,7 @@
 //! | [`fresh`] | keeping files of credentials fresh |
 //! | [`caller`] | the caller that a proxy names to a plugin |
 
+mod accepted;
 pub mod authenticator;
 mod bearer;
 pub mod caller;

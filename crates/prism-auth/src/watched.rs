@@ -60,23 +60,25 @@ impl<T> Watched<T> {
         self.applied.load(Relaxed)
     }
 
-    /// Reads the file again if it has changed. Blocks.
-    pub(crate) fn refresh(&self) {
+    /// Reads the file again if it has changed, and returns whether it was taken. Blocks.
+    pub(crate) fn refresh(&self) -> bool {
         if file::is_being_written(&self.path) {
-            return;
+            return false;
         }
         let read = file::read(&self.path);
         let now = match &read {
             Ok((text, _)) => Seen::Text(text.as_str().into()),
             Err(error) => Seen::Error(error.clone()),
         };
-        let Ok(mut seen) = self.seen.lock() else { return };
+        let Ok(mut seen) = self.seen.lock() else { return false };
         if *seen == now {
-            return;
+            return false;
         }
         *seen = now;
         let taken = read.and_then(|(text, metadata)| Ok(((self.parse)(&self.path, &text)?, metadata)));
+        let is_taken = taken.is_ok();
         self.note(taken);
+        is_taken
     }
 
     fn note(&self, taken: Result<(T, Metadata), FileError>) {
@@ -119,11 +121,12 @@ mod tests {
         let watched = open().unwrap();
         for (text, value, applied) in [("2", 2, true), ("x", 2, false), ("x", 2, false), ("3", 3, true)] {
             write(&path, text);
-            watched.refresh();
+            let before = **watched.load();
+            assert_eq!(watched.refresh(), value != before, "{text}");
             assert_eq!((**watched.load(), watched.is_applied()), (value, applied), "{text}");
         }
         std::fs::remove_file(&path).unwrap();
-        watched.refresh();
+        assert!(!watched.refresh());
         assert_eq!((**watched.load(), watched.is_applied()), (3, false));
     }
 }

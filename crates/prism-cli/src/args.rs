@@ -33,6 +33,7 @@ Exit codes:
   2   wrong usage
   3   not found: no such key, an empty list, no such service, namespace, backend or revision
   4   unavailable: the server could not be reached, or the timeout expired
+  5   a condition did not hold: nothing has changed
   69  prism dev: an address cannot be bound
   78  prism dev, prism config validate: invalid configuration";
 

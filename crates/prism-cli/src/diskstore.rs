@@ -52,7 +52,7 @@ struct Held {
     keys: u64,
     lists: u64,
     disk_bytes: u64,
-    /// Of a check: keys that expire, values in lists, and bytes of keys and values.
+    /// Of a check: keys that expire, values in lists and under leases, answers to calls under idempotency keys, and bytes of all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     read: Option<Read>,
 }
@@ -61,6 +61,8 @@ struct Held {
 struct Read {
     expiring_keys: u64,
     list_values: u64,
+    reserved_values: u64,
+    answers: u64,
     data_bytes: u64,
 }
 
@@ -74,9 +76,24 @@ impl DiskStore {
             Verb::Check(Folder { path }) => (prism_diskstore::check(path), true),
             Verb::Stats(Folder { path }) => (prism_diskstore::stats(path), false),
         };
-        let Report { namespaces, keys, expiring, lists, list_values, data_bytes, disk_bytes } =
-            report.map_err(Failure::File)?;
-        let read = checked.then_some(Read { expiring_keys: expiring, list_values, data_bytes });
+        let Report {
+            namespaces,
+            keys,
+            expiring,
+            lists,
+            list_values,
+            reserved_values,
+            answers,
+            data_bytes,
+            disk_bytes,
+        } = report.map_err(Failure::File)?;
+        let read = checked.then_some(Read {
+            expiring_keys: expiring,
+            list_values,
+            reserved_values,
+            answers,
+            data_bytes,
+        });
         let held = Held { checked, namespaces, keys, lists, disk_bytes, read };
         Output::new(self.output.output).print(&held)?;
         Ok(Exit::Success)
@@ -89,6 +106,8 @@ impl Answer for Held {
             writeln!(out, "The store is whole: everything in it was read.\n")?;
             writeln!(out, "keys that expire  {}", read.expiring_keys)?;
             writeln!(out, "values in lists   {}", read.list_values)?;
+            writeln!(out, "values reserved   {}", read.reserved_values)?;
+            writeln!(out, "answers kept      {}", read.answers)?;
             writeln!(out, "bytes of data     {}", read.data_bytes)?;
         }
         writeln!(out, "namespaces        {}", self.namespaces)?;

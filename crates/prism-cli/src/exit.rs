@@ -18,6 +18,8 @@ pub(crate) enum Exit {
     NotFound,
     /// The server was not reached, or the deadline passed.
     Unavailable,
+    /// A condition did not hold: nothing has changed.
+    NotApplied,
     /// An address cannot be bound.
     Address,
     /// The configuration of a server is invalid.
@@ -26,12 +28,13 @@ pub(crate) enum Exit {
 
 impl Exit {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Success,
         Self::Failed,
         Self::Usage,
         Self::NotFound,
         Self::Unavailable,
+        Self::NotApplied,
         Self::Address,
         Self::Config,
     ];
@@ -43,6 +46,7 @@ impl Exit {
             Self::Usage => 2,
             Self::NotFound => 3,
             Self::Unavailable => 4,
+            Self::NotApplied => 5,
             Self::Address => 69,
             Self::Config => 78,
         }
@@ -72,6 +76,7 @@ impl From<ErrorKind> for Exit {
             | ErrorKind::Unauthenticated
             | ErrorKind::PermissionDenied
             | ErrorKind::Unimplemented
+            | ErrorKind::OutOfRange
             | ErrorKind::Aborted
             | ErrorKind::Cancelled
             | ErrorKind::Closed
@@ -96,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_codes_are_those_that_scripts_know() {
-        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 69, 78]);
+        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 5, 69, 78]);
     }
 
     #[test]

@@ -206,7 +206,7 @@ impl Job {
                 entry = scan.next() => entry.transpose().map_err(Failure::from),
                 () = &mut interrupted => Err(interrupt::interrupted()),
             };
-            let Entry { key, value } = match entry {
+            let Entry { key, value, .. } = match entry {
                 Ok(Some(entry)) => entry,
                 ended => {
                     out.flush()?;

@@ -222,6 +222,9 @@ fn hint(error: &Error) -> Option<&'static str> {
         (_, Some(ErrorReason::BackendUnreachable)) => Some(
             "the gateway is running, but the backend of this namespace is not: start it, or check its endpoint",
         ),
+        (_, Some(ErrorReason::LeaseEnded)) => Some(
+            "its values may be delivered again: reserve them for longer with --lease, or extend the lease in time",
+        ),
         (_, Some(ErrorReason::Draining)) => Some("the server is stopping: retry when it is back"),
         (_, Some(ErrorReason::CursorUnsupported)) => {
             Some("this backend does not scan in order: scan without --start-after")
@@ -269,6 +272,7 @@ fn kind_name(kind: ErrorKind) -> &'static str {
         ErrorKind::Unauthenticated => "unauthenticated",
         ErrorKind::PermissionDenied => "permission_denied",
         ErrorKind::Unimplemented => "unimplemented",
+        ErrorKind::OutOfRange => "out_of_range",
         ErrorKind::Aborted => "aborted",
         ErrorKind::Cancelled => "cancelled",
         ErrorKind::Closed => "closed",

@@ -1,10 +1,16 @@
 //! `prism list`: ordered lists, one file per kind of verb.
 
+mod lease;
 mod length;
+mod ls;
 mod pop;
 mod push;
+mod range;
+mod reserve;
+mod tail;
 
 use clap::{Args, Subcommand};
+use prism_client::End;
 
 use crate::connect::ConnectArgs;
 use crate::exit::Exit;
@@ -19,9 +25,15 @@ Examples:
   prism list push-right jobs first
   prism list push-right jobs second
   prism list length jobs
-  prism list pop-left jobs";
+  prism list range jobs
+  prism list pop-left jobs
+  prism list pop-left jobs --wait 30s
+  prism list push-left recent page-7 --max-len 100
+  prism list reserve jobs --lease 1min
+  prism list tail jobs
+  prism list ls";
 
-/// Push and pop the values of lists.
+/// Push, pop, read and change the values of lists.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct List {
@@ -43,7 +55,20 @@ enum Verb {
     PopLeft(pop::Pop),
     /// Remove the value at the right end and print it; exits with 3 if the list is empty.
     PopRight(pop::Pop),
+    Reserve(reserve::Reserve),
+    Ack(lease::Ack),
+    Extend(lease::Extend),
+    Release(lease::Release),
+    Tail(tail::Tail),
     Length(length::Length),
+    Range(range::Range),
+    Get(range::Get),
+    Set(range::Set),
+    Remove(range::Remove),
+    Trim(range::Trim),
+    Clear(range::Clear),
+    Ls(ls::Ls),
+    Count(ls::Count),
 }
 
 impl List {
@@ -56,10 +81,23 @@ impl List {
         let list = self.connect.namespace()?.list();
         runtime::block_on(async {
             match self.verb {
-                Verb::PushLeft(push) => push.run(|key, value| list.push_left(key, value), output).await,
-                Verb::PushRight(push) => push.run(|key, value| list.push_right(key, value), output).await,
-                Verb::PopLeft(pop) => pop.run(|key| list.pop_left(key), output).await,
-                Verb::PopRight(pop) => pop.run(|key| list.pop_right(key), output).await,
+                Verb::PushLeft(push) => push.run(&list, End::Left, output).await,
+                Verb::PushRight(push) => push.run(&list, End::Right, output).await,
+                Verb::PopLeft(pop) => pop.run(&list, End::Left, output).await,
+                Verb::PopRight(pop) => pop.run(&list, End::Right, output).await,
+                Verb::Reserve(reserve) => reserve.run(&list, output).await,
+                Verb::Ack(ack) => ack.run(&list, output).await,
+                Verb::Extend(extend) => extend.run(&list, output).await,
+                Verb::Release(release) => release.run(&list, output).await,
+                Verb::Tail(tail) => tail.run(&list, output).await,
+                Verb::Range(range) => range.run(&list, output).await,
+                Verb::Get(get) => get.run(&list, output).await,
+                Verb::Set(set) => set.run(&list, output).await,
+                Verb::Remove(remove) => remove.run(&list, output).await,
+                Verb::Trim(trim) => trim.run(&list, output).await,
+                Verb::Clear(clear) => clear.run(&list, output).await,
+                Verb::Ls(ls) => ls.run(&list, output).await,
+                Verb::Count(count) => count.run(&list, output).await,
                 Verb::Length(length) => length.run(&list, output).await,
             }
         })

@@ -199,8 +199,12 @@ impl Namespaces {
             match self.verb {
                 Verb::Ls(ls) => ls.run(admin, output).await,
                 Verb::Get(get) => {
-                    let namespace = admin.get(&path(&get.name, false)).await?;
-                    output.print(&One(namespace))?;
+                    let namespace = One(admin.get(&path(&get.name, false)).await?);
+                    // An admin of an earlier release does not know.
+                    let promises = admin.get(&format!("{}/promises", path(&get.name, false))).await;
+                    let can_lose =
+                        promises.ok().and_then(|promises| Some(promises["can_lose"].as_str()?.to_owned()));
+                    output.print(&Got { namespace, can_lose })?;
                     Ok(Exit::Success)
                 }
                 Verb::Create(create) => {
@@ -274,19 +278,39 @@ impl Answer for All {
     }
 }
 
+/// One namespace and, for people, what it can lose.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Got {
+    namespace: One,
+    #[serde(skip)]
+    can_lose: Option<String>,
+}
+
+impl Answer for Got {
+    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        let can_lose = self.can_lose.iter().map(|lost| vec!["can lose".to_owned(), lost.clone()]);
+        table(out, &self.namespace.rows().chain(can_lose).collect::<Vec<_>>())
+    }
+}
+
 /// One namespace, one setting per line.
 #[derive(Serialize)]
 #[serde(transparent)]
 struct One(Value);
 
-impl Answer for One {
-    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+impl One {
+    fn rows(&self) -> impl Iterator<Item = Vec<String>> {
         let first =
             [("name", plain(&self.0["name"])), ("pattern", plain(&self.0["pattern"])), backend(&self.0)];
         let others = others(&self.0).map(|(name, value)| (name.as_str(), setting(name, value)));
-        let rows: Vec<_> =
-            first.into_iter().chain(others).map(|(name, value)| vec![name.to_owned(), value]).collect();
-        table(out, &rows)
+        first.into_iter().chain(others).map(|(name, value)| vec![name.to_owned(), value])
+    }
+}
+
+impl Answer for One {
+    fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        table(out, &self.rows().collect::<Vec<_>>())
     }
 }
 

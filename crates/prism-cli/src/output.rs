@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, StdoutLock, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use serde::{Serialize, Serializer};
 
@@ -88,6 +89,14 @@ pub(crate) fn counted(count: u64, noun: &str) -> String {
 pub(crate) fn write_raw(out: &mut dyn Write, value: &[u8], terminal: bool) -> io::Result<()> {
     out.write_all(value)?;
     if terminal && !value.ends_with(b"\n") { out.write_all(b"\n") } else { Ok(()) }
+}
+
+/// Serializes bytes, if there are any, as base64.
+pub(crate) fn base64_or_null<S: Serializer>(value: &Option<Bytes>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => base64(value, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// Serializes bytes as base64, with padding (RFC 4648, section 4).

@@ -22,16 +22,23 @@ pub(crate) fn whole_seconds(ttl: Duration) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
+/// The same in milliseconds.
+pub(crate) fn millis(ttl: Duration) -> i64 {
+    i64::try_from(ttl.as_micros().div_ceil(1000)).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_fraction_of_a_second_is_rounded_up() {
-        assert_eq!(whole_seconds(Duration::from_millis(1)), 1);
+    fn a_fraction_is_rounded_up() {
         assert_eq!(whole_seconds(Duration::from_millis(1999)), 2);
         assert_eq!(whole_seconds(Duration::from_secs(5)), 5);
-        assert_eq!(whole_seconds(Duration::ZERO), 0, "the server refuses it");
+        assert_eq!(millis(Duration::from_micros(1)), 1);
+        assert_eq!(millis(Duration::from_micros(1_999)), 2);
+        assert_eq!(millis(Duration::from_secs(5)), 5_000);
+        assert_eq!(millis(Duration::ZERO), 0, "the server refuses it");
     }
 
     #[test]

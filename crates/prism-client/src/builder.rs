@@ -12,6 +12,7 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use crate::address::{Address, Scheme};
 use crate::deadline::Timers;
 use crate::error::Error;
+use crate::idempotency::Idempotency;
 use crate::metadata::{self, AUTHORIZATION};
 use crate::shared::{OnRetry, Shared};
 use crate::token::{Source, Token};
@@ -253,6 +254,7 @@ impl Builder {
             attempts_max: self.attempts_max,
             on_retry: self.on_retry,
             traces: self.traces.then(|| Traces::of(&address)),
+            idempotency: Idempotency::default(),
             address,
         })
     }

@@ -3,6 +3,7 @@
 //! Errors have three origins, each with its constructors: a gRPC status ([`Error::from_status`]), the connection
 //! ([`Error::connect`], or a status with a [`Lost`] inside), and this client itself.
 
+mod batch;
 mod kind;
 mod lost;
 
@@ -105,6 +106,17 @@ impl Error {
         is_left_to_the_caller || self.repeats_safely(self.0.no_side_effects)
     }
 
+    /// Whether the call certainly has had no effect. Otherwise a write may have been applied.
+    #[must_use]
+    pub fn is_not_applied(&self) -> bool {
+        match (self.0.applied, self.0.kind) {
+            (Some(applied), _) => applied == Applied::No,
+            // The answer to a first call that is forgotten, which may have been applied.
+            _ if self.0.reason == Some(ErrorReason::IdempotencyWindowPassed) => false,
+            (None, kind) => kind.is_a_refusal(),
+        }
+    }
+
     /// Whether the connection failed for TLS: a file, a certificate, or a side that speaks plaintext.
     #[must_use]
     pub fn is_tls(&self) -> bool {
@@ -150,6 +162,12 @@ impl Error {
             Some(Applied::No) => true,
             Some(Applied::Maybe) | None => no_side_effects && self.kind() == ErrorKind::Unavailable,
         }
+    }
+
+    /// Whether the call failed in a way that leaves open whether it was applied.
+    pub(crate) fn may_have_been_applied(&self) -> bool {
+        self.0.applied != Some(Applied::No)
+            && matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::DeadlineExceeded)
     }
 
     /// Converts a status, as far as it has details: its `ErrorInfo`, or what this client attached, or the code.
@@ -217,6 +235,16 @@ impl Error {
         let mut error = Self::new(Code::InvalidArgument, operation, message);
         error.0.reason = Some(ErrorReason::MessageTooLarge);
         error.0.facts = vec![("limit".into(), limit.to_string()), ("size".into(), size.to_string())];
+        error
+    }
+
+    /// A pop is to wait for longer than a server does.
+    pub(crate) fn wait(operation: &'static str, wait: Duration, limit: Duration) -> Self {
+        let message = format!("wait is {wait:?}; it must be at most {limit:?}");
+        let mut error = Self::new(Code::InvalidArgument, operation, message);
+        error.0.reason = Some(ErrorReason::WaitInvalid);
+        error.0.facts =
+            vec![("field".into(), "wait".to_owned()), ("limit".into(), limit.as_secs().to_string())];
         error
     }
 
@@ -330,7 +358,7 @@ mod tests {
             (Code::Unavailable, ErrorKind::Unavailable),
             (Code::ResourceExhausted, ErrorKind::ResourceExhausted),
             (Code::Aborted, ErrorKind::Aborted),
-            (Code::OutOfRange, ErrorKind::Internal),
+            (Code::OutOfRange, ErrorKind::OutOfRange),
             (Code::Unknown, ErrorKind::Internal),
         ] {
             let error = Error::from_status("keyvalue.get", &Status::new(code, "foreign"));

@@ -42,8 +42,10 @@
 //! # Retries
 //!
 //! The client retries a call that failed without reaching the backend, and a call without side effects whose connection
-//! was lost. It never retries a write that may have been applied: a second `set` might overwrite a later one, a second
-//! `pop` takes another value. The error of such a write says so, and the caller decides. Nor does it retry when TLS fails for
+//! was lost. Pushes, pops, reserves, increments and conditional writes are sent under an idempotency key where the backend keeps answers (its
+//! capability `idempotent_retries`, for which the client asks once per namespace), and then retried as well, for 60 s: they are applied once.
+//! The client never retries any other write that may have been applied: a second `set` might overwrite a later one, and without a key a
+//! second `pop` takes another value. The error of such a write says so, and the caller decides. Nor does it retry when TLS fails for
 //! a certificate or a setting, which no retry changes.
 //!
 //! # Tokens
@@ -70,30 +72,46 @@
 //! Dropping the future of a call, or a scan, resets its HTTP/2 stream at once. A write may still have been applied.
 
 mod address;
+mod answer;
+mod batch;
 mod builder;
 mod call;
 mod client;
+mod condition;
 mod deadline;
+mod deletion;
 mod error;
+mod idempotency;
+mod keyed;
 mod keyvalue;
+mod lease;
 mod list;
 mod metadata;
 pub mod method;
 mod retry;
 mod scan;
+mod send;
 mod shared;
+mod stream;
 mod token;
 mod trace;
 mod transport;
+mod waiting;
 
+pub use answer::{Changed, Pushed};
+pub use batch::{Batch, BatchItem, BatchMethod};
 pub use builder::Builder;
 pub use call::Call;
 pub use client::{Client, Namespace};
+pub use condition::Condition;
+pub use deletion::DeletePrefix;
 pub use error::{Error, ErrorKind};
 pub use keyvalue::KeyValue;
-pub use list::List;
+pub use lease::{Lease, ReserveCall, Reserved};
+pub use list::{End, List};
 pub use prism_proto::ErrorReason;
 pub use prism_proto::interfaces::capabilities::GetCapabilitiesResponse as Capabilities;
 pub use prism_proto::interfaces::usage::GetUsageResponse as Usage;
-pub use scan::{Entry, Scan, ScanItem};
+pub use scan::{Entry, KeyItem, ListEntry, Scan, ScanItem};
 pub use token::read_token_file;
+pub use waiting::BlockingPop;

@@ -38,9 +38,14 @@ impl Own {
         }
     }
 
+    /// Whether it has an entry of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        matches!(&self.0, Ok(Some(own)) if own.contains_key(name))
+    }
+
     /// Whether it has a credential of its own.
     pub(crate) fn has_credential(&self) -> bool {
-        matches!(&self.0, Ok(Some(own)) if own.contains_key(AUTHORIZATION))
+        self.has(AUTHORIZATION)
     }
 
     /// The client's metadata, overridden by this call's own.

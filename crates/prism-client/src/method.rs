@@ -1,54 +1,80 @@
-//! The unary calls, one type each: the gRPC method, its messages, and the result.
+//! The calls with one result, one type each: an rpc and the result of the call. The rest comes from the rpc's descriptor.
 //!
 //! The types have no values; they are the parameter of [`Call`](crate::Call).
 
-use std::future::Future;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Uri;
 use prism_proto::interfaces::capabilities::GetCapabilitiesResponse;
-use prism_proto::interfaces::capabilities::capabilities_interface_client::CapabilitiesInterfaceClient;
-use prism_proto::interfaces::keyvalue::key_value_basic_interface_client::KeyValueBasicInterfaceClient;
-use prism_proto::interfaces::keyvalue::key_value_scan_interface_client::KeyValueScanInterfaceClient;
-use prism_proto::interfaces::list::list_basic_interface_client::ListBasicInterfaceClient;
+use prism_proto::interfaces::keyvalue::{
+    BatchDeleteResult, BatchGetResponse, GetAndSetRequest, IncrementRequest, ItemStatus, SetIfRequest,
+    SetRequest,
+};
+use prism_proto::interfaces::list::ReserveResponse;
 use prism_proto::interfaces::usage::GetUsageResponse;
-use prism_proto::interfaces::usage::usage_interface_client::UsageInterfaceClient;
-use prism_proto::interfaces::{capabilities, keyvalue, list, usage};
-use prism_proto::limits::MESSAGE_BYTES_MAX;
 use prism_proto::methods;
-use tonic::{Request, Response, Status};
+use prism_proto::rpc::{self, Rpc};
+use tonic::{Request, Status};
 
+use crate::answer::{Changed, Pushed, millis, unsigned};
+use crate::send::{send_collecting, send_unary};
 use crate::transport::Lease;
 
-/// A unary gRPC method. Only the types of this module implement it.
+/// A gRPC method whose call has one result. Only the types of this module implement it.
 pub trait Method: sealed::Method {
     /// The result of the call.
     type Output: Send;
 }
 
+/// A method that stores a value with a time to live.
+pub trait Expiring: Method + sealed::Expiring {}
+
 pub(crate) mod sealed {
     use super::*;
 
     pub trait Method: Send + 'static {
-        /// `/package.Service/Method`.
-        const PATH: &'static str;
-        /// The name in errors: `keyvalue.get`.
-        const OPERATION: &'static str;
-        type Request: prost::Message + Clone + 'static;
-        type Response: Send;
+        type Rpc: Rpc;
+        /// What arrives: a response, or all responses of a stream.
+        type Answer: Send;
+        /// Whether the responses are a stream, which is collected.
+        const COLLECTS: bool;
 
-        fn send(
+        fn exchange(
             lease: Lease,
             origin: Uri,
-            request: Request<Self::Request>,
-        ) -> impl Future<Output = Result<Response<Self::Response>, Status>> + Send;
+            request: Request<<Self::Rpc as Rpc>::Request>,
+        ) -> impl Future<Output = Result<Self::Answer, Status>> + Send;
 
-        fn namespace(request: &Self::Request) -> &str;
-
-        fn output(response: Self::Response) -> <Self as super::Method>::Output
+        fn output(answer: Self::Answer) -> <Self as super::Method>::Output
         where
             Self: super::Method;
+
+        /// The result if the key does not exist; `None` if that is an error.
+        fn without_key() -> Option<<Self as super::Method>::Output>
+        where
+            Self: super::Method,
+        {
+            None
+        }
     }
+
+    pub trait Expiring: Method {
+        fn set_ttl(request: &mut <Self::Rpc as Rpc>::Request, millis: i64);
+    }
+}
+
+/// What a method sends.
+pub(crate) type RequestOf<M> = <<M as sealed::Method>::Rpc as Rpc>::Request;
+
+/// `/package.Service/Method`.
+pub(crate) const fn path_of<M: Method>() -> &'static str {
+    <M::Rpc as Rpc>::PATH
+}
+
+/// The name in errors: `keyvalue.get`.
+pub(crate) const fn operation_of<M: Method>() -> &'static str {
+    <M::Rpc as Rpc>::OPERATION
 }
 
 /// Whether the method at `path` has no side effects.
@@ -56,9 +82,19 @@ pub(crate) fn has_no_side_effects(path: &str) -> bool {
     methods::KNOWN.get(path).is_some_and(|method| method.no_side_effects)
 }
 
+/// A type for a method: its rpc, its result, how the answer becomes the result, and the result for a missing key if that is
+/// not an error.
 macro_rules! method {
-    ($(#[$doc:meta])* $name:ident, $path:literal, $operation:literal, $client:ident :: $send:ident,
-     $request:ty => $response:ty, $output:ty, $map:expr) => {
+    ($(#[$doc:meta])* $name:ident, $package:ident :: $rpc:ident, $output:ty, $map:expr $(, missing: $missing:expr)?) => {
+        method!(@ [$(#[$doc])*] $name, $package::$rpc, $output, $map, send_unary, false,
+            <rpc::$package::$rpc as Rpc>::Response $(, $missing)?);
+    };
+    ($(#[$doc:meta])* all $name:ident, $package:ident :: $rpc:ident, $output:ty, $map:expr) => {
+        method!(@ [$(#[$doc])*] $name, $package::$rpc, $output, $map, send_collecting, true,
+            Vec<<rpc::$package::$rpc as Rpc>::Response>);
+    };
+    (@ [$(#[$doc:meta])*] $name:ident, $package:ident :: $rpc:ident, $output:ty, $map:expr, $send:ident, $collects:literal,
+     $answer:ty $(, $missing:expr)?) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub enum $name {}
@@ -68,143 +104,225 @@ macro_rules! method {
         }
 
         impl sealed::Method for $name {
-            const PATH: &'static str = $path;
-            const OPERATION: &'static str = $operation;
-            type Request = $request;
-            type Response = $response;
+            type Rpc = rpc::$package::$rpc;
+            type Answer = $answer;
+            const COLLECTS: bool = $collects;
 
-            async fn send(
+            async fn exchange(
                 lease: Lease,
                 origin: Uri,
-                request: Request<$request>,
-            ) -> Result<Response<$response>, Status> {
-                $client::with_origin(lease, origin)
-                    .max_decoding_message_size(MESSAGE_BYTES_MAX)
-                    .max_encoding_message_size(MESSAGE_BYTES_MAX)
-                    .$send(request)
-                    .await
+                request: Request<<Self::Rpc as Rpc>::Request>,
+            ) -> Result<$answer, Status> {
+                $send::<Self::Rpc>(lease, origin, request).await
             }
 
-            fn namespace(request: &$request) -> &str {
-                &request.namespace
+            fn output(answer: $answer) -> $output {
+                let map: fn($answer) -> $output = $map;
+                map(answer)
             }
 
-            fn output(response: $response) -> $output {
-                let map: fn($response) -> $output = $map;
-                map(response)
-            }
+            $(fn without_key() -> Option<$output> {
+                Some($missing)
+            })?
         }
     };
 }
 
 method!(
     /// Stores a value.
-    Set, "/prism.interfaces.keyvalue.KeyValueBasicInterface/Set", "keyvalue.set",
-    KeyValueBasicInterfaceClient::set, keyvalue::SetRequest => keyvalue::SetResponse,
-    (), |_| ()
+    Set, keyvalue::Set, (), |_| ()
 );
 method!(
     /// Returns a value.
-    Get, "/prism.interfaces.keyvalue.KeyValueBasicInterface/Get", "keyvalue.get",
-    KeyValueBasicInterfaceClient::get, keyvalue::GetRequest => keyvalue::GetResponse,
-    Bytes, |response| response.value
+    Get, keyvalue::Get, Bytes, |response| response.value
+);
+method!(
+    /// Returns a value; `None` if the key does not exist.
+    Find, keyvalue::Get, Option<Bytes>, |response| Some(response.value), missing: None
 );
 method!(
     /// Removes a key and returns whether it existed.
-    Delete, "/prism.interfaces.keyvalue.KeyValueBasicInterface/Delete", "keyvalue.delete",
-    KeyValueBasicInterfaceClient::delete, keyvalue::DeleteRequest => keyvalue::DeleteResponse,
-    bool, |response| response.found
+    Delete, keyvalue::Delete, bool, |response| response.found
 );
 method!(
     /// Whether a key exists.
-    Exists, "/prism.interfaces.keyvalue.KeyValueBasicInterface/Exists", "keyvalue.exists",
-    KeyValueBasicInterfaceClient::exists, keyvalue::ExistsRequest => keyvalue::ExistsResponse,
-    bool, |response| response.exists
+    Exists, keyvalue::Exists, bool, |response| response.exists
 );
 method!(
     /// The number of keys with a prefix.
-    Count, "/prism.interfaces.keyvalue.KeyValueScanInterface/Count", "keyvalue.count",
-    KeyValueScanInterfaceClient::count, keyvalue::CountRequest => keyvalue::CountResponse,
-    u64, |response| response.count.max(0).unsigned_abs()
+    Count, keyvalue::Count, u64, |response| unsigned(response.count)
+);
+method!(
+    /// Stores a value if a condition holds.
+    SetIf, keyvalue::SetIf, Changed, |response| Changed { applied: response.applied, current: response.current }
+);
+method!(
+    /// Stores a value if the key does not exist, and returns whether it did so.
+    SetIfAbsent, keyvalue::SetIf, bool, |response| response.applied
+);
+method!(
+    /// Removes a key if a condition holds.
+    DeleteIf, keyvalue::DeleteIf, Changed,
+    |response| Changed { applied: response.applied, current: response.current }
+);
+method!(
+    /// Stores a value and returns the one that it replaced; `None` if the key did not exist.
+    GetAndSet, keyvalue::GetAndSet, Option<Bytes>, |response| response.found.then_some(response.value)
+);
+method!(
+    /// Removes a key and returns its value; `None` if the key did not exist.
+    GetAndDelete, keyvalue::GetAndDelete, Option<Bytes>, |response| response.found.then_some(response.value)
+);
+method!(
+    /// Adds to a counter and returns its new value.
+    Increment, keyvalue::Increment, i64, |response| response.value
+);
+method!(
+    /// The time that a key has left to live; `None` if it does not expire.
+    GetTtl, keyvalue::GetTtl, Option<Duration>, |response| response.ttl_millis_left.map(millis)
+);
+method!(
+    /// Gives a key a new time to live and returns whether the key exists.
+    Expire, keyvalue::Expire, bool, |_| true, missing: false
+);
+method!(
+    /// Removes a key's time to live and returns whether it had one.
+    Persist, keyvalue::Persist, bool, |response| response.had_ttl, missing: false
+);
+method!(
+    /// Returns the values of up to 1,000 keys.
+    all BatchGet, keyvalue::BatchGet, Vec<BatchGetResponse>, |responses| responses
+);
+method!(
+    /// Stores up to 1,000 values.
+    BatchSet, keyvalue::BatchSet, Vec<ItemStatus>, |response| response.results
+);
+method!(
+    /// Removes up to 1,000 keys.
+    BatchDelete, keyvalue::BatchDelete, Vec<BatchDeleteResult>, |response| response.results
 );
 method!(
     /// Adds a value at the left end and returns the new length.
-    PushLeft, "/prism.interfaces.list.ListBasicInterface/PushLeft", "list.push_left",
-    ListBasicInterfaceClient::push_left, list::PushLeftRequest => list::PushLeftResponse,
-    u64, |response| response.new_length.max(0).unsigned_abs()
+    PushLeft, list::PushLeft, u64, |response| unsigned(response.new_length)
 );
 method!(
     /// Adds a value at the right end and returns the new length.
-    PushRight, "/prism.interfaces.list.ListBasicInterface/PushRight", "list.push_right",
-    ListBasicInterfaceClient::push_right, list::PushRightRequest => list::PushRightResponse,
-    u64, |response| response.new_length.max(0).unsigned_abs()
+    PushRight, list::PushRight, u64, |response| unsigned(response.new_length)
 );
 method!(
     /// Removes and returns the value at the left end; `None` if the list is empty.
-    PopLeft, "/prism.interfaces.list.ListBasicInterface/PopLeft", "list.pop_left",
-    ListBasicInterfaceClient::pop_left, list::PopLeftRequest => list::PopLeftResponse,
-    Option<Bytes>, |response| response.found.then_some(response.value)
+    PopLeft, list::PopLeft, Option<Bytes>, |response| response.found.then_some(response.value)
 );
 method!(
     /// Removes and returns the value at the right end; `None` if the list is empty.
-    PopRight, "/prism.interfaces.list.ListBasicInterface/PopRight", "list.pop_right",
-    ListBasicInterfaceClient::pop_right, list::PopRightRequest => list::PopRightResponse,
-    Option<Bytes>, |response| response.found.then_some(response.value)
+    PopRight, list::PopRight, Option<Bytes>, |response| response.found.then_some(response.value)
 );
 method!(
     /// The number of values in a list.
-    Length, "/prism.interfaces.list.ListBasicInterface/Length", "list.length",
-    ListBasicInterfaceClient::length, list::LengthRequest => list::LengthResponse,
-    u64, |response| response.length.max(0).unsigned_abs()
+    Length, list::Length, u64, |response| unsigned(response.length)
+);
+method!(
+    /// Adds values at one end.
+    PushMany, list::PushMany, Pushed,
+    |response| Pushed { new_length: unsigned(response.new_length), trimmed: unsigned(response.trimmed) }
+);
+method!(
+    /// Removes and returns values at one end.
+    PopMany, list::PopMany, Vec<Bytes>, |response| response.values
+);
+method!(
+    /// Removes and returns the value at one end, and waits for one; `None` if the wait ended without a value.
+    BlockingPop, list::BlockingPop, Option<Bytes>, |response| response.found.then_some(response.value)
+);
+method!(
+    /// Returns the values of a range.
+    all GetRange, list::GetRange, Vec<Bytes>,
+    |responses| responses.into_iter().map(|response| response.value).collect()
+);
+method!(
+    /// Removes all values outside of a range and returns the new length.
+    Trim, list::Trim, u64, |response| unsigned(response.new_length)
+);
+method!(
+    /// Removes a list and returns how many values it had.
+    Clear, list::Clear, u64, |response| unsigned(response.removed)
+);
+method!(
+    /// Returns the value at an index; `None` if the list has no such index.
+    GetAt, list::GetAt, Option<Bytes>, |response| response.found.then_some(response.value)
+);
+method!(
+    /// Replaces the value at an index.
+    SetAt, list::SetAt, (), |_| ()
+);
+method!(
+    /// Removes equal values and returns how many.
+    Remove, list::Remove, u64, |response| unsigned(response.removed)
+);
+method!(
+    /// The number of lists with a prefix.
+    CountLists, list::CountLists, u64, |response| unsigned(response.count)
+);
+method!(
+    /// Reserves values; the lease is empty if there are none.
+    Reserve, list::Reserve, ReserveResponse, |response| response
+);
+method!(
+    /// Removes the values of a lease and returns how many.
+    Ack, list::Ack, u64, |response| response.removed.max(0).unsigned_abs()
+);
+method!(
+    /// Gives a lease more time.
+    Extend, list::Extend, (), |_| ()
+);
+method!(
+    /// Ends a lease and returns how many values it had.
+    Release, list::Release, u64, |response| response.returned.max(0).unsigned_abs()
 );
 method!(
     /// What the backend promises.
-    Capabilities, "/prism.interfaces.capabilities.CapabilitiesInterface/GetCapabilities", "capabilities.get",
-    CapabilitiesInterfaceClient::get_capabilities,
-    capabilities::GetCapabilitiesRequest => GetCapabilitiesResponse,
-    GetCapabilitiesResponse, |response| response
+    Capabilities, capabilities::GetCapabilities, GetCapabilitiesResponse, |response| response
 );
 method!(
     /// What the backend holds.
-    Usage, "/prism.interfaces.usage.UsageInterface/GetUsage", "usage.get",
-    UsageInterfaceClient::get_usage, usage::GetUsageRequest => GetUsageResponse,
-    GetUsageResponse, |response| response
+    Usage, usage::GetUsage, GetUsageResponse, |response| response
+);
+
+impl Expiring for Set {}
+
+impl sealed::Expiring for Set {
+    /// Whole seconds are sent as such, which a backend of the first edition understands, too.
+    fn set_ttl(request: &mut SetRequest, millis: i64) {
+        let is_whole = millis % 1000 == 0;
+        (request.ttl_seconds, request.ttl_millis) =
+            if is_whole { (Some(millis / 1000), None) } else { (None, Some(millis)) };
+    }
+}
+
+macro_rules! expiring {
+    ($($name:ident: $request:ty),+) => {$(
+        impl Expiring for $name {}
+
+        impl sealed::Expiring for $name {
+            fn set_ttl(request: &mut $request, millis: i64) {
+                request.ttl_millis = Some(millis);
+            }
+        }
+    )+};
+}
+
+expiring!(
+    SetIf: SetIfRequest, SetIfAbsent: SetIfRequest, GetAndSet: GetAndSetRequest, Increment: IncrementRequest
 );
 
 #[cfg(test)]
 mod tests {
-    use super::sealed::Method as _;
     use super::*;
 
     #[test]
-    fn every_unary_method_of_the_interfaces_has_a_call() {
-        let calls = [
-            Set::PATH,
-            Get::PATH,
-            Delete::PATH,
-            Exists::PATH,
-            Count::PATH,
-            PushLeft::PATH,
-            PushRight::PATH,
-            PopLeft::PATH,
-            PopRight::PATH,
-            Length::PATH,
-            Capabilities::PATH,
-            Usage::PATH,
-        ];
-        for path in calls {
-            assert!(methods::KNOWN.contains_key(path), "{path}");
-        }
-        for (path, known) in methods::KNOWN.iter() {
-            let called = calls.contains(&path.as_str());
-            assert!(called || !known.is_unary(), "{path}");
-        }
-    }
-
-    #[test]
     fn reads_are_known_from_writes() {
-        assert!(has_no_side_effects(Get::PATH) && has_no_side_effects(Length::PATH));
-        assert!(!has_no_side_effects(Set::PATH) && !has_no_side_effects(PopLeft::PATH));
+        assert!(has_no_side_effects(path_of::<Get>()) && has_no_side_effects(path_of::<Length>()));
+        assert!(!has_no_side_effects(path_of::<Set>()) && !has_no_side_effects(path_of::<PopLeft>()));
         assert!(!has_no_side_effects("/unknown.Service/Method"));
     }
 }

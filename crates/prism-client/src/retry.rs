@@ -1,6 +1,6 @@
 //! Whether and when to retry a failed call.
 //!
-//! A call is retried if it certainly was not applied, or if it has no side effects. The wait grows fourfold with each
+//! A call is retried if it certainly was not applied, or if it may be repeated: it has no side effects, or an idempotency key. The wait grows fourfold with each
 //! attempt and is never shorter than what the server asked for; if it would pass the deadline, the call fails at once.
 
 use std::time::Duration;
@@ -17,7 +17,7 @@ const WAIT_MAX: Duration = Duration::from_secs(1);
 /// The attempts of one call so far.
 #[derive(Debug)]
 pub(crate) struct Retry {
-    no_side_effects: bool,
+    repeats: bool,
     deadline: Option<Deadline>,
     attempts_left: u32,
     wait: Duration,
@@ -25,13 +25,19 @@ pub(crate) struct Retry {
 
 impl Retry {
     /// `attempts_max` includes the first attempt.
-    pub(crate) fn new(attempts_max: u32, no_side_effects: bool, deadline: Option<Deadline>) -> Self {
-        Self { no_side_effects, deadline, attempts_left: attempts_max.saturating_sub(1), wait: WAIT_MIN }
+    pub(crate) fn new(attempts_max: u32, repeats: bool, deadline: Option<Deadline>) -> Self {
+        Self { repeats, deadline, attempts_left: attempts_max.saturating_sub(1), wait: WAIT_MIN }
+    }
+
+    /// Sets whether the call may be repeated although it may have been applied.
+    pub(crate) fn repeating(&mut self, repeats: bool) -> &mut Self {
+        self.repeats = repeats;
+        self
     }
 
     /// How long to wait before the next attempt; `None` if `error` is final.
     pub(crate) fn wait_after(&mut self, error: &Error) -> Option<Duration> {
-        if self.attempts_left == 0 || !error.repeats_safely(self.no_side_effects) {
+        if self.attempts_left == 0 || !error.repeats_safely(self.repeats) {
             return None;
         }
         self.attempts_left -= 1;

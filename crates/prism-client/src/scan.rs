@@ -1,9 +1,9 @@
-//! A scan: a stream of entries that resumes when its connection is lost, after the last key or at the last token.
+//! A scan: a stream of entries that resumes when its connection is lost, behind the last key or at the last token.
 //!
 //! ```text
 //!   New ──polled──▶ Opening ──ok──▶ Open ──end──▶ Done
 //!                      ▲              │
-//!                      ├─lost: start_after = last key, while keys ascend and the backend accepts it
+//!                      ├─lost: behind the last key, while keys are in order and the backend accepts it
 //!                      └─lost: resume = last token, otherwise      any other failure, or another epoch ──▶ Done
 //! ```
 
@@ -21,8 +21,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream;
 use prism_proto::ErrorReason;
-use prism_proto::limits::MESSAGE_BYTES_MAX;
-use prost::Message as _;
+use prism_proto::interfaces::keyvalue::ScanRequest;
+use prism_proto::rpc::Rpc as _;
 use tonic::{Response, Streaming};
 
 use crate::deadline::Deadline;
@@ -30,28 +30,31 @@ use crate::error::Error;
 use crate::metadata::Own;
 use crate::retry::Retry;
 use crate::shared::Shared;
-use crate::token::Token;
+use crate::stream::open;
 use crate::trace::Trace;
 
-pub use item::{Entry, ScanItem};
+pub use item::{Entry, KeyItem, ListEntry, ScanItem};
+use item::{RequestOf, ResponseOf};
 use position::{Moved, Position};
 use stall::Stall;
 
-/// A stream of [`Entry`]s ([`KeyValue::scan`](crate::KeyValue::scan)) or of keys
-/// ([`scan_keys`](crate::KeyValue::scan_keys)). Starts when first polled; options are set before.
+/// A stream of [`Entry`]s ([`KeyValue::scan`](crate::KeyValue::scan)), of keys
+/// ([`scan_keys`](crate::KeyValue::scan_keys)) or of lists ([`List::lists`](crate::List::lists)). Starts when first polled;
+/// options are set before.
 ///
-/// If the connection is lost midway and the backend is ordered, the scan resumes after the last key that it delivered,
-/// with the rest of the limit. If the backend is not ordered but resumable, the scan resumes at the last
-/// [token](Scan::resume_token), and a key may repeat. Otherwise the error is returned. If the backend has lost its data
-/// meanwhile, the scan ends with `Aborted` / `SCAN_INTERRUPTED`. A scan ends after an error; only one that ends without an
-/// error is complete.
+/// If the connection is lost midway and the backend is ordered, a scan of keys resumes behind the last key that it delivered,
+/// with the rest of the limit. If the backend is not ordered but resumable, if the scan began with a token, or if it is one of
+/// lists, it resumes at the last [token](Scan::resume_token), and a key may repeat. Otherwise the error is returned. If the
+/// backend has lost its data meanwhile, the scan ends with `Aborted` / `SCAN_INTERRUPTED`. A scan ends after an error; only one
+/// that ends without an error is complete.
 ///
 /// # Errors
 ///
 /// An item may be any error of a [`Call`](crate::Call); also
 ///
 /// - `DeadlineExceeded` if no entry arrives within the stall timeout,
-/// - `Unimplemented` / `CURSOR_UNSUPPORTED` for [`start_after`](Scan::start_after) if the backend is not ordered,
+/// - `Unimplemented` / `CURSOR_UNSUPPORTED` for [`start_after`](Scan::start_after), and `ORDER_UNSUPPORTED` for
+///   [`before`](Scan::before) and [`reverse`](Scan::reverse), if the backend is not ordered,
 /// - `InvalidArgument` / `RESUME_INVALID` for [`resume`](Scan::resume) if the token is not one of this scan,
 /// - `Aborted` / `SCAN_INTERRUPTED` for [`resume`](Scan::resume) if the backend may have lost its data since the token was
 ///   issued.
@@ -80,7 +83,7 @@ use stall::Stall;
 #[must_use = "a scan does nothing until it is polled"]
 pub struct Scan<E: ScanItem> {
     shared: Arc<Shared>,
-    request: E::Request,
+    request: RequestOf<E>,
     metadata: Own,
     trace: Option<Trace>,
     timeout: Option<Duration>,
@@ -97,15 +100,16 @@ pub struct Scan<E: ScanItem> {
 enum State<E: ScanItem> {
     New,
     Opening(Opening<E>),
-    Open(Box<Streaming<E::Response>>),
+    Open(Box<Streaming<ResponseOf<E>>>),
     Done,
 }
 
 type Opening<E> = Pin<Box<dyn Future<Output = Result<Opened<E>, Error>> + Send>>;
-type Opened<E> = Response<Streaming<<E as item::sealed::Item>::Response>>;
+type Opened<E> = Response<Streaming<ResponseOf<E>>>;
 
 impl<E: ScanItem> Scan<E> {
-    pub(crate) fn new(shared: &Arc<Shared>, request: E::Request) -> Self {
+    pub(crate) fn new(shared: &Arc<Shared>, mut request: RequestOf<E>) -> Self {
+        let position = Position::new(E::bounds(&mut request).is_some());
         Self {
             shared: shared.clone(),
             request,
@@ -117,7 +121,7 @@ impl<E: ScanItem> Scan<E> {
             state: State::New,
             retry: None,
             recovering: None,
-            position: Position::new(),
+            position,
         }
     }
 
@@ -127,14 +131,9 @@ impl<E: ScanItem> Scan<E> {
         self
     }
 
-    /// Only keys greater than `key`, byte by byte; 1 to 4,096 bytes. Needs an ordered backend.
-    pub fn start_after(mut self, key: impl Into<String>) -> Self {
-        *E::start_after(&mut self.request) = Some(key.into());
-        self
-    }
-
     /// Continues where another scan was when its [`resume_token`](Self::resume_token) was this one, at most 8 KiB: a scan
-    /// of the same kind (entries or keys), namespace and prefix. Not together with [`start_after`](Self::start_after).
+    /// of the same kind, namespace, prefix and direction. Not together with [`start_after`](Self::start_after) or
+    /// [`before`](Self::before): a token keeps the end of its scan.
     pub fn resume(mut self, token: impl Into<Bytes>) -> Self {
         let token = token.into();
         self.position.set_token(token.clone());
@@ -180,15 +179,15 @@ impl<E: ScanItem> Scan<E> {
                 State::New => {
                     self.deadline = self.timeout.map(Deadline::after);
                     if let Some(traces) = &self.shared.traces {
-                        let namespace = E::namespace(&self.request);
-                        self.trace = Some(traces.begin(E::PATH, namespace, &mut self.metadata));
+                        let namespace = <E::Rpc>::namespace(&self.request);
+                        self.trace = Some(traces.begin(<E::Rpc>::PATH, namespace, &mut self.metadata));
                     }
                     self.state = State::Opening(self.open(Duration::ZERO));
                 }
                 State::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
                     Ok(response) => {
                         if !self.position.has_epoch_of(response.metadata()) {
-                            return Poll::Ready(Step::Failed(Error::scan_interrupted(E::OPERATION)));
+                            return Poll::Ready(Step::Failed(Error::scan_interrupted(<E::Rpc>::OPERATION)));
                         }
                         self.state = State::Open(Box::new(response.into_inner()));
                     }
@@ -200,7 +199,7 @@ impl<E: ScanItem> Scan<E> {
                             let (item, token) = E::of(response);
                             Step::Item(item, token)
                         }
-                        Some(Err(status)) => Step::Failed(Error::from_status(E::OPERATION, &status)),
+                        Some(Err(status)) => Step::Failed(Error::from_status(<E::Rpc>::OPERATION, &status)),
                         None => Step::End,
                     });
                 }
@@ -217,28 +216,7 @@ impl<E: ScanItem> Scan<E> {
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }
-            let size = message.encoded_len();
-            if size > MESSAGE_BYTES_MAX {
-                return Err(Error::too_large(E::OPERATION, size, MESSAGE_BYTES_MAX));
-            }
-            shared.check_credential(E::OPERATION, &metadata)?;
-            let send = async |token: Option<&Token>| {
-                let lease = shared.scans.lease().await.map_err(|none| none.of(E::OPERATION))?;
-                let mut request = shared.request(message.clone(), &metadata, token)?;
-                if let Some(deadline) = deadline {
-                    request.set_timeout(deadline.left());
-                }
-                let sent = E::send(lease, shared.origin.clone(), request).await;
-                sent.map_err(|status| Error::from_status(E::OPERATION, &status))
-            };
-            let token = shared.token(E::OPERATION, &metadata).await?;
-            match (send(token.as_ref()).await, token) {
-                (Err(error), Some(refused)) => match shared.token_after(&error, &refused).await? {
-                    Some(other) => send(Some(&other)).await,
-                    None => Err(error),
-                },
-                (sent, _) => sent,
-            }
+            open::<E::Rpc>(&shared, message, &metadata, deadline).await
         })
     }
 
@@ -257,7 +235,9 @@ impl<E: ScanItem> Scan<E> {
     /// Starts again where the scan was, if the error is transient and there is a way; otherwise the final error.
     fn recover(&mut self, error: Error) -> Result<(), Option<Error>> {
         match error.reason() {
-            Some(ErrorReason::CursorUnsupported) if self.recovering.is_some() => {
+            Some(ErrorReason::CursorUnsupported | ErrorReason::OrderUnsupported)
+                if self.recovering.is_some() =>
+            {
                 if !self.position.leave_order() {
                     return Err(self.recovering.take());
                 }
@@ -266,7 +246,7 @@ impl<E: ScanItem> Scan<E> {
             }
             // The scan's own token: only another backend refuses it.
             Some(ErrorReason::ResumeInvalid) if self.recovering.is_some() => {
-                return Err(Some(Error::scan_interrupted(E::OPERATION)));
+                return Err(Some(Error::scan_interrupted(<E::Rpc>::OPERATION)));
             }
             _ => {}
         }
@@ -296,6 +276,42 @@ impl<E: ScanItem> Scan<E> {
     }
 }
 
+impl<E: KeyItem> Scan<E> {
+    /// Only keys greater than `key`, byte by byte; 1 to 4,096 bytes. Needs an ordered backend.
+    pub fn start_after(mut self, key: impl Into<String>) -> Self {
+        if let Some(bounds) = E::bounds(&mut self.request) {
+            *bounds.start_after = Some(key.into());
+        }
+        self
+    }
+
+    /// Only keys less than `key`, byte by byte; 1 to 4,096 bytes. Needs an ordered backend.
+    pub fn before(mut self, key: impl Into<String>) -> Self {
+        if let Some(bounds) = E::bounds(&mut self.request) {
+            *bounds.before = Some(key.into());
+        }
+        self
+    }
+
+    /// Whether to return the keys from the greatest to the least. Needs an ordered backend.
+    pub fn reverse(mut self, reverse: bool) -> Self {
+        if let Some(bounds) = E::bounds(&mut self.request) {
+            *bounds.reverse = reverse;
+        }
+        self.position.set_reverse(reverse);
+        self
+    }
+}
+
+impl Scan<Entry> {
+    /// Whether entries carry the time that their keys have left to live: [`Entry::ttl_left`].
+    pub fn with_ttl(mut self, with_ttl: bool) -> Self {
+        let request: &mut ScanRequest = &mut self.request;
+        request.with_ttl = with_ttl;
+        self
+    }
+}
+
 enum Step<E> {
     /// With its token, or none.
     Item(E, Bytes),
@@ -313,7 +329,7 @@ impl<E: ScanItem> Stream for Scan<E> {
         }
         loop {
             if this.deadline.is_some_and(|deadline| deadline.left().is_zero()) {
-                return this.end(Some(Error::deadline(E::OPERATION, "the scan's deadline passed")));
+                return this.end(Some(Error::deadline(<E::Rpc>::OPERATION, "the scan's deadline passed")));
             }
             match this.poll_step(cx) {
                 Poll::Ready(Step::Item(item, token)) => {
@@ -331,7 +347,7 @@ impl<E: ScanItem> Stream for Scan<E> {
                 }
                 Poll::Pending => {
                     let message = ready!(this.stall.poll(cx, this.deadline));
-                    return this.end(Some(Error::deadline(E::OPERATION, message)));
+                    return this.end(Some(Error::deadline(<E::Rpc>::OPERATION, message)));
                 }
             }
         }
@@ -342,7 +358,7 @@ impl<E: ScanItem> Stream for Scan<E> {
 impl<E: ScanItem> fmt::Debug for Scan<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scan")
-            .field("operation", &E::OPERATION)
+            .field("operation", &<E::Rpc>::OPERATION)
             .field("delivered", &self.position.delivered())
             .finish()
     }

@@ -10,6 +10,7 @@ use tonic::metadata::MetadataMap;
 use crate::address::Address;
 use crate::deadline::Timers;
 use crate::error::{Error, ErrorKind};
+use crate::idempotency::Idempotency;
 use crate::metadata::{AUTHORIZATION, Own};
 use crate::token::{Token, Tokens};
 use crate::trace::Traces;
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) on_retry: Option<OnRetry>,
     /// Creates the spans of calls, if tracing is on.
     pub(crate) traces: Option<Traces>,
+    pub(crate) idempotency: Idempotency,
 }
 
 impl Shared {

@@ -186,6 +186,27 @@ async fn a_scan_tells_its_token_and_another_continues_there() {
 }
 
 #[tokio::test]
+async fn a_scan_that_began_with_a_token_goes_on_at_its_last_one() {
+    let (fake, client) = ten_keys().await;
+    fake.state.page.store(3, Ordering::SeqCst);
+    fake.fail([Fault::After(4, lost())]);
+    assert_eq!(keys(client.keyvalue().scan("k").resume("k2")).await, "34566789", "its end is in its tokens");
+    assert_eq!(starts(&fake), [(None, Bytes::from("k2")), (None, Bytes::from("k5"))]);
+}
+
+#[tokio::test]
+async fn a_lost_scan_from_the_greatest_key_goes_on_before_the_last_one() {
+    let (fake, client) = ten_keys().await;
+    fake.fail([Fault::After(3, lost())]);
+    let scan = client.keyvalue().scan("k").reverse(true).start_after("k2").before("k9").limit(5);
+    assert_eq!(keys(scan).await, "87654");
+    let asked = fake.state.scans.lock().unwrap()[1].clone();
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!((asked.start_after, asked.before, asked.limit), (text("k2"), text("k6"), 2));
+    assert!(asked.reverse && asked.resume.is_empty());
+}
+
+#[tokio::test]
 async fn a_callers_own_cursor_may_be_refused() {
     let (fake, client) = ten_keys().await;
     let unsupported = Error::new(ErrorReason::CursorUnsupported, "this backend is not ordered");

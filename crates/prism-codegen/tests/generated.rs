@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use prism_codegen::{CONTRACTS, workspace};
+use prism_codegen::{CONTRACTS, additions, workspace};
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
 
 #[test]
 fn committed_sources_are_those_of_the_protos() {
@@ -22,6 +24,23 @@ fn committed_sources_are_those_of_the_protos() {
             stale.is_empty(),
             "{generated} is stale ({stale:?}): run `cargo run -p prism-codegen` and commit it"
         );
+    }
+}
+
+/// Field numbers, names, types and the like: what clients and servers of other releases rely on.
+#[test]
+fn the_contract_only_grows() {
+    for contract in CONTRACTS {
+        let Some(baseline) = contract.baseline else { continue };
+        let before = FileDescriptorSet::decode(&fs::read(workspace().join(baseline)).unwrap()[..]).unwrap();
+        let now = contract.descriptors().unwrap();
+        assert_eq!(
+            additions::broken(&before, &now),
+            Vec::<String>::new(),
+            "lost or changed since {baseline}"
+        );
+        let unpinned = additions::broken(&now, &before);
+        assert!(unpinned.is_empty(), "not in {baseline} yet: run `cargo run -p prism-codegen`: {unpinned:?}");
     }
 }
 

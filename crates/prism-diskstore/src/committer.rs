@@ -1,6 +1,7 @@
 //! The one thread that writes. It gathers the writes that wait, runs them one after the other, commits what they changed as
 //! one batch, and then answers all of them: the cost of a sync is shared by all who wait for it.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -9,21 +10,26 @@ use std::time::{Duration, Instant};
 use prism_plugin::Error;
 
 use crate::clock::{self, Watch};
-use crate::config::Durability;
+use crate::config::{Durability, SYNC_EVERY};
 use crate::engine::{Batch, Engine, Fault, Flush};
 use crate::expiry::sweep;
 use crate::fault::{below_floor, refused, uncommitted};
 use crate::folder::room;
 use crate::layout::{self, Record};
+use crate::lists::{end_leases, put_back};
 use crate::shared::Shared;
 use crate::state::State;
 use crate::txn::Txn;
+use crate::waiters::Returned;
 
 /// The most that a batch gathers: what one sync is worth, and what is held in memory twice.
 const BATCH_WRITES: usize = 1024;
 const BATCH_BYTES: usize = 8 << 20;
 
-/// How often expired keys are freed, the clock is watched, and a store that failed is opened again.
+/// How many leases that have ended are returned together: each has at most the values of one message.
+const BATCH_LEASES: usize = 16;
+
+/// How often expired keys are freed, ended leases are returned, the clock is watched, and a store that failed is opened again.
 const TICK: Duration = Duration::from_millis(250);
 
 /// How often a store in a bad state is opened again.
@@ -89,6 +95,7 @@ impl Committer {
             self.tick();
         }
         if self.shared.state.get() == State::Ready {
+            self.apply(Vec::new());
             self.sync();
         }
     }
@@ -122,7 +129,11 @@ impl Committer {
         let shared = Arc::clone(&self.shared);
         let engine = shared.engine();
         let Some(engine) = engine.as_deref() else { return };
-        let mut txn = Txn::new(engine, &shared.cache, clock::now());
+        let now = clock::now();
+        self.end_leases(engine, now);
+        let mut txn = Txn::new(engine, &shared.cache, &shared.waiters, now);
+        let returned = shared.waiters.returned();
+        let returned = put_back_all(&mut txn, returned);
         let count = writes.len();
         let mut answers = Vec::with_capacity(count);
         for write in writes {
@@ -131,16 +142,40 @@ impl Committer {
                 _ => (write.run)(Ok(&mut txn)),
             });
         }
+        let handed = mem::take(&mut txn.handed);
         let committed = self.commit(engine, txn);
         let result = committed.as_ref().map_err(uncommitted).copied();
         // Before anybody is answered, so that the next call meets the state that its caller knows of.
         if let Err(fault) = &committed {
             self.failed(fault);
         }
+        if committed.is_err() {
+            shared.waiters.give_back(returned);
+        }
+        shared.waiters.hand_over(handed, &result);
         for answer in answers {
             answer(result.clone());
         }
         shared.figures.batch(count as u64, begun.elapsed());
+    }
+
+    /// Returns the values of leases that have ended, some at a time.
+    fn end_leases(&mut self, engine: &dyn Engine, now: u64) {
+        let shared = Arc::clone(&self.shared);
+        for keys in shared.leases.ended(now, usize::MAX).chunks(BATCH_LEASES) {
+            let mut txn = Txn::new(engine, &shared.cache, &shared.waiters, now);
+            end_leases(&mut txn, keys.to_vec());
+            let handed = mem::take(&mut txn.handed);
+            let committed = self.commit(engine, txn);
+            if let Err(fault) = &committed {
+                self.failed(fault);
+            }
+            let result = committed.as_ref().map_err(uncommitted).copied();
+            shared.waiters.hand_over(handed, &result);
+            if result.is_err() {
+                return;
+            }
+        }
     }
 
     /// Commits what the writes have changed, and brings the cache up to date.
@@ -160,6 +195,7 @@ impl Committer {
             self.synced = self.number;
         }
         for (key, value) in batch.changes {
+            self.shared.leases.changed(&key, value.as_deref());
             if layout::is_value(&key) {
                 self.shared.cache.put(key, value.and_then(Record::decode));
             }
@@ -169,15 +205,19 @@ impl Committer {
 
     fn tick(&mut self) {
         self.heal();
+        let is_due =
+            self.shared.waiters.have_returned() || !self.shared.leases.ended(clock::now(), 1).is_empty();
+        if is_due && self.shared.state.get() == State::Ready {
+            self.apply(Vec::new());
+        }
         if self.swept_at.elapsed() >= TICK && self.shared.state.get() == State::Ready {
             self.swept_at = Instant::now();
             self.clock.check();
             self.sweep();
         }
-        let period = Duration::from_secs(1);
         if self.shared.settings().durability == Durability::Periodic
             && self.synced < self.number
-            && self.synced_at.elapsed() >= period
+            && self.synced_at.elapsed() >= SYNC_EVERY
             && self.shared.state.get() == State::Ready
         {
             self.sync();
@@ -189,7 +229,7 @@ impl Committer {
         let shared = Arc::clone(&self.shared);
         let engine = shared.engine();
         let Some(engine) = engine.as_deref() else { return };
-        let mut txn = Txn::new(engine, &shared.cache, clock::now());
+        let mut txn = Txn::new(engine, &shared.cache, &shared.waiters, clock::now());
         let swept = match sweep(&mut txn) {
             Ok(swept) => swept,
             Err(error) => return tracing::error!(%error, "expired keys cannot be freed"),
@@ -266,4 +306,19 @@ impl Committer {
             Err(fault) => shared.state.failed(&fault.to_string()),
         }
     }
+}
+
+/// Puts values back that nobody took, and returns those that are put back once the batch is committed. What cannot be put back now waits
+/// for the next batch.
+fn put_back_all(txn: &mut Txn<'_>, returned: Vec<Returned>) -> Vec<Returned> {
+    let (done, failed): (Vec<_>, Vec<_>) = returned.into_iter().partition(|returned| {
+        let Returned { place, given, call, .. } = returned;
+        let put = txn.step(|txn| put_back(txn, place, given, call.as_ref()));
+        if let Err(error) = &put {
+            tracing::error!(%error, list = %&*place.1, "a value that nobody took cannot be put back");
+        }
+        put.is_ok()
+    });
+    txn.waiters.give_back(failed);
+    done
 }

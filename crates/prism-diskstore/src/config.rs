@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::Parser;
 use prism_plugin::app::CallerArgs;
@@ -11,6 +12,9 @@ use prism_runtime::args::ServerArgs;
 use prism_runtime::limits::Size;
 use serde::Deserialize;
 use serde_json::Value;
+
+/// How often writes are synced with [`Durability::Periodic`].
+pub(crate) const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// The default listening address.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:50053";

@@ -11,7 +11,7 @@ use prism_plugin::driver::{Driver, Found, Instance, Mistake, Options, State, Tak
 use crate::app::plugin;
 use crate::config::{Durability, Settings};
 use crate::folder::{is_store, room};
-use crate::keyvalue::CAPABILITIES;
+use crate::keyvalue::promises;
 use crate::state;
 use crate::store::DiskStore;
 
@@ -20,11 +20,21 @@ use crate::store::DiskStore;
 pub struct DiskStoreDriver;
 
 /// The interfaces of a store, which a probe names without opening one.
-const INTERFACES: [&str; 5] = [
+const INTERFACES: [&str; 15] = [
     "prism.interfaces.capabilities.CapabilitiesInterface",
     "prism.interfaces.keyvalue.KeyValueBasicInterface",
+    "prism.interfaces.keyvalue.KeyValueBatchInterface",
+    "prism.interfaces.keyvalue.KeyValueCasInterface",
+    "prism.interfaces.keyvalue.KeyValueCounterInterface",
     "prism.interfaces.keyvalue.KeyValueScanInterface",
+    "prism.interfaces.keyvalue.KeyValueTtlInterface",
     "prism.interfaces.list.ListBasicInterface",
+    "prism.interfaces.list.ListBatchInterface",
+    "prism.interfaces.list.ListBlockingInterface",
+    "prism.interfaces.list.ListIndexingInterface",
+    "prism.interfaces.list.ListRangeInterface",
+    "prism.interfaces.list.ListReserveInterface",
+    "prism.interfaces.list.ListScanInterface",
     "prism.interfaces.usage.UsageInterface",
 ];
 
@@ -53,7 +63,7 @@ impl Driver for DiskStoreDriver {
             Ok(Found {
                 facts: facts(&settings)?,
                 interfaces: INTERFACES.map(str::to_owned).into(),
-                capabilities: CAPABILITIES,
+                capabilities: promises(settings.live.durability),
             })
         }
         .boxed()

@@ -45,6 +45,12 @@ pub trait View: Send {
     /// # Errors
     /// A key or value cannot be read.
     fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), Fault>;
+
+    /// The same from the greatest key to the least.
+    ///
+    /// # Errors
+    /// As [`scan`](Self::scan).
+    fn scan_back(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), Fault>;
 }
 
 /// Sees a key and its value.

@@ -3,6 +3,7 @@
 use prism_plugin::Error;
 
 use crate::layout;
+use crate::layout::retries::{answer_of, is_client};
 use crate::txn::Txn;
 
 /// How many keys a batch frees: few enough that the writes which wait do not notice.
@@ -26,6 +27,12 @@ pub(crate) fn sweep(txn: &mut Txn<'_>) -> Result<Swept, Error> {
 }
 
 fn free(txn: &mut Txn<'_>, deadline: u64, key: &[u8]) -> Result<bool, Error> {
+    if is_client(key) {
+        return txn.expire_client(deadline, key).map(|()| false);
+    }
+    if answer_of(key).is_some() {
+        return txn.expire_answer(deadline, key).map(|()| false);
+    }
     let is_due = txn.record(key)?.is_some_and(|record| record.deadline == Some(deadline));
     match layout::parts(key) {
         Some((namespace, _)) if is_due => {

@@ -25,6 +25,9 @@ const CREATING: &str = "creating";
 const CLOSED: &str = "CLOSED";
 const DATA: &str = "data";
 
+/// The oldest version that is read as it is: what is not in it is not there yet.
+const FORMAT_MIN: u32 = 1;
+
 /// What `FORMAT` says, before the version.
 const TITLE: &str = "prism-diskstore format ";
 
@@ -156,9 +159,13 @@ impl Folder {
         Ok(After::Close(number))
     }
 
-    /// Marks a store as open.
+    /// Marks a store as open, and as one of the current format.
     pub(crate) fn reopen(&self) -> Result<(), String> {
         let failed = |error: io::Error| cannot("open", &self.path, &error);
+        let format = format!("{TITLE}{FORMAT}\n");
+        if fs::read_to_string(self.path.join(FORMAT_FILE)).map_err(failed)? != format {
+            write_whole(&self.path, FORMAT_FILE, &format).map_err(failed)?;
+        }
         match fs::remove_file(self.path.join(CLOSED)) {
             Ok(()) => sync(&self.path).map_err(failed)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -222,7 +229,7 @@ fn check_format(path: &Path) -> Result<(), String> {
     let text = fs::read_to_string(path.join(FORMAT_FILE)).map_err(|error| cannot("read", path, &error))?;
     let version = text.strip_prefix(TITLE).and_then(|version| version.trim_end().parse::<u32>().ok());
     match version {
-        Some(FORMAT) => Ok(()),
+        Some(FORMAT_MIN..=FORMAT) => Ok(()),
         Some(newer) if newer > FORMAT => Err(format!(
             "{shown} has format {newer}, from a newer version of Prism; this one reads format {FORMAT}: use the newer version"
         )),

@@ -1,33 +1,44 @@
-//! The KeyValue half of the store.
+//! The KeyValue half of the store. Each write is a step of a batch.
 
-use std::ops::ControlFlow;
+mod batch;
+mod cas;
+mod counter;
+mod ttl;
 
 use bytes::Bytes;
-use prism_plugin::keyvalue::{KeyValue, Pages, Range};
+use prism_plugin::keyvalue::{KeyValue, Pages, Range, ValueAndTtl};
 use prism_plugin::types::{Key, Namespace, Ttl};
-use prism_plugin::{Capabilities, Context, Error};
+use prism_plugin::{Capabilities, Context, Durability as Promised, Error};
 
 use crate::clock;
+use crate::config::{Durability, SYNC_EVERY};
 use crate::layout::{self, Record};
-use crate::scan::{Cursor, Scan};
+use crate::scan::Scan;
 use crate::store::DiskStore;
 
-/// What the store promises.
-pub(crate) const CAPABILITIES: Capabilities = Capabilities {
-    ordered: true,
-    scan_exactly_once: true,
-    exact_count: true,
-    linearizable: true,
-    in_memory: false,
-    resumable: true,
-};
-
-/// How many keys are counted before other blocking work may have its turn.
-const COUNT_KEYS: usize = 4096;
+/// What a store with this durability promises.
+pub(crate) fn promises(durability: Durability) -> Capabilities {
+    Capabilities {
+        ordered: true,
+        scan_exactly_once: true,
+        exact_count: true,
+        linearizable: true,
+        in_memory: false,
+        resumable: true,
+        evicts: false,
+        durability: match durability {
+            Durability::EveryWrite => Some(Promised::EveryWrite),
+            Durability::Periodic => Some(Promised::Periodic { period: SYNC_EVERY }),
+            // When the system writes is not known.
+            Durability::Never => None,
+        },
+        idempotent_retries: true,
+    }
+}
 
 impl KeyValue for DiskStore {
     fn capabilities(&self) -> Capabilities {
-        CAPABILITIES
+        promises(self.shared.settings().durability)
     }
 
     fn identity(&self) -> &str {
@@ -47,8 +58,8 @@ impl KeyValue for DiskStore {
         // A copy: the value is a slice of what was received, which it would keep in memory.
         let value = Bytes::copy_from_slice(&value);
         self.write(context, true, bytes, move |txn| {
-            let deadline = ttl.map(|ttl| clock::deadline(txn.now, ttl.as_duration()));
-            txn.replace(&namespace, key, Some(&Record { deadline, value })).map(drop)
+            let record = txn.record_of(value, ttl);
+            txn.replace(&namespace, key, Some(&record)).map(drop)
         })
         .await
     }
@@ -56,6 +67,23 @@ impl KeyValue for DiskStore {
     async fn get(&self, _: &Context, namespace: Namespace, key: Key) -> Result<Option<Bytes>, Error> {
         let record = self.live(layout::value(&namespace, key.as_bytes())).await?;
         Ok(record.map(|record| record.value))
+    }
+
+    fn reads_ttl(&self) -> bool {
+        true
+    }
+
+    async fn get_with_ttl(
+        &self,
+        _: &Context,
+        namespace: Namespace,
+        key: Key,
+    ) -> Result<Option<ValueAndTtl>, Error> {
+        let record = self.live(layout::value(&namespace, key.as_bytes())).await?;
+        Ok(record.map(|record| {
+            let left = record.left(clock::now());
+            (record.value, left)
+        }))
     }
 
     async fn delete(&self, context: &Context, namespace: Namespace, key: Key) -> Result<bool, Error> {
@@ -79,35 +107,10 @@ impl KeyValue for DiskStore {
     }
 
     fn scan_keys(&self, _: &Context, range: Range) -> Pages<Key> {
-        Scan::new(self, range, |key, _| key.len()).pages(|key, _| key)
+        Scan::<Record>::new(self, range, |key, _| key.len()).pages(|key, _| key)
     }
 
     async fn count(&self, _: &Context, namespace: Namespace, prefix: String) -> Result<u64, Error> {
-        let mut cursor = Cursor::new(&namespace, &prefix);
-        let mut count = 0;
-        loop {
-            let from = cursor.clone();
-            let (live, next) = self
-                .read(move |view| {
-                    let now = clock::now();
-                    let (mut seen, mut live, mut next) = (0, 0, None);
-                    view.scan(&from.from, &from.to, &mut |key, encoded| {
-                        seen += 1;
-                        live += u64::from(layout::is_live(encoded, now));
-                        if seen < COUNT_KEYS {
-                            return ControlFlow::Continue(());
-                        }
-                        next = Some(key.to_vec());
-                        ControlFlow::Break(())
-                    })?;
-                    Ok((live, next))
-                })
-                .await?;
-            count += live;
-            match next {
-                Some(key) => cursor.move_behind(key),
-                None => return Ok(count),
-            }
-        }
+        self.count_stored::<Record>(&namespace, &prefix).await
     }
 }

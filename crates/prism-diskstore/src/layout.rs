@@ -1,23 +1,37 @@
-//! Keys and records as they are on disk: format 1. Changing anything here changes [`FORMAT`].
+//! Keys and records as they are on disk: format 2. Changing anything here changes [`FORMAT`].
 //!
 //! ```text
 //! key of the engine                                     value
 //! "B"                                                   number u64, synced u64: of the last batch
 //! "V" namespace key                                     record: a value, with its deadline
-//! "L" namespace list                                    head i64, tail i64: the values have the positions head..tail
+//! "L" namespace list                                    head i64, tail i64: the values have the positions head..tail;
+//!                                                       delivered u64, unless 0: how many of them a "D" is there for
 //! "E" namespace list-bytes u16 list position            a value of the list
+//! "D" namespace list-bytes u16 list position            how often a value that came back was delivered u32
+//! "Q" namespace list-bytes u16 list number              a lease: until u64, check u64, end u8, max deliveries u32, dead letter
+//!                                                       list with its bytes u16, values with their deliveries u32 and bytes u32
+//! "G"                                                   number u64: of the last lease
 //! "X" deadline u64, key of the engine                   nothing: what expires, by time
 //! "N" namespace                                         keys u64, lists u64: how many the namespace holds
+//! "C" namespace client                                  a client's forgotten u64, records u32, bytes u64, last u64, due u64
+//! "R" namespace client seq u64                          written u64, digest, answer: to a call under an idempotency key
 //! ```
 //!
 //! A namespace is one byte with its length, and its name. A record is its deadline, in milliseconds since 1970 and 0 for
-//! none, and the value. All numbers are big-endian, and a position has its sign bit flipped, so that bytes sort as numbers
+//! none, and the value. A client is its own number u128, the source of its caller's name u8 and the name with its bytes u16. All numbers are big-endian, and a position has its sign bit flipped, so that bytes sort as numbers
 //! do.
+//!
+//! Format 1 is the same without `C`, `R`, `D`, `Q` and `G`.
+
+pub(crate) mod leases;
+pub(crate) mod retries;
+
+use std::time::Duration;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 /// The version of this layout.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// The key of the numbers of the last batch.
 pub(crate) const BATCH: &[u8] = b"B";
@@ -27,6 +41,10 @@ const LIST: u8 = b'L';
 const ELEMENT: u8 = b'E';
 const EXPIRY: u8 = b'X';
 const COUNTS: u8 = b'N';
+const CLIENT: u8 = b'C';
+const ANSWER: u8 = b'R';
+const LEASE: u8 = b'Q';
+const DELIVERIES: u8 = b'D';
 
 /// A value and when it expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +59,8 @@ pub(crate) struct Record {
 pub(crate) struct Ends {
     pub(crate) head: i64,
     pub(crate) tail: i64,
+    /// How many of the values have been delivered before.
+    pub(crate) delivered: u64,
 }
 
 /// What a namespace holds.
@@ -66,6 +86,61 @@ impl Record {
     pub(crate) fn is_live(&self, now: u64) -> bool {
         self.deadline.is_none_or(|deadline| now < deadline)
     }
+
+    /// The time that it has left to live; `None` if it does not expire.
+    pub(crate) fn left(&self, now: u64) -> Option<Duration> {
+        self.deadline.map(|deadline| Duration::from_millis(deadline.saturating_sub(now)))
+    }
+}
+
+/// What is stored under keys that are scanned.
+pub(crate) trait Stored: Sized + Send + 'static {
+    /// The key of the engine.
+    fn key(namespace: &str, key: &[u8]) -> Vec<u8>;
+
+    fn decode(encoded: Bytes) -> Option<Self>;
+
+    /// Whether it has not expired.
+    fn is_live(encoded: &[u8], now: u64) -> bool;
+
+    /// The time that it has left to live; `None` if it does not expire.
+    fn left(&self, now: u64) -> Option<Duration>;
+}
+
+impl Stored for Record {
+    fn key(namespace: &str, key: &[u8]) -> Vec<u8> {
+        value(namespace, key)
+    }
+
+    fn decode(encoded: Bytes) -> Option<Self> {
+        Self::decode(encoded)
+    }
+
+    fn is_live(encoded: &[u8], now: u64) -> bool {
+        is_live(encoded, now)
+    }
+
+    fn left(&self, now: u64) -> Option<Duration> {
+        self.left(now)
+    }
+}
+
+impl Stored for Ends {
+    fn key(namespace: &str, key: &[u8]) -> Vec<u8> {
+        list(namespace, key)
+    }
+
+    fn decode(encoded: Bytes) -> Option<Self> {
+        Self::decode(&encoded)
+    }
+
+    fn is_live(_: &[u8], _: u64) -> bool {
+        true
+    }
+
+    fn left(&self, _: u64) -> Option<Duration> {
+        None
+    }
 }
 
 /// Whether an encoded record has not expired; one that cannot be decoded has not.
@@ -82,12 +157,21 @@ impl Ends {
     }
 
     pub(crate) fn encode(self) -> Bytes {
-        pair(self.head.cast_unsigned(), self.tail.cast_unsigned())
+        let ends = numbered(self.head.cast_unsigned(), self.tail.cast_unsigned());
+        match self.delivered {
+            0 => Bytes::copy_from_slice(&ends),
+            delivered => [&ends[..], &delivered.to_be_bytes()].concat().into(),
+        }
     }
 
     pub(crate) fn decode(encoded: &[u8]) -> Option<Self> {
-        let (head, tail) = numbers(Some(encoded))?;
-        Some(Self { head: head.cast_signed(), tail: tail.cast_signed() })
+        let (ends, delivered) = encoded.split_at_checked(16)?;
+        let (head, tail) = numbers(Some(ends))?;
+        let delivered = match delivered {
+            [] => 0,
+            delivered => u64::from_be_bytes(delivered.try_into().ok()?),
+        };
+        Some(Self { head: head.cast_signed(), tail: tail.cast_signed(), delivered })
     }
 }
 
@@ -164,7 +248,7 @@ pub(crate) fn counts(namespace: &str) -> Vec<u8> {
     key_of(COUNTS, namespace, &[])
 }
 
-/// The namespace and the rest of a key of a value, a list, a list's value or counts.
+/// The namespace and the rest of a key of anything that belongs to one.
 pub(crate) fn parts(key: &[u8]) -> Option<(&str, &[u8])> {
     let (length, rest) = key.get(1..)?.split_first()?;
     let (namespace, rest) = rest.split_at_checked(usize::from(*length))?;
@@ -186,6 +270,10 @@ pub(crate) enum Kind {
     Elements,
     Expiry,
     Counts,
+    Clients,
+    Answers,
+    Leases,
+    Deliveries,
 }
 
 impl Kind {
@@ -196,6 +284,10 @@ impl Kind {
             Self::Elements => ELEMENT,
             Self::Expiry => EXPIRY,
             Self::Counts => COUNTS,
+            Self::Clients => CLIENT,
+            Self::Answers => ANSWER,
+            Self::Leases => LEASE,
+            Self::Deliveries => DELIVERIES,
         };
         ([tag], [tag + 1])
     }
@@ -237,8 +329,11 @@ mod tests {
             assert_eq!(Record::decode(record.encode()), Some(record.clone()));
             assert_eq!(is_live(&record.encode(), 1), record.is_live(1));
         }
-        let ends = Ends { head: -3, tail: 4 };
-        assert_eq!((Ends::decode(&ends.encode()), ends.len()), (Some(ends), 7));
+        for (delivered, bytes) in [(0, 16), (2, 24)] {
+            let ends = Ends { head: -3, tail: 4, delivered };
+            assert_eq!((Ends::decode(&ends.encode()), ends.len()), (Some(ends), 7));
+            assert_eq!(ends.encode().len(), bytes);
+        }
         let key = element("orders", b"list", -1);
         let (namespace, rest) = parts(&key).unwrap();
         assert_eq!((namespace, placed(rest)), ("orders", Some((&b"list"[..], -1))));

@@ -16,11 +16,16 @@
 //! | `committer` | the one thread that writes |
 //! | `store` | the handle: opening, and how calls reach the committer and the engine |
 //! | `keyvalue`, `scan`, `list`, `usage` | the traits |
+//! | `answers`, `retries` | the answers to calls under idempotency keys, and how they are recalled |
+//! | `waiters`, `leases` | who waits for values of a list; when leases end |
+//! | `lists` | what a write does to lists |
+//! | `waiting` | a call that waits, as its caller has it |
 //! | `verify`, `check` | reading everything; looking at a store that no process has open |
 //! | `fault` | the errors that callers get |
 //! | [`driver`] | stores within another process |
 //! | [`config`], [`app`], `metrics` | options and flags, wiring and metrics of the plugin |
 
+mod answers;
 pub mod app;
 mod cache;
 mod check;
@@ -36,10 +41,13 @@ mod figures;
 mod folder;
 mod keyvalue;
 mod layout;
+mod leases;
 mod list;
+mod lists;
 #[doc(hidden)]
 pub mod lsm;
 mod metrics;
+mod retries;
 mod scan;
 mod shared;
 mod state;
@@ -47,6 +55,8 @@ mod store;
 mod txn;
 mod usage;
 mod verify;
+mod waiters;
+mod waiting;
 
 pub use check::{check, stats};
 pub use driver::DiskStoreDriver;

@@ -1,15 +1,23 @@
 //! The List half of the store. A list is two numbers, the positions of its first value and behind its last one, and a key
 //! for each value: a push or pop changes two keys, however long the list is.
 
+mod batch;
+mod blocking;
+mod indexing;
+mod range;
+mod reserve;
+mod scan;
+
 use bytes::Bytes;
 use prism_plugin::list::{End, List};
 use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error};
 
-use crate::engine::Fault;
+use crate::clock;
+use crate::engine::{Fault, View};
 use crate::layout::{self, Ends};
+use crate::lists::{Opened, serve};
 use crate::store::DiskStore;
-use crate::txn::{Txn, decoded};
 
 impl List for DiskStore {
     async fn push(
@@ -20,9 +28,14 @@ impl List for DiskStore {
         end: End,
         value: Bytes,
     ) -> Result<u64, Error> {
+        // A copy: the value is a slice of what was received, which it would keep in memory.
         let value = Bytes::copy_from_slice(&value);
-        self.write(context, true, list_key.len() + value.len(), move |txn| {
-            push(txn, &namespace, list_key.as_bytes(), end, value)
+        let bytes = list_key.len() + value.len();
+        let place = (namespace, list_key);
+        self.write(context, true, bytes, move |txn| {
+            let len = Opened::new(txn, &place)?.push(end, value)?;
+            serve(txn, &place)?;
+            Ok(len)
         })
         .await
     }
@@ -34,72 +47,32 @@ impl List for DiskStore {
         list_key: Key,
         end: End,
     ) -> Result<Option<Bytes>, Error> {
-        self.write(context, false, list_key.len(), move |txn| pop(txn, &namespace, list_key.as_bytes(), end))
-            .await
+        let place = (namespace, list_key);
+        self.write(context, false, place.1.len(), move |txn| Opened::new(txn, &place)?.pop(end)).await
     }
 
     async fn length(&self, _: &Context, namespace: Namespace, list_key: Key) -> Result<u64, Error> {
-        let key = layout::list(&namespace, list_key.as_bytes());
-        self.read(move |view| match view.get(&key)? {
-            None => Ok(0),
-            Some(encoded) => Ends::decode(&encoded)
-                .map(Ends::len)
-                .ok_or_else(|| Fault::Damaged("the ends of a list cannot be decoded".to_owned())),
-        })
-        .await
+        self.settled(&namespace, &list_key).await?;
+        let ends = self.read(move |view| ends(view, &namespace, list_key.as_bytes())).await?;
+        Ok(ends.len())
     }
 }
 
-fn push(txn: &mut Txn<'_>, namespace: &str, list: &[u8], end: End, value: Bytes) -> Result<u64, Error> {
-    let key = layout::list(namespace, list);
-    let mut ends = match ends(txn, &key)? {
-        Some(ends) => ends,
-        None => {
-            txn.count(namespace, |counts| counts.lists += 1)?;
-            Ends::default()
-        }
-    };
-    let position = match end {
-        End::Left => {
-            ends.head -= 1;
-            ends.head
-        }
-        End::Right => {
-            ends.tail += 1;
-            ends.tail - 1
-        }
-    };
-    txn.put(layout::element(namespace, list, position), value);
-    txn.put(key, ends.encode());
-    Ok(ends.len())
-}
-
-fn pop(txn: &mut Txn<'_>, namespace: &str, list: &[u8], end: End) -> Result<Option<Bytes>, Error> {
-    let key = layout::list(namespace, list);
-    let Some(mut ends) = ends(txn, &key)? else { return Ok(None) };
-    let position = match end {
-        End::Left => {
-            ends.head += 1;
-            ends.head - 1
-        }
-        End::Right => {
-            ends.tail -= 1;
-            ends.tail
-        }
-    };
-    let element = layout::element(namespace, list, position);
-    let value = decoded(txn.get(&element)?, "a list without one of its values")?;
-    txn.remove(element);
-    if ends.len() == 0 {
-        txn.remove(key);
-        txn.count(namespace, |counts| counts.lists = counts.lists.saturating_sub(1))?;
-    } else {
-        txn.put(key, ends.encode());
+/// The ends of a list as it is committed; those of a missing list are at the same place.
+fn ends(view: &dyn View, namespace: &str, list: &[u8]) -> Result<Ends, Fault> {
+    match view.get(&layout::list(namespace, list))? {
+        None => Ok(Ends::default()),
+        Some(encoded) => Ends::decode(&encoded)
+            .ok_or_else(|| Fault::Damaged("the ends of a list cannot be decoded".to_owned())),
     }
-    Ok(Some(value))
 }
 
-fn ends(txn: &mut Txn<'_>, key: &[u8]) -> Result<Option<Ends>, Error> {
-    let encoded = txn.get(key)?;
-    encoded.map(|encoded| decoded(Ends::decode(&encoded), "the ends of a list")).transpose()
+impl DiskStore {
+    /// Waits until the leases of a list that have ended have returned their values: a batch begins with that.
+    async fn settled(&self, namespace: &Namespace, list_key: &Key) -> Result<(), Error> {
+        if !self.shared.leases.have_ended(namespace, list_key.as_bytes(), clock::now()) {
+            return Ok(());
+        }
+        self.batched(&Context::default(), false, 0, |_| Ok(())).await
+    }
 }

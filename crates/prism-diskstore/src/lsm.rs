@@ -196,14 +196,22 @@ impl View for Committed {
     }
 
     fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), Fault> {
-        for item in self.snapshot.range(&self.keyspace, from..to) {
-            let (key, value) = item.into_inner().map_err(fault)?;
-            if visit(&key, &value) == ControlFlow::Break(()) {
-                break;
-            }
-        }
-        Ok(())
+        each(self.snapshot.range(&self.keyspace, from..to), visit)
     }
+
+    fn scan_back(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), Fault> {
+        each(self.snapshot.range(&self.keyspace, from..to).rev(), visit)
+    }
+}
+
+fn each(items: impl Iterator<Item = fjall::Guard>, visit: &mut Visit<'_>) -> Result<(), Fault> {
+    for item in items {
+        let (key, value) = item.into_inner().map_err(fault)?;
+        if visit(&key, &value) == ControlFlow::Break(()) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn fault(error: fjall::Error) -> Fault {

@@ -9,7 +9,9 @@ use crate::engine::{After, Engine, Fault, Opener, View};
 use crate::figures::Figures;
 use crate::folder::Folder;
 use crate::layout::{self, Record};
+use crate::leases::Leases;
 use crate::state::{Known, State};
+use crate::waiters::Waiters;
 
 pub(crate) struct Shared {
     opener: Arc<dyn Opener>,
@@ -18,6 +20,8 @@ pub(crate) struct Shared {
     /// writing.
     engine: RwLock<Option<Box<dyn Engine>>>,
     pub(crate) cache: Cache,
+    pub(crate) waiters: Waiters,
+    pub(crate) leases: Leases,
     settings: Mutex<Live>,
     pub(crate) state: Known,
     /// Whether writes are refused because the disk is full.
@@ -26,17 +30,25 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(opener: Arc<dyn Opener>, folder: Folder, engine: Box<dyn Engine>, live: Live) -> Self {
-        Self {
+    pub(crate) fn new(
+        opener: Arc<dyn Opener>,
+        folder: Folder,
+        engine: Box<dyn Engine>,
+        live: Live,
+    ) -> Result<Self, Fault> {
+        let leases = Leases::read(&*engine.view())?;
+        Ok(Self {
             opener,
             folder,
             engine: RwLock::new(Some(engine)),
             cache: Cache::new(live.records_bytes()),
+            waiters: Waiters::default(),
+            leases,
             settings: Mutex::new(live),
             state: Known::new(),
             is_full: AtomicBool::new(false),
             figures: Figures::default(),
-        }
+        })
     }
 
     pub(crate) fn settings(&self) -> Live {

@@ -79,7 +79,8 @@ impl DiskStore {
         let number = layout::numbers(number.as_deref()).map_or(0, |(number, _)| number);
         // What the process before left unsynced is synced now, so that every later batch may say so.
         engine.sync().map_err(|fault| unusable(path, &fault))?;
-        Self::start(Shared::new(opener, folder, engine, settings.live), number)
+        let shared = Shared::new(opener, folder, engine, settings.live);
+        Self::start(shared.map_err(|fault| unusable(path, &fault))?, number)
     }
 
     fn start(shared: Shared, number: u64) -> Result<Self, String> {
@@ -166,7 +167,7 @@ impl DiskStore {
         .await
     }
 
-    async fn blocking<R: Send + 'static>(
+    pub(crate) async fn blocking<R: Send + 'static>(
         &self,
         work: impl FnOnce(&Shared) -> Result<R, Fault> + Send + 'static,
     ) -> Result<R, Error> {
@@ -178,8 +179,44 @@ impl DiskStore {
     }
 
     /// Hands a write to the committer and waits until it is committed. `grows`: it may make the store larger, by about
-    /// `bytes`. It is one atomic step: if it fails, nothing has changed.
+    /// `bytes`. It is one atomic step: if it fails, nothing has changed. If the call may be repeated, the answer for its result is
+    /// recorded in the same step.
     pub(crate) async fn write<R: Send + 'static>(
+        &self,
+        context: &Context,
+        grows: bool,
+        bytes: usize,
+        write: impl FnOnce(&mut Txn<'_>) -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        let repeated = context.attempt().map(|_| context.clone());
+        let write = move |txn: &mut Txn<'_>| {
+            let result = write(txn)?;
+            if let Some(attempt) = repeated.as_ref().and_then(Context::attempt) {
+                txn.record_answer(attempt, &result)?;
+            }
+            Ok(result)
+        };
+        self.batched(context, grows, bytes, |txn| txn.step(write)).await
+    }
+
+    /// The same for each of these items, in order and in one batch: each is an atomic step of its own.
+    pub(crate) async fn write_each<T: Send + 'static, R: Clone + Send + 'static>(
+        &self,
+        context: &Context,
+        grows: bool,
+        bytes: usize,
+        items: Vec<T>,
+        mut write: impl FnMut(&mut Txn<'_>, T) -> Result<R, Error> + Send + 'static,
+    ) -> Vec<Result<R, Error>> {
+        let count = items.len();
+        let each = move |txn: &mut Txn<'_>| {
+            Ok(items.into_iter().map(|item| txn.step(|txn| write(txn, item))).collect())
+        };
+        self.batched(context, grows, bytes, each).await.unwrap_or_else(|error| vec![Err(error); count])
+    }
+
+    /// Hands something that consists of steps to the committer, and waits until they are committed. Records no answer.
+    pub(crate) async fn batched<R: Send + 'static>(
         &self,
         context: &Context,
         grows: bool,
@@ -188,7 +225,7 @@ impl DiskStore {
     ) -> Result<R, Error> {
         let (answer, answered) = oneshot::channel();
         let run: Run = Box::new(move |txn| {
-            let result = txn.and_then(|txn| txn.step(write));
+            let result = txn.and_then(write);
             Box::new(move |committed: Result<(), Error>| {
                 // Nobody may wait any more.
                 drop(answer.send(committed.and(result)));
@@ -203,6 +240,12 @@ impl DiskStore {
             Err(_) if deadline.is_some() => Err(head::deadline_exceeded(true)),
             Err(_) => Err(lost("the disk did not take the write in time")),
         }
+    }
+
+    /// Makes the committer write what returned from those who waited for it. If it is busy, it does so anyway.
+    pub(crate) fn write_what_returned(&self) {
+        let run: Run = Box::new(|_| Box::new(|_| {}));
+        drop(self.send(Write { grows: false, bytes: 0, run }));
     }
 
     fn send(&self, write: Write) -> Result<(), Error> {

@@ -1,19 +1,26 @@
 //! What the writes of one batch see and change: what is committed, and above it the changes of the writes before.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use prism_plugin::Error;
+use prism_plugin::types::Ttl;
 
 use crate::cache::Cache;
+use crate::clock;
 use crate::engine::{Engine, Fault, View};
 use crate::fault::error;
 use crate::layout::{self, Counts, Kind, Record};
+use crate::waiters::{Handed, Waiters};
 
 /// The changes of the writes of one batch. A write sees those before it.
 pub(crate) struct Txn<'a> {
     engine: &'a dyn Engine,
     cache: &'a Cache,
+    pub(crate) waiters: &'a Waiters,
+    /// Values that are taken out of their lists for those who wait for them, once the batch is committed.
+    pub(crate) handed: Vec<Handed>,
     /// Made by the first read that needs it.
     view: Option<Box<dyn View>>,
     changes: HashMap<Vec<u8>, Option<Bytes>>,
@@ -24,15 +31,18 @@ pub(crate) struct Txn<'a> {
 }
 
 impl<'a> Txn<'a> {
-    pub(crate) fn new(engine: &'a dyn Engine, cache: &'a Cache, now: u64) -> Self {
-        Self { engine, cache, view: None, changes: HashMap::new(), undo: Vec::new(), now }
+    pub(crate) fn new(engine: &'a dyn Engine, cache: &'a Cache, waiters: &'a Waiters, now: u64) -> Self {
+        let (changes, undo, handed) = (HashMap::new(), Vec::new(), Vec::new());
+        Self { engine, cache, waiters, handed, view: None, changes, undo, now }
     }
 
     /// Runs one write. If it fails, it has changed nothing.
     pub(crate) fn step<R>(&mut self, write: impl FnOnce(&mut Self) -> Result<R, Error>) -> Result<R, Error> {
         self.undo.clear();
+        let handed = self.handed.len();
         let result = write(self);
         if result.is_err() {
+            self.waiters.return_to_their_place(self.handed.drain(handed..));
             while let Some((key, before)) = self.undo.pop() {
                 match before {
                     Some(change) => self.changes.insert(key, change),
@@ -74,6 +84,17 @@ impl<'a> Txn<'a> {
         }
         let encoded = self.get(key)?;
         encoded.map(|encoded| decoded(Record::decode(encoded), "a record")).transpose()
+    }
+
+    /// The record of a key, unless it has expired.
+    pub(crate) fn live(&mut self, key: &[u8]) -> Result<Option<Record>, Error> {
+        let record = self.record(key)?;
+        Ok(record.filter(|record| record.is_live(self.now)))
+    }
+
+    /// A record with a time to live from now on.
+    pub(crate) fn record_of(&self, value: Bytes, ttl: Option<Ttl>) -> Record {
+        Record { deadline: ttl.map(|ttl| clock::deadline(self.now, ttl.as_duration())), value }
     }
 
     /// Replaces the record of a key, keeps the index of what expires, and counts; returns the record that was there, even if
@@ -130,14 +151,31 @@ impl<'a> Txn<'a> {
         let mut expired = Vec::new();
         let scanned = self.view().scan(&first, &behind, &mut |key, _| {
             expired.extend(layout::expiring(key).map(|(deadline, of)| (deadline, of.to_vec())));
-            if expired.len() < max {
-                std::ops::ControlFlow::Continue(())
-            } else {
-                std::ops::ControlFlow::Break(())
-            }
+            if expired.len() < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         scanned.map_err(|fault| error(&fault))?;
         Ok(expired)
+    }
+
+    /// Keys of the engine from `from` on that are less than `to`, as they were before this batch.
+    pub(crate) fn committed(&mut self, from: &[u8], to: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        let mut keys = Vec::new();
+        let scanned = self.view().scan(from, to, &mut |key, _| {
+            keys.push(key.to_vec());
+            ControlFlow::Continue(())
+        });
+        scanned.map_err(|fault| error(&fault))?;
+        Ok(keys)
+    }
+
+    /// Keys from `from` on that are less than `to`, as they are now.
+    pub(crate) fn keys(&mut self, from: &[u8], to: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        let mut keys = self.committed(from, to)?;
+        keys.retain(|key| !self.changes.contains_key(key));
+        let is_within = |key: &[u8]| from <= key && key < to;
+        let changed = self.changes.iter().filter(|(key, value)| value.is_some() && is_within(key));
+        keys.extend(changed.map(|(key, _)| key.clone()));
+        Ok(keys)
     }
 
     fn change(&mut self, key: Vec<u8>, value: Option<Bytes>) {

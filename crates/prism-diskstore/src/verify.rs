@@ -6,6 +6,8 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use crate::engine::{Fault, View};
+use crate::layout::leases::Lease;
+use crate::layout::retries::{Answered, Client, answer_of};
 use crate::layout::{self, Counts, Ends, Kind, Record};
 
 /// What a store holds.
@@ -21,6 +23,10 @@ pub struct Report {
     pub lists: u64,
     /// Values in lists.
     pub list_values: u64,
+    /// Values under leases, which are in no list.
+    pub reserved_values: u64,
+    /// Answers to calls under idempotency keys.
+    pub answers: u64,
     /// Bytes of keys and values.
     pub data_bytes: u64,
     /// Bytes of all files.
@@ -43,6 +49,7 @@ pub(crate) fn everything(view: &dyn View) -> Result<Report, Fault> {
         counted.entry(namespace).or_default().keys += 1;
         Ok(())
     })?;
+    let mut delivered = 0;
     each(view, Kind::Lists, |key, encoded| {
         let namespace = namespace(key)?;
         let ends = Ends::decode(encoded)
@@ -53,8 +60,11 @@ pub(crate) fn everything(view: &dyn View) -> Result<Report, Fault> {
         report.lists += 1;
         counted.entry(namespace).or_default().lists += 1;
         report.list_values += ends.len();
+        delivered += ends.delivered;
         Ok(())
     })?;
+    let clients = answers(view, &mut report)?;
+    leases(view, &mut report, delivered)?;
     let (mut values, mut due) = (0, 0);
     each(view, Kind::Elements, |key, value| {
         report.data_bytes += (key.len() + value.len()) as u64;
@@ -73,7 +83,7 @@ pub(crate) fn everything(view: &dyn View) -> Result<Report, Fault> {
     if values != report.list_values {
         return Err(broken("a list, which has lost or kept a value"));
     }
-    if due != report.expiring {
+    if due != report.expiring + report.answers + clients {
         return Err(broken("the index of what expires"));
     }
     if counts != counted {
@@ -81,6 +91,55 @@ pub(crate) fn everything(view: &dyn View) -> Result<Report, Fault> {
     }
     report.namespaces = counts.len() as u64;
     Ok(report)
+}
+
+/// Reads the leases, and the deliveries of values that came back.
+fn leases(view: &dyn View, report: &mut Report, mut delivered: u64) -> Result<(), Fault> {
+    each(view, Kind::Leases, |key, encoded| {
+        let lease = Lease::decode(Bytes::copy_from_slice(encoded)).ok_or_else(|| broken("a lease"))?;
+        report.reserved_values += lease.values.len() as u64;
+        report.data_bytes += (key.len() + encoded.len()) as u64;
+        Ok(())
+    })?;
+    each(view, Kind::Deliveries, |key, _| {
+        // The value that it is about.
+        let element = layout::parts(key)
+            .and_then(|(namespace, rest)| Some((namespace, layout::placed(rest)?)))
+            .map(|(namespace, (list, position))| layout::element(namespace, list, position));
+        let is_there = element.map(|element| view.get(&element)).transpose()?.flatten().is_some();
+        delivered = delivered.checked_sub(u64::from(is_there)).unwrap_or(u64::MAX);
+        if is_there { Ok(()) } else { Err(broken("the deliveries of a value")) }
+    })?;
+    if delivered == 0 { Ok(()) } else { Err(broken("the deliveries of a list's values")) }
+}
+
+/// Reads the answers to calls under idempotency keys, and returns how many clients there are.
+fn answers(view: &dyn View, report: &mut Report) -> Result<u64, Fault> {
+    let mut counted: BTreeMap<Vec<u8>, (u32, u64)> = BTreeMap::new();
+    each(view, Kind::Answers, |key, encoded| {
+        let (client, _) = answer_of(key).ok_or_else(|| broken("a key"))?;
+        let answered = Answered::decode(Bytes::copy_from_slice(encoded));
+        let answered = answered.ok_or_else(|| broken("an answer on record"))?;
+        view.get(&layout::expiry(answered.deadline(), key))?
+            .ok_or_else(|| broken("the index of what expires"))?;
+        let (records, bytes) = counted.entry(client).or_default();
+        *records += 1;
+        *bytes += answered.answer.len() as u64;
+        report.answers += 1;
+        report.data_bytes += (key.len() + encoded.len()) as u64;
+        Ok(())
+    })?;
+    let mut clients = 0;
+    each(view, Kind::Clients, |key, encoded| {
+        let client = Client::decode(encoded).ok_or_else(|| broken("what is known about a client"))?;
+        view.get(&layout::expiry(client.due, key))?.ok_or_else(|| broken("the index of what expires"))?;
+        if (client.records, client.bytes) != counted.remove(key).unwrap_or_default() {
+            return Err(broken("the count of a client's answers"));
+        }
+        clients += 1;
+        Ok(())
+    })?;
+    if counted.is_empty() { Ok(clients) } else { Err(broken("an answer, which has no client")) }
 }
 
 /// Reads only what namespaces hold.

@@ -107,6 +107,8 @@ impl Drop for Entry {
 mod tests {
     use std::sync::LazyLock;
 
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
     use crate::limits::Limits;
     use crate::shares::Pool;
@@ -115,7 +117,7 @@ mod tests {
         static COUNTERS: LazyLock<Arc<Counters>> = LazyLock::new(Arc::default);
         let pool = Pool::new(0);
         let address = PeerAddress::Tcp(([10, 0, 0, host], 1).into());
-        Peer::new(address, &Limits::default(), &pool, &pool, &COUNTERS)
+        Peer::new(address, &Limits::default(), &pool, &pool, &COUNTERS, &CancellationToken::new())
     }
 
     #[tokio::test]

@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use http::request;
 use prism_proto::Error;
+use prism_proto::idempotency::{IdempotencyKey, invalid};
+use prost::Message;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use crate::attempt::Attempt;
 use crate::head::{self, IDEMPOTENCY_KEY, TRACEPARENT};
 use crate::identity::Identity;
 use crate::limits::Limits;
@@ -25,6 +29,7 @@ struct Known {
     identity: Option<Identity>,
     arrived: Instant,
     deadline: Option<Instant>,
+    attempt: Option<Arc<Attempt>>,
 }
 
 impl Default for Context {
@@ -33,8 +38,10 @@ impl Default for Context {
         let (head, ()) = http::Request::new(()).into_parts();
         let limits = Limits::default();
         let pool = Pool::new(0);
-        let peer = Peer::new(PeerAddress::Unix, &limits, &pool, &pool, &Arc::default());
-        Self(Arc::new(Known { head, peer, identity: None, arrived: Instant::now(), deadline: None }))
+        let peer =
+            Peer::new(PeerAddress::Unix, &limits, &pool, &pool, &Arc::default(), &CancellationToken::new());
+        let arrived = Instant::now();
+        Self(Arc::new(Known { head, peer, identity: None, arrived, deadline: None, attempt: None }))
     }
 }
 
@@ -45,7 +52,7 @@ impl Context {
         let arrived = Instant::now();
         // A deadline beyond what the clock can express is no deadline.
         let deadline = timeout.and_then(|timeout| arrived.checked_add(timeout));
-        Self(Arc::new(Known { head, peer, identity: None, arrived, deadline }))
+        Self(Arc::new(Known { head, peer, identity: None, arrived, deadline, attempt: None }))
     }
 
     /// The call's head.
@@ -79,7 +86,8 @@ impl Context {
             return self;
         }
         let (arrived, deadline, peer) = (self.0.arrived, self.0.deadline, Arc::clone(&self.0.peer));
-        Self(Arc::new(Known { head: self.into_head(), peer, identity, arrived, deadline }))
+        let attempt = self.0.attempt.clone();
+        Self(Arc::new(Known { head: self.into_head(), peer, identity, arrived, deadline, attempt }))
     }
 
     /// When the call's head arrived.
@@ -100,7 +108,8 @@ impl Context {
         let Known { arrived, deadline: None, .. } = *self.0 else { return self };
         let deadline = arrived.checked_add(timeout);
         let (peer, identity) = (Arc::clone(&self.0.peer), self.0.identity.clone());
-        Self(Arc::new(Known { head: self.into_head(), peer, identity, arrived, deadline }))
+        let attempt = self.0.attempt.clone();
+        Self(Arc::new(Known { head: self.into_head(), peer, identity, arrived, deadline, attempt }))
     }
 
     /// The time left until the deadline; zero once it has passed.
@@ -120,6 +129,11 @@ impl Context {
         }
     }
 
+    /// Completes when the server that has accepted the call begins to drain: a call that waits should end then.
+    pub async fn draining(&self) {
+        self.0.peer.drain.cancelled().await;
+    }
+
     /// The trace to which the call belongs, according to the caller.
     #[must_use]
     pub fn trace_id(&self) -> Option<u128> {
@@ -128,10 +142,51 @@ impl Context {
         u128::from_str_radix(trace, 16).ok().filter(|trace| *trace != 0)
     }
 
-    /// The idempotency key: the caller may repeat the call under it.
+    /// Whether the call has an idempotency key, which may be malformed.
     #[must_use]
-    pub fn idempotency_key(&self) -> Option<&str> {
-        self.0.head.headers.get(IDEMPOTENCY_KEY)?.to_str().ok()
+    pub fn has_idempotency_key(&self) -> bool {
+        self.0.head.headers.contains_key(IDEMPOTENCY_KEY)
+    }
+
+    /// The idempotency key: the caller may repeat the call under it.
+    ///
+    /// # Errors
+    /// IDEMPOTENCY_KEY_INVALID.
+    pub fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Error> {
+        let mut values = self.0.head.headers.get_all(IDEMPOTENCY_KEY).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(invalid("idempotency-key is given more than once; send one for each call"));
+        }
+        value.to_str().unwrap_or_default().parse().map(Some)
+    }
+
+    /// What a backend that keeps answers records in the same atomic step as the call's write; `None` if the caller does not repeat the
+    /// call.
+    #[must_use]
+    pub fn attempt(&self) -> Option<&Attempt> {
+        self.0.attempt.as_deref()
+    }
+
+    /// The same call as an attempt.
+    #[must_use]
+    pub fn attempting(mut self, attempt: Arc<Attempt>) -> Self {
+        let attempt = Some(attempt);
+        if let Some(known) = Arc::get_mut(&mut self.0) {
+            known.attempt = attempt;
+            return self;
+        }
+        let (arrived, deadline, peer) = (self.0.arrived, self.0.deadline, Arc::clone(&self.0.peer));
+        let identity = self.0.identity.clone();
+        Self(Arc::new(Known { head: self.into_head(), peer, identity, arrived, deadline, attempt }))
+    }
+
+    /// Says how a result of the backend becomes the answer, for a backend that records it: see [`Attempt::answers`]. Costs nothing if the
+    /// call has no idempotency key.
+    pub fn answers<T: 'static, M: Message>(&self, answer: impl Fn(&T) -> Option<M> + Send + Sync + 'static) {
+        if let Some(attempt) = &self.0.attempt {
+            attempt.answers(answer);
+        }
     }
 }
 
@@ -156,6 +211,22 @@ mod tests {
         {
             assert_eq!(trace(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_idempotency_key_is_read_from_its_header() {
+        let key = |text| context("idempotency-key", text).unwrap().idempotency_key();
+        let text = "000000000000000000000000000000ff.7.3";
+        assert_eq!(key(text), Ok(Some(IdempotencyKey { client: 255, seq: 7, acked: 3 })));
+        for wrong in ["", "1", "\u{e9}"] {
+            assert_eq!(key(wrong).unwrap_err().reason, prism_proto::ErrorReason::IdempotencyKeyInvalid);
+        }
+        let without = context("other", "1").unwrap();
+        assert_eq!((without.idempotency_key(), without.has_idempotency_key()), (Ok(None), false));
+        let head = Request::post("/a.B/C").header("idempotency-key", text).header("idempotency-key", text);
+        let (head, ()) = head.body(()).unwrap().into_parts();
+        let twice = Context::new(head, Arc::clone(Context::default().peer()), None);
+        assert!(twice.has_idempotency_key() && twice.idempotency_key().is_err());
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,9 +25,9 @@ use crate::connection::Handler;
 use crate::context::Context;
 use crate::head::{self, GRPC_ENCODING};
 use crate::incoming::{Incoming, Pieces};
+use crate::interface;
 use crate::message::{self, Encoding, Message};
 use crate::service::{GrpcService, Served, Services, unknown_method};
-use crate::unary;
 
 /// How long a client has to send a call's message, unless its own deadline is shorter.
 const MESSAGE_MAX: Duration = Duration::from_secs(30);
@@ -201,7 +201,7 @@ impl Handler for ServiceHandler {
 ///
 /// # Errors
 /// The method's; nothing has been sent in that case.
-pub async fn send_unary(mut called: unary::Answer, responder: &mut Responder) -> Result<(), Error> {
+pub async fn send_unary(mut called: interface::Answer, responder: &mut Responder) -> Result<(), Error> {
     let answer = poll_fn(|cx| match called.as_mut().poll(cx) {
         Poll::Ready(answer) => Poll::Ready(Some(answer)),
         Poll::Pending => responder.poll_gone(cx).map(|()| None),

@@ -8,6 +8,7 @@
 //! | [`slots`] | slots that calls occupy while they last |
 //! | [`limits`] | the sizes of those resources |
 //! | [`identity`] | who makes a call |
+//! | [`shown`] | the credential that a connection has shown last |
 //! | [`peer`] | the other end of a connection, and what it uses |
 //! | [`context`] | what is known about a call besides its message |
 //! | [`authenticate`] | the seam to what identifies callers |
@@ -24,8 +25,8 @@
 //! | `resets` | how many calls a client has reset recently |
 //! | [`connection`] | one HTTP/2 connection: streams, graceful end |
 //! | `connections` | the open connections, and which makes room for a new one |
-//! | [`unary`] | unary methods, called without a service in between |
-//! | [`service`] | tonic services as one |
+//! | [`interface`] | an interface in front of a backend, method by method |
+//! | [`service`] | interfaces and tonic services as one |
 //! | [`handler`] | serving calls with them |
 //! | [`workers`] | threads with a runtime each, and the acceptor that feeds them |
 //!
@@ -33,6 +34,7 @@
 //! the speed comes from that: waking another thread was the largest single cost of a forwarded call.
 
 mod admission;
+pub mod attempt;
 pub mod authenticate;
 pub mod call;
 pub mod connection;
@@ -44,6 +46,7 @@ mod handshake;
 pub mod head;
 pub mod identity;
 pub mod incoming;
+pub mod interface;
 pub mod limits;
 pub mod message;
 pub mod payload;
@@ -53,10 +56,10 @@ mod resets;
 pub mod service;
 pub mod shared;
 pub mod shares;
+pub mod shown;
 pub mod slots;
 pub mod span;
 mod turns;
-pub mod unary;
 pub mod workers;
 
 pub use call::Call;

@@ -110,7 +110,8 @@ pub type Judge<'a> = &'a mut (dyn FnMut(&Message) -> Result<(), Error> + Send);
 /// byte costs no more than twice its length.
 const JUDGED_BYTES: usize = 256;
 
-/// The same, and has an uncompressed message judged while it arrives, before anything else about it.
+/// The same, and has an uncompressed message judged while it arrives, before anything else about it. One that is there at once is
+/// left to the caller.
 ///
 /// # Errors
 /// The same, and those of `judge`.
@@ -140,9 +141,11 @@ pub async fn read_first_judged(
         if wanted.is_none() && received >= PREFIX_BYTES {
             (message.compressed, message.len) = prefix(&message.pieces)?;
         }
+        let is_whole = received >= PREFIX_BYTES && received - PREFIX_BYTES >= message.len;
         if let Some(judge) = &mut judge
             && received >= judge_from
             && !message.compressed
+            && !is_whole
         {
             judge(&message)?;
             judge_from = if received < JUDGED_BYTES { received + 1 } else { received.saturating_mul(2) };

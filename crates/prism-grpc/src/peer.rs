@@ -7,10 +7,12 @@ use std::sync::{Arc, OnceLock};
 
 use prism_net::tls::trust::ClientCertificate;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::counters::Counters;
 use crate::limits::Limits;
 use crate::shares::{Pool, Share};
+use crate::shown::Shown;
 use crate::slots::Slots;
 
 /// The address of a peer.
@@ -38,6 +40,8 @@ pub struct Peer {
     pub address: PeerAddress,
     /// Set by the TLS handshake.
     certificate: OnceLock<ClientCertificate>,
+    /// The credential that it has shown last.
+    pub shown: Shown,
     /// Bytes of its requests that are being received or are not complete yet.
     pub requests: Arc<Share>,
     /// Bytes of responses that it has not read yet.
@@ -53,6 +57,8 @@ pub struct Peer {
     evict: Notify,
     /// The server's counters.
     pub(crate) counters: Arc<Counters>,
+    /// Cancelled when the server begins to drain.
+    pub(crate) drain: CancellationToken,
     unary_slots: OnceLock<Arc<Slots>>,
     stream_slots: OnceLock<Arc<Slots>>,
 }
@@ -66,10 +72,12 @@ impl Peer {
         requests: &Arc<Pool>,
         answers: &Arc<Pool>,
         counters: &Arc<Counters>,
+        drain: &CancellationToken,
     ) -> Arc<Self> {
         Arc::new(Self {
             address,
             certificate: OnceLock::new(),
+            shown: Shown::default(),
             requests: Share::of(requests, limits.connection_request_bytes_max),
             answers: Share::of(answers, limits.connection_answer_bytes_max),
             calls: AtomicUsize::new(0),
@@ -81,6 +89,7 @@ impl Peer {
             is_leaving: AtomicBool::new(false),
             evict: Notify::new(),
             counters: Arc::clone(counters),
+            drain: drain.clone(),
             unary_slots: OnceLock::new(),
             stream_slots: OnceLock::new(),
         })

@@ -8,35 +8,28 @@ use http::header::HeaderValue;
 use http::{Request, Response};
 use prism_proto::methods::{self, Methods};
 use prism_proto::{Error, ErrorReason};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tonic::body::Body;
-use tonic::codegen::BoxFuture;
 use tonic::server::NamedService;
 use tower_service::Service;
 
-use crate::unary::{self, Interface};
+use crate::interface::{self, Interface, StreamAnswer, StreamCall};
 
 /// A service as tonic generates it: always ready, and as cheap to clone as an `Arc`.
 pub trait TonicService: NamedService + Clone + Send + Sync + 'static {
     /// Starts a call.
-    fn begin(&self, request: Request<Body>) -> Answer;
+    fn begin(&self, request: Request<Body>) -> StreamAnswer;
 }
 
 impl<S> TonicService for S
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future = Answer>,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future = StreamAnswer>,
     S: NamedService + Clone + Send + Sync + 'static,
 {
-    fn begin(&self, request: Request<Body>) -> Answer {
+    fn begin(&self, request: Request<Body>) -> StreamAnswer {
         self.clone().call(request)
     }
 }
-
-/// A service's pending response.
-pub type Answer = BoxFuture<Response<Body>, Infallible>;
-
-/// Calls one service.
-type CallService = Box<dyn Fn(Request<Body>) -> Answer + Send + Sync>;
 
 /// Several services as one: the seam between HTTP/2 streams and what serves them, and between the proxy and a plugin in
 /// the same process. Cheap to clone.
@@ -45,8 +38,9 @@ pub struct GrpcService(Arc<Parts>);
 
 #[derive(Default)]
 struct Parts {
-    services: FxHashMap<&'static str, CallService>,
-    unary: FxHashMap<String, unary::Call>,
+    services: FxHashMap<&'static str, StreamCall>,
+    unary: FxHashMap<String, interface::Call>,
+    streams: FxHashMap<String, StreamCall>,
     /// The `server` header of tonic services.
     server: Option<HeaderValue>,
 }
@@ -58,9 +52,11 @@ impl fmt::Debug for GrpcService {
 }
 
 impl GrpcService {
-    pub(crate) fn call(&self, request: Request<Body>) -> Result<Answer, Error> {
+    pub(crate) fn call(&self, request: Request<Body>) -> Result<StreamAnswer, Error> {
         let path = request.uri().path();
-        let call = self.0.services.get(methods::service_of(path)).ok_or_else(|| unknown_method(path))?;
+        let Parts { services, streams, .. } = &*self.0;
+        let call = streams.get(path).or_else(|| services.get(methods::service_of(path)));
+        let call = call.ok_or_else(|| unknown_method(path))?;
         Ok(call(request))
     }
 
@@ -71,7 +67,7 @@ impl GrpcService {
 
     /// The function that serves the method at `path` from the bytes of its message, if it has one: a unary method.
     #[must_use]
-    pub fn unary(&self, path: &str) -> Option<&unary::Call> {
+    pub fn unary(&self, path: &str) -> Option<&interface::Call> {
         self.0.unary.get(path)
     }
 }
@@ -81,6 +77,7 @@ impl GrpcService {
 pub struct Services {
     parts: Parts,
     names: Vec<&'static str>,
+    keyed: FxHashSet<&'static str>,
     descriptors: Vec<&'static [u8]>,
 }
 
@@ -99,11 +96,13 @@ impl Services {
         self
     }
 
-    /// Adds an interface of unary methods, replacing one of the same name.
+    /// Adds an interface, replacing one of the same name.
     #[must_use]
-    pub fn add_unary<B>(mut self, interface: Interface<B>) -> Self {
+    pub fn add_interface<B>(mut self, interface: Interface<B>) -> Self {
         self = self.named(interface.name, interface.descriptors);
-        self.parts.unary.extend(interface.methods);
+        self.keyed.extend(interface.keyed);
+        self.parts.unary.extend(interface.unary);
+        self.parts.streams.extend(interface.streams);
         self
     }
 
@@ -111,12 +110,32 @@ impl Services {
     fn named(mut self, name: &'static str, descriptors: &'static [u8]) -> Self {
         self.parts.services.remove(name);
         self.parts.unary.retain(|path, _| methods::service_of(path) != name);
+        self.parts.streams.retain(|path, _| methods::service_of(path) != name);
         if !self.names.contains(&name) {
             self.names.push(name);
         }
         if !self.descriptors.contains(&descriptors) {
             self.descriptors.push(descriptors);
         }
+        self
+    }
+
+    /// Puts something in front of each unary method of the interfaces, and of each of their methods that stream. `unary` is also given the
+    /// path if the method's requests name one key or list.
+    #[must_use]
+    pub fn behind(
+        mut self,
+        unary: impl Fn(interface::Call, Option<&'static str>) -> interface::Call,
+        stream: impl Fn(StreamCall) -> StreamCall,
+    ) -> Self {
+        let Parts { unary: unaries, streams, .. } = &mut self.parts;
+        let keyed = &self.keyed;
+        let wrap = |(path, call): (String, _)| {
+            let call = unary(call, keyed.get(path.as_str()).copied());
+            (path, call)
+        };
+        *unaries = std::mem::take(unaries).into_iter().map(wrap).collect();
+        *streams = std::mem::take(streams).into_iter().map(|(path, call)| (path, stream(call))).collect();
         self
     }
 
@@ -191,7 +210,7 @@ mod tests {
     fn unary() -> Interface<()> {
         let check =
             |_: Arc<()>, _: Context, _: HealthCheckRequest| async { Ok(HealthCheckResponse::default()) };
-        Interface::new(NAME, FILE_DESCRIPTOR_SET, Arc::new(())).method("Check", check)
+        Interface::new(NAME, FILE_DESCRIPTOR_SET, Arc::new(())).bytes_method(CHECK, check)
     }
 
     fn tonics() -> HealthServer<impl Health> {
@@ -200,10 +219,12 @@ mod tests {
 
     #[test]
     fn the_service_that_was_added_last_answers_for_its_name() {
-        let last_tonics = Services::default().add_unary(unary()).add(tonics(), FILE_DESCRIPTOR_SET).build();
+        let last_tonics =
+            Services::default().add_interface(unary()).add(tonics(), FILE_DESCRIPTOR_SET).build();
         assert!(last_tonics.service.unary(CHECK).is_none());
         assert!(last_tonics.service.0.services.contains_key(NAME));
-        let last_unary = Services::default().add(tonics(), FILE_DESCRIPTOR_SET).add_unary(unary()).build();
+        let last_unary =
+            Services::default().add(tonics(), FILE_DESCRIPTOR_SET).add_interface(unary()).build();
         assert!(last_unary.service.unary(CHECK).is_some());
         assert!(!last_unary.service.0.services.contains_key(NAME));
     }

@@ -41,6 +41,6 @@ impl Shared {
     /// The peer of a new connection.
     #[must_use]
     pub fn peer(&self, address: PeerAddress) -> Arc<Peer> {
-        Peer::new(address, &self.limits, &self.requests, &self.answers, &self.counters)
+        Peer::new(address, &self.limits, &self.requests, &self.answers, &self.counters, &self.drain)
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use prism_memstore::MemStore;
-use prism_plugin::keyvalue::{Range, Start};
+use prism_plugin::keyvalue::Range;
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Context, KeyValue as _};
 
@@ -33,8 +33,7 @@ async fn scan(keys: u64) {
     for i in 0..100 {
         set(&store, format!("match-{i:03}"), None).await;
     }
-    let range =
-        Range { namespace: namespace(), prefix: "match-".to_owned(), start: Start::Beginning, limit: None };
+    let range = Range::new(namespace(), "match-".to_owned());
     let start = Instant::now();
     for _ in 0..ROUNDS {
         let pages: Vec<_> =

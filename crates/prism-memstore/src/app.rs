@@ -33,5 +33,20 @@ pub async fn run(args: Args) -> Result<(), ServerError> {
 
 pub(crate) fn plugin(store: MemStore) -> Plugin {
     let store = Arc::new(store);
-    Plugin::new(store.capabilities()).usage(Arc::clone(&store)).keyvalue(Arc::clone(&store)).list(store)
+    let handle = || Arc::clone(&store);
+    Plugin::new(store.capabilities())
+        .usage(handle())
+        .keyvalue(handle())
+        .keyvalue_ttl(handle())
+        .keyvalue_batch(handle())
+        .keyvalue_cas(handle())
+        .keyvalue_counter(handle())
+        .list(handle())
+        .list_range(handle())
+        .list_indexing(handle())
+        .list_batch(handle())
+        .list_blocking(handle())
+        .list_reserve(handle())
+        .list_scan(handle())
+        .idempotent_retries(handle())
 }

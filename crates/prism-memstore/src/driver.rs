@@ -87,7 +87,9 @@ impl Instance for Store {
 
     fn would_lose(&self) -> Option<Data> {
         let totals = self.store.totals();
-        Some(Data { keys: totals.keys, lists: totals.lists })
+        // A list whose values are all reserved is none, and would be lost all the same.
+        let reserved = self.store.lists_with_leases();
+        Some(Data { keys: totals.keys, lists: totals.lists.max(reserved) })
     }
 }
 

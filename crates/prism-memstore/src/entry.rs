@@ -15,6 +15,7 @@ use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use bytes::Bytes;
 use prism_plugin::types::Key;
@@ -47,6 +48,10 @@ impl Entry {
         Key::stored(key)
     }
 
+    pub(crate) fn value(&self) -> &[u8] {
+        self.0.value()
+    }
+
     pub(crate) fn value_len(&self) -> usize {
         self.0.value_len()
     }
@@ -66,6 +71,17 @@ impl Entry {
 
     pub(crate) fn expires(&self) -> bool {
         self.0.expires()
+    }
+
+    /// The time left until the deadline; `None` if it does not expire.
+    pub(crate) fn left(&self, now: Time) -> Option<Duration> {
+        self.expires().then(|| Duration::from_nanos(self.deadline().nanos_since(now)))
+    }
+
+    /// Whether both are one allocation, and so one write. While one of them is held, the other cannot be a later write whose
+    /// allocation happens to be at the same address.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.0.is(&other.0)
     }
 
     pub(crate) fn is_live(&self, now: Time) -> bool {

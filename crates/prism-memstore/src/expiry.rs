@@ -1,4 +1,6 @@
-//! The task that frees expired keys. Reads check deadlines themselves, so the task only decides when memory is freed.
+//! The task that frees expired keys, returns what leases that have ended had reserved, and
+//! forgets old answers. Reads check deadlines themselves, so the task
+//! only decides when memory is freed, and when those who wait for a list notice.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,10 +15,10 @@ use crate::clock::Time;
 use crate::store::{MemStore, Shared};
 
 /// How long the task waits before it arms new timers, so that a stream of Sets wakes it ten times a second instead of
-/// once per Set. The shortest time to live is 1 s, so this delays nothing.
+/// once per Set. The memory of a key that lives for less is freed that much later.
 const ARM_EVERY: Duration = Duration::from_millis(100);
 
-/// Frees expired keys while it [runs](Expiry::run). Each store has one: see [`MemStore::expiry`].
+/// Frees expired keys, and returns the values of ended leases, while it [runs](Expiry::run). Each store has one: see [`MemStore::expiry`].
 ///
 /// [`MemStore::expiry`]: crate::MemStore::expiry
 pub struct Expiry {
@@ -41,11 +43,14 @@ impl Expiry {
     /// Runs until `shutdown` completes. Needs a tokio runtime with its timer enabled.
     ///
     /// While it does not run, keys still expire, but their memory is freed only when they are written to or when the
-    /// memory limit is reached.
+    /// memory limit is reached; and leases still end, but their values return only with the next call on their list.
     pub async fn run(mut self, shutdown: impl Future) {
+        let store = self.store.clone();
         tokio::select! {
             _ = shutdown => {}
             () = self.work() => {}
+            () = store.sweep() => {}
+            () = store.forget_answers() => {}
         }
     }
 

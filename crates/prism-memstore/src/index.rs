@@ -8,7 +8,7 @@ use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
-use prism_plugin::keyvalue::Start;
+use prism_plugin::keyvalue::{Range, Start};
 
 use crate::clock::Time;
 use crate::entry::Entry;
@@ -88,10 +88,12 @@ impl Index {
 
 impl Sorted {
     fn range<'a>(&'a self, cursor: &'a Cursor) -> impl Iterator<Item = &'a Entry> {
-        let prefix = cursor.prefix.as_bytes();
-        self.entries
-            .range::<[u8], _>((cursor.start(), Bound::Unbounded))
-            .take_while(move |entry| entry.key().starts_with(prefix))
+        let bounds = cursor.bounds();
+        // A set panics if its bounds are crossed.
+        let is_crossed = matches!(bounds, (Bound::Included(low) | Bound::Excluded(low), Bound::Excluded(high)) if low >= high);
+        let upwards = (!is_crossed).then(|| self.entries.range::<[u8], _>(bounds));
+        let (mut upwards, reverse) = (upwards.into_iter().flatten(), cursor.reverse);
+        std::iter::from_fn(move || if reverse { upwards.next_back() } else { upwards.next() })
     }
 }
 
@@ -102,17 +104,32 @@ impl Sorted {
 /// any key, even one that is gone, says where to continue.
 pub(crate) struct Cursor {
     prefix: String,
+    /// The least text that is greater than all with the prefix; `None` if all keys have it.
+    prefix_end: Option<Vec<u8>>,
+    /// The key behind which the walk continues, in its direction.
     behind: Option<Bytes>,
+    /// The key in front of which it ends.
+    end: Option<Bytes>,
+    reverse: bool,
 }
 
 impl Cursor {
-    pub(crate) fn new(prefix: String, start: Start) -> Self {
-        let behind = match start {
+    /// A walk over all keys with a prefix.
+    pub(crate) fn new(prefix: String) -> Self {
+        // A text's last byte is no 0xFF.
+        let prefix_end =
+            prefix.as_bytes().split_last().map(|(last, rest)| [rest, &[last.saturating_add(1)]].concat());
+        Self { prefix, prefix_end, behind: None, end: None, reverse: false }
+    }
+
+    pub(crate) fn of(range: Range) -> Self {
+        let behind = match range.start {
             Start::Beginning => None,
             Start::After(key) => Some(key.into_string().into()),
             Start::Resume(position) => Some(position),
         };
-        Self { prefix, behind }
+        let end = range.end.map(|key| key.into_string().into());
+        Self { behind, end, reverse: range.reverse, ..Self::new(range.prefix) }
     }
 
     /// What continues the walk here; `None` at the beginning.
@@ -128,10 +145,20 @@ impl Cursor {
         self.behind = Some(Bytes::copy_from_slice(key));
     }
 
-    fn start(&self) -> Bound<&[u8]> {
-        match self.behind.as_deref() {
+    /// The keys that are left.
+    pub(crate) fn bounds(&self) -> (Bound<&[u8]>, Bound<&[u8]>) {
+        let (low, high) = match self.reverse {
+            false => (self.behind.as_deref(), self.end.as_deref()),
+            true => (self.end.as_deref(), self.behind.as_deref()),
+        };
+        let low = match low {
             Some(key) if key >= self.prefix.as_bytes() => Bound::Excluded(key),
             _ => Bound::Included(self.prefix.as_bytes()),
-        }
+        };
+        let high = match (high, self.prefix_end.as_deref()) {
+            (Some(key), Some(end)) => Some(key.min(end)),
+            (key, end) => key.or(end),
+        };
+        (low, high.map_or(Bound::Unbounded, Bound::Excluded))
     }
 }

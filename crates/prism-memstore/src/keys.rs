@@ -52,8 +52,23 @@ impl Keys {
         memory: &Memory,
         timers: &Timers<Self>,
     ) -> Result<(), Full> {
+        self.put_if(entry, |_| true, memory, timers).map(drop)
+    }
+
+    /// Stores an entry if `condition` holds for the one that it replaces, even an expired one, and returns whether it did. If
+    /// the store is full, the key keeps its previous value.
+    pub(crate) fn put_if(
+        self: &Arc<Self>,
+        entry: Entry,
+        condition: impl FnOnce(Option<&Entry>) -> bool,
+        memory: &Memory,
+        timers: &Timers<Self>,
+    ) -> Result<bool, Full> {
         match self.map.entry(entry.clone()) {
             Place::Vacant(place) => {
+                if !condition(None) {
+                    return Ok(false);
+                }
                 let room = memory.reserve(entry.charged_bytes())?;
                 self.slots.occupy(memory)?;
                 timers.follow(self, None, &entry, memory).inspect_err(|_| self.slots.vacate())?;
@@ -62,6 +77,9 @@ impl Keys {
                 room.keep();
             }
             Place::Occupied(place) => {
+                if !condition(Some(place.key())) {
+                    return Ok(false);
+                }
                 let (before, after) = (place.key().charged_bytes(), entry.charged_bytes());
                 let room = memory.reserve(after.saturating_sub(before))?;
                 timers.follow(self, Some(place.key()), &entry, memory)?;
@@ -71,7 +89,7 @@ impl Keys {
                 memory.release(before.saturating_sub(after));
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The result of `read` on an entry, even an expired one. Runs under the shard's lock: no waiting, no other key.

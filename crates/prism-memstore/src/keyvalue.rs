@@ -1,11 +1,19 @@
-//! The KeyValue half of the store.
+//! The KeyValue half of the store: values by key, and scans.
+
+mod batch;
+mod cas;
+mod change;
+mod counter;
+mod ttl;
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use prism_plugin::keyvalue::{KeyValue, Page, Pages, Range, Start};
+use prism_plugin::keyvalue::{KeyValue, Page, Pages, Range, ValueAndTtl};
 use prism_plugin::types::{Key, Namespace, Ttl};
-use prism_plugin::{Capabilities, Context, Error};
+use prism_plugin::{Capabilities, Context, Durability, Error};
 use tokio::task::yield_now;
 
 use crate::clock::Time;
@@ -26,6 +34,9 @@ impl KeyValue for MemStore {
             linearizable: true,
             in_memory: true,
             resumable: true,
+            evicts: false,
+            durability: Some(Durability::None),
+            idempotent_retries: true,
         }
     }
 
@@ -46,8 +57,7 @@ impl KeyValue for MemStore {
         ttl: Option<Ttl>,
     ) -> Result<(), Error> {
         let shared = &*self.shared;
-        let deadline = ttl.map_or(Time::NEVER, |ttl| shared.clock.now().plus(ttl.as_duration()));
-        let entry = Entry::new(&key, &value, deadline);
+        let entry = Entry::new(&key, &value, self.deadline(ttl));
         self.write(|| {
             shared.keys.write(&namespace, &shared.memory, |keys| {
                 keys.put(entry.clone(), &shared.memory, &shared.timers)
@@ -60,6 +70,21 @@ impl KeyValue for MemStore {
         let now = || self.shared.clock.now();
         let value = self.shared.keys.read(&namespace, |keys| keys.read(&key, |entry| live_value(entry, now)));
         Ok(value.flatten().flatten())
+    }
+
+    fn reads_ttl(&self) -> bool {
+        true
+    }
+
+    async fn get_with_ttl(
+        &self,
+        _: &Context,
+        namespace: Namespace,
+        key: Key,
+    ) -> Result<Option<ValueAndTtl>, Error> {
+        let now = self.shared.clock.now();
+        let read = |entry: &Entry| entry.is_live(now).then(|| (entry.to_value(), entry.left(now)));
+        Ok(self.shared.keys.read(&namespace, |keys| keys.read(&key, read)).flatten().flatten())
     }
 
     async fn delete(&self, _: &Context, namespace: Namespace, key: Key) -> Result<bool, Error> {
@@ -87,7 +112,7 @@ impl KeyValue for MemStore {
 
     async fn count(&self, _: &Context, namespace: Namespace, prefix: String) -> Result<u64, Error> {
         let shared = &*self.shared;
-        let mut cursor = Cursor::new(prefix, Start::Beginning);
+        let mut cursor = Cursor::new(prefix);
         if cursor.is_everything()
             && let Some(all) = shared.keys.read(&namespace, |keys| keys.index().count_all()).flatten()
         {
@@ -106,6 +131,13 @@ impl KeyValue for MemStore {
     }
 }
 
+impl MemStore {
+    /// When a key that is written now expires.
+    fn deadline(&self, ttl: Option<Ttl>) -> Time {
+        ttl.map_or(Time::NEVER, |ttl| self.shared.clock.now().plus(ttl.as_duration()))
+    }
+}
+
 /// A scan between two pages. It holds no lock and no entry, and looks up its namespace for each chunk.
 struct Scan {
     store: MemStore,
@@ -113,6 +145,8 @@ struct Scan {
     cursor: Cursor,
     /// How many items may still be sent.
     left: usize,
+    page_bytes: usize,
+    with_ttl: bool,
     /// The part of an entry that counts towards the size of a page.
     bytes: fn(&Entry) -> usize,
     begun: bool,
@@ -120,12 +154,13 @@ struct Scan {
 
 impl Scan {
     fn new(store: &MemStore, range: Range, bytes: fn(&Entry) -> usize) -> Self {
-        let Range { namespace, prefix, start, limit } = range;
         Self {
             store: store.clone(),
-            namespace,
-            cursor: Cursor::new(prefix, start),
-            left: limit.unwrap_or(usize::MAX),
+            namespace: range.namespace.clone(),
+            left: range.limit.unwrap_or(usize::MAX),
+            page_bytes: range.page_bytes.unwrap_or(PAGE_BYTES).min(PAGE_BYTES),
+            with_ttl: range.with_ttl,
+            cursor: Cursor::of(range),
             bytes,
             begun: false,
         }
@@ -145,24 +180,27 @@ impl Scan {
             if std::mem::replace(&mut self.begun, true) {
                 yield_now().await;
             }
-            let items = self.next_chunk(item)?;
+            let (items, ttls_left) = self.next_chunk(item)?;
             if !items.is_empty() {
                 self.left -= items.len();
-                return Some(Page { items, resume: self.cursor.position() });
+                return Some(Page { items, ttls_left, resume: self.cursor.position() });
             }
         }
         None
     }
 
-    /// The live ones among the next entries, possibly none; `None` if no entries are left.
-    fn next_chunk<T>(&mut self, item: fn(&Entry) -> T) -> Option<Vec<T>> {
+    /// The live ones among the next entries, possibly none, with their times to live if asked for; `None` if no entries are left.
+    fn next_chunk<T>(&mut self, item: fn(&Entry) -> T) -> Option<(Vec<T>, Vec<Option<Duration>>)> {
         let shared = &*self.store.shared;
         let entries_max = self.left.min(CHUNK_KEYS);
         let chunk = shared.keys.read(&self.namespace, |keys| {
-            keys.index().chunk(&self.cursor, entries_max, PAGE_BYTES, self.bytes)
+            keys.index().chunk(&self.cursor, entries_max, self.page_bytes, self.bytes)
         })?;
         self.cursor.move_behind(chunk.last()?.key());
         let now = shared.clock.now();
-        Some(chunk.iter().filter(|entry| entry.is_live(now)).map(item).collect())
+        let live = || chunk.iter().filter(|entry| entry.is_live(now));
+        let ttls_left =
+            if self.with_ttl { live().map(|entry| entry.left(now)).collect() } else { Vec::new() };
+        Some((live().map(item).collect(), ttls_left))
     }
 }

@@ -1,4 +1,11 @@
-//! The List half of the store.
+//! The List half of the store: pushes and pops, and the other interfaces of lists, one file each.
+
+mod batch;
+mod blocking;
+mod indexing;
+mod range;
+mod reserve;
+mod scan;
 
 use bytes::Bytes;
 use prism_plugin::list::{End, List};
@@ -16,13 +23,16 @@ impl List for MemStore {
         end: End,
         value: Bytes,
     ) -> Result<u64, Error> {
+        self.shared.settle(&namespace, &list_key);
         let shared = &*self.shared;
-        self.write(|| {
+        let pushed = self.write(|| {
             shared
                 .lists
                 .write(&namespace, &shared.memory, |lists| lists.push(&list_key, end, &value, &shared.memory))
-        })
-        .await
+        });
+        let new_length = pushed.await?;
+        self.shared.serve(&namespace, &list_key);
+        Ok(new_length)
     }
 
     async fn pop(
@@ -32,6 +42,7 @@ impl List for MemStore {
         list_key: Key,
         end: End,
     ) -> Result<Option<Bytes>, Error> {
+        self.shared.settle(&namespace, &list_key);
         let shared = &*self.shared;
         let value = shared
             .lists
@@ -40,6 +51,7 @@ impl List for MemStore {
     }
 
     async fn length(&self, _: &Context, namespace: Namespace, list_key: Key) -> Result<u64, Error> {
+        self.shared.settle(&namespace, &list_key);
         let length = self.shared.lists.read(&namespace, |lists| lists.length(list_key.as_bytes()));
         Ok(length.unwrap_or(0))
     }

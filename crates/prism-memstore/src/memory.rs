@@ -6,17 +6,37 @@
 //!
 //! Not charged: requests and responses in flight, including values that a reader still holds after they were replaced.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// One key's slot in the index: 8 bytes, in B-tree nodes that are 5/11 to completely full, two thirds on average (8 / ⅔
 /// = 12), in nodes of 8 × 11 bytes plus 16 of their own, rounded to 112 (× 112 / 88 = 15), and inner nodes (+ 3).
 pub(crate) const INDEX_SLOT_BYTES: u64 = 18;
 
+/// One list's slot in the index of lists: 16 bytes, so twice as much of the nodes, 16 × 11 + 16 = 192 bytes, which need no rounding
+/// (16 / ⅔ × 192 / 176 = 26), and inner nodes (+ 4).
+pub(crate) const LIST_INDEX_SLOT_BYTES: u64 = 30;
+
 /// A write would make the store exceed its limit.
 #[derive(Debug)]
 pub(crate) struct Full;
 
 pub(crate) struct Memory {
+    account: Arc<Account>,
+    bound: Bound,
+}
+
+/// How far an account may be used.
+#[derive(Clone, Copy)]
+enum Bound {
+    Limit,
+    /// See [`Memory::with_headroom`].
+    Headroom,
+    /// See [`Memory::beyond_limit`].
+    Nothing,
+}
+
+struct Account {
     used: AtomicU64,
     /// [`u64::MAX`] for no limit.
     limit: AtomicU64,
@@ -24,33 +44,50 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(crate) fn new(limit: Option<u64>) -> Self {
-        Self { used: AtomicU64::new(0), limit: AtomicU64::new(limit.unwrap_or(u64::MAX)) }
+        let account = Account { used: AtomicU64::new(0), limit: AtomicU64::new(limit.unwrap_or(u64::MAX)) };
+        Self { account: Arc::new(account), bound: Bound::Limit }
+    }
+
+    /// The same account without its limit, for what must not fail: to put back what was there before.
+    pub(crate) fn beyond_limit(&self) -> Self {
+        Self { account: Arc::clone(&self.account), bound: Bound::Nothing }
+    }
+
+    /// The same account with a sixteenth more, for what takes values out of lists and needs some memory for that: a full store
+    /// could not be emptied otherwise.
+    pub(crate) fn with_headroom(&self) -> Self {
+        Self { account: Arc::clone(&self.account), bound: Bound::Headroom }
     }
 
     pub(crate) fn limit(&self) -> Option<u64> {
-        Some(self.limit.load(Relaxed)).filter(|limit| *limit < u64::MAX)
+        Some(self.account.limit.load(Relaxed)).filter(|limit| *limit < u64::MAX)
     }
 
     pub(crate) fn set_limit(&self, limit: Option<u64>) {
-        self.limit.store(limit.unwrap_or(u64::MAX), Relaxed);
+        self.account.limit.store(limit.unwrap_or(u64::MAX), Relaxed);
     }
 
     pub(crate) fn used(&self) -> u64 {
-        self.used.load(Relaxed)
+        self.account.used.load(Relaxed)
     }
 
     /// Reserves room, which is released unless it is [kept](Room::keep).
     pub(crate) fn reserve(&self, bytes: u64) -> Result<Room<'_>, Full> {
-        let limit = self.limit.load(Relaxed);
+        let limit = self.account.limit.load(Relaxed);
+        let limit = match self.bound {
+            Bound::Limit => limit,
+            Bound::Headroom => limit.saturating_add(limit / 16),
+            Bound::Nothing => u64::MAX,
+        };
         let grown = |used: u64| used.checked_add(bytes).filter(|used| bytes == 0 || *used <= limit);
-        match self.used.fetch_update(Relaxed, Relaxed, grown) {
+        match self.account.used.fetch_update(Relaxed, Relaxed, grown) {
             Ok(_) => Ok(Room { memory: self, bytes }),
             Err(_) => Err(Full),
         }
     }
 
     pub(crate) fn release(&self, bytes: u64) {
-        let before = self.used.fetch_sub(bytes, Relaxed);
+        let before = self.account.used.fetch_sub(bytes, Relaxed);
         debug_assert!(before >= bytes, "more bytes released than reserved");
     }
 }
@@ -163,6 +200,18 @@ mod tests {
         memory.release(1);
         assert!(memory.reserve(2).is_err());
         assert!(memory.reserve(1).is_ok());
+    }
+
+    #[test]
+    fn headroom_is_a_sixteenth() {
+        let memory = Memory::new(Some(160));
+        memory.reserve(160).unwrap().keep();
+        assert!(memory.reserve(1).is_err());
+        assert!(memory.with_headroom().reserve(11).is_err());
+        memory.with_headroom().reserve(10).unwrap().keep();
+        assert_eq!(memory.used(), 170);
+        assert!(memory.beyond_limit().reserve(1000).is_ok());
+        assert!(Memory::new(None).with_headroom().reserve(1 << 40).is_ok());
     }
 
     #[test]

@@ -10,12 +10,15 @@ use prism_plugin::usage::{Usage, Used};
 use prism_plugin::{Context, Error, ErrorReason};
 use tokio::task::yield_now;
 
+use crate::answers::Answers;
 use crate::clock::{Clock, Time};
 use crate::keys::Keys;
+use crate::leases::Leases;
 use crate::lists::Lists;
 use crate::memory::{Full, Memory};
 use crate::namespaces::{Namespaces, Space as _};
 use crate::timers::{Expiring, Timers, Walk};
+use crate::waiters::Waiters;
 
 /// The minimum time between two searches for expired keys by writers that found the store full: a search visits every
 /// deadline, and finds little if the expiry task is running.
@@ -34,6 +37,9 @@ pub(crate) struct Shared {
     pub(crate) keys: Namespaces<Keys>,
     pub(crate) lists: Namespaces<Lists>,
     pub(crate) timers: Timers<Keys>,
+    pub(crate) waiters: Waiters,
+    pub(crate) leases: Leases,
+    pub(crate) answers: Answers,
     /// Whether the one task that frees expired keys has been taken.
     pub(crate) expiry_taken: AtomicBool,
     searched: Mutex<Option<Time>>,
@@ -74,6 +80,9 @@ impl MemStore {
                 keys: Namespaces::new(),
                 lists: Namespaces::new(),
                 timers: Timers::new(clock),
+                waiters: Waiters::default(),
+                leases: Leases::default(),
+                answers: Answers::default(),
                 expiry_taken: AtomicBool::new(false),
                 searched: Mutex::new(None),
                 // The system's randomness; a single number needs no generator.
@@ -99,6 +108,11 @@ impl MemStore {
             namespaces: (keys.len() + lists.count_missing_in(keys)) as u64,
             timers: timers.len() as u64,
         }
+    }
+
+    /// The number of lists that have leases.
+    pub(crate) fn lists_with_leases(&self) -> u64 {
+        self.shared.leases.lists() as u64
     }
 
     /// Performs a write, and repeats it if the store was full and expired keys were searched for.
@@ -159,7 +173,7 @@ impl Shared {
         due
     }
 
-    fn memory_limit(&self) -> Error {
+    pub(crate) fn memory_limit(&self) -> Error {
         let limit = self.memory.limit().unwrap_or(u64::MAX);
         Error::new(
             ErrorReason::MemoryLimit,

@@ -1,7 +1,9 @@
 //! The gRPC side of the patterns: checks requests, calls the backend's trait, and turns its results into responses. One
 //! file per proto package.
 
+mod answer;
 pub(crate) mod capabilities;
 pub(crate) mod keyvalue;
 pub(crate) mod list;
+mod stream;
 pub(crate) mod usage;

@@ -70,7 +70,7 @@ impl Authenticate for KnownCallers {
         if head.uri.path().starts_with(HEALTH) {
             return Ok(None);
         }
-        let connected = self.0.identify(&head.headers, context.peer().certificate())?.ok_or_else(missing)?;
+        let connected = self.0.identify_call(context)?.ok_or_else(missing)?;
         Ok(Some(caller::read(&head.headers)?.unwrap_or(connected)))
     }
 }

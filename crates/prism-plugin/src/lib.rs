@@ -9,6 +9,7 @@
 //! | [`keyvalue`], [`list`] | the traits |
 //! | [`usage`] | what a backend reports about what it holds |
 //! | [`types`] | checked arguments |
+//! | [`retries`] | calls that may be repeated without being applied twice |
 //! | [`error`] | the error of a backend |
 //! | `callers` | who may call a plugin |
 //! | [`app`] | a plugin's process |
@@ -27,14 +28,16 @@ pub mod keyvalue;
 pub mod list;
 mod plugin;
 mod resume;
+pub mod retries;
 pub mod types;
 pub mod usage;
 mod validate;
 
-pub use capabilities::Capabilities;
+pub use capabilities::{Capabilities, Durability};
 pub use error::{Applied, Error, ErrorReason};
 pub use keyvalue::KeyValue;
 pub use list::List;
 pub use plugin::Plugin;
 pub use prism_grpc::Context;
+pub use retries::IdempotentRetries;
 pub use usage::Usage;

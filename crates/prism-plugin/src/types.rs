@@ -75,20 +75,43 @@ macro_rules! text {
 }
 text!(Namespace, Key);
 
-/// A time to live: 1 second to 100 years, in whole seconds.
+/// A time to live: 1 millisecond to 100 years, in whole milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ttl(Duration);
 
 impl Ttl {
-    /// Checks a number of seconds.
+    /// Checks a number of seconds from the field `ttl_seconds`.
     ///
     /// # Errors
     /// TTL_INVALID, naming the limits and the value.
     pub fn from_secs(seconds: i64) -> Result<Self, Error> {
-        match u64::try_from(seconds).map(Duration::from_secs) {
-            Ok(ttl) if !ttl.is_zero() && ttl <= limits::TTL_MAX => Ok(Self(ttl)),
-            _ => Err(validate::ttl_invalid(seconds)),
+        Self::checked(u64::try_from(seconds).map(Duration::from_secs).ok())
+            .ok_or_else(|| validate::ttl_invalid("ttl_seconds", limits::TTL_MAX.as_secs().into(), seconds))
+    }
+
+    /// Checks a number of milliseconds from the field `ttl_millis`.
+    ///
+    /// # Errors
+    /// TTL_INVALID, naming the limits and the value.
+    pub fn from_millis(millis: i64) -> Result<Self, Error> {
+        Self::checked(u64::try_from(millis).map(Duration::from_millis).ok())
+            .ok_or_else(|| validate::ttl_invalid("ttl_millis", limits::TTL_MAX.as_millis(), millis))
+    }
+
+    /// Checks the time to live of a request that may give it in seconds or in milliseconds.
+    ///
+    /// # Errors
+    /// TTL_INVALID, also if both are given.
+    pub fn of(seconds: Option<i64>, millis: Option<i64>) -> Result<Option<Self>, Error> {
+        match (seconds, millis) {
+            (Some(_), Some(_)) => Err(validate::two_ttls()),
+            (Some(seconds), None) => Self::from_secs(seconds).map(Some),
+            (None, millis) => millis.map(Self::from_millis).transpose(),
         }
+    }
+
+    fn checked(ttl: Option<Duration>) -> Option<Self> {
+        ttl.filter(|ttl| !ttl.is_zero() && *ttl <= limits::TTL_MAX).map(Self)
     }
 
     /// The time from now until the key expires.

@@ -35,15 +35,19 @@ pub(crate) fn key_invalid(field: &'static str, size_min: usize, size: usize) -> 
     .with("size", size.to_string())
 }
 
-pub(crate) fn ttl_invalid(seconds: i64) -> Error {
-    let limit = limits::TTL_MAX.as_secs();
+pub(crate) fn ttl_invalid(field: &'static str, limit: u128, given: i64) -> Error {
     Error::new(
         ErrorReason::TtlInvalid,
-        format!("ttl_seconds is {seconds}; it must be 1 to {limit} (100 years), or absent for no expiry"),
+        format!("{field} is {given}; it must be 1 to {limit} (100 years), or absent for no expiry"),
     )
-    .with("field", "ttl_seconds")
+    .with("field", field)
     .with("limit", limit.to_string())
-    .with("size", seconds.to_string())
+    .with("size", given.to_string())
+}
+
+pub(crate) fn two_ttls() -> Error {
+    let why = "ttl_seconds and ttl_millis cannot be given together; leave one out";
+    Error::new(ErrorReason::TtlInvalid, why).with("field", "ttl_millis")
 }
 
 /// RESUME_INVALID. `found` says what is wrong with the field `resume`, such as "is not a position of this backend".
@@ -80,12 +84,49 @@ pub(crate) fn limit(limit: i32) -> Result<Option<usize>, Error> {
     match usize::try_from(limit) {
         Ok(0) => Ok(None),
         Ok(limit) => Ok(Some(limit)),
-        Err(_) => Err(Error::new(
-            ErrorReason::LimitInvalid,
-            format!("limit is {limit}; it must be 0 (all) or a positive number of keys"),
-        )
-        .with("field", "limit")
-        .with("limit", "0")
-        .with("size", limit.to_string())),
+        Err(_) => Err(out_of_range(ErrorReason::LimitInvalid, "limit", limit.into(), "0 (all) or more")
+            .with("limit", "0")),
+    }
+}
+
+/// The size of a page; 0 means the backend's own.
+pub(crate) fn page_bytes(bytes: i32) -> Result<Option<usize>, Error> {
+    match usize::try_from(bytes) {
+        Ok(0) => Ok(None),
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(_) => {
+            let range = "0 (the backend's own) or more";
+            Err(out_of_range(ErrorReason::LimitInvalid, "page_bytes", bytes.into(), range).with("limit", "0"))
+        }
+    }
+}
+
+/// The error of a number that is out of its range; `range` says what is expected.
+pub(crate) fn out_of_range(reason: ErrorReason, field: &'static str, given: i64, range: &str) -> Error {
+    Error::new(reason, format!("{field} is {given}; it must be {range}"))
+        .with("field", field)
+        .with("size", given.to_string())
+}
+
+/// A number of at least 1.
+pub(crate) fn positive(field: &'static str, given: i64) -> Result<u64, Error> {
+    u64::try_from(given)
+        .ok()
+        .filter(|given| *given > 0)
+        .ok_or_else(|| out_of_range(ErrorReason::LimitInvalid, field, given, "at least 1").with("limit", "1"))
+}
+
+/// A batch has at most 1,000 items.
+pub(crate) fn batch(field: &'static str, size: usize) -> Result<(), Error> {
+    match size {
+        0..=limits::BATCH_ITEMS_MAX => Ok(()),
+        size => {
+            let limit = limits::BATCH_ITEMS_MAX;
+            let why = format!("{field} has {size} items; a batch has at most {limit}: send several");
+            Err(Error::new(ErrorReason::BatchTooLarge, why)
+                .with("field", field)
+                .with("limit", limit.to_string())
+                .with("size", size.to_string()))
+        }
     }
 }

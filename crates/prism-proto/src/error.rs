@@ -40,16 +40,27 @@ impl ErrorReason {
             | Self::TtlInvalid
             | Self::LimitInvalid
             | Self::MalformedRequest
-            | Self::ResumeInvalid => Code::InvalidArgument,
-            Self::KeyNotFound => Code::NotFound,
+            | Self::ResumeInvalid
+            | Self::ConditionInvalid
+            | Self::BatchTooLarge
+            | Self::EndInvalid
+            | Self::WaitInvalid
+            | Self::LeaseInvalid
+            | Self::IdempotencyKeyInvalid
+            | Self::IdempotencyKeyReused => Code::InvalidArgument,
+            Self::KeyNotFound | Self::LeaseEnded => Code::NotFound,
             Self::NamespaceNotFound
             | Self::InterfaceNotServed
             | Self::ReadOnly
             | Self::ForwardingLoop
-            | Self::WrongType => Code::FailedPrecondition,
-            Self::MethodUnknown | Self::CursorUnsupported | Self::CompressionUnsupported => {
-                Code::Unimplemented
-            }
+            | Self::WrongType
+            | Self::NotANumber
+            | Self::CrossSlot
+            | Self::IdempotencyWindowPassed => Code::FailedPrecondition,
+            Self::MethodUnknown
+            | Self::CursorUnsupported
+            | Self::CompressionUnsupported
+            | Self::OrderUnsupported => Code::Unimplemented,
             Self::BackendUnreachable | Self::BackendLost | Self::Draining | Self::DurabilityNotReached => {
                 Code::Unavailable
             }
@@ -58,11 +69,13 @@ impl ErrorReason {
             | Self::RateLimit
             | Self::TooManyInFlight
             | Self::AnswerBudget
-            | Self::DiskFull => Code::ResourceExhausted,
+            | Self::DiskFull
+            | Self::IdempotencyLimit => Code::ResourceExhausted,
             Self::TokenInvalid => Code::Unauthenticated,
             Self::PermissionDenied => Code::PermissionDenied,
             Self::Internal => Code::Internal,
             Self::ScanInterrupted => Code::Aborted,
+            Self::CounterOverflow | Self::IndexOutOfRange => Code::OutOfRange,
             Self::Unspecified => Code::Unknown,
         }
     }
@@ -207,21 +220,30 @@ mod tests {
             (
                 Code::InvalidArgument,
                 "NAMESPACE_INVALID KEY_INVALID VALUE_TOO_LARGE MESSAGE_TOO_LARGE TTL_INVALID LIMIT_INVALID MALFORMED_REQUEST \
-                 RESUME_INVALID",
+                 RESUME_INVALID CONDITION_INVALID BATCH_TOO_LARGE END_INVALID WAIT_INVALID LEASE_INVALID IDEMPOTENCY_KEY_INVALID \
+                 IDEMPOTENCY_KEY_REUSED",
             ),
-            (Code::NotFound, "KEY_NOT_FOUND"),
+            (Code::NotFound, "KEY_NOT_FOUND LEASE_ENDED"),
             (
                 Code::FailedPrecondition,
-                "NAMESPACE_NOT_FOUND INTERFACE_NOT_SERVED READ_ONLY FORWARDING_LOOP WRONG_TYPE",
+                "NAMESPACE_NOT_FOUND INTERFACE_NOT_SERVED READ_ONLY FORWARDING_LOOP WRONG_TYPE NOT_A_NUMBER CROSS_SLOT \
+                 IDEMPOTENCY_WINDOW_PASSED",
             ),
-            (Code::Unimplemented, "METHOD_UNKNOWN CURSOR_UNSUPPORTED COMPRESSION_UNSUPPORTED"),
+            (
+                Code::Unimplemented,
+                "METHOD_UNKNOWN CURSOR_UNSUPPORTED COMPRESSION_UNSUPPORTED ORDER_UNSUPPORTED",
+            ),
             (Code::Unavailable, "BACKEND_UNREACHABLE BACKEND_LOST DRAINING DURABILITY_NOT_REACHED"),
             (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
-            (Code::ResourceExhausted, "MEMORY_LIMIT RATE_LIMIT TOO_MANY_IN_FLIGHT ANSWER_BUDGET DISK_FULL"),
+            (
+                Code::ResourceExhausted,
+                "MEMORY_LIMIT RATE_LIMIT TOO_MANY_IN_FLIGHT ANSWER_BUDGET DISK_FULL IDEMPOTENCY_LIMIT",
+            ),
             (Code::Unauthenticated, "TOKEN_INVALID"),
             (Code::PermissionDenied, "PERMISSION_DENIED"),
             (Code::Internal, "INTERNAL"),
             (Code::Aborted, "SCAN_INTERRUPTED"),
+            (Code::OutOfRange, "COUNTER_OVERFLOW INDEX_OUT_OF_RANGE"),
             (Code::Unknown, "ERROR_REASON_UNSPECIFIED"),
         ];
         let mut seen = 0;

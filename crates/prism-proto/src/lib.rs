@@ -1,13 +1,15 @@
 //! Prism's contract in Rust: the types generated from `proto/`, their descriptors, and the few facts on which every
-//! part of Prism must agree: limits ([`limits`]), error reasons ([`error`]) and what is known about a method
-//! ([`methods`]).
+//! part of Prism must agree: limits ([`limits`]), error reasons ([`error`]) and what is known about a method, as a type
+//! ([`rpc`]) and by its path ([`methods`]), and the key under which a call may be repeated ([`idempotency`]).
 //!
 //! This crate has no behaviour; `prism-plugin` and `prism-proxy` enforce the rules.
 
 pub mod codec;
 pub mod error;
+pub mod idempotency;
 pub mod limits;
 pub mod methods;
+pub mod rpc;
 
 pub use error::{Applied, Error, ErrorReason};
 
@@ -29,6 +31,10 @@ pub mod interfaces {
     /// Ordered lists of values: `prism.interfaces.list`.
     pub mod list {
         include!("generated/prism.interfaces.list.rs");
+    }
+    /// Keys and lists on their way between backends: `prism.interfaces.transfer`.
+    pub mod transfer {
+        include!("generated/prism.interfaces.transfer.rs");
     }
     /// What a backend holds: `prism.interfaces.usage`.
     pub mod usage {

@@ -22,6 +22,32 @@ pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// framing, with room for future fields.
 pub const VALUE_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 16 * 1024;
 
+/// The most items of a batch: enough that a call's fixed cost is spread thin, and few enough that an answer per item fits into
+/// a message.
+pub const BATCH_ITEMS_MAX: usize = 1000;
+
+/// The longest time that a call may ask to wait for a value: below the time after which firewalls forget an idle connection.
+pub const WAIT_MAX: Duration = Duration::from_secs(300);
+
+/// The longest lease: half a day, which a job may take.
+pub const LEASE_MAX: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// The longest name of a lease, in bytes.
+pub const LEASE_TOKEN_BYTES_MAX: usize = 64;
+
+/// How long the answer to a call under an idempotency key is kept: twice as long as a client repeats the call, so that clocks and
+/// queues between the two do not matter.
+pub const IDEMPOTENCY_RECORD_LIFE: Duration = Duration::from_secs(120);
+
+/// How long after its first sending a client may repeat a call under its idempotency key.
+pub const IDEMPOTENCY_RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// The most answers of one client that are kept, and so the most calls that it may have without having acknowledged their answers.
+pub const IDEMPOTENCY_RECORDS_MAX: usize = 4096;
+
+/// The most bytes of answers of one client that are kept: sixteen of the largest messages.
+pub const IDEMPOTENCY_BYTES_MAX: usize = 16 * MESSAGE_BYTES_MAX;
+
 /// The largest HTTP/2 frame that Prism's clients and servers accept, instead of HTTP/2's default of 16 KiB: each frame
 /// costs a write and a read, and at this size a large value takes one or two of them.
 pub const FRAME_BYTES_MAX: u32 = 64 * 1024;

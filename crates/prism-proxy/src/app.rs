@@ -148,7 +148,8 @@ pub async fn start(
     let (reloader, status) = Reloader::new(source, &config, drivers, &shared, file_tls)?;
     let collector = ProxyCollector { shared: Arc::clone(&shared), status: status.clone() };
     server.registry.register_collector(Box::new(collector));
-    server.http_routes = status::routes(Arc::clone(&shared), status).merge(page::routes(Arc::clone(&shared)));
+    server.http_routes = status::routes(Arc::clone(&shared), status, server.open.clone())
+        .merge(page::routes(Arc::clone(&shared)));
     let guard = Arc::clone(&shared);
     server.http_guard =
         Some(Arc::new(move |headers, certificate| guard.table().gate().admit_operator(headers, certificate)));

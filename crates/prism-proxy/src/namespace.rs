@@ -198,6 +198,7 @@ mod tests {
             key: "k".repeat(200),
             value: vec![0xff; 300].into(),
             ttl_seconds: Some(i64::MAX),
+            ttl_millis: None,
         }
         .encode_to_vec()
     }

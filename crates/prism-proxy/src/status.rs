@@ -10,6 +10,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use prism_plugin::driver::{self, Data};
+use prism_runtime::exposure::Open;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -101,6 +102,8 @@ struct Report<'a> {
     status: &'a Status,
     backends: Vec<BackendReport>,
     problems: Vec<Problem>,
+    /// What other machines can reach without TLS or without credentials, as the warning at the start says it.
+    open_to_others: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -137,11 +140,12 @@ struct Asked {
 struct Page {
     shared: Arc<Shared>,
     status: watch::Receiver<Status>,
+    open: Open,
 }
 
 /// The route of the page.
-pub fn routes(shared: Arc<Shared>, status: watch::Receiver<Status>) -> Router {
-    Router::new().route(PATH, get(show)).with_state(Page { shared, status })
+pub fn routes(shared: Arc<Shared>, status: watch::Receiver<Status>, open: Open) -> Router {
+    Router::new().route(PATH, get(show)).with_state(Page { shared, status, open })
 }
 
 async fn show(State(mut page): State<Page>, Query(asked): Query<Asked>) -> Response {
@@ -155,7 +159,7 @@ async fn show(State(mut page): State<Page>, Query(asked): Query<Asked>) -> Respo
     }
     let status = page.status.borrow().clone();
     let (backends, problems) = look(&page.shared);
-    Json(Report { status: &status, backends, problems }).into_response()
+    Json(Report { status: &status, backends, problems, open_to_others: page.open.get() }).into_response()
 }
 
 fn look(shared: &Shared) -> (Vec<BackendReport>, Vec<Problem>) {

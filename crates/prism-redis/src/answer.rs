@@ -1,6 +1,9 @@
 //! Answers of the servers as the types that a command has.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use prism_plugin::keyvalue::ValueAndTtl;
 use redis::Value;
 
 use crate::fault::Fault;
@@ -12,6 +15,35 @@ pub(crate) fn value(answer: Value) -> Result<Option<Bytes>, Fault> {
         Value::BulkString(value) => Ok(Some(Bytes::from(value))),
         _ => Err(Fault::Unexpected),
     }
+}
+
+/// Values.
+pub(crate) fn values(answer: Value) -> Result<Vec<Bytes>, Fault> {
+    array(answer)?.into_iter().map(|item| value(item)?.ok_or(Fault::Unexpected)).collect()
+}
+
+/// What a key has left to live, `Some(None)` if it does not expire; `None` if there is no key.
+pub(crate) fn ttl_left(answer: &Value) -> Result<Option<Option<Duration>>, Fault> {
+    match answer {
+        Value::Int(-2) => Ok(None),
+        Value::Int(-1) => Ok(Some(None)),
+        answer => Ok(Some(Some(Duration::from_millis(number(answer)?)))),
+    }
+}
+
+/// A value and what it has left to live; `None` if there is none.
+pub(crate) fn value_and_ttl(answer: Value) -> Result<Option<ValueAndTtl>, Fault> {
+    if answer == Value::Nil {
+        return Ok(None);
+    }
+    let [read, left] = parts(answer)?;
+    let left = ttl_left(&left)?.ok_or(Fault::Unexpected)?;
+    Ok(Some((value(read)?.ok_or(Fault::Unexpected)?, left)))
+}
+
+/// The elements of an array that has so many.
+pub(crate) fn parts<const N: usize>(answer: Value) -> Result<[Value; N], Fault> {
+    <[Value; N]>::try_from(array(answer)?).map_err(|_| Fault::Unexpected)
 }
 
 /// A number, at least 0.

@@ -41,12 +41,22 @@ pub async fn run(args: Args) -> Result<(), ServerError> {
 #[must_use]
 pub fn plugin(store: RedisStore) -> Plugin {
     let store = Arc::new(store);
-    let asked = Arc::clone(&store);
+    let handle = || Arc::clone(&store);
+    let asked = handle();
     // What the server can lose is known once it was asked, and may change.
     Plugin::promising(move || asked.capabilities())
-        .usage(Arc::clone(&store))
-        .keyvalue(Arc::clone(&store))
-        .list(store)
+        .usage(handle())
+        .keyvalue(handle())
+        .keyvalue_ttl(handle())
+        .keyvalue_batch(handle())
+        .keyvalue_cas(handle())
+        .keyvalue_counter(handle())
+        .list(handle())
+        .list_range(handle())
+        .list_indexing(handle())
+        .list_batch(handle())
+        .list_blocking(handle())
+        .list_scan(handle())
 }
 
 /// The metrics of a store.

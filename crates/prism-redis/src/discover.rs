@@ -12,9 +12,9 @@ use crate::address::NodeAddress;
 use crate::answer::text;
 use crate::config::Mode;
 use crate::fault::Fault;
+use crate::lane::Lane;
 use crate::shared::Shared;
 use crate::topology::Topology;
-use crate::worker::Lane;
 
 /// How long one sentinel or node may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(1);

@@ -7,10 +7,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redis::{Cmd, Value, cmd};
+use redis::{Cmd, ServerErrorKind, Value, cmd};
 use tokio::sync::oneshot;
 
 use crate::answer::number;
+use crate::command::Command;
 use crate::config::Durability;
 use crate::fault::Fault;
 use crate::link::Link;
@@ -57,17 +58,50 @@ impl Writer {
     /// Sends a write and waits for its answer and for the replicas. A write whose caller has gone before it is sent is
     /// skipped.
     pub(crate) async fn send(&self, command: Cmd, asking: bool) -> Result<Value, Fault> {
-        let (answer, answered) = oneshot::channel();
+        let mut outcomes = self.outcomes([command], asking).await;
+        outcomes.pop().unwrap_or(Err(Fault::Unexpected))
+    }
+
+    /// The same for many, in order. Scripts that the server does not know are sent again in full.
+    pub(crate) async fn send_all(&self, commands: &[&Command]) -> Vec<Result<Value, Fault>> {
+        let sent = commands.iter().map(|command| command.command.clone());
+        let mut outcomes = self.outcomes(sent, false).await;
+        for (outcome, command) in outcomes.iter_mut().zip(commands) {
+            if let Err(fault) = outcome
+                && fault.kind() == Some(ServerErrorKind::NoScript)
+                && let Some(in_full) = command.in_full()
+            {
+                *outcome = self.send(in_full, false).await;
+            }
+        }
+        outcomes
+    }
+
+    /// Queues writes, one behind the other, and waits for what each came to.
+    async fn outcomes(
+        &self,
+        commands: impl IntoIterator<Item = Cmd>,
+        asking: bool,
+    ) -> Vec<Result<Value, Fault>> {
+        let mut answers = Vec::new();
         let begins = {
             let mut queue = self.0.queue();
-            queue.writes.push_back(Write { command, asking, answer });
+            for command in commands {
+                let (answer, answered) = oneshot::channel();
+                queue.writes.push_back(Write { command, asking, answer });
+                answers.push(answered);
+            }
             !std::mem::replace(&mut queue.is_served, true)
         };
         if begins {
             tokio::spawn(serve(Arc::clone(&self.0)));
         }
-        let lost = || Fault::Lost("the worker stopped before the answer".to_owned());
-        answered.await.unwrap_or_else(|_| Err(lost()))
+        let lost = |_| Err(Fault::Lost("the worker stopped before the answer".to_owned()));
+        let mut outcomes = Vec::with_capacity(answers.len());
+        for answered in answers {
+            outcomes.push(answered.await.unwrap_or_else(lost));
+        }
+        outcomes
     }
 
     pub(crate) fn close(&self) {

@@ -40,6 +40,30 @@ impl Fault {
         }
     }
 
+    /// The code of the server's refusal, such as `WRONGTYPE`.
+    pub(crate) fn code(&self) -> Option<&str> {
+        let Self::Refused(error) = self else { return None };
+        // Before Redis 7, the error of a command within a script is in the details of one of the script.
+        let wrapped = error.details().filter(|details| details.starts_with("Error running script"));
+        let is_in = |code: &&&str| wrapped.is_some_and(|details| details.contains(**code));
+        match IN_SCRIPTS.iter().find(is_in) {
+            Some(code) => Some(code),
+            None if self.is_denied_to_script() => Some("NOPERM"),
+            None => Some(error.code()),
+        }
+    }
+
+    /// Whether the user may run a script, but not a command within it: one before it may have been applied.
+    fn is_denied_to_script(&self) -> bool {
+        // Redis, and Valkey.
+        self.says("The user executing the script can't run") || self.says("ACL failure in script")
+    }
+
+    /// Whether the server refused the command with these words.
+    pub(crate) fn says(&self, words: &str) -> bool {
+        matches!(self, Self::Refused(error) if error.details().is_some_and(|details| details.contains(words)))
+    }
+
     /// Whether the servers may have changed roles, so that it is worth asking them.
     pub(crate) fn suggests_failover(&self) -> bool {
         use ServerErrorKind::{ClusterDown, MasterDown, Moved, ReadOnly};
@@ -51,10 +75,13 @@ impl Fault {
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Unreachable(why) | Self::Lost(why) => why.clone(),
-            Self::Refused(error) => match state(error.code()) {
-                Some(state) => format!("{state} ({})", error.code()),
-                None => format!("the server answered {}", error.code()),
-            },
+            Self::Refused(_) => {
+                let code = self.code().unwrap_or_default();
+                match state(code) {
+                    Some(state) => format!("{state} ({code})"),
+                    None => format!("the server answered {code}"),
+                }
+            }
             Self::Unexpected => "the server's answer is not of the type that the command has".to_owned(),
             Self::NotReplicated { reached, required } => {
                 format!("{reached} of {required} required replicas had the write in time")
@@ -62,6 +89,9 @@ impl Fault {
         }
     }
 }
+
+/// The codes with which a command within a script may be refused.
+const IN_SCRIPTS: [&str; 5] = ["WRONGTYPE", "OOM", "READONLY", "NOREPLICAS", "MISCONF"];
 
 /// What a refusal says about the state of the server; `None` if it is about the command.
 fn state(code: &str) -> Option<&'static str> {
@@ -94,7 +124,7 @@ impl From<Fault> for Error {
                 let message = format!("{why}; a write may have been applied");
                 Error::unavailable(ErrorReason::BackendLost, Applied::Maybe, message)
             }
-            Fault::Refused(error) => match error.code() {
+            Fault::Refused(_) => match fault.code().unwrap_or_default() {
                 "OOM" => {
                     let message = "the server is at its memory limit (maxmemory) and evicts nothing; delete data or raise the limit";
                     Error::new(ErrorReason::MemoryLimit, message)
@@ -102,6 +132,10 @@ impl From<Fault> for Error {
                 "WRONGTYPE" => {
                     let message = "the key holds a value of another type than this interface serves; use another key, or delete it";
                     Error::new(ErrorReason::WrongType, message)
+                }
+                _ if fault.is_denied_to_script() => {
+                    let message = format!("{}; a write may have been applied in part", fault.words());
+                    Error::unavailable(ErrorReason::BackendUnreachable, Applied::Maybe, message)
                 }
                 code if state(code).is_some() => no(fault.words()),
                 // Not the server's words: they may repeat the key.
@@ -160,9 +194,30 @@ mod tests {
             ErrorReason::MemoryLimit
         );
         assert_eq!(refused("WRONGTYPE Operation against a key").reason, ErrorReason::WrongType);
+        for line in [
+            "ERR Error running script (call to f_0): @user_script:1: @user_script: 1: -OOM command not allowed",
+            "OOM command not allowed when used memory > 'maxmemory'. script: 0, on @user_script:1.",
+        ] {
+            assert_eq!(refused(line).reason, ErrorReason::MemoryLimit, "{line}");
+        }
         let unknown = refused("ERR unknown command 'SET', with args beginning with: 'secret'");
         assert_eq!(unknown.reason, ErrorReason::Internal);
         assert!(!unknown.message.contains("secret"), "{unknown}");
+    }
+
+    #[test]
+    fn a_script_that_lacks_a_permission_may_have_been_applied_in_part() {
+        for line in [
+            "ERR The user executing the script can't run this command or subcommand script: 0, on @user_script:1.",
+            "ERR ACL failure in script: User u has no permissions to run the 'set' command script: on @user_script:1.",
+        ] {
+            let error = refused(line);
+            assert_eq!(
+                (error.reason, error.fact("applied")),
+                (ErrorReason::BackendUnreachable, Some("maybe"))
+            );
+            assert!(error.message.contains("NOPERM"), "{error}");
+        }
     }
 
     #[test]

@@ -4,8 +4,11 @@ use redis::Value;
 
 use crate::answer::{info_field, map_field, text};
 
+/// The first two numbers of a version.
+pub(crate) type Version = (u32, u32);
+
 /// The oldest version that is supported: the first in which `HELLO` takes no argument.
-const VERSION_MIN: (u32, u32) = (6, 2);
+const VERSION_MIN: Version = (6, 2);
 
 /// What a server says about itself when a connection is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +36,17 @@ pub(crate) enum Expected {
 }
 
 impl Greeting {
+    /// The version, as far as it is written in numbers.
+    fn numbers(&self) -> Version {
+        let mut numbers = self.version.split('.').map_while(|number| number.parse().ok());
+        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+    }
+
+    /// Whether it is a Valkey of this version or a later one.
+    pub(crate) fn is_valkey_since(&self, version: Version) -> bool {
+        self.product == "valkey" && self.numbers() >= version
+    }
+
     /// Reads the answers of `HELLO` and `INFO server`; `None` if the first is not that of Redis 6.2 or Valkey.
     pub(crate) fn read(hello: &Value, info: &Value) -> Option<Self> {
         let field = |name: &str| map_field(hello, name).map(str::to_owned);
@@ -49,8 +63,7 @@ impl Greeting {
 /// Whether the server is what is expected; if not, what it is instead.
 pub(crate) fn check(greeting: &Greeting, expected: Expected) -> Result<(), String> {
     let Greeting { version, mode, role, .. } = greeting;
-    let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
-    if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < VERSION_MIN {
+    if greeting.numbers() < VERSION_MIN {
         return Err(format!("has version {version}; the oldest that is supported is 6.2"));
     }
     match (expected, mode.as_str()) {

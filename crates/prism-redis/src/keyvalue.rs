@@ -1,20 +1,22 @@
-//! The KeyValue pattern.
+//! The KeyValue pattern: values by key, and scans. The other interfaces have a file each.
 
-use std::future::Future;
+mod batch;
+mod cas;
+mod counter;
+mod ttl;
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, FutureExt as _};
-use futures_util::stream::{self, StreamExt as _};
-use prism_plugin::keyvalue::{KeyValue, Page, Pages, Range, Start, resume_invalid};
+use futures_util::future::FutureExt as _;
+use prism_plugin::keyvalue::{KeyValue, KeyValueBatch as _, Pages, Range, ValueAndTtl};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Capabilities, Context, Error};
 
-use crate::answer::{number, okay, value};
-use crate::fault::Fault;
+use crate::answer::{number, okay, value, value_and_ttl};
+use crate::command::{Command, Effect};
 use crate::names::Kind;
-use crate::position::Position;
-use crate::route::{Command, Effect, Progress, run, within};
-use crate::scan::{Found, Scan};
+use crate::route::run;
+use crate::scan::Scan;
+use crate::script::{GET_WITH_TTL, ON_STRING, Script};
 use crate::store::RedisStore;
 
 impl KeyValue for RedisStore {
@@ -26,6 +28,9 @@ impl KeyValue for RedisStore {
             linearizable: self.is_linearizable(),
             in_memory: self.is_in_memory(),
             resumable: true,
+            evicts: self.may_evict(),
+            durability: self.durability(),
+            idempotent_retries: false,
         }
     }
 
@@ -37,27 +42,47 @@ impl KeyValue for RedisStore {
         value: Bytes,
         ttl: Option<Ttl>,
     ) -> Result<(), Error> {
-        let mut command = self.on_value("SET", &namespace, &key, Effect::Write).value(&value);
-        if let Some(ttl) = ttl {
-            // At most 100 years, in milliseconds.
-            command.command.arg("PX").arg(u64::try_from(ttl.as_duration().as_millis()).unwrap_or(u64::MAX));
-        }
-        Ok(okay(&run(&self.shared, context, command).await?)?)
+        let command = self.set_command(&namespace, &key, &value, ttl);
+        Ok(okay(&run(&self.shared, context, &command).await?)?)
     }
 
     async fn get(&self, context: &Context, namespace: Namespace, key: Key) -> Result<Option<Bytes>, Error> {
         let command = self.on_value("GET", &namespace, &key, Effect::Read);
-        Ok(value(run(&self.shared, context, command).await?)?)
+        Ok(value(run(&self.shared, context, &command).await?)?)
+    }
+
+    fn reads_ttl(&self) -> bool {
+        true
+    }
+
+    async fn get_with_ttl(
+        &self,
+        context: &Context,
+        namespace: Namespace,
+        key: Key,
+    ) -> Result<Option<ValueAndTtl>, Error> {
+        let command = self.value_script(&GET_WITH_TTL, &namespace, &key, Effect::Read);
+        Ok(value_and_ttl(run(&self.shared, context, &command).await?)?)
     }
 
     async fn delete(&self, context: &Context, namespace: Namespace, key: Key) -> Result<bool, Error> {
-        let command = self.on_value("DEL", &namespace, &key, Effect::Write);
-        Ok(number(&run(&self.shared, context, command).await?)? > 0)
+        let command = self.on_any_type("DEL", &namespace, &key, Effect::Write);
+        Ok(number(&run(&self.shared, context, &command).await?)? > 0)
+    }
+
+    async fn delete_found(
+        &self,
+        context: &Context,
+        namespace: Namespace,
+        keys: Vec<Key>,
+    ) -> Result<u64, Error> {
+        let results = self.delete_each(context, namespace, keys).await;
+        results.into_iter().try_fold(0, |deleted, result| Ok(deleted + u64::from(result?)))
     }
 
     async fn exists(&self, context: &Context, namespace: Namespace, key: Key) -> Result<bool, Error> {
-        let command = self.on_value("EXISTS", &namespace, &key, Effect::Read);
-        Ok(number(&run(&self.shared, context, command).await?)? > 0)
+        let command = self.on_any_type("EXISTS", &namespace, &key, Effect::Read);
+        Ok(number(&run(&self.shared, context, &command).await?)? > 0)
     }
 
     fn identity(&self) -> &str {
@@ -65,66 +90,57 @@ impl KeyValue for RedisStore {
     }
 
     fn scan(&self, context: &Context, range: Range) -> Pages<(Key, Bytes)> {
-        self.pages(context, range, |scan| scan.next_values().boxed())
+        Scan::pages(&self.shared, context, Kind::Value, &range, |scan| scan.next_values().boxed())
     }
 
     fn scan_keys(&self, context: &Context, range: Range) -> Pages<Key> {
-        self.pages(context, range, |scan| scan.next_keys().boxed())
+        Scan::pages(&self.shared, context, Kind::Value, &range, |scan| scan.next_keys().boxed())
     }
 
     async fn count(&self, context: &Context, namespace: Namespace, prefix: String) -> Result<u64, Error> {
-        let mut scan = Scan::new(&self.shared, &namespace, &prefix, None, Position::default());
-        let mut count = 0;
-        while let Some(page) = in_time(context, scan.next_keys()).await? {
-            count += page.items.len() as u64;
-        }
-        Ok(count)
+        Scan::count(&self.shared, context, Kind::Value, &Range::new(namespace, prefix)).await
     }
 }
 
-/// Reads the next page of a scan; `None` at the end.
-type NextPage<T> = for<'a> fn(&'a mut Scan) -> BoxFuture<'a, Result<Option<Found<T>>, Fault>>;
-
 impl RedisStore {
+    /// A command that acts on nothing but strings.
     fn on_value(&self, name: &str, namespace: &Namespace, key: &Key, effect: Effect) -> Command {
         Command::new(name, self.shared.names.key(Kind::Value, namespace, key), effect)
     }
 
-    /// The pages of a scan. After an error there are none.
-    fn pages<T: Send + 'static>(&self, context: &Context, range: Range, next: NextPage<T>) -> Pages<T> {
-        let position = match range.start {
-            // After a key: never asked for, since the store is not ordered.
-            Start::Beginning | Start::After(_) => Some(Position::default()),
-            Start::Resume(bytes) => Position::decode(bytes),
-        };
-        let Some(position) = position else {
-            let error = resume_invalid("holds no position of this backend, or one of another version");
-            return stream::once(async { Err(error) }).boxed();
-        };
-        let scan = Scan::new(&self.shared, &range.namespace, &range.prefix, range.limit, position);
-        let context = context.clone();
-        stream::unfold(Some(scan), move |state| {
-            let context = context.clone();
-            async move {
-                let mut scan = state?;
-                match in_time(&context, next(&mut scan)).await {
-                    Ok(Some(Found { items, position })) => {
-                        Some((Ok(Page { items, resume: Some(position.encode()) }), Some(scan)))
-                    }
-                    Ok(None) => None,
-                    Err(error) => Some((Err(error), None)),
-                }
-            }
-        })
-        .boxed()
+    /// A command that would act on any type. Where others write the keys, too, it must not.
+    fn on_any_type(&self, name: &str, namespace: &Namespace, key: &Key, effect: Effect) -> Command {
+        match self.shared.names.are_shared() {
+            false => self.on_value(name, namespace, key, effect),
+            true => self.value_script(&ON_STRING, namespace, key, effect).arg(name),
+        }
+    }
+
+    fn value_script(
+        &self,
+        script: &'static Script,
+        namespace: &Namespace,
+        key: &Key,
+        effect: Effect,
+    ) -> Command {
+        Command::script(script, self.shared.names.key(Kind::Value, namespace, key), effect)
+    }
+
+    fn set_command(&self, namespace: &Namespace, key: &Key, value: &[u8], ttl: Option<Ttl>) -> Command {
+        let command = self.on_any_type("SET", namespace, key, Effect::Write).value(value);
+        match ttl {
+            None => command,
+            Some(ttl) => command.arg("PX").arg(millis(ttl)),
+        }
     }
 }
 
-/// Works on a page until the call's deadline. Without one, a page may take as long as it takes to find a key, and each
-/// step of it has its own limit.
-async fn in_time<T>(context: &Context, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Error> {
-    match context.deadline() {
-        Some(_) => within(context, &Progress::default(), work).await,
-        None => work.await.map_err(Error::from),
-    }
+/// A time to live as Redis takes it: at most 100 years, in milliseconds.
+fn millis(ttl: Ttl) -> u64 {
+    u64::try_from(ttl.as_duration().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The same for a script: empty for none.
+fn millis_or_empty(ttl: Option<Ttl>) -> String {
+    ttl.map_or_else(String::new, |ttl| millis(ttl).to_string())
 }

@@ -1,8 +1,8 @@
 //! Prism's backend for Redis and Valkey, 6.2 and later: KeyValue and List on a standalone server, behind Sentinel, or on a
 //! cluster.
 //!
-//! [`open`] makes a [`RedisStore`], which implements [`prism_plugin::KeyValue`], [`prism_plugin::List`] and
-//! [`prism_plugin::Usage`]. Opening connects to nothing. Each worker has its own connections, made when it first needs
+//! [`open`] makes a [`RedisStore`], which implements [`prism_plugin::KeyValue`], [`prism_plugin::List`], the interfaces beside
+//! them, and [`prism_plugin::Usage`]. Opening connects to nothing. Each worker has its own connections, made when it first needs
 //! them and made again when they are lost.
 //!
 //! # Keys
@@ -17,6 +17,21 @@
 //! writes that were acknowledged; `durability` makes each write wait for replicas, which makes that less likely and does
 //! not rule it out. Scans return keys in no order, possibly twice, and cost a walk through the whole keyspace, whatever
 //! the prefix.
+//!
+//! # Atomic steps
+//!
+//! Each call on one key is one command, or one script (`script`) where no command does exactly what the interface says. A script is
+//! sent by its hash, and in full to a server that does not know it. It fails before its first write or not at all: what a full
+//! server refuses comes first. With the layout `raw`, commands that act on any type (`SET`, `DEL`, `EXISTS`, `PTTL`, `PEXPIRE`) are
+//! scripts, too, so that a key of another type is refused as WRONG_TYPE.
+//!
+//! Batches travel together to each server that has some of their keys (`each`), in parts of at most 1 MiB.
+//!
+//! # Pops that wait
+//!
+//! Nothing is popped for somebody who waits before there is a value, and a waiter to take it: see `dispatch`. A list that is waited for is
+//! watched on a connection of its own, at most `max_waiters` of them; its waiters are served in the order in which they came, on
+//! whichever worker they are. What was popped for a waiter that has gone meanwhile returns to the end it came from.
 //!
 //! # The client library
 //!
@@ -39,11 +54,13 @@
 //! | `address`, `names`, `slots` | addresses of servers; names of Redis keys; sets of slots |
 //! | `answer`, `fault` | answers by type; failures, and the errors that callers get |
 //! | `access`, `greeting` | how to connect; what a server says about itself |
-//! | `connection`, `link` | one connection; one that comes back |
+//! | `connection`, `link`, `lane` | one connection; one that comes back; which one a command travels on |
+//! | `script`, `command` | scripts; one command for one key |
 //! | `durable` | writes that wait for replicas |
 //! | `topology`, `worker`, `shared` | who is the primary of what; one worker's connections; what workers share |
 //! | `state` | what is known about the servers |
-//! | `discover`, `route` | finding the primaries; sending a command to the one that has its key |
+//! | `discover`, `route`, `each` | finding the primaries; sending a command to the one that has its key, and many to many |
+//! | `waiters`, `dispatch` | who waits for values of a list; serving them |
 //! | `position`, `ownership`, `scan` | walking through all keys |
 //! | `probe`, `watch` | asking the servers what they are; checking them while nobody calls |
 //! | `store`, `keyvalue`, `list`, `usage` | the handle, and the traits |
@@ -54,14 +71,18 @@ mod access;
 mod address;
 mod answer;
 pub mod app;
+mod command;
 pub mod config;
 mod connection;
 mod discover;
+mod dispatch;
 pub mod driver;
 mod durable;
+mod each;
 mod fault;
 mod greeting;
 mod keyvalue;
+mod lane;
 mod link;
 mod list;
 mod metrics;
@@ -71,12 +92,14 @@ mod position;
 mod probe;
 mod route;
 mod scan;
+mod script;
 mod shared;
 mod slots;
 mod state;
 mod store;
 mod topology;
 mod usage;
+mod waiters;
 mod watch;
 mod worker;
 

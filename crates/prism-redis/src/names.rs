@@ -26,6 +26,11 @@ impl Names {
         Self { prefix: settings.key_prefix.clone(), layout: settings.layout }
     }
 
+    /// Whether a key may hold a value of any type, because others write it too.
+    pub(crate) fn are_shared(&self) -> bool {
+        self.layout == Layout::Raw
+    }
+
     /// The Redis key of a key or list.
     pub(crate) fn key(&self, kind: Kind, namespace: &Namespace, key: &str) -> String {
         let mut name = self.beginning(kind, namespace);

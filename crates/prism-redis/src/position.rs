@@ -1,17 +1,24 @@
 //! Where a scan stands, as bytes for whoever resumes it.
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use ring::digest::{SHA256, digest};
 
 use crate::slots::SlotSet;
 
 /// The version of the format; another one is not understood.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// How many ranges of slots are written at most. Those that are left out are scanned again: a key may repeat.
 const RANGES_MAX: usize = 200;
 
 /// How many bytes of keys are written at most. If there are more, the keys are looked for again.
 const PENDING_BYTES_MAX: usize = 6000;
+
+/// How many hashes of keys are written at most. Those that are left out may repeat.
+const RETURNED_MAX: usize = PENDING_BYTES_MAX / size_of::<Hash>();
+
+/// The beginning of a key's SHA-256.
+pub(crate) type Hash = [u8; 8];
 
 /// Where a scan stands. Nothing before it is missed by a scan that continues from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +29,21 @@ pub(crate) struct Position {
     pub(crate) pass: Option<Pass>,
     /// Redis keys that were found before the cursor and not sent yet.
     pub(crate) pending: Vec<Vec<u8>>,
+    /// Those that were found with them and have been sent, if the pending ones are too many to be written.
+    pub(crate) returned: Vec<Hash>,
+}
+
+/// Whether so many Redis keys can be written.
+pub(crate) fn fits<'a>(pending: impl Iterator<Item = &'a [u8]>) -> bool {
+    pending.map(|redis_key| redis_key.len() + 2).sum::<usize>() <= PENDING_BYTES_MAX
+}
+
+/// The hash by which a Redis key that was sent is recognized.
+pub(crate) fn hash(redis_key: &[u8]) -> Hash {
+    let mut hash = Hash::default();
+    let length = hash.len();
+    hash.copy_from_slice(&digest(&SHA256, redis_key).as_ref()[..length]);
+    hash
 }
 
 /// The walk through one server.
@@ -37,6 +59,8 @@ pub(crate) struct Pass {
     pub(crate) slots: SlotSet,
     /// Where `SCAN` continues.
     pub(crate) cursor: u64,
+    /// Where the step began that found the pending keys.
+    pub(crate) found_at: u64,
     /// Whether everything has been walked, so that there is nothing to continue.
     pub(crate) is_over: bool,
 }
@@ -44,24 +68,25 @@ pub(crate) struct Pass {
 impl Position {
     /// The position as bytes: below the 8,174 that fit into a token.
     pub(crate) fn encode(&self) -> Bytes {
-        let pending: usize = self.pending.iter().map(|key| key.len() + 2).sum();
         let mut bytes = BytesMut::with_capacity(256);
         bytes.put_u8(VERSION);
         put_slots(&mut bytes, &self.done);
-        match &self.pass {
-            Some(pass) if pending <= PENDING_BYTES_MAX => {
-                bytes.put_u8(1);
-                put_text(&mut bytes, pass.address.as_bytes());
-                put_text(&mut bytes, pass.run_id.as_deref().unwrap_or_default().as_bytes());
-                bytes.put_u64(pass.epoch);
-                put_slots(&mut bytes, &pass.slots);
-                bytes.put_u64(pass.cursor);
-                bytes.put_u8(u8::from(pass.is_over));
-            }
-            // Without its pending keys, the walk has to begin again.
-            _ => bytes.put_u8(0),
+        let fits = fits(self.pending.iter().map(Vec::as_slice));
+        bytes.put_u8(u8::from(self.pass.is_some()));
+        if let Some(pass) = &self.pass {
+            put_text(&mut bytes, pass.address.as_bytes());
+            put_text(&mut bytes, pass.run_id.as_deref().unwrap_or_default().as_bytes());
+            bytes.put_u64(pass.epoch);
+            put_slots(&mut bytes, &pass.slots);
+            // Without its pending keys, the step that found them has to be taken again.
+            bytes.put_u64(if fits { pass.cursor } else { pass.found_at });
+            bytes.put_u8(u8::from(fits && pass.is_over));
         }
-        if pending <= PENDING_BYTES_MAX {
+        let kept = if fits { 0 } else { self.returned.len().min(RETURNED_MAX) };
+        let returned = &self.returned[self.returned.len() - kept..];
+        bytes.put_u16(u16::try_from(returned.len()).unwrap_or(0));
+        returned.iter().for_each(|hash| bytes.put_slice(hash));
+        if fits {
             self.pending.iter().for_each(|key| put_text(&mut bytes, key));
         }
         bytes.freeze()
@@ -75,22 +100,30 @@ impl Position {
         let done = take_slots(&mut bytes)?;
         let pass = match bytes.try_get_u8().ok()? {
             0 => None,
-            1 => Some(Pass {
-                address: String::from_utf8(take_text(&mut bytes)?).ok()?,
-                run_id: Some(String::from_utf8(take_text(&mut bytes)?).ok()?).filter(|id| !id.is_empty()),
-                epoch: bytes.try_get_u64().ok()?,
-                slots: take_slots(&mut bytes)?,
-                cursor: bytes.try_get_u64().ok()?,
-                is_over: bytes.try_get_u8().ok()? != 0,
-            }),
+            1 => Some(take_pass(&mut bytes)?),
             _ => return None,
         };
+        let mut returned = Vec::new();
+        for _ in 0..bytes.try_get_u16().ok()? {
+            let mut hash = Hash::default();
+            bytes.try_copy_to_slice(&mut hash).ok()?;
+            returned.push(hash);
+        }
         let mut pending = Vec::new();
         while bytes.has_remaining() {
             pending.push(take_text(&mut bytes)?);
         }
-        Some(Self { done, pass, pending })
+        Some(Self { done, pass, pending, returned })
     }
+}
+
+fn take_pass(bytes: &mut Bytes) -> Option<Pass> {
+    let address = String::from_utf8(take_text(bytes)?).ok()?;
+    let run_id = Some(String::from_utf8(take_text(bytes)?).ok()?).filter(|id| !id.is_empty());
+    let (epoch, slots) = (bytes.try_get_u64().ok()?, take_slots(bytes)?);
+    let cursor = bytes.try_get_u64().ok()?;
+    let is_over = bytes.try_get_u8().ok()? != 0;
+    Some(Pass { address, run_id, epoch, slots, cursor, found_at: cursor, is_over })
 }
 
 fn put_text(bytes: &mut BytesMut, text: &[u8]) {
@@ -144,9 +177,10 @@ mod tests {
             epoch: 7,
             slots,
             cursor: u64::MAX - 1,
+            found_at: u64::MAX - 1,
             is_over: true,
         });
-        Position { done, pass, pending: vec![b"kv:a:b".to_vec(), b"\xff".to_vec()] }
+        Position { done, pass, pending: vec![b"kv:a:b".to_vec(), b"\xff".to_vec()], returned: Vec::new() }
     }
 
     #[test]
@@ -164,24 +198,25 @@ mod tests {
                 assert!(cut.pending.len() < 2, "{length}");
             }
         }
-        assert_eq!(Position::decode(Bytes::from_static(b"\x02\0\0")), None);
-        assert_eq!(Position::decode(Bytes::from_static(b"\x01\0\x02")), None);
-        assert_eq!(Position::decode(Bytes::from_static(b"\x01\x01\0\x02\0\x01\0")), None);
+        assert_eq!(Position::decode(Bytes::from_static(b"\x01\0\0")), None);
+        assert_eq!(Position::decode(Bytes::from_static(b"\x02\0\x02")), None);
+        assert_eq!(Position::decode(Bytes::from_static(b"\x02\x01\0\x02\0\x01\0")), None);
     }
 
     #[test]
     fn what_does_not_fit_is_scanned_again() {
         let mut scattered = SlotSet::default();
         (0..8192).for_each(|slot| scattered.insert(slot * 2..=slot * 2));
-        let large = Position { done: scattered.clone(), pending: vec![vec![b'k'; 4096]; 2], ..position() };
+        let pass = position().pass.map(|pass| Pass { found_at: 17, slots: scattered.clone(), ..pass });
+        let pending = vec![vec![b'k'; 4096]; 2];
+        let returned = vec![hash(b"k"); 2000];
+        let large = Position { done: scattered.clone(), pass, pending, returned };
         let bytes = large.encode();
         assert!(bytes.len() <= 8174, "{}", bytes.len());
         let back = Position::decode(bytes).unwrap();
-        assert_eq!(
-            (back.pass, back.pending.len()),
-            (None, 0),
-            "without its pending keys, the walk begins again"
-        );
+        let back_pass = back.pass.unwrap();
+        assert_eq!((back_pass.cursor, back_pass.is_over), (17, false), "the keys are found again");
+        assert_eq!((back.pending.len(), back.returned.len()), (0, RETURNED_MAX));
         assert!(back.done.without(&scattered).is_empty());
     }
 }

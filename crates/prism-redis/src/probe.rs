@@ -10,10 +10,10 @@ use crate::answer::{info_field, map_field, text};
 use crate::config::Mode;
 use crate::connection::Connection;
 use crate::fault::Fault;
+use crate::lane::Lane;
 use crate::route::topology;
 use crate::shared::Shared;
 use crate::state::{Found, Persistence};
-use crate::worker::Lane;
 
 /// How long a probe may take.
 const PROBE_MAX: Duration = Duration::from_secs(6);

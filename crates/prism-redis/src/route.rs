@@ -1,6 +1,7 @@
 //! Sending a command to the server that has its key.
 //!
-//! A command is sent again only if the server refused it unseen: MOVED, ASK, TRYAGAIN. All else is the caller's to decide.
+//! A command is sent again only if the server refused it unseen: MOVED, ASK, TRYAGAIN, and a script that it does not know. All
+//! else is the caller's to decide.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,13 +13,14 @@ use redis::{Cmd, ServerErrorKind, Value};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::address::NodeAddress;
+use crate::command::{Command, Effect};
 use crate::connection::Connection;
 use crate::discover::{discover, discover_soon};
 use crate::fault::Fault;
 use crate::names::slot;
 use crate::shared::Shared;
 use crate::topology::Topology;
-use crate::worker::{Lane, Node};
+use crate::worker::Node;
 
 /// How long a call without a deadline may take.
 const CALL_MAX: Duration = Duration::from_secs(30);
@@ -31,37 +33,6 @@ const TRY_AGAIN: Duration = Duration::from_millis(25);
 
 /// From which waiting time on a connection is suspected to be dead.
 const SUSPICIOUS: Duration = Duration::from_secs(1);
-
-/// Whether a command changes anything, and so waits for replicas if it must.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    Read,
-    Write,
-}
-
-/// One command for one key.
-pub(crate) struct Command {
-    pub(crate) command: Cmd,
-    pub(crate) key: String,
-    pub(crate) lane: Lane,
-    pub(crate) effect: Effect,
-}
-
-impl Command {
-    /// A command with its key as the first argument.
-    pub(crate) fn new(name: &str, key: String, effect: Effect) -> Self {
-        let mut command = Cmd::with_capacity(5, key.len() + 64);
-        command.arg(name).arg(&key);
-        Self { command, key, lane: Lane::Small, effect }
-    }
-
-    /// Adds a value, which decides the lane.
-    pub(crate) fn value(mut self, value: &[u8]) -> Self {
-        self.command.arg(value);
-        self.lane = Lane::of(value.len());
-        self
-    }
-}
 
 /// What is known when a call's time is over.
 #[derive(Debug, Default)]
@@ -81,7 +52,7 @@ impl Progress {
     }
 
     /// The error of a call whose time is over.
-    fn overdue(&self, context: &Context) -> Error {
+    pub(crate) fn overdue(&self, context: &Context) -> Error {
         let sent = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let is_sent = sent.is_some();
         if let Some(Sent { connection: Some(connection), at }) = sent
@@ -99,6 +70,11 @@ impl Progress {
     }
 }
 
+/// When a call must have ended.
+pub(crate) fn limit(context: &Context) -> Instant {
+    context.deadline().unwrap_or_else(|| Instant::now() + CALL_MAX)
+}
+
 /// Works on a call until its deadline.
 ///
 /// # Errors
@@ -108,8 +84,7 @@ pub(crate) async fn within<T>(
     progress: &Progress,
     work: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, Error> {
-    let limit = context.deadline().unwrap_or_else(|| Instant::now() + CALL_MAX);
-    match timeout_at(limit, work).await {
+    match timeout_at(limit(context), work).await {
         Ok(done) => done.map_err(Error::from),
         Err(_) => Err(progress.overdue(context)),
     }
@@ -119,14 +94,27 @@ pub(crate) async fn within<T>(
 ///
 /// # Errors
 /// The server refused it, or there is no answer: see [`Fault`]. DEADLINE_EXCEEDED says whether it was sent.
-pub(crate) async fn run(shared: &Arc<Shared>, context: &Context, command: Command) -> Result<Value, Error> {
+pub(crate) async fn run(shared: &Arc<Shared>, context: &Context, command: &Command) -> Result<Value, Error> {
+    Ok(attempt(shared, context, command).await??)
+}
+
+/// The same for a command some of whose refusals have a meaning.
+///
+/// # Errors
+/// DEADLINE_EXCEEDED, which says whether it was sent, or the same of a call without a deadline.
+pub(crate) async fn attempt(
+    shared: &Arc<Shared>,
+    context: &Context,
+    command: &Command,
+) -> Result<Result<Value, Fault>, Error> {
     let progress = Progress::default();
-    let answer = within(context, &progress, follow(shared, &command, &progress)).await;
-    if matches!(&answer, Err(error) if error.reason == ErrorReason::DeadlineExceeded) {
+    let work = async { Ok(follow(shared, command, &progress).await) };
+    let outcome = within(context, &progress, work).await;
+    if matches!(&outcome, Err(error) if error.reason == ErrorReason::DeadlineExceeded) {
         // A server that is silent may have been replaced.
         discover_soon(shared);
     }
-    answer
+    outcome
 }
 
 /// Sends a command to the primary of its key, and on to whom that names.
@@ -137,12 +125,19 @@ pub(crate) async fn follow(
 ) -> Result<Value, Fault> {
     let mut node = primary(shared, command.key.as_bytes()).await?;
     let mut asking = false;
+    let mut in_full = None;
     let mut left = REDIRECTIONS_MAX;
     loop {
-        let fault = match send(&node, command, asking, progress).await.and_then(Fault::of) {
+        let fault = match send(&node, command, in_full.as_ref(), asking, progress).await.and_then(Fault::of) {
             Ok(answer) => return Ok(answer),
             Err(fault) => fault,
         };
+        if in_full.is_none() && fault.kind() == Some(ServerErrorKind::NoScript) {
+            in_full = command.in_full();
+            if in_full.is_some() {
+                continue;
+            }
+        }
         if fault.suggests_failover() {
             discover_soon(shared);
         }
@@ -179,18 +174,26 @@ fn redirection(shared: &Shared, fault: &Fault, origin: &NodeAddress) -> Option<N
     Some(Next::Node(shared.worker().node(&target), asking))
 }
 
-async fn send(node: &Node, command: &Command, asking: bool, progress: &Progress) -> Result<Value, Fault> {
+/// Sends a command, or its script in full.
+async fn send(
+    node: &Node,
+    command: &Command,
+    in_full: Option<&Cmd>,
+    asking: bool,
+    progress: &Progress,
+) -> Result<Value, Fault> {
     if command.effect == Effect::Write
         && let Some(writer) = node.writer()
     {
         progress.sending(None);
-        return writer.send(command.command.clone(), asking).await;
+        return writer.send(in_full.unwrap_or(&command.command).clone(), asking).await;
     }
     let connection = node.link(command.lane).connection().await?;
     progress.sending(Some(&connection));
+    let sent = in_full.unwrap_or_else(|| command.to(&connection.greeting));
     match asking {
-        true => connection.send_asking(&command.command).await,
-        false => connection.send(&command.command).await,
+        true => connection.send_asking(sent).await,
+        false => connection.send(sent).await,
     }
 }
 

@@ -5,15 +5,16 @@
 //! way to nor from it; slots that move are walked again where they went. The cost is that of the whole keyspace, however
 //! few keys match.
 
+mod pages;
 mod values;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
-use prism_plugin::types::{Key, Namespace};
+use prism_plugin::keyvalue::Range;
+use prism_plugin::types::Key;
 use redis::{Value, cmd};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -21,20 +22,25 @@ use crate::answer::{array, text};
 use crate::connection::Connection;
 use crate::discover::discover;
 use crate::fault::Fault;
+use crate::lane::Lane;
 use crate::names::{Kind, application_key, pattern, slot};
 use crate::ownership::Ownership;
-use crate::position::{Pass, Position};
+use crate::position::{Hash, Pass, Position, fits, hash};
 use crate::route::topology;
 use crate::shared::Shared;
 use crate::slots::SlotSet;
-use crate::worker::Lane;
 
 /// How many keys the server looks at in one step: enough to hide the round trip, and little enough to hold up nobody.
 const COUNT_MAX: usize = 512;
-const COUNT_MIN: usize = 16;
+
+/// About how large a key is, to guess how many a small page holds.
+const KEY_BYTES: usize = 64;
+
+/// How many bytes of keys may wait for the next small page, so that a position can hold them.
+const PENDING_BYTES: usize = 2048;
 
 /// The size at which a page ends.
-const PAGE_BYTES: u64 = 256 * 1024;
+const PAGE_BYTES: usize = 256 * 1024;
 
 /// How long a cluster may keep moving slots before a scan gives up.
 const MOVING_MAX: Duration = Duration::from_secs(20);
@@ -49,13 +55,19 @@ const MOVING_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Found<T> {
     /// At least one item.
-    pub(crate) items: Vec<T>,
-    pub(crate) position: Position,
+    items: Vec<T>,
+    /// What each has left to live, if that was asked for.
+    ttls_left: Vec<Option<Duration>>,
+    position: Position,
 }
+
+/// Keys: the Redis key, and the application's.
+type Keys = Vec<(Vec<u8>, Key)>;
 
 /// A scan between two pages.
 pub(crate) struct Scan {
     shared: Arc<Shared>,
+    kind: Kind,
     beginning: String,
     pattern: String,
     /// How many items may still be returned.
@@ -63,6 +75,12 @@ pub(crate) struct Scan {
     done: SlotSet,
     pass: Option<Walk>,
     pending: VecDeque<(Vec<u8>, Key)>,
+    /// What has been returned of the keys that one step found, if the rest does not fit into a position: the step is then
+    /// taken again.
+    returned: HashSet<Hash>,
+    with_ttl: bool,
+    /// The size at which a page ends, if it was asked for.
+    page_bytes: Option<usize>,
     /// How many keys the next step looks at.
     count: usize,
     /// Since when no walk has completed a slot.
@@ -76,57 +94,30 @@ struct Walk {
 }
 
 impl Scan {
-    pub(crate) fn new(
-        shared: &Arc<Shared>,
-        namespace: &Namespace,
-        prefix: &str,
-        limit: Option<usize>,
-        position: Position,
-    ) -> Self {
-        let beginning = shared.names.beginning(Kind::Value, namespace);
-        let pattern = pattern(&[&beginning, prefix].concat());
+    /// A scan for keys of a kind. Of the range, its start does not count: that is the position.
+    pub(crate) fn new(shared: &Arc<Shared>, kind: Kind, range: &Range, position: Position) -> Self {
+        let Range { namespace, prefix, limit, with_ttl, page_bytes, .. } = range;
+        let beginning = shared.names.beginning(kind, namespace);
         let left = limit.unwrap_or(usize::MAX);
+        let in_page = page_bytes.map_or(COUNT_MAX, |bytes| bytes / KEY_BYTES);
         let key = |redis_key: Vec<u8>| Some((application_key(&redis_key, &beginning)?, redis_key));
         let pending =
             position.pending.into_iter().filter_map(key).map(|(key, redis_key)| (redis_key, key)).collect();
         Self {
             shared: Arc::clone(shared),
-            pattern,
+            kind,
+            pattern: pattern(&[&beginning, prefix.as_str()].concat()),
             left,
             done: position.done,
             pass: position.pass.map(|pass| Walk { pass, connection: None }),
             pending,
-            count: left.clamp(COUNT_MIN, COUNT_MAX),
+            returned: position.returned.into_iter().collect(),
+            with_ttl: *with_ttl,
+            page_bytes: *page_bytes,
+            count: left.min(in_page).clamp(1, COUNT_MAX),
             stuck: None,
             beginning,
         }
-    }
-
-    /// The next keys; `None` at the end.
-    pub(crate) async fn next_keys(&mut self) -> Result<Option<Found<Key>>, Fault> {
-        if !self.fill().await? {
-            return Ok(None);
-        }
-        let number = self.left.min(self.pending.len());
-        let items: Vec<_> = self.pending.drain(..number).map(|(_, key)| key).collect();
-        self.left -= items.len();
-        Ok(Some(Found { items, position: self.position() }))
-    }
-
-    /// The next keys with their values; `None` at the end.
-    pub(crate) async fn next_values(&mut self) -> Result<Option<Found<(Key, Bytes)>>, Fault> {
-        while self.fill().await? {
-            let connection = self.connection().await?;
-            let keys = in_time(self.next_batch(&connection)).await?;
-            let values = in_time(self.values(&connection, &keys)).await?;
-            let read = keys.into_iter().zip(values).filter_map(|((_, key), value)| Some((key, value?)));
-            let items: Vec<_> = read.collect();
-            if !items.is_empty() {
-                self.left -= items.len();
-                return Ok(Some(Found { items, position: self.position() }));
-            }
-        }
-        Ok(None)
     }
 
     /// Where the scan stands.
@@ -135,7 +126,17 @@ impl Scan {
             done: self.done.clone(),
             pass: self.pass.as_ref().map(|walk| walk.pass.clone()),
             pending: self.pending.iter().map(|(redis_key, _)| redis_key.clone()).collect(),
+            returned: self.returned.iter().copied().collect(),
         }
+    }
+
+    /// Takes the first pending keys.
+    fn taken(&mut self, number: usize) -> Keys {
+        let keys: Keys = self.pending.drain(..number).collect();
+        if !fits(self.pending.iter().map(|(redis_key, _)| redis_key.as_slice())) {
+            self.returned.extend(keys.iter().map(|(redis_key, _)| hash(redis_key)));
+        }
+        keys
     }
 
     /// Looks for keys until there are some; false at the end.
@@ -165,8 +166,10 @@ impl Scan {
                 continue;
             }
             let run_id = connection.greeting.run_id.clone();
-            let pass = Pass { address: address.to_string(), run_id, epoch, slots, cursor: 0, is_over: false };
+            let address = address.to_string();
+            let pass = Pass { address, run_id, epoch, slots, cursor: 0, found_at: 0, is_over: false };
             self.pass = Some(Walk { pass, connection: Some(connection) });
+            self.returned.clear();
             return Ok(());
         }
         self.wait_for_slots().await
@@ -194,19 +197,35 @@ impl Scan {
         let Some(walk) = &mut self.pass else { return Ok(()) };
         let mut question = cmd("SCAN");
         question.arg(walk.pass.cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(self.count);
-        question.arg("TYPE").arg("string");
+        question.arg("TYPE").arg(if self.kind == Kind::List { "list" } else { "string" });
         let answer = array(Fault::of(connection.send(&question).await?)?)?;
         let Ok([cursor, keys]) = <[Value; 2]>::try_from(answer) else { return Err(Fault::Unexpected) };
+        if walk.pass.found_at != walk.pass.cursor {
+            self.returned.clear();
+        }
+        walk.pass.found_at = walk.pass.cursor;
         walk.pass.cursor = text(&cursor).and_then(|cursor| cursor.parse().ok()).ok_or(Fault::Unexpected)?;
         walk.pass.is_over = walk.pass.cursor == 0;
         for redis_key in array(keys)? {
             let Value::BulkString(redis_key) = redis_key else { return Err(Fault::Unexpected) };
             self.take(redis_key);
         }
-        if self.pending.len() < self.left {
-            self.count = (self.count * 2).min(COUNT_MAX);
-        }
+        self.count = self.next_count();
         Ok(())
+    }
+
+    /// How many keys the next step looks at: more if there were too few, and fewer if they wait for small pages.
+    fn next_count(&self) -> usize {
+        let is_too_few = match self.page_bytes {
+            None => self.pending.len() < self.left,
+            Some(_) => self.pending.is_empty(),
+        };
+        let pending: usize = self.pending.iter().map(|(redis_key, _)| redis_key.len()).sum();
+        match (is_too_few, self.page_bytes) {
+            (true, _) => (self.count * 2).min(COUNT_MAX),
+            (false, Some(_)) if pending > PENDING_BYTES => (self.count / 2).max(1),
+            _ => self.count,
+        }
     }
 
     /// Keeps a key that the scan returns.
@@ -214,6 +233,7 @@ impl Scan {
         let Some(walk) = &self.pass else { return };
         if redis_key.starts_with(self.shared.names.internal().as_bytes())
             || !walk.pass.slots.contains(slot(&redis_key))
+            || (!self.returned.is_empty() && self.returned.contains(&hash(&redis_key)))
         {
             return;
         }

@@ -11,6 +11,7 @@ use crate::config::{Mode, Settings};
 use crate::names::Names;
 use crate::state::Known;
 use crate::topology::Topology;
+use crate::waiters::Waiters;
 use crate::worker::Worker;
 
 /// One store, as its workers share it.
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) is_discovering: AtomicBool,
     pub(crate) known: Known,
     pub(crate) counters: Counters,
+    pub(crate) waiters: Arc<Waiters>,
     workers: ThreadLocal<Arc<Worker>>,
 }
 
@@ -51,6 +53,7 @@ impl Shared {
             (Mode::Standalone, Some(server)) => Some(Arc::new(Topology::single(server.clone()))),
             _ => None,
         };
+        let waiters = Waiters::new(settings.max_waiters);
         Self {
             names: Names::new(&settings),
             identity: settings.identity(),
@@ -59,6 +62,7 @@ impl Shared {
             is_discovering: AtomicBool::new(false),
             known: Known::default(),
             counters: Counters::default(),
+            waiters,
             workers: ThreadLocal::new(),
         }
     }

@@ -1,8 +1,11 @@
 //! The store: a handle that is cheap to clone, and what it offers beyond the patterns.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::config::{Mode, Settings};
+use prism_plugin::Durability;
+
+use crate::config::{self, Mode, Settings};
 use crate::probe::probe;
 use crate::shared::Shared;
 use crate::state::{Found, Persistence, State};
@@ -60,6 +63,29 @@ impl RedisStore {
     /// Whether data is lost when the servers end, as far as is known; true until a probe says otherwise.
     pub(crate) fn is_in_memory(&self) -> bool {
         self.found().is_none_or(|found| found.persistence == Persistence::None)
+    }
+
+    /// Whether keys may vanish before their time, as far as is known; true until a probe says otherwise.
+    pub(crate) fn may_evict(&self) -> bool {
+        self.found().is_none_or(|found| found.evicts || found.eviction_policy.is_none())
+    }
+
+    /// What an acknowledged write survives, if it is known. A failover may lose any that does not wait for replicas, and what a
+    /// snapshot loses depends on when it was taken.
+    pub(crate) fn durability(&self) -> Option<Durability> {
+        let settings = &self.shared.settings;
+        if let Some(config::Durability { replicas, .. }) = settings.durability {
+            return Some(Durability::Replicated { replicas });
+        }
+        match self.found()?.persistence {
+            Persistence::None => Some(Durability::None),
+            Persistence::Log(Some(sync)) if settings.mode == Mode::Standalone => match sync.as_str() {
+                "always" => Some(Durability::EveryWrite),
+                "everysec" => Some(Durability::Periodic { period: Duration::from_secs(1) }),
+                _ => None,
+            },
+            Persistence::Log(_) | Persistence::Snapshots => None,
+        }
     }
 
     /// Whether calls on one key take effect one at a time: only without failover, which may lose acknowledged writes.

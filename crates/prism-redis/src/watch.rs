@@ -9,11 +9,11 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::config::Mode;
 use crate::discover::discover;
 use crate::fault::Fault;
+use crate::lane::Lane;
 use crate::probe::{probe, read_nobodys_key};
 use crate::route::topology;
 use crate::shared::Shared;
 use crate::state::State;
-use crate::worker::Lane;
 
 /// How often the servers are checked.
 const EVERY: Duration = Duration::from_secs(1);

@@ -11,31 +11,12 @@ use crate::address::NodeAddress;
 use crate::config::{Mode, Settings};
 use crate::durable::Writer;
 use crate::greeting::Expected;
+use crate::lane::Lane;
 use crate::link::Link;
 use crate::topology::Topology;
 
 /// How long calls on connections to a server that is no longer a primary may still take.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// Which of a worker's connections to a server a command travels on: answers come in the order of the commands, so a
-/// large value holds up those behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lane {
-    /// Commands whose arguments and answers are small, as far as is known.
-    Small,
-    /// Large values, and scans.
-    Bulk,
-}
-
-/// The size from which a value is large: as much as the others wait for without noticing.
-pub(crate) const LARGE_BYTES: usize = 64 * 1024;
-
-impl Lane {
-    /// The lane for a value that is sent.
-    pub(crate) fn of(value_bytes: usize) -> Self {
-        if value_bytes < LARGE_BYTES { Self::Small } else { Self::Bulk }
-    }
-}
 
 /// The connections of one worker.
 #[derive(Debug)]
@@ -96,12 +77,17 @@ impl Worker {
     }
 }
 
+/// What the servers must be that hold data.
+pub(crate) fn expected(settings: &Settings) -> Expected {
+    match settings.mode {
+        Mode::Cluster => Expected::ClusterNode,
+        Mode::Standalone | Mode::Sentinel(_) => Expected::Primary,
+    }
+}
+
 impl Node {
     fn new(settings: &Arc<Settings>, address: &NodeAddress) -> Self {
-        let expected = match settings.mode {
-            Mode::Cluster => Expected::ClusterNode,
-            Mode::Standalone | Mode::Sentinel(_) => Expected::Primary,
-        };
+        let expected = expected(settings);
         let links = (0..settings.connections).map(|_| Link::new(settings, address, expected)).collect();
         let waiting = |durability| Writer::new(Link::new(settings, address, expected), durability);
         let writer = settings.durability.map(waiting);

@@ -1,6 +1,7 @@
 //! What other machines can reach of a server, and what that lacks.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
 use crate::exit::ServerError;
 
@@ -15,7 +16,24 @@ pub struct Protection {
     pub still_open: Option<String>,
 }
 
-/// Warns of what other machines can reach without TLS or without credentials. `grpc` and `http` are the bound addresses of
+/// What other machines can reach of a server without TLS or without credentials, once it is known. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Open(Arc<OnceLock<Vec<String>>>);
+
+impl Open {
+    /// Such as `gRPC on 0.0.0.0:8980 without TLS and without credentials`; empty before the ports are bound.
+    #[must_use]
+    pub fn get(&self) -> &[String] {
+        self.0.get().map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn set(&self, open: Vec<String>) {
+        // The ports are bound once.
+        let _ = self.0.set(open);
+    }
+}
+
+/// Returns and warns of what other machines can reach without TLS or without credentials. `grpc` and `http` are the bound addresses of
 /// the ports that the server has.
 ///
 /// # Errors
@@ -26,7 +44,7 @@ pub(crate) fn check(
     grpc: Option<&str>,
     http: Option<&str>,
     required: bool,
-) -> Result<(), ServerError> {
+) -> Result<Vec<String>, ServerError> {
     let mut open = Vec::new();
     let ports = [(grpc, "gRPC", protection.knows_callers), (http, "HTTP", protection.knows_operators)];
     for (address, name, knows) in ports {
@@ -54,7 +72,7 @@ pub(crate) fn check(
             open.join(" and ")
         );
     }
-    Ok(())
+    Ok(open)
 }
 
 /// Whether a bound address can be reached from other machines.
@@ -91,6 +109,15 @@ mod tests {
             check(&Protection::default(), true, None, Some("0.0.0.0:1"), true).unwrap_err().to_string();
         assert!(alone.contains("reach HTTP on 0.0.0.0:1 without credentials"), "{alone}");
         // Without the flag it is a warning.
-        assert!(check(&Protection::default(), false, Some("0.0.0.0:1"), None, false).is_ok());
+        let protection = Protection {
+            still_open: Some("2 namespaces without access".to_owned()),
+            ..Protection::default()
+        };
+        let open = check(&protection, false, Some("0.0.0.0:1"), None, false).unwrap();
+        assert_eq!(
+            open,
+            ["gRPC on 0.0.0.0:1 without TLS and without credentials", "2 namespaces without access"]
+        );
+        assert!(check(&protection, false, Some("127.0.0.1:1"), None, false).unwrap().is_empty());
     }
 }

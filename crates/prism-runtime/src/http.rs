@@ -214,6 +214,8 @@ pub struct HttpPort {
     pub tls: Option<Arc<ServerTls>>,
     /// Whether it knows who sends a request.
     pub knows_senders: bool,
+    /// Where what other machines can reach without protection is told.
+    pub open: exposure::Open,
     /// Whether it must not start if other machines can reach it without TLS or without credentials.
     pub require_secure: bool,
 }
@@ -243,11 +245,11 @@ impl HttpServer {
         mut registry: Registry,
         make_router: impl FnOnce(Router) -> Router,
     ) -> Result<Self, ServerError> {
-        let HttpPort { listen, tls, knows_senders, require_secure } = port;
+        let HttpPort { listen, tls, knows_senders, open, require_secure } = port;
         let listener = Listener::bind(&listen).await.map_err(ServerError::address(&listen))?;
         let address = listener.local_address();
         let protection = Protection { knows_operators: knows_senders, ..Protection::default() };
-        exposure::check(&protection, tls.is_some(), None, Some(&address), require_secure)?;
+        open.set(exposure::check(&protection, tls.is_some(), None, Some(&address), require_secure)?);
         let health = Health::new(&[]).await;
         if let Some(tls) = &tls {
             metrics::register_tls(&mut registry, tls);

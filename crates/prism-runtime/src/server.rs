@@ -65,6 +65,8 @@ pub struct Server {
     pub http_guard: Option<HttpGuard>,
     /// What protects the ports.
     pub protection: Protection,
+    /// Where what other machines can reach without protection is told.
+    pub open: exposure::Open,
     /// Whether a port that other machines can reach without protection stops the start.
     pub require_secure: bool,
 }
@@ -103,6 +105,7 @@ impl Server {
             http_routes: Router::new(),
             http_guard: None,
             protection: Protection::default(),
+            open: exposure::Open::default(),
             require_secure: args.require_secure,
         })
     }
@@ -123,7 +126,9 @@ impl Server {
         let grpc_address = listener.local_address();
         let http_address = http_listener.as_ref().map(Listener::local_address);
         let (has_tls, http) = (self.tls.is_some(), http_address.as_deref());
-        exposure::check(&self.protection, has_tls, Some(&grpc_address), http, self.require_secure)?;
+        let open =
+            exposure::check(&self.protection, has_tls, Some(&grpc_address), http, self.require_secure)?;
+        self.open.set(open);
         let traces = Traces::start(self.name, &self.traces)?;
         let tracer = traces.as_ref().map(|traces| -> Arc<dyn Tracer> { Arc::new(traces.tracer()) });
         let mut shared = Shared::new(self.limits, self.drain.clone(), tracer);

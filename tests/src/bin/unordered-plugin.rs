@@ -50,6 +50,7 @@ impl Unordered {
         let found: Vec<_> = keys.take(range.limit.unwrap_or(usize::MAX)).collect();
         let page = |found: &[(usize, &str)]| Page {
             items: found.iter().map(|(_, key)| Key::stored((*key).to_owned())).collect(),
+            ttls_left: Vec::new(),
             resume: found
                 .last()
                 .and_then(|(at, _)| u8::try_from(at + 1).ok())
@@ -95,8 +96,9 @@ impl KeyValue for Unordered {
 
     fn scan(&self, _: &Context, range: Range) -> Pages<(Key, Bytes)> {
         let with_value = |key: Key| (key.clone(), Bytes::copy_from_slice(key.as_bytes()));
-        let with_values = |Page { items, resume }: Page<Key>| Page {
+        let with_values = |Page { items, ttls_left, resume }: Page<Key>| Page {
             items: items.into_iter().map(with_value).collect(),
+            ttls_left,
             resume,
         };
         stream(self.pages(&range).map(|pages| pages.into_iter().map(with_values).collect()))

@@ -9,21 +9,31 @@ async with PrismClient("localhost:8980") as client:
 
 from prism import errors
 from prism.client import Namespace, PrismClient, SyncNamespace, SyncPrismClient
+from prism.codec import BYTES, JSON, UTF8, Codec
 from prism.errors import PrismError
-from prism.keyvalue import KeyValueAPI, Scan, SyncKeyValueAPI, SyncScan
-from prism.list import ListAPI, SyncListAPI
+from prism.keyvalue import KeyValueAPI, SyncKeyValueAPI
+from prism.list import Lease, ListAPI, Reservation, SyncLease, SyncListAPI, SyncReservation
+from prism.scan import Scan, SyncScan
 
 __all__ = [
+    "BYTES",
+    "JSON",
+    "UTF8",
+    "Codec",
     "KeyValueAPI",
+    "Lease",
     "ListAPI",
     "Namespace",
     "PrismClient",
     "PrismError",
+    "Reservation",
     "Scan",
     "SyncKeyValueAPI",
+    "SyncLease",
     "SyncListAPI",
     "SyncNamespace",
     "SyncPrismClient",
+    "SyncReservation",
     "SyncScan",
     "errors",
 ]

@@ -74,8 +74,32 @@ def _exception(failure: BaseException) -> BaseException:
     if not isinstance(failure, _native.Failure):
         return failure
     facts = failure.args[0]
+    items = facts.pop("batch", None)
+    error = _error(facts)
+    if items is not None:
+        error.batch = _outcome(items)
+        counts = map(len, (error.batch.applied, error.batch.not_applied, error.batch.uncertain))
+        error.message += "; of {} items, {} succeeded, {} were not applied, {} may have been: see `batch`".format(
+            len(items), *counts
+        )
+    return error
+
+
+def _error(facts: dict[str, Any]) -> errors.PrismError:
     error: type[errors.PrismError] = getattr(errors, facts.pop("error"))
     return error(**facts)
+
+
+def _outcome(items: list[tuple[str, bool | None, dict[str, Any] | None]]) -> errors.BatchOutcome:
+    applied: list[str] = []
+    not_applied: dict[str, errors.PrismError] = {}
+    uncertain: dict[str, errors.PrismError] = {}
+    for key, is_not_applied, facts in items:
+        if facts is None:
+            applied.append(key)
+        else:
+            (not_applied if is_not_applied else uncertain)[key] = _error(facts)
+    return errors.BatchOutcome(tuple(applied), not_applied, uncertain)
 
 
 class Completions:

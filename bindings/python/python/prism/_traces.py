@@ -25,24 +25,49 @@ T = TypeVar("T")
 V = TypeVar("V")
 _Ts = TypeVarTuple("_Ts")
 
-_KEYVALUE = "prism.interfaces.keyvalue.KeyValueBasicInterface/"
-_SCAN = "prism.interfaces.keyvalue.KeyValueScanInterface/"
-_LIST = "prism.interfaces.list.ListBasicInterface/"
-
-# The gRPC method of each native verb, and which of its arguments is the namespace.
+# The gRPC method of each native verb, after `prism.interfaces.`.
 _METHODS = {
-    "set": (_KEYVALUE + "Set", 2),
-    "get": (_KEYVALUE + "Get", 1),
-    "delete": (_KEYVALUE + "Delete", 1),
-    "exists": (_KEYVALUE + "Exists", 1),
-    "count": (_SCAN + "Count", 1),
-    "scan": (_SCAN + "Scan", 1),
-    "scan_keys": (_SCAN + "ScanKeys", 1),
-    "push_left": (_LIST + "PushLeft", 2),
-    "push_right": (_LIST + "PushRight", 2),
-    "pop_left": (_LIST + "PopLeft", 1),
-    "pop_right": (_LIST + "PopRight", 1),
-    "length": (_LIST + "Length", 1),
+    "set": "keyvalue.KeyValueBasicInterface/Set",
+    "get": "keyvalue.KeyValueBasicInterface/Get",
+    "find": "keyvalue.KeyValueBasicInterface/Get",
+    "delete": "keyvalue.KeyValueBasicInterface/Delete",
+    "exists": "keyvalue.KeyValueBasicInterface/Exists",
+    "get_many": "keyvalue.KeyValueBatchInterface/BatchGet",
+    "set_many": "keyvalue.KeyValueBatchInterface/BatchSet",
+    "delete_many": "keyvalue.KeyValueBatchInterface/BatchDelete",
+    "set_if": "keyvalue.KeyValueCasInterface/SetIf",
+    "set_if_absent": "keyvalue.KeyValueCasInterface/SetIf",
+    "delete_if": "keyvalue.KeyValueCasInterface/DeleteIf",
+    "get_and_set": "keyvalue.KeyValueCasInterface/GetAndSet",
+    "get_and_delete": "keyvalue.KeyValueCasInterface/GetAndDelete",
+    "increment": "keyvalue.KeyValueCounterInterface/Increment",
+    "scan": "keyvalue.KeyValueScanInterface/Scan",
+    "scan_keys": "keyvalue.KeyValueScanInterface/ScanKeys",
+    "delete_prefix": "keyvalue.KeyValueScanInterface/DeletePrefix",
+    "count": "keyvalue.KeyValueScanInterface/Count",
+    "get_ttl": "keyvalue.KeyValueTtlInterface/GetTtl",
+    "expire": "keyvalue.KeyValueTtlInterface/Expire",
+    "persist": "keyvalue.KeyValueTtlInterface/Persist",
+    "push_left": "list.ListBasicInterface/PushLeft",
+    "push_right": "list.ListBasicInterface/PushRight",
+    "pop_left": "list.ListBasicInterface/PopLeft",
+    "pop_right": "list.ListBasicInterface/PopRight",
+    "length": "list.ListBasicInterface/Length",
+    "push_many": "list.ListBatchInterface/PushMany",
+    "pop_many": "list.ListBatchInterface/PopMany",
+    "blocking_pop": "list.ListBlockingInterface/BlockingPop",
+    "reserve": "list.ListReserveInterface/Reserve",
+    "ack": "list.ListReserveInterface/Ack",
+    "extend": "list.ListReserveInterface/Extend",
+    "release": "list.ListReserveInterface/Release",
+    "get_at": "list.ListIndexingInterface/GetAt",
+    "set_at": "list.ListIndexingInterface/SetAt",
+    "remove": "list.ListIndexingInterface/Remove",
+    "range": "list.ListRangeInterface/GetRange",
+    "trim": "list.ListRangeInterface/Trim",
+    "clear": "list.ListRangeInterface/Clear",
+    "lists": "list.ListScanInterface/ScanLists",
+    "count_lists": "list.ListScanInterface/CountLists",
 }
 
 
@@ -84,11 +109,11 @@ class Traces(Calls):
     def _begin(self, verb: V, arguments: tuple[Any, ...]) -> tuple[Span, V]:
         native: Any = verb  # a bound method of `_native.Client`
         name = native.__name__
-        method, namespace = _METHODS[name]
+        method = "prism.interfaces." + _METHODS[name]
         attributes = {
             "rpc.system.name": "grpc",
             "rpc.method": method,
-            "prism.namespace": str(arguments[namespace]),
+            "prism.namespace": str(arguments[-2]),  # the last but the timeout
             **self._server,
         }
         span = self._tracer.start_span(method, kind=trace.SpanKind.CLIENT, attributes=attributes)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, Literal, overload
 
 from prism import _native
 from prism._completions import CALLS, call
 from prism._namespace import DEFAULT_NAMESPACE
 from prism._tokens import Tokens
+from prism.codec import BYTES, BytesLike, Codec, Given, Got
 from prism.errors import InvalidArgumentError
 from prism.keyvalue import KeyValueAPI, SyncKeyValueAPI
 from prism.list import ListAPI, SyncListAPI
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from prism._completions import Calls
+    from prism.scan import Scan, SyncScan
 
 
 class PrismClient:
@@ -30,9 +32,9 @@ class PrismClient:
     Cancelling a task resets the call for which it waits; a write may still have been applied.
     """
 
-    keyvalue: KeyValueAPI
+    keyvalue: KeyValueAPI[BytesLike, bytes]
     """Values by key, in the namespace `default` unless a call names another."""
-    list: ListAPI
+    list: ListAPI[BytesLike, bytes]
     """Ordered lists, in the namespace `default` unless a call names another."""
 
     def __init__(
@@ -49,6 +51,12 @@ class PrismClient:
         server_name: str | None = None,
         metadata: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        stall_timeout: float | None = None,
+        connect_timeout: float | None = None,
+        connections: int | None = None,
+        scan_connections: int | None = None,
+        in_flight_max: int | None = None,
+        attempts_max: int | None = None,
         traces: bool = False,
     ) -> None:
         """
@@ -73,6 +81,13 @@ class PrismClient:
                 for a Unix socket.
             metadata: Sent with each call: lower-case names, values of visible ASCII.
             timeout: Seconds for a call that does not set its own. None: 2 s.
+            stall_timeout: Seconds that a scan may wait for its next entry. None: 60 s.
+            connect_timeout: Seconds for one attempt to connect: resolving the name and trying every address. None: 5 s.
+            connections: The maximum number of connections for calls, 1 to 64. None: 2.
+            scan_connections: The maximum number of connections for scans, 1 to 64; each carries 64 scans. None: 2.
+            in_flight_max: The maximum number of calls in flight; further ones wait within their timeout. None: 1,024.
+            attempts_max: The maximum number of attempts of one call, including the first. Only what cannot be applied
+                twice is repeated. None: 5.
             traces: Whether each call creates an OpenTelemetry span, through the tracer provider that the application
                 has set. Needs `opentelemetry-api`, which the extra `traces` installs.
 
@@ -93,14 +108,38 @@ class PrismClient:
             server_name=server_name,
             metadata=metadata,
             timeout=timeout,
+            stall_timeout=stall_timeout,
+            connect_timeout=connect_timeout,
+            connections=connections,
+            scan_connections=scan_connections,
+            in_flight_max=in_flight_max,
+            attempts_max=attempts_max,
             traces=traces,
         )
-        self.keyvalue = KeyValueAPI(self._client, DEFAULT_NAMESPACE, self._calls)
-        self.list = ListAPI(self._client, DEFAULT_NAMESPACE, self._calls)
+        self.keyvalue = KeyValueAPI(self._client, DEFAULT_NAMESPACE, self._calls, BYTES)
+        self.list = ListAPI(self._client, DEFAULT_NAMESPACE, self._calls, BYTES)
 
-    def namespace(self, name: str) -> Namespace:
-        """A handle whose calls go to the namespace `name`: 1 to 64 of `a-z 0-9 -`, starting with a letter."""
-        return Namespace(self._client, name, self._calls)
+    @overload
+    def namespace(
+        self, name: str, *, codec: None = ..., compression: Literal["zstd"] | None = ...
+    ) -> Namespace[BytesLike, bytes]: ...
+    @overload
+    def namespace(
+        self, name: str, *, codec: Codec[Given, Got], compression: Literal["zstd"] | None = ...
+    ) -> Namespace[Given, Got]: ...
+    def namespace(
+        self, name: str, *, codec: Codec[Any, Any] | None = None, compression: Literal["zstd"] | None = None
+    ) -> Namespace[Any, Any]:
+        """A handle whose calls go to the namespace `name`.
+
+        Args:
+            name: 1 to 64 of `a-z 0-9 -`, starting with a letter.
+            codec: How values become bytes, and back: `prism.UTF8`, `prism.JSON`, or a `prism.Codec` of your own. None:
+                values are bytes.
+            compression: `"zstd"` stores values of 128 bytes and more as zstd frames, if that makes them smaller, and
+                reads both. Every reader must then use it. Needs `zstandard`, which the extra `zstd` installs.
+        """
+        return Namespace(self._client, name, self._calls, _codec(codec or BYTES, compression))
 
     async def close(self) -> None:
         """Closes the client: further calls raise `ClientClosedError`. Calls in flight are not interrupted."""
@@ -118,30 +157,42 @@ class PrismClient:
         await self.close()
 
 
-class Namespace:
-    """One namespace of a `PrismClient`."""
+class Namespace(KeyValueAPI[Given, Got], Generic[Given, Got]):
+    """One namespace of a `PrismClient`. The verbs of `keyvalue` are its own, too: `namespace.get(key)`."""
 
     __slots__ = ("keyvalue", "list", "name")
 
     name: str
     """The namespace's name."""
-    keyvalue: KeyValueAPI
+    keyvalue: KeyValueAPI[Given, Got]
     """Values by key."""
-    list: ListAPI
+    list: ListAPI[Given, Got]
     """Ordered lists."""
 
-    def __init__(self, client: _native.Client, name: str, calls: Calls) -> None:
+    def __init__(self, client: _native.Client, name: str, calls: Calls, codec: Codec[Given, Got]) -> None:
+        super().__init__(client, name, calls, codec)
         self.name = name
-        self.keyvalue = KeyValueAPI(client, name, calls)
-        self.list = ListAPI(client, name, calls)
+        self.keyvalue = KeyValueAPI(client, name, calls, codec)
+        self.list = ListAPI(client, name, calls, codec)
+
+    def lists(
+        self,
+        prefix: str = "",
+        limit: int = 0,
+        *,
+        resume: BytesLike | None = None,
+        timeout: float | None = None,
+    ) -> Scan[tuple[str, int]]:
+        """`list.lists` of this namespace."""
+        return self.list.lists(prefix, limit=limit, resume=resume, timeout=timeout)
 
 
 class SyncPrismClient:
     """`PrismClient` for code without an event loop. A call releases the interpreter's lock and responds to Ctrl-C."""
 
-    keyvalue: SyncKeyValueAPI
+    keyvalue: SyncKeyValueAPI[BytesLike, bytes]
     """Values by key, in the namespace `default` unless a call names another."""
-    list: SyncListAPI
+    list: SyncListAPI[BytesLike, bytes]
     """Ordered lists, in the namespace `default` unless a call names another."""
 
     def __init__(
@@ -158,6 +209,12 @@ class SyncPrismClient:
         server_name: str | None = None,
         metadata: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        stall_timeout: float | None = None,
+        connect_timeout: float | None = None,
+        connections: int | None = None,
+        scan_connections: int | None = None,
+        in_flight_max: int | None = None,
+        attempts_max: int | None = None,
         traces: bool = False,
     ) -> None:
         """The same as `PrismClient`, but a function for `token` is a plain one."""
@@ -174,14 +231,38 @@ class SyncPrismClient:
             server_name=server_name,
             metadata=metadata,
             timeout=timeout,
+            stall_timeout=stall_timeout,
+            connect_timeout=connect_timeout,
+            connections=connections,
+            scan_connections=scan_connections,
+            in_flight_max=in_flight_max,
+            attempts_max=attempts_max,
             traces=traces,
         )
-        self.keyvalue = SyncKeyValueAPI(self._client, DEFAULT_NAMESPACE, self._calls)
-        self.list = SyncListAPI(self._client, DEFAULT_NAMESPACE, self._calls)
+        self.keyvalue = SyncKeyValueAPI(self._client, DEFAULT_NAMESPACE, self._calls, BYTES)
+        self.list = SyncListAPI(self._client, DEFAULT_NAMESPACE, self._calls, BYTES)
 
-    def namespace(self, name: str) -> SyncNamespace:
-        """A handle whose calls go to the namespace `name`: 1 to 64 of `a-z 0-9 -`, starting with a letter."""
-        return SyncNamespace(self._client, name, self._calls)
+    @overload
+    def namespace(
+        self, name: str, *, codec: None = ..., compression: Literal["zstd"] | None = ...
+    ) -> SyncNamespace[BytesLike, bytes]: ...
+    @overload
+    def namespace(
+        self, name: str, *, codec: Codec[Given, Got], compression: Literal["zstd"] | None = ...
+    ) -> SyncNamespace[Given, Got]: ...
+    def namespace(
+        self, name: str, *, codec: Codec[Any, Any] | None = None, compression: Literal["zstd"] | None = None
+    ) -> SyncNamespace[Any, Any]:
+        """A handle whose calls go to the namespace `name`.
+
+        Args:
+            name: 1 to 64 of `a-z 0-9 -`, starting with a letter.
+            codec: How values become bytes, and back: `prism.UTF8`, `prism.JSON`, or a `prism.Codec` of your own. None:
+                values are bytes.
+            compression: `"zstd"` stores values of 128 bytes and more as zstd frames, if that makes them smaller, and
+                reads both. Every reader must then use it. Needs `zstandard`, which the extra `zstd` installs.
+        """
+        return SyncNamespace(self._client, name, self._calls, _codec(codec or BYTES, compression))
 
     def close(self) -> None:
         """Closes the client: further calls raise `ClientClosedError`. Calls in flight are not interrupted."""
@@ -199,22 +280,48 @@ class SyncPrismClient:
         self.close()
 
 
-class SyncNamespace:
-    """One namespace of a `SyncPrismClient`."""
+class SyncNamespace(SyncKeyValueAPI[Given, Got], Generic[Given, Got]):
+    """One namespace of a `SyncPrismClient`. The verbs of `keyvalue` are its own, too: `namespace.get(key)`."""
 
     __slots__ = ("keyvalue", "list", "name")
 
     name: str
     """The namespace's name."""
-    keyvalue: SyncKeyValueAPI
+    keyvalue: SyncKeyValueAPI[Given, Got]
     """Values by key."""
-    list: SyncListAPI
+    list: SyncListAPI[Given, Got]
     """Ordered lists."""
 
-    def __init__(self, client: _native.Client, name: str, calls: Calls) -> None:
+    def __init__(self, client: _native.Client, name: str, calls: Calls, codec: Codec[Given, Got]) -> None:
+        super().__init__(client, name, calls, codec)
         self.name = name
-        self.keyvalue = SyncKeyValueAPI(client, name, calls)
-        self.list = SyncListAPI(client, name, calls)
+        self.keyvalue = SyncKeyValueAPI(client, name, calls, codec)
+        self.list = SyncListAPI(client, name, calls, codec)
+
+    def lists(
+        self,
+        prefix: str = "",
+        limit: int = 0,
+        *,
+        resume: BytesLike | None = None,
+        timeout: float | None = None,
+    ) -> SyncScan[tuple[str, int]]:
+        """`list.lists` of this namespace."""
+        return self.list.lists(prefix, limit=limit, resume=resume, timeout=timeout)
+
+
+def _codec(codec: Codec[Given, Got], compression: str | None) -> Codec[Given, Got]:
+    """The codec of a handle."""
+    if compression is None:
+        return codec
+    if compression != "zstd":
+        message = 'compression must be "zstd" or None'
+        raise InvalidArgumentError(message, code="INVALID_ARGUMENT", field="compression")
+    try:
+        from prism._compression import compressed
+    except ImportError as error:
+        raise ImportError("compression needs zstandard: pip install 'zstandard>=0.23'") from error
+    return compressed(codec)
 
 
 def _made(
@@ -222,38 +329,17 @@ def _made(
     *,
     token: str | Callable[[], str | Awaitable[str]] | None,
     token_file: str | PathLike[str] | None,
-    insecure_token: bool,
-    tls: bool,
-    ca_file: str | PathLike[str] | None,
-    certificate_file: str | PathLike[str] | None,
-    key_file: str | PathLike[str] | None,
-    server_name: str | None,
-    metadata: Mapping[str, str] | None,
-    timeout: float | None,
     traces: bool,
+    **settings: Any,
 ) -> tuple[_native.Client, Calls]:
     """The native client, and how its calls are made."""
     if token is not None and token_file is not None:
         message = "token and token_file cannot both be given"
         raise InvalidArgumentError(message, code="INVALID_ARGUMENT", field="token_file")
     source = token if callable(token) else None
-    fixed = None if callable(token) else token
-    asks = source is not None
-    client = call(
-        _native.Client,
-        proxy_address,
-        fixed,
-        token_file,
-        asks,
-        insecure_token,
-        tls,
-        ca_file,
-        certificate_file,
-        key_file,
-        server_name,
-        metadata,
-        timeout,
-    )
+    settings["token"] = None if callable(token) else token
+    settings["token_file"] = token_file
+    client = call(_native.Client, proxy_address, source is not None, settings)
     calls = CALLS if source is None else Tokens(client, source)
     if traces:
         try:

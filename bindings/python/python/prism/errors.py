@@ -4,16 +4,25 @@ The text never contains a key or a value; the attributes say what the call was a
 class, the attribute `reason` is more specific: a name of the list in `proto/errors.proto`, such as `KEY_NOT_FOUND`.
 """
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+
 __all__ = [
     "AbortedError",
+    "BatchOutcome",
     "CallCancelledError",
     "ClientClosedError",
+    "CounterOverflowError",
     "DeadlineExceededError",
     "FailedPreconditionError",
+    "IndexOutOfRangeError",
     "InternalError",
     "InvalidArgumentError",
     "KeyNotFoundError",
+    "LeaseEndedError",
     "NamespaceNotFoundError",
+    "OutOfRangeError",
     "PermissionDeniedError",
     "PrismError",
     "ResourceExhaustedError",
@@ -44,6 +53,8 @@ class PrismError(Exception):
     """The limit that was exceeded."""
     size: int | None
     """The size that exceeded it."""
+    batch: BatchOutcome | None
+    """How each item ended, if this is the first error of a batch."""
 
     def __init__(
         self,
@@ -58,6 +69,7 @@ class PrismError(Exception):
         field: str | None = None,
         limit: int | None = None,
         size: int | None = None,
+        batch: BatchOutcome | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -70,14 +82,31 @@ class PrismError(Exception):
         self.field = field
         self.limit = limit
         self.size = size
+        self.batch = batch
 
     # KeyError would quote the text, and OSError has its own format.
     def __str__(self) -> str:
         return self.message
 
 
+@dataclass(frozen=True, slots=True)
+class BatchOutcome:
+    """How the items of a batch ended, by key."""
+
+    applied: tuple[str, ...]
+    """The keys of the items that succeeded."""
+    not_applied: dict[str, PrismError]
+    """The items that certainly were not applied, each with its error."""
+    uncertain: dict[str, PrismError]
+    """The items that may have been applied or not, each with its error: the call that carried them was lost."""
+
+
 class KeyNotFoundError(PrismError, KeyError):
     """The key does not exist or has expired."""
+
+
+class LeaseEndedError(PrismError, LookupError):
+    """The lease has ended, or was acknowledged, released or cleared: its values may be delivered again."""
 
 
 class InvalidArgumentError(PrismError, ValueError):
@@ -114,6 +143,18 @@ class PermissionDeniedError(PrismError, PermissionError):
 
 class UnimplementedError(PrismError, NotImplementedError):
     """The backend does not offer what was requested."""
+
+
+class OutOfRangeError(PrismError):
+    """What was asked for is outside of what there is; nothing has changed."""
+
+
+class IndexOutOfRangeError(OutOfRangeError, IndexError):
+    """The list has no such index; nothing has changed."""
+
+
+class CounterOverflowError(OutOfRangeError, OverflowError):
+    """The sum does not fit into 64 bits; nothing has changed."""
 
 
 class AbortedError(PrismError):

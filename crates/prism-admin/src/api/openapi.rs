@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use super::backends::named;
 use super::data::{keys, list, value};
-use super::{audit, backends, document, namespaces, probe, revisions, session, status, traffic};
+use super::{audit, backends, document, namespaces, probe, promises, revisions, session, status, traffic};
 use crate::error::Kind;
 use crate::state::Admin;
 
@@ -68,6 +68,7 @@ pub fn routes(admin: Admin) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(namespaces::list, namespaces::create))
         .routes(routes!(namespaces::get, namespaces::put, namespaces::patch, namespaces::delete))
+        .routes(routes!(promises::get))
         .routes(routes!(document::get, document::put))
         .routes(routes!(status::get))
         .routes(routes!(revisions::list))

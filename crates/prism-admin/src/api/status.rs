@@ -15,6 +15,9 @@ pub struct Status {
     /// Whether every proxy has the file's revision in force.
     in_sync: bool,
     proxies: Vec<Proxy>,
+    /// What other machines can reach of the admin without TLS or without credentials.
+    #[schema(example = json!(["HTTP on 0.0.0.0:8990 without TLS"]))]
+    open_to_others: Vec<String>,
 }
 
 /// The file.
@@ -81,7 +84,8 @@ pub async fn get(State(admin): State<Admin>) -> Result<Json<Status>, Problem> {
         namespaces: usable.as_ref().ok().map(|entries| entries.len()),
         error: usable.err().map(|problem| problem.detail),
     };
-    Ok(Json(Status { file, in_sync: proxies.iter().all(|proxy| proxy.in_sync), proxies }))
+    let open_to_others = admin.open.get().to_vec();
+    Ok(Json(Status { file, in_sync: proxies.iter().all(|proxy| proxy.in_sync), proxies, open_to_others }))
 }
 
 /// The health of the admin.

@@ -18,6 +18,8 @@ export async function overview({ query, signal, may, title }) {
   const charts = totals();
   const proxies = h("p", { class: "proxies" });
   const list = h("div");
+  const open = h("div");
+  show(open, get("/config/status", { signal }), openToOthers);
   const search = h("input", { type: "search", id: "search", value: q, placeholder: "Name or backend", "aria-label": "Search namespaces" });
   const find = (event) => {
     event.preventDefault();
@@ -36,6 +38,7 @@ export async function overview({ query, signal, may, title }) {
     h("div", { class: "title" }, h("h1", {}, "Namespaces"),
       h("form", { role: "search", onsubmit: find }, search, h("button", { type: "submit" }, "Search")),
       may("write") ? h("a", { class: "button primary", href: "#/new" }, "New namespace") : null),
+    open,
     h("section", { "aria-label": "Totals" }, charts.element, proxies),
     list,
   ];
@@ -54,6 +57,14 @@ function listed(page, rows, { q, cursor }) {
       cursor ? h("a", { href: link("") }, "First page") : null,
       page.next_cursor ? h("a", { href: link(page.next_cursor) }, "Next page") : null),
   ];
+}
+
+/** What other machines can reach without TLS or without credentials. */
+function openToOthers({ open_to_others: ofAdmin, proxies }) {
+  const reached = [["the admin", ofAdmin], ...proxies.map((proxy) => [proxy.url, proxy.status?.open_to_others ?? []])];
+  return reached.filter(([, open]) => open.length).map(([server, open]) =>
+    h("p", { class: "warning" }, `Other machines can reach ${open.join(" and ")} (${server}). `,
+      "Add TLS and credentials, or listen on 127.0.0.1; with --require-secure the server does not start like this."));
 }
 
 function answering(sample) {

@@ -25,11 +25,11 @@ struct Entry {
 }
 
 impl Cache {
-    /// The caller that an accepted token names, until the token expires.
-    pub(super) fn get(&self, token: &str, now: SystemTime) -> Option<Identity> {
+    /// The caller that an accepted token names, and when the token expires, which is later.
+    pub(super) fn get(&self, token: &str, now: SystemTime) -> Option<(Identity, SystemTime)> {
         let entries = self.entries.read().ok()?;
         let entry = entries.get(&self.hasher.hash_one(token))?;
-        (*entry.token == *token && now < entry.expires).then(|| entry.identity.clone())
+        (*entry.token == *token && now < entry.expires).then(|| (entry.identity.clone(), entry.expires))
     }
 
     pub(super) fn insert(&self, token: &str, identity: &Identity, expires: SystemTime, now: SystemTime) {
@@ -60,7 +60,7 @@ mod tests {
         let identity = Identity::new(Source::Jwt, "orders").unwrap();
         let later = now + Duration::from_secs(1);
         cache.insert("a.b.c", &identity, later, now);
-        assert_eq!(cache.get("a.b.c", now), Some(identity.clone()));
+        assert_eq!(cache.get("a.b.c", now), Some((identity.clone(), later)));
         assert_eq!((cache.get("a.b.d", now), cache.get("a.b.c", later)), (None, None));
         for number in 0..2 * ENTRIES_MAX {
             cache.insert(&format!("{number}"), &identity, later, now);

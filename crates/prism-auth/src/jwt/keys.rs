@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::cache::Cache;
 use super::settings::JwtSettings;
+use crate::accepted::Accepted;
 use crate::error::{FileError, refused};
 
 /// How far the clocks of the issuer and this server may be apart.
@@ -66,9 +67,9 @@ impl Keys {
         Ok(Self { by_id, claim: settings.claim.clone(), cache: Cache::default() })
     }
 
-    pub(super) fn identity(&self, token: &str, now: SystemTime) -> Result<Identity, Error> {
-        if let Some(known) = self.cache.get(token, now) {
-            return Ok(known);
+    pub(super) fn identity(&self, token: &str, now: SystemTime) -> Result<Accepted, Error> {
+        if let Some((identity, expires)) = self.cache.get(token, now) {
+            return Ok(Accepted { identity, expires: Some(expires) });
         }
         let (identity, expires) = self.accept(token)?;
         // Between the two, the token may have expired.
@@ -76,7 +77,7 @@ impl Keys {
             return Err(expired());
         }
         self.cache.insert(token, &identity, expires, now);
-        Ok(identity)
+        Ok(Accepted { identity, expires: Some(expires) })
     }
 
     /// Verifies a token that was not seen before.

@@ -141,7 +141,7 @@ mod tests {
 
     fn accepts(path: &Path, token: &str) -> Option<String> {
         let tokens = Tokens::parse(path, &fs::read_to_string(path).unwrap()).unwrap();
-        tokens.owner(token, SystemTime::now()).unwrap().map(|owner| owner.name().to_owned())
+        tokens.owner(token, SystemTime::now()).unwrap().map(|owner| owner.identity.name().to_owned())
     }
 
     #[test]

@@ -8,6 +8,7 @@ use prism_proto::Error;
 use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
 
+use crate::accepted::Accepted;
 use crate::error::{FileError, refused};
 
 /// The SHA-256 of a token.
@@ -64,13 +65,13 @@ impl Tokens {
     ///
     /// # Errors
     /// The token has expired.
-    pub(crate) fn owner(&self, token: &str, now: SystemTime) -> Result<Option<&Identity>, Error> {
+    pub(crate) fn owner(&self, token: &str, now: SystemTime) -> Result<Option<Accepted>, Error> {
         let hash: TokenHash = Sha256::digest(token.as_bytes()).into();
         let Some(Entry { owner, expires }) = self.0.get(&hash) else { return Ok(None) };
         if expires.is_some_and(|expires| expires <= now) {
             return Err(refused("the token has expired; ask for another"));
         }
-        Ok(Some(owner))
+        Ok(Some(Accepted { identity: owner.clone(), expires: *expires }))
     }
 }
 
@@ -151,7 +152,9 @@ mod tests {
         let tokens = parsed(&text).unwrap();
         let expiry = humantime::parse_rfc3339("2030-01-01T00:00:00Z").unwrap();
         let before = expiry - Duration::from_secs(1);
-        let owner = |token, now| tokens.owner(token, now).map(|owner| owner.map(ToString::to_string));
+        let owner = |token, now| {
+            tokens.owner(token, now).map(|owner| owner.map(|accepted| accepted.identity.to_string()))
+        };
         for (token, name) in [("one", "orders"), ("two", "orders"), ("three", "report")] {
             assert_eq!(owner(token, before).unwrap(), Some(format!("token:{name}")));
         }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use prism_proto::rpc::{Rpc as _, keyvalue, list};
+
 /// One kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -55,18 +57,18 @@ impl Kind {
     /// The path of the method.
     pub(super) fn path(self) -> &'static str {
         match self {
-            Self::Get => "/prism.interfaces.keyvalue.KeyValueBasicInterface/Get",
-            Self::Set => "/prism.interfaces.keyvalue.KeyValueBasicInterface/Set",
-            Self::Exists => "/prism.interfaces.keyvalue.KeyValueBasicInterface/Exists",
-            Self::Delete => "/prism.interfaces.keyvalue.KeyValueBasicInterface/Delete",
-            Self::Count => "/prism.interfaces.keyvalue.KeyValueScanInterface/Count",
-            Self::Scan => "/prism.interfaces.keyvalue.KeyValueScanInterface/Scan",
-            Self::ScanKeys => "/prism.interfaces.keyvalue.KeyValueScanInterface/ScanKeys",
-            Self::PushLeft => "/prism.interfaces.list.ListBasicInterface/PushLeft",
-            Self::PushRight => "/prism.interfaces.list.ListBasicInterface/PushRight",
-            Self::PopLeft => "/prism.interfaces.list.ListBasicInterface/PopLeft",
-            Self::PopRight => "/prism.interfaces.list.ListBasicInterface/PopRight",
-            Self::Length => "/prism.interfaces.list.ListBasicInterface/Length",
+            Self::Get => keyvalue::Get::PATH,
+            Self::Set => keyvalue::Set::PATH,
+            Self::Exists => keyvalue::Exists::PATH,
+            Self::Delete => keyvalue::Delete::PATH,
+            Self::Count => keyvalue::Count::PATH,
+            Self::Scan => keyvalue::Scan::PATH,
+            Self::ScanKeys => keyvalue::ScanKeys::PATH,
+            Self::PushLeft => list::PushLeft::PATH,
+            Self::PushRight => list::PushRight::PATH,
+            Self::PopLeft => list::PopLeft::PATH,
+            Self::PopRight => list::PopRight::PATH,
+            Self::Length => list::Length::PATH,
         }
     }
 

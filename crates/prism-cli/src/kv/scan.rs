@@ -73,7 +73,7 @@ impl Scan {
             print_all(scan.map(|key| key.map(|key| Key { key })), output).await
         } else {
             let scan = with_options!(keyvalue.scan(prefix), self, timeout);
-            let pair = |Entry { key, value }| Pair { key, value_base64: value };
+            let pair = |Entry { key, value, .. }| Pair { key, value_base64: value };
             print_all(scan.map(|entry| entry.map(pair)), output).await
         }
     }

@@ -1,59 +1,46 @@
-//! `prism list pop-left` and `pop-right`: remove a value and print it.
+//! `prism list pop-left` and `pop-right`: remove values and print them.
 
-use std::io::{self, Write};
+use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use prism_client::Call;
-use prism_client::method::Method;
-use serde::{Serialize, Serializer};
+use prism_client::{End, List};
 
+use super::range::{Value, print_all};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Answer, Output, base64, write_raw};
+use crate::output::Output;
+use crate::taken::Taken;
+use crate::time::time;
 
 #[derive(Args, Debug)]
 pub(crate) struct Pop {
     /// The list.
     key: String,
-}
 
-#[derive(Serialize)]
-struct Popped<'a> {
-    key: &'a str,
-    found: bool,
-    #[serde(serialize_with = "base64_or_null")]
-    value_base64: Option<Bytes>,
+    /// Wait for a value for at most this time, such as 30s; at most 5min.
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "count")]
+    wait: Option<Duration>,
+
+    /// Remove up to this many values, 1 to 1000, and print each on a line, escaped.
+    #[arg(long, value_name = "N")]
+    count: Option<i64>,
 }
 
 impl Pop {
-    /// Pops with the given call, which determines the end of the list.
-    pub(super) async fn run<M: Method<Output = Option<Bytes>>>(
-        self,
-        call: impl FnOnce(String) -> Call<M>,
-        output: Output,
-    ) -> Result<Exit, Failure> {
-        let value = call(self.key.clone()).await?;
-        let found = value.is_some();
-        output.print(&Popped { key: &self.key, found, value_base64: value })?;
-        Ok(Exit::found(found))
-    }
-}
-
-fn base64_or_null<S: Serializer>(value: &Option<Bytes>, serializer: S) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => base64(value, serializer),
-        None => serializer.serialize_none(),
-    }
-}
-
-impl Answer for Popped<'_> {
-    /// Empty if nothing was popped: the exit code distinguishes that from an empty value.
-    fn text(&self, out: &mut dyn Write, terminal: bool) -> io::Result<()> {
-        match &self.value_base64 {
-            Some(value) => write_raw(out, value, terminal),
-            None if terminal => writeln!(out, "(empty)"),
-            None => Ok(()),
+    pub(super) async fn run(self, list: &List, end: End, output: Output) -> Result<Exit, Failure> {
+        let key = self.key.as_str();
+        if let Some(count) = self.count {
+            let values = list.pop_many(key, end, count).await?;
+            let found = !values.is_empty();
+            print_all(values.into_iter().map(|value| Value { value_base64: value }), output)?;
+            return Ok(Exit::found(found));
         }
+        let value: Option<Bytes> = match (self.wait, end) {
+            (Some(wait), end) => list.blocking_pop(key, end, wait).await?,
+            (None, End::Left) => list.pop_left(key).await?,
+            (None, End::Right) => list.pop_right(key).await?,
+        };
+        Taken::print(key, value, output)
     }
 }

@@ -1,9 +1,11 @@
-//! `prism list push-left` and `push-right`: add a value.
+//! `prism list push-left` and `push-right`: add values.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
 
 use bytes::Bytes;
 use clap::Args;
-use prism_client::Call;
-use prism_client::method::Method;
+use prism_client::{End, List};
 
 use super::length::Counted;
 use crate::exit::Exit;
@@ -18,18 +20,33 @@ pub(crate) struct Push {
 
     #[command(flatten)]
     value: ValueArgs,
+
+    /// More values, which follow the first in the same atomic step; at most 1000 in all.
+    #[arg(value_name = "VALUE", conflicts_with = "file", allow_negative_numbers = true)]
+    more: Vec<OsString>,
+
+    /// How many values the list may have afterwards: as many as are over it are removed at the other end, in the same step.
+    #[arg(long, value_name = "N")]
+    max_len: Option<i64>,
 }
 
 impl Push {
-    /// Pushes with the given call, which determines the end of the list.
-    pub(super) async fn run<M: Method<Output = u64>>(
-        self,
-        call: impl FnOnce(String, Bytes) -> Call<M>,
-        output: Output,
-    ) -> Result<Exit, Failure> {
-        let value = self.value.read()?;
-        let length = call(self.key.clone(), value).await?;
-        output.print(&Counted { key: &self.key, length })?;
+    pub(super) async fn run(self, list: &List, end: End, output: Output) -> Result<Exit, Failure> {
+        let (key, value) = (self.key.as_str(), self.value.read()?);
+        let length = match (self.max_len, end) {
+            (None, End::Left) if self.more.is_empty() => list.push_left(key, value).await?,
+            (None, End::Right) if self.more.is_empty() => list.push_right(key, value).await?,
+            (max_len, end) => {
+                let more = self.more.into_iter().map(|value| Bytes::from(value.into_vec()));
+                let call = list.push_many(key, end, [value].into_iter().chain(more));
+                let call = match max_len {
+                    Some(max_len) => call.max_len(max_len),
+                    None => call,
+                };
+                call.await?.new_length
+            }
+        };
+        output.print(&Counted { key, length })?;
         Ok(Exit::Success)
     }
 }

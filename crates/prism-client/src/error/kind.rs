@@ -26,6 +26,8 @@ pub enum ErrorKind {
     PermissionDenied,
     /// The backend does not offer what was requested.
     Unimplemented,
+    /// A counter would leave 64 bits, or a list has no such index; nothing has changed.
+    OutOfRange,
     /// The operation cannot be completed; it may be started over: a scan whose backend lost its data midway.
     Aborted,
     /// The server cancelled the call. A write may still have been applied.
@@ -55,12 +57,29 @@ impl ErrorKind {
             Code::Unimplemented => Self::Unimplemented,
             Code::Cancelled => Self::Cancelled,
             Code::Aborted => Self::Aborted,
-            Code::Ok
-            | Code::Unknown
-            | Code::AlreadyExists
-            | Code::OutOfRange
-            | Code::Internal
-            | Code::DataLoss => Self::Internal,
+            Code::OutOfRange => Self::OutOfRange,
+            Code::Ok | Code::Unknown | Code::AlreadyExists | Code::Internal | Code::DataLoss => {
+                Self::Internal
+            }
+        }
+    }
+
+    /// Whether a server that answers so has not acted on the call.
+    pub(super) fn is_a_refusal(self) -> bool {
+        match self {
+            Self::NotFound
+            | Self::InvalidArgument
+            | Self::NamespaceNotFound
+            | Self::FailedPrecondition
+            | Self::ResourceExhausted
+            | Self::Unauthenticated
+            | Self::PermissionDenied
+            | Self::Unimplemented
+            | Self::OutOfRange
+            | Self::Closed => true,
+            Self::Unavailable | Self::DeadlineExceeded | Self::Aborted | Self::Cancelled | Self::Internal => {
+                false
+            }
         }
     }
 }

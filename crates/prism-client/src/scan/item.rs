@@ -1,15 +1,14 @@
-//! What a scan returns, entries or keys, and the gRPC method of each.
+//! What a scan returns, entries, keys or lists, and the gRPC method of each.
 
-use std::future::Future;
+use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::Uri;
-use prism_proto::interfaces::keyvalue::key_value_scan_interface_client::KeyValueScanInterfaceClient;
 use prism_proto::interfaces::keyvalue::{KeyResponse, ScanKeysRequest, ScanRequest, ScanResponse};
-use prism_proto::limits::MESSAGE_BYTES_MAX;
-use tonic::{Request, Response, Status, Streaming};
+use prism_proto::interfaces::list::{ScanListsRequest, ScanListsResponse};
+use prism_proto::rpc::{Rpc, ServerStreaming, keyvalue, list};
 
-use crate::transport::Lease;
+use crate::answer::{millis, unsigned};
 
 /// A key and its value.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,73 +17,84 @@ pub struct Entry {
     pub key: String,
     /// Its value.
     pub value: Bytes,
+    /// The time that the key has left to live, if the scan [asked for it](crate::Scan::with_ttl). `None` also if it does not
+    /// expire.
+    pub ttl_left: Option<Duration>,
 }
 
 /// Shows neither the key nor the value.
-impl std::fmt::Debug for Entry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry").finish_non_exhaustive()
     }
 }
 
-/// What a [`Scan`](crate::Scan) may return: [`Entry`] or [`String`].
+/// A list's key and its length.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ListEntry {
+    /// The list's key.
+    pub list_key: String,
+    /// The number of values.
+    pub length: u64,
+}
+
+/// Does not show the key.
+impl fmt::Debug for ListEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListEntry").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+/// What a [`Scan`](crate::Scan) may return: [`Entry`], [`String`] (a key) or [`ListEntry`].
 pub trait ScanItem: sealed::Item {}
 
 impl ScanItem for Entry {}
 impl ScanItem for String {}
+impl ScanItem for ListEntry {}
+
+/// What a scan of keys returns: [`Entry`] or [`String`].
+pub trait KeyItem: ScanItem {}
+
+impl KeyItem for Entry {}
+impl KeyItem for String {}
 
 pub(crate) mod sealed {
     use super::*;
 
     pub trait Item: Sized + Send + 'static {
-        const PATH: &'static str;
-        /// The name in errors.
-        const OPERATION: &'static str;
-        type Request: prost::Message + Clone + Unpin + 'static;
-        type Response: Send + 'static;
+        type Rpc: ServerStreaming;
 
-        fn send(
-            lease: Lease,
-            origin: Uri,
-            request: Request<Self::Request>,
-        ) -> impl Future<Output = Result<Response<Streaming<Self::Response>>, Status>> + Send;
-
-        fn namespace(request: &Self::Request) -> &str;
         /// The item, and its resume token; empty if it has none.
-        fn of(response: Self::Response) -> (Self, Bytes);
+        fn of(response: ResponseOf<Self>) -> (Self, Bytes);
         fn key(&self) -> &str;
-        fn limit(request: &mut Self::Request) -> &mut i32;
-        fn start_after(request: &mut Self::Request) -> &mut Option<String>;
-        fn resume(request: &mut Self::Request) -> &mut Bytes;
+        fn limit(request: &mut RequestOf<Self>) -> &mut i32;
+        fn resume(request: &mut RequestOf<Self>) -> &mut Bytes;
+        /// `None` if the scan can only be continued at its tokens.
+        fn bounds(request: &mut RequestOf<Self>) -> Option<Bounds<'_>>;
+    }
+
+    /// Between which keys a scan is, and in which direction it goes.
+    pub struct Bounds<'a> {
+        pub start_after: &'a mut Option<String>,
+        pub before: &'a mut Option<String>,
+        pub reverse: &'a mut bool,
     }
 }
 
-fn client(lease: Lease, origin: Uri) -> KeyValueScanInterfaceClient<Lease> {
-    KeyValueScanInterfaceClient::with_origin(lease, origin)
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX)
-}
+pub(crate) use sealed::Bounds;
+
+/// What a scan sends.
+pub(crate) type RequestOf<E> = <<E as sealed::Item>::Rpc as Rpc>::Request;
+
+/// What a scan receives.
+pub(crate) type ResponseOf<E> = <<E as sealed::Item>::Rpc as Rpc>::Response;
 
 impl sealed::Item for Entry {
-    const PATH: &'static str = "/prism.interfaces.keyvalue.KeyValueScanInterface/Scan";
-    const OPERATION: &'static str = "keyvalue.scan";
-    type Request = ScanRequest;
-    type Response = ScanResponse;
-
-    async fn send(
-        lease: Lease,
-        origin: Uri,
-        request: Request<ScanRequest>,
-    ) -> Result<Response<Streaming<ScanResponse>>, Status> {
-        client(lease, origin).scan(request).await
-    }
-
-    fn namespace(request: &ScanRequest) -> &str {
-        &request.namespace
-    }
+    type Rpc = keyvalue::Scan;
 
     fn of(response: ScanResponse) -> (Self, Bytes) {
-        (Self { key: response.key, value: response.value }, response.resume)
+        let ttl_left = response.ttl_millis_left.map(millis);
+        (Self { key: response.key, value: response.value, ttl_left }, response.resume)
     }
 
     fn key(&self) -> &str {
@@ -95,32 +105,18 @@ impl sealed::Item for Entry {
         &mut request.limit
     }
 
-    fn start_after(request: &mut ScanRequest) -> &mut Option<String> {
-        &mut request.start_after
-    }
-
     fn resume(request: &mut ScanRequest) -> &mut Bytes {
         &mut request.resume
+    }
+
+    fn bounds(request: &mut ScanRequest) -> Option<Bounds<'_>> {
+        let ScanRequest { start_after, before, reverse, .. } = request;
+        Some(Bounds { start_after, before, reverse })
     }
 }
 
 impl sealed::Item for String {
-    const PATH: &'static str = "/prism.interfaces.keyvalue.KeyValueScanInterface/ScanKeys";
-    const OPERATION: &'static str = "keyvalue.scan_keys";
-    type Request = ScanKeysRequest;
-    type Response = KeyResponse;
-
-    async fn send(
-        lease: Lease,
-        origin: Uri,
-        request: Request<ScanKeysRequest>,
-    ) -> Result<Response<Streaming<KeyResponse>>, Status> {
-        client(lease, origin).scan_keys(request).await
-    }
-
-    fn namespace(request: &ScanKeysRequest) -> &str {
-        &request.namespace
-    }
+    type Rpc = keyvalue::ScanKeys;
 
     fn of(response: KeyResponse) -> (Self, Bytes) {
         (response.key, response.resume)
@@ -134,11 +130,36 @@ impl sealed::Item for String {
         &mut request.limit
     }
 
-    fn start_after(request: &mut ScanKeysRequest) -> &mut Option<String> {
-        &mut request.start_after
-    }
-
     fn resume(request: &mut ScanKeysRequest) -> &mut Bytes {
         &mut request.resume
+    }
+
+    fn bounds(request: &mut ScanKeysRequest) -> Option<Bounds<'_>> {
+        let ScanKeysRequest { start_after, before, reverse, .. } = request;
+        Some(Bounds { start_after, before, reverse })
+    }
+}
+
+impl sealed::Item for ListEntry {
+    type Rpc = list::ScanLists;
+
+    fn of(response: ScanListsResponse) -> (Self, Bytes) {
+        (Self { list_key: response.list_key, length: unsigned(response.length) }, response.resume)
+    }
+
+    fn key(&self) -> &str {
+        &self.list_key
+    }
+
+    fn limit(request: &mut ScanListsRequest) -> &mut i32 {
+        &mut request.limit
+    }
+
+    fn resume(request: &mut ScanListsRequest) -> &mut Bytes {
+        &mut request.resume
+    }
+
+    fn bounds(_: &mut ScanListsRequest) -> Option<Bounds<'_>> {
+        None
     }
 }

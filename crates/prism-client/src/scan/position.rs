@@ -1,13 +1,13 @@
-//! Where a scan is, and how another attempt continues there: after the last key, or at the last token.
+//! Where a scan is, and how another attempt continues there: behind the last key, or at the last token.
 //!
-//! After the last key nothing repeats; at the last token, everything since then does. So the token is used only where
-//! there is no order.
+//! Behind the last key nothing repeats; at the last token, everything since then does. So the token is used only where
+//! there is no order, and in a scan that began with one: it may keep an end of the scan that only the token knows.
 
 use bytes::Bytes;
 use prism_proto::EPOCH_HEADER;
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 
-use super::item::ScanItem;
+use super::item::{RequestOf, ScanItem};
 
 /// How an entry follows those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(super) enum Moved {
     Forward,
     /// It may have been returned before, as can be where there is no order.
     Unordered,
-    /// The server was asked for greater keys, and this is none.
+    /// The server was asked for the keys behind the last one, and this is none.
     Backward,
 }
 
@@ -28,14 +28,23 @@ pub(super) struct Position {
     token: Bytes,
     /// Identifies the data with which the scan began, if the backend reports it.
     epoch: Option<AsciiMetadataValue>,
-    /// Whether every key so far was greater than the previous one, and the backend has not refused `start_after`.
-    ascending: bool,
+    /// Whether every key so far was behind the previous one, and the backend has not refused to continue there.
+    in_order: bool,
+    /// Whether keys are to arrive from the greatest to the least.
+    reverse: bool,
 }
 
 impl Position {
-    /// The position of a scan that has not begun.
-    pub(super) fn new() -> Self {
-        Self { delivered: 0, last_key: String::new(), token: Bytes::new(), epoch: None, ascending: true }
+    /// The position of a scan that has not begun. `in_order`: it may be continued behind a key.
+    pub(super) fn new(in_order: bool) -> Self {
+        Self {
+            delivered: 0,
+            last_key: String::new(),
+            token: Bytes::new(),
+            epoch: None,
+            in_order,
+            reverse: false,
+        }
     }
 
     /// The number of entries returned so far.
@@ -47,20 +56,34 @@ impl Position {
         Some(&self.token).filter(|token| !token.is_empty())
     }
 
+    /// The scan begins with this token.
     pub(super) fn set_token(&mut self, token: Bytes) {
-        self.token = token;
+        (self.token, self.in_order) = (token, false);
+    }
+
+    pub(super) fn set_reverse(&mut self, reverse: bool) {
+        self.reverse = reverse;
     }
 
     /// The request that continues here.
-    pub(super) fn request<E: ScanItem>(&self, first: &E::Request) -> E::Request {
+    pub(super) fn request<E: ScanItem>(&self, first: &RequestOf<E>) -> RequestOf<E> {
         let mut request = first.clone();
         if self.delivered == 0 {
             return request;
         }
-        (*E::start_after(&mut request), *E::resume(&mut request)) = match self.ascending {
-            true => (Some(self.last_key.clone()), Bytes::new()),
-            false => (None, self.token.clone()),
-        };
+        match E::bounds(&mut request) {
+            Some(bounds) if self.in_order => {
+                let behind = if self.reverse { bounds.before } else { bounds.start_after };
+                *behind = Some(self.last_key.clone());
+            }
+            bounds => {
+                // The token keeps them.
+                if let Some(bounds) = bounds {
+                    (*bounds.start_after, *bounds.before) = (None, None);
+                }
+                *E::resume(&mut request) = self.token.clone();
+            }
+        }
         let limit = E::limit(&mut request);
         if *limit > 0 {
             *limit = i32::try_from(i64::from(*limit) - self.delivered).expect("less than the limit");
@@ -77,24 +100,25 @@ impl Position {
         self.epoch.as_ref() == epoch
     }
 
-    /// Whether there is a way to continue.
+    /// Whether there is a way to continue: any, before the first entry.
     pub(super) fn can_continue(&self) -> bool {
-        self.ascending || !self.token.is_empty()
+        self.in_order || self.delivered == 0 || !self.token.is_empty()
     }
 
-    /// The backend refused `start_after`: returns whether there is another way.
+    /// The backend refused to continue behind a key: returns whether there is another way.
     pub(super) fn leave_order(&mut self) -> bool {
-        std::mem::replace(&mut self.ascending, false) && !self.token.is_empty()
+        std::mem::replace(&mut self.in_order, false) && !self.token.is_empty()
     }
 
     /// Moves behind an entry. `resumed` says whether it is the first one of another attempt.
     pub(super) fn step(&mut self, key: &str, token: Bytes, resumed: bool) -> Moved {
-        let is_greater = self.delivered == 0 || key > self.last_key.as_str();
-        if resumed && self.ascending && !is_greater {
+        let last_key = self.last_key.as_str();
+        let is_behind = self.delivered == 0 || if self.reverse { key < last_key } else { key > last_key };
+        if resumed && self.in_order && !is_behind {
             return Moved::Backward;
         }
-        self.ascending &= is_greater;
-        let moved = if self.ascending || !token.is_empty() { Moved::Forward } else { Moved::Unordered };
+        self.in_order &= is_behind;
+        let moved = if self.in_order || !token.is_empty() { Moved::Forward } else { Moved::Unordered };
         self.delivered += 1;
         self.last_key.clear();
         self.last_key.push_str(key);

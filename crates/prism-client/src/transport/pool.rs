@@ -43,6 +43,11 @@ impl Pool {
         Ok(Lease::new(sender, load))
     }
 
+    /// How many connections have been made so far.
+    pub(crate) fn connections_made(&self) -> u64 {
+        self.slots.iter().map(|slot| slot.connections_made()).sum()
+    }
+
     /// Ends every wait and releases the connections, which close when the calls in flight are done.
     pub(crate) fn close(&self) {
         self.permits.close();

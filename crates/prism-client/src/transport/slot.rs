@@ -34,6 +34,8 @@ pub(crate) struct Slot {
 #[derive(Debug)]
 struct Place {
     state: State,
+    /// Connections made.
+    made: u64,
     /// Consecutive failed connection attempts.
     failures: u32,
 }
@@ -67,12 +69,16 @@ pub(crate) enum NoConnection {
 
 impl Slot {
     pub(super) fn new(target: Arc<Target>) -> Self {
-        let place = Place { state: State::Idle, failures: 0 };
+        let place = Place { state: State::Idle, made: 0, failures: 0 };
         Self { target, place: Mutex::new(place), load: AtomicUsize::new(0) }
     }
 
     pub(super) fn load(&self) -> usize {
         self.load.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn connections_made(&self) -> u64 {
+        self.lock().made
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -155,6 +161,7 @@ impl Slot {
         match outcome {
             Ok(sender) => {
                 place.failures = 0;
+                place.made += 1;
                 place.state = State::Ready(sender.clone());
             }
             Err(error) => {

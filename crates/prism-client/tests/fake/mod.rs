@@ -1,6 +1,7 @@
 // A gateway in the test's own process: KeyValue and List in memory, with misbehaviour on request. The doctests include
 // this file, so it has no inner comments or attributes.
 
+use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -9,6 +10,10 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_core::Stream;
+use prism_proto::interfaces::capabilities::capabilities_interface_server::{
+    CapabilitiesInterface, CapabilitiesInterfaceServer,
+};
+use prism_proto::interfaces::capabilities::{GetCapabilitiesRequest, GetCapabilitiesResponse};
 use prism_proto::interfaces::keyvalue::key_value_basic_interface_server::{
     KeyValueBasicInterface, KeyValueBasicInterfaceServer,
 };
@@ -67,6 +72,12 @@ pub struct State {
     pub unordered: AtomicBool,
     /// What the next scans send as `prism-epoch`, one value per scan.
     pub epochs: Mutex<VecDeque<Option<&'static str>>>,
+    /// Whether it serves calls under idempotency keys, their answers by client and number, and all keys in order.
+    pub keeps_answers: AtomicBool,
+    answers: Mutex<BTreeMap<String, Box<dyn Any + Send>>>,
+    pub keys: Mutex<Vec<String>>,
+    /// How often somebody has asked for its capabilities.
+    pub asked: AtomicUsize,
     /// Calls whose future was dropped before completion.
     pub dropped: AtomicUsize,
     pub connections: AtomicUsize,
@@ -102,6 +113,7 @@ impl Fake {
         let cuts: VecDeque<Cut> = cuts.into_iter().collect();
         let incoming = incoming(listener, cuts, state.clone());
         let router = tonic::transport::Server::builder()
+            .add_service(CapabilitiesInterfaceServer::from_arc(state.clone()))
             .add_service(KeyValueBasicInterfaceServer::from_arc(state.clone()))
             .add_service(KeyValueScanInterfaceServer::from_arc(state.clone()))
             .add_service(ListBasicInterfaceServer::from_arc(state.clone()));
@@ -218,6 +230,11 @@ impl State {
         self.calls.lock().unwrap().push(method.to_owned());
         *self.metadata.lock().unwrap() = request.metadata().clone();
         self.authenticate(request.metadata())?;
+        let key = request.metadata().get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
+        self.keys.lock().unwrap().extend(key.clone());
+        if key.is_some() && !self.keeps_answers.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorReason::IdempotencyKeyInvalid, "no answers are kept").into());
+        }
         let fault = self.faults.lock().unwrap().pop_front();
         match fault {
             None | Some(Fault::After(..)) => act(request.into_inner()).map(Response::new),
@@ -231,6 +248,33 @@ impl State {
                 std::future::pending().await
             }
         }
+    }
+
+    /// The same for a call that may have a key.
+    async fn meet_once<T, R: Clone + Send + 'static>(
+        &self,
+        method: &str,
+        request: Request<T>,
+        act: impl FnOnce(T) -> Result<R, Status>,
+    ) -> Result<Response<R>, Status> {
+        let key = request.metadata().get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
+        self.meet(method, request, |asked| self.once(key.as_deref(), || act(asked))).await
+    }
+
+    /// What a call is answered with, the first time and again.
+    fn once<R: Clone + Send + 'static>(
+        &self,
+        key: Option<&str>,
+        act: impl FnOnce() -> Result<R, Status>,
+    ) -> Result<R, Status> {
+        let Some((call, _)) = key.and_then(|key| key.rsplit_once('.')) else { return act() };
+        let mut answers = self.answers.lock().unwrap();
+        if let Some(answer) = answers.get(call).and_then(|answer| answer.downcast_ref::<R>()) {
+            return Ok(answer.clone());
+        }
+        let answer = act()?;
+        answers.insert(call.to_owned(), Box::new(answer.clone()));
+        Ok(answer)
     }
 
     fn authenticate(&self, metadata: &MetadataMap) -> Result<(), Status> {
@@ -263,6 +307,7 @@ impl State {
                 *namespace == asked.namespace
                     && key.starts_with(&asked.prefix)
                     && asked.start_after.as_ref().is_none_or(|after| key > after)
+                    && asked.before.as_ref().is_none_or(|before| key < before)
             })
             .map(|((_, key), value)| ScanResponse {
                 key: key.clone(),
@@ -270,7 +315,7 @@ impl State {
                 ..Default::default()
             })
             .collect();
-        if unordered {
+        if unordered || asked.reverse {
             found.reverse();
         }
         if !asked.resume.is_empty() {
@@ -315,7 +360,7 @@ impl KeyValueBasicInterface for State {
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
         self.meet("get", request, |asked| {
             match self.values.lock().unwrap().get(&(asked.namespace, asked.key)) {
-                Some(value) => Ok(GetResponse { value: value.clone() }),
+                Some(value) => Ok(GetResponse { value: value.clone(), ..Default::default() }),
                 None => Err(Error::new(ErrorReason::KeyNotFound, "the key does not exist").into()),
             }
         })
@@ -345,6 +390,14 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl KeyValueScanInterface for State {
     type ScanStream = Answers<ScanResponse>;
     type ScanKeysStream = Answers<KeyResponse>;
+    type DeletePrefixStream = Answers<DeletePrefixResponse>;
+
+    async fn delete_prefix(
+        &self,
+        _: Request<DeletePrefixRequest>,
+    ) -> Result<Response<Self::DeletePrefixStream>, Status> {
+        Err(Status::unimplemented("the client does not call it"))
+    }
 
     async fn scan(&self, request: Request<ScanRequest>) -> Result<Response<Self::ScanStream>, Status> {
         let fault = self.faults.lock().unwrap().front().cloned();
@@ -404,12 +457,25 @@ impl KeyValueScanInterface for State {
 }
 
 #[tonic::async_trait]
+impl CapabilitiesInterface for State {
+    async fn get_capabilities(
+        &self,
+        request: Request<GetCapabilitiesRequest>,
+    ) -> Result<Response<GetCapabilitiesResponse>, Status> {
+        self.authenticate(request.metadata())?;
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let idempotent_retries = self.keeps_answers.load(Ordering::SeqCst);
+        Ok(Response::new(GetCapabilitiesResponse { idempotent_retries, ..Default::default() }))
+    }
+}
+
+#[tonic::async_trait]
 impl ListBasicInterface for State {
     async fn push_left(
         &self,
         request: Request<PushLeftRequest>,
     ) -> Result<Response<PushLeftResponse>, Status> {
-        self.meet("push_left", request, |asked| {
+        self.meet_once("push_left", request, |asked| {
             let mut lists = self.lists.lock().unwrap();
             let list = lists.entry((asked.namespace, asked.list_key)).or_default();
             list.push_front(asked.value);
@@ -422,7 +488,7 @@ impl ListBasicInterface for State {
         &self,
         request: Request<PushRightRequest>,
     ) -> Result<Response<PushRightResponse>, Status> {
-        self.meet("push_right", request, |asked| {
+        self.meet_once("push_right", request, |asked| {
             let mut lists = self.lists.lock().unwrap();
             let list = lists.entry((asked.namespace, asked.list_key)).or_default();
             list.push_back(asked.value);
@@ -432,7 +498,7 @@ impl ListBasicInterface for State {
     }
 
     async fn pop_left(&self, request: Request<PopLeftRequest>) -> Result<Response<PopLeftResponse>, Status> {
-        self.meet("pop_left", request, |asked| {
+        self.meet_once("pop_left", request, |asked| {
             let (value, found) = self.pop((asked.namespace, asked.list_key), VecDeque::pop_front);
             Ok(PopLeftResponse { value, found })
         })
@@ -443,7 +509,7 @@ impl ListBasicInterface for State {
         &self,
         request: Request<PopRightRequest>,
     ) -> Result<Response<PopRightResponse>, Status> {
-        self.meet("pop_right", request, |asked| {
+        self.meet_once("pop_right", request, |asked| {
             let (value, found) = self.pop((asked.namespace, asked.list_key), VecDeque::pop_back);
             Ok(PopRightResponse { value, found })
         })

@@ -31,7 +31,7 @@ fn survives_kills(durability: Durability, kills: usize) -> Result<(), String> {
         let folder = folder();
         let root = folder.path().join("run");
         std::fs::create_dir(&root).unwrap();
-        let mut job = Job { durability, ..Job::new(rng.u64(..)) };
+        let mut job = Job { durability, has_keys: true, ..Job::new(rng.u64(..)) };
         (job.workload.tasks, job.workload.calls) = (4, 4_000);
         let mut worker = job.command(&root).spawn().unwrap();
         std::thread::sleep(Duration::from_micros(rng.u64(..LIFE_MAX.as_micros() as u64)));

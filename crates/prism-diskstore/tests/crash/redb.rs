@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use prism_diskstore::engine::{After, Batch, Engine, Fault, Figures, Flush, Opener, View, Visit};
-use redb::{Database, ReadOnlyTable, ReadableDatabase as _, TableDefinition};
+use redb::{AccessGuard, Database, ReadOnlyTable, ReadableDatabase as _, StorageError, TableDefinition};
 
 const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("prism");
 const FILE: &str = "redb";
@@ -83,12 +83,22 @@ impl View for Committed {
     }
 
     fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), Fault> {
-        for item in self.0.range(from..to).map_err(fault)? {
-            let (key, value) = item.map_err(fault)?;
-            if visit(key.value(), value.value()) == ControlFlow::Break(()) {
-                break;
-            }
-        }
-        Ok(())
+        each(self.0.range(from..to).map_err(fault)?, visit)
     }
+
+    fn scan_back(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), Fault> {
+        each(self.0.range(from..to).map_err(fault)?.rev(), visit)
+    }
+}
+
+type Item<'a> = Result<(AccessGuard<'a, &'static [u8]>, AccessGuard<'a, &'static [u8]>), StorageError>;
+
+fn each<'a>(items: impl Iterator<Item = Item<'a>>, visit: &mut Visit<'_>) -> Result<(), Fault> {
+    for item in items {
+        let (key, value) = item.map_err(fault)?;
+        if visit(key.value(), value.value()) == ControlFlow::Break(()) {
+            break;
+        }
+    }
+    Ok(())
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use futures_util::StreamExt as _;
 use prism_diskstore::DiskStore;
-use prism_plugin::keyvalue::{Range, Start};
-use prism_plugin::{Context, KeyValue as _};
+use prism_plugin::keyvalue::Range;
+use prism_plugin::{Context, IdempotentRetries as _, KeyValue as _};
 
 use crate::worker::{Acknowledged, Job};
-use crate::workload::{Held, holds, namespace};
+use crate::workload::{Held, attempt, holds, namespace};
 
 /// What may be missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,21 @@ async fn compare(
             let lost = held[task as usize].iter().rposition(|held| *held == found);
             return Err(format!("task {task} holds what it held after {lost:?} calls; it has {calls:?}"));
         }
+        if job.has_keys {
+            let recorded = recorded(store, task, calls.begun).await?;
+            let all = job.workload.calls(task);
+            let fits = |applied: usize| {
+                possible[applied - least as usize] == found
+                    && (0..).zip(&recorded).all(|(number, is_recorded)| {
+                        *is_recorded == (number < applied) || all[number].may_write_nothing()
+                    })
+            };
+            if !(least as usize..=calls.begun as usize).any(fits) {
+                return Err(format!(
+                    "task {task} has answers to other calls than it holds; it has {calls:?}"
+                ));
+            }
+        }
     }
     match scanned.pop_first() {
         Some((key, _)) => Err(format!("{key} was never written")),
@@ -66,8 +81,18 @@ async fn compare(
     }
 }
 
+/// Whether the first calls of a task have answers on record.
+async fn recorded(store: &DiskStore, task: u32, calls: u32) -> Result<Vec<bool>, String> {
+    let mut recorded = Vec::new();
+    for number in 0..calls {
+        let answer = store.recall(&attempt(task, number)).await;
+        recorded.push(answer.map_err(|error| format!("an answer: {error}"))?.is_some());
+    }
+    Ok(recorded)
+}
+
 async fn scan(store: &DiskStore) -> Result<BTreeMap<String, bytes::Bytes>, String> {
-    let range = Range { namespace: namespace(), prefix: String::new(), start: Start::Beginning, limit: None };
+    let range = Range::new(namespace(), String::new());
     let mut pages = store.scan(&Context::default(), range);
     let mut all = BTreeMap::new();
     while let Some(page) = pages.next().await {

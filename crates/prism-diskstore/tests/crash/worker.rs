@@ -39,6 +39,8 @@ pub(crate) struct Job {
     pub(crate) workload: Workload,
     /// Whether the store is closed in the end.
     pub(crate) closes: bool,
+    /// Whether the calls have idempotency keys, and what is left is compared with the answers on record, which are kept for 2 minutes.
+    pub(crate) has_keys: bool,
 }
 
 /// How many calls a task has begun, and how many were acknowledged.
@@ -51,7 +53,14 @@ pub(crate) struct Acknowledged {
 impl Job {
     pub(crate) fn new(seed: u64) -> Self {
         let workload = Workload { seed, tasks: 3, calls: 40, value_bytes: 700 };
-        Self { on: On::Lsm, bug: None, durability: Durability::EveryWrite, workload, closes: false }
+        Self {
+            on: On::Lsm,
+            bug: None,
+            durability: Durability::EveryWrite,
+            workload,
+            closes: false,
+            has_keys: false,
+        }
     }
 
     pub(crate) fn settings(&self, root: &Path) -> Settings {
@@ -78,12 +87,13 @@ impl Job {
         let Workload { seed, tasks, calls, value_bytes } = self.workload;
         let (on, bug) = (self.on as u8, self.bug.map_or(0, |bug| bug as u8 + 1));
         let (durability, closes) = (self.durability as u8, u8::from(self.closes));
-        format!("{on} {bug} {durability} {closes} {seed} {tasks} {calls} {value_bytes}")
+        let has_keys = u8::from(self.has_keys);
+        format!("{on} {bug} {durability} {closes} {has_keys} {seed} {tasks} {calls} {value_bytes}")
     }
 
     fn read(text: &str) -> Self {
         let numbers: Vec<u64> = text.split(' ').map(|number| number.parse().unwrap()).collect();
-        let [on, bug, durability, closes, seed, tasks, calls, value_bytes] = numbers[..] else {
+        let [on, bug, durability, closes, has_keys, seed, tasks, calls, value_bytes] = numbers[..] else {
             panic!("{text}")
         };
         let durability =
@@ -96,6 +106,7 @@ impl Job {
             durability,
             workload,
             closes: closes == 1,
+            has_keys: has_keys == 1,
         }
     }
 
@@ -157,7 +168,7 @@ async fn work(job: Job, root: &Path) {
             };
             for (number, call) in (0..).zip(job.workload.calls(task)) {
                 note(number, 0);
-                call.make(&store, task).await.unwrap();
+                call.make(&store, task, job.has_keys.then_some(number)).await.unwrap();
                 note(number, 1);
             }
         })

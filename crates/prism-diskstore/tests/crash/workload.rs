@@ -2,11 +2,16 @@
 //! after the other, so that what a task has done is known up to the one call that was in flight.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use fastrand::Rng;
 use prism_diskstore::DiskStore;
-use prism_plugin::list::{End, List as _};
+use prism_plugin::keyvalue::KeyValueCounter as _;
+use prism_plugin::list::{
+    End, List as _, ListBatch as _, ListIndexing as _, ListRange as _, Pushed, indices,
+};
+use prism_plugin::retries::{Attempt, IdempotencyKey};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Context, Error, KeyValue as _};
 
@@ -30,6 +35,13 @@ pub(crate) enum Call {
     Delete(u32),
     Push(End, Bytes),
     Pop(End),
+    Increment(i64),
+    /// Values that share a batch, and how long the list is at most afterwards.
+    PushMany(End, Vec<Bytes>, u64),
+    /// The values that stay.
+    Trim(i64, i64),
+    /// The values that are equal to one at an index of the list, which is but one.
+    Remove(i64),
 }
 
 /// What a task's keys and list hold.
@@ -47,6 +59,14 @@ pub(crate) fn key(task: u32, number: u32) -> Key {
     Key::stored(format!("task-{task}/key-{number}"))
 }
 
+fn counter(task: u32) -> Key {
+    Key::stored(format!("task-{task}/counter"))
+}
+
+fn number(value: &Bytes) -> i64 {
+    std::str::from_utf8(value).unwrap().parse().unwrap()
+}
+
 pub(crate) fn list(task: u32) -> Key {
     Key::stored(format!("task-{task}/list"))
 }
@@ -57,11 +77,22 @@ impl Workload {
         let mut rng = Rng::with_seed(self.seed ^ u64::from(task) << 32);
         let end = |rng: &mut Rng| if rng.bool() { End::Left } else { End::Right };
         (0..self.calls)
-            .map(|number| match rng.u32(..10) {
+            .map(|number| match rng.u32(..14) {
                 0..5 => Call::Set(rng.u32(..KEYS), self.value(task, number, &mut rng), rng.bool()),
                 5 => Call::Delete(rng.u32(..KEYS)),
                 6..9 => Call::Push(end(&mut rng), self.value(task, number, &mut rng)),
-                _ => Call::Pop(end(&mut rng)),
+                9 => Call::Pop(end(&mut rng)),
+                10 => Call::Increment(rng.i64(-9..=9)),
+                11 => {
+                    let values = (0..3).map(|place| {
+                        let value = self.value(task, number, &mut rng);
+                        [format!("{place} ").as_bytes(), &value].concat().into()
+                    });
+                    let values = values.collect();
+                    Call::PushMany(end(&mut rng), values, rng.u64(2..9))
+                }
+                12 => Call::Trim(rng.i64(..2), rng.i64(-2..0)),
+                _ => Call::Remove(rng.i64(-3..3)),
             })
             .collect()
     }
@@ -87,6 +118,13 @@ impl Workload {
 }
 
 impl Held {
+    fn index(&self, index: i64) -> Option<usize> {
+        let len = self.list.len() as i64;
+        usize::try_from(if index < 0 { index + len } else { index })
+            .ok()
+            .filter(|index| *index < self.list.len())
+    }
+
     fn apply(&mut self, task: u32, call: Call) {
         match call {
             Call::Set(number, value, _) => drop(self.keys.insert(key(task, number).to_string(), value)),
@@ -95,24 +133,92 @@ impl Held {
             Call::Push(End::Right, value) => self.list.push_back(value),
             Call::Pop(End::Left) => drop(self.list.pop_front()),
             Call::Pop(End::Right) => drop(self.list.pop_back()),
+            Call::Increment(delta) => {
+                let key = counter(task).into_string();
+                let sum = self.keys.get(&key).map_or(0, number) + delta;
+                self.keys.insert(key, sum.to_string().into());
+            }
+            Call::PushMany(end, values, max_len) => {
+                for value in values {
+                    self.apply(task, Call::Push(end, value));
+                }
+                while self.list.len() as u64 > max_len {
+                    let end = if end == End::Left { End::Right } else { End::Left };
+                    self.apply(task, Call::Pop(end));
+                }
+            }
+            Call::Trim(start, stop) => {
+                let kept = indices(start, stop, self.list.len() as u64);
+                let kept = kept.start as usize..kept.end as usize;
+                self.list = self.list.range(kept).cloned().collect();
+            }
+            Call::Remove(index) => {
+                if let Some(index) = self.index(index) {
+                    self.list.remove(index);
+                }
+            }
         }
     }
 }
 
+/// The call of a task with this number, as its repetition finds it.
+pub(crate) fn attempt(task: u32, number: u32) -> Attempt {
+    let key = IdempotencyKey { client: task.into(), seq: number.into(), acked: 0 };
+    Attempt::new(key, None, "crash".to_owned(), "/crash.Crash/Call", [0; 32])
+}
+
+/// The context of a call whose answer is recorded if it has a number; what it is does not matter.
+fn repeated<T: 'static>(task: u32, number: Option<u32>) -> Context {
+    let Some(number) = number else { return Context::default() };
+    let attempt = attempt(task, number);
+    attempt.answers(|_: &T| Some(()));
+    Context::default().attempting(Arc::new(attempt))
+}
+
 impl Call {
-    /// Makes the call.
-    pub(crate) async fn make(self, store: &DiskStore, task: u32) -> Result<(), Error> {
-        let context = Context::default();
+    /// Whether it may write nothing, and then has no answer on record.
+    pub(crate) fn may_write_nothing(&self) -> bool {
+        matches!(self, Self::Remove(_))
+    }
+
+    /// Makes the call; under an idempotency key if it has a number.
+    pub(crate) async fn make(self, store: &DiskStore, task: u32, number: Option<u32>) -> Result<(), Error> {
+        let namespace = namespace();
         match self {
-            Self::Set(number, value, expires) => {
+            Self::Set(name, value, expires) => {
                 let ttl = expires.then(|| Ttl::from_secs(1_000_000).unwrap());
-                store.set(&context, namespace(), key(task, number), value, ttl).await
+                store.set(&repeated::<()>(task, number), namespace, key(task, name), value, ttl).await
             }
-            Self::Delete(number) => store.delete(&context, namespace(), key(task, number)).await.map(drop),
+            Self::Delete(name) => {
+                let context = repeated::<bool>(task, number);
+                store.delete(&context, namespace, key(task, name)).await.map(drop)
+            }
             Self::Push(end, value) => {
-                store.push(&context, namespace(), list(task), end, value).await.map(drop)
+                store.push(&repeated::<u64>(task, number), namespace, list(task), end, value).await.map(drop)
             }
-            Self::Pop(end) => store.pop(&context, namespace(), list(task), end).await.map(drop),
+            Self::Pop(end) => {
+                let context = repeated::<Option<Bytes>>(task, number);
+                store.pop(&context, namespace, list(task), end).await.map(drop)
+            }
+            Self::Increment(delta) => {
+                let context = repeated::<i64>(task, number);
+                store.increment(&context, namespace, counter(task), delta, 0, None).await.map(drop)
+            }
+            Self::PushMany(end, values, max_len) => {
+                let context = repeated::<Pushed>(task, number);
+                store.push_many(&context, namespace, list(task), end, values, Some(max_len)).await.map(drop)
+            }
+            Self::Trim(start, stop) => {
+                let context = repeated::<u64>(task, number);
+                store.trim(&context, namespace, list(task), start, stop).await.map(drop)
+            }
+            Self::Remove(index) => {
+                let context = repeated::<u64>(task, number);
+                match store.get_at(&context, namespace.clone(), list(task), index).await? {
+                    Some(value) => store.remove(&context, namespace, list(task), value, 0).await.map(drop),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
@@ -126,6 +232,9 @@ pub(crate) async fn holds(store: &DiskStore, task: u32) -> Result<Held, Error> {
         if let Some(value) = store.get(&context, namespace(), key.clone()).await? {
             held.keys.insert(key.into_string(), value);
         }
+    }
+    if let Some(value) = store.get(&context, namespace(), counter(task)).await? {
+        held.keys.insert(counter(task).into_string(), value);
     }
     while let Some(value) = store.pop(&context, namespace(), list(task), End::Left).await? {
         held.list.push_back(value);

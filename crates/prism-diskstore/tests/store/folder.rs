@@ -46,10 +46,25 @@ fn a_store_that_is_open_is_refused() {
 fn a_newer_format_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()));
-    fs::write(folder.path().join("FORMAT"), "prism-diskstore format 2\n").unwrap();
-    assert!(refusal(folder.path()).contains("has format 2, from a newer version"));
+    fs::write(folder.path().join("FORMAT"), "prism-diskstore format 3\n").unwrap();
+    assert!(refusal(folder.path()).contains("has format 3, from a newer version"));
     fs::write(folder.path().join("FORMAT"), "").unwrap();
     assert!(refusal(folder.path()).contains("cannot be read"));
+    fs::write(folder.path().join("FORMAT"), "prism-diskstore format 0\n").unwrap();
+    assert!(refusal(folder.path()).contains("cannot be read"));
+}
+
+#[tokio::test]
+async fn a_store_of_format_1_becomes_one_of_the_current_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    set(&store, "key", "v", None).await.unwrap();
+    drop(store);
+    let format = folder.path().join("FORMAT");
+    fs::write(&format, "prism-diskstore format 1\n").unwrap();
+    assert_eq!(open(folder.path()).verify().unwrap().keys, 1);
+    assert_eq!(fs::read_to_string(&format).unwrap(), "prism-diskstore format 2\n");
+    open(folder.path());
 }
 
 #[tokio::test]

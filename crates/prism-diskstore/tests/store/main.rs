@@ -4,5 +4,8 @@
 mod binary;
 mod conformance;
 mod folder;
+mod lists;
+mod reserve;
 mod restart;
+mod retries;
 mod support;

@@ -98,6 +98,10 @@ impl Allocation {
         unsafe { std::slice::from_raw_parts(self.bytes().add(self.key_len()), self.value_len()) }
     }
 
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
     pub(super) fn value_len(&self) -> usize {
         // SAFETY: written in `new` and never changed.
         let len = unsafe { (&raw const (*self.0.as_ptr()).value_len).read() };

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
+mod changes;
 mod concurrency;
 mod expiry;
 mod keyvalue;
@@ -9,7 +10,10 @@ mod limit;
 mod list;
 mod model;
 mod namespaces;
+mod reserve;
+mod retries;
 mod scan;
+mod waiters;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -75,8 +79,7 @@ impl Store {
     }
 
     fn range(&self, prefix: &str) -> Range {
-        let namespace = self.namespace.clone();
-        Range { namespace, prefix: prefix.to_owned(), start: Start::Beginning, limit: None }
+        Range::new(self.namespace.clone(), prefix.to_owned())
     }
 
     /// The keys of a whole scan, which must agree with those of ScanKeys.

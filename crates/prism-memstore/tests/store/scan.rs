@@ -94,7 +94,7 @@ async fn each_page_says_where_the_scan_can_be_continued() {
     let mut range = store.range("0");
     let mut behind = 0;
     for page in store.store.scan_keys(&Context::default(), range.clone()).collect::<Vec<_>>().await {
-        let Page { items, resume } = page.unwrap();
+        let Page { items, resume, .. } = page.unwrap();
         behind += items.len();
         range.start = Start::Resume(resume.unwrap());
         assert_eq!(

@@ -142,6 +142,14 @@ fn of_certificate(side: Side, why: &CertificateError) -> String {
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             format!("is not meant for a {} (extended key usage)", side.peer())
         }
+        // The verifier's own words, which have no type of their own.
+        CertificateError::Other(why) if why.to_string().contains("CaUsedAsEndEntity") => {
+            let peer = side.peer();
+            format!(
+                "is that of a CA, which no {peer} may use as its own; make one with basicConstraints=CA:FALSE \
+                 (`openssl req -x509` makes one of a CA unless told otherwise)"
+            )
+        }
         other => format!("cannot be verified: {other}"),
     }
 }

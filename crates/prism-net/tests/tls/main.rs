@@ -154,6 +154,19 @@ async fn a_client_says_why_it_does_not_trust_the_server() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_signs_itself_as_a_ca_is_told() {
+    let site = Site::new();
+    let (certificate, key) = site.servers.sign("server.example", |params| {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    });
+    fs::write(site.path("server.crt"), certificate).unwrap();
+    fs::write(site.path("server.key"), key).unwrap();
+    let (_, connected) = shake_hands(&site.server(), &site.client(|_| {}), "server.example").await;
+    let why = connected.unwrap_err().to_string();
+    assert!(why.contains("is that of a CA, which no server may use as its own; make one with"), "{why}");
+}
+
+#[tokio::test]
 async fn without_a_protocol_in_common_both_sides_say_so() {
     let site = Site::new();
     let (near, far) = pair();

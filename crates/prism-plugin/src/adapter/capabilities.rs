@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use prism_grpc::Context;
-use prism_grpc::unary::Interface;
+use prism_grpc::interface::Interface;
 use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::capabilities::{GetCapabilitiesRequest, GetCapabilitiesResponse};
+use prism_proto::rpc::Rpc as _;
+use prism_proto::rpc::capabilities::GetCapabilities;
 
 use crate::capabilities::Capabilities;
 use crate::error::Error;
@@ -15,9 +17,9 @@ use crate::types::Namespace;
 type Ask = Box<dyn Fn() -> Capabilities + Send + Sync>;
 
 pub(crate) fn interface(ask: impl Fn() -> Capabilities + Send + Sync + 'static) -> Interface<Ask> {
-    let name = "prism.interfaces.capabilities.CapabilitiesInterface";
     let ask: Ask = Box::new(ask);
-    Interface::new(name, FILE_DESCRIPTOR_SET, Arc::new(ask)).method("GetCapabilities", get)
+    Interface::new(GetCapabilities::SERVICE, FILE_DESCRIPTOR_SET, Arc::new(ask))
+        .unary::<GetCapabilities, _>(get)
 }
 
 async fn get(

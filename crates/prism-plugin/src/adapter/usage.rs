@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use prism_grpc::Context;
-use prism_grpc::unary::Interface;
+use prism_grpc::interface::Interface;
 use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::usage::{GetUsageRequest, GetUsageResponse};
+use prism_proto::rpc::Rpc as _;
+use prism_proto::rpc::usage::GetUsage;
 
 use crate::error::Error;
 use crate::types::Namespace;
 use crate::usage::Usage;
 
 pub(crate) fn interface<B: Usage>(backend: Arc<B>) -> Interface<B> {
-    Interface::new("prism.interfaces.usage.UsageInterface", FILE_DESCRIPTOR_SET, backend)
-        .method("GetUsage", get)
+    Interface::new(GetUsage::SERVICE, FILE_DESCRIPTOR_SET, backend).unary::<GetUsage, _>(get)
 }
 
 async fn get<B: Usage>(

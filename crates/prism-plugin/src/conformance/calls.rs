@@ -17,41 +17,96 @@ use prism_proto::interfaces::list::list_basic_interface_client::ListBasicInterfa
 use prism_proto::interfaces::list::{
     LengthRequest, PopLeftRequest, PopRightRequest, PushLeftRequest, PushRightRequest,
 };
+use prism_proto::limits::MESSAGE_BYTES_MAX;
+use prism_proto::rpc::{self, Rpc, ServerStreaming, Unary};
+use tonic::client::Grpc;
 use tonic::{Code, Request, Status};
 
 use super::endpoint::Channel;
 use super::expect::{Verdict, answered, failed};
 use crate::list::End;
 
-/// What the text in field 2 of a method's request names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field {
-    Key,
-    Prefix,
-    ListKey,
-}
-
-/// A method of the contract: in every request, field 1 is the namespace and field 2 a key, list key or prefix.
+/// A method of the contract: in every request, field 1 is the namespace.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Method {
     pub(super) name: &'static str,
     pub(super) path: &'static str,
-    pub(super) field: Field,
+    pub(super) service: &'static str,
+    /// The name of field 2.
+    pub(super) field: &'static str,
+}
+
+impl Method {
+    const fn of<R: Rpc>() -> Self {
+        Self { name: R::NAME, path: R::PATH, service: R::SERVICE, field: R::SUBJECT }
+    }
+
+    /// Whether field 2 is a key or list key.
+    pub(super) fn is_keyed(&self) -> bool {
+        matches!(self.field, "key" | "list_key")
+    }
+
+    /// Whether field 2 is a prefix.
+    pub(super) fn is_prefixed(&self) -> bool {
+        self.field == "prefix"
+    }
+}
+
+/// An interface of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interface {
+    KeyValue,
+    Scan,
+    Ttl,
+    Batch,
+    Cas,
+    Counter,
+    List,
+    ListRange,
+    ListIndexing,
+    ListBatch,
+    ListBlocking,
+    ListReserve,
+    ListScan,
 }
 
 macro_rules! methods {
-    ($service:literal, $field:ident: $($name:literal),*) => {
-        &[$(Method { name: $name, path: concat!("/prism.interfaces.", $service, "/", $name), field: Field::$field }),*]
+    ($($interface:ident: $package:ident::{$($name:ident),*};)*) => {
+        impl Interface {
+            pub(super) const ALL: &[Self] = &[$(Self::$interface),*];
+
+            /// Its methods. The first one with an empty field 2 changes nothing.
+            pub(super) const fn methods(self) -> &'static [Method] {
+                match self {
+                    $(Self::$interface => const { &[$(Method::of::<rpc::$package::$name>()),*] },)*
+                }
+            }
+        }
     };
 }
+methods! {
+    KeyValue: keyvalue::{Exists, Get, Delete, Set};
+    Scan: keyvalue::{Count, Scan, ScanKeys, DeletePrefix};
+    Ttl: keyvalue::{GetTtl, Expire, Persist};
+    Batch: keyvalue::{BatchGet, BatchSet, BatchDelete};
+    Cas: keyvalue::{SetIf, DeleteIf, GetAndSet, GetAndDelete};
+    Counter: keyvalue::{Increment};
+    List: list::{Length, PopLeft, PopRight, PushLeft, PushRight};
+    ListRange: list::{GetRange, Trim, Clear};
+    ListIndexing: list::{GetAt, SetAt, Remove};
+    ListBatch: list::{PushMany, PopMany};
+    ListBlocking: list::{BlockingPop};
+    // Extend refuses an empty list key before it does anything.
+    ListReserve: list::{Extend, Reserve, Ack, Release};
+    ListScan: list::{CountLists, ScanLists};
+}
 
-/// The methods of each interface; the first has no side effects.
-pub(super) const KEYVALUE: &[Method] =
-    methods!("keyvalue.KeyValueBasicInterface", Key: "Exists", "Get", "Delete", "Set");
-pub(super) const SCAN: &[Method] =
-    methods!("keyvalue.KeyValueScanInterface", Prefix: "Count", "Scan", "ScanKeys");
-pub(super) const LIST: &[Method] =
-    methods!("list.ListBasicInterface", ListKey: "Length", "PopLeft", "PopRight", "PushLeft", "PushRight");
+impl Interface {
+    /// Its service, by its full name.
+    pub(super) fn service(self) -> &'static str {
+        self.methods()[0].service
+    }
+}
 
 /// The fields that the requests of all methods share.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -69,8 +124,7 @@ pub(super) async fn call_method(
     namespace: &str,
     name: &str,
 ) -> Result<usize, Status> {
-    let mut grpc = tonic::client::Grpc::new(channel.clone());
-    grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+    let mut grpc = ready(channel).await?;
     let message = Named { namespace: namespace.to_owned(), name: name.to_owned() };
     let codec = Codec::<Named, ()>::default();
     let path = PathAndQuery::from_static(path);
@@ -80,6 +134,21 @@ pub(super) async fn call_method(
         count += 1;
     }
     Ok(count)
+}
+
+/// What makes calls of any method, and takes responses larger than a message should be.
+async fn ready(channel: &Channel) -> Result<Grpc<Channel>, Status> {
+    let mut grpc = Grpc::new(channel.clone()).max_decoding_message_size(4 * MESSAGE_BYTES_MAX);
+    grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+    Ok(grpc)
+}
+
+/// A request with an idempotency key.
+fn under<T>(key: &str, request: T) -> Result<Request<T>, Status> {
+    let key = key.parse().map_err(|_| Status::internal("the key is no metadata"))?;
+    let mut request = Request::new(request);
+    request.metadata_mut().insert("idempotency-key", key);
+    Ok(request)
 }
 
 /// One of the two scans.
@@ -112,6 +181,60 @@ impl Client {
         Self { namespace: namespace.to_owned(), ..self.clone() }
     }
 
+    /// Makes any unary call.
+    pub(super) async fn try_call<R: Unary>(&self, request: R::Request) -> Result<R::Response, Status> {
+        let codec = Codec::<R::Request, R::Response>::default();
+        let mut grpc = ready(&self.channel).await?;
+        Ok(grpc.unary(Request::new(request), PathAndQuery::from_static(R::PATH), codec).await?.into_inner())
+    }
+
+    /// Makes any unary call under an idempotency key.
+    pub(super) async fn try_call_under<R: Unary>(
+        &self,
+        key: &str,
+        request: R::Request,
+    ) -> Result<R::Response, Status> {
+        let codec = Codec::<R::Request, R::Response>::default();
+        let mut grpc = ready(&self.channel).await?;
+        let path = PathAndQuery::from_static(R::PATH);
+        Ok(grpc.unary(under(key, request)?, path, codec).await?.into_inner())
+    }
+
+    /// Makes any unary call; a status fails the case.
+    pub(super) async fn call<R: Unary>(&self, request: R::Request) -> Verdict<R::Response> {
+        answered(R::NAME, self.try_call::<R>(request).await)
+    }
+
+    /// All messages of any call that returns a stream.
+    pub(super) async fn try_stream<R: ServerStreaming>(
+        &self,
+        request: R::Request,
+    ) -> Result<Vec<R::Response>, Status> {
+        let codec = Codec::<R::Request, R::Response>::default();
+        let mut grpc = ready(&self.channel).await?;
+        let path = PathAndQuery::from_static(R::PATH);
+        let answer = grpc.server_streaming(Request::new(request), path, codec).await?;
+        answer.into_inner().try_collect().await
+    }
+
+    /// All messages of any call that returns a stream, under an idempotency key.
+    pub(super) async fn try_stream_under<R: ServerStreaming>(
+        &self,
+        key: &str,
+        request: R::Request,
+    ) -> Result<Vec<R::Response>, Status> {
+        let codec = Codec::<R::Request, R::Response>::default();
+        let mut grpc = ready(&self.channel).await?;
+        let path = PathAndQuery::from_static(R::PATH);
+        let answer = grpc.server_streaming(under(key, request)?, path, codec).await?;
+        answer.into_inner().try_collect().await
+    }
+
+    /// All messages of any call that returns a stream; a status fails the case.
+    pub(super) async fn stream<R: ServerStreaming>(&self, request: R::Request) -> Verdict<Vec<R::Response>> {
+        answered(R::NAME, self.try_stream::<R>(request).await)
+    }
+
     fn keyvalue(&self) -> KeyValueBasicInterfaceClient<Channel> {
         KeyValueBasicInterfaceClient::new(self.channel.clone())
     }
@@ -131,7 +254,8 @@ impl Client {
         ttl_seconds: Option<i64>,
     ) -> Result<bool, Status> {
         let (namespace, key, value) = (self.namespace.clone(), key.to_owned(), value.into());
-        let answer = self.keyvalue().set(SetRequest { namespace, key, value, ttl_seconds }).await?;
+        let answer =
+            self.keyvalue().set(SetRequest { namespace, key, value, ttl_seconds, ttl_millis: None }).await?;
         Ok(answer.into_inner().success)
     }
 
@@ -147,7 +271,7 @@ impl Client {
     }
 
     pub(super) async fn try_get(&self, key: &str) -> Result<Bytes, Status> {
-        let request = GetRequest { namespace: self.namespace.clone(), key: key.to_owned() };
+        let request = GetRequest { namespace: self.namespace.clone(), key: key.to_owned(), with_ttl: false };
         Ok(self.keyvalue().get(request).await?.into_inner().value)
     }
 
@@ -219,11 +343,35 @@ impl Client {
         match which {
             Which::Scan => Ok(self.scanner().scan(request).await?.into_inner().boxed()),
             Which::ScanKeys => {
-                let ScanRequest { namespace, prefix, limit, start_after, resume } = request;
-                let request = ScanKeysRequest { namespace, prefix, limit, start_after, resume };
+                let ScanRequest {
+                    namespace,
+                    prefix,
+                    limit,
+                    start_after,
+                    resume,
+                    with_ttl,
+                    reverse,
+                    before,
+                    page_bytes,
+                } = request;
+                let request = ScanKeysRequest {
+                    namespace,
+                    prefix,
+                    limit,
+                    start_after,
+                    resume,
+                    with_ttl,
+                    reverse,
+                    before,
+                    page_bytes,
+                };
                 let keys = self.scanner().scan_keys(request).await?.into_inner();
-                let without_value =
-                    |KeyResponse { key, resume }| ScanResponse { key, value: Bytes::new(), resume };
+                let without_value = |KeyResponse { key, ttl_millis_left, resume }| ScanResponse {
+                    key,
+                    value: Bytes::new(),
+                    ttl_millis_left,
+                    resume,
+                };
                 Ok(keys.map_ok(without_value).boxed())
             }
         }

@@ -7,19 +7,32 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
+use super::calls::Interface;
 use super::expect::Verdict;
 use super::trial::Trial;
 
 mod atomic;
+mod batch;
+mod cas;
+mod counter;
 mod cursor;
 mod health;
+mod idempotency;
 mod keys;
 mod keyvalue;
 mod list;
+mod list_batch;
+mod list_blocking;
+mod list_indexing;
+mod list_range;
+mod list_reserve;
+mod lists;
 mod namespaces;
 mod resume;
 mod scan;
+mod scan_options;
 mod ttl;
+mod ttl_calls;
 mod values;
 mod wire;
 mod wire_encoding;
@@ -27,15 +40,14 @@ mod wire_encoding;
 /// What an endpoint must have for a case to apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
-    KeyValue,
-    Scan,
-    List,
+    Served(Interface),
     Ordered,
     Unordered,
     ExactlyOnce,
     Resumable,
     ExactCount,
     Linearizable,
+    Idempotent,
 }
 
 type Run = for<'a> fn(&'a Trial<'a>) -> Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
@@ -76,10 +88,22 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         values::CASES,
         keyvalue::CASES,
         ttl::CASES,
+        ttl_calls::CASES,
+        cas::CASES,
+        counter::CASES,
+        batch::CASES,
         scan::CASES,
         cursor::CASES,
         resume::CASES,
+        scan_options::CASES,
         list::CASES,
+        list_range::CASES,
+        list_indexing::CASES,
+        list_batch::CASES,
+        list_blocking::CASES,
+        list_reserve::CASES,
+        lists::CASES,
+        idempotency::CASES,
         atomic::CASES,
         wire::CASES,
         wire_encoding::CASES,
@@ -89,13 +113,42 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
     .flatten()
 }
 
+/// One need of a case.
+macro_rules! need {
+    (Ordered) => {
+        crate::conformance::cases::Need::Ordered
+    };
+    (Unordered) => {
+        crate::conformance::cases::Need::Unordered
+    };
+    (ExactlyOnce) => {
+        crate::conformance::cases::Need::ExactlyOnce
+    };
+    (Resumable) => {
+        crate::conformance::cases::Need::Resumable
+    };
+    (ExactCount) => {
+        crate::conformance::cases::Need::ExactCount
+    };
+    (Linearizable) => {
+        crate::conformance::cases::Need::Linearizable
+    };
+    (Idempotent) => {
+        crate::conformance::cases::Need::Idempotent
+    };
+    ($interface:ident) => {
+        crate::conformance::cases::Need::Served(crate::conformance::calls::Interface::$interface)
+    };
+}
+use need;
+
 /// A table of cases: name, rule, needs, function.
 macro_rules! table {
     ($($name:literal, $rule:literal, [$($need:ident),*], $run:ident;)*) => {
         pub(super) const CASES: &[super::Case] = &[$(super::Case {
             name: $name,
             rule: $rule,
-            needs: &[$(super::Need::$need),*],
+            needs: &[$(super::need!($need)),*],
             run: |trial| Box::pin($run(trial)),
         }),*];
     };

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use futures_util::stream::{self, StreamExt as _};
 
+use super::calls::Interface;
 use super::cases::{Case, Need, cases};
 use super::expect::Stop;
 use super::report::{CaseReport, Outcome, Report};
@@ -46,7 +47,7 @@ pub async fn run(
 async fn run_case(target: &Target, case: &'static Case) -> CaseReport {
     let begun = Instant::now();
     let outcome = match case.needs.iter().find_map(|need| lacks(target, *need)) {
-        Some(why) => Outcome::NotApplicable { why: why.to_owned() },
+        Some(why) => Outcome::NotApplicable { why },
         None => try_case(target, case).await,
     };
     CaseReport { name: case.name(), rule: case.rule(), outcome, duration: begun.elapsed() }
@@ -68,11 +69,9 @@ async fn try_case(target: &Target, case: &'static Case) -> Outcome {
     }
 }
 
-fn lacks(target: &Target, need: Need) -> Option<&'static str> {
+fn lacks(target: &Target, need: Need) -> Option<String> {
     let (there, why) = match need {
-        Need::KeyValue => (target.served.keyvalue, "KeyValueBasicInterface is not served"),
-        Need::Scan => (target.served.scan, "KeyValueScanInterface is not served"),
-        Need::List => (target.served.list, "ListBasicInterface is not served"),
+        Need::Served(interface) => return lacks_interface(target, interface),
         Need::Ordered => (target.promised.ordered, "the capability ordered is not declared"),
         Need::Unordered => (!target.promised.ordered, "the capability ordered is declared"),
         Need::ExactlyOnce => {
@@ -80,7 +79,15 @@ fn lacks(target: &Target, need: Need) -> Option<&'static str> {
         }
         Need::Resumable => (target.promised.resumable, "the capability resumable is not declared"),
         Need::ExactCount => (target.promised.exact_count, "the capability exact_count is not declared"),
+        Need::Idempotent => {
+            (target.promised.idempotent_retries, "the capability idempotent_retries is not declared")
+        }
         Need::Linearizable => (target.promised.linearizable, "the capability linearizable is not declared"),
     };
-    (!there).then_some(why)
+    (!there).then(|| why.to_owned())
+}
+
+fn lacks_interface(target: &Target, interface: Interface) -> Option<String> {
+    let name = interface.service().rsplit('.').next().unwrap_or_default();
+    (!target.served.has(interface)).then(|| format!("{name} is not served"))
 }

@@ -7,14 +7,13 @@ use prism_net::tls::client::Connector;
 use prism_proto::ErrorReason;
 use prism_proto::interfaces::capabilities::GetCapabilitiesRequest;
 use prism_proto::interfaces::capabilities::capabilities_interface_client::CapabilitiesInterfaceClient;
-use prism_proto::methods::service_of;
 use prost::Message as _;
 use tonic::Code;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
-use super::calls::{KEYVALUE, LIST, Method, SCAN, call_method};
+use super::calls::{Interface, call_method};
 use super::endpoint::{Channel, Endpoint};
 use super::expect::{describe, reason};
 use super::raw::{Raw, RawCall};
@@ -74,11 +73,25 @@ impl std::fmt::Display for SuiteError {
 impl std::error::Error for SuiteError {}
 
 /// Which interfaces are served.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Served {
-    pub(super) keyvalue: bool,
-    pub(super) scan: bool,
-    pub(super) list: bool,
+    pub(super) interfaces: Vec<Interface>,
+}
+
+impl Served {
+    /// Whether values can be stored by key.
+    pub(super) fn keyvalue(&self) -> bool {
+        self.has(Interface::KeyValue)
+    }
+
+    /// Whether lists can be pushed to.
+    pub(super) fn list(&self) -> bool {
+        self.has(Interface::List)
+    }
+
+    pub(super) fn has(&self, interface: Interface) -> bool {
+        self.interfaces.contains(&interface)
+    }
 }
 
 /// An endpoint and what is known about it.
@@ -114,12 +127,13 @@ impl Target {
             promised: Capabilities::default(),
             listed,
         };
-        let served = Served {
-            keyvalue: target.is_served(&KEYVALUE[0]).await?,
-            scan: target.is_served(&SCAN[0]).await?,
-            list: target.is_served(&LIST[0]).await?,
-        };
-        if !(served.keyvalue || served.scan || served.list) {
+        let mut served = Served::default();
+        for interface in Interface::ALL {
+            if target.is_served(*interface).await? {
+                served.interfaces.push(*interface);
+            }
+        }
+        if !(served.keyvalue() || served.has(Interface::Scan) || served.list()) {
             return Err(SuiteError::NothingServed(format!("{text} serves neither KeyValue nor List")));
         }
         target.served = served;
@@ -127,16 +141,20 @@ impl Target {
         Ok(target)
     }
 
-    /// Whether an interface is served: reflection lists it, or its first method is not UNIMPLEMENTED.
-    async fn is_served(&self, method: &Method) -> Result<bool, SuiteError> {
-        let service = service_of(method.path);
-        if self.listed.iter().flatten().any(|listed| listed == service) {
-            return Ok(true);
-        }
-        let name = format!("conformance-{}/probe", self.id);
+    /// Whether an interface is served: reflection lists it, or its first method is not UNIMPLEMENTED. A gateway lists what any
+    /// namespace may serve, and says of a method that this one does not.
+    async fn is_served(&self, interface: Interface) -> Result<bool, SuiteError> {
+        let is_listed = self.listed.iter().flatten().any(|listed| listed == interface.service());
+        let method = &interface.methods()[0];
+        let name = match method.is_keyed() {
+            true => String::new(),
+            false => format!("conformance-{}/probe", self.id),
+        };
         match call_method(&self.channel, method.path, &self.options.namespace, &name).await {
             Err(status) => match (status.code(), reason(&status)) {
-                (Code::Unimplemented, _) | (_, Some(ErrorReason::InterfaceNotServed)) => Ok(false),
+                (_, Some(ErrorReason::InterfaceNotServed)) => Ok(false),
+                _ if is_listed => Ok(true),
+                (Code::Unimplemented, _) => Ok(false),
                 (Code::Unavailable, _) => Err(SuiteError::Unreachable(describe(&status))),
                 (_, Some(ErrorReason::NamespaceNotFound)) => {
                     Err(SuiteError::NothingServed(describe(&status)))
@@ -153,17 +171,7 @@ impl Target {
         let request = GetCapabilitiesRequest { namespace: self.options.namespace.clone() };
         match client.get_capabilities(request).await {
             Err(_) => Capabilities::default(),
-            Ok(answer) => {
-                let promised = answer.into_inner();
-                Capabilities {
-                    ordered: promised.ordered,
-                    scan_exactly_once: promised.scan_exactly_once,
-                    exact_count: promised.exact_count,
-                    linearizable: promised.linearizable,
-                    in_memory: promised.in_memory,
-                    resumable: promised.resumable,
-                }
-            }
+            Ok(answer) => answer.into_inner().into(),
         }
     }
 }

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
 use prism_proto::interfaces::keyvalue::ScanRequest;
+use prism_proto::interfaces::list::ClearRequest;
+use prism_proto::rpc::list::Clear;
 use prism_proto::{Error, ErrorReason};
 use tonic::{Code, Status};
 
-use super::calls::{Client, KEYVALUE, LIST, Method, SCAN, call_method};
+use super::calls::{Client, Interface, Method, call_method};
 use super::expect::{Stop, Verdict, answered, code_name, describe, failed, reason};
 use super::raw::{Raw, RawAnswer, RawCall};
 use super::target::Target;
@@ -115,17 +117,19 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// The methods of the interfaces that are served.
+    /// The methods of the interfaces that are served, except for those whose field 2 is no text.
     pub(super) fn methods(&self) -> impl Iterator<Item = &'static Method> {
-        let served = &self.target.served;
-        [(served.keyvalue, KEYVALUE), (served.scan, SCAN), (served.list, LIST)]
-            .into_iter()
-            .flat_map(|(served, methods)| if served { methods } else { &[] })
+        self.target
+            .served
+            .interfaces
+            .iter()
+            .flat_map(|interface| interface.methods())
+            .filter(|method| method.field != "items")
     }
 
     /// A method that is served and has no side effects.
     pub(super) fn read_method(&self) -> &'static Method {
-        self.methods().next().unwrap_or(&KEYVALUE[0])
+        self.methods().next().unwrap_or(&Interface::KeyValue.methods()[0])
     }
 
     /// Calls a method with a namespace and a key, list key or prefix.
@@ -233,12 +237,17 @@ impl<'a> Trial<'a> {
         let clean_up = async {
             for namespace in namespaces {
                 let client = &self.client.in_namespace(&namespace);
-                if self.target.served.keyvalue {
+                if self.target.served.keyvalue() {
                     let deletes: Vec<_> = keys.iter().map(|key| client.try_delete(key)).collect();
                     stream::iter(deletes).buffer_unordered(CLEAN_UP_CONCURRENCY).for_each(|_| async {}).await;
                 }
-                if self.target.served.list {
+                if self.target.served.list() {
                     for list in &lists {
+                        // Reserved values would return.
+                        if self.target.served.has(Interface::ListReserve) {
+                            let (namespace, list_key) = (namespace.clone(), list.clone());
+                            let _ = client.try_call::<Clear>(ClearRequest { namespace, list_key }).await;
+                        }
                         while let Ok(Some(_)) = client.try_pop(End::Left, list).await {}
                     }
                 }

@@ -5,12 +5,14 @@ use http::{HeaderValue, request};
 use prism_grpc::message::{PREFIX_BYTES, framed};
 use prism_plugin::{Error, ErrorReason};
 use prism_proto::interfaces::capabilities::GetCapabilitiesRequest;
+use prism_proto::interfaces::keyvalue::condition::{Present, Test};
 use prism_proto::interfaces::keyvalue::{
-    CountRequest, DeleteRequest, ExistsRequest, ScanKeysRequest, ScanRequest, SetRequest, SetResponse,
+    BatchSetRequest, Condition, CountRequest, DeletePrefixRequest, DeleteRequest, ExistsRequest,
+    ExpireRequest, ScanKeysRequest, ScanRequest, SetIfRequest, SetRequest, SetResponse,
 };
-use prism_proto::interfaces::list::PushLeftRequest;
+use prism_proto::interfaces::list::{BlockingPopRequest, PopManyRequest, PushLeftRequest, ReserveRequest};
 use prism_proto::interfaces::usage::GetUsageRequest;
-use prism_proto::limits::{KEY_BYTES_MAX, RESUME_BYTES_MAX, TTL_MAX, VALUE_BYTES_MAX};
+use prism_proto::limits::{BATCH_ITEMS_MAX, KEY_BYTES_MAX, RESUME_BYTES_MAX, TTL_MAX, VALUE_BYTES_MAX};
 use prost::Message;
 use tonic::Status;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -55,10 +57,25 @@ pub(crate) const BROKEN_ON_THE_WIRE: &[&str] = &[
     "keyvalue/set-then-get",
     "ttl/zero-and-negative-are-refused",
     "ttl/too-long-is-refused",
+    "ttl/millis-are-checked",
+    "ttl/expire-is-checked",
+    "cas/condition-is-checked",
+    "batch/one-failing-item-fails-nothing-else",
+    "batch/items-are-bounded",
+    "list-batch/requests-are-checked",
+    "list-blocking/wait-is-checked",
+    "list-reserve/requests-are-checked",
+    "idempotency/keys-are-checked",
+    "idempotency/only-writes-of-one-key-have-keys",
     "scan/too-long-prefix-is-refused",
     "scan/negative-limit-is-refused",
     "scan/start-after-is-a-key",
     "scan/start-after-needs-order",
+    "scan/before-is-a-key",
+    "scan/reverse-and-before-need-order",
+    "scan/resume-excludes-before",
+    "scan/delete-prefix-removes",
+    "scan/delete-prefix-has-a-limit",
     "scan/may-be-left-early",
     "scan/resume-is-checked",
     "scan/resume-belongs-to-a-namespace",
@@ -132,6 +149,11 @@ impl Exchange {
         None
     }
 
+    fn without_key(&mut self) -> Option<Instead> {
+        self.head.headers.remove("idempotency-key");
+        None
+    }
+
     /// Breaks the rule of a case, if this request gives the occasion.
     pub(crate) fn flaw(&mut self, broken: &str) -> Option<Instead> {
         let method = self.method().to_owned();
@@ -151,6 +173,12 @@ impl Exchange {
             ("usage/answers-in-any-namespace", "GetUsage") => {
                 if self.read::<GetUsageRequest>().namespace.is_empty() { internal() } else { None }
             }
+            ("idempotency/keys-are-checked", "PushRight")
+                if self.header("idempotency-key") == "not-a-key" =>
+            {
+                self.without_key()
+            }
+            ("idempotency/only-writes-of-one-key-have-keys", "Scan") => self.without_key(),
             (case, _) if case.starts_with("health/") => self.health_flaw(case),
             (case, _) if case.starts_with("wire/") => self.wire_flaw(case),
             (case, method) => self.field_flaw(case, method),
@@ -224,6 +252,41 @@ impl Exchange {
             ("ttl/too-long-is-refused", "Set") => self.rewrite(|request: &mut SetRequest| {
                 request.ttl_seconds = request.ttl_seconds.map(|ttl| ttl.min(TTL_MAX.as_secs().cast_signed()));
             }),
+            ("ttl/millis-are-checked", "Set") => self.rewrite(|request: &mut SetRequest| {
+                request.ttl_millis = request.ttl_millis.filter(|ttl| *ttl != 0);
+            }),
+            ("ttl/expire-is-checked", "Expire") => self.rewrite(|request: &mut ExpireRequest| {
+                if request.ttl_millis == 0 {
+                    request.ttl_millis = 3_600_000;
+                }
+            }),
+            ("cas/condition-is-checked", "SetIf") => self.rewrite(|request: &mut SetIfRequest| {
+                let present = Condition { test: Some(Test::Present(Present {})) };
+                request.condition.get_or_insert(present);
+            }),
+            ("batch/one-failing-item-fails-nothing-else", "BatchSet") => self
+                .rewrite(|request: &mut BatchSetRequest| request.items.retain(|item| !item.key.is_empty())),
+            ("batch/items-are-bounded", "BatchSet") => {
+                self.rewrite(|request: &mut BatchSetRequest| request.items.truncate(BATCH_ITEMS_MAX))
+            }
+            ("list-batch/requests-are-checked", "PopMany") => {
+                self.rewrite(|request: &mut PopManyRequest| request.count = request.count.max(1))
+            }
+            ("list-blocking/wait-is-checked", "BlockingPop") => self
+                .rewrite(|request: &mut BlockingPopRequest| request.wait_millis = request.wait_millis.max(0)),
+            ("list-reserve/requests-are-checked", "Reserve") => self
+                .rewrite(|request: &mut ReserveRequest| request.lease_millis = request.lease_millis.max(1)),
+            (case, "DeletePrefix") => self.rewrite(|request: &mut DeletePrefixRequest| match case {
+                "scan/delete-prefix-removes" => request.prefix = request.prefix.replace("of/", ""),
+                "scan/delete-prefix-has-a-limit" => request.limit = request.limit.min(0),
+                _ => {}
+            }),
+            ("scan/before-is-a-key", "Scan") => self.rewrite(|request: &mut ScanRequest| {
+                request.before = request.before.take().filter(|key| !key.is_empty());
+            }),
+            ("scan/reverse-and-before-need-order", "Scan") => {
+                self.rewrite(|request: &mut ScanRequest| request.reverse = false)
+            }
             ("scan/too-long-prefix-is-refused", "Count") => {
                 self.rewrite(|request: &mut CountRequest| request.prefix.truncate(KEY_BYTES_MAX))
             }
@@ -250,6 +313,7 @@ impl Exchange {
             }
             "scan/resume-is-bounded" if request.resume.len() > RESUME_BYTES_MAX => request.resume.clear(),
             "scan/resume-excludes-start-after" if !request.resume.is_empty() => request.start_after = None,
+            "scan/resume-excludes-before" if !request.resume.is_empty() => request.before = None,
             _ => {}
         })
     }

@@ -1,20 +1,31 @@
 //! An in-memory backend, as simple as possible: the reference that passes every case. Given a case's name, it breaks
 //! that case's rule and no other.
 
+mod blocking;
+mod lists;
+mod reserve;
+mod retries;
+mod values;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::stream;
-use prism_plugin::keyvalue::{KeyValue, Page, Pages, Range, Start};
+use prism_plugin::keyvalue::{KeyValue, Page, Pages, Range, Start, ValueAndTtl};
 use prism_plugin::list::{End, List};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::usage::{Usage, Used};
-use prism_plugin::{Capabilities, Context, Error, ErrorReason};
+use prism_plugin::{Capabilities, Context, Durability, Error, ErrorReason};
+use reserve::Lease;
+use retries::Records;
 
 /// The namespace and name of a key or list.
 type Place = (String, String);
+
+/// A key, its value and the time that it has left to live.
+type Scanned = ((Key, Bytes), Option<Duration>);
 
 /// How many keys a scan reads at a time.
 const PAGE: usize = 16;
@@ -47,6 +58,16 @@ struct Store {
     deadlines: BTreeMap<Place, Instant>,
     longest: BTreeMap<Place, usize>,
     readers: BTreeMap<Place, isize>,
+    /// The numbers of those who wait for a list.
+    waiting: BTreeMap<Place, VecDeque<u64>>,
+    leases: BTreeMap<u64, Lease>,
+    /// How often values have been delivered: those that have, in lists whose values differ.
+    deliveries: BTreeMap<(Place, Bytes), u32>,
+    records: Records,
+    /// Lists that lose the value which is pushed next.
+    losing: BTreeSet<Place>,
+    /// Values on their way to a dead letter list.
+    arriving: Vec<(Place, Bytes)>,
 }
 
 /// The backend. Cheap to clone.
@@ -60,7 +81,8 @@ pub(crate) struct Memory {
 impl Memory {
     /// Keeps every rule except that of the case called `broken`, or all rules if no case has that name.
     pub(crate) fn new(broken: &'static str) -> Self {
-        let promised = broken != "scan/start-after-needs-order";
+        let promised =
+            !["scan/start-after-needs-order", "scan/reverse-and-before-need-order"].contains(&broken);
         let capabilities = Capabilities {
             ordered: promised,
             scan_exactly_once: true,
@@ -68,6 +90,9 @@ impl Memory {
             linearizable: true,
             in_memory: true,
             resumable: true,
+            evicts: false,
+            durability: Some(Durability::None),
+            idempotent_retries: true,
         };
         Self { store: Arc::default(), capabilities, broken }
     }
@@ -83,6 +108,7 @@ impl Memory {
             .keys
             .keys()
             .chain(store.lists.keys())
+            .chain(store.leases.values().map(|lease| &lease.place))
             .map(|(namespace, name)| format!("{namespace}: {name}"))
             .collect()
     }
@@ -91,8 +117,15 @@ impl Memory {
         self.broken == case
     }
 
+    /// The same for a flaw that other cases would notice as well: only where the name, or the prefix, is one of that case.
+    fn breaks_at(&self, case: &str, name: &str) -> bool {
+        self.breaks(case) && name.contains(case)
+    }
+
     fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap()
+        let mut store = self.store.lock().unwrap();
+        store.end_leases(self.broken);
+        store
     }
 
     /// Whether a read overlaps another of the same place; slow enough that concurrent ones do.
@@ -120,8 +153,8 @@ impl Memory {
         (namespace.to_string(), key.to_owned())
     }
 
-    /// One page of a scan, after a key.
-    fn page(&self, range: &Range, after: Option<&str>, begun: u64, values: bool) -> Vec<(Key, Bytes)> {
+    /// One page of a scan, behind a key, with the times that its keys have left to live.
+    fn page(&self, range: &Range, after: Option<&str>, begun: u64, values: bool) -> Vec<Scanned> {
         let store = self.store();
         let everywhere = self.breaks("namespaces/scans-are-isolated") && !range.prefix.is_empty();
         let begin = |at: &str| (range.namespace.to_string(), at.to_owned());
@@ -135,23 +168,42 @@ impl Memory {
                 || (self.breaks("scan/keys-are-those-of-scan") && !values && entry.value.is_empty())
                 || (self.breaks("scan/stable-keys-appear-exactly-once") && entry.written > begun)
         };
-        let from = match everywhere {
+        let from = match everywhere || range.reverse {
             true => (String::new(), String::new()),
             false => begin(after.unwrap_or_default()),
         };
-        store
-            .keys
-            .range(from..)
-            .filter(|((namespace, key), _)| {
-                (everywhere || *namespace == *range.namespace)
-                    && after.is_none_or(|after| key.as_str() > after)
-            })
+        let reverse = range.reverse && !self.breaks_at("scan/reverse-is-backwards", &range.prefix);
+        let end =
+            range.end.as_deref().filter(|_| !self.breaks_at("scan/before-ends-the-scan", &range.prefix));
+        let is_within = |key: &str| {
+            let (behind, in_front) = match reverse {
+                false => (after, end),
+                true => (end, after),
+            };
+            behind.is_none_or(|behind| key > behind) && in_front.is_none_or(|in_front| key < in_front)
+        };
+        let upwards: Vec<_> = store.keys.range(from..).collect();
+        let in_order: Box<dyn Iterator<Item = _>> =
+            if reverse { Box::new(upwards.into_iter().rev()) } else { Box::new(upwards.into_iter()) };
+        let page = if self.breaks("scan/page-bytes-bounds-a-page") {
+            PAGE
+        } else {
+            range.page_bytes.unwrap_or(PAGE)
+        };
+        in_order
+            .filter(|((namespace, key), _)| (everywhere || *namespace == *range.namespace) && is_within(key))
             .filter(|((_, key), _)| key.starts_with(prefix))
             .filter(|((_, key), entry)| {
                 !hides(key, entry) && self.sees(entry, "ttl/expired-key-is-not-scanned")
             })
-            .map(|((_, key), entry)| (Key::stored(key.clone()), entry.value.clone()))
-            .take(PAGE)
+            .map(|((_, key), entry)| {
+                let (value, left) = self.value_and_ttl(entry);
+                (
+                    (Key::stored(key.clone()), value),
+                    left.filter(|_| !self.breaks("scan/returns-ttls-if-asked")),
+                )
+            })
+            .take(page.clamp(1, PAGE))
             .collect()
     }
 
@@ -177,11 +229,14 @@ impl Memory {
             }
             // A position is the last key.
             Start::Resume(position) => {
+                if self.breaks("scan/resume-keeps-direction-and-end") {
+                    range.end = None;
+                }
                 let mut start = String::from_utf8(position.to_vec()).unwrap();
                 if self.breaks("scan/resume-leaves-no-gap") {
                     // The next key is skipped.
                     let next = self.page(&range, Some(&start), 0, false).into_iter().next();
-                    start = next.map_or(start, |(key, _)| key.into_string());
+                    start = next.map_or(start, |((key, _), _)| key.into_string());
                 }
                 // Not at the end, which would never come.
                 let is_last = self.page(&range, Some(&start), 0, false).is_empty();
@@ -203,16 +258,17 @@ impl Memory {
         Box::pin(stream::unfold((start, left), move |(after, left)| {
             let mut page = memory.page(&range, after.as_deref(), begun, values);
             page.truncate(left);
-            let next = page.last().map(|(key, _)| (Some(key.to_string()), left - page.len()));
-            let resume = page.last().map(|(key, _)| Bytes::copy_from_slice(key.as_bytes()));
+            let next = page.last().map(|((key, _), _)| (Some(key.to_string()), left - page.len()));
+            let resume = page.last().map(|((key, _), _)| Bytes::copy_from_slice(key.as_bytes()));
             if memory.breaks("scan/keys-are-in-byte-order") {
-                page.sort_by_key(|(key, _)| key.encode_utf16().collect::<Vec<_>>());
+                page.sort_by_key(|((key, _), _)| key.encode_utf16().collect::<Vec<_>>());
             }
             if memory.breaks("scan/returns-keys-with-their-values") {
-                page.iter_mut().for_each(|(_, value)| value.clear());
+                page.iter_mut().for_each(|((_, value), _)| value.clear());
             }
-            let items = page.into_iter().map(item).collect();
-            std::future::ready(next.map(|next| (Ok(Page { items, resume }), next)))
+            let (items, ttls_left): (Vec<_>, Vec<_>) = page.into_iter().unzip();
+            let items = items.into_iter().map(item).collect();
+            std::future::ready(next.map(|next| (Ok(Page { items, ttls_left, resume }), next)))
         }))
     }
 }
@@ -278,6 +334,9 @@ impl KeyValue for Memory {
             // Early enough that even a slow run sees it.
             expires = life.and_then(|life| Instant::now().checked_add(life.mul_f64(0.02)));
         }
+        if self.breaks("ttl/millis-are-kept") && life.is_some_and(|life| life.subsec_millis() > 0) {
+            expires = None;
+        }
         if self.breaks("ttl/longest-is-accepted") && life > Some(Duration::from_secs(10 * 365 * 24 * 3600)) {
             return Err(full("a deadline so far away is not supported"));
         }
@@ -320,6 +379,25 @@ impl KeyValue for Memory {
         }
         let value = if is_stale { entry.previous.clone() } else { entry.value.clone() };
         Ok(self.sees(&entry, "ttl/expired-key-is-not-returned").then_some(value))
+    }
+
+    fn reads_ttl(&self) -> bool {
+        true
+    }
+
+    async fn get_with_ttl(
+        &self,
+        _: &Context,
+        namespace: Namespace,
+        key: Key,
+    ) -> Result<Option<ValueAndTtl>, Error> {
+        let store = self.store();
+        let entry = store.keys.get(&self.place(&namespace, &key)).filter(|entry| entry.is_live());
+        let (value, left) = match entry {
+            Some(entry) => self.value_and_ttl(entry),
+            None => return Ok(None),
+        };
+        Ok(Some((value, left.filter(|_| !self.breaks("ttl/get-returns-ttl-if-asked")))))
     }
 
     async fn delete(&self, _: &Context, namespace: Namespace, key: Key) -> Result<bool, Error> {
@@ -394,6 +472,9 @@ impl List for Memory {
             self.store().lists.insert(place.clone(), read);
         }
         let mut store = self.store();
+        if store.losing.remove(&place) {
+            return Ok(1);
+        }
         store.ever.insert(place.clone());
         let list = store.lists.entry(place.clone()).or_default();
         let before = list.len();

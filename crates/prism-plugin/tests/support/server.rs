@@ -20,6 +20,8 @@ struct Flags {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patterns {
     Both,
+    /// Without calls that wait: the server that breaks rules on the wire does not forward resets.
+    WithoutWaiting,
     KeyValue,
     List,
 }
@@ -31,11 +33,19 @@ pub(crate) async fn start_at(listen: &str, memory: Memory, patterns: Patterns) -
     let capabilities: Capabilities = memory.capabilities();
     let memory = Arc::new(memory);
     let mut plugin = Plugin::new(capabilities).usage(Arc::clone(&memory));
+    plugin = plugin.idempotent_retries(Arc::clone(&memory));
     if patterns != Patterns::List {
-        plugin = plugin.keyvalue(Arc::clone(&memory));
+        let handle = || Arc::clone(&memory);
+        plugin = plugin.keyvalue(handle()).keyvalue_ttl(handle()).keyvalue_batch(handle());
+        plugin = plugin.keyvalue_cas(handle()).keyvalue_counter(handle());
     }
     if patterns != Patterns::KeyValue {
-        plugin = plugin.list(memory);
+        let handle = || Arc::clone(&memory);
+        plugin = plugin.list(handle()).list_range(handle()).list_indexing(handle());
+        plugin = plugin.list_batch(handle()).list_scan(handle());
+        if patterns != Patterns::WithoutWaiting {
+            plugin = plugin.list_blocking(handle()).list_reserve(handle());
+        }
     }
     let app = App {
         name: "reference",

@@ -17,8 +17,25 @@ pub enum ErrorReason {
     /// `resume` is not a token of this scan: of another method, namespace, prefix or backend, damaged, too long, or given
     /// together with `start_after`.
     ResumeInvalid = 8,
+    /// `equals_sha256` is not 32 bytes, the condition is missing, or makes no sense for the call.
+    ConditionInvalid = 9,
     /// NOT_FOUND
     KeyNotFound = 10,
+    /// The lease has ended, was acknowledged, released or cleared, or never existed.
+    LeaseEnded = 11,
+    /// INVALID_ARGUMENT, continued.
+    /// A batch has more than 1,000 items.
+    BatchTooLarge = 12,
+    /// `end` names neither end of a list.
+    EndInvalid = 13,
+    /// `wait_millis` is out of range.
+    WaitInvalid = 14,
+    /// `lease_millis` is out of range.
+    LeaseInvalid = 15,
+    /// The metadata `idempotency-key` is not `CLIENT.SEQ.ACKED`, or the call is none that can have one.
+    IdempotencyKeyInvalid = 16,
+    /// Another request was sent under the same idempotency key.
+    IdempotencyKeyReused = 17,
     /// FAILED_PRECONDITION: the configuration does not allow the call. Metadata: `namespace`.
     NamespaceNotFound = 20,
     InterfaceNotServed = 21,
@@ -27,10 +44,18 @@ pub enum ErrorReason {
     ForwardingLoop = 23,
     /// The key holds a value of a type that the interface does not serve.
     WrongType = 24,
+    /// The value is not a number as Increment writes it.
+    NotANumber = 25,
+    /// On a cluster, two keys of one call are in different slots.
+    CrossSlot = 26,
+    /// The answer to this idempotency key is no longer known: the call may have been applied.
+    IdempotencyWindowPassed = 27,
     /// UNIMPLEMENTED
     MethodUnknown = 30,
     CursorUnsupported = 31,
     CompressionUnsupported = 32,
+    /// `reverse` and `before` need a backend that scans in order.
+    OrderUnsupported = 33,
     /// UNAVAILABLE: retry later. With `google.rpc.RetryInfo`, and metadata `applied`: `no` (the backend has not seen the
     /// call) or `maybe` (it may have acted on it).
     BackendUnreachable = 40,
@@ -46,6 +71,8 @@ pub enum ErrorReason {
     TooManyInFlight = 62,
     /// The client has not read the responses it was sent: it may read them, or use another connection.
     AnswerBudget = 63,
+    /// A client has as many answers recorded under its idempotency keys as the backend keeps. Metadata: `applied` = `no`.
+    IdempotencyLimit = 64,
     /// The backend's disk is full, or has less room than it must keep free: nothing was applied. Reads, deletes and pops go on.
     DiskFull = 65,
     /// UNAUTHENTICATED
@@ -58,6 +85,11 @@ pub enum ErrorReason {
     /// A scan was resumed, but the backend's data is not what the scan began with: `prism-epoch`, or the epoch within the
     /// resume token, differs.
     ScanInterrupted = 90,
+    /// OUT_OF_RANGE: nothing has changed.
+    /// The sum does not fit into 64 bits.
+    CounterOverflow = 100,
+    /// The list has no such index.
+    IndexOutOfRange = 101,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -75,15 +107,27 @@ impl ErrorReason {
             Self::LimitInvalid => "LIMIT_INVALID",
             Self::MalformedRequest => "MALFORMED_REQUEST",
             Self::ResumeInvalid => "RESUME_INVALID",
+            Self::ConditionInvalid => "CONDITION_INVALID",
             Self::KeyNotFound => "KEY_NOT_FOUND",
+            Self::LeaseEnded => "LEASE_ENDED",
+            Self::BatchTooLarge => "BATCH_TOO_LARGE",
+            Self::EndInvalid => "END_INVALID",
+            Self::WaitInvalid => "WAIT_INVALID",
+            Self::LeaseInvalid => "LEASE_INVALID",
+            Self::IdempotencyKeyInvalid => "IDEMPOTENCY_KEY_INVALID",
+            Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
             Self::NamespaceNotFound => "NAMESPACE_NOT_FOUND",
             Self::InterfaceNotServed => "INTERFACE_NOT_SERVED",
             Self::ReadOnly => "READ_ONLY",
             Self::ForwardingLoop => "FORWARDING_LOOP",
             Self::WrongType => "WRONG_TYPE",
+            Self::NotANumber => "NOT_A_NUMBER",
+            Self::CrossSlot => "CROSS_SLOT",
+            Self::IdempotencyWindowPassed => "IDEMPOTENCY_WINDOW_PASSED",
             Self::MethodUnknown => "METHOD_UNKNOWN",
             Self::CursorUnsupported => "CURSOR_UNSUPPORTED",
             Self::CompressionUnsupported => "COMPRESSION_UNSUPPORTED",
+            Self::OrderUnsupported => "ORDER_UNSUPPORTED",
             Self::BackendUnreachable => "BACKEND_UNREACHABLE",
             Self::BackendLost => "BACKEND_LOST",
             Self::Draining => "DRAINING",
@@ -93,11 +137,14 @@ impl ErrorReason {
             Self::RateLimit => "RATE_LIMIT",
             Self::TooManyInFlight => "TOO_MANY_IN_FLIGHT",
             Self::AnswerBudget => "ANSWER_BUDGET",
+            Self::IdempotencyLimit => "IDEMPOTENCY_LIMIT",
             Self::DiskFull => "DISK_FULL",
             Self::TokenInvalid => "TOKEN_INVALID",
             Self::PermissionDenied => "PERMISSION_DENIED",
             Self::Internal => "INTERNAL",
             Self::ScanInterrupted => "SCAN_INTERRUPTED",
+            Self::CounterOverflow => "COUNTER_OVERFLOW",
+            Self::IndexOutOfRange => "INDEX_OUT_OF_RANGE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -112,15 +159,27 @@ impl ErrorReason {
             "LIMIT_INVALID" => Some(Self::LimitInvalid),
             "MALFORMED_REQUEST" => Some(Self::MalformedRequest),
             "RESUME_INVALID" => Some(Self::ResumeInvalid),
+            "CONDITION_INVALID" => Some(Self::ConditionInvalid),
             "KEY_NOT_FOUND" => Some(Self::KeyNotFound),
+            "LEASE_ENDED" => Some(Self::LeaseEnded),
+            "BATCH_TOO_LARGE" => Some(Self::BatchTooLarge),
+            "END_INVALID" => Some(Self::EndInvalid),
+            "WAIT_INVALID" => Some(Self::WaitInvalid),
+            "LEASE_INVALID" => Some(Self::LeaseInvalid),
+            "IDEMPOTENCY_KEY_INVALID" => Some(Self::IdempotencyKeyInvalid),
+            "IDEMPOTENCY_KEY_REUSED" => Some(Self::IdempotencyKeyReused),
             "NAMESPACE_NOT_FOUND" => Some(Self::NamespaceNotFound),
             "INTERFACE_NOT_SERVED" => Some(Self::InterfaceNotServed),
             "READ_ONLY" => Some(Self::ReadOnly),
             "FORWARDING_LOOP" => Some(Self::ForwardingLoop),
             "WRONG_TYPE" => Some(Self::WrongType),
+            "NOT_A_NUMBER" => Some(Self::NotANumber),
+            "CROSS_SLOT" => Some(Self::CrossSlot),
+            "IDEMPOTENCY_WINDOW_PASSED" => Some(Self::IdempotencyWindowPassed),
             "METHOD_UNKNOWN" => Some(Self::MethodUnknown),
             "CURSOR_UNSUPPORTED" => Some(Self::CursorUnsupported),
             "COMPRESSION_UNSUPPORTED" => Some(Self::CompressionUnsupported),
+            "ORDER_UNSUPPORTED" => Some(Self::OrderUnsupported),
             "BACKEND_UNREACHABLE" => Some(Self::BackendUnreachable),
             "BACKEND_LOST" => Some(Self::BackendLost),
             "DRAINING" => Some(Self::Draining),
@@ -130,11 +189,14 @@ impl ErrorReason {
             "RATE_LIMIT" => Some(Self::RateLimit),
             "TOO_MANY_IN_FLIGHT" => Some(Self::TooManyInFlight),
             "ANSWER_BUDGET" => Some(Self::AnswerBudget),
+            "IDEMPOTENCY_LIMIT" => Some(Self::IdempotencyLimit),
             "DISK_FULL" => Some(Self::DiskFull),
             "TOKEN_INVALID" => Some(Self::TokenInvalid),
             "PERMISSION_DENIED" => Some(Self::PermissionDenied),
             "INTERNAL" => Some(Self::Internal),
             "SCAN_INTERRUPTED" => Some(Self::ScanInterrupted),
+            "COUNTER_OVERFLOW" => Some(Self::CounterOverflow),
+            "INDEX_OUT_OF_RANGE" => Some(Self::IndexOutOfRange),
             _ => None,
         }
     }

@@ -25,6 +25,79 @@ pub struct GetCapabilitiesResponse {
     /// Scans return resume tokens, and can be continued with them.
     #[prost(bool, tag = "6")]
     pub resumable: bool,
+    /// Not a promise but a warning: keys may vanish before their time to live is over, for example because memory is short.
+    #[prost(bool, tag = "7")]
+    pub evicts: bool,
+    /// What an acknowledged write survives; absent if the backend does not know.
+    #[prost(message, optional, tag = "8")]
+    pub durability: ::core::option::Option<Durability>,
+    /// Calls that change one key or list may carry the metadata `idempotency-key` and then be repeated without being applied twice.
+    #[prost(bool, tag = "9")]
+    pub idempotent_retries: bool,
+}
+/// What an acknowledged write survives.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Durability {
+    #[prost(enumeration = "durability::Level", tag = "1")]
+    pub level: i32,
+    /// With PERIODIC.
+    #[prost(int64, tag = "2")]
+    pub period_millis: i64,
+    /// With REPLICATED.
+    #[prost(int32, tag = "3")]
+    pub replicas: i32,
+}
+/// Nested message and enum types in `Durability`.
+pub mod durability {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Level {
+        Unspecified = 0,
+        /// Nothing that ends the backend.
+        None = 1,
+        /// The end of the backend; at the end of its machine, the writes of the last `period_millis` are lost.
+        Periodic = 2,
+        /// The end of the machine: each write is on disk before it is acknowledged.
+        EveryWrite = 3,
+        /// The loss of the machine: each write is at `replicas` other servers before it is acknowledged.
+        Replicated = 4,
+    }
+    impl Level {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "LEVEL_UNSPECIFIED",
+                Self::None => "NONE",
+                Self::Periodic => "PERIODIC",
+                Self::EveryWrite => "EVERY_WRITE",
+                Self::Replicated => "REPLICATED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "LEVEL_UNSPECIFIED" => Some(Self::Unspecified),
+                "NONE" => Some(Self::None),
+                "PERIODIC" => Some(Self::Periodic),
+                "EVERY_WRITE" => Some(Self::EveryWrite),
+                "REPLICATED" => Some(Self::Replicated),
+                _ => None,
+            }
+        }
+    }
 }
 /// Generated client implementations.
 pub mod capabilities_interface_client {

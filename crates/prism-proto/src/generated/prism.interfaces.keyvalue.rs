@@ -12,6 +12,9 @@ pub struct SetRequest {
     /// Seconds from now until the key expires, 1 to 3,153,600,000 (100 years). Absent: never.
     #[prost(int64, optional, tag = "4")]
     pub ttl_seconds: ::core::option::Option<i64>,
+    /// The same in milliseconds, 1 to 3,153,600,000,000. Both is INVALID_ARGUMENT / TTL_INVALID.
+    #[prost(int64, optional, tag = "5")]
+    pub ttl_millis: ::core::option::Option<i64>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SetResponse {
@@ -25,11 +28,18 @@ pub struct GetRequest {
     pub namespace: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub key: ::prost::alloc::string::String,
+    /// Whether the response carries the time that the key has left to live. UNIMPLEMENTED / METHOD_UNKNOWN if the backend cannot
+    /// tell.
+    #[prost(bool, tag = "3")]
+    pub with_ttl: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetResponse {
     #[prost(bytes = "bytes", tag = "1")]
     pub value: ::prost::bytes::Bytes,
+    /// With `with_ttl`: milliseconds until the key expires, at least 1. Absent: it does not expire.
+    #[prost(int64, optional, tag = "2")]
+    pub ttl_millis_left: ::core::option::Option<i64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteRequest {
@@ -600,6 +610,1588 @@ pub mod key_value_basic_interface_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// How one item of a batch ended: what the status of a call with that item alone would say.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ItemStatus {
+    /// A gRPC status code; 0 is OK.
+    #[prost(int32, tag = "1")]
+    pub code: i32,
+    /// The name of a `prism.errors.ErrorReason`; empty if the code is 0.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// For people; empty if the code is 0.
+    #[prost(string, tag = "3")]
+    pub message: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BatchGetRequest {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "2")]
+    pub keys: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether responses carry the time that each key has left to live.
+    #[prost(bool, tag = "3")]
+    pub with_ttl: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BatchGetResponse {
+    /// NOT_FOUND / KEY_NOT_FOUND: the key does not exist or has expired.
+    #[prost(message, optional, tag = "1")]
+    pub status: ::core::option::Option<ItemStatus>,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub value: ::prost::bytes::Bytes,
+    /// With `with_ttl`: milliseconds until the key expires, at least 1. Absent: it does not expire.
+    #[prost(int64, optional, tag = "3")]
+    pub ttl_millis_left: ::core::option::Option<i64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BatchSetRequest {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub items: ::prost::alloc::vec::Vec<BatchSetItem>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BatchSetItem {
+    #[prost(string, tag = "1")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub value: ::prost::bytes::Bytes,
+    /// Milliseconds from now until the key expires, 1 to 3,153,600,000,000 (100 years). Absent: never.
+    #[prost(int64, optional, tag = "3")]
+    pub ttl_millis: ::core::option::Option<i64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BatchSetResponse {
+    /// One for each item.
+    #[prost(message, repeated, tag = "1")]
+    pub results: ::prost::alloc::vec::Vec<ItemStatus>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BatchDeleteRequest {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "2")]
+    pub keys: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BatchDeleteResponse {
+    /// One for each key.
+    #[prost(message, repeated, tag = "1")]
+    pub results: ::prost::alloc::vec::Vec<BatchDeleteResult>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BatchDeleteResult {
+    #[prost(message, optional, tag = "1")]
+    pub status: ::core::option::Option<ItemStatus>,
+    /// Whether a live key was removed.
+    #[prost(bool, tag = "2")]
+    pub found: bool,
+}
+/// Generated client implementations.
+pub mod key_value_batch_interface_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Many keys per call, each item for itself: every item has its own result, one that fails fails nothing else, and a batch
+    /// is never all-or-nothing. The rules for namespaces, keys, values and errors are those of KeyValueBasicInterface; those
+    /// for keys and values apply to each item.
+    ///
+    /// Items are applied in the order given, and answered in that order. A batch has at most 1,000 items: one more is
+    /// INVALID_ARGUMENT / BATCH_TOO_LARGE, and nothing is applied. If a call fails as a whole, such as with
+    /// DEADLINE_EXCEEDED, any of its items may have been applied.
+    #[derive(Debug, Clone)]
+    pub struct KeyValueBatchInterfaceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> KeyValueBatchInterfaceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> KeyValueBatchInterfaceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            KeyValueBatchInterfaceClient::new(
+                InterceptedService::new(inner, interceptor),
+            )
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Streams the values of keys, one response for each key. The backend holds at most 8 MiB of them at a time.
+        pub async fn batch_get(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BatchGetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::BatchGetResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/prism.interfaces.keyvalue.KeyValueBatchInterface/BatchGet",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "prism.interfaces.keyvalue.KeyValueBatchInterface",
+                        "BatchGet",
+                    ),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Stores values, each as Set does.
+        pub async fn batch_set(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BatchSetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BatchSetResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/prism.interfaces.keyvalue.KeyValueBatchInterface/BatchSet",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "prism.interfaces.keyvalue.KeyValueBatchInterface",
+                        "BatchSet",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Removes keys, each as Delete does.
+        pub async fn batch_delete(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BatchDeleteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BatchDeleteResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/prism.interfaces.keyvalue.KeyValueBatchInterface/BatchDelete",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "prism.interfaces.keyvalue.KeyValueBatchInterface",
+                        "BatchDelete",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod key_value_batch_interface_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with KeyValueBatchInterfaceServer.
+    #[async_trait]
+    pub trait KeyValueBatchInterface: std::marker::Send + std::marker::Sync + 'static {
+        /// Server streaming response type for the BatchGet method.
+        type BatchGetStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::BatchGetResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Streams the values of keys, one response for each key. The backend holds at most 8 MiB of them at a time.
+        async fn batch_get(
+            &self,
+            request: tonic::Request<super::BatchGetRequest>,
+        ) -> std::result::Result<tonic::Response<Self::BatchGetStream>, tonic::Status>;
+        /// Stores values, each as Set does.
+        async fn batch_set(
+            &self,
+            request: tonic::Request<super::BatchSetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BatchSetResponse>,
+            tonic::Status,
+        >;
+        /// Removes keys, each as Delete does.
+        async fn batch_delete(
+            &self,
+            request: tonic::Request<super::BatchDeleteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BatchDeleteResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Many keys per call, each item for itself: every item has its own result, one that fails fails nothing else, and a batch
+    /// is never all-or-nothing. The rules for namespaces, keys, values and errors are those of KeyValueBasicInterface; those
+    /// for keys and values apply to each item.
+    ///
+    /// Items are applied in the order given, and answered in that order. A batch has at most 1,000 items: one more is
+    /// INVALID_ARGUMENT / BATCH_TOO_LARGE, and nothing is applied. If a call fails as a whole, such as with
+    /// DEADLINE_EXCEEDED, any of its items may have been applied.
+    #[derive(Debug)]
+    pub struct KeyValueBatchInterfaceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> KeyValueBatchInterfaceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>>
+    for KeyValueBatchInterfaceServer<T>
+    where
+        T: KeyValueBatchInterface,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/prism.interfaces.keyvalue.KeyValueBatchInterface/BatchGet" => {
+                    #[allow(non_camel_case_types)]
+                    struct BatchGetSvc<T: KeyValueBatchInterface>(pub Arc<T>);
+                    impl<
+                        T: KeyValueBatchInterface,
+                    > tonic::server::ServerStreamingService<super::BatchGetRequest>
+                    for BatchGetSvc<T> {
+                        type Response = super::BatchGetResponse;
+                        type ResponseStream = T::BatchGetStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::BatchGetRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as KeyValueBatchInterface>::batch_get(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BatchGetSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/prism.interfaces.keyvalue.KeyValueBatchInterface/BatchSet" => {
+                    #[allow(non_camel_case_types)]
+                    struct BatchSetSvc<T: KeyValueBatchInterface>(pub Arc<T>);
+                    impl<
+                        T: KeyValueBatchInterface,
+                    > tonic::server::UnaryService<super::BatchSetRequest>
+                    for BatchSetSvc<T> {
+                        type Response = super::BatchSetResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::BatchSetRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as KeyValueBatchInterface>::batch_set(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BatchSetSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/prism.interfaces.keyvalue.KeyValueBatchInterface/BatchDelete" => {
+                    #[allow(non_camel_case_types)]
+                    struct BatchDeleteSvc<T: KeyValueBatchInterface>(pub Arc<T>);
+                    impl<
+                        T: KeyValueBatchInterface,
+                    > tonic::server::UnaryService<super::BatchDeleteRequest>
+                    for BatchDeleteSvc<T> {
+                        type Response = super::BatchDeleteResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::BatchDeleteRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as KeyValueBatchInterface>::batch_delete(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BatchDeleteSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for KeyValueBatchInterfaceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "prism.interfaces.keyvalue.KeyValueBatchInterface";
+    impl<T> tonic::server::NamedService for KeyValueBatchInterfaceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// What must hold for a write to be applied. Exactly one is given.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Condition {
+    #[prost(oneof = "condition::Test", tags = "1, 2, 3, 4, 5")]
+    pub test: ::core::option::Option<condition::Test>,
+}
+/// Nested message and enum types in `Condition`.
+pub mod condition {
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Absent {}
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Present {}
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Test {
+        /// The key does not exist.
+        #[prost(message, tag = "1")]
+        Absent(Absent),
+        /// The key exists, with whatever value.
+        #[prost(message, tag = "2")]
+        Present(Present),
+        /// The key exists and has this value.
+        #[prost(bytes, tag = "3")]
+        Equals(::prost::bytes::Bytes),
+        /// The key exists and its value has this SHA-256, 32 bytes: spares sending a large value.
+        #[prost(bytes, tag = "4")]
+        EqualsSha256(::prost::bytes::Bytes),
+        /// The key exists and has another value. Does not hold for a missing key.
+        #[prost(bytes, tag = "5")]
+        Differs(::prost::bytes::Bytes),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetIfRequest {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub value: ::prost::bytes::Bytes,
+    /// Milliseconds from now until the key expires, 1 to 3,153,600,000,000 (100 years). Absent: never.
+    #[prost(int64, optional, tag = "4")]
+    pub ttl_millis: ::core::option::Option<i64>,
+    #[prost(message, optional, tag = "5")]
+    pub condition: ::core::option::Option<Condition>,
+    /// Whether to return the value that stood before the call.
+    #[prost(bool, tag = "6")]
+    pub return_current: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetIfResponse {
+    /// Whether the condition held and the value was stored.
+    #[prost(bool, tag = "1")]
+    pub applied: bool,
+    /// With `return_current`: the value that stood before the call, whether or not it was replaced. Absent: the key did not
+    /// exist.
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub current: ::core::option::Option<::prost::bytes::Bytes>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteIfRequest {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "3")]
+    pub condition: ::core::option::Option<Condition>,
+    /// Whether to return the value that stood before the call.
+    #[prost(bool, tag = "4")]
+    pub return_current: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteIfResponse {
+    /// Whether the condition held and the key was removed.
+    #[prost(bool, tag = "1")]
+    pub applied: bool,
+    /// As in SetIfResponse.
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub current: ::core::option::Option<::prost::bytes::Bytes>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetAndSetRequest {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub value: ::prost::bytes::Bytes,
+    /// As in SetIfRequest.
+    #[prost(int64, optional, tag = "4")]
+    pub ttl_millis: ::core::option::Option<i64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetAndSetResponse {
+    /// The value that was replaced.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub value: ::prost::bytes::Bytes,
+    /// Whether there was one.
+    #[prost(bool, tag = "2")]
+    pub found: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetAndDeleteRequest {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetAndDeleteResponse {
+    /// The value that was removed.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub value: ::prost::bytes::Bytes,
+    /// Whether there was one.
+    #[prost(bool, tag = "2")]
+    pub found: bool,
+}
+/// Generated client implementations.
+pub mod key_value_cas_interface_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Writes that depend on what is stored. Each call is one atomic step. The rules for namespaces, keys, values and errors
+    /// are those of KeyValueBasicInterface.
+    ///
+    /// Values are compared byte by byte; nothing is stored beside them. An expired key counts as missing. A condition that
+    /// does not hold is a normal response, not an error, and nothing changes.
+    #[derive(Debug, Clone)]
+    pub struct KeyValueCasInterfaceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> KeyValueCasInterfaceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> KeyValueCasInterfaceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            KeyValueCasInterfaceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Stores a value if a condition holds, replacing the key's value and its time to live.
+        ///
+        /// INVALID_ARGUMENT / CONDITION_INVALID: the condition is missing, or `equals_sha256` does not have 32 bytes.
+        /// RESOURCE_EXHAUSTED / MEMORY_LIMIT: the backend is full; nothing has changed.
+        pub async fn set_if(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetIfRequest>,
+        ) -> std::result::Result<tonic::Response<super::SetIfResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/prism.interfaces.keyvalue.KeyValueCasInterface/SetIf",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "prism.interfaces.keyvalue.KeyValueCasInterface",
+                        "SetIf",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Removes a key if a condition holds.
+        ///
+        /// INVALID_ARGUMENT / CONDITION_INVALID: as with SetIf, and if the condition is `absent`: there would be nothing to
+        /// remove.
+        pub async fn delete_if(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteIfRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteIfResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/prism.interfaces.keyvalue.KeyValueCasInterface/DeleteIf",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "prism.interfaces.keyvalue.KeyValueCasInterface",
+                        "DeleteIf",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Stores a value, as Set does, and returns the value that it replaced. A missing key is a normal response, not an error.
+        pub async fn get_and_set(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetAndSetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetAndSetResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/prism.interfaces.keyvalue.KeyValueCasInterface/GetAndSet",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "prism.interfaces.keyvalue.KeyValueCasInterface",
+                        "GetAndSet",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Removes a key and returns its value. A missing key is a normal response, not an error.
+        pub async fn get_and_delete(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetAndDeleteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetAndDeleteResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/prism.interfaces.keyvalue.KeyValueCasInterface/GetAndDelete",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "prism.interfaces.keyvalue.KeyValueCasInterface",
+                        "GetAndDelete",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod key_value_cas_interface_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with KeyValueCasInterfaceServer.
+    #[async_trait]
+    pub trait KeyValueCasInterface: std::marker::Send + std::marker::Sync + 'static {
+        /// Stores a value if a condition holds, replacing the key's value and its time to live.
+        ///
+        /// INVALID_ARGUMENT / CONDITION_INVALID: the condition is missing, or `equals_sha256` does not have 32 bytes.
+        /// RESOURCE_EXHAUSTED / MEMORY_LIMIT: the backend is full; nothing has changed.
+        async fn set_if(
+            &self,
+            request: tonic::Request<super::SetIfRequest>,
+        ) -> std::result::Result<tonic::Response<super::SetIfResponse>, tonic::Status>;
+        /// Removes a key if a condition holds.
+        ///
+        /// INVALID_ARGUMENT / CONDITION_INVALID: as with SetIf, and if the condition is `absent`: there would be nothing to
+        /// remove.
+        async fn delete_if(
+            &self,
+            request: tonic::Request<super::DeleteIfRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteIfResponse>,
+            tonic::Status,
+        >;
+        /// Stores a value, as Set does, and returns the value that it replaced. A missing key is a normal response, not an error.
+        async fn get_and_set(
+            &self,
+            request: tonic::Request<super::GetAndSetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetAndSetResponse>,
+            tonic::Status,
+        >;
+        /// Removes a key and returns its value. A missing key is a normal response, not an error.
+        async fn get_and_delete(
+            &self,
+            request: tonic::Request<super::GetAndDeleteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetAndDeleteResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Writes that depend on what is stored. Each call is one atomic step. The rules for namespaces, keys, values and errors
+    /// are those of KeyValueBasicInterface.
+    ///
+    /// Values are compared byte by byte; nothing is stored beside them. An expired key counts as missing. A condition that
+    /// does not hold is a normal response, not an error, and nothing changes.
+    #[derive(Debug)]
+    pub struct KeyValueCasInterfaceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> KeyValueCasInterfaceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>>
+    for KeyValueCasInterfaceServer<T>
+    where
+        T: KeyValueCasInterface,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/prism.interfaces.keyvalue.KeyValueCasInterface/SetIf" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetIfSvc<T: KeyValueCasInterface>(pub Arc<T>);
+                    impl<
+                        T: KeyValueCasInterface,
+                    > tonic::server::UnaryService<super::SetIfRequest> for SetIfSvc<T> {
+                        type Response = super::SetIfResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetIfRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as KeyValueCasInterface>::set_if(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetIfSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/prism.interfaces.keyvalue.KeyValueCasInterface/DeleteIf" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteIfSvc<T: KeyValueCasInterface>(pub Arc<T>);
+                    impl<
+                        T: KeyValueCasInterface,
+                    > tonic::server::UnaryService<super::DeleteIfRequest>
+                    for DeleteIfSvc<T> {
+                        type Response = super::DeleteIfResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteIfRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as KeyValueCasInterface>::delete_if(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteIfSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/prism.interfaces.keyvalue.KeyValueCasInterface/GetAndSet" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetAndSetSvc<T: KeyValueCasInterface>(pub Arc<T>);
+                    impl<
+                        T: KeyValueCasInterface,
+                    > tonic::server::UnaryService<super::GetAndSetRequest>
+                    for GetAndSetSvc<T> {
+                        type Response = super::GetAndSetResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetAndSetRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as KeyValueCasInterface>::get_and_set(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetAndSetSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/prism.interfaces.keyvalue.KeyValueCasInterface/GetAndDelete" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetAndDeleteSvc<T: KeyValueCasInterface>(pub Arc<T>);
+                    impl<
+                        T: KeyValueCasInterface,
+                    > tonic::server::UnaryService<super::GetAndDeleteRequest>
+                    for GetAndDeleteSvc<T> {
+                        type Response = super::GetAndDeleteResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetAndDeleteRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as KeyValueCasInterface>::get_and_delete(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetAndDeleteSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for KeyValueCasInterfaceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "prism.interfaces.keyvalue.KeyValueCasInterface";
+    impl<T> tonic::server::NamedService for KeyValueCasInterfaceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IncrementRequest {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+    /// May be negative, or 0.
+    #[prost(int64, tag = "3")]
+    pub delta: i64,
+    /// What a missing key counts as.
+    #[prost(int64, tag = "4")]
+    pub initial: i64,
+    /// If the call creates the key: milliseconds from now until it expires, 1 to 3,153,600,000,000 (100 years). Absent: never.
+    #[prost(int64, optional, tag = "5")]
+    pub ttl_millis: ::core::option::Option<i64>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IncrementResponse {
+    #[prost(int64, tag = "1")]
+    pub value: i64,
+}
+/// Generated client implementations.
+pub mod key_value_counter_interface_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Numbers that are changed without being read first. The rules for namespaces, keys and errors are those of
+    /// KeyValueBasicInterface.
+    ///
+    /// A counter is a key whose value is a signed 64-bit integer as decimal text, written as Redis writes it: `0`, `17`, `-3`; not
+    /// `+1`, `01`, `-0` or ` 1`. So Get returns it, and Set may create or replace it.
+    #[derive(Debug, Clone)]
+    pub struct KeyValueCounterInterfaceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> KeyValueCounterInterfaceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> KeyValueCounterInterfaceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            KeyValueCounterInterfaceClient::new(
+                InterceptedService::new(inner, interceptor),
+            )
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Adds to a counter in one atomic step and returns its new value. A missing key becomes `initial` + `delta`. An existing key
+        /// keeps its time to live.
+        ///
+        /// FAILED_PRECONDITION / NOT_A_NUMBER: the value is not such a number; nothing has changed.
+        /// OUT_OF_RANGE / COUNTER_OVERFLOW: the sum does not fit into 64 bits; nothing has changed.
+        /// RESOURCE_EXHAUSTED / MEMORY_LIMIT: the backend is full; nothing has changed.
+        pub async fn increment(
+            &mut self,
+            request: impl tonic::IntoRequest<super::IncrementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IncrementResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/prism.interfaces.keyvalue.KeyValueCounterInterface/Increment",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "prism.interfaces.keyvalue.KeyValueCounterInterface",
+                        "Increment",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod key_value_counter_interface_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with KeyValueCounterInterfaceServer.
+    #[async_trait]
+    pub trait KeyValueCounterInterface: std::marker::Send + std::marker::Sync + 'static {
+        /// Adds to a counter in one atomic step and returns its new value. A missing key becomes `initial` + `delta`. An existing key
+        /// keeps its time to live.
+        ///
+        /// FAILED_PRECONDITION / NOT_A_NUMBER: the value is not such a number; nothing has changed.
+        /// OUT_OF_RANGE / COUNTER_OVERFLOW: the sum does not fit into 64 bits; nothing has changed.
+        /// RESOURCE_EXHAUSTED / MEMORY_LIMIT: the backend is full; nothing has changed.
+        async fn increment(
+            &self,
+            request: tonic::Request<super::IncrementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IncrementResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Numbers that are changed without being read first. The rules for namespaces, keys and errors are those of
+    /// KeyValueBasicInterface.
+    ///
+    /// A counter is a key whose value is a signed 64-bit integer as decimal text, written as Redis writes it: `0`, `17`, `-3`; not
+    /// `+1`, `01`, `-0` or ` 1`. So Get returns it, and Set may create or replace it.
+    #[derive(Debug)]
+    pub struct KeyValueCounterInterfaceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> KeyValueCounterInterfaceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>>
+    for KeyValueCounterInterfaceServer<T>
+    where
+        T: KeyValueCounterInterface,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/prism.interfaces.keyvalue.KeyValueCounterInterface/Increment" => {
+                    #[allow(non_camel_case_types)]
+                    struct IncrementSvc<T: KeyValueCounterInterface>(pub Arc<T>);
+                    impl<
+                        T: KeyValueCounterInterface,
+                    > tonic::server::UnaryService<super::IncrementRequest>
+                    for IncrementSvc<T> {
+                        type Response = super::IncrementResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::IncrementRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as KeyValueCounterInterface>::increment(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = IncrementSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for KeyValueCounterInterfaceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "prism.interfaces.keyvalue.KeyValueCounterInterface";
+    impl<T> tonic::server::NamedService for KeyValueCounterInterfaceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ScanRequest {
     #[prost(string, tag = "1")]
@@ -614,13 +2206,27 @@ pub struct ScanRequest {
     pub start_after: ::core::option::Option<::prost::alloc::string::String>,
     /// Resume where the item that carried this token left off. Empty: from the start, or after `start_after`; never both.
     ///
-    /// A token is opaque and belongs to the scan that returned it: the same method, namespace and prefix, on the same
-    /// backend. The limit may differ. Every key that exists throughout both scans is returned by one of them. On an ordered
+    /// A token is opaque and belongs to the scan that returned it: the same method, namespace, prefix and direction, on the
+    /// same backend. The limit may differ. Every key that exists throughout both scans is returned by one of them. On an ordered
     /// backend none is returned by both; on others a key may repeat. A token is valid for as long as the backend has its data.
     ///
     /// At most 8 KiB: twice the longest key, because a token may hold a key, the position within a cluster, and a checksum.
     #[prost(bytes = "bytes", tag = "5")]
     pub resume: ::prost::bytes::Bytes,
+    /// Whether items carry the time that each key has left to live. UNIMPLEMENTED / METHOD_UNKNOWN if the backend cannot tell.
+    #[prost(bool, tag = "6")]
+    pub with_ttl: bool,
+    /// From the greatest key to the least. UNIMPLEMENTED / ORDER_UNSUPPORTED if the plugin is not `ordered`.
+    #[prost(bool, tag = "7")]
+    pub reverse: bool,
+    /// Only keys that are less, byte by byte, are returned; may be combined with `start_after`. 1 to 4,096 bytes. UNIMPLEMENTED /
+    /// ORDER_UNSUPPORTED if the plugin is not `ordered`. Not together with `resume`: a token keeps the end of its scan.
+    #[prost(string, optional, tag = "8")]
+    pub before: ::core::option::Option<::prost::alloc::string::String>,
+    /// The size of keys and values after which a page ends, so that tokens come as often as needed. 0: the backend's own; negative is
+    /// INVALID_ARGUMENT / LIMIT_INVALID. A page that a backend reads at a time may be smaller.
+    #[prost(int32, tag = "9")]
+    pub page_bytes: i32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ScanResponse {
@@ -628,6 +2234,9 @@ pub struct ScanResponse {
     pub key: ::prost::alloc::string::String,
     #[prost(bytes = "bytes", tag = "2")]
     pub value: ::prost::bytes::Bytes,
+    /// With `with_ttl`: milliseconds until the key expires, at least 1. Absent: it does not expire.
+    #[prost(int64, optional, tag = "3")]
+    pub ttl_millis_left: ::core::option::Option<i64>,
     /// A resume token, on the last item of each page that the backend reads; empty on all others. A client that has handled
     /// this item may continue behind it with ScanRequest.resume. A limit may end a scan on an item without a token.
     #[prost(bytes = "bytes", tag = "4")]
@@ -648,11 +2257,23 @@ pub struct ScanKeysRequest {
     /// As in ScanRequest; a token of Scan is not one of ScanKeys.
     #[prost(bytes = "bytes", tag = "5")]
     pub resume: ::prost::bytes::Bytes,
+    /// As in ScanRequest.
+    #[prost(bool, tag = "6")]
+    pub with_ttl: bool,
+    #[prost(bool, tag = "7")]
+    pub reverse: bool,
+    #[prost(string, optional, tag = "8")]
+    pub before: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(int32, tag = "9")]
+    pub page_bytes: i32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KeyResponse {
     #[prost(string, tag = "1")]
     pub key: ::prost::alloc::string::String,
+    /// As in ScanResponse.
+    #[prost(int64, optional, tag = "2")]
+    pub ttl_millis_left: ::core::option::Option<i64>,
     /// As in ScanResponse.
     #[prost(bytes = "bytes", tag = "3")]
     pub resume: ::prost::bytes::Bytes,
@@ -668,6 +2289,28 @@ pub struct CountRequest {
 pub struct CountResponse {
     #[prost(int64, tag = "1")]
     pub count: i64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeletePrefixRequest {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub prefix: ::prost::alloc::string::String,
+    /// The maximum number of keys to remove. 0 = all; negative is INVALID_ARGUMENT / LIMIT_INVALID.
+    #[prost(int32, tag = "3")]
+    pub limit: i32,
+    /// Continue where the response that carried this token left off; keys before it are not looked at again.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub resume: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeletePrefixResponse {
+    /// The number of keys that this call has removed so far.
+    #[prost(int64, tag = "1")]
+    pub deleted: i64,
+    /// As in ScanResponse; empty if the backend is not `resumable`.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub resume: ::prost::bytes::Bytes,
 }
 /// Generated client implementations.
 pub mod key_value_scan_interface_client {
@@ -765,7 +2408,7 @@ pub mod key_value_scan_interface_client {
         ///
         /// UNIMPLEMENTED / CURSOR_UNSUPPORTED: `start_after` was given and the plugin is not `ordered`.
         /// INVALID_ARGUMENT / RESUME_INVALID: `resume` is not a token of this scan and this backend, or was given together with
-        /// `start_after`.
+        /// `start_after` or `before`.
         /// ABORTED / SCAN_INTERRUPTED: the backend may have lost or replaced its data since `resume` was issued.
         pub async fn scan(
             &mut self,
@@ -826,6 +2469,39 @@ pub mod key_value_scan_interface_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Removes the live keys with a prefix, one by one, and streams its progress. Not atomic: keys that are created meanwhile may be
+        /// removed or not, and if the call ends early, what it has removed stays removed.
+        ///
+        /// RESUME_INVALID, SCAN_INTERRUPTED: as with Scan.
+        pub async fn delete_prefix(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeletePrefixRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::DeletePrefixResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/prism.interfaces.keyvalue.KeyValueScanInterface/DeletePrefix",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "prism.interfaces.keyvalue.KeyValueScanInterface",
+                        "DeletePrefix",
+                    ),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
         /// Counts the live keys with a prefix.
         pub async fn count(
             &mut self,
@@ -878,7 +2554,7 @@ pub mod key_value_scan_interface_server {
         ///
         /// UNIMPLEMENTED / CURSOR_UNSUPPORTED: `start_after` was given and the plugin is not `ordered`.
         /// INVALID_ARGUMENT / RESUME_INVALID: `resume` is not a token of this scan and this backend, or was given together with
-        /// `start_after`.
+        /// `start_after` or `before`.
         /// ABORTED / SCAN_INTERRUPTED: the backend may have lost or replaced its data since `resume` was issued.
         async fn scan(
             &self,
@@ -895,6 +2571,23 @@ pub mod key_value_scan_interface_server {
             &self,
             request: tonic::Request<super::ScanKeysRequest>,
         ) -> std::result::Result<tonic::Response<Self::ScanKeysStream>, tonic::Status>;
+        /// Server streaming response type for the DeletePrefix method.
+        type DeletePrefixStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::DeletePrefixResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Removes the live keys with a prefix, one by one, and streams its progress. Not atomic: keys that are created meanwhile may be
+        /// removed or not, and if the call ends early, what it has removed stays removed.
+        ///
+        /// RESUME_INVALID, SCAN_INTERRUPTED: as with Scan.
+        async fn delete_prefix(
+            &self,
+            request: tonic::Request<super::DeletePrefixRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::DeletePrefixStream>,
+            tonic::Status,
+        >;
         /// Counts the live keys with a prefix.
         async fn count(
             &self,
@@ -1083,6 +2776,53 @@ pub mod key_value_scan_interface_server {
                     };
                     Box::pin(fut)
                 }
+                "/prism.interfaces.keyvalue.KeyValueScanInterface/DeletePrefix" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeletePrefixSvc<T: KeyValueScanInterface>(pub Arc<T>);
+                    impl<
+                        T: KeyValueScanInterface,
+                    > tonic::server::ServerStreamingService<super::DeletePrefixRequest>
+                    for DeletePrefixSvc<T> {
+                        type Response = super::DeletePrefixResponse;
+                        type ResponseStream = T::DeletePrefixStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeletePrefixRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as KeyValueScanInterface>::delete_prefix(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeletePrefixSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/prism.interfaces.keyvalue.KeyValueScanInterface/Count" => {
                     #[allow(non_camel_case_types)]
                     struct CountSvc<T: KeyValueScanInterface>(pub Arc<T>);
@@ -1164,6 +2904,503 @@ pub mod key_value_scan_interface_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "prism.interfaces.keyvalue.KeyValueScanInterface";
     impl<T> tonic::server::NamedService for KeyValueScanInterfaceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTtlRequest {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTtlResponse {
+    /// Milliseconds until the key expires, at least 1. Absent: it does not expire.
+    #[prost(int64, optional, tag = "1")]
+    pub ttl_millis_left: ::core::option::Option<i64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExpireRequest {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+    /// 1 to 3,153,600,000,000 (100 years); otherwise INVALID_ARGUMENT / TTL_INVALID.
+    #[prost(int64, tag = "3")]
+    pub ttl_millis: i64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExpireResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PersistRequest {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PersistResponse {
+    /// Whether the key had a time to live.
+    #[prost(bool, tag = "1")]
+    pub had_ttl: bool,
+}
+/// Generated client implementations.
+pub mod key_value_ttl_interface_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Times to live, without touching the value. The rules for namespaces, keys and errors are those of
+    /// KeyValueBasicInterface.
+    ///
+    /// A missing or expired key is NOT_FOUND / KEY_NOT_FOUND in every call.
+    #[derive(Debug, Clone)]
+    pub struct KeyValueTtlInterfaceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> KeyValueTtlInterfaceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> KeyValueTtlInterfaceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            KeyValueTtlInterfaceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Returns the time that a key has left to live.
+        pub async fn get_ttl(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetTtlRequest>,
+        ) -> std::result::Result<tonic::Response<super::GetTtlResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/prism.interfaces.keyvalue.KeyValueTtlInterface/GetTtl",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "prism.interfaces.keyvalue.KeyValueTtlInterface",
+                        "GetTtl",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives a key a new time to live, counted from now, whether or not it had one.
+        ///
+        /// RESOURCE_EXHAUSTED / MEMORY_LIMIT: the key had no time to live, and the backend has no room to keep one.
+        pub async fn expire(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExpireRequest>,
+        ) -> std::result::Result<tonic::Response<super::ExpireResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/prism.interfaces.keyvalue.KeyValueTtlInterface/Expire",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "prism.interfaces.keyvalue.KeyValueTtlInterface",
+                        "Expire",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Removes a key's time to live: it no longer expires.
+        pub async fn persist(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PersistRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PersistResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/prism.interfaces.keyvalue.KeyValueTtlInterface/Persist",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "prism.interfaces.keyvalue.KeyValueTtlInterface",
+                        "Persist",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod key_value_ttl_interface_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with KeyValueTtlInterfaceServer.
+    #[async_trait]
+    pub trait KeyValueTtlInterface: std::marker::Send + std::marker::Sync + 'static {
+        /// Returns the time that a key has left to live.
+        async fn get_ttl(
+            &self,
+            request: tonic::Request<super::GetTtlRequest>,
+        ) -> std::result::Result<tonic::Response<super::GetTtlResponse>, tonic::Status>;
+        /// Gives a key a new time to live, counted from now, whether or not it had one.
+        ///
+        /// RESOURCE_EXHAUSTED / MEMORY_LIMIT: the key had no time to live, and the backend has no room to keep one.
+        async fn expire(
+            &self,
+            request: tonic::Request<super::ExpireRequest>,
+        ) -> std::result::Result<tonic::Response<super::ExpireResponse>, tonic::Status>;
+        /// Removes a key's time to live: it no longer expires.
+        async fn persist(
+            &self,
+            request: tonic::Request<super::PersistRequest>,
+        ) -> std::result::Result<tonic::Response<super::PersistResponse>, tonic::Status>;
+    }
+    /// Times to live, without touching the value. The rules for namespaces, keys and errors are those of
+    /// KeyValueBasicInterface.
+    ///
+    /// A missing or expired key is NOT_FOUND / KEY_NOT_FOUND in every call.
+    #[derive(Debug)]
+    pub struct KeyValueTtlInterfaceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> KeyValueTtlInterfaceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>>
+    for KeyValueTtlInterfaceServer<T>
+    where
+        T: KeyValueTtlInterface,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/prism.interfaces.keyvalue.KeyValueTtlInterface/GetTtl" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetTtlSvc<T: KeyValueTtlInterface>(pub Arc<T>);
+                    impl<
+                        T: KeyValueTtlInterface,
+                    > tonic::server::UnaryService<super::GetTtlRequest>
+                    for GetTtlSvc<T> {
+                        type Response = super::GetTtlResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetTtlRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as KeyValueTtlInterface>::get_ttl(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetTtlSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/prism.interfaces.keyvalue.KeyValueTtlInterface/Expire" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExpireSvc<T: KeyValueTtlInterface>(pub Arc<T>);
+                    impl<
+                        T: KeyValueTtlInterface,
+                    > tonic::server::UnaryService<super::ExpireRequest>
+                    for ExpireSvc<T> {
+                        type Response = super::ExpireResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExpireRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as KeyValueTtlInterface>::expire(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExpireSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/prism.interfaces.keyvalue.KeyValueTtlInterface/Persist" => {
+                    #[allow(non_camel_case_types)]
+                    struct PersistSvc<T: KeyValueTtlInterface>(pub Arc<T>);
+                    impl<
+                        T: KeyValueTtlInterface,
+                    > tonic::server::UnaryService<super::PersistRequest>
+                    for PersistSvc<T> {
+                        type Response = super::PersistResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PersistRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as KeyValueTtlInterface>::persist(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PersistSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for KeyValueTtlInterfaceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "prism.interfaces.keyvalue.KeyValueTtlInterface";
+    impl<T> tonic::server::NamedService for KeyValueTtlInterfaceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -70,7 +70,7 @@ pub(super) async fn admit(
     let route = table.route(&namespace)?;
     drop((namespace, table));
     let method = route.method(path);
-    let described = method.as_ref().is_ok_and(|method| *method != Method::UNKNOWN).then_some(path);
+    let described = method.as_ref().is_ok_and(|method| method.is_described).then_some(path);
     let counted = ongoing.insert(route.traffic.begin(described, context.arrived().into_std()));
     counted.received(message.wire_len());
     let len = plain.as_ref().map_or(message.len, Vec::len);
@@ -103,9 +103,6 @@ async fn read_first(
     body: &mut RecvStream,
 ) -> Result<Option<Message>, Error> {
     let (share, max) = (&context.peer().requests, limits::MESSAGE_BYTES_MAX);
-    if !shared.identifies() {
-        return message::read_first(body, max, share).await;
-    }
     let mut judged = false;
     let mut judge = |message: &Message| {
         let table = shared.table();
@@ -116,7 +113,6 @@ async fn read_first(
         judged = true;
         table.authorize(&namespace, context.head().uri.path(), context.identity())
     };
-    let judge: Judge<'_> = &mut judge;
-    // Boxed, because otherwise every call would reserve space for what only some need.
-    Box::pin(message::read_first_judged(body, max, share, Some(judge))).await
+    let judge: Option<Judge<'_>> = if shared.identifies() { Some(&mut judge) } else { None };
+    message::read_first_judged(body, max, share, judge).await
 }

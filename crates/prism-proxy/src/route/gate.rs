@@ -70,7 +70,7 @@ impl Gate {
     /// TOKEN_INVALID: the credential is not accepted.
     pub fn identify(&self, context: &Context) -> Result<Option<Identity>, Error> {
         let Some(authenticator) = &self.authenticator else { return Ok(None) };
-        authenticator.identify(&context.head().headers, context.peer().certificate())
+        authenticator.identify_call(context)
     }
 
     /// Who makes a call to reflection, which with `access` anywhere is for known callers only.

@@ -329,7 +329,7 @@ impl Route {
         let Some(access) = &self.access else { return true };
         let Some(rights) = caller.and_then(|caller| access.get(caller)) else { return false };
         let method = self.method(path).unwrap_or(Method::UNKNOWN);
-        let reads = method.no_side_effects || method == Method::UNKNOWN;
+        let reads = method.no_side_effects || !method.is_described;
         rights.include(Rights { read: reads, write: !method.no_side_effects })
     }
 

@@ -63,6 +63,10 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value = "2")]
     pub connections: usize,
 
+    /// Lists that may be waited for at once, each on a connection of its own, 1 to 4096.
+    #[arg(long, value_name = "N", default_value = "256")]
+    pub max_waiters: usize,
+
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the about of the command")]
     pub callers: CallerArgs,
@@ -90,6 +94,7 @@ impl Args {
             replicas: self.durability_replicas,
             replicas_timeout: self.durability_timeout.clone(),
             connections: Some(self.connections),
+            max_waiters: Some(self.max_waiters),
         };
         let by_flag = |mistake: Mistake| Mistake { field: flag(&mistake.field), ..mistake };
         options.check().map_err(|mistakes| mistakes.into_iter().map(by_flag).collect())

@@ -17,6 +17,13 @@ const CONNECTIONS_DEFAULT: usize = 2;
 /// The maximum of connections that a worker opens to each server.
 const CONNECTIONS_MAX: usize = 16;
 
+/// The lists that may be waited for at once unless told, each on a connection of its own: some hundred queues, and far below the
+/// 10,000 connections that a server accepts by default.
+const MAX_WAITERS_DEFAULT: usize = 256;
+
+/// The maximum of that.
+const MAX_WAITERS_MAX: usize = 4096;
+
 /// How long a write waits for replicas unless told.
 const DURABILITY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
 
@@ -51,12 +58,14 @@ pub struct Options {
     pub replicas_timeout: Option<String>,
     /// The connections that each worker opens to each server, 1 to 16.
     pub connections: Option<usize>,
+    /// The lists that may be waited for at once, 1 to 4096.
+    pub max_waiters: Option<usize>,
 }
 
 impl Options {
     /// Reads the options of a configuration file: an object with the fields `url` or `urls`, `cluster`, `sentinel`,
-    /// `username`, `password_file`, `ca_file`, `key_prefix`, `layout`, `durability` (`replicas`, `timeout`) and
-    /// `connections`.
+    /// `username`, `password_file`, `ca_file`, `key_prefix`, `layout`, `durability` (`replicas`, `timeout`),
+    /// `connections` and `max_waiters`.
     ///
     /// # Errors
     /// Every mistake: fields that are unknown or of a wrong type, and what [`Options::check`] finds.
@@ -77,6 +86,7 @@ impl Options {
             key_prefix: reader.take("key_prefix", "expected text; the default is empty").unwrap_or_default(),
             layout: reader.take("layout", LAYOUT_EXPECTED),
             connections: reader.take("connections", &connections_expected()),
+            max_waiters: reader.take("max_waiters", &max_waiters_expected()),
             ..Self::default()
         };
         if let Some(durability) = reader.take::<Map<String, Value>>("durability", DURABILITY_EXPECTED) {
@@ -137,6 +147,8 @@ impl Options {
         );
         let connections = self.connections.unwrap_or(CONNECTIONS_DEFAULT);
         expect((1..=CONNECTIONS_MAX).contains(&connections), "connections", &connections_expected());
+        let max_waiters = self.max_waiters.unwrap_or(MAX_WAITERS_DEFAULT);
+        expect((1..=MAX_WAITERS_MAX).contains(&max_waiters), "max_waiters", &max_waiters_expected());
         let layout = match self.layout.as_deref() {
             None | Some("prism") => Layout::Prism,
             Some("raw") => Layout::Raw,
@@ -166,6 +178,7 @@ impl Options {
             layout,
             durability,
             connections,
+            max_waiters,
         })
     }
 
@@ -268,6 +281,10 @@ fn timeout_expected() -> String {
 
 fn connections_expected() -> String {
     format!("expected a number from 1 to {CONNECTIONS_MAX}; the default is {CONNECTIONS_DEFAULT}")
+}
+
+fn max_waiters_expected() -> String {
+    format!("expected a number from 1 to {MAX_WAITERS_MAX}; the default is {MAX_WAITERS_DEFAULT}")
 }
 
 /// Takes known fields out of a mapping; what is left is unknown.

@@ -22,6 +22,8 @@ pub struct Settings {
     pub(crate) layout: Layout,
     pub(crate) durability: Option<Durability>,
     pub(crate) connections: usize,
+    /// How many lists may be waited for at once, each on a connection of its own.
+    pub(crate) max_waiters: usize,
 }
 
 /// How the servers work together.

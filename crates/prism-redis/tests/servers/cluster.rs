@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use prism_plugin::keyvalue::Start;
+use prism_plugin::list::{End, ListBlocking as _};
 use prism_plugin::{Context, ErrorReason, KeyValue as _};
 use prism_redis::RedisStore;
 use serde_json::json;
@@ -277,4 +278,52 @@ async fn a_paused_primary_is_replaced_by_its_replica() {
         "the old primary is not asked any more"
     );
     watching.abort();
+}
+
+/// Waits on lists of each node, one of which dies.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waits_end_with_their_primary_and_are_possible_again_with_the_next() {
+    let mut cluster = Cluster::start(Kind::Redis).await;
+    let store = store(json!({ "urls": cluster.urls(), "cluster": true }));
+    let wait = |store: RedisStore, name: String| async move {
+        let list = key(name);
+        store.blocking_pop(&Context::default(), namespace(), list, End::Left, Duration::from_secs(50)).await
+    };
+    let waiting: Vec<_> =
+        (0..24).map(|number| tokio::spawn(wait(store.clone(), format!("l{number}")))).collect();
+    let primaries = cluster.primaries();
+    until("all are blocked", async || {
+        let blocked = primaries.iter().map(|index| {
+            let info: String = cluster.nodes[*index].ask(&["INFO", "clients"]).unwrap();
+            let line = info.lines().find_map(|line| line.strip_prefix("blocked_clients:")).unwrap();
+            line.trim().parse::<usize>().unwrap()
+        });
+        (blocked.sum::<usize>() == 24).then_some(())
+    })
+    .await;
+    cluster.nodes[primaries[0]].kill();
+    until("each slot is served again", async || {
+        for number in 0..64 {
+            set(&store, &format!("after/{number}"), "v").await.ok()?;
+        }
+        Some(())
+    })
+    .await;
+    for number in 0..24 {
+        until("a value is pushed", async || push(&store, &format!("l{number}"), "v").await.ok()).await;
+    }
+    let mut ended = 0;
+    for (number, waiting) in waiting.into_iter().enumerate() {
+        let name = format!("l{number}");
+        match waiting.await.unwrap() {
+            Ok(value) => assert_eq!(value.unwrap(), "v"),
+            Err(error) => {
+                assert!(error.fact("applied").is_some(), "{error}");
+                assert_eq!(wait(store.clone(), name.clone()).await.unwrap().unwrap(), "v");
+                ended += 1;
+            }
+        }
+        assert_eq!(length(&store, &name).await.unwrap(), 0, "{name}");
+    }
+    assert!(ended > 0, "some waited on the node that died");
 }

@@ -53,3 +53,23 @@ async fn a_cluster_of_valkey_conforms() {
     let cluster = Cluster::start(Kind::Valkey).await;
     conforms(json!({ "urls": cluster.urls(), "cluster": true })).await;
 }
+
+/// The documented user may do what the driver needs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_documented_user_conforms() {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/BACKENDS.md");
+    let docs = std::fs::read_to_string(docs).unwrap();
+    let line = docs.lines().find(|line| line.starts_with("ACL SETUSER prism on ")).unwrap();
+    let line = line.replace("PASSWORD", "secret");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "secret").unwrap();
+    let words: Vec<_> = line.split(' ').collect();
+    let server = Server::start(Kind::Redis, &[]);
+    server.tell(&words);
+    conforms(json!({ "url": server.url(), "username": "prism", "password_file": file })).await;
+    let cluster = Cluster::start(Kind::Valkey).await;
+    cluster.nodes.iter().for_each(|node| _ = node.tell(&words));
+    let (urls, user) = (cluster.urls(), "prism");
+    conforms(json!({ "urls": urls, "cluster": true, "username": user, "password_file": file })).await;
+}

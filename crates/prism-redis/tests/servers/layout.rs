@@ -1,8 +1,14 @@
 //! What the Redis keys look like, and data that other applications wrote.
 
 use bytes::Bytes;
-use prism_plugin::keyvalue::{Range, Start};
-use prism_plugin::list::{End, List as _};
+use futures_util::TryStreamExt as _;
+use prism_plugin::keyvalue::{
+    Condition, KeyValueCas as _, KeyValueCounter as _, KeyValueTtl as _, Range, Start,
+};
+use prism_plugin::list::{
+    End, List as _, ListBatch as _, ListBlocking as _, ListIndexing as _, ListRange as _, ListScan as _,
+};
+use prism_plugin::types::Ttl;
 use prism_plugin::{Context, ErrorReason, KeyValue as _};
 use serde_json::json;
 
@@ -72,4 +78,105 @@ async fn existing_data_is_served_as_it_is() {
     assert_eq!(wrong.reason, ErrorReason::WrongType);
     assert!(!wrong.message.contains("hash"), "an error repeats no key: {wrong}");
     assert_eq!(push(&store, "one", "v").await.unwrap_err().reason, ErrorReason::WrongType);
+}
+
+#[tokio::test]
+async fn existing_data_is_served_by_every_interface() {
+    let server = Server::start(Kind::Redis, &[]);
+    for words in [
+        &["SET", "text", "a"][..],
+        &["SET", "short", "b", "PX", "60000"],
+        &["SET", "count", "41"],
+        &["RPUSH", "queue", "a", "b", "c", "b"],
+    ] {
+        server.tell(words);
+    }
+    let store = store(json!({ "url": server.url(), "layout": "raw" }));
+    let context = patient();
+    assert_eq!(store.ttl_left(&context, namespace(), key("text")).await, Ok(Some(None)));
+    let (value, left) = store.get_with_ttl(&context, namespace(), key("short")).await.unwrap().unwrap();
+    assert!(value == "b" && left.is_some_and(|left| left.as_secs() > 30), "{left:?}");
+    assert_eq!(store.persist(&context, namespace(), key("short")).await, Ok(Some(true)));
+    assert_eq!(store.persist(&context, namespace(), key("missing")).await, Ok(None));
+    assert_eq!(store.expire(&context, namespace(), key("text"), minute()).await, Ok(true));
+    assert_eq!(store.increment(&context, namespace(), key("count"), 1, 7, None).await, Ok(42));
+    assert_eq!(server.ask::<u64>(&["INCR", "count"]).unwrap(), 43, "Redis agrees");
+    let write = (Bytes::from_static(b"c"), None);
+    let condition = Condition::Equals("a".into());
+    let ended = store.set_if(&context, namespace(), key("text"), write, condition, true).await.unwrap();
+    assert!(ended.applied && ended.current == Some("a".into()));
+    assert_eq!(
+        server.ask::<i64>(&["PTTL", "text"]).unwrap(),
+        -1,
+        "a new value has its own time to live: none"
+    );
+
+    let pages = store.range(&context, namespace(), key("queue"), 1, -1);
+    let values: Vec<_> = pages.try_collect::<Vec<_>>().await.unwrap().concat();
+    assert_eq!(values, ["b", "c", "b"]);
+    assert_eq!(store.remove(&context, namespace(), key("queue"), "b".into(), -1).await, Ok(1));
+    assert_eq!(store.get_at(&context, namespace(), key("queue"), -1).await, Ok(Some("c".into())));
+    let wait = std::time::Duration::from_secs(1);
+    let popped = store.blocking_pop(&context, namespace(), key("queue"), End::Right, wait).await;
+    assert_eq!(popped, Ok(Some("c".into())));
+    let lists = items(store.scan_lists(&context, everything())).await.unwrap();
+    assert_eq!(lists, [(key("queue"), 2)]);
+    assert_eq!(store.count_lists(&context, namespace(), String::new()).await, Ok(1));
+}
+
+fn minute() -> Ttl {
+    Ttl::from_secs(60).unwrap()
+}
+
+#[tokio::test]
+async fn a_key_of_another_type_is_refused_by_every_call_and_untouched() {
+    for kind in [Kind::Redis, Kind::Valkey] {
+        let server = Server::start(kind, &[]);
+        server.tell(&["RPUSH", "list", "a", "b"]);
+        server.tell(&["SET", "text", "1"]);
+        let store = store(json!({ "url": server.url(), "layout": "raw" }));
+        let (context, l, t) = (patient(), || key("list"), || key("text"));
+        let write = || (Bytes::from_static(b"v"), None);
+        let all = [
+            set(&store, "list", "v").await,
+            set_for(&store, "list", 60).await,
+            get(&store, "list").await.map(drop),
+            store.get_with_ttl(&context, namespace(), l()).await.map(drop),
+            store.exists(&context, namespace(), l()).await.map(drop),
+            store.delete(&context, namespace(), l()).await.map(drop),
+            store.ttl_left(&context, namespace(), l()).await.map(drop),
+            store.expire(&context, namespace(), l(), minute()).await.map(drop),
+            store.persist(&context, namespace(), l()).await.map(drop),
+            store.set_if(&context, namespace(), l(), write(), Condition::Absent, false).await.map(drop),
+            store.set_if(&context, namespace(), l(), write(), Condition::Present, true).await.map(drop),
+            store
+                .set_if(&context, namespace(), l(), write(), Condition::Equals("a".into()), false)
+                .await
+                .map(drop),
+            store.delete_if(&context, namespace(), l(), Condition::Present, false).await.map(drop),
+            store.delete_if(&context, namespace(), l(), Condition::Equals("a".into()), false).await.map(drop),
+            store.get_and_set(&context, namespace(), l(), "v".into(), None).await.map(drop),
+            store.get_and_delete(&context, namespace(), l()).await.map(drop),
+            store.increment(&context, namespace(), l(), 1, 0, None).await.map(drop),
+            store.increment(&context, namespace(), l(), 1, 1, None).await.map(drop),
+            push(&store, "text", "v").await.map(drop),
+            length(&store, "text").await.map(drop),
+            store.range(&context, namespace(), t(), 0, -1).try_collect::<Vec<_>>().await.map(drop),
+            store.trim(&context, namespace(), t(), 0, 0).await.map(drop),
+            store.clear(&context, namespace(), t()).await.map(drop),
+            store.get_at(&context, namespace(), t(), 0).await.map(drop),
+            store.set_at(&context, namespace(), t(), 0, "v".into()).await.map(drop),
+            store.remove(&context, namespace(), t(), "1".into(), 0).await.map(drop),
+            store.push_many(&context, namespace(), t(), End::Left, vec!["v".into()], None).await.map(drop),
+            store.push_many(&context, namespace(), t(), End::Left, vec!["v".into()], Some(1)).await.map(drop),
+            store.pop_many(&context, namespace(), t(), End::Left, 1).await.map(drop),
+            store.pop_many(&context, namespace(), t(), End::Left, 2).await.map(drop),
+        ];
+        for (place, outcome) in all.into_iter().enumerate() {
+            assert_eq!(outcome.unwrap_err().reason, ErrorReason::WrongType, "{kind:?}, call {place}");
+        }
+        assert_eq!(server.ask::<Vec<String>>(&["LRANGE", "list", "0", "-1"]).unwrap(), ["a", "b"]);
+        assert_eq!(server.ask::<i64>(&["PTTL", "list"]).unwrap(), -1);
+        assert_eq!(server.ask::<String>(&["GET", "text"]).unwrap(), "1");
+    }
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use prism_plugin::keyvalue::Start;
+use prism_plugin::keyvalue::{Range, Start};
+use prism_plugin::list::ListScan as _;
 use prism_plugin::{Context, ErrorReason, KeyValue as _};
 use serde_json::json;
 
+use crate::support::cluster::Cluster;
 use crate::support::server::{Kind, Server};
-use crate::support::store::{items, key, namespace, patient, range, set, store};
+use crate::support::store::{items, key, namespace, patient, push, range, set, set_for, store};
 use crate::support::until;
 
 #[tokio::test]
@@ -104,4 +106,64 @@ async fn a_scan_resumed_on_a_server_that_was_restarted_begins_again() {
     .await;
     seen.extend(rest.iter().map(|(key, _)| key.to_string()));
     assert_eq!(seen.len(), 300);
+}
+
+/// A client that goes on at each token, with keys so long that those of one step do not fit into it.
+#[tokio::test]
+async fn small_pages_of_long_keys_come_to_an_end() {
+    let server = Server::start(Kind::Redis, &[]);
+    let store = store(json!({ "url": server.url() }));
+    let long = "k".repeat(1500);
+    for number in 0..40 {
+        set(&store, &format!("{number:02}{long}"), "v").await.unwrap();
+    }
+    for (page_bytes, limit) in [(Some(1), None), (Some(4000), None), (None, Some(1)), (None, Some(3))] {
+        let (mut seen, mut total, mut start) = (BTreeSet::new(), 0, Start::Beginning);
+        loop {
+            let pages = Range { page_bytes, ..range("", start.clone(), limit) };
+            let Some(page) = store.scan_keys(&patient(), pages).try_next().await.unwrap() else { break };
+            let at_most = limit.unwrap_or(page_bytes.unwrap_or(0) / 1500 + 1);
+            assert!((1..=at_most).contains(&page.items.len()), "{page_bytes:?}: {}", page.items.len());
+            total += page.items.len();
+            assert!(total < 400, "it comes to an end");
+            start = Start::Resume(page.resume.unwrap());
+            seen.extend(page.items.into_iter().map(prism_plugin::types::Key::into_string));
+        }
+        assert_eq!(seen.len(), 40, "{page_bytes:?}, {limit:?}");
+    }
+}
+
+#[tokio::test]
+async fn times_to_live_and_lists_are_read_on_each_node() {
+    let cluster = Cluster::start(Kind::Redis).await;
+    let store = store(json!({ "urls": cluster.urls(), "cluster": true }));
+    for number in 0..300 {
+        match number % 2 {
+            0 => set(&store, &format!("k{number}"), "v").await.unwrap(),
+            _ => set_for(&store, &format!("k{number}"), 1000).await.unwrap(),
+        }
+        for _ in 0..=number % 3 {
+            push(&store, &format!("l{number}"), "v").await.unwrap();
+        }
+    }
+    let with_ttl = Range { with_ttl: true, ..range("k", Start::Beginning, None) };
+    let pages: Vec<_> = store.scan(&patient(), with_ttl.clone()).try_collect().await.unwrap();
+    let read = pages.into_iter().flat_map(|page| {
+        assert_eq!(page.items.len(), page.ttls_left.len());
+        page.items.into_iter().map(|(key, _)| key).zip(page.ttls_left)
+    });
+    let values: BTreeSet<_> = read.map(|(key, left)| (key.into_string(), left.is_some())).collect();
+    let pages: Vec<_> = store.scan_keys(&patient(), with_ttl).try_collect().await.unwrap();
+    let read = pages.into_iter().flat_map(|page| page.items.into_iter().zip(page.ttls_left));
+    let keys: BTreeSet<_> = read.map(|(key, left)| (key.into_string(), left.is_some())).collect();
+    let expected: BTreeSet<_> = (0..300).map(|number| (format!("k{number}"), number % 2 == 1)).collect();
+    assert_eq!(values, expected);
+    assert_eq!(keys, expected);
+
+    let lists = items(store.scan_lists(&patient(), range("l", Start::Beginning, None))).await.unwrap();
+    let lists: BTreeSet<_> = lists.into_iter().map(|(key, length)| (key.into_string(), length)).collect();
+    assert_eq!(lists, (0..300).map(|number| (format!("l{number}"), number % 3 + 1)).collect());
+    assert_eq!(store.count_lists(&patient(), namespace(), "l1".to_owned()).await, Ok(111));
+    let some = items(store.scan_lists(&patient(), range("l", Start::Beginning, Some(7)))).await.unwrap();
+    assert_eq!(some.len(), 7);
 }

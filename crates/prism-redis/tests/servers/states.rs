@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::plugin::Plugin;
 use crate::support::server::{Kind, Server, free_port};
-use crate::support::store::{get, key, namespace, push, set, store};
+use crate::support::store::{get, key, namespace, patient, push, set, store};
 use crate::support::until;
 
 fn is_refused(error: &Error, words: &str) {
@@ -121,6 +121,17 @@ async fn an_acl_user_meets_its_limits() {
     is_refused(&set(&store, "a", "v").await.unwrap_err(), "NOPERM");
     server.tell(&["ACL", "SETUSER", "app", "+set"]);
     set(&store, "a", "v").await.unwrap();
+    let with_ttl = || async { store.get_with_ttl(&patient(), namespace(), key("a")).await };
+    is_refused(&with_ttl().await.unwrap_err(), "NOPERM");
+    server.tell(&["ACL", "SETUSER", "app", "+eval", "+evalsha"]);
+    let denied = with_ttl().await.unwrap_err();
+    assert_eq!(
+        (denied.reason, denied.fact("applied")),
+        (ErrorReason::BackendUnreachable, Some("maybe")),
+        "{denied}"
+    );
+    server.tell(&["ACL", "SETUSER", "app", "+pttl"]);
+    assert_eq!(with_ttl().await.unwrap(), Some(("v".into(), None)));
 }
 
 #[tokio::test]

@@ -9,10 +9,12 @@ use prism_grpc::message::framed;
 use prism_proto::ErrorReason::{CursorUnsupported, KeyInvalid};
 use prism_proto::interfaces::keyvalue::ScanRequest;
 use prism_proto::limits::KEY_BYTES_MAX;
+use prism_proto::rpc::Rpc as _;
+use prism_proto::rpc::keyvalue::{Exists, Scan};
 use prost::Message as _;
 
 use super::table;
-use crate::conformance::calls::{KEYVALUE, Named, SCAN, Which};
+use crate::conformance::calls::{Named, Which};
 use crate::conformance::expect::{Stop, Verdict, failed, holds, same};
 use crate::conformance::raw::{RawCall, send_all};
 use crate::conformance::trial::Trial;
@@ -106,7 +108,7 @@ async fn may_be_left_early(t: &Trial<'_>) -> Verdict {
     let scan = framed(&t.all().encode_to_vec());
     let lost = |error: h2::Error| Stop::Failed(format!("Scan: expected a stream, got {error}"));
 
-    let (response, mut stream) = raw.begin(RawCall::new(SCAN[1].path, scan.clone())).await.map_err(lost)?;
+    let (response, mut stream) = raw.begin(RawCall::new(Scan::PATH, scan.clone())).await.map_err(lost)?;
     send_all(&mut stream, scan).await;
     let mut body = response.await.map_err(lost)?.into_body();
     let first = poll_fn(|cx| body.poll_data(cx)).await;
@@ -116,7 +118,7 @@ async fn may_be_left_early(t: &Trial<'_>) -> Verdict {
 
     let named = Named { namespace: t.namespace.clone(), name: keys[0].clone() };
     for _ in 0..3 {
-        let call = raw.call(RawCall::message(KEYVALUE[0].path, &named));
+        let call = raw.call(RawCall::message(Exists::PATH, &named));
         match tokio::time::timeout(Duration::from_secs(10), call).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {

@@ -6,14 +6,12 @@ use prism_proto::interfaces::capabilities::GetCapabilitiesRequest;
 use prism_proto::interfaces::capabilities::capabilities_interface_client::CapabilitiesInterfaceClient;
 use prism_proto::interfaces::usage::GetUsageRequest;
 use prism_proto::interfaces::usage::usage_interface_client::UsageInterfaceClient;
-use prism_proto::methods::service_of;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::table;
-use crate::conformance::calls::{KEYVALUE, LIST, SCAN};
 use crate::conformance::expect::{Stop, Verdict, answered, describe, failed, holds, same};
 use crate::conformance::trial::Trial;
 
@@ -53,12 +51,7 @@ fn no_health<T>() -> Verdict<T> {
 
 /// The served interfaces by their full names.
 fn interfaces(t: &Trial<'_>) -> Vec<&'static str> {
-    let served = &t.target.served;
-    [(served.keyvalue, KEYVALUE), (served.scan, SCAN), (served.list, LIST)]
-        .into_iter()
-        .filter(|(served, _)| *served)
-        .map(|(_, methods)| service_of(methods[0].path))
-        .collect()
+    t.target.served.interfaces.iter().map(|interface| interface.service()).collect()
 }
 
 async fn server_is_serving(t: &Trial<'_>) -> Verdict {

@@ -6,7 +6,7 @@ use prism_proto::ErrorReason::{KeyInvalid, MalformedRequest};
 use prism_proto::limits::KEY_BYTES_MAX;
 
 use super::table;
-use crate::conformance::calls::{Field, Method, Named};
+use crate::conformance::calls::{Method, Named};
 use crate::conformance::expect::{Verdict, holds, same};
 use crate::conformance::raw::RawCall;
 use crate::conformance::trial::Trial;
@@ -35,7 +35,7 @@ table! {
 }
 
 fn keyed<'a>(t: &'a Trial<'_>) -> impl Iterator<Item = &'static Method> + use<'a> {
-    t.methods().filter(|method| method.field != Field::Prefix).collect::<Vec<_>>().into_iter()
+    t.methods().filter(|method| method.is_keyed()).collect::<Vec<_>>().into_iter()
 }
 
 async fn empty_is_refused(t: &Trial<'_>) -> Verdict {
@@ -48,13 +48,13 @@ async fn empty_is_refused(t: &Trial<'_>) -> Verdict {
 
 async fn longest_is_accepted(t: &Trial<'_>) -> Verdict {
     let name = t.key_of_len(KEY_BYTES_MAX);
-    if t.target.served.keyvalue {
+    if t.target.served.keyvalue() {
         t.set(&name, "v").await?;
         same("Get of a key of 4,096 bytes", &t.get(&name).await?, &Some("v".into()))?;
         holds(t.exists(&name).await?, || "Exists does not see a key of 4,096 bytes".to_owned())?;
         holds(t.delete(&name).await?, || "Delete does not find a key of 4,096 bytes".to_owned())?;
     }
-    if t.target.served.list {
+    if t.target.served.list() {
         t.push(End::Right, &name, "v").await?;
         same("PopLeft from a list key of 4,096 bytes", &t.pop(End::Left, &name).await?, &Some("v".into()))?;
     }
@@ -83,7 +83,7 @@ async fn length_is_counted_in_bytes(t: &Trial<'_>) -> Verdict {
         let what = format!("{} with a key of two-byte characters, 4,098 bytes long", method.name);
         t.refused(&what, t.send(method, &t.namespace, &longer).await, &[KeyInvalid])?;
     }
-    if t.target.served.keyvalue {
+    if t.target.served.keyvalue() {
         t.set(&key, "v").await?;
         same(
             "Get of a key of two-byte characters, 4,096 bytes long",
@@ -91,7 +91,7 @@ async fn length_is_counted_in_bytes(t: &Trial<'_>) -> Verdict {
             &Some("v".into()),
         )?;
     }
-    if t.target.served.list {
+    if t.target.served.list() {
         t.push(End::Right, &key, "v").await?;
     }
     Ok(())
@@ -116,7 +116,7 @@ async fn any_utf8_is_kept_apart(t: &Trial<'_>) -> Verdict {
         "%",
         "\u{FEFF}a",
     ];
-    if t.target.served.keyvalue {
+    if t.target.served.keyvalue() {
         for name in NAMES {
             t.set(&t.key(name), name).await?;
         }
@@ -128,7 +128,7 @@ async fn any_utf8_is_kept_apart(t: &Trial<'_>) -> Verdict {
             )?;
         }
     }
-    if t.target.served.list {
+    if t.target.served.list() {
         for name in NAMES {
             t.push(End::Right, &t.list(name), name).await?;
         }
@@ -147,7 +147,7 @@ async fn invalid_utf8_is_refused(t: &Trial<'_>) -> Verdict {
     let name = format!("{}\u{1}", t.prefix());
     let message = Named { namespace: t.namespace.clone(), name }.encode_to_vec();
     for method in t.methods() {
-        let what = format!("{} with the byte FF in its {:?}", method.name, method.field);
+        let what = format!("{} with the byte FF in its {}", method.name, method.field);
         let mut bytes = message.clone();
         if let Some(last) = bytes.last_mut() {
             *last = 0xFF;

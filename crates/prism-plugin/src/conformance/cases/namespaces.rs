@@ -77,7 +77,7 @@ async fn any_valid_name_is_accepted(t: &Trial<'_>) -> Verdict {
 async fn empty_means_default(t: &Trial<'_>) -> Verdict {
     let (empty, default) = (t.elsewhere(""), t.elsewhere(NAMESPACE_DEFAULT));
     t.known(t.send(t.read_method(), NAMESPACE_DEFAULT, &t.key("probe")).await)?;
-    if t.target.served.keyvalue {
+    if t.target.served.keyvalue() {
         let key = t.key("k");
         empty.set(&key, "set in the empty namespace").await?;
         let got = default.get(&key).await?;
@@ -87,7 +87,7 @@ async fn empty_means_default(t: &Trial<'_>) -> Verdict {
             &Some("set in the empty namespace".into()),
         )?;
     }
-    if t.target.served.list {
+    if t.target.served.list() {
         let list = t.list("l");
         default.push(End::Right, &list, "v").await?;
         same(

@@ -9,7 +9,7 @@ use prism_proto::interfaces::keyvalue::ScanRequest;
 use prism_proto::limits::KEY_BYTES_MAX;
 
 use super::table;
-use crate::conformance::calls::{SCAN, Which};
+use crate::conformance::calls::Which;
 use crate::conformance::expect::{Verdict, answered, failed, holds, same};
 use crate::conformance::trial::Trial;
 
@@ -119,7 +119,7 @@ async fn longest_prefix_is_accepted(t: &Trial<'_>) -> Verdict {
 
 async fn too_long_prefix_is_refused(t: &Trial<'_>) -> Verdict {
     let prefix = "p".repeat(KEY_BYTES_MAX + 1);
-    for method in SCAN {
+    for method in t.methods().filter(|method| method.is_prefixed()) {
         let what = format!("{} with a prefix of 4,097 bytes", method.name);
         t.refused(&what, t.send(method, &t.namespace, &prefix).await, &[KeyInvalid])?;
     }

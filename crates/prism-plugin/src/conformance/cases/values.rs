@@ -43,13 +43,13 @@ fn same_bytes(what: &str, got: Option<Bytes>, expected: &Bytes) -> Verdict {
 }
 
 async fn empty_is_stored(t: &Trial<'_>) -> Verdict {
-    if t.target.served.keyvalue {
+    if t.target.served.keyvalue() {
         let key = t.key("k");
         t.set(&key, "").await?;
         same("Get after Set of an empty value", &t.get(&key).await?, &Some(Bytes::new()))?;
         holds(t.exists(&key).await?, || "Exists does not see a key with an empty value".to_owned())?;
     }
-    if t.target.served.list {
+    if t.target.served.list() {
         let list = t.list("l");
         t.push(End::Right, &list, "").await?;
         same(
@@ -63,12 +63,12 @@ async fn empty_is_stored(t: &Trial<'_>) -> Verdict {
 
 async fn any_bytes_are_kept(t: &Trial<'_>) -> Verdict {
     let value: Bytes = (0..=u8::MAX).chain((0..=u8::MAX).rev()).cycle().take(3000).collect();
-    if t.target.served.keyvalue {
+    if t.target.served.keyvalue() {
         let key = t.key("k");
         t.set(&key, value.clone()).await?;
         same_bytes("Get of a value with every byte", t.get(&key).await?, &value)?;
     }
-    if t.target.served.list {
+    if t.target.served.list() {
         let list = t.list("l");
         t.push(End::Left, &list, value.clone()).await?;
         same_bytes("PopRight of a value with every byte", t.pop(End::Right, &list).await?, &value)?;
@@ -79,11 +79,11 @@ async fn any_bytes_are_kept(t: &Trial<'_>) -> Verdict {
 async fn largest_is_stored(t: &Trial<'_>) -> Verdict {
     let name = t.key_of_len(KEY_BYTES_MAX);
     let value = Bytes::from("v".repeat(VALUE_BYTES_MAX));
-    if t.target.served.keyvalue {
+    if t.target.served.keyvalue() {
         t.set(&name, value.clone()).await?;
         same_bytes("Get of the largest value", t.get(&name).await?, &value)?;
     }
-    if t.target.served.list {
+    if t.target.served.list() {
         t.push(End::Left, &name, value.clone()).await?;
         same_bytes("PopRight of the largest value", t.pop(End::Right, &name).await?, &value)?;
     }
@@ -93,11 +93,11 @@ async fn largest_is_stored(t: &Trial<'_>) -> Verdict {
 async fn too_large_is_refused(t: &Trial<'_>) -> Verdict {
     let value = Bytes::from("v".repeat(VALUE_BYTES_MAX + 1));
     let reasons = [ValueTooLarge, MessageTooLarge];
-    if t.target.served.keyvalue {
+    if t.target.served.keyvalue() {
         let answer = t.try_set(&t.key("k"), value.clone(), None).await;
         t.refused("Set of a value one byte too large", answer, &reasons)?;
     }
-    if t.target.served.list {
+    if t.target.served.list() {
         for end in [End::Left, End::Right] {
             let answer = t.try_push(end, &t.list("l"), value.clone()).await;
             t.refused(&format!("Push{end:?} of a value one byte too large"), answer, &reasons)?;
@@ -109,11 +109,11 @@ async fn too_large_is_refused(t: &Trial<'_>) -> Verdict {
 async fn too_large_message_is_refused(t: &Trial<'_>) -> Verdict {
     let value = Bytes::from("v".repeat(5 * 1024 * 1024));
     let namespace = t.namespace.clone();
-    let (path, message) = if t.target.served.keyvalue {
-        let request = SetRequest { namespace, key: t.key("k"), value, ttl_seconds: None };
+    let (path, message) = if t.target.served.keyvalue() {
+        let request = SetRequest { namespace, key: t.key("k"), value, ..SetRequest::default() };
         let path = "/prism.interfaces.keyvalue.KeyValueBasicInterface/Set";
         (path, RawCall::message(path, &request))
-    } else if t.target.served.list {
+    } else if t.target.served.list() {
         let request = PushRightRequest { namespace, list_key: t.list("l"), value };
         let path = "/prism.interfaces.list.ListBasicInterface/PushRight";
         (path, RawCall::message(path, &request))
@@ -127,7 +127,7 @@ async fn too_large_message_is_refused(t: &Trial<'_>) -> Verdict {
 
 async fn refused_write_changes_nothing(t: &Trial<'_>) -> Verdict {
     let large = Bytes::from("v".repeat(VALUE_BYTES_MAX + 1));
-    if t.target.served.keyvalue {
+    if t.target.served.keyvalue() {
         let key = t.key("k");
         t.set(&key, "before").await?;
         let _ = t.try_set(&key, "refused", Some(-7)).await;
@@ -135,7 +135,7 @@ async fn refused_write_changes_nothing(t: &Trial<'_>) -> Verdict {
         let _ = t.try_set(&key, large.clone(), None).await;
         same("Get after a Set of too large a value", &t.get(&key).await?, &Some("before".into()))?;
     }
-    if t.target.served.list {
+    if t.target.served.list() {
         let list = t.list("l");
         t.push(End::Right, &list, "before").await?;
         let _ = t.try_push(End::Right, &list, large).await;

@@ -87,12 +87,12 @@ async fn unknown_compression_is_unimplemented(t: &Trial<'_>) -> Verdict {
 
 async fn gzip_is_accepted(t: &Trial<'_>) -> Verdict {
     let value = "gzip ".repeat(500);
-    if t.target.served.keyvalue {
+    if t.target.served.keyvalue() {
         let key = t.key("zipped");
         let (namespace, text) = (t.namespace.clone(), value.clone());
         let mut client =
             KeyValueBasicInterfaceClient::new(t.channel.clone()).send_compressed(CompressionEncoding::Gzip);
-        let request = SetRequest { namespace, key: key.clone(), value: text.into(), ttl_seconds: None };
+        let request = SetRequest { namespace, key: key.clone(), value: text.into(), ..SetRequest::default() };
         if accepts_gzip(t, "Set", client.set(request).await)? {
             same(
                 "Get of a value that was sent compressed",
@@ -101,7 +101,7 @@ async fn gzip_is_accepted(t: &Trial<'_>) -> Verdict {
             )?;
         }
     }
-    if t.target.served.list {
+    if t.target.served.list() {
         let list = t.list("zipped");
         let (namespace, text) = (t.namespace.clone(), value.clone());
         let mut client =

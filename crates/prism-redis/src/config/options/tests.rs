@@ -18,12 +18,14 @@ fn all_options_are_read() {
         "urls": ["rediss://a:7000", "rediss://b:7000"], "cluster": true, "username": "app",
         "password_file": "/run/secrets/redis", "ca_file": "/etc/ca.pem", "key_prefix": "shop:",
         "layout": "raw", "durability": { "replicas": 2, "timeout": "500ms" }, "connections": 3,
+        "max_waiters": 7,
     }))
     .unwrap();
     assert_eq!(settings.servers(), "a:7000, b:7000");
     assert_eq!(settings.mode, Mode::Cluster);
     assert_eq!(settings.durability, Some(Durability { replicas: 2, timeout: Duration::from_millis(500) }));
     assert_eq!((settings.layout, settings.connections, settings.tls.is_some()), (Layout::Raw, 3, true));
+    assert_eq!(settings.max_waiters, 7);
     let least = read(&json!({ "url": "redis://a" })).unwrap();
     assert_eq!((least.mode, least.layout, least.durability), (Mode::Standalone, Layout::Prism, None));
 }
@@ -32,6 +34,7 @@ fn all_options_are_read() {
 fn every_mistake_is_reported_at_once() {
     let wrong = json!({
         "url": "redis://:hunter2@a", "cluster": "yes", "layout": "flat", "connections": 0, "colour": "red",
+        "max_waiters": 0,
         "durability": { "replicas": 0, "timeout": "fast", "quorum": 1 }, "username": "app",
     });
     assert_eq!(
@@ -44,6 +47,7 @@ fn every_mistake_is_reported_at_once() {
             "durability.replicas",
             "durability.timeout",
             "layout",
+            "max_waiters",
             "password_file",
             "url"
         ]

