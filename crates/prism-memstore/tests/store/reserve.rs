@@ -339,3 +339,21 @@ async fn every_value_is_acknowledged_once_whatever_workers_do() {
     assert_eq!(acked.into_iter().collect::<BTreeSet<_>>().len(), VALUES as usize);
     assert_eq!(store.totals().bytes, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn dead_letter_lists_may_follow_each_other_without_end() {
+    const LISTS: usize = 20_000;
+    let (store, context) = (MemStore::new(None), Context::default());
+    for list in 0..LISTS {
+        let (name, next) = (format!("l{list}"), format!("l{}", list + 1));
+        push(&store, &name, "v").await;
+        let deliveries = Some(DeliveryLimit { max: 1, dead_letter: key(&next) });
+        let reservation = Reservation { deliveries, ..wanted(1) };
+        store.reserve(&context, namespace(), key(&name), reservation).await.unwrap().unwrap();
+    }
+    pass(LEASE).await;
+    // All leases have ended, and each value belongs to the next list.
+    assert_eq!(length(&store, "l0").await, 0);
+    assert_eq!(length(&store, &format!("l{LISTS}")).await, 1);
+    assert_eq!(store.count_lists(&context, namespace(), String::new()).await.unwrap(), LISTS as u64);
+}

@@ -1,7 +1,8 @@
 """Ordered lists: `client.list`, and its synchronous twin.
 
 A list exists while it holds a value. A list key is 1 to 4,096 bytes of UTF-8, a value 0 to 4 MiB - 16 KiB; the server
-checks both. Pushes and pops are atomic, and never retried if they may have been applied.
+checks both. Pushes and pops are atomic; if they may have been
+applied, they are retried only where the backend keeps answers.
 """
 
 from __future__ import annotations
