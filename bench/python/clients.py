@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 KEY = "bench-python"
 VALUE = b"x" * 100
+BATCH = [f"batch:{number}" for number in range(100)]
 WARMUP_SECONDS = 0.3
 
 AsyncGet = Callable[[], Awaitable[object]]
@@ -52,6 +53,45 @@ async def grpc_aio(address: str) -> AsyncIterator[AsyncGet]:
 
 
 @contextlib.asynccontextmanager
+async def wheel_get_many(address: str) -> AsyncIterator[AsyncGet]:
+    from prism import PrismClient
+
+    async with PrismClient(address) as client:
+        keyvalue = client.keyvalue
+        await keyvalue.set_many({key: VALUE for key in BATCH})
+
+        async def get() -> bytes:
+            return the_same(list((await keyvalue.get_many(BATCH)).values()))
+
+        yield get
+
+
+@contextlib.asynccontextmanager
+async def grpc_aio_gets(address: str) -> AsyncIterator[AsyncGet]:
+    import grpc.aio
+    import interfaces.keyvalue_basic_pb2 as messages
+    import interfaces.keyvalue_basic_pb2_grpc as stubs
+
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = stubs.KeyValueBasicInterfaceStub(channel)
+        for key in BATCH:
+            await stub.Set(messages.SetRequest(key=key, value=VALUE))
+
+        async def get() -> bytes:
+            calls = (stub.Get(messages.GetRequest(key=key), timeout=2) for key in BATCH)
+            return the_same([answer.value for answer in await asyncio.gather(*calls)])
+
+        yield get
+
+
+def the_same(values: list[bytes | None]) -> bytes:
+    """The value of a batch whose values must all be the same."""
+    if values != [VALUE] * len(BATCH):
+        sys.exit("a batch returned wrong values")
+    return VALUE
+
+
+@contextlib.asynccontextmanager
 async def redis_asyncio(address: str) -> AsyncIterator[AsyncGet]:
     import redis.asyncio
 
@@ -82,7 +122,13 @@ def grpc_sync(address: str) -> Iterator[SyncGet]:
         yield lambda: stub.Get(messages.GetRequest(key=KEY), timeout=2).value
 
 
-ASYNC_CLIENTS = {"wheel": wheel, "grpc-aio": grpc_aio, "redis-asyncio": redis_asyncio}
+ASYNC_CLIENTS = {
+    "wheel": wheel,
+    "grpc-aio": grpc_aio,
+    "redis-asyncio": redis_asyncio,
+    "wheel-get-many": wheel_get_many,
+    "grpc-aio-gets": grpc_aio_gets,
+}
 SYNC_CLIENTS = {"wheel-sync": wheel_sync, "grpc-sync": grpc_sync}
 
 

@@ -1,5 +1,8 @@
 //! The calls that make up a load: their bytes on the wire, and the check of their responses.
 
+pub(crate) mod verb;
+
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -10,7 +13,8 @@ use prism_proto::interfaces::keyvalue::{
 use prism_proto::rpc::{Rpc as _, keyvalue as rpc};
 use prost::Message;
 
-use crate::contender::Contender;
+use crate::contender::{Contender, etcd};
+pub(crate) use verb::Verb;
 
 /// How long verifying a call may take; counting a million keys takes a while.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,6 +38,10 @@ pub(crate) enum Call {
     Scan { prefix: String, keys: usize },
     /// Counts all keys.
     Count { keys: usize },
+    /// Changes a key by a rule, or reads several.
+    Verb(Verb),
+    /// Stores a value in etcd.
+    EtcdPut { key: String, value_bytes: usize },
 }
 
 /// The value of this length, the same everywhere.
@@ -70,6 +78,8 @@ impl Call {
             Self::Set { .. } => rpc::Set::PATH,
             Self::Scan { .. } => rpc::Scan::PATH,
             Self::Count { .. } => rpc::Count::PATH,
+            Self::Verb(verb) => verb.path(),
+            Self::EtcdPut { .. } => etcd::PUT,
         }
     }
 
@@ -91,16 +101,17 @@ impl Call {
                 ScanRequest { prefix: prefix.clone(), ..ScanRequest::default() }.encode_to_vec()
             }
             Self::Count { .. } => CountRequest::default().encode_to_vec(),
+            Self::Verb(verb) => verb.request(),
+            Self::EtcdPut { key, value_bytes } => {
+                etcd::PutRequest { key: key.clone(), value: value(*value_bytes) }.encode_to_vec()
+            }
         };
-        let mut body = vec![0];
-        body.extend_from_slice(&u32::try_from(message.len())?.to_be_bytes());
-        body.extend_from_slice(&message);
-        Ok(body)
+        framed_bytes(&message)
     }
 
-    /// The length of a correct response's body. An error has none.
-    pub(crate) fn answer_bytes(&self) -> anyhow::Result<usize> {
-        Ok(match self {
+    /// The length of a correct response's body, at least and at most. An error has none.
+    pub(crate) fn answer_bytes(&self) -> anyhow::Result<RangeInclusive<usize>> {
+        let bytes = match self {
             Self::Get { value_bytes, .. } => {
                 framed(&GetResponse { value: value(*value_bytes), ttl_millis_left: None })
             }
@@ -113,7 +124,10 @@ impl Call {
                 })
             }
             Self::Count { keys } => framed(&CountResponse { count: i64::try_from(*keys)? }),
-        })
+            Self::Verb(verb) => verb.answer_bytes(),
+            Self::EtcdPut { .. } => return Ok(etcd::ANSWER_BYTES),
+        };
+        Ok(bytes..=bytes)
     }
 
     /// Makes the call once through a contender, with a client that reads the gRPC status, and compares the result. First
@@ -159,6 +173,11 @@ impl Call {
                     "a Count returned {found}, not {keys}"
                 );
             }
+            Self::Verb(verb) => verb.verify(&keyvalue).await?,
+            Self::EtcdPut { key, value_bytes } => {
+                let request = etcd::PutRequest { key: key.clone(), value: value(*value_bytes) };
+                etcd::verify(&contender.address, request).await?;
+            }
         }
         Ok(())
     }
@@ -167,6 +186,14 @@ impl Call {
     pub(crate) async fn verify_through(&self, label: &str, contender: &Contender) -> anyhow::Result<()> {
         self.verify(contender).await.with_context(|| format!("a call through {label} went wrong"))
     }
+}
+
+/// An encoded message with what precedes it in a body.
+fn framed_bytes(message: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut body = vec![0];
+    body.extend_from_slice(&u32::try_from(message.len())?.to_be_bytes());
+    body.extend_from_slice(message);
+    Ok(body)
 }
 
 fn framed(message: &impl Message) -> usize {
@@ -182,9 +209,9 @@ mod tests {
         let body = Call::get(100).body().unwrap();
         assert_eq!(body[..5], [0, 0, 0, 0, 11]);
         assert_eq!(&body[7..], b"bench-100");
-        assert_eq!(Call::get(100).answer_bytes().unwrap(), 5 + 2 + 100);
-        assert_eq!(Call::set().answer_bytes().unwrap(), 5 + 2);
-        assert_eq!(Call::Count { keys: 300 }.answer_bytes().unwrap(), 5 + 3);
+        assert_eq!(Call::get(100).answer_bytes().unwrap(), 107..=107);
+        assert_eq!(Call::set().answer_bytes().unwrap(), 7..=7);
+        assert_eq!(Call::Count { keys: 300 }.answer_bytes().unwrap(), 8..=8);
     }
 
     #[test]

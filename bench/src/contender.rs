@@ -1,6 +1,7 @@
 //! The servers that are compared, all on the same terms: plain text or TLS, persistent connections, equally many workers.
 
 pub(crate) mod envoy;
+pub(crate) mod etcd;
 pub(crate) mod haproxy;
 pub(crate) mod nginx;
 pub(crate) mod prism;

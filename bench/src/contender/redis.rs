@@ -1,4 +1,4 @@
-//! Redis without persistence, and the part of its protocol that the benchmark needs.
+//! Redis, without persistence unless it is asked for, and the part of its protocol that the benchmark needs.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -20,12 +20,26 @@ pub(crate) fn start(setup: Setup<'_>) -> anyhow::Result<Contender> {
     start_as(NAME, Path::new("redis-server"), setup)
 }
 
+/// A Redis server that writes its append-only file, and syncs it `always` or `everysec`.
+pub(crate) fn start_with_file(setup: Setup<'_>, sync: &str) -> anyhow::Result<Contender> {
+    start_with(NAME, Path::new("redis-server"), setup, &["--appendonly", "yes", "--appendfsync", sync])
+}
+
 /// A server that takes Redis' flags and names its threads after its binary.
 pub(crate) fn start_as(name: &'static str, binary: &Path, setup: Setup<'_>) -> anyhow::Result<Contender> {
+    start_with(name, binary, setup, &["--appendonly", "no"])
+}
+
+fn start_with(
+    name: &'static str,
+    binary: &Path,
+    setup: Setup<'_>,
+    flags: &[&str],
+) -> anyhow::Result<Contender> {
     let address = free_address()?;
     let (host, port) = address.rsplit_once(':').context("an address has a port")?;
     let mut command = setup.place.command(binary);
-    command.args(["--bind", host, "--port", port, "--save", "", "--appendonly", "no"]);
+    command.args(["--bind", host, "--port", port, "--save", ""]).args(flags);
     command.args(["--io-threads", &setup.workers.to_string()]).arg("--dir").arg(setup.folder);
     let process = Process::start(name, command, &Ready::Accepts(address.clone()), setup.folder)?;
     // Commands run on its main thread; with one I/O thread, that thread also serves the sockets.

@@ -8,6 +8,7 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
 use super::{Shape, run};
+use crate::call::KEY_BYTES;
 use crate::process::{Place, own_binary};
 use crate::results::{Figure, Sample};
 
@@ -21,6 +22,8 @@ pub(crate) struct PrismBench {
     pub(crate) rate: Option<f64>,
     pub(crate) time: Duration,
     pub(crate) keys: usize,
+    /// The prefix of keys that are there already, and stay; `None`: the load stores and removes its own.
+    pub(crate) prefix: Option<&'static str>,
     /// The time to live of stored values, such as `1h`.
     pub(crate) ttl: Option<&'static str>,
     pub(crate) place: Place,
@@ -90,6 +93,10 @@ impl PrismBench {
             .args(["--keys", &self.keys.to_string()])
             .args(["--duration", &format!("{}ms", self.time.as_millis()), "--warmup", "500ms"])
             .args(["--value-bytes", "100", "--threads", "1", "-o", "json"]);
+        if let Some(prefix) = self.prefix {
+            let digits = (KEY_BYTES - prefix.len()).to_string();
+            command.args(["--prefix", prefix, "--key-bytes", &digits, "--no-fill", "--keep"]);
+        }
         if let Some(rate) = self.rate {
             command.args(["--rate", &format!("{rate:.0}")]);
         }

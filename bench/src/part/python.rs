@@ -43,11 +43,7 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Results> {
     let mut machine = Machine::describe(&[("redis-server", "--version")])?;
     machine.versions.extend(module_versions(&plan.python)?);
     let folder = tempfile::tempdir()?;
-    generate_stubs(&plan.python, folder.path())?;
-    let setup = Setup { workers: cores(), place: Place::Anywhere, folder: folder.path() };
-    let memstore = prism::memstore(setup)?;
-    let proxy = prism::proxy(setup, &memstore.address)?;
-    let redis = redis::start(Setup { workers: 1, ..setup })?;
+    let servers = Servers::start(plan, folder.path())?;
 
     let mut cases = Vec::new();
     for event_loop in [LOOPS[0], LOOPS[1], THREADS] {
@@ -60,10 +56,7 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Results> {
             let clients = contenders(event_loop);
             for turn in 0..clients.len() {
                 let client = clients[(round + turn) % clients.len()];
-                let server = if client == REDIS_ASYNCIO { &redis } else { &proxy };
-                let script =
-                    Script { plan, stubs: folder.path(), client, event_loop, concurrency: *concurrency };
-                let sample = script.measure(server)?;
+                let sample = servers.measure(client, event_loop, *concurrency)?;
                 progress(round, plan.rounds, case, client, &sample);
                 case.record(client, None, sample);
             }
@@ -71,6 +64,38 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Results> {
     }
     let cases = cases.into_iter().map(|(_, case)| case).collect();
     Ok(Results { part: Part::Python, machine, settings: plan.settings(), cases })
+}
+
+/// What the clients speak to.
+pub(crate) struct Servers<'a> {
+    plan: &'a Plan,
+    /// Of what grpcio's users generate.
+    stubs: &'a Path,
+    proxy: Contender,
+    _memstore: Contender,
+    redis: Contender,
+}
+
+impl<'a> Servers<'a> {
+    pub(crate) fn start(plan: &'a Plan, folder: &'a Path) -> anyhow::Result<Self> {
+        generate_stubs(&plan.python, folder)?;
+        let setup = Setup { workers: cores(), place: Place::Anywhere, folder };
+        let memstore = prism::memstore(setup)?;
+        let proxy = prism::proxy(setup, &memstore.address)?;
+        let redis = redis::start(Setup { workers: 1, ..setup })?;
+        Ok(Self { plan, stubs: folder, proxy, _memstore: memstore, redis })
+    }
+
+    /// One measurement of a client, by its name in the script.
+    pub(crate) fn measure(
+        &self,
+        client: &str,
+        event_loop: &str,
+        concurrency: usize,
+    ) -> anyhow::Result<Sample> {
+        let server = if client == REDIS_ASYNCIO { &self.redis } else { &self.proxy };
+        Script { plan: self.plan, stubs: self.stubs, client, event_loop, concurrency }.measure(server)
+    }
 }
 
 fn contenders(event_loop: &str) -> &'static [&'static str] {

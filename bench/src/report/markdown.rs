@@ -57,6 +57,9 @@ fn title(part: Part) -> &'static str {
         Part::Redis => "Redis behind the gateway",
         Part::Python => "The Python client",
         Part::Growth => "Growth",
+        Part::Verbs => "Calls by rule, batches and queues",
+        Part::Diskstore => "The store on disk",
+        Part::Before => "Compared with another version",
     }
 }
 
@@ -97,6 +100,19 @@ fn method(part: Part, settings: &Settings) -> String {
         Part::Python => {
             "Each measurement is a process of its own. CPU time is that of the client's process; redis.asyncio speaks to \
              Redis straight, the others through `prism-proxy` to `prism-memstore`."
+        }
+        Part::Verbs => {
+            "`h2load` sends to the store and the gateway, `redis-benchmark` to Redis without persistence, one request at a time on each \
+             connection. Queues and waiters are called by the Rust client, which shares all cores with the store; their latency is what the \
+             client saw."
+        }
+        Part::Diskstore => {
+            "All write to the same disk. `h2load` sends to the store and to etcd, `redis-benchmark` to Redis, one request at a time on each \
+             connection, all for one key; processes share all cores, except for Gets in the cache. A data set that does not fit the \
+             cache still fits the memory that the system has for files."
+        }
+        Part::Before => {
+            "Both versions are binaries of a release. `h2load` sends to both stores, and to both gateways before a store of this version."
         }
         Part::Growth => "`h2load` sends Gets of 100 bytes through `prism-proxy` to `prism-memstore`.",
     };

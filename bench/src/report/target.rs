@@ -1,10 +1,10 @@
 //! The targets and their results: each target is a comparison of figures of one run.
 
-use crate::contender::{envoy, haproxy, prism, redis, typed_forward};
+use crate::contender::{envoy, etcd, haproxy, prism, redis, typed_forward};
 use crate::load::Shape;
 use crate::part::memstore::{beside, calls, embedded, memory, ttl};
 use crate::part::proxy::{DIRECT, case_id, open_loop, start};
-use crate::part::{growth, python, redis as on_redis, tls};
+use crate::part::{before, diskstore, growth, python, redis as on_redis, tls, verbs};
 use crate::results::{Case, Figure, Results, Spread};
 
 /// The bound of a figure.
@@ -42,9 +42,12 @@ pub(super) fn all(results: &[Results]) -> Vec<Target> {
     targets.extend(measured.proxy());
     targets.extend(measured.tls());
     targets.extend(measured.memstore());
+    targets.extend(measured.verbs());
+    targets.extend(measured.diskstore());
     targets.extend(measured.redis());
     targets.extend(measured.python());
     targets.extend(measured.growth());
+    targets.extend(measured.before());
     targets
 }
 
@@ -184,6 +187,131 @@ impl<'a> Measured<'a> {
         targets.push(at_most("RSS after refreshing one key / before", 1.1, rss));
         let embedded = self.ratio(&embedded::case_id("get"), throughput, embedded::EMBEDDED, store);
         targets.push(at_least("throughput of Get, embedded:memstore / memstore alone", 0.8, embedded));
+        targets
+    }
+
+    fn verbs(&self) -> Vec<Target> {
+        let throughput = Figure::RequestsPerSecond;
+        let mut targets = Vec::new();
+        for call in verbs::rules::CALLS {
+            let ratio = self.ratio(&verbs::rules::case_id(call), Figure::CpuUs, prism::MEMSTORE, redis::NAME);
+            targets.push(at_most(&format!("CPU per call at 64×1, memstore / Redis, {call}"), 1.3, ratio));
+        }
+        let (batch, queue, waiters) = (verbs::batch::ID, verbs::queue::KEYS_ID, verbs::waiters::ID);
+        let of_100 = self.ratio(batch, throughput, prism::PROXY, redis::NAME);
+        targets.push(at_least(
+            "throughput of 100 keys at once, BatchGet through prism-proxy / MGET of Redis",
+            0.7,
+            of_100,
+        ));
+        let python =
+            self.ratio(verbs::batch::PYTHON_ID, throughput, verbs::batch::WHEEL, verbs::batch::GRPC_AIO);
+        targets.push(at_least(
+            "100 keys from Python, get_many of the wheel / 100 Gets of grpc.aio at once",
+            10.0,
+            python,
+        ));
+        let keys = self.ratio(queue, throughput, verbs::queue::WITH, verbs::queue::WITHOUT);
+        targets.push(at_least(
+            "throughput of PushRight and PopLeft, with idempotency keys / without",
+            0.85,
+            keys,
+        ));
+        let rss = |figure| self.figure(verbs::queue::MEMORY_ID, verbs::queue::WITH, figure);
+        let rss = rss(Figure::RssAfterMib).zip(rss(Figure::RssMib));
+        let rss = rss.and_then(|(after, before)| Spread::of_ratios(after, before));
+        targets.push(at_most("RSS after all calls under idempotency keys / after a tenth", 1.05, rss));
+        let reserve =
+            self.ratio(verbs::queue::RESERVE_ID, throughput, verbs::queue::RESERVE, verbs::queue::POP);
+        targets.push(at_least("throughput of Reserve and Ack / PopLeft", 0.4, reserve));
+        let bytes = self.spread(waiters, verbs::waiters::DELIVERY, Figure::BytesPerWaiter);
+        targets.push(Target { unit: "bytes", ..at_most("memory of a pop that waits", 4096.0, bytes) });
+        let p99 = self.ratio(waiters, Figure::P99Us, verbs::waiters::DELIVERY, verbs::waiters::GET);
+        targets.push(at_most("p99 from push to delivery among 10,000 waiters / of a Get", 2.0, p99));
+        targets
+    }
+
+    fn diskstore(&self) -> Vec<Target> {
+        let (throughput, p99, ours) = (Figure::RequestsPerSecond, Figure::P99Us, prism::DISKSTORE);
+        let (every_write, periodic) = (diskstore::durable::EVERY_WRITE_ID, diskstore::durable::PERIODIC_ID);
+        let beside = diskstore::large::BESIDE_ID;
+        let mut targets = vec![
+            at_least(
+                "throughput of Set at 64×1, diskstore with every_write / Redis with appendfsync always",
+                1.0,
+                self.ratio(every_write, throughput, ours, redis::NAME),
+            ),
+            at_most("p99 of the same", 1.5, self.ratio(every_write, p99, ours, redis::NAME)),
+            at_least(
+                "throughput of Set at 64×1, diskstore with every_write / Put of etcd",
+                3.0,
+                self.ratio(every_write, throughput, ours, etcd::NAME),
+            ),
+            at_least(
+                "throughput of Set at 64×1, diskstore with 1s / Redis with appendfsync everysec",
+                0.5,
+                self.ratio(periodic, throughput, ours, redis::NAME),
+            ),
+        ];
+        for shape in diskstore::reads::SHAPES {
+            let ratio = self.ratio(&diskstore::reads::case_id(shape), Figure::CpuUs, ours, prism::MEMSTORE);
+            targets.push(at_most(
+                &format!("CPU per Get at {shape}, diskstore's cache / memstore"),
+                1.5,
+                ratio,
+            ));
+        }
+        let lists =
+            self.ratio(diskstore::lists::ID, throughput, diskstore::lists::LONG, diskstore::lists::SHORT);
+        targets.push(at_least(
+            "throughput of PushRight and PopLeft on disk, long list / list of 10",
+            0.8,
+            lists,
+        ));
+        let opening = self.spread(diskstore::large::OPENING_ID, ours, Figure::Seconds);
+        targets.push(Target {
+            unit: "s",
+            ..at_most("diskstore's first answer after kill -9, 10 times the keys", 5.0, opening)
+        });
+        let size = self.spread(diskstore::size::ID, ours, Figure::DiskPerLiveByte);
+        targets.push(at_most("bytes on disk per live byte after 10 rounds of overwriting", 2.5, size));
+        for (label, what) in [
+            (diskstore::large::BESIDE_COMPACTION, "compactions"),
+            (diskstore::large::BESIDE_SCAN, "a full Scan"),
+        ] {
+            let ratio = self.ratio(beside, p99, label, diskstore::large::ALONE);
+            targets.push(at_most(&format!("p99 of Get on disk beside {what} / without"), 5.0, ratio));
+        }
+        targets
+    }
+
+    /// A version may cost two percent more than the one before, at most.
+    fn before(&self) -> Vec<Target> {
+        let mut targets = Vec::new();
+        for server in [prism::MEMSTORE, prism::PROXY] {
+            for (call, name) in [("get", "Get"), ("set", "Set")] {
+                for shape in before::SHAPES {
+                    let id = before::case_id(server, call, shape);
+                    let ratio = self.ratio(&id, Figure::CpuUs, before::THIS, before::OTHER);
+                    targets.push(at_most(
+                        &format!("CPU per {name} at {shape}, {server}, this version / before"),
+                        1.02,
+                        ratio,
+                    ));
+                }
+            }
+        }
+        for (id, figure, what) in [
+            (before::KEYS_ID, Figure::BytesPerKey, "key"),
+            (before::VALUES_ID, Figure::BytesPerValue, "value of a list"),
+        ] {
+            let ratio = self.ratio(id, figure, before::THIS, before::OTHER);
+            targets.push(at_most(
+                &format!("memory per {what}, memstore, this version / before"),
+                1.01,
+                ratio,
+            ));
+        }
         targets
     }
 

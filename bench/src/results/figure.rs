@@ -38,6 +38,14 @@ pub(crate) enum Figure {
     RssAfterMib,
     /// Growth of resident memory per key.
     BytesPerKey,
+    /// The same per value of lists.
+    BytesPerValue,
+    /// The same per pop that waits.
+    BytesPerWaiter,
+    /// Bytes on disk per byte of keys and values that live.
+    DiskPerLiveByte,
+    /// The store's size on disk.
+    DiskMib,
     /// Timers that the store holds.
     Timers,
     /// The share of the machine's CPU time used by unrelated processes. Reported once for all.
@@ -64,6 +72,10 @@ impl Figure {
             Self::RssMib => "RSS MiB",
             Self::RssAfterMib => "RSS MiB at the end",
             Self::BytesPerKey => "bytes per key",
+            Self::BytesPerValue => "bytes per value",
+            Self::BytesPerWaiter => "bytes per waiter",
+            Self::DiskPerLiveByte => "bytes on disk per live byte",
+            Self::DiskMib => "MiB on disk",
             Self::Timers => "timers",
             Self::OthersPercent => "others' CPU %",
         }
@@ -73,8 +85,8 @@ impl Figure {
     pub(crate) fn digits(self) -> usize {
         match self {
             Self::OthersPercent | Self::CpuUs | Self::BackendCpuUs | Self::LoadCpuUs | Self::ReadyMs => 1,
-            Self::RssMib | Self::RssAfterMib => 1,
-            Self::Seconds | Self::RssFallSeconds => 2,
+            Self::RssMib | Self::RssAfterMib | Self::DiskMib => 1,
+            Self::DiskPerLiveByte | Self::Seconds | Self::RssFallSeconds => 2,
             _ => 0,
         }
     }

@@ -50,11 +50,12 @@ impl Summary {
         );
         let cut_off = u64::try_from(shape.in_flight())?;
         ensure!((self.done..=self.done + cut_off).contains(&self.good), "responses were not 2xx: {self:?}");
-        let answer_bytes = u64::try_from(call.answer_bytes()?)?;
-        let expected = self.done * answer_bytes..=(self.done + cut_off) * answer_bytes;
+        let answer_bytes = call.answer_bytes()?;
+        let (least, most) = (u64::try_from(*answer_bytes.start())?, u64::try_from(*answer_bytes.end())?);
+        let expected = self.done * least..=(self.done + cut_off) * most;
         ensure!(
             expected.contains(&self.data_bytes),
-            "responses had the wrong size, {answer_bytes} bytes expected for each: {self:?}"
+            "responses had the wrong size, {least} to {most} bytes expected for each: {self:?}"
         );
         Ok(())
     }

@@ -38,6 +38,7 @@ pub(super) async fn run(plan: &Plan, memstore: &Contender) -> anyhow::Result<Cas
         rate: Some(RATE),
         time: plan.time,
         keys: KEYS,
+        prefix: None,
         ttl: None,
         place: plan.rest_place(1),
     };

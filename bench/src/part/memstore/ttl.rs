@@ -63,6 +63,7 @@ fn many_keys(plan: &Plan, memstore: &Contender) -> anyhow::Result<Case> {
                 rate: None,
                 time: plan.time,
                 keys: MANY_KEYS,
+                prefix: None,
                 ttl,
                 place: plan.rest_place(1),
             };

@@ -34,6 +34,7 @@ pub(super) async fn run(field: &Field, plan: &Plan, cases: &[Case]) -> anyhow::R
         rate: Some(rate),
         time: plan.time,
         keys: KEYS,
+        prefix: None,
         ttl: None,
         place: plan.rest_place(field.workers),
     };
