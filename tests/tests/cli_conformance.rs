@@ -13,12 +13,26 @@ fn a_conformant_server_ends_with_0_and_tells_each_case() {
     let lines: Vec<_> = run.text().lines().collect();
     assert!(lines.len() > 2 && lines[0].starts_with("pass  ttl/"), "{run:?}");
     assert!(lines.last().unwrap().contains(" is conformant: "), "{run:?}");
+    for row in [["keyvalue.KeyValueBasicInterface", "yes"], ["can", "lose"], ["idempotent_retries", "yes"]] {
+        assert!(
+            lines.iter().any(|line| line.split_whitespace().take(2).eq(row)),
+            "{row:?} is not in {run:?}"
+        );
+    }
 
     let run = Ran::prism(["conformance", dev.address("grpc"), "--case", "ttl/", "-o", "json"]);
     let mut objects = run.json();
     let summary = objects.pop().unwrap()["summary"].clone();
     assert_eq!((run.code, &summary["conformant"], &summary["failed"]), (0, &json!(true), &json!(0)));
     assert_eq!(summary["passed"].as_u64(), Some(objects.len() as u64), "{run:?}");
+    let interfaces = summary["interfaces"].as_array().unwrap();
+    assert!(interfaces.iter().all(|interface| interface["served"] == true), "{interfaces:?}");
+    let counted: u64 = interfaces.iter().map(|interface| interface["passed"].as_u64().unwrap()).sum();
+    assert_eq!(Some(counted), summary["passed"].as_u64(), "{interfaces:?}");
+    assert_eq!(summary["can_lose"], "everything, when the backend ends");
+    let ordered = json!({"capability": "ordered", "declared": true,
+        "meaning": "scans return keys in ascending byte order, and can be reversed or begin at any key"});
+    assert_eq!(summary["capabilities"][0], ordered);
     for case in objects {
         assert!(case["name"].as_str().unwrap().starts_with("ttl/"), "{case}");
         assert_eq!(case["outcome"], "passed");

@@ -19,6 +19,7 @@ use crate::kv::Kv;
 use crate::list::List;
 use crate::namespaces::Namespaces;
 use crate::output::Format;
+use crate::prompt::Shell;
 use crate::token::Token;
 
 const AFTER_HELP: &str = "\
@@ -61,6 +62,7 @@ pub(crate) enum Command {
     Health(Health),
     Conformance(Conformance),
     Bench(Box<Bench>),
+    Shell(Shell),
     Completions(Completions),
 }
 
@@ -68,7 +70,7 @@ impl Command {
     /// The output format of this command.
     pub(crate) fn format(&self) -> Format {
         match self {
-            Self::Dev(_) | Self::Completions(_) => Format::Text,
+            Self::Dev(_) | Self::Shell(_) | Self::Completions(_) => Format::Text,
             Self::Kv(kv) => kv.format(),
             Self::List(list) => list.format(),
             Self::Export(export) => export.format(),
@@ -99,6 +101,7 @@ impl Command {
             Self::Health(health) => health.run(),
             Self::Conformance(conformance) => conformance.run(),
             Self::Bench(bench) => bench.run(),
+            Self::Shell(shell) => shell.run(command()),
             Self::Completions(completions) => completions.run(command()),
         }
     }

@@ -4,10 +4,12 @@ use std::io::{self, Write};
 
 use clap::Args;
 use prism_net::tls::Protocol;
-use prism_plugin::conformance::{self, CaseReport, Options, Report, SuiteError};
+use prism_plugin::Promise;
+use prism_plugin::conformance::{self, CaseReport, InterfaceReport, Options, Report, SuiteError};
 use serde::Serialize;
 use tonic::Code;
 
+use crate::admin::table;
 use crate::connect::address;
 use crate::credential::TokenArgs;
 use crate::exit::Exit;
@@ -22,6 +24,8 @@ Each case is one line:
   warn  a rule is broken that a plugin should keep
   FAIL  a rule is broken that every plugin must keep
   n/a   the plugin does not offer what the case tests
+
+Then come the interfaces with their cases, and what a namespace on this backend can rely on, and lose.
 
 Cases write under keys of their own and remove them. Exits with 0 if no case failed.
 
@@ -63,6 +67,9 @@ struct Summary<'a> {
     failed: usize,
     warned: usize,
     not_applicable: usize,
+    interfaces: &'a [InterfaceReport],
+    capabilities: [Promise; 7],
+    can_lose: String,
 }
 
 #[derive(Serialize)]
@@ -117,6 +124,9 @@ impl<'a> Summary<'a> {
             failed: count("failed"),
             warned: count("warned"),
             not_applicable: count("not_applicable"),
+            interfaces: &report.interfaces,
+            capabilities: report.declared.promises(),
+            can_lose: report.declared.can_lose(),
         }
     }
 }
@@ -144,11 +154,37 @@ impl Answer for CaseReport {
 
 impl Answer for Summed<'_> {
     fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
-        let Summary { endpoint, conformant, passed, failed, warned, not_applicable } = &self.summary;
+        let Summary { endpoint, conformant, passed, failed, warned, not_applicable, .. } = &self.summary;
         let verdict = if *conformant { "conformant" } else { "NOT conformant" };
+        writeln!(out)?;
+        table(out, &interfaces(self.summary.interfaces))?;
+        writeln!(out, "\nA namespace on this backend")?;
+        table(out, &promises(&self.summary))?;
         writeln!(
             out,
             "\n{endpoint} is {verdict}: {passed} passed, {failed} failed, {warned} warned, {not_applicable} not applicable"
         )
     }
+}
+
+fn interfaces(reports: &[InterfaceReport]) -> Vec<Vec<String>> {
+    let heads = ["interface", "served", "passed", "failed", "warned", "n/a"];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    for report in reports {
+        let InterfaceReport { interface, served, passed, failed, warned, not_applicable } = *report;
+        let name = interface.strip_prefix("prism.interfaces.").unwrap_or(interface);
+        let served = if served { "yes" } else { "no" };
+        let counts = [passed, failed, warned, not_applicable].map(|count| count.to_string());
+        rows.push([name.to_owned(), served.to_owned()].into_iter().chain(counts).collect());
+    }
+    rows
+}
+
+fn promises(summary: &Summary<'_>) -> Vec<Vec<String>> {
+    let mut rows = vec![["  can lose", "", &summary.can_lose].map(str::to_owned).to_vec()];
+    for Promise { capability, declared, meaning } in summary.capabilities {
+        let declared = if declared { "yes" } else { "no" };
+        rows.push([&format!("  {capability}"), declared, meaning].map(|cell: &str| cell.to_owned()).to_vec());
+    }
+    rows
 }

@@ -1,5 +1,6 @@
 //! The options that name a gateway and a namespace, and the client created from them.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::sync::Once;
 use std::time::Duration;
@@ -12,6 +13,9 @@ use crate::credential::TokenArgs;
 use crate::failure::Failure;
 use crate::time::time_limit;
 use crate::tls::TlsArgs;
+
+/// A variable and its value; `None` if it is not set.
+pub(crate) type Variable = (&'static str, Option<OsString>);
 
 /// Which gateway data commands use, and how long they wait.
 #[derive(Args, Clone, Debug)]
@@ -29,7 +33,7 @@ pub(crate) struct GatewayArgs {
     address: String,
 
     /// Timeout of a call, such as 500ms or 10s [default: 2s; none for scans].
-    #[arg(long, global = true, value_name = "TIME", value_parser = time_limit)]
+    #[arg(long, global = true, env = "PRISM_TIMEOUT", value_name = "TIME", value_parser = time_limit)]
     timeout: Option<Duration>,
 
     #[command(flatten)]
@@ -72,6 +76,30 @@ impl GatewayArgs {
 }
 
 impl ConnectArgs {
+    /// The name of the namespace.
+    pub(crate) fn namespace_name(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Goes on in another namespace.
+    pub(crate) fn set_namespace(&mut self, name: String) {
+        self.namespace = name;
+    }
+
+    /// The variables with which another command has the same options, unless it is given its own.
+    pub(crate) fn variables(&self) -> Vec<Variable> {
+        let GatewayArgs { address, timeout, token, tls } = &self.gateway;
+        let timeout = timeout.map(|timeout| format!("{}ms", timeout.as_millis()).into());
+        let mut variables = vec![
+            ("PRISM_ADDRESS", Some(address.into())),
+            ("PRISM_NAMESPACE", Some(OsString::from(&self.namespace))),
+            ("PRISM_TIMEOUT", timeout),
+        ];
+        variables.extend(token.variables());
+        variables.extend(tls.variables());
+        variables
+    }
+
     /// The timeout that was given, if any.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.gateway.timeout

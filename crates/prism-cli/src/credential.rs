@@ -10,11 +10,13 @@ use clap::Args;
 use http::HeaderValue;
 use prism_client::Builder;
 
+use crate::connect::Variable;
 use crate::failure::Failure;
 use crate::tls::Server;
 
 const TOKEN: &str = "PRISM_TOKEN";
 const TOKEN_FILE: &str = "PRISM_TOKEN_FILE";
+const INSECURE_TOKEN: &str = "PRISM_INSECURE_TOKEN";
 
 /// Which token is sent.
 #[derive(Args, Clone, Debug)]
@@ -29,7 +31,7 @@ pub(crate) struct TokenArgs {
     token_file: Option<PathBuf>,
 
     /// Send the token even in plaintext to another machine, where whoever is on the way can read and use it.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, env = INSECURE_TOKEN)]
     insecure_token: bool,
 }
 
@@ -58,6 +60,16 @@ enum Source<'a> {
 }
 
 impl TokenArgs {
+    /// As variables; [`source`](Self::source) has decided between token and file.
+    pub(crate) fn variables(&self) -> [Variable; 3] {
+        let (token, file) = match self.source() {
+            Ok(Some(Source::Text(Secret(token)))) => (Some(token.into()), None),
+            Ok(Some(Source::File(path))) => (None, Some(path.into())),
+            Ok(None) | Err(_) => (None, None),
+        };
+        [(TOKEN, token), (TOKEN_FILE, file), (INSECURE_TOKEN, self.insecure_token.then(|| "true".into()))]
+    }
+
     /// Lets a client send the token, unless it would do so where others can read it.
     pub(crate) fn apply(&self, builder: Builder, server: &Server) -> Result<Builder, Failure> {
         let builder = builder.insecure_token(self.insecure_token);

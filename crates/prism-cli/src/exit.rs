@@ -27,7 +27,6 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    #[cfg(test)]
     pub(crate) const ALL: [Self; 8] = [
         Self::Success,
         Self::Failed,
@@ -50,6 +49,12 @@ impl Exit {
             Self::Address => 69,
             Self::Config => 78,
         }
+    }
+
+    /// How a command ended in a process of its own; `None` if a signal ended it.
+    pub(crate) fn of_code(code: Option<i32>) -> Self {
+        let known = Self::ALL.into_iter().find(|exit| Some(i32::from(exit.code())) == code);
+        known.unwrap_or(Self::Failed)
     }
 
     /// Success if `found`, otherwise not found.

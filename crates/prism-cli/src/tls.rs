@@ -1,5 +1,6 @@
 //! The options of TLS, and a server as the options name it.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +13,14 @@ use prism_net::stream::Stream;
 use prism_net::tls::Protocol;
 use prism_net::tls::client::{ClientOptions, Connector};
 
+use crate::connect::Variable;
 use crate::failure::Failure;
+
+const TLS: &str = "PRISM_TLS";
+const CA_FILE: &str = "PRISM_CA_FILE";
+const CERTIFICATE_FILE: &str = "PRISM_CERTIFICATE_FILE";
+const KEY_FILE: &str = "PRISM_KEY_FILE";
+const SERVER_NAME: &str = "PRISM_SERVER_NAME";
 
 /// How connections are secured.
 #[derive(Args, Clone, Debug)]
@@ -20,23 +28,23 @@ use crate::failure::Failure;
 pub(crate) struct TlsArgs {
     /// Connect with TLS, and trust the system's CAs. An address that begins with https:// and each of the following options
     /// imply it.
-    #[arg(long, global = true, env = "PRISM_TLS")]
+    #[arg(long, global = true, env = TLS)]
     tls: bool,
 
     /// CAs that sign the server's certificate, in PEM, instead of the system's.
-    #[arg(long, global = true, env = "PRISM_CA_FILE", value_name = "FILE")]
+    #[arg(long, global = true, env = CA_FILE, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 
     /// Certificate to show the server, in PEM. Needs --key-file.
-    #[arg(long, global = true, env = "PRISM_CERTIFICATE_FILE", value_name = "FILE", requires = "key_file")]
+    #[arg(long, global = true, env = CERTIFICATE_FILE, value_name = "FILE", requires = "key_file")]
     certificate_file: Option<PathBuf>,
 
     /// Private key of the certificate, in PEM.
-    #[arg(long, global = true, env = "PRISM_KEY_FILE", value_name = "FILE", requires = "certificate_file")]
+    #[arg(long, global = true, env = KEY_FILE, value_name = "FILE", requires = "certificate_file")]
     key_file: Option<PathBuf>,
 
     /// Name that the server's certificate must have [default: the host of the address].
-    #[arg(long, global = true, env = "PRISM_SERVER_NAME", value_name = "NAME")]
+    #[arg(long, global = true, env = SERVER_NAME, value_name = "NAME")]
     server_name: Option<String>,
 }
 
@@ -49,6 +57,18 @@ pub(crate) struct Server {
 }
 
 impl TlsArgs {
+    /// As variables.
+    pub(crate) fn variables(&self) -> [Variable; 5] {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(OsString::from);
+        [
+            (TLS, self.tls.then(|| "true".into())),
+            (CA_FILE, path(&self.ca_file)),
+            (CERTIFICATE_FILE, path(&self.certificate_file)),
+            (KEY_FILE, path(&self.key_file)),
+            (SERVER_NAME, self.server_name.as_ref().map(OsString::from)),
+        ]
+    }
+
     /// The server at an address, for connections that speak `protocol`.
     pub(crate) fn server(&self, address: &str, protocol: Protocol) -> Result<Server, Failure> {
         let options = self.options();

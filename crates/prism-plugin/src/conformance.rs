@@ -40,6 +40,6 @@ mod target;
 mod trial;
 
 pub use cases::{Case, cases};
-pub use report::{CaseReport, Outcome, Report};
+pub use report::{CaseReport, InterfaceReport, Outcome, Report};
 pub use suite::run;
 pub use target::{Options, SuiteError};

@@ -33,7 +33,7 @@ pub mod types;
 pub mod usage;
 mod validate;
 
-pub use capabilities::{Capabilities, Durability};
+pub use capabilities::{Capabilities, Durability, Promise};
 pub use error::{Applied, Error, ErrorReason};
 pub use keyvalue::KeyValue;
 pub use list::List;

@@ -40,9 +40,13 @@ pub async fn get(
 
 impl NamespacePromises {
     fn of(promised: Option<Capabilities>, has_answered: bool) -> Self {
-        let unknown = if has_answered { UNKNOWN } else { "unknown: the backend could not be asked" };
+        let unknown = if has_answered {
+            Capabilities::LOSES_UNKNOWN
+        } else {
+            "unknown: the backend could not be asked"
+        };
         Self {
-            can_lose: promised.as_ref().map_or_else(|| unknown.to_owned(), can_lose),
+            can_lose: promised.as_ref().map_or_else(|| unknown.to_owned(), Capabilities::can_lose),
             evicts: promised.map(|promised| promised.evicts),
             durability: promised.and_then(|promised| promised.durability).map(
                 |durability| match durability {
@@ -57,64 +61,13 @@ impl NamespacePromises {
     }
 }
 
-const UNKNOWN: &str = "unknown: the backend does not report what it keeps";
-
-/// What a namespace can lose, in one sentence.
-fn can_lose(promised: &Capabilities) -> String {
-    let lost = match promised.durability {
-        Some(Durability::None) => "everything, when the backend ends".to_owned(),
-        None if promised.in_memory => "everything, when the backend ends".to_owned(),
-        Some(Durability::Periodic { period }) => {
-            format!("the writes of the last {period:?}, when the backend's machine fails")
-        }
-        Some(Durability::EveryWrite) => "nothing that was acknowledged, unless a disk fails".to_owned(),
-        Some(Durability::Replicated { replicas }) => {
-            format!("nothing that was acknowledged, unless {} servers fail", replicas.saturating_add(1))
-        }
-        None => UNKNOWN.to_owned(),
-    };
-    match promised.evicts {
-        true => format!("{lost}; and keys before their time, when the backend's memory is full"),
-        false => lost,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
-    fn a_sentence_says_what_can_be_lost() {
-        let sentence = |durability, in_memory, evicts| {
-            can_lose(&Capabilities { durability, in_memory, evicts, ..Capabilities::default() })
-        };
-        let period = Duration::from_secs(1);
-        for (durability, in_memory, expected) in [
-            (Some(Durability::None), true, "everything, when the backend ends"),
-            (None, true, "everything, when the backend ends"),
-            (None, false, UNKNOWN),
-            (
-                Some(Durability::Periodic { period }),
-                false,
-                "the writes of the last 1s, when the backend's machine fails",
-            ),
-            (Some(Durability::EveryWrite), false, "nothing that was acknowledged, unless a disk fails"),
-            (
-                Some(Durability::Replicated { replicas: 2 }),
-                false,
-                "nothing that was acknowledged, unless 3 servers fail",
-            ),
-        ] {
-            assert_eq!(sentence(durability, in_memory, false), expected);
-            let evicting = sentence(durability, in_memory, true);
-            assert_eq!(
-                evicting,
-                format!("{expected}; and keys before their time, when the backend's memory is full")
-            );
-        }
-        assert_eq!(NamespacePromises::of(None, true).can_lose, UNKNOWN);
+    fn silence_is_told_from_a_backend_that_cannot_be_asked() {
+        assert_eq!(NamespacePromises::of(None, true).can_lose, Capabilities::LOSES_UNKNOWN);
         assert!(NamespacePromises::of(None, false).can_lose.contains("could not be asked"));
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::capabilities::Capabilities;
+
 /// How one case ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -77,13 +79,50 @@ impl fmt::Display for CaseReport {
     }
 }
 
+/// An interface of the contract, and how its cases ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct InterfaceReport {
+    /// The full name of its service, such as `prism.interfaces.keyvalue.KeyValueBasicInterface`.
+    pub interface: &'static str,
+    /// Whether the endpoint serves it.
+    pub served: bool,
+    /// Cases of this run, each counted for the last interface that it needs.
+    pub passed: usize,
+    /// Those that failed.
+    pub failed: usize,
+    /// Those that passed with warnings.
+    pub warned: usize,
+    /// Those for which the endpoint gave no occasion.
+    pub not_applicable: usize,
+}
+
+impl InterfaceReport {
+    pub(super) fn new(interface: &'static str, served: bool) -> Self {
+        Self { interface, served, passed: 0, failed: 0, warned: 0, not_applicable: 0 }
+    }
+
+    pub(super) fn count(&mut self, outcome: &Outcome) {
+        let counter = match outcome {
+            Outcome::Passed => &mut self.passed,
+            Outcome::Warned { .. } => &mut self.warned,
+            Outcome::Failed { .. } => &mut self.failed,
+            Outcome::NotApplicable { .. } => &mut self.not_applicable,
+        };
+        *counter += 1;
+    }
+}
+
 /// A finished run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The endpoint, as it was given.
     pub endpoint: String,
     /// Every case of the run, in the order of [`cases`](fn@crate::conformance::cases).
     pub cases: Vec<CaseReport>,
+    /// Every interface of the contract that has cases.
+    pub interfaces: Vec<InterfaceReport>,
+    /// What the endpoint declares; nothing if it does not serve its capabilities.
+    pub declared: Capabilities,
 }
 
 impl Report {

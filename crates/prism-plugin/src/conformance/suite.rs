@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt as _};
 use super::calls::Interface;
 use super::cases::{Case, Need, cases};
 use super::expect::Stop;
-use super::report::{CaseReport, Outcome, Report};
+use super::report::{CaseReport, InterfaceReport, Outcome, Report};
 use super::target::{Options, SuiteError, Target};
 use super::trial::Trial;
 
@@ -34,14 +34,28 @@ pub async fn run(
     let is_chosen = |case: &&Case| {
         options.only.is_empty() || options.only.iter().any(|only| case.name().starts_with(only))
     };
-    let runs: Vec<_> = cases().filter(is_chosen).map(|case| Box::pin(run_case(&target, case))).collect();
+    let chosen: Vec<_> = cases().filter(is_chosen).collect();
+    let runs: Vec<_> = chosen.iter().map(|case| Box::pin(run_case(&target, case))).collect();
     let mut reports = Vec::with_capacity(runs.len());
     let mut runs = stream::iter(runs).buffered(options.concurrency.max(1));
     while let Some(report) = runs.next().await {
         on_finished(&report);
         reports.push(report);
     }
-    Ok(Report { endpoint: endpoint.to_owned(), cases: reports })
+    let mut interfaces: Vec<_> = Interface::ALL
+        .iter()
+        .map(|interface| InterfaceReport::new(interface.service(), target.served.has(*interface)))
+        .collect();
+    for (case, report) in chosen.iter().zip(&reports) {
+        let of_case = case.needs.iter().rev().find_map(|need| match need {
+            Need::Served(interface) => Some(interface.service()),
+            _ => None,
+        });
+        if let Some(interface) = interfaces.iter_mut().find(|known| Some(known.interface) == of_case) {
+            interface.count(&report.outcome);
+        }
+    }
+    Ok(Report { endpoint: endpoint.to_owned(), cases: reports, interfaces, declared: target.promised })
 }
 
 async fn run_case(target: &Target, case: &'static Case) -> CaseReport {
