@@ -350,6 +350,15 @@ def units_of_systemd_are_sound(folder: str) -> None:
     assert not said, said
 
 
+def files_for_kubernetes_are_valid(folder: str) -> None:
+    """Against the schemas of Kubernetes; the workspace's tests start the servers with their arguments."""
+    files = sorted(path for path in (ROOT / "deploy/kubernetes").glob("*.yaml") if path.name != "kustomization.yaml")
+    listed = re.search(r"resources: \[(.*)\]", (ROOT / "deploy/kubernetes/kustomization.yaml").read_text())
+    assert listed and sorted(listed[1].split(", ")) == [path.name for path in files], files
+    for file in files:
+        run("kubernetes-validate", "--strict", "--quiet", str(file))
+
+
 def main() -> None:
     # The strictest umask: the user of the containers can nevertheless read what they mount.
     os.umask(0o077)
@@ -377,7 +386,7 @@ def main() -> None:
             raise
         finally:
             stack.just("down", "--volumes")
-        for claim in (failing_start_says_why, units_of_systemd_are_sound):
+        for claim in (failing_start_says_why, units_of_systemd_are_sound, files_for_kubernetes_are_valid):
             print(claim.__name__.replace("_", " "), flush=True)
             claim(folder)
 
