@@ -252,6 +252,28 @@ fn a_file_in_options_must_be_in_the_folder_of_secrets() {
     assert_eq!(allows.json("POST", "/backends", &body(&secrets.join("password"))).status, 201);
 }
 
+/// Otherwise whoever may write could have the proxy create folders, and fill a disk, anywhere.
+#[test]
+fn a_store_on_disk_must_be_in_the_folder_of_stores() {
+    let folder = tempfile::tempdir().unwrap();
+    let stores = folder.path().join("stores");
+    std::fs::create_dir(&stores).unwrap();
+    std::fs::write(folder.path().join("prism.yaml"), FILE).unwrap();
+    let flags = ["--proxy", "http://127.0.0.1:1", "--stores-root", stores.to_str().unwrap()];
+    let allows = Admin::within(folder, &flags);
+    let body = |path: &std::path::Path| {
+        json!({ "name": "a", "embedded": "diskstore", "options": { "path": path } }).to_string()
+    };
+    for path in ["/backends", "/backends/probe"] {
+        let refused = Admin::start(Some(FILE)).json("POST", path, &body(&stores.join("a")));
+        assert_eq!(refused.status, 422, "{refused:?}");
+        assert!(refused.json()["detail"].as_str().unwrap().contains("--stores-root"), "{refused:?}");
+        let outside = allows.json("POST", path, &body(&stores.join("../a")));
+        assert_eq!((outside.status, &outside.json()["errors"][0]["pointer"]), (422, &json!("/options")));
+    }
+    assert_eq!(allows.json("POST", "/backends", &body(&stores.join("a"))).status, 201);
+}
+
 #[tokio::test]
 async fn a_backend_serves_is_changed_and_goes_with_its_data_which_is_told_before() {
     let gateway = Gateway::start(&[("first", "a:1")], &[]);

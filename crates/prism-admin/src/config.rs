@@ -99,6 +99,11 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FOLDER")]
     pub secrets_root: Option<PathBuf>,
 
+    /// Folder that the stores of diskstore backends must be in, on the proxies' machines; it must exist on this one, too [default:
+    /// none may be created].
+    #[arg(long, value_name = "FOLDER")]
+    pub stores_root: Option<PathBuf>,
+
     /// How long a stopping server waits for requests in flight, such as 10s or 2min; 0s to 1h.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = drain_timeout)]
     pub drain_timeout: Duration,
@@ -191,7 +196,11 @@ impl ServeArgs {
                  --token-file FILE, or listen on 127.0.0.1; --insecure serves it without tokens"
             )));
         }
-        for (flag, root) in [("--unix-root", &self.unix_root), ("--secrets-root", &self.secrets_root)] {
+        for (flag, root) in [
+            ("--unix-root", &self.unix_root),
+            ("--secrets-root", &self.secrets_root),
+            ("--stores-root", &self.stores_root),
+        ] {
             if let Some(root) = root {
                 root.canonicalize().map_err(|error| config(format!("{flag} {}: {error}", root.display())))?;
             }
@@ -210,7 +219,11 @@ impl ServeArgs {
             tokens,
             is_local,
             require_secure: self.require_secure,
-            policy: Policy { unix_root: self.unix_root.clone(), secrets_root: self.secrets_root.clone() },
+            policy: Policy {
+                unix_root: self.unix_root.clone(),
+                secrets_root: self.secrets_root.clone(),
+                stores_root: self.stores_root.clone(),
+            },
             drain_timeout: self.drain_timeout,
             tls: self.tls.load()?,
         })

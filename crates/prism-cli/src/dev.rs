@@ -182,6 +182,7 @@ impl Dev {
             proxy_ca_file: certificates.map(|certificates| certificates.ca.clone()),
             tls: self.server.tls.clone(),
             drain_timeout: self.server.drain_timeout,
+            stores_root: file.parent().map(Path::to_owned),
             ..ServeArgs::bare()
         };
         prism_admin::app::start(args.settings()?, drivers::all(self.memory_limit)).await

@@ -68,6 +68,10 @@ impl Driver for DiskStoreDriver {
         }
         .boxed()
     }
+
+    fn folders(&self, options: &Options) -> Vec<PathBuf> {
+        Settings::read(options).map(|settings| settings.path).into_iter().collect()
+    }
 }
 
 fn facts(settings: &Settings) -> Result<Vec<(&'static str, String)>, String> {

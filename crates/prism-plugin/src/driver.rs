@@ -68,6 +68,11 @@ pub trait Driver: fmt::Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// The folders that a backend with these options creates and writes: a process that takes options from others can refuse some.
+    fn folders(&self, _options: &Options) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
     /// Whether a backend with these options, which have been checked, can serve one namespace only, because it does not
     /// keep namespaces apart.
     fn is_for_one_namespace(&self, _options: &Options) -> bool {

@@ -92,16 +92,16 @@ pub async fn write(
     // What the file reaches already is not part of this request.
     let by_backends = now.reached_by_backends(&admin.drivers);
     let mut endpoints: HashSet<_> = now.endpoints_of_namespaces().map(|(_, known)| known).collect();
-    let mut files = Vec::new();
+    let mut paths = Vec::new();
     for (_, known) in &by_backends {
         match known {
             Reach::Endpoint(endpoint) => _ = endpoints.insert(endpoint),
-            file @ Reach::File(..) => files.push(file),
+            path @ (Reach::File(..) | Reach::Folder(_)) => paths.push(path),
         }
     }
     let is_known = |reach: &Reach| match reach {
         Reach::Endpoint(endpoint) => endpoints.contains(endpoint),
-        file @ Reach::File(..) => files.contains(&file),
+        path @ (Reach::File(..) | Reach::Folder(_)) => paths.contains(&path),
     };
     let new: Vec<_> = order.reached.into_iter().filter(|(_, new)| !is_known(new)).collect();
     let refusals = admin.policy.refusals(&new).await;

@@ -36,6 +36,8 @@ pub struct Policy {
     pub unix_root: Option<PathBuf>,
     /// The folder that must contain the files that options and `tls` of backends name; `None`: they may name none.
     pub secrets_root: Option<PathBuf>,
+    /// The folder that must contain the stores on disk of backends; `None`: there may be none.
+    pub stores_root: Option<PathBuf>,
 }
 
 impl Policy {
@@ -49,6 +51,10 @@ impl Policy {
                 Reach::Endpoint(endpoint) => endpoint,
                 Reach::File(path, _) => {
                     errors.extend(self.check_file(path).err().map(|detail| refusal(pointer, detail)));
+                    continue;
+                }
+                Reach::Folder(path) => {
+                    errors.extend(self.check_folder(path).err().map(|detail| refusal(pointer, detail)));
                     continue;
                 }
             };
@@ -117,6 +123,18 @@ impl Policy {
         Self::check_below(root, path, "a setting that names a file")
     }
 
+    /// Checks a folder in which a store would be created.
+    fn check_folder(&self, path: &Path) -> Result<(), String> {
+        let Some(root) = &self.stores_root else {
+            return Err(
+                "a store on disk is not allowed here; start prism-admin with --stores-root FOLDER to allow stores below that \
+                 folder of each proxy's machine, or edit the configuration file"
+                    .to_owned(),
+            );
+        };
+        Self::check_below(root, path, "a store on disk")
+    }
+
     fn check_below(root: &Path, path: &Path, what: &str) -> Result<(), String> {
         let refused = || format!("{what} is only allowed below {}", root.display());
         if !path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
@@ -181,6 +199,23 @@ mod tests {
         {
             let detail = refused(&policy, &outside).await.unwrap_or_default();
             assert!(detail.contains("only allowed below"), "{}: {detail}", outside.display());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_must_be_below_the_root_of_stores() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = async |policy: &Policy, path: &Path| {
+            let reach = Reach::Folder(path.to_owned());
+            policy.refusals(&[("/options".to_owned(), reach)]).await.pop().map(|error| error.detail)
+        };
+        let none = refused(&Policy::default(), &folder.path().join("store")).await.unwrap();
+        assert!(none.contains("--stores-root FOLDER"), "{none}");
+        let policy = Policy { stores_root: Some(folder.path().to_owned()), ..Policy::default() };
+        assert_eq!(refused(&policy, &folder.path().join("new/store")).await, None);
+        for outside in ["/var/lib/prism", "store"] {
+            let detail = refused(&policy, Path::new(outside)).await.unwrap_or_default();
+            assert!(detail.contains("only allowed below"), "{outside}: {detail}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a backend makes a process reach: the addresses to which it connects, and the files that it reads.
+//! What a backend makes a process reach: the addresses to which it connects, the files that it reads, and the folders that it writes.
 
 use std::path::PathBuf;
 
@@ -14,6 +14,8 @@ pub enum Reach {
     Endpoint(Endpoint),
     /// It reads a file, and may send the content to where the backend is: another place makes it another case.
     File(PathBuf, Place),
+    /// It creates a store in a folder.
+    Folder(PathBuf),
 }
 
 /// What a backend reaches, by pointers within it: its endpoint and the token for it, or what is in the options of its
@@ -35,7 +37,8 @@ pub fn of(backend: &Backend, drivers: &Drivers) -> Vec<(String, Reach)> {
             let endpoints =
                 driver.endpoints(options).into_iter().filter_map(|endpoint| endpoint.parse().ok());
             let files = driver.files(options).into_iter().map(file);
-            let reached = endpoints.map(Reach::Endpoint).chain(files);
+            let folders = driver.folders(options).into_iter().map(Reach::Folder);
+            let reached = endpoints.map(Reach::Endpoint).chain(files).chain(folders);
             reached.map(|reach| ("/options".to_owned(), reach)).collect()
         }
     }
@@ -77,6 +80,10 @@ mod tests {
         fn files(&self, _: &Options) -> Vec<PathBuf> {
             vec!["/etc/passwd".into()]
         }
+
+        fn folders(&self, _: &Options) -> Vec<PathBuf> {
+            vec!["/var/lib/store".into()]
+        }
     }
 
     #[tokio::test]
@@ -93,13 +100,13 @@ mod tests {
             .iter()
             .map(|(at, reach)| match reach {
                 Reach::Endpoint(endpoint) => format!("{at} {endpoint}"),
-                Reach::File(path, _) => format!("{at} {}", path.display()),
+                Reach::File(path, _) | Reach::Folder(path) => format!("{at} {}", path.display()),
             })
             .collect();
-        let expected = ["a.invalid:1", "169.254.169.254:80", "unix:/run/x", "/etc/passwd"];
+        let expected = ["a.invalid:1", "169.254.169.254:80", "unix:/run/x", "/etc/passwd", "/var/lib/store"];
         assert_eq!(shown, expected.map(|reached| format!("/options {reached}")));
         let refused = Policy::default().refusals(&reached).await;
-        assert_eq!(refused.len(), 3, "{refused:?}");
+        assert_eq!(refused.len(), 4, "{refused:?}");
         for unreadable in ["secret", "'http://:secret@a:1'", "'embedded:secret'"] {
             let wrong = backend(unreadable).unwrap_err();
             assert_eq!(wrong[0].pointer, "/options");
