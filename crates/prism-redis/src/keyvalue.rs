@@ -30,7 +30,7 @@ impl KeyValue for RedisStore {
             resumable: true,
             evicts: self.may_evict(),
             durability: self.durability(),
-            idempotent_retries: false,
+            idempotent_retries: self.keeps_answers(),
         }
     }
 

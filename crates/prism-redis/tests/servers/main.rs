@@ -10,6 +10,8 @@ mod conformance;
 mod durability;
 mod faults;
 mod layout;
+mod reserve;
+mod retries;
 mod scan;
 mod scripts;
 mod states;
