@@ -20,6 +20,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prism_plugin::retries::IDEMPOTENCY_RECORD_LIFE;
 use prism_plugin::{Context, Error, ErrorReason};
 use redis::{Value, cmd};
 use tokio::runtime::Builder;
@@ -27,12 +28,13 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{sleep, timeout};
 
 use crate::answer::is_again;
-use crate::command::Command;
+use crate::command::{Command, Effect};
 use crate::connection::Connection;
 use crate::discover::discover_soon;
 use crate::fault::Fault;
 use crate::record::{Manner, Record};
 use crate::route::{Progress, follow, primary, send_in_time};
+use crate::script::UNDO;
 use crate::shared::Shared;
 use crate::waiters::{InHand, Waiter};
 use crate::worker::expected;
@@ -152,7 +154,7 @@ impl Dispatch {
         let waiters = &shared.waiters;
         let Some(waiter) = waiters.next(&self.list) else { return Round::Nobody };
         let record = waiter.wish.record.clone().unwrap_or_else(|| self.own_record());
-        let undo = record.undo(&shared.companions, &self.list, waiter.wish.push);
+        let undo = self.undoing(&record, waiter.wish.push);
         self.taking = Some(Taking { undo, in_hand: None });
         let taken = self.take(&waiter.wish.command.recorded(&record, Manner::Open)).await;
         match taken {
@@ -173,6 +175,14 @@ impl Dispatch {
             }
         }
         Round::Served
+    }
+
+    /// What undoes a step with this record: what was taken returns with `push`.
+    fn undoing(&self, record: &Record, push: &str) -> Command {
+        let mut keys = self.shared.companions.of_list(self.list.clone()).to_vec();
+        keys.push(record.answers.clone());
+        let command = Command::script_on(&UNDO, keys, Effect::Write).arg(push).arg(&record.digest[..]);
+        command.arg(record.number()).arg(IDEMPOTENCY_RECORD_LIFE.as_millis().to_string())
     }
 
     /// The record of what is taken for a caller that does not repeat its call: only for the moments until the caller has it.

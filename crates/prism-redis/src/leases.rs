@@ -27,7 +27,7 @@ const LISTS_MAX: usize = 64;
 const ROUNDS_MAX: usize = 16;
 
 /// How often a slot is said to have leases while new ones are made.
-const ANNOUNCE_EVERY: Duration = Duration::from_secs(60);
+const ANNOUNCE_EVERY: Duration = Duration::from_secs(10);
 
 /// After what time a slot cannot have any that was last said to: the longest lease is half a day.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(13 * 60 * 60);

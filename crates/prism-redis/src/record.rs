@@ -1,10 +1,8 @@
 //! The record of a call's answer, which is written in the same atomic step as what the call changes.
 
-use prism_plugin::retries::{Attempt, IDEMPOTENCY_RECORD_LIFE};
+use prism_plugin::retries::Attempt;
 
-use crate::command::{Command, Effect};
 use crate::companions::Companions;
-use crate::script::UNDO;
 
 /// Where a call's answer is kept, and what is compared with a repetition.
 #[derive(Clone, Debug)]
@@ -21,7 +19,7 @@ pub(crate) struct Record {
 pub(crate) enum Manner {
     /// To be kept.
     Kept,
-    /// To be kept, unless nobody gets the answer: see [`Record::undo`].
+    /// To be kept, unless nobody gets the answer and the step is undone.
     Open,
     /// To be looked for; the call itself is not made.
     Sought,
@@ -43,14 +41,6 @@ impl Record {
         let Attempt { key: number, caller, namespace, digest, .. } = attempt;
         let answers = companions.answers(key, namespace, number.client, caller.as_ref());
         Self { answers, digest: *digest, seq: number.seq, acked: number.acked }
-    }
-
-    /// What undoes the step with this record if nobody was given its answer: values that were taken return with `push`.
-    pub(crate) fn undo(&self, companions: &Companions, list: &str, push: &str) -> Command {
-        let [list, ends, leases, due] = companions.of_list(list.to_owned());
-        let keys = [list, ends, leases, due, self.answers.clone()];
-        let command = Command::script_on(&UNDO, keys, Effect::Write).arg(push).arg(&self.digest[..]);
-        command.arg(self.number()).arg(IDEMPOTENCY_RECORD_LIFE.as_millis().to_string())
     }
 
     /// A number as scripts compare it: as text.

@@ -8,6 +8,7 @@ use prism_plugin::{Context, Error, ErrorReason};
 use redis::Value;
 
 use crate::command::{Command, Effect};
+use crate::fault::Fault;
 use crate::record::{Manner, Record};
 use crate::route::send_in_time;
 use crate::script::NOTHING;
@@ -17,12 +18,14 @@ use crate::store::RedisStore;
 impl IdempotentRetries for RedisStore {
     /// Nothing is looked up here: the step that acts answers a repetition, too, in one round trip.
     async fn recall(&self, _: &Attempt) -> Result<Option<Bytes>, Error> {
-        if self.found().is_none()
-            && let Err(why) = self.probe().await
-        {
-            tracing::debug!(why, "the servers do not say whether they evict keys");
-        }
-        if self.keeps_answers() {
+        let keeps_answers = match self.keeps_answers() {
+            Some(keeps_answers) => keeps_answers,
+            None => {
+                self.probe().await.map_err(Fault::Unreachable)?;
+                self.keeps_answers() == Some(true)
+            }
+        };
+        if keeps_answers {
             return Ok(None);
         }
         let why = "this namespace's Redis may evict the answers that an idempotency-key needs, or does not let its user read \

@@ -72,10 +72,10 @@ impl RedisStore {
         self.found().is_none_or(|found| found.evicts || found.eviction_policy.is_none())
     }
 
-    /// Whether the answers to calls under idempotency keys are kept: they vanish where the servers may evict keys. As far as is known;
-    /// false until a probe says otherwise.
-    pub(crate) fn keeps_answers(&self) -> bool {
-        self.found().is_some_and(|found| found.eviction_policy.as_deref() == Some(NOEVICTION))
+    /// Whether the answers to calls under idempotency keys are kept: they vanish where the servers may evict keys. `None` until a
+    /// probe says.
+    pub(crate) fn keeps_answers(&self) -> Option<bool> {
+        Some(self.found()?.eviction_policy.as_deref() == Some(NOEVICTION))
     }
 
     /// What an acknowledged write survives, if it is known. A failover may lose any that does not wait for replicas, and what a
