@@ -40,7 +40,7 @@ local is_full = count >= COUNT_MAX or bytes >= BYTES_MAX
 local is_much = count >= 2 * kept + 64 or bytes >= 2 * kept_bytes + 262144
 if (acked > freed and (is_much or is_full)) or (is_full and oldest + LIFE <= now) then
   kept, kept_bytes = 0, 0
-  local first = now
+  local first, over = now, {}
   for _, field in ipairs(redis.call('HKEYS', answers)) do
     if field ~= 'meta' then
       local is_over = field < acked
@@ -50,11 +50,14 @@ if (acked > freed and (is_much or is_full)) or (is_full and oldest + LIFE <= now
         first = is_over and first or math.min(first, written)
       end
       if is_over then
-        redis.call('HDEL', answers, field)
+        over[#over + 1] = field
       else
         kept, kept_bytes = kept + 1, kept_bytes + redis.call('HSTRLEN', answers, field)
       end
     end
+  end
+  if #over > 0 then
+    redis.call('HDEL', answers, unpack(over))
   end
   count, bytes = kept, kept_bytes
   if is_full then
@@ -81,8 +84,9 @@ if is_answer == false or (type(answer) == 'table' and answer.err) then
 end
 record = manner .. digest .. string.format('%016d', now) .. cmsgpack.pack(answer)
 -- A write that needs no memory: the record may exceed the limit, as what needs memory itself was refused before.
-redis.call('HDEL', answers, number)
-meta = table.concat({freed, bytes + #record, kept, kept_bytes, oldest}, ' ')
-redis.call('HSET', answers, number, record, 'meta', meta)
 redis.call('PEXPIRE', answers, LIFE)
+redis.call('HSET', answers, number, record, 'meta', table.concat({freed, bytes + #record, kept, kept_bytes, oldest}, ' '))
+if not meta then
+  redis.call('PEXPIRE', answers, LIFE)
+end
 return answer

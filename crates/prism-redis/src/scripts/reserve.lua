@@ -2,6 +2,9 @@
 -- ARGV: LPOP or RPOP, the most values, the most bytes, what each value takes besides itself, the token of the lease, how long it lasts in
 -- milliseconds, the most deliveries or ''.
 -- Returns the token, the values, and how often each has been delivered. Nothing is no answer: somebody may wait for a value.
+if not has_leases then
+  prepare()
+end
 local pop, token, max = ARGV[1], ARGV[5], tonumber(ARGV[7])
 local count_max, bytes_max, overhead = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local dead = KEYS[5]

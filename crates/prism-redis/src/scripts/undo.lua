@@ -1,6 +1,9 @@
 -- KEYS: at the end, answers as in recorded.lua.
 -- ARGV: LPUSH or RPUSH, the digest and the number of a call, how long an answer is kept in milliseconds.
 -- Undoes a call that has taken values which nobody has been given, unless a repetition has been. A call that has not arrived yet will find nothing.
+if not has_leases then
+  prepare()
+end
 local answers = KEYS[5]
 local record = redis.call('HGET', answers, ARGV[3])
 if not record then
