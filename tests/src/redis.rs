@@ -51,6 +51,18 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Runs a command of the server.
+    ///
+    /// # Panics
+    /// It fails.
+    pub fn tell(&self, words: &[&str]) {
+        let mut command = Command::new("redis-cli");
+        let told =
+            command.args(["-e", "-p", &self.port.to_string()]).args(words).stdin(Stdio::null()).output();
+        let told = told.expect("redis-cli runs; is it installed?");
+        assert!(told.status.success(), "{words:?}: {}", String::from_utf8_lossy(&told.stdout));
+    }
+
     /// Kills it.
     pub fn kill(&mut self) {
         let _ = self.child.kill();

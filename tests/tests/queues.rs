@@ -1,15 +1,38 @@
 //! Workers and producers through a gateway: nothing is lost, and nothing counts twice.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use prism_client::{Client, End, ErrorKind, ErrorReason, Lease};
 use prism_e2e::process::{Process, Proxy};
+use prism_e2e::redis::Redis;
 
-/// A gateway in front of a store, and one that embeds it.
-fn gateways() -> [(Proxy, Option<Process>); 2] {
-    let store = Process::start("prism-memstore", ["--listen", "127.0.0.1:0"]);
-    let proxy = Proxy::start(&[("default", store.grpc())]);
-    [(proxy, Some(store)), (Proxy::start(&[("default", "embedded:memstore")]), None)]
+/// What stands behind a gateway.
+type Behind = (Option<Process>, Option<Redis>);
+
+/// A gateway in front of a store, and one that embeds it; the same with a Redis.
+fn gateways() -> [(Proxy, Behind); 4] {
+    let before = |store: &Process| Proxy::start(&[("default", store.grpc())]);
+    let memstore = Process::start("prism-memstore", ["--listen", "127.0.0.1:0"]);
+    let redis = Redis::start();
+    let plugin = Process::start("prism-redis", ["--listen", "127.0.0.1:0", "--redis", &redis.url()]);
+    let other = Redis::start();
+    [
+        (before(&memstore), (Some(memstore), None)),
+        (Proxy::start(&[("default", "embedded:memstore")]), (None, None)),
+        (before(&plugin), (Some(plugin), Some(redis))),
+        (Proxy::with_config(&on_redis(&other)), (None, Some(other))),
+    ]
+}
+
+/// A gateway's file with the namespace `default` on a Redis.
+fn on_redis(redis: &Redis) -> String {
+    format!(
+        "backends:\n  - {{ name: queues, embedded: redis, options: {{ url: '{}' }} }}\nnamespaces:\n  \
+         - {{ name: default, pattern: list, plugin: {{ backend: queues }} }}\n",
+        redis.url()
+    )
 }
 
 fn shown(lease: &Lease) -> Vec<(&[u8], u32)> {
@@ -18,7 +41,7 @@ fn shown(lease: &Lease) -> Vec<(&[u8], u32)> {
 
 #[tokio::test]
 async fn a_worker_that_dies_loses_nothing() {
-    for (gateway, _store) in &gateways() {
+    for (gateway, _behind) in &gateways() {
         let jobs = Client::new(gateway.grpc()).unwrap().list();
         for job in ["a", "b", "c"] {
             jobs.push_right("jobs", job).await.unwrap();
@@ -47,7 +70,7 @@ async fn a_worker_that_dies_loses_nothing() {
 
 #[tokio::test]
 async fn a_token_names_a_lease_of_its_list() {
-    for (gateway, _store) in &gateways() {
+    for (gateway, _behind) in &gateways() {
         let jobs = Client::new(gateway.grpc()).unwrap().list();
         jobs.push_many("jobs", End::Right, ["a", "b"]).await.unwrap();
         let reserved = jobs.reserve("jobs").lease(Duration::from_secs(60)).await.unwrap().unwrap();
@@ -82,7 +105,7 @@ async fn a_wait_beyond_the_limit_is_refused() {
 async fn a_repeated_push_counts_once_and_a_read_has_no_key() {
     const KEY: &str = "idempotency-key";
     let key = |seq: u64| format!("0123456789abcdef0123456789abcdef.{seq}.0");
-    for (gateway, _store) in &gateways() {
+    for (gateway, _behind) in &gateways() {
         let client = Client::new(gateway.grpc()).unwrap();
         let promised = client.namespace("default").capabilities().await.unwrap();
         assert!(promised.idempotent_retries);
@@ -104,9 +127,71 @@ async fn a_repeated_push_counts_once_and_a_read_has_no_key() {
 
 #[tokio::test]
 async fn a_backend_that_keeps_no_answers_refuses_keys() {
-    let plugin = Process::start("prism-redis", ["--listen", "127.0.0.1:0", "--redis", "redis://127.0.0.1:1"]);
+    let redis = Redis::start();
+    redis.tell(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    let plugin = Process::start("prism-redis", ["--listen", "127.0.0.1:0", "--redis", &redis.url()]);
     let list = Client::new(plugin.grpc()).unwrap().list();
     let key = "0123456789abcdef0123456789abcdef.1.0";
     let refused = list.push_left("l", "v").metadata("idempotency-key", key).await.unwrap_err();
     assert_eq!(refused.reason(), Some(ErrorReason::IdempotencyKeyInvalid));
+}
+
+/// What a client of Redis does to the connections of all others.
+const CUT: &[&str] = &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pushes_and_increments_count_once_while_gateways_and_connections_die() {
+    const CALLERS: usize = 8;
+    const KILLS: usize = 4;
+    let redis = Redis::start();
+    let start = |listen: &str| Proxy::with_flags(&on_redis(&redis), &["--listen", listen]);
+    let mut gateway = start("127.0.0.1:0");
+    let address = gateway.grpc().to_owned();
+    let client =
+        Client::builder(&address).timeout(Duration::from_secs(50)).attempts_max(1000).build().unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let counted = Arc::new(AtomicI64::new(0));
+    let callers = (0..CALLERS).map(|caller| {
+        let (client, stop, counted) = (client.clone(), Arc::clone(&stop), Arc::clone(&counted));
+        tokio::spawn(async move {
+            let (list, keys, queue) = (client.list(), client.keyvalue(), format!("queue/{caller}"));
+            let mut calls = 0;
+            while !stop.load(Ordering::SeqCst) {
+                calls += 1;
+                assert_eq!(list.push_right(&queue, format!("{calls}")).await.unwrap(), calls);
+                keys.increment("sum", 1).await.unwrap();
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+            (queue, calls)
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    let goes_on = async || {
+        let enough = counted.load(Ordering::SeqCst) + 200;
+        while counted.load(Ordering::SeqCst) < enough {
+            assert!(!callers.iter().any(tokio::task::JoinHandle::is_finished), "a caller has failed");
+            tokio::task::yield_now().await;
+        }
+    };
+    for _ in 0..KILLS {
+        goes_on().await;
+        redis.tell(CUT);
+        goes_on().await;
+        gateway.process.kill();
+        gateway = start(&address);
+    }
+    goes_on().await;
+    stop.store(true, Ordering::SeqCst);
+    let list = client.list();
+    for caller in callers {
+        let (queue, calls) = caller.await.unwrap();
+        assert_eq!(list.length(&queue).await.unwrap(), calls, "{queue}");
+        let mut expected = 1;
+        while let Some(value) = list.pop_left(&queue).await.unwrap() {
+            assert_eq!(value, expected.to_string(), "{queue}");
+            expected += 1;
+        }
+    }
+    let sum = client.keyvalue().increment("sum", 0).await.unwrap();
+    assert_eq!(sum, counted.load(Ordering::SeqCst));
 }

@@ -23,7 +23,7 @@ use tonic::transport::{Channel, Endpoint};
 const MISSING: &[(&str, &[&str])] = &[
     ("prism-memstore", &["Export", "Import"]),
     ("prism-diskstore", &["Export", "Import"]),
-    ("prism-redis", &["Ack", "Export", "Extend", "Import", "Release", "Reserve"]),
+    ("prism-redis", &["Export", "Import"]),
     ("conformance", &["Export", "Import"]),
     ("prism-client", &["Export", "Import"]),
     ("python", &["Export", "GetCapabilities", "GetUsage", "Import"]),

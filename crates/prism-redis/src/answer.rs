@@ -17,6 +17,11 @@ pub(crate) fn value(answer: Value) -> Result<Option<Bytes>, Fault> {
     }
 }
 
+/// Whether a script has moved values out of the way, and is to be run again.
+pub(crate) fn is_again(answer: &Value) -> bool {
+    matches!(answer, Value::SimpleString(word) if word == "AGAIN")
+}
+
 /// Values.
 pub(crate) fn values(answer: Value) -> Result<Vec<Bytes>, Fault> {
     array(answer)?.into_iter().map(|item| value(item)?.ok_or(Fault::Unexpected)).collect()

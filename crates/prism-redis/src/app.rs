@@ -56,7 +56,9 @@ pub fn plugin(store: RedisStore) -> Plugin {
         .list_indexing(handle())
         .list_batch(handle())
         .list_blocking(handle())
+        .list_reserve(handle())
         .list_scan(handle())
+        .idempotent_retries(handle())
 }
 
 /// The metrics of a store.

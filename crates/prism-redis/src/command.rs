@@ -4,7 +4,8 @@ use redis::{Arg, Cmd, Pipeline, ToRedisArgs};
 
 use crate::greeting::{Greeting, Version};
 use crate::lane::Lane;
-use crate::script::Script;
+use crate::record::{Manner, Record};
+use crate::script::{ON_ANY, Script};
 
 /// Whether a command changes anything, and so waits for replicas if it must.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,7 @@ pub(crate) enum Effect {
 }
 
 /// One command for one key.
+#[derive(Clone)]
 pub(crate) struct Command {
     pub(crate) command: Cmd,
     pub(crate) key: String,
@@ -21,11 +23,13 @@ pub(crate) struct Command {
     pub(crate) effect: Effect,
     /// What the command runs, unless it is one of the server's own.
     script: Option<&'static Script>,
+    /// How many keys it has; the first is `key`.
+    keys: usize,
     /// What does the same on a newer Valkey.
     valkey: Option<(Version, Cmd)>,
 }
 
-/// The arguments of `EVAL` and `EVALSHA` in front of the script's own: the name, and the script or its hash.
+/// The arguments of `EVAL` and `EVALSHA` in front of the number of keys: the name, and the script or its hash.
 const HEAD: usize = 2;
 
 impl Command {
@@ -33,14 +37,22 @@ impl Command {
     pub(crate) fn new(name: &str, key: String, effect: Effect) -> Self {
         let mut command = Cmd::with_capacity(5, key.len() + 64);
         command.arg(name).arg(&key);
-        Self { command, key, lane: Lane::Small, effect, script: None, valkey: None }
+        Self { command, key, lane: Lane::Small, effect, script: None, keys: 1, valkey: None }
     }
 
     /// A script for one key.
     pub(crate) fn script(script: &'static Script, key: String, effect: Effect) -> Self {
-        let mut command = Cmd::with_capacity(9, key.len() + 128);
-        command.arg("EVALSHA").arg(&script.hash).arg(1).arg(&key);
-        Self { command, key, lane: Lane::Small, effect, script: Some(script), valkey: None }
+        Self::script_on(script, [key], effect)
+    }
+
+    /// A script for a key, the first, and others in its slot.
+    pub(crate) fn script_on(script: &'static Script, keys: impl Into<Vec<String>>, effect: Effect) -> Self {
+        let mut named = keys.into();
+        let bytes: usize = named.iter().map(String::len).sum();
+        let mut command = Cmd::with_capacity(9 + named.len(), bytes + 128);
+        command.arg("EVALSHA").arg(&script.hash).arg(named.len()).arg(&named);
+        let (keys, key) = (named.len(), named.swap_remove(0));
+        Self { command, key, lane: Lane::Small, effect, script: Some(script), keys, valkey: None }
     }
 
     /// Adds an argument.
@@ -62,6 +74,31 @@ impl Command {
         self
     }
 
+    /// The same as one step with the record of its answer.
+    pub(crate) fn recorded(&self, record: &Record, manner: Manner) -> Self {
+        let script = self.script.unwrap_or_else(|| &ON_ANY).recorded();
+        let mut arguments = simple(&self.command);
+        let mut command = Cmd::with_capacity(self.keys + 12, self.bytes() + record.answers.len() + 256);
+        command.arg("EVALSHA").arg(&script.hash).arg(self.keys + 1);
+        let name = match self.script {
+            Some(_) => arguments.nth(HEAD).and(None),
+            None => arguments.next(),
+        };
+        arguments.by_ref().take(self.keys).for_each(|key| _ = command.arg(key));
+        command.arg(&record.answers);
+        name.into_iter().chain(arguments).for_each(|argument| _ = command.arg(argument));
+        command.arg(manner.letter()).arg(&record.digest[..]).arg(record.number()).arg(record.acknowledged());
+        Self {
+            command,
+            key: self.key.clone(),
+            lane: self.lane,
+            effect: self.effect,
+            script: Some(script),
+            keys: self.keys + 1,
+            valkey: None,
+        }
+    }
+
     /// What is sent to a server.
     pub(crate) fn to(&self, server: &Greeting) -> &Cmd {
         match &self.valkey {
@@ -72,24 +109,25 @@ impl Command {
 
     /// About how large it is.
     pub(crate) fn bytes(&self) -> usize {
-        self.command
-            .args_iter()
-            .map(|argument| if let Arg::Simple(bytes) = argument { bytes.len() } else { 0 })
-            .sum()
+        simple(&self.command).map(<[u8]>::len).sum()
     }
 
     /// The same for a server that does not know the script, which will know it then; `None` if there is no script.
     pub(crate) fn in_full(&self) -> Option<Cmd> {
         let script = self.script?;
         let mut command = Cmd::with_capacity(9, script.source.len() + 256);
-        command.arg("EVAL").arg(script.source);
-        for argument in self.command.args_iter().skip(HEAD) {
-            if let Arg::Simple(argument) = argument {
-                command.arg(argument);
-            }
-        }
+        command.arg("EVAL").arg(&script.source);
+        simple(&self.command).skip(HEAD).for_each(|argument| _ = command.arg(argument));
         Some(command)
     }
+}
+
+/// The arguments of a command, of which none is a cursor.
+fn simple(command: &Cmd) -> impl Iterator<Item = &[u8]> {
+    command.args_iter().filter_map(|argument| match argument {
+        Arg::Simple(bytes) => Some(bytes),
+        _ => None,
+    })
 }
 
 /// Commands that travel together.
@@ -120,6 +158,23 @@ mod tests {
         assert_eq!(short[2..], full[2..]);
         assert_eq!(short[2..], [b"1".to_vec(), b"k".to_vec(), b"7".to_vec(), vec![0xff]]);
         assert!(Command::new("GET", "k".to_owned(), Effect::Read).in_full().is_none());
+    }
+
+    #[test]
+    fn a_recorded_step_has_what_it_acts_on_first_and_its_record_last() {
+        let record = Record { answers: "answers".to_owned(), digest: [7; 32], seq: 255, acked: 1 };
+        let shown = |command: &Command| -> Vec<Vec<u8>> {
+            let recorded = command.recorded(&record, Manner::Open);
+            simple(&recorded.command).skip(HEAD).map(<[u8]>::to_vec).collect()
+        };
+        let tail = [b"o".to_vec(), vec![7; 32], b"00000000000000ff".to_vec(), b"0000000000000001".to_vec()];
+        let plain = Command::new("SETEX", "k".to_owned(), Effect::Write).arg(7).value(b"v");
+        let head = ["2", "k", "answers", "SETEX", "7", "v"].map(|word| word.as_bytes().to_vec());
+        assert_eq!(shown(&plain), [&head[..], &tail].concat());
+        let keys = ["k", "l"].map(str::to_owned);
+        let script = Command::script_on(&GET_WITH_TTL, keys, Effect::Write).arg(7);
+        let head = ["3", "k", "l", "answers", "7"].map(|word| word.as_bytes().to_vec());
+        assert_eq!(shown(&script), [&head[..], &tail].concat());
     }
 
     #[test]

@@ -2,37 +2,41 @@
 //!
 //! To wait for a value without taking it, the task moves the value at the left end to where it is (`BLMOVE` from a list to
 //! itself), on a connection of its own: it blocks while the list is empty and changes nothing when it does not. So that
-//! connection may be lost or closed at any moment, and the command be sent again. The value is then popped as any other is, on a
+//! connection may be lost or closed at any moment, and the command be sent again. The value is then popped or reserved as any other is, on a
 //! connection that does not block; somebody else may have been faster.
 //!
 //! ```text
 //!            ┌──────────────── somebody enters, or the list has a value ────────────────┐
 //!            ▼                                                                          │
-//!   pop for the first waiter ──none──▶ BLMOVE, one second at a time ────────────────────┘
+//!   take for the first waiter ──none──▶ BLMOVE, one second at a time ───────────────────┘
 //!            │
-//!            └──value──▶ hand it over ──not taken──▶ the next waiter at that end, or back to its end of the list
+//!            └──value──▶ hand it over ──not taken──▶ undo: back to its end of the list
 //! ```
+//!
+//! What is taken is recorded as the answer of a call under an idempotency key is, and so can be undone without being put back twice: also by a
+//! process that stops before it knows what it has taken, and not if a repetition of the call has been answered with it.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use prism_plugin::list::End;
+use prism_plugin::retries::IDEMPOTENCY_RECORD_LIFE;
 use prism_plugin::{Context, Error, ErrorReason};
 use redis::{Value, cmd};
+use tokio::runtime::Builder;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{sleep, timeout};
 
-use crate::answer::value;
+use crate::answer::is_again;
 use crate::command::{Command, Effect};
 use crate::connection::Connection;
 use crate::discover::discover_soon;
 use crate::fault::Fault;
-use crate::route::{Progress, follow, primary, run};
-use crate::script::PUT_BACK;
+use crate::record::{Manner, Record};
+use crate::route::{Progress, follow, primary, send_in_time};
+use crate::script::UNDO;
 use crate::shared::Shared;
-use crate::waiters::Waiter;
+use crate::waiters::{InHand, Waiter};
 use crate::worker::expected;
 
 /// How long one `BLMOVE` blocks: after it, the server may be another one.
@@ -53,6 +57,9 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How long a value that nobody took is tried to be returned.
 const RETURN_MAX: Duration = Duration::from_secs(60);
 
+/// How long that may hold up the end of a process.
+const FAREWELL_MAX: Duration = Duration::from_secs(2);
+
 /// How a round ended.
 enum Round {
     /// Somebody was served.
@@ -65,7 +72,7 @@ enum Round {
 
 /// Serves those who wait for a list, until there are none.
 pub(crate) async fn serve(shared: Arc<Shared>, list: String, arrival: Arc<Notify>) {
-    let mut dispatch = Dispatch { shared, list, context: Context::default(), is_over: false };
+    let mut dispatch = Dispatch::new(shared, list);
     let mut watch = Watch::default();
     loop {
         match dispatch.serve_next().await {
@@ -97,8 +104,22 @@ struct Dispatch {
     list: String,
     /// That of the calls that this task makes.
     context: Context,
+    /// The number of the client as which it records what it takes for callers that do not repeat their calls.
+    client: u128,
+    /// How much it has taken as that client.
+    taken: u64,
+    /// What is being taken for a waiter, or has been.
+    taking: Option<Taking>,
     /// Whether the queue has been closed; the list may have another one by now.
     is_over: bool,
+}
+
+/// What is taken for a waiter.
+struct Taking {
+    /// What returns it.
+    undo: Command,
+    /// What it is, once it has been taken.
+    in_hand: Option<InHand>,
 }
 
 impl Drop for Dispatch {
@@ -107,56 +128,108 @@ impl Drop for Dispatch {
         if !self.is_over {
             self.shared.waiters.close(&self.list);
         }
+        if let Some(Taking { undo, in_hand }) = self.taking.take()
+            // Nobody knows what has not been answered, and nobody has it.
+            && in_hand.is_none_or(|in_hand| in_hand.take().is_some())
+        {
+            undo_elsewhere(&self.shared, &undo);
+        }
     }
 }
 
 impl Dispatch {
+    fn new(shared: Arc<Shared>, list: String) -> Self {
+        let client = fastrand::u128(..);
+        Self { shared, list, context: Context::default(), client, taken: 0, taking: None, is_over: false }
+    }
+
     /// Whether enough connections are left for lists that somebody will wait for.
     fn has_spare_connections(&self) -> bool {
         self.shared.waiters.connections.available_permits() > self.shared.settings.max_waiters / 4
     }
 
-    /// Pops a value for the first waiter.
-    async fn serve_next(&self) -> Round {
-        let waiters = &self.shared.waiters;
-        let Some(waiter) = waiters.next(&self.list, None) else { return Round::Nobody };
-        let name = if waiter.end == End::Left { "LPOP" } else { "RPOP" };
-        let command = Command::new(name, self.list.clone(), Effect::Write);
-        let popped = run(&self.shared, &self.context, &command).await;
-        match popped.and_then(|answer| value(answer).map_err(Error::from)) {
+    /// Takes something for the first waiter.
+    async fn serve_next(&mut self) -> Round {
+        let shared = Arc::clone(&self.shared);
+        let waiters = &shared.waiters;
+        let Some(waiter) = waiters.next(&self.list) else { return Round::Nobody };
+        let record = waiter.wish.record.clone().unwrap_or_else(|| self.own_record());
+        let undo = self.undoing(&record, waiter.wish.push);
+        self.taking = Some(Taking { undo, in_hand: None });
+        let taken = self.take(&waiter.wish.command.recorded(&record, Manner::Open)).await;
+        match taken {
             Ok(Some(value)) => self.hand_over(waiter, value).await,
-            Ok(None) if waiter.stays => {
-                waiters.put_back(&self.list, waiter);
-                waiters.take_out(&self.list, false).into_iter().for_each(|waiter| waiter.end(Ok(())));
-                return Round::Empty;
+            Ok(None) => {
+                self.taking = None;
+                if waiter.wish.stays {
+                    waiters.put_back(&self.list, waiter);
+                    let leaving = waiters.take_out(&self.list, false);
+                    leaving.into_iter().for_each(|waiter| waiter.end(Ok(())));
+                    return Round::Empty;
+                }
+                waiter.end(Ok(()));
             }
-            Ok(None) => waiter.end(Ok(())),
-            Err(error) => waiter.end(Err(error)),
+            Err(error) => {
+                self.taking = None;
+                waiter.end(Err(error));
+            }
         }
         Round::Served
     }
 
-    /// Hands a value to a waiter, to the next one if that has gone, or back to the list.
-    async fn hand_over(&self, waiter: Waiter, value: Bytes) {
-        let end = waiter.end;
-        let mut left = waiter.hand_over(value).await;
-        while let Some(value) = left {
-            left = match self.shared.waiters.next(&self.list, Some(end)) {
-                Some(waiter) => waiter.hand_over(value).await,
-                None => return self.put_back(end, &value).await,
-            };
+    /// What undoes a step with this record: what was taken returns with `push`.
+    fn undoing(&self, record: &Record, push: &str) -> Command {
+        let mut keys = self.shared.companions.of_list(self.list.clone()).to_vec();
+        keys.push(record.answers.clone());
+        let command = Command::script_on(&UNDO, keys, Effect::Write).arg(push).arg(&record.digest[..]);
+        command.arg(record.number()).arg(IDEMPOTENCY_RECORD_LIFE.as_millis().to_string())
+    }
+
+    /// The record of what is taken for a caller that does not repeat its call: only for the moments until the caller has it.
+    fn own_record(&mut self) -> Record {
+        let answers = self.shared.companions.answers(&self.list, "", self.client, None);
+        self.taken += 1;
+        Record { answers, digest: [0; 32], seq: self.taken, acked: self.taken }
+    }
+
+    /// Takes what a command finds; `None` if there is nothing.
+    async fn take(&self, command: &Command) -> Result<Option<Value>, Error> {
+        loop {
+            match send_in_time(&self.shared, &self.context, command).await?? {
+                Value::Nil => return Ok(None),
+                again if is_again(&again) => {}
+                taken => return Ok(Some(taken)),
+            }
         }
     }
 
-    /// Returns a value to the end that it came from, also at the memory limit.
-    async fn put_back(&self, end: End, value: &[u8]) {
-        let name = if end == End::Left { "LPUSH" } else { "RPUSH" };
-        let command = Command::script(&PUT_BACK, self.list.clone(), Effect::Write).arg(name).value(value);
+    /// Hands over what was taken, or returns it if its waiter has gone.
+    async fn hand_over(&mut self, waiter: Waiter, value: Value) {
+        let in_hand = InHand::new(value);
+        if let Some(taking) = &mut self.taking {
+            taking.in_hand = Some(in_hand.clone());
+        }
+        waiter.hand_over(in_hand.clone()).await;
+        if let Some(Taking { undo, .. }) = &self.taking
+            && in_hand.take().is_some()
+        {
+            // For as long as this takes, it is in hand again.
+            let undo = undo.clone();
+            if let Some(taking) = &mut self.taking {
+                taking.in_hand = None;
+            }
+            self.undo(&undo).await;
+        }
+        self.taking = None;
+    }
+
+    /// Returns what was taken to the end that it came from, also at the memory limit.
+    async fn undo(&self, undo: &Command) {
         let returned = timeout(RETURN_MAX, async {
             loop {
-                match follow(&self.shared, &command, &Progress::default()).await {
-                    // Sent again only if nothing was applied: a value must not come back twice.
-                    Err(Fault::Unreachable(_) | Fault::Refused(_)) => sleep(PAUSE).await,
+                match follow(&self.shared, undo, &Progress::default()).await {
+                    // It has no effect twice.
+                    Err(Fault::Unreachable(_) | Fault::Refused(_) | Fault::Lost(_)) => sleep(PAUSE).await,
                     outcome => return outcome.map(drop),
                 }
             }
@@ -170,6 +243,25 @@ impl Dispatch {
     fn end_all(&self, error: &Error) {
         let all = self.shared.waiters.take_out(&self.list, true);
         all.into_iter().for_each(|waiter| waiter.end(Err(error.clone())));
+    }
+}
+
+/// Returns what was taken while the runtime ends: on a thread and a connection of its own, because those of the runtime end with it.
+fn undo_elsewhere(shared: &Arc<Shared>, undo: &Command) {
+    let undone = std::thread::scope(|scope| {
+        let undone = scope.spawn(|| {
+            let runtime =
+                Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+            runtime.block_on(async {
+                let undone = timeout(FAREWELL_MAX, follow(shared, undo, &Progress::default())).await;
+                let overdue = || Err(Fault::Lost(format!("there was no answer within {FAREWELL_MAX:?}")));
+                undone.unwrap_or_else(|_| overdue()).map(drop).map_err(|fault| fault.words())
+            })
+        });
+        undone.join().unwrap_or_else(|_| Err("the thread for it has ended early".to_owned()))
+    });
+    if let Err(why) = undone {
+        tracing::error!(why, "a value that nobody took may not be back in its list");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a command failed, and the error that the caller gets: whether it may have been applied, and what to do next.
 
-use prism_plugin::{Applied, Error, ErrorReason};
+use prism_plugin::{Applied, Error, ErrorReason, retries};
 use redis::{ServerError, ServerErrorKind, Value};
 
 /// Why a command has no answer, or the wrong one.
@@ -133,6 +133,9 @@ impl From<Fault> for Error {
                     let message = "the key holds a value of another type than this interface serves; use another key, or delete it";
                     Error::new(ErrorReason::WrongType, message)
                 }
+                "PRISMREUSED" => retries::reused(),
+                "PRISMFORGOTTEN" => retries::window_passed(),
+                "PRISMFULL" => retries::too_many(),
                 _ if fault.is_denied_to_script() => {
                     let message = format!("{}; a write may have been applied in part", fault.words());
                     Error::unavailable(ErrorReason::BackendUnreachable, Applied::Maybe, message)
@@ -193,6 +196,13 @@ mod tests {
             refused("OOM command not allowed when used memory > 'maxmemory'.").reason,
             ErrorReason::MemoryLimit
         );
+        for (line, reason) in [
+            ("PRISMREUSED x", ErrorReason::IdempotencyKeyReused),
+            ("PRISMFORGOTTEN x", ErrorReason::IdempotencyWindowPassed),
+            ("PRISMFULL x", ErrorReason::IdempotencyLimit),
+        ] {
+            assert_eq!(refused(line).reason, reason, "{line}");
+        }
         assert_eq!(refused("WRONGTYPE Operation against a key").reason, ErrorReason::WrongType);
         for line in [
             "ERR Error running script (call to f_0): @user_script:1: @user_script: 1: -OOM command not allowed",

@@ -30,7 +30,8 @@ impl KeyValue for RedisStore {
             resumable: true,
             evicts: self.may_evict(),
             durability: self.durability(),
-            idempotent_retries: false,
+            // Until that is known, the first call with a key finds it out.
+            idempotent_retries: self.keeps_answers().unwrap_or(true),
         }
     }
 

@@ -22,16 +22,27 @@
 //!
 //! Each call on one key is one command, or one script (`script`) where no command does exactly what the interface says. A script is
 //! sent by its hash, and in full to a server that does not know it. It fails before its first write or not at all: what a full
-//! server refuses comes first. With the layout `raw`, commands that act on any type (`SET`, `DEL`, `EXISTS`, `PTTL`, `PEXPIRE`) are
+//! server refuses comes first. Each call on a list is a script, which first returns the values of leases that have ended. With the layout `raw`, commands that act on any type (`SET`, `DEL`, `EXISTS`, `PTTL`, `PEXPIRE`) are
 //! scripts, too, so that a key of another type is refused as WRONG_TYPE.
 //!
 //! Batches travel together to each server that has some of their keys (`each`), in parts of at most 1 MiB.
 //!
+//! # Retries
+//!
+//! A write of a call under an idempotency key is one step with the record of its answer (`record`): whatever it would do becomes part of a script
+//! that first looks for a record, and otherwise writes one. So all verbs have this by their being sent, and no verb says anything about it, except
+//! those that take several steps. What is recorded is the server's answer, from which the call's is made again.
+//!
+//! # Leases
+//!
+//! A lease lies beside its list with its values (`scripts/leases.lua`). An index of each slot says which lists are due, for `leases`, which returns
+//! what nobody asks for.
+//!
 //! # Pops that wait
 //!
-//! Nothing is popped for somebody who waits before there is a value, and a waiter to take it: see `dispatch`. A list that is waited for is
+//! Nothing is taken for somebody who waits before there is a value, and a waiter to take it: see `dispatch`. A list that is waited for is
 //! watched on a connection of its own, at most `max_waiters` of them; its waiters are served in the order in which they came, on
-//! whichever worker they are. What was popped for a waiter that has gone meanwhile returns to the end it came from.
+//! whichever worker they are. What was taken for a waiter that has gone meanwhile returns to the end it came from.
 //!
 //! # The client library
 //!
@@ -55,12 +66,14 @@
 //! | `answer`, `fault` | answers by type; failures, and the errors that callers get |
 //! | `access`, `greeting` | how to connect; what a server says about itself |
 //! | `connection`, `link`, `lane` | one connection; one that comes back; which one a command travels on |
+//! | `companions`, `record` | names of what belongs to a key; the record of a call's answer |
 //! | `script`, `command` | scripts; one command for one key |
 //! | `durable` | writes that wait for replicas |
 //! | `topology`, `worker`, `shared` | who is the primary of what; one worker's connections; what workers share |
 //! | `state` | what is known about the servers |
 //! | `discover`, `route`, `each` | finding the primaries; sending a command to the one that has its key, and many to many |
 //! | `waiters`, `dispatch` | who waits for values of a list; serving them |
+//! | `retries`, `leases` | whether answers are kept, and which there are; returning the values of leases that nobody asks for |
 //! | `position`, `ownership`, `scan` | walking through all keys |
 //! | `probe`, `watch` | asking the servers what they are; checking them while nobody calls |
 //! | `store`, `keyvalue`, `list`, `usage` | the handle, and the traits |
@@ -72,6 +85,7 @@ mod address;
 mod answer;
 pub mod app;
 mod command;
+mod companions;
 pub mod config;
 mod connection;
 mod discover;
@@ -83,6 +97,7 @@ mod fault;
 mod greeting;
 mod keyvalue;
 mod lane;
+mod leases;
 mod link;
 mod list;
 mod metrics;
@@ -90,6 +105,8 @@ mod names;
 mod ownership;
 mod position;
 mod probe;
+mod record;
+mod retries;
 mod route;
 mod scan;
 mod script;

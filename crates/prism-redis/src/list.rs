@@ -4,6 +4,7 @@ mod batch;
 mod blocking;
 mod indexing;
 mod range;
+mod reserve;
 mod scan;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use crate::answer::{number, value};
 use crate::command::{Command, Effect};
 use crate::names::Kind;
 use crate::route::run;
-use crate::script::Script;
+use crate::script::{ON_LIST, POP, Script};
 use crate::store::RedisStore;
 
 impl List for RedisStore {
@@ -27,7 +28,8 @@ impl List for RedisStore {
         end: End,
         value: Bytes,
     ) -> Result<u64, Error> {
-        let command = self.on_list(push_at(end), &namespace, &list_key, Effect::Write).value(&value);
+        let command = self.on_list(&ON_LIST, &namespace, &list_key, Effect::Write);
+        let command = command.arg(push_at(end)).value(&value);
         Ok(number(&run(&self.shared, context, &command).await?)?)
     }
 
@@ -38,12 +40,12 @@ impl List for RedisStore {
         list_key: Key,
         end: End,
     ) -> Result<Option<Bytes>, Error> {
-        let command = self.on_list(pop_at(end), &namespace, &list_key, Effect::Write);
+        let command = self.on_list(&POP, &namespace, &list_key, Effect::Write).arg(pop_at(end));
         Ok(value(run(&self.shared, context, &command).await?)?)
     }
 
     async fn length(&self, context: &Context, namespace: Namespace, list_key: Key) -> Result<u64, Error> {
-        let command = self.on_list("LLEN", &namespace, &list_key, Effect::Read);
+        let command = self.on_list(&ON_LIST, &namespace, &list_key, Effect::Read).arg("LLEN");
         Ok(number(&run(&self.shared, context, &command).await?)?)
     }
 }
@@ -53,18 +55,16 @@ impl RedisStore {
         self.shared.names.key(Kind::List, namespace, list_key)
     }
 
-    fn on_list(&self, name: &str, namespace: &Namespace, list_key: &Key, effect: Effect) -> Command {
-        Command::new(name, self.list_name(namespace, list_key), effect)
-    }
-
-    fn list_script(
+    /// A script on a list, which first returns the values of leases that have ended.
+    fn on_list(
         &self,
         script: &'static Script,
         namespace: &Namespace,
         list_key: &Key,
         effect: Effect,
     ) -> Command {
-        Command::script(script, self.list_name(namespace, list_key), effect)
+        let keys = self.shared.companions.of_list(self.list_name(namespace, list_key));
+        Command::script_on(script, keys, effect)
     }
 }
 

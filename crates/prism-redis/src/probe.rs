@@ -13,7 +13,7 @@ use crate::fault::Fault;
 use crate::lane::Lane;
 use crate::route::topology;
 use crate::shared::Shared;
-use crate::state::{Found, Persistence};
+use crate::state::{Eviction, Found, Persistence};
 
 /// How long a probe may take.
 const PROBE_MAX: Duration = Duration::from_secs(6);
@@ -57,9 +57,12 @@ fn together(first: Found, other: Found) -> Found {
         (Persistence::Snapshots, _) | (_, Persistence::Snapshots) => Persistence::Snapshots,
         (Persistence::Log(_), Persistence::Log(_)) => first.persistence.clone(),
     };
+    let eviction = |found: &Found| Eviction { policy: found.eviction_policy.clone(), evicts: found.evicts };
+    let Eviction { policy: eviction_policy, evicts } = eviction(&first).and(eviction(&other));
     Found {
         persistence,
-        evicts: first.evicts || other.evicts,
+        eviction_policy,
+        evicts,
         memory_bytes: sum(first.memory_bytes, other.memory_bytes),
         memory_bytes_max: sum(first.memory_bytes_max, other.memory_bytes_max),
         ..first
@@ -82,15 +85,14 @@ async fn ask_one(connection: &Connection, mode: &str) -> Result<Found, Fault> {
         (_, Some(_)) => Persistence::Snapshots,
     };
     let memory_bytes_max = figure("maxmemory").filter(|bytes| *bytes > 0);
-    let eviction_policy = field("maxmemory_policy");
+    let Eviction { policy: eviction_policy, evicts } = Eviction::read(info);
     let greeting = connection.greeting.clone();
     Ok(Found {
         product: greeting.product,
         version: greeting.version,
         mode: mode.to_owned(),
         role: field("role").unwrap_or(greeting.role),
-        evicts: memory_bytes_max.is_some()
-            && eviction_policy.as_deref().is_some_and(|policy| policy != "noeviction"),
+        evicts,
         eviction_policy,
         persistence,
         replicas: figure("connected_slaves").unwrap_or(0),
@@ -100,12 +102,13 @@ async fn ask_one(connection: &Connection, mode: &str) -> Result<Found, Fault> {
     })
 }
 
-/// Reads a key that nobody has, which meets what a call would meet, and checks that the server is a primary still.
-pub(crate) async fn read_nobodys_key(shared: &Shared, connection: &Connection) -> Result<(), Fault> {
+/// Reads a key that nobody has, which meets what a call would meet, and checks that the server is a primary still. Returns what it does
+/// when it is full.
+pub(crate) async fn read_nobodys_key(shared: &Shared, connection: &Connection) -> Result<Eviction, Fault> {
     let mut questions = redis::pipe();
-    questions.cmd("EXISTS").arg(shared.names.nobodys()).add_command(cmd("HELLO"));
+    questions.cmd("EXISTS").arg(shared.names.nobodys()).add_command(cmd("HELLO")).cmd("INFO").arg("memory");
     let answers = connection.send_all(&questions).await?;
-    let [read, hello] = <[Value; 2]>::try_from(answers).map_err(|_| Fault::Unexpected)?;
+    let [read, hello, info] = <[Value; 3]>::try_from(answers).map_err(|_| Fault::Unexpected)?;
     match Fault::of(read) {
         // Another node has that key's slot, and this one answers.
         Err(Fault::Refused(refusal)) if refusal.code() == "MOVED" => {}
@@ -113,7 +116,7 @@ pub(crate) async fn read_nobodys_key(shared: &Shared, connection: &Connection) -
         Ok(_) => {}
     }
     match map_field(&hello, "role") {
-        Some("master") => Ok(()),
+        Some("master") => Ok(Eviction::read(text(&info).unwrap_or_default())),
         _ => Err(Fault::Unreachable(format!("{} is not a primary any more", connection.node))),
     }
 }

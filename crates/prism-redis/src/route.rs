@@ -18,6 +18,7 @@ use crate::connection::Connection;
 use crate::discover::{discover, discover_soon};
 use crate::fault::Fault;
 use crate::names::slot;
+use crate::record::{Manner, Record};
 use crate::shared::Shared;
 use crate::topology::Topology;
 use crate::worker::Node;
@@ -90,7 +91,8 @@ pub(crate) async fn within<T>(
     }
 }
 
-/// Sends a command, and waits for its answer until the call's deadline.
+/// Sends a command, and waits for its answer until the call's deadline. A write of a call under an idempotency key is one step with the
+/// record of its answer; if there is a record already, that is the answer.
 ///
 /// # Errors
 /// The server refused it, or there is no answer: see [`Fault`]. DEADLINE_EXCEEDED says whether it was sent.
@@ -103,6 +105,24 @@ pub(crate) async fn run(shared: &Arc<Shared>, context: &Context, command: &Comma
 /// # Errors
 /// DEADLINE_EXCEEDED, which says whether it was sent, or the same of a call without a deadline.
 pub(crate) async fn attempt(
+    shared: &Arc<Shared>,
+    context: &Context,
+    command: &Command,
+) -> Result<Result<Value, Fault>, Error> {
+    let attempt = context.attempt().filter(|_| command.effect == Effect::Write);
+    let recorded = attempt.map(|attempt| {
+        let record = Record::of(&shared.companions, attempt, &command.key);
+        command.recorded(&record, Manner::Kept)
+    });
+    let command = recorded.as_ref().unwrap_or(command);
+    send_in_time(shared, context, command).await
+}
+
+/// The same for a command as it is.
+///
+/// # Errors
+/// DEADLINE_EXCEEDED, which says whether it was sent, or the same of a call without a deadline.
+pub(crate) async fn send_in_time(
     shared: &Arc<Shared>,
     context: &Context,
     command: &Command,
@@ -141,8 +161,12 @@ pub(crate) async fn follow(
         if fault.suggests_failover() {
             discover_soon(shared);
         }
-        left -= 1;
-        let next = if left == 0 { None } else { redirection(shared, &fault, &node.address) };
+        let next = redirection(shared, &fault, &node.address);
+        // A slot on its way arrives: waiting for it ends with the call.
+        if !matches!(next, Some(Next::Later)) {
+            left -= 1;
+        }
+        let next = next.filter(|_| left > 0);
         shared.counters.redirections.fetch_add(u64::from(next.is_some()), Ordering::Relaxed);
         match next {
             Some(Next::Node(next, ask)) => (node, asking) = (next, ask),

@@ -1,52 +1,81 @@
-//! Scripts, each one atomic step on one key, for what no single command does.
+//! Scripts, each one atomic step on one key and on what belongs to it.
 //!
 //! They read before they write, and their first write is the one that a full server refuses, so that a script that fails has
-//! changed nothing.
+//! changed nothing. Those on lists first return the values of leases that have ended.
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
+use prism_plugin::retries::{IDEMPOTENCY_BYTES_MAX, IDEMPOTENCY_RECORD_LIFE, IDEMPOTENCY_RECORDS_MAX};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 /// A script and the hash under which a server knows it.
 #[derive(Debug)]
 pub(crate) struct Script {
-    pub(crate) source: &'static str,
+    pub(crate) source: String,
     pub(crate) hash: String,
+    recorded: OnceLock<Box<Script>>,
 }
 
 impl Script {
-    fn new(source: &'static str) -> Self {
+    fn new(source: String) -> Self {
         let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, source.as_bytes());
         let mut hash = String::with_capacity(40);
         for byte in digest.as_ref() {
             let _ = write!(hash, "{byte:02x}");
         }
-        Self { source, hash }
+        Self { source, hash, recorded: OnceLock::new() }
+    }
+
+    /// The same step together with the record of its answer.
+    pub(crate) fn recorded(&'static self) -> &'static Self {
+        self.recorded.get_or_init(|| {
+            let life = IDEMPOTENCY_RECORD_LIFE.as_millis();
+            let limits = format!("{life}, {IDEMPOTENCY_RECORDS_MAX}, {IDEMPOTENCY_BYTES_MAX}");
+            let begin = format!("local LIFE, COUNT_MAX, BYTES_MAX = {limits}\nlocal function act()\n");
+            let end = concat!("end\n", include_str!("scripts/recorded.lua"));
+            Box::new(Self::new([begin.as_str(), &self.source, end].concat()))
+        })
     }
 }
 
 macro_rules! scripts {
-    ($($name:ident: $file:literal, $what:literal;)*) => {$(
+    ($($name:ident: $($file:literal)+, $what:literal;)*) => {$(
         #[doc = $what]
         pub(crate) static $name: LazyLock<Script> =
-            LazyLock::new(|| Script::new(include_str!(concat!("scripts/", $file))));
+            LazyLock::new(|| Script::new(concat!($(include_str!(concat!("scripts/", $file))),+).to_owned()));
     )*};
 }
 
 scripts! {
+    ON_ANY: "on_any.lua", "Any command, as part of a step.";
+    NOTHING: "nothing.lua", "The answer of a call that finds nothing.";
+    NOT_APPLIED: "not_applied.lua", "The answer of a conditional write whose condition does not hold.";
     GET_WITH_TTL: "get_with_ttl.lua", "A value and what it has left to live.";
     ON_STRING: "on_string.lua", "A command that by itself would act on any type.";
     PERSIST: "persist.lua", "Removes a time to live.";
     SET_IF: "set_if.lua", "Stores a value if a condition holds.";
     DELETE_IF: "delete_if.lua", "Removes a key if a condition holds.";
     INCREMENT: "increment.lua", "Adds to a counter that may have to be created.";
-    RANGE: "range.lua", "A page of a list.";
-    TRIM: "trim.lua", "Cuts a list, and counts what is left.";
-    CLEAR: "clear.lua", "Removes a list, and counts what it had.";
-    PUSH_TRIMMED: "push_trimmed.lua", "Pushes values, and trims the other end.";
-    POP_MANY: "pop_many.lua", "Pops as many values as fit into a message.";
-    PUT_BACK: "put_back.lua", "Returns a popped value.";
+    ON_LIST: "leases.lua" "on_list.lua", "A command on a list that removes and replaces nothing.";
+    POP: "leases.lua" "pop.lua", "Pops a value.";
+    POP_WAITING: "leases.lua" "pop_waiting.lua", "Pops a value for somebody who waits.";
+    POP_MANY: "leases.lua" "pop_many.lua", "Pops as many values as fit into a message.";
+    PUSH_TRIMMED: "leases.lua" "cut.lua" "push_trimmed.lua", "Pushes values, and trims the other end.";
+    RANGE: "leases.lua" "range.lua", "A page of a list.";
+    TRIM: "leases.lua" "cut.lua" "trim.lua", "Cuts a list, and counts what is left.";
+    CLEAR: "leases.lua" "clear.lua", "Removes a list and its leases, and counts what it had.";
+    REMOVE: "leases.lua" "remove.lua", "Removes equal values.";
+    SET_AT: "leases.lua" "set_at.lua", "Replaces a value.";
+    RESERVE: "leases.lua" "reserve.lua", "Takes values under a lease.";
+    ACK: "leases.lua" "ack.lua", "Removes the values of a lease.";
+    EXTEND: "leases.lua" "extend.lua", "Lets a lease end later.";
+    RELEASE: "leases.lua" "release.lua", "Returns the values of a lease.";
+    UNDO: "leases.lua" "undo.lua", "Returns values that were taken for somebody who has gone.";
+    SETTLE: "leases.lua" "settle.lua", "Returns the values of leases that have ended.";
+    DUE: "due.lua", "The lists of a slot with leases that have ended.";
+    SLOTS: "slots.lua", "The slots that have leases.";
+    ANNOUNCE: "announce.lua", "Says that a slot is about to have leases.";
 }
 
 #[cfg(test)]
@@ -55,7 +84,9 @@ mod tests {
 
     #[test]
     fn a_hash_is_that_of_the_source() {
-        assert_eq!(Script::new("return 1").hash, "e0e1f9fabfc9d4800c877a703b823ac0578ff8db");
-        assert!(RANGE.source.starts_with("-- "));
+        assert_eq!(Script::new("return 1".to_owned()).hash, "e0e1f9fabfc9d4800c877a703b823ac0578ff8db");
+        assert!(ON_LIST.source.starts_with("-- "));
+        let recorded = ON_LIST.recorded();
+        assert!(recorded.source.contains("return answer") && recorded.hash != ON_LIST.hash);
     }
 }

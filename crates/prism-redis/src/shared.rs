@@ -1,12 +1,15 @@
 //! What all workers share, and the connections of each.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwapOption;
 use thread_local::ThreadLocal;
+use tokio::time::Instant;
 
+use crate::companions::Companions;
 use crate::config::{Mode, Settings};
 use crate::names::Names;
 use crate::state::Known;
@@ -18,6 +21,7 @@ use crate::worker::Worker;
 pub(crate) struct Shared {
     pub(crate) settings: Arc<Settings>,
     pub(crate) names: Names,
+    pub(crate) companions: Companions,
     /// Tells the data apart from that of other stores.
     pub(crate) identity: String,
     /// Who is the primary of what; `None` until it was asked for.
@@ -27,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) known: Known,
     pub(crate) counters: Counters,
     pub(crate) waiters: Arc<Waiters>,
+    /// When each slot was last said to have leases.
+    pub(crate) announced: Mutex<HashMap<u16, Instant>>,
     workers: ThreadLocal<Arc<Worker>>,
 }
 
@@ -56,6 +62,8 @@ impl Shared {
         let waiters = Waiters::new(settings.max_waiters);
         Self {
             names: Names::new(&settings),
+            companions: Companions::new(&settings),
+            announced: Mutex::default(),
             identity: settings.identity(),
             settings: Arc::new(settings),
             topology: ArcSwapOption::from(topology),

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use crate::answer::info_field;
+
 /// Whether the servers serve.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum State {
@@ -47,6 +49,39 @@ pub struct Found {
     /// The limit of those bytes; `None` for none.
     pub memory_bytes_max: Option<u64>,
 }
+
+/// What a server does when it is full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Eviction {
+    /// `maxmemory-policy`; `None` if the user may not read it.
+    pub(crate) policy: Option<String>,
+    /// Whether keys may vanish before their time.
+    pub(crate) evicts: bool,
+}
+
+impl Eviction {
+    /// What `INFO` says about it.
+    pub(crate) fn read(info: &str) -> Self {
+        let policy = info_field(info, "maxmemory_policy").map(str::to_owned);
+        let bytes_max = info_field(info, "maxmemory").and_then(|bytes| bytes.parse::<u64>().ok());
+        let evicts = bytes_max.is_some_and(|bytes| bytes > 0)
+            && policy.as_deref().is_some_and(|policy| policy != NOEVICTION);
+        Self { policy, evicts }
+    }
+
+    /// What holds for two servers together: what may vanish anywhere may vanish.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let policy = match (self.policy, other.policy) {
+            (Some(one), Some(other)) if one == NOEVICTION => Some(other),
+            (Some(one), Some(_)) => Some(one),
+            _ => None,
+        };
+        Self { policy, evicts: self.evicts || other.evicts }
+    }
+}
+
+/// The policy under which nothing vanishes.
+pub(crate) const NOEVICTION: &str = "noeviction";
 
 /// What survives the end of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +133,13 @@ impl Known {
         locked(&self.found).clone()
     }
 
+    /// What the servers do when they are full, which may change while they serve.
+    pub(crate) fn set_eviction(&self, eviction: Eviction) {
+        if let Some(found) = &mut *locked(&self.found) {
+            (found.eviction_policy, found.evicts) = (eviction.policy, eviction.evicts);
+        }
+    }
+
     pub(crate) fn set_found(&self, found: Found) {
         *locked(&self.found) = Some(found);
     }
@@ -125,6 +167,21 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_vanish_anywhere_may_vanish() {
+        let read = |policy: &str, limit: u32| {
+            Eviction::read(&format!("maxmemory:{limit}\r\nmaxmemory_policy:{policy}\r\n"))
+        };
+        let (keeps, evicts) = (read("noeviction", 1), read("allkeys-lru", 1));
+        assert!(!keeps.evicts && evicts.evicts && !read("allkeys-lru", 0).evicts);
+        assert_eq!(keeps.clone().and(keeps.clone()), keeps);
+        assert_eq!(
+            (keeps.clone().and(evicts.clone()), evicts.clone().and(keeps.clone())),
+            (evicts.clone(), evicts)
+        );
+        assert_eq!(keeps.and(Eviction::read("")).policy, None);
+    }
 
     #[test]
     fn a_failure_keeps_the_moment_it_began() {

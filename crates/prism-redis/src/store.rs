@@ -6,9 +6,10 @@ use std::time::Duration;
 use prism_plugin::Durability;
 
 use crate::config::{self, Mode, Settings};
+use crate::leases::sweep;
 use crate::probe::probe;
 use crate::shared::Shared;
-use crate::state::{Found, Persistence, State};
+use crate::state::{Found, NOEVICTION, Persistence, State};
 use crate::watch::check;
 
 /// A store on Redis or Valkey. Cheap to clone; its connections belong to the workers that use it.
@@ -47,9 +48,10 @@ impl RedisStore {
     }
 
     /// Checks the servers about once a second, for as long as it is polled, and calls `changed` with each new state. It also
-    /// notices a primary that has changed although nobody calls.
+    /// notices a primary that has changed although nobody calls, and returns the values of leases that have ended.
     pub async fn watch<F: Future<Output = ()>>(&self, changed: impl Fn(State) -> F) {
-        crate::watch::watch(&self.shared, || changed(self.state())).await;
+        let watching = crate::watch::watch(&self.shared, || changed(self.state()));
+        tokio::join!(watching, sweep(&self.shared));
     }
 
     /// Checks the servers once.
@@ -68,6 +70,12 @@ impl RedisStore {
     /// Whether keys may vanish before their time, as far as is known; true until a probe says otherwise.
     pub(crate) fn may_evict(&self) -> bool {
         self.found().is_none_or(|found| found.evicts || found.eviction_policy.is_none())
+    }
+
+    /// Whether the answers to calls under idempotency keys are kept: they vanish where the servers may evict keys. `None` until a
+    /// probe says.
+    pub(crate) fn keeps_answers(&self) -> Option<bool> {
+        Some(self.found()?.eviction_policy.as_deref() == Some(NOEVICTION))
     }
 
     /// What an acknowledged write survives, if it is known. A failover may lose any that does not wait for replicas, and what a

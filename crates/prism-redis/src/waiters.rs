@@ -15,13 +15,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use prism_plugin::Error;
-use prism_plugin::list::End;
+use redis::Value;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
+use crate::command::Command;
+use crate::record::Record;
+
 /// Who waits, by list.
-#[derive(Debug)]
 pub(crate) struct Waiters {
     queues: Mutex<HashMap<String, Queue>>,
     /// How many have ever been.
@@ -30,7 +31,7 @@ pub(crate) struct Waiters {
     pub(crate) connections: Arc<Semaphore>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Queue {
     waiting: BTreeMap<u64, Waiter>,
     /// Whether one is being served.
@@ -39,48 +40,56 @@ struct Queue {
     arrival: Arc<Notify>,
 }
 
-/// What a waiter gets: a value or none, or why neither is known.
+/// What a waiter gets: values or none, or why neither is known.
 type Answer = Result<Option<Handed>, Error>;
 
-/// One waiter as the task sees it that serves its list.
-#[derive(Debug)]
-pub(crate) struct Waiter {
-    number: u64,
-    pub(crate) end: End,
+/// What somebody waits for.
+pub(crate) struct Wish {
+    /// What takes it from the list.
+    pub(crate) command: Command,
+    /// What returns it to its end of the list.
+    pub(crate) push: &'static str,
+    /// The record of a call under an idempotency key.
+    pub(crate) record: Option<Record>,
     /// Whether it stays if the list is empty.
     pub(crate) stays: bool,
+}
+
+/// One waiter as the task sees it that serves its list.
+pub(crate) struct Waiter {
+    number: u64,
+    pub(crate) wish: Wish,
     answer: oneshot::Sender<Answer>,
 }
 
-/// A value on its way to its waiter. It returns to whoever handed it over unless it is taken.
+/// What was taken for a waiter. Either the waiter takes it, or whoever serves the list takes it back.
+#[derive(Clone, Debug)]
+pub(crate) struct InHand(Arc<Mutex<Option<Value>>>);
+
+impl InHand {
+    pub(crate) fn new(value: Value) -> Self {
+        Self(Arc::new(Mutex::new(Some(value))))
+    }
+
+    pub(crate) fn take(&self) -> Option<Value> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The same on its way to the waiter. When it is dropped, whoever serves the list learns that the waiter has it or has gone.
 #[derive(Debug)]
 struct Handed {
-    value: Option<Bytes>,
-    returned: Option<oneshot::Sender<Bytes>>,
-}
-
-impl Handed {
-    fn take(mut self) -> Option<Bytes> {
-        self.value.take()
-    }
-}
-
-impl Drop for Handed {
-    fn drop(&mut self) {
-        if let (Some(value), Some(returned)) = (self.value.take(), self.returned.take()) {
-            let _ = returned.send(value);
-        }
-    }
+    in_hand: InHand,
+    _done: oneshot::Sender<()>,
 }
 
 impl Waiter {
-    /// Hands a value over; the value if it is not taken.
-    pub(crate) async fn hand_over(self, value: Bytes) -> Option<Bytes> {
-        let (returned, back) = oneshot::channel();
-        let handed = Handed { value: Some(value), returned: Some(returned) };
-        // What cannot be sent is dropped here, and returns.
-        drop(self.answer.send(Ok(Some(handed))));
-        back.await.ok()
+    /// Hands over what was taken, and returns when the waiter has it or has gone.
+    pub(crate) async fn hand_over(self, in_hand: InHand) {
+        let (done, is_done) = oneshot::channel();
+        // What cannot be sent is dropped here.
+        drop(self.answer.send(Ok(Some(Handed { in_hand, _done: done }))));
+        let _ = is_done.await;
     }
 
     /// Tells it that there is no value, or why that is not known.
@@ -108,12 +117,7 @@ impl Waiters {
 
     /// Lets a caller wait behind those who do already. If nobody serves the list, the caller must see to it, and is told how
     /// arrivals are announced.
-    pub(crate) fn enter(
-        self: &Arc<Self>,
-        list: &str,
-        end: End,
-        stays: bool,
-    ) -> (Waiting, Option<Arc<Notify>>) {
+    pub(crate) fn enter(self: &Arc<Self>, list: &str, wish: Wish) -> (Waiting, Option<Arc<Notify>>) {
         let (answer, answered) = oneshot::channel();
         let mut queues = self.queues();
         let is_served = queues.contains_key(list);
@@ -123,19 +127,18 @@ impl Waiters {
         if is_served && queue.waiting.is_empty() {
             queue.arrival.notify_one();
         }
-        queue.waiting.insert(number, Waiter { number, end, stays, answer });
+        queue.waiting.insert(number, Waiter { number, wish, answer });
         let unserved = (!is_served).then(|| Arc::clone(&queue.arrival));
         drop(queues);
         (Waiting { waiters: Arc::clone(self), list: list.to_owned(), number, answered }, unserved)
     }
 
-    /// The next waiter, which is being served from now on; only one at that end, if an end is given.
-    pub(crate) fn next(&self, list: &str, end: Option<End>) -> Option<Waiter> {
+    /// The next waiter, which is being served from now on.
+    pub(crate) fn next(&self, list: &str) -> Option<Waiter> {
         let mut queues = self.queues();
         let queue = queues.get_mut(list)?;
         queue.is_serving = false;
-        let is_right = |waiter: &Waiter| end.is_none_or(|end| waiter.end == end);
-        let (_, waiter) = queue.waiting.first_entry().filter(|first| is_right(first.get()))?.remove_entry();
+        let (_, waiter) = queue.waiting.pop_first()?;
         queue.is_serving = true;
         Some(waiter)
     }
@@ -155,7 +158,7 @@ impl Waiters {
         let mut queues = self.queues();
         let Some(queue) = queues.get_mut(list) else { return Vec::new() };
         let waiting = std::mem::take(&mut queue.waiting).into_iter();
-        let (out, staying): (BTreeMap<_, _>, _) = waiting.partition(|(_, waiter)| all || !waiter.stays);
+        let (out, staying): (BTreeMap<_, _>, _) = waiting.partition(|(_, waiter)| all || !waiter.wish.stays);
         queue.waiting = staying;
         out.into_values().collect()
     }
@@ -178,7 +181,6 @@ impl Waiters {
 }
 
 /// One waiter as its caller sees it. It leaves its queue when dropped.
-#[derive(Debug)]
 pub(crate) struct Waiting {
     waiters: Arc<Waiters>,
     list: String,
@@ -188,9 +190,9 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     /// Waits for the answer; `None` if whoever served the list has ended early.
-    pub(crate) async fn answer(&mut self) -> Option<Result<Option<Bytes>, Error>> {
+    pub(crate) async fn answer(&mut self) -> Option<Result<Option<Value>, Error>> {
         let answer = (&mut self.answered).await.ok()?;
-        Some(answer.map(|handed| handed.and_then(Handed::take)))
+        Some(answer.map(|handed| handed.and_then(|handed| handed.in_hand.take())))
     }
 
     /// Leaves the queue; false if an answer is on its way.

@@ -13,7 +13,7 @@ use crate::lane::Lane;
 use crate::probe::{probe, read_nobodys_key};
 use crate::route::topology;
 use crate::shared::Shared;
-use crate::state::State;
+use crate::state::{Eviction, State};
 
 /// How often the servers are checked.
 const EVERY: Duration = Duration::from_secs(1);
@@ -68,10 +68,15 @@ pub(crate) async fn check(shared: &Arc<Shared>) -> Result<(), String> {
         });
         // A cluster that has lost one primary still serves the others' slots.
         let mut checks = join_all(checks).await;
+        let evictions = checks.iter().filter_map(|checked| checked.as_ref().ok().cloned());
+        if let Some(eviction) = evictions.reduce(Eviction::and) {
+            shared.known.set_eviction(eviction);
+        }
         match checks.iter().position(Result::is_ok) {
             Some(_) if checks.len() == 1 || shared.settings.mode == Mode::Cluster => Ok(()),
             _ => {
-                checks.pop().unwrap_or_else(|| Err(Fault::Unreachable("no server is configured".to_owned())))
+                let none = || Err(Fault::Unreachable("no server is configured".to_owned()));
+                checks.pop().unwrap_or_else(none).map(drop)
             }
         }
     });

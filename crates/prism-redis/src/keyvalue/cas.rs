@@ -9,9 +9,12 @@ use redis::{Value, cmd};
 use super::{millis, millis_or_empty};
 use crate::answer::{number, parts, value};
 use crate::command::{Command, Effect};
+use crate::fault::Fault;
 use crate::greeting::Version;
+use crate::names::Kind;
+use crate::retries::recalled;
 use crate::route::run;
-use crate::script::{DELETE_IF, SET_IF};
+use crate::script::{DELETE_IF, NOT_APPLIED, SET_IF};
 use crate::store::RedisStore;
 
 /// The condition for which Valkey has commands of its own, 16 times as fast as a script, and since when.
@@ -41,11 +44,11 @@ impl KeyValueCas for RedisStore {
             let command = self.set_command(&namespace, &key, &value, ttl).arg(flag);
             return self.conditional(context, &command).await;
         }
-        let write = |test: &Test<'_>, return_current| {
+        let write = |test: &Test<'_>, current: Current| {
             let command = self.value_script(&SET_IF, &namespace, &key, Effect::Write);
             let command = command.arg(test.name).value(test.operand).value(&value);
-            let command = command.arg(millis_or_empty(ttl)).arg(u8::from(return_current));
-            if return_current || test.name != EQUALS {
+            let command = command.arg(millis_or_empty(ttl)).arg(current as u8);
+            if current != Current::Unwanted || test.name != EQUALS {
                 return command;
             }
             let mut native = cmd("SET");
@@ -64,10 +67,10 @@ impl KeyValueCas for RedisStore {
         condition: Condition,
         return_current: bool,
     ) -> Result<Conditional, Error> {
-        let write = |test: &Test<'_>, return_current| {
+        let write = |test: &Test<'_>, current: Current| {
             let command = self.value_script(&DELETE_IF, &namespace, &key, Effect::Write);
-            let command = command.arg(test.name).value(test.operand).arg(u8::from(return_current));
-            if return_current || test.name != EQUALS {
+            let command = command.arg(test.name).value(test.operand).arg(current as u8);
+            if current != Current::Unwanted || test.name != EQUALS {
                 return command;
             }
             let mut native = cmd("DELIFEQ");
@@ -103,6 +106,15 @@ impl KeyValueCas for RedisStore {
     }
 }
 
+/// Whether the value that stood is returned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Current {
+    Unwanted = 0,
+    Wanted = 1,
+    /// It is, and the write is tried again where the condition does not hold.
+    Hashed = 2,
+}
+
 /// A condition as a script checks it.
 struct Test<'a> {
     name: &'static str,
@@ -132,19 +144,25 @@ impl RedisStore {
         (namespace, key): (&Namespace, &Key),
         condition: &Condition,
         return_current: bool,
-        write: impl Fn(&Test<'_>, bool) -> Command,
+        write: impl Fn(&Test<'_>, Current) -> Command,
     ) -> Result<Conditional, Error> {
         if let Some(test) = Test::of(condition) {
-            return self.conditional(context, &write(&test, return_current)).await;
+            let current = if return_current { Current::Wanted } else { Current::Unwanted };
+            return self.conditional(context, &write(&test, current)).await;
+        }
+        let redis_key = self.shared.names.key(Kind::Value, namespace, key);
+        if let Some(answer) = recalled(&self.shared, context, &redis_key).await? {
+            let ended = conditional(answer)?;
+            return Ok(Conditional { current: ended.current.filter(|_| return_current), ..ended });
         }
         let question = self.on_value("GET", namespace, key, Effect::Read);
         let mut current = value(run(&self.shared, context, &question).await?)?;
         for _ in 0..ROUNDS_MAX {
             let Some(hashed) = current.as_ref().filter(|current| condition.holds(Some(current))) else {
-                return Ok(Conditional { applied: false, current: current.filter(|_| return_current) });
+                return self.not_applied(context, redis_key, current.filter(|_| return_current)).await;
             };
             let test = Test { name: EQUALS, operand: hashed };
-            let ended = self.conditional(context, &write(&test, true)).await?;
+            let ended = self.conditional(context, &write(&test, Current::Hashed)).await?;
             if ended.applied {
                 return Ok(Conditional { current: ended.current.filter(|_| return_current), ..ended });
             }
@@ -156,16 +174,35 @@ impl RedisStore {
 
     /// Runs a conditional write: a script, or a command that does not return what stood.
     async fn conditional(&self, context: &Context, command: &Command) -> Result<Conditional, Error> {
-        let answer = run(&self.shared, context, command).await?;
-        if matches!(answer, Value::Array(_)) {
-            let [applied, current] = parts(answer)?;
-            return Ok(Conditional { applied: number(&applied)? > 0, current: value(current)? });
-        }
-        let applied = match answer {
-            Value::Okay => true,
-            Value::Nil => false,
-            removed => number(&removed)? > 0,
-        };
-        Ok(Conditional { applied, current: None })
+        Ok(conditional(run(&self.shared, context, command).await?)?)
     }
+
+    /// The answer to a write whose condition was found not to hold, which a call under an idempotency key records.
+    async fn not_applied(
+        &self,
+        context: &Context,
+        redis_key: String,
+        current: Option<Bytes>,
+    ) -> Result<Conditional, Error> {
+        if context.attempt().is_none() {
+            return Ok(Conditional { applied: false, current });
+        }
+        let command =
+            Command::script(&NOT_APPLIED, redis_key, Effect::Write).arg(u8::from(current.is_some()));
+        self.conditional(context, &command.value(current.as_deref().unwrap_or_default())).await
+    }
+}
+
+/// The answer of a script, or of a command that does not return what stood.
+fn conditional(answer: Value) -> Result<Conditional, Fault> {
+    if matches!(answer, Value::Array(_)) {
+        let [applied, current] = parts(answer)?;
+        return Ok(Conditional { applied: number(&applied)? > 0, current: value(current)? });
+    }
+    let applied = match answer {
+        Value::Okay => true,
+        Value::Nil => false,
+        removed => number(&removed)? > 0,
+    };
+    Ok(Conditional { applied, current: None })
 }

@@ -23,7 +23,9 @@ impl KeyValueCounter for RedisStore {
         initial: i64,
         ttl: Option<Ttl>,
     ) -> Result<i64, Error> {
-        let command = if initial == 0 && ttl.is_none() {
+        // What is recorded must be text: a script reads the answer of INCRBY as one of Lua's numbers, which hold 53 bits.
+        let is_plain = initial == 0 && ttl.is_none() && context.attempt().is_none();
+        let command = if is_plain {
             self.on_value("INCRBY", &namespace, &key, Effect::Write).arg(delta)
         } else {
             let created =

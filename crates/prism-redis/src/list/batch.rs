@@ -10,7 +10,7 @@ use crate::answer::{number, parts, values};
 use crate::command::{Command, Effect};
 use crate::lane::Lane;
 use crate::route::run;
-use crate::script::{POP_MANY, PUSH_TRIMMED};
+use crate::script::{ON_LIST, POP_MANY, PUSH_TRIMMED};
 use crate::store::RedisStore;
 
 impl ListBatch for RedisStore {
@@ -33,11 +33,12 @@ impl ListBatch for RedisStore {
             command
         };
         let Some(max_len) = max_len else {
-            let command = with(self.on_list(push_at(end), &namespace, &list_key, Effect::Write));
+            let command =
+                with(self.on_list(&ON_LIST, &namespace, &list_key, Effect::Write).arg(push_at(end)));
             let new_length = number(&run(&self.shared, context, &command).await?)?;
             return Ok(Pushed { new_length, trimmed: 0 });
         };
-        let command = self.list_script(&PUSH_TRIMMED, &namespace, &list_key, Effect::Write);
+        let command = self.on_list(&PUSH_TRIMMED, &namespace, &list_key, Effect::Write);
         let command = with(command.arg(push_at(end)).arg(max_len));
         let [new_length, trimmed] = parts(run(&self.shared, context, &command).await?)?;
         Ok(Pushed { new_length: number(&new_length)?, trimmed: number(&trimmed)? })
@@ -55,7 +56,7 @@ impl ListBatch for RedisStore {
         if count == 1 {
             return Ok(self.pop(context, namespace, list_key, end).await?.into_iter().collect());
         }
-        let mut command = self.list_script(&POP_MANY, &namespace, &list_key, Effect::Write);
+        let mut command = self.on_list(&POP_MANY, &namespace, &list_key, Effect::Write);
         // The answer may be as large as a message.
         command.lane = Lane::Bulk;
         let command = command.arg(pop_at(end)).arg(count).arg(Filling::BYTES_MAX);

@@ -8,6 +8,7 @@ use prism_plugin::{Context, Error};
 use crate::answer::{number, okay, value};
 use crate::command::Effect;
 use crate::route::{attempt, run};
+use crate::script::{ON_LIST, REMOVE, SET_AT};
 use crate::store::RedisStore;
 
 impl ListIndexing for RedisStore {
@@ -19,7 +20,8 @@ impl ListIndexing for RedisStore {
         index: i64,
     ) -> Result<Option<Bytes>, Error> {
         let Some(index) = countable(index) else { return Ok(None) };
-        let command = self.on_list("LINDEX", &namespace, &list_key, Effect::Read).arg(index);
+        let command = self.on_list(&ON_LIST, &namespace, &list_key, Effect::Read);
+        let command = command.arg("LINDEX").arg(index);
         Ok(value(run(&self.shared, context, &command).await?)?)
     }
 
@@ -32,7 +34,7 @@ impl ListIndexing for RedisStore {
         value: Bytes,
     ) -> Result<bool, Error> {
         let Some(index) = countable(index) else { return Ok(false) };
-        let command = self.on_list("LSET", &namespace, &list_key, Effect::Write).arg(index).value(&value);
+        let command = self.on_list(&SET_AT, &namespace, &list_key, Effect::Write).arg(index).value(&value);
         match attempt(&self.shared, context, &command).await? {
             Ok(answer) => Ok(okay(&answer).map(|()| true)?),
             Err(fault) if fault.says("index out of range") || fault.says("no such key") => Ok(false),
@@ -50,7 +52,7 @@ impl ListIndexing for RedisStore {
     ) -> Result<u64, Error> {
         // The server turns it around, which the least number does not survive.
         let count = count.max(-i64::MAX);
-        let command = self.on_list("LREM", &namespace, &list_key, Effect::Write).arg(count).value(&value);
+        let command = self.on_list(&REMOVE, &namespace, &list_key, Effect::Write).arg(count).value(&value);
         Ok(number(&run(&self.shared, context, &command).await?)?)
     }
 }

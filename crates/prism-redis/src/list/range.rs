@@ -24,7 +24,8 @@ const PAGE_BYTES: usize = 256 * 1024;
 struct Reading {
     store: RedisStore,
     context: Context,
-    list: String,
+    /// The list, and what belongs to it.
+    keys: [String; 4],
     /// The indices that are left, both included; once a page has been read, from the left end.
     first: i64,
     last: i64,
@@ -34,7 +35,7 @@ struct Reading {
 impl Reading {
     /// The next values; none at the end.
     async fn next_page(&mut self) -> Result<Vec<Bytes>, Error> {
-        let mut command = Command::script(&RANGE, self.list.clone(), Effect::Read);
+        let mut command = Command::script_on(&RANGE, self.keys.clone(), Effect::Read);
         command.lane = Lane::Bulk;
         let command = command.arg(self.first).arg(self.last).arg(PAGE_VALUES).arg(PAGE_BYTES);
         let [first, last, page] = parts(run(&self.store.shared, &self.context, &command).await?)?;
@@ -48,9 +49,9 @@ impl Reading {
 
 impl ListRange for RedisStore {
     fn range(&self, context: &Context, namespace: Namespace, list_key: Key, start: i64, stop: i64) -> Values {
-        let list = self.list_name(&namespace, &list_key);
+        let keys = self.shared.companions.of_list(self.list_name(&namespace, &list_key));
         let (store, context) = (self.clone(), context.clone());
-        let reading = Reading { store, context, list, first: start, last: stop, is_over: false };
+        let reading = Reading { store, context, keys, first: start, last: stop, is_over: false };
         stream::unfold(reading, async |mut reading| {
             if reading.is_over {
                 return None;
@@ -75,12 +76,12 @@ impl ListRange for RedisStore {
         start: i64,
         stop: i64,
     ) -> Result<u64, Error> {
-        let command = self.list_script(&TRIM, &namespace, &list_key, Effect::Write).arg(start).arg(stop);
+        let command = self.on_list(&TRIM, &namespace, &list_key, Effect::Write).arg(start).arg(stop);
         Ok(number(&run(&self.shared, context, &command).await?)?)
     }
 
     async fn clear(&self, context: &Context, namespace: Namespace, list_key: Key) -> Result<u64, Error> {
-        let command = self.list_script(&CLEAR, &namespace, &list_key, Effect::Write);
+        let command = self.on_list(&CLEAR, &namespace, &list_key, Effect::Write);
         Ok(number(&run(&self.shared, context, &command).await?)?)
     }
 }

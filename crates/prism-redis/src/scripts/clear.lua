@@ -1,6 +1,10 @@
--- Removes a list, and returns how many values it had.
-local length = redis.call('LLEN', KEYS[1])
+-- Removes a list and its leases, and returns how many values it had.
+local length = redis.call('LLEN', list)
 if length > 0 then
-  redis.call('UNLINK', KEYS[1])
+  redis.call('UNLINK', list)
+end
+if has_leases then
+  redis.call('DEL', ends, leases)
+  redis.call('ZREM', due, list)
 end
 return length

@@ -3,7 +3,7 @@ local index = ARGV[1] == 'LPOP' and 0 or -1
 local count_max, bytes_max, overhead = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local values, bytes = {}, 0
 while #values < count_max do
-  local value = redis.call('LINDEX', KEYS[1], index)
+  local value = redis.call('LINDEX', list, index)
   if not value then
     break
   end
@@ -11,7 +11,13 @@ while #values < count_max do
   if bytes > bytes_max and #values > 0 then
     break
   end
-  redis.call(ARGV[1], KEYS[1])
+  redis.call(ARGV[1], list)
+  if has_leases then
+    forget(value)
+  end
   values[#values + 1] = value
+end
+if has_leases then
+  tidy()
 end
 return values

@@ -1,12 +1,12 @@
 -- ARGV: LPUSH or RPUSH, the most values that stay, the values.
-local length = redis.call(ARGV[1], KEYS[1], unpack(ARGV, 3))
+local length = redis.call(ARGV[1], list, unpack(ARGV, 3))
 local trimmed = length - tonumber(ARGV[2])
 if trimmed <= 0 then
   return {length, 0}
 end
 if ARGV[1] == 'LPUSH' then
-  redis.call('LTRIM', KEYS[1], 0, -1 - trimmed)
+  cut(0, length - trimmed - 1)
 else
-  redis.call('LTRIM', KEYS[1], trimmed, -1)
+  cut(trimmed, length - 1)
 end
 return {length - trimmed, trimmed}

@@ -1,4 +1,5 @@
--- ARGV: condition, its operand, value, milliseconds to live or '', whether the value that stood is returned.
+-- ARGV: condition, its operand, value, milliseconds to live or '', whether the value that stood is returned: 1, or 2 if the write is tried again
+-- where the condition does not hold, so that this is no answer.
 local current = redis.call('GET', KEYS[1])
 local holds
 if ARGV[1] == 'absent' then
@@ -17,4 +18,4 @@ if holds then
     redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
   end
 end
-return {holds and 1 or 0, ARGV[5] == '1' and current}
+return {holds and 1 or 0, ARGV[5] ~= '0' and current}, not not holds or ARGV[5] ~= '2'

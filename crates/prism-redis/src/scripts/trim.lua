@@ -1,3 +1,15 @@
 -- ARGV: the first and the last index that stay.
-redis.call('LTRIM', KEYS[1], ARGV[1], ARGV[2])
-return redis.call('LLEN', KEYS[1])
+local length = redis.call('LLEN', list)
+local first, last = tonumber(ARGV[1]), tonumber(ARGV[2])
+if first < 0 then
+  first = math.max(length + first, 0)
+end
+if last < 0 then
+  last = length + last
+end
+if first > last or first >= length then
+  cut(length, length)
+else
+  cut(first, math.min(last, length - 1))
+end
+return redis.call('LLEN', list)

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::support::cluster::Cluster;
 use crate::support::relay::Relay;
 use crate::support::server::{Kind, Server};
-use crate::support::store::{get, key, length, namespace, patient, push, store};
+use crate::support::store::{key, length, namespace, patient, push, store};
 use crate::support::until;
 
 /// A wait that no test waits out.
@@ -27,6 +27,12 @@ async fn pop(store: RedisStore, name: String, end: End, wait: Duration) -> Poppe
 /// Waits on a task of its own.
 fn wait_for(store: &RedisStore, name: &str, end: End) -> tokio::task::JoinHandle<Popped> {
     tokio::spawn(pop(store.clone(), name.to_owned(), end, LONG))
+}
+
+/// Lets the server know the scripts, so that the next answer is that of one.
+async fn knows_the_scripts(store: &RedisStore) {
+    push(store, "other", "v").await.unwrap();
+    assert_eq!(text(pop(store.clone(), "other".to_owned(), End::Left, LONG).await).as_deref(), Some("v"));
 }
 
 async fn are_blocked(server: &Server, clients: usize) {
@@ -126,7 +132,7 @@ async fn a_value_whose_waiter_has_gone_is_back_at_its_end_within_two_seconds() {
         let server = Server::start(Kind::Redis, &["--maxmemory-policy", "noeviction"]);
         let relay = Relay::start(server.port).await;
         let store = store(json!({ "url": relay.url(), "connections": 1 }));
-        get(&store, "a").await.unwrap();
+        knows_the_scripts(&store).await;
         server.tell(&["RPUSH", "li:default:l", "a", "b", "c"]);
         if full {
             server.tell(&["CONFIG", "SET", "maxmemory", "1"]);
@@ -149,7 +155,7 @@ async fn a_value_that_the_server_does_not_take_back_is_offered_again() {
     let server = Server::start(Kind::Redis, &[]);
     let relay = Relay::start(server.port).await;
     let store = store(json!({ "url": relay.url(), "connections": 1 }));
-    get(&store, "a").await.unwrap();
+    knows_the_scripts(&store).await;
     server.tell(&["RPUSH", "li:default:l", "a", "b"]);
     relay.hold_answers();
     let waiting = wait_for(&store, "l", End::Left);
@@ -169,7 +175,7 @@ async fn a_value_whose_waiter_has_gone_goes_to_the_next_one() {
     let server = Server::start(Kind::Valkey, &[]);
     let relay = Relay::start(server.port).await;
     let store = store(json!({ "url": relay.url(), "connections": 1 }));
-    get(&store, "a").await.unwrap();
+    knows_the_scripts(&store).await;
     server.tell(&["RPUSH", "li:default:l", "a", "b"]);
     relay.hold_answers();
     let mut first = Box::pin(pop(store.clone(), "l".to_owned(), End::Left, LONG));
@@ -187,7 +193,7 @@ async fn a_pop_whose_answer_is_lost_is_not_sent_again() {
     let server = Server::start(Kind::Redis, &[]);
     let relay = Relay::start(server.port).await;
     let store = store(json!({ "url": relay.url(), "connections": 1 }));
-    get(&store, "a").await.unwrap();
+    knows_the_scripts(&store).await;
     server.tell(&["RPUSH", "li:default:l", "a", "b"]);
     server.tell(&["CONFIG", "RESETSTAT"]);
     relay.cut_at_next_answer();

@@ -17,7 +17,9 @@ use tokio::task::JoinHandle;
 use crate::support::cluster::Cluster;
 use crate::support::sentinel::{NAME, Watched};
 use crate::support::server::Kind;
-use crate::support::store::{get, items, key, length, namespace, push, range, set, store};
+use crate::support::store::{
+    call_of, get, items, key, length, namespace, push, push_under, range, set, store,
+};
 use crate::support::until;
 
 /// Callers that push to lists of their own, and count what became of it.
@@ -35,8 +37,20 @@ impl Load {
             tokio::spawn(async move {
                 let name = format!("list/{caller}");
                 let (mut acknowledged, mut unsure) = (0, 0);
+                let (client, mut seq) = (fastrand::u128(..), 0);
                 while !stop.load(Ordering::SeqCst) {
-                    match push(&store, &name, "v").await {
+                    // Every other caller repeats what it is not sure of, under its idempotency key.
+                    let mut pushed = if caller % 2 == 0 {
+                        push(&store, &name, "v").await
+                    } else {
+                        seq += 1;
+                        push_under(&store, &call_of(client, seq, seq), &name, "v").await
+                    };
+                    while caller % 2 == 1 && pushed.is_err() && !stop.load(Ordering::SeqCst) {
+                        tokio::task::yield_now().await;
+                        pushed = push_under(&store, &call_of(client, seq, seq), &name, "v").await;
+                    }
+                    match pushed {
                         Ok(_) => {
                             acknowledged += 1;
                             total.fetch_add(1, Ordering::SeqCst);

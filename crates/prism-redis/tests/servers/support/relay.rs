@@ -14,6 +14,8 @@ pub(crate) struct Relay {
     cut: Arc<AtomicBool>,
     accepted: Arc<AtomicUsize>,
     held: watch::Sender<bool>,
+    /// How many answers pass although answers are kept.
+    passing: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -23,14 +25,16 @@ impl Relay {
         let port = listener.local_addr().unwrap().port();
         let (cut, accepted) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let (held, holds) = watch::channel(false);
-        let relay = Self { port, cut: Arc::clone(&cut), accepted: Arc::clone(&accepted), held };
+        let passing = Arc::new(AtomicUsize::new(0));
+        let passes = Arc::clone(&passing);
+        let relay = Self { port, cut: Arc::clone(&cut), accepted: Arc::clone(&accepted), held, passing };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 accepted.fetch_add(1, Ordering::SeqCst);
-                let (cut, holds) = (Arc::clone(&cut), holds.clone());
+                let (cut, holds, passes) = (Arc::clone(&cut), holds.clone(), Arc::clone(&passes));
                 tokio::spawn(async move {
                     if let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await {
-                        carry(client, server, &cut, holds).await;
+                        carry(client, server, &cut, holds, &passes).await;
                     }
                 });
             }
@@ -52,6 +56,12 @@ impl Relay {
         self.held.send_replace(true);
     }
 
+    /// The same, behind so many more.
+    pub(crate) fn hold_answers_after(&self, answers: usize) {
+        self.passing.store(answers, Ordering::SeqCst);
+        self.hold_answers();
+    }
+
     pub(crate) fn release_answers(&self) {
         self.held.send_replace(false);
     }
@@ -62,14 +72,22 @@ impl Relay {
     }
 }
 
-async fn carry(client: TcpStream, server: TcpStream, cut: &AtomicBool, mut holds: watch::Receiver<bool>) {
+async fn carry(
+    client: TcpStream,
+    server: TcpStream,
+    cut: &AtomicBool,
+    mut holds: watch::Receiver<bool>,
+    passing: &AtomicUsize,
+) {
     let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
         (client.into_split(), server.into_split());
     let answers = async {
         let mut buffer = vec![0; 64 * 1024];
         loop {
             let read = from_server.read(&mut buffer).await;
-            if holds.wait_for(|holds| !holds).await.is_err() {
+            let one_less = |left: usize| left.checked_sub(1);
+            let passes = passing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok();
+            if !passes && holds.wait_for(|holds| !holds).await.is_err() {
                 return;
             }
             match read {

@@ -1,11 +1,13 @@
 //! Stores, and calls on them without a server in between.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use prism_plugin::keyvalue::{Pages, Range, Start};
 use prism_plugin::list::{End, List as _};
+use prism_plugin::retries::{Attempt, IdempotencyKey};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Context, Error, KeyValue as _};
 use prism_redis::config::Options;
@@ -31,6 +33,36 @@ pub(crate) fn patient() -> Context {
     Context::default().or_timeout(Duration::from_secs(20))
 }
 
+/// The context of a call under an idempotency key, of a client's number and its own.
+pub(crate) fn call_of(client: u128, seq: u64, acked: u64) -> Context {
+    let mut digest = [0; 32];
+    digest[..8].copy_from_slice(&seq.to_be_bytes());
+    attempting(IdempotencyKey { client, seq, acked }, digest)
+}
+
+/// The same of one client.
+pub(crate) fn call(seq: u64, acked: u64) -> Context {
+    call_of(7, seq, acked)
+}
+
+/// The same for another request under the same number.
+pub(crate) fn other_call(seq: u64) -> Context {
+    attempting(IdempotencyKey { client: 7, seq, acked: 0 }, [9; 32])
+}
+
+fn attempting(key: IdempotencyKey, digest: [u8; 32]) -> Context {
+    patient().attempting(Arc::new(Attempt::new(key, None, "default".to_owned(), "/a.B/C", digest)))
+}
+
+pub(crate) async fn push_under(
+    store: &RedisStore,
+    context: &Context,
+    name: &str,
+    value: &str,
+) -> Result<u64, Error> {
+    store.push(context, namespace(), key(name), End::Right, Bytes::from(value.to_owned())).await
+}
+
 pub(crate) async fn set(store: &RedisStore, name: &str, value: &str) -> Result<(), Error> {
     store.set(&patient(), namespace(), key(name), Bytes::from(value.to_owned()), None).await
 }
@@ -46,8 +78,7 @@ pub(crate) async fn get(store: &RedisStore, name: &str) -> Result<Option<String>
 }
 
 pub(crate) async fn push(store: &RedisStore, name: &str, value: &str) -> Result<u64, Error> {
-    let value = Bytes::from(value.to_owned());
-    store.push(&patient(), namespace(), key(name), End::Right, value).await
+    push_under(store, &patient(), name, value).await
 }
 
 pub(crate) async fn length(store: &RedisStore, name: &str) -> Result<u64, Error> {

@@ -82,7 +82,8 @@ pub(super) async fn extend_gives_more_time(t: &Trial<'_>) -> Verdict {
 }
 
 pub(super) async fn max_deliveries_moves_values(t: &Trial<'_>) -> Verdict {
-    let (list, dead) = (t.list("l"), t.list("dead"));
+    // In one slot where there are slots.
+    let (list, dead) = (t.list("{l}"), t.list("{l}dead"));
     push_each(t, &list, "abc").await?;
     push_each(t, &dead, "x").await?;
     let wanted = |lease_millis| ReserveRequest {

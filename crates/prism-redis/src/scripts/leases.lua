@@ -1,0 +1,117 @@
+-- What each script on a list begins with: the values of leases that have ended return.
+--
+-- KEYS: the list; when its leases end, a sorted set of their tokens; its leases, a hash; for each list in the slot, when its first lease ends, a
+-- sorted set. In the hash, 'l' and a token is a lease with its values, 'n' is the number of the last lease, and 'v' and a value or 'h' and its
+-- SHA-1 is how often equal values in the list have been delivered, one number for each, if they have been.
+local list, ends, leases, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local has_leases = redis.call('EXISTS', leases) == 1
+
+local now, forget, remember, tidy, lease_of, give_back, settle
+
+-- Makes these functions, which most calls do not need.
+local function prepare()
+  now = function()
+    local time = redis.call('TIME')
+    return time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+
+  local function field_of(value)
+    return #value <= 40 and 'v' .. value or 'h' .. redis.sha1hex(value)
+  end
+
+  -- Forgets how often a value has been delivered that is no longer in the list, and returns it.
+  forget = function(value)
+    local field = field_of(value)
+    local counts = redis.call('HGET', leases, field)
+    if not counts then
+      return 0
+    end
+    local others, count = string.match(counts, '^(.*),(%d+)$')
+    if others then
+      redis.call('HSET', leases, field, others)
+    else
+      redis.call('HDEL', leases, field)
+    end
+    return tonumber(count or counts)
+  end
+
+  remember = function(value, deliveries)
+    if deliveries > 0 then
+      local field = field_of(value)
+      local counts = redis.call('HGET', leases, field)
+      redis.call('HSET', leases, field, counts and counts .. ',' .. deliveries or deliveries)
+    end
+  end
+
+  -- Brings up to date when the first lease ends, and removes what says nothing any more.
+  tidy = function()
+    local first = redis.call('ZRANGE', ends, 0, 0, 'WITHSCORES')
+    if first[2] then
+      redis.call('ZADD', due, first[2], list)
+      return
+    end
+    redis.call('ZREM', due, list)
+    if redis.call('HLEN', leases) <= redis.call('HEXISTS', leases, 'n') or redis.call('EXISTS', list) == 0 then
+      redis.call('DEL', leases)
+    end
+  end
+
+  lease_of = function(token)
+    local lease = redis.call('HGET', leases, 'l' .. token)
+    return lease and cmsgpack.unpack(lease)
+  end
+
+  -- Returns the values of a lease to the end that they came from. Those that have been delivered too often move to the dead letter list,
+  -- unless that is no list. `undone`: how many of the deliveries were none.
+  give_back = function(token, lease, undone)
+    redis.call('ZREM', ends, token)
+    redis.call('HDEL', leases, 'l' .. token)
+    local dead = {}
+    for place = #lease.values, 1, -1 do
+      local value, deliveries = lease.values[place], lease.deliveries[place] - undone
+      if lease.max and deliveries >= lease.max then
+        table.insert(dead, 1, value)
+      else
+        redis.call(lease.push, list, value)
+        remember(value, deliveries)
+      end
+    end
+    if #dead > 0 then
+      local kind = redis.call('TYPE', lease.dead).ok
+      local target = (kind == 'list' or kind == 'none') and lease.dead or list
+      for _, value in ipairs(dead) do
+        redis.call('RPUSH', target, value)
+      end
+    end
+    return #lease.values
+  end
+
+  settle = function()
+    local ended = redis.call('ZRANGEBYSCORE', ends, '-inf', now())
+    if #ended == 0 then
+      return
+    end
+    -- Fails here, before anything has changed, if the key is no list.
+    redis.call('LLEN', list)
+    local found = {}
+    for _, token in ipairs(ended) do
+      local lease = lease_of(token)
+      if lease then
+        found[#found + 1] = {token, lease}
+      else
+        redis.call('ZREM', ends, token)
+      end
+    end
+    -- The last to be made returns first, so that values at one end get back into their order.
+    table.sort(found, function(one, other) return one[2].number > other[2].number end)
+    for _, pair in ipairs(found) do
+      give_back(pair[1], pair[2], 0)
+    end
+    tidy()
+  end
+end
+
+if has_leases then
+  prepare()
+  settle()
+end

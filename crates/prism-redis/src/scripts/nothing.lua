@@ -1,0 +1,2 @@
+-- Does nothing, and finds nothing.
+return false

@@ -1,0 +1,11 @@
+-- ARGV: LPOP or RPOP. Returns the value, and how often it has been delivered under leases. No value is no answer: somebody waits for one.
+local value = redis.call(ARGV[1], list)
+if not value then
+  return false, false
+end
+local deliveries = 0
+if has_leases then
+  deliveries = forget(value)
+  tidy()
+end
+return {value, deliveries}
