@@ -57,6 +57,7 @@ pub fn plugin(store: RedisStore) -> Plugin {
         .list_batch(handle())
         .list_blocking(handle())
         .list_scan(handle())
+        .transfer(handle())
 }
 
 /// The metrics of a store.

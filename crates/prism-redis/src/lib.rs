@@ -63,7 +63,7 @@
 //! | `waiters`, `dispatch` | who waits for values of a list; serving them |
 //! | `position`, `ownership`, `scan` | walking through all keys |
 //! | `probe`, `watch` | asking the servers what they are; checking them while nobody calls |
-//! | `store`, `keyvalue`, `list`, `usage` | the handle, and the traits |
+//! | `store`, `keyvalue`, `list`, `transfer`, `usage` | the handle, and the traits |
 //! | [`driver`] | stores within another process |
 //! | [`app`], `metrics` | wiring and metrics of the plugin |
 
@@ -98,6 +98,7 @@ mod slots;
 mod state;
 mod store;
 mod topology;
+mod transfer;
 mod usage;
 mod waiters;
 mod watch;

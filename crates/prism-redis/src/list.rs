@@ -3,7 +3,7 @@
 mod batch;
 mod blocking;
 mod indexing;
-mod range;
+pub(crate) mod range;
 mod scan;
 
 use bytes::Bytes;
@@ -57,7 +57,7 @@ impl RedisStore {
         Command::new(name, self.list_name(namespace, list_key), effect)
     }
 
-    fn list_script(
+    pub(crate) fn list_script(
         &self,
         script: &'static Script,
         namespace: &Namespace,

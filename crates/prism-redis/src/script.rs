@@ -46,6 +46,7 @@ scripts! {
     CLEAR: "clear.lua", "Removes a list, and counts what it had.";
     PUSH_TRIMMED: "push_trimmed.lua", "Pushes values, and trims the other end.";
     POP_MANY: "pop_many.lua", "Pops as many values as fit into a message.";
+    REPLACE_LIST: "replace_list.lua", "Gives a list its values, and no others.";
     PUT_BACK: "put_back.lua", "Returns a popped value.";
 }
 
