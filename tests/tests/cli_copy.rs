@@ -1,4 +1,4 @@
-//! `prism export` and `prism import`: what one writes the other stores, and each continues where it was interrupted.
+//! `prism export`, `prism import` and `prism copy`: what one writes the other stores, and each continues where it was interrupted.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,13 +8,13 @@ mod fake;
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::sync::atomic::Ordering::SeqCst;
 
 use fake::{Fake, Fault};
 use prism_e2e::admin::Gateway;
 use prism_e2e::dev::Ran;
-use prism_e2e::process::{Process, Proxy, binary, command};
+use prism_e2e::process::{Process, Proxy, command};
 use prism_e2e::relay;
 use prism_proto::{Applied, ErrorReason};
 use rustix::process::{Pid, Signal, kill_process};
@@ -63,11 +63,12 @@ impl Copy {
     }
 }
 
-/// The key after which a message says to continue.
-fn start_after(ran: &Ran) -> String {
+/// Where a message says to continue.
+fn resume(ran: &Ran) -> String {
     let error = ran.error();
-    let hint = error["hint"].as_str().unwrap();
-    hint.rsplit_once("--start-after ").unwrap().1.trim_matches('"').to_owned()
+    let (hint, resume) = (error["hint"].as_str().unwrap(), error["resume"].as_str().unwrap());
+    assert!(hint.ends_with(&format!("; continue with --resume {resume}")), "{error}");
+    resume.to_owned()
 }
 
 #[test]
@@ -80,7 +81,6 @@ fn any_keys_and_values_pass_through_a_file_and_a_pipe() {
         copy.set(key, value);
     }
     copy.set("large", &vec![b'\xff'; 4_000_000]);
-    assert_eq!(copy.run(&["list", "push-left", "jobs", "a", "-n", "from"]).code, 0);
     let file = copy.path("from.jsonl");
 
     let exported = copy.run(&["export", "from", "--output-file", &file]);
@@ -97,25 +97,100 @@ fn any_keys_and_values_pass_through_a_file_and_a_pipe() {
     assert_eq!(copy.run(&["import", "to", &file]).text(), "stored 4 keys in to\n");
     assert_eq!(copy.scan("to"), copy.scan("from"));
     assert_eq!(copy.run(&["kv", "get", "binary", "-n", "to"]).out, all);
-    assert_eq!(copy.run(&["list", "length", "jobs", "-n", "to"]).text(), "0\n", "lists are no part of it");
 
     assert_eq!(copy.run(&["kv", "del", "empty", "large", "-n", "to"]).code, 0);
     let piped = Ran::of(&mut copy.gateway.prism(&["import", "to", "-", "-o", "json"]), &text);
-    assert_eq!(piped.json(), [json!({"namespace": "to", "keys": 4})]);
+    assert_eq!(piped.json(), [json!({"namespace": "to", "keys": 4, "lists": 0, "skipped": 0})]);
     assert_eq!(copy.scan("to"), copy.scan("from"));
     let json = copy.path("json.jsonl");
     let exported = copy.run_json(&["export", "to", "--output-file", &json]);
-    assert_eq!(exported.json(), [json!({"namespace": "to", "keys": 4, "file": json})]);
+    assert_eq!(exported.json(), [json!({"namespace": "to", "keys": 4, "lists": 0, "file": json})]);
+}
+
+/// Seconds that a key has left to live, rounded down.
+fn ttl(copy: &Copy, key: &str, namespace: &str) -> Option<f64> {
+    let told = copy.run_json(&["kv", "ttl", key, "-n", namespace]).json();
+    told[0]["ttl_millis_left"].as_f64().map(|millis| millis / 1000.0)
 }
 
 #[test]
-fn times_to_live_are_not_copied_and_that_is_said() {
+fn lists_and_times_to_live_pass_through_a_file_and_between_namespaces() {
     let copy = Copy::start();
-    let words = ["kv", "set", "short", "x", "--ttl", "1h", "-n", "from"];
-    assert_eq!(copy.run(&words).text(), "OK\n");
-    let line: Vec<Value> = copy.run(&["export", "from"]).json();
-    assert_eq!(line, [json!({"key": "short", "value_base64": "eA=="})]);
-    assert!(copy.run(&["export", "--help"]).text().contains("no times to live"));
+    assert_eq!(copy.run(&["kv", "set", "short", "x", "--ttl", "1h", "-n", "from"]).text(), "OK\n");
+    for value in ["a", "", "c"] {
+        assert_eq!(copy.run(&["list", "push-right", "jobs", value, "-n", "from"]).code, 0);
+    }
+    let lines: Vec<Value> = copy.run(&["export", "from"]).json();
+    let (left, taken_at) = (&lines[0]["ttl_millis_left"], &lines[0]["taken_at_unix_millis"]);
+    assert!(left.as_i64().is_some_and(|left| left > 3_500_000) && taken_at.is_i64(), "{lines:?}");
+    assert_eq!(lines[1], json!({"list_key": "jobs", "values_base64": ["YQ==", "", "Yw=="]}));
+    assert_eq!(lines.len(), 2);
+
+    let file = copy.path("from.jsonl");
+    let exported = copy.run(&["export", "from", "--output-file", &file]);
+    assert_eq!(exported.text(), format!("wrote 1 key and 1 list of from to {file}\n"));
+    assert_eq!(copy.run(&["import", "to", &file]).text(), "stored 1 key and 1 list in to\n");
+    let copied = |words: &[&str], text: &str| {
+        assert_eq!(copy.run(words).text(), text);
+        assert_eq!(copy.run(&["list", "range", "jobs", "-n", "to"]).text(), "a\n\nc\n");
+        assert!(ttl(&copy, "short", "to").is_some_and(|left| left > 3500.0 && left <= 3600.0));
+        assert_eq!(copy.run(&["list", "push-right", "jobs", "d", "-n", "to"]).code, 0);
+    };
+    copied(&["import", "to", &file], "stored 1 key and 1 list in to\n");
+    copied(&["copy", "from", "to"], "copied 1 key and 1 list of from to to\n");
+    let kept = copy.run(&["copy", "from", "to", "--if-absent"]);
+    assert_eq!(kept.text(), "copied 1 key and 1 list of from to to, except for 2 items that were skipped\n");
+    assert_eq!(copy.run(&["list", "length", "jobs", "-n", "to"]).text(), "4\n");
+    let kept = copy.run_json(&["import", "to", &file, "--if-absent"]);
+    assert_eq!(kept.json(), [json!({"namespace": "to", "keys": 1, "lists": 1, "skipped": 2})]);
+    let some =
+        copy.run_json(&["copy", "from", "to", "--prefix", "jo", "--to-address", copy.gateway.proxy.grpc()]);
+    assert_eq!(some.json(), [json!({"from": "from", "to": "to", "keys": 0, "lists": 1, "skipped": 0})]);
+    let same = copy.run(&["copy", "from", "from"]);
+    assert!(same.code == 2 && same.err.contains("the same namespace"), "{same:?}");
+}
+
+#[test]
+fn an_import_takes_off_the_time_since_the_export_if_asked() {
+    let copy = Copy::start();
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let hour_ago = i64::try_from(since.as_millis()).unwrap() - 3_600_000;
+    let line = |key: &str, left: i64| {
+        let fields = json!({"key": key, "value_base64": "eA==", "ttl_millis_left": left, "taken_at_unix_millis": hour_ago});
+        format!("{fields}\n")
+    };
+    let file = copy.path("old.jsonl");
+    std::fs::write(&file, line("expired", 1_800_000) + &line("left", 7_200_000)).unwrap();
+    let imported = copy.run_json(&["import", "to", &file, "--deadline"]);
+    assert_eq!(imported.json(), [json!({"namespace": "to", "keys": 2, "lists": 0, "skipped": 1})]);
+    assert_eq!(copy.run(&["kv", "exists", "expired", "-n", "to"]).code, 3);
+    assert!(ttl(&copy, "left", "to").is_some_and(|left| left > 3000.0 && left <= 3600.0));
+    assert_eq!(copy.run(&["import", "to", &file]).text(), "stored 2 keys in to\n");
+    assert!(ttl(&copy, "expired", "to").is_some_and(|left| left > 1500.0));
+    assert!(ttl(&copy, "left", "to").is_some_and(|left| left > 7000.0));
+}
+
+#[test]
+fn a_copy_that_broke_off_goes_on_at_its_token() {
+    let copy = Copy::start();
+    let all = copy.path("all.jsonl");
+    std::fs::write(&all, copy.lines(600)).unwrap();
+    assert_eq!(copy.run(&["import", "from", &all]).code, 0);
+    let relay = relay::cut_after(copy.gateway.proxy.grpc(), 450_000);
+    let to = copy.gateway.proxy.grpc();
+    let cut = copy.run_json(&["copy", "from", "to", "--address", &relay, "--to-address", to]);
+    assert_eq!((cut.code, &cut.error()["kind"]), (4, &json!("unavailable")), "{cut:?}");
+    let token = resume(&cut);
+    let there = copy.scan("to").len();
+    assert!((256..600).contains(&there), "{there}");
+    let resumed = copy.run_json(&["copy", "from", "to", "--resume", &token]);
+    assert_eq!(
+        resumed.json(),
+        [json!({"from": "from", "to": "to", "keys": 600 - 256, "lists": 0, "skipped": 0})]
+    );
+    assert_eq!(copy.run(&["export", "to"]).text(), copy.lines(600));
+    let other = copy.run_json(&["copy", "to", "from", "--resume", &token]);
+    assert_eq!((other.code, &other.error()["reason"]), (1, &json!("RESUME_INVALID")), "{other:?}");
 }
 
 #[test]
@@ -138,19 +213,19 @@ fn an_export_that_broke_off_goes_on_where_it_was() {
     // As a crash would leave it.
     let file = std::fs::File::options().write(true).open(&part).unwrap();
     file.set_len(file.metadata().unwrap().len() - 5).unwrap();
-    let (behind, checkpoint) = (copy.path("behind.jsonl"), copy.path("part.jsonl.resume"));
-    std::fs::copy(&part, &behind).unwrap();
+    let checkpoint = copy.path("part.jsonl.resume");
     assert!(Path::new(&checkpoint).exists());
-    // The store has read 256 keys at a time. Without a checkpoint, the last whole line counts.
-    for (file, keys) in [(&part, 600 - 256), (&behind, 601 - written)] {
-        let resumed = copy.run_json(&["export", "from", "--output-file", file, "--resume"]);
-        assert_eq!(resumed.json(), [json!({"namespace": "from", "keys": keys, "file": file})]);
-        assert_eq!(std::fs::read_to_string(file).unwrap(), copy.lines(600));
-        let done = copy.run(&["export", "from", "--output-file", file, "--resume"]);
-        assert_eq!(done.text(), format!("wrote 0 keys of from to {file}\n"));
-        assert_eq!(std::fs::read_to_string(file).unwrap(), copy.lines(600));
-    }
+    // The store has read 256 keys at a time.
+    let resumed = copy.run_json(&["export", "from", "--output-file", &part, "--resume"]);
+    assert_eq!(resumed.json(), [json!({"namespace": "from", "keys": 600 - 256, "lists": 0, "file": part})]);
+    assert_eq!(std::fs::read_to_string(&part).unwrap(), copy.lines(600));
     assert!(!Path::new(&checkpoint).exists());
+    let done = copy.run(&["export", "from", "--output-file", &part, "--resume"]);
+    assert!(
+        done.code == 1 && done.err.contains("is complete, because no checkpoint is beside it"),
+        "{done:?}"
+    );
+    assert_eq!(std::fs::read_to_string(&part).unwrap(), copy.lines(600));
 }
 
 /// A backend with ten keys, which restarts without its data after the first three entries of a scan.
@@ -235,7 +310,7 @@ async fn an_export_without_order_goes_on_at_its_token() {
     assert!(cut.code == 4 && hint.starts_with("4 keys were written"), "{cut:?}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), lines(&[9, 8, 7, 6]));
     let resumed = export(&fake, &["--output-file", &file, "--resume"]).await;
-    assert_eq!(resumed.json(), [json!({"namespace": "default", "keys": 7, "file": file})]);
+    assert_eq!(resumed.json(), [json!({"namespace": "default", "keys": 7, "lists": 0, "file": file})]);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), all, "no line is there twice");
     assert!(!Path::new(&format!("{file}.resume")).exists());
 
@@ -243,7 +318,7 @@ async fn an_export_without_order_goes_on_at_its_token() {
     let cut = export(&fake, &[]).await;
     let error = cut.error();
     assert_eq!((cut.code, String::from_utf8(cut.out.clone()).unwrap()), (4, lines(&[9, 8, 7, 6])));
-    let hint = "4 keys were written; continue with --resume azc=, which writes the last 1 key again";
+    let hint = "4 keys were written; continue with --resume azc=, which writes the last 1 line again";
     assert_eq!((&error["resume"], &error["hint"]), (&json!("azc="), &json!(hint)));
     let resumed = export(&fake, &["--resume", "azc="]).await;
     assert_eq!(resumed.text(), lines(&[6, 5, 4, 3, 2, 1, 0]));
@@ -301,22 +376,27 @@ fn a_checkpoint_of_another_file_is_not_followed() {
 }
 
 #[test]
-fn an_import_that_broke_off_goes_on_behind_the_key_that_it_tells() {
+fn an_import_that_broke_off_goes_on_at_the_line_that_it_tells() {
     let copy = Copy::start();
     let all = copy.path("all.jsonl");
-    std::fs::write(&all, copy.lines(200)).unwrap();
-    let relay = relay::cut_after(copy.gateway.proxy.grpc(), 3000);
-    let cut = copy.run_json(&["import", "to", &all, "--address", &relay]);
-    assert_eq!((cut.code, &cut.error()["kind"]), (4, &json!("unavailable")), "{cut:?}");
-    let last = start_after(&cut);
-    let stored: usize = last.trim_start_matches('k').parse().unwrap();
-    let there = copy.scan("to");
-    assert!(there.len() > stored, "all up to the key are stored");
-    assert!((0..=stored).all(|key| there[key]["key"] == format!("k{key:03}")), "{there:?}");
+    let lines = copy.lines(700);
+    let first: String = lines.split_inclusive('\n').take(600).collect();
+    std::fs::write(&all, first + "garbled\n").unwrap();
+    let broken = copy.run_json(&["import", "to", &all]);
+    assert_eq!(
+        (broken.code, resume(&broken), &broken.error()["start_after"]),
+        (1, "600".to_owned(), &json!("k599"))
+    );
+    assert_eq!(copy.scan("to").len(), 600, "all up to the line are stored");
 
-    let resumed = copy.run_json(&["import", "to", &all, "--start-after", &last]);
-    assert_eq!(resumed.json(), [json!({"namespace": "to", "keys": 199 - stored})]);
-    assert_eq!(copy.run(&["export", "to"]).text(), copy.lines(200));
+    std::fs::write(&all, &lines).unwrap();
+    for words in [["--resume", "600"], ["--start-after", "k599"]] {
+        let resumed = copy.run_json(&[&["import", "to", &all][..], &words].concat());
+        assert_eq!(resumed.json(), [json!({"namespace": "to", "keys": 100, "lists": 0, "skipped": 0})]);
+        assert_eq!(copy.run(&["export", "to"]).text(), lines);
+    }
+    let long = copy.run(&["import", "to", &all, "--resume", "701"]);
+    assert!(long.code == 1 && long.err.contains("it has 700 lines"), "{long:?}");
     let nowhere = copy.run(&["import", "to", &all, "--start-after", "nowhere"]);
     assert!(nowhere.code == 1 && nowhere.err.contains("no line has the key \"nowhere\""), "{nowhere:?}");
 }
@@ -353,7 +433,10 @@ fn an_interrupt_tells_where_an_import_goes_on() {
     let error = error(&import.wait_with_output().unwrap());
     assert_eq!((&error["message"], &error["code"]), (&json!("interrupted"), &json!("CANCELLED")), "{error}");
     assert_eq!(error["start_after"], "k002");
-    assert_eq!(error["hint"], "3 keys were stored; continue with --start-after \"k002\"");
+    assert_eq!(
+        (&error["hint"], &error["resume"]),
+        (&json!("3 keys were stored; continue with --resume 3"), &json!("3"))
+    );
 }
 
 #[test]
@@ -390,26 +473,20 @@ fn lines_with_the_same_key_are_stored_in_their_order() {
 }
 
 #[test]
-fn the_key_to_go_on_behind_is_a_word_of_a_shell_and_a_field() {
+fn the_place_to_go_on_at_is_a_number_and_its_key_a_field() {
     let copy = Copy::start();
     let file = copy.path("hostile.jsonl");
-    for key in ["`id`", "$(id)", "it's", "--resume", "tab\t\u{1b}[2J"] {
+    for key in ["`id`", "--resume", "tab\t\u{1b}[2J"] {
         let good = format!("{}\n", json!({"key": key, "value_base64": "eA=="}));
         std::fs::write(&file, format!("{good}garbled\n")).unwrap();
         let error = copy.run_json(&["import", "to", &file]).error();
         assert_eq!(error["start_after"], key);
-        let hint = error["hint"].as_str().unwrap();
-        assert!(hint.starts_with("1 key was stored; continue with --start-after "), "{hint}");
-        assert!(!hint.contains(char::is_control), "{hint:?}");
-
-        // As it would be pasted.
+        assert_eq!(error["hint"], "1 key was stored; continue with --resume 1");
         std::fs::write(&file, format!("{good}{good}")).unwrap();
-        let words = hint.rsplit_once("--start-after").unwrap().1;
-        let prism = binary("prism").display();
-        let address = copy.gateway.proxy.grpc();
-        let pasted = format!("{prism} import to {file} --address {address} --start-after{words}");
-        let resumed = Ran::of(Command::new("bash").arg("-c").arg(&pasted), b"");
-        assert_eq!(resumed.text(), "stored 1 key in to\n", "{pasted}");
+        for words in [["--resume", "1"], ["--start-after", key]] {
+            let resumed = copy.run(&[&["import", "to", &file][..], &words].concat());
+            assert_eq!(resumed.text(), "stored 1 key in to\n");
+        }
     }
 }
 
@@ -433,9 +510,9 @@ fn a_line_that_is_wrong_is_named_and_ends_the_import() {
         let text = copy.run(&["import", "to", &file]);
         assert!(text.code == 1 && text.err.contains(&format!("prism: {file}:3: ")), "{text:?}");
         assert!(!text.err.contains("at line"), "one line is named: {text:?}");
-        assert!(text.err.contains("\n  2 keys were stored; continue with --start-after \"b\"\n"), "{text:?}");
+        assert!(text.err.contains("\n  2 keys were stored; continue with --resume 2\n"), "{text:?}");
         let json = copy.run_json(&["import", "to", &file]);
-        assert_eq!((json.code, start_after(&json).as_str()), (1, "b"));
+        assert_eq!((json.code, resume(&json).as_str()), (1, "2"));
         assert_eq!(
             copy.run(&["kv", "scan", "--keys-only", "-n", "to"]).text(),
             "a\nb\n",

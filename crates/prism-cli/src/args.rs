@@ -8,6 +8,7 @@ use crate::bench::Bench;
 use crate::completions::Completions;
 use crate::config::Config;
 use crate::conformance::Conformance;
+use crate::copy::Copy;
 use crate::dev::{self, Dev};
 use crate::diskstore::DiskStore;
 use crate::exit::Exit;
@@ -53,6 +54,7 @@ pub(crate) enum Command {
     List(List),
     Export(Export),
     Import(Import),
+    Copy(Copy),
     Namespaces(Namespaces),
     Backends(Backends),
     Config(Config),
@@ -75,6 +77,7 @@ impl Command {
             Self::List(list) => list.format(),
             Self::Export(export) => export.format(),
             Self::Import(import) => import.format(),
+            Self::Copy(copy) => copy.format(),
             Self::Namespaces(namespaces) => namespaces.format(),
             Self::Backends(backends) => backends.format(),
             Self::Config(config) => config.format(),
@@ -93,6 +96,7 @@ impl Command {
             Self::List(list) => list.run(),
             Self::Export(export) => export.run(),
             Self::Import(import) => import.run(),
+            Self::Copy(copy) => copy.run(),
             Self::Namespaces(namespaces) => namespaces.run(),
             Self::Backends(backends) => backends.run(),
             Self::Config(config) => config.run(),
@@ -178,6 +182,9 @@ mod tests {
             "backends probe a --endpoint b:1",
             "config revisions --diff",
             "export",
+            "copy a",
+            "copy a b --to-address nowhere",
+            "import a b --resume 1 --start-after c",
         ] {
             let error = parsed(words).err().unwrap_or_else(|| panic!("{words:?} is accepted"));
             // clap shows the help of a command without its verb; that also ends with 2.

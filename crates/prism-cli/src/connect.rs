@@ -63,6 +63,16 @@ pub(crate) struct ConnectArgs {
 }
 
 impl GatewayArgs {
+    /// The same, at another address.
+    pub(crate) fn at(&self, address: &str) -> Self {
+        Self { address: address.to_owned(), ..self.clone() }
+    }
+
+    /// The gateway's address.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// A handle to a namespace; connects at the first call.
     pub(crate) fn namespace(&self, name: &str) -> Result<Namespace, Failure> {
         let mut builder = Client::builder(&self.address).on_retry(tell_a_person_once());

@@ -1,40 +1,39 @@
-//! `prism export`: the keys and values of a namespace as JSON lines.
+//! `prism export`: the keys and lists of a namespace as JSON lines.
 
 mod checkpoint;
 mod file;
 mod target;
-mod written;
+pub(crate) mod written;
 
 use std::fs::File;
-use std::io::{self, BufWriter, Seek as _, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
-use std::pin::pin;
 
 use bytes::Bytes;
 use clap::Args;
-use prism_client::{Entry, ErrorReason};
 use serde::Serialize;
 
 use crate::connect::GatewayArgs;
-use crate::dump::{Bar, Line};
+use crate::dump::{Bar, Copied, Line};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::{self, Interrupt};
-use crate::output::{Answer, Format, Output, OutputArgs, counted, write_json};
+use crate::output::{Answer, Format, Output, OutputArgs, write_json};
 use crate::runtime;
 use checkpoint::Checkpoints;
 use target::{Start, Target, name};
-use written::{Written, decode, reason};
+use written::{Written, decode};
 
 const AFTER_HELP: &str = "\
-An export contains no lists and no times to live, because no call of the gateway returns them.
+Each key, and each part of a list, is written as it was at one moment; the whole is not a snapshot. Values that are reserved are left
+out.
 
 Examples:
   prism export orders | gzip > orders.jsonl.gz
   prism export orders --output-file orders.jsonl
   prism export orders --output-file orders.jsonl --resume";
 
-/// Write the keys and values of a namespace as JSON lines.
+/// Write the keys and lists of a namespace, with times to live, as JSON lines.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Export {
@@ -42,12 +41,16 @@ pub(crate) struct Export {
     #[arg(required_unless_present = "resume")]
     namespace: Option<String>,
 
+    /// Only keys and lists whose names begin with this.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    prefix: String,
+
     /// Write to this file, which must not exist, instead of standard output.
     #[arg(long, value_name = "FILE")]
     output_file: Option<PathBuf>,
 
     /// Continue an export: the one in --output-file, or, with the token that an interrupted export printed, from there, to
-    /// standard output or a new file. A backend that can neither continue a scan nor scan in order starts over.
+    /// standard output or a new file. If the backend cannot continue an export, it starts over.
     #[arg(long, value_name = "TOKEN", num_args = 0..=1)]
     resume: Option<Option<String>>,
 
@@ -60,13 +63,15 @@ pub(crate) struct Export {
 #[derive(Serialize)]
 struct Exported {
     namespace: String,
-    keys: u64,
+    #[serde(flatten)]
+    copied: Copied,
     file: String,
 }
 
 /// A checked command.
 struct Job {
     namespace: String,
+    prefix: String,
     gateway: GatewayArgs,
 }
 
@@ -83,7 +88,7 @@ impl Export {
             (None, Some(Some(namespace))) => (namespace, Some(None)),
             (None, _) => return Err(Failure::Usage("the namespace to export is missing".to_owned())),
         };
-        let job = Job { namespace, gateway: self.gateway };
+        let job = Job { namespace, prefix: self.prefix, gateway: self.gateway };
         let start = match &resume {
             Some(Some(token)) => Start::At(decode(token)?),
             Some(None) | None => Start::Beginning,
@@ -104,7 +109,10 @@ impl Job {
     fn to_standard_output(&self, start: &Start) -> Result<Exit, Failure> {
         let mut out = BufWriter::new(io::stdout().lock());
         let mut written = Written::default();
-        let copied = runtime::block_on(self.copy(&mut out, start, &mut written, None, None));
+        let copied = runtime::block_on(async {
+            let mut interrupt = Interrupt::take()?;
+            self.copy(&mut out, start, &mut written, None, &mut interrupt).await
+        });
         copied.map(|()| Exit::Success).map_err(|failure| written.told_with(failure))
     }
 
@@ -114,20 +122,12 @@ impl Job {
         let failed = |error: io::Error| Failure::file(&name, &error);
         let mut out = BufWriter::new(file);
         let mut written = Written::at(file_bytes);
-        let mut copied = self.copy_to_file(&mut out, &start, &mut written, &mut checkpoints);
-        if matches!(start, Start::Behind(_)) && reason_of(&copied) == Some(ErrorReason::CursorUnsupported) {
-            eprintln!("prism: this backend does not scan in order: exporting from the start");
-            let mut file = out.into_inner().map_err(|error| failed(error.into_error()))?;
-            file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
-            out = BufWriter::new(file);
-            written = Written::default();
-            copied = self.copy_to_file(&mut out, &Start::Beginning, &mut written, &mut checkpoints);
-        }
+        let copied = self.copy_to_file(&mut out, &start, &mut written, &mut checkpoints);
         out.flush().map_err(failed)?;
         out.get_ref().sync_all().map_err(failed)?;
         match copied {
             Ok(()) => checkpoints.remove().map_err(failed)?,
-            Err(failure) if written.keys == 0 && is_new => {
+            Err(failure) if written.is_empty() && is_new => {
                 // Otherwise the same command would fail because of an empty file.
                 checkpoints.remove().and_then(|()| std::fs::remove_file(&path)).map_err(failed)?;
                 return Err(failure);
@@ -137,7 +137,7 @@ impl Job {
                 return Err(written.told_with_file(failure, &name));
             }
         }
-        let exported = Exported { namespace: self.namespace.clone(), keys: written.keys, file: name };
+        let exported = Exported { namespace: self.namespace.clone(), copied: written.copied, file: name };
         Output::new(format).print(&exported)?;
         Ok(Exit::Success)
     }
@@ -151,30 +151,14 @@ impl Job {
     ) -> Result<(), Failure> {
         runtime::block_on(async {
             let mut interrupt = Interrupt::take()?;
-            self.begin(start, written, checkpoints).await?;
-            self.copy(out, start, written, Some(checkpoints), Some(&mut interrupt)).await
-        })
-    }
-
-    /// Writes the first checkpoint if the backend is resumable, so that the export is not continued behind its last key,
-    /// where nobody would notice that the backend has lost its data.
-    async fn begin(
-        &self,
-        start: &Start,
-        written: &Written,
-        checkpoints: &mut Checkpoints,
-    ) -> Result<(), Failure> {
-        let resume = match start {
-            Start::Beginning => Bytes::new(),
-            Start::At(token) => token.clone(),
-            Start::Behind(_) => return Ok(()),
-        };
-        // A backend that declares nothing is not resumable; one that cannot be reached fails the scan, too.
-        let capabilities = self.gateway.namespace(&self.namespace)?.capabilities().await;
-        if capabilities.is_ok_and(|capabilities| capabilities.resumable) {
+            let resume = match start {
+                Start::Beginning => Bytes::new(),
+                Start::At(token) => token.clone(),
+            };
+            // As long as there is one, the export is incomplete.
             checkpoints.write(&written.first_checkpoint(resume))?;
-        }
-        Ok(())
+            self.copy(out, start, written, Some(checkpoints), &mut interrupt).await
+        })
     }
 
     /// Writes everything from `start` on, until the end or an interrupt.
@@ -184,39 +168,32 @@ impl Job {
         start: &Start,
         written: &mut Written,
         mut checkpoints: Option<&mut Checkpoints>,
-        interrupt: Option<&mut Interrupt>,
+        interrupt: &mut Interrupt,
     ) -> Result<(), Failure> {
-        let keyvalue = self.gateway.namespace(&self.namespace)?.keyvalue();
-        // The count includes keys that are in the file already: the bar then ends early.
-        let bar = Bar::new("exporting", keyvalue.count("").await.unwrap_or(0));
-        let mut scan = match start {
-            Start::Beginning => keyvalue.scan(""),
-            Start::Behind(key) => keyvalue.scan("").start_after(key.as_str()),
-            Start::At(token) => keyvalue.scan("").resume(token.clone()),
-        };
-        let mut interrupted = pin!(async {
-            match interrupt {
-                Some(interrupt) => interrupt.next().await,
-                None => std::future::pending().await,
-            }
-        });
+        let namespace = self.gateway.namespace(&self.namespace)?;
+        // The count includes what is in the file already: the bar then ends early.
+        let bar = Bar::new("exporting", count(&namespace, &self.prefix).await);
+        let mut export = namespace.transfer().export(self.prefix.as_str());
+        if let Start::At(token) = start {
+            export = export.resume(token.clone());
+        }
         let mut line = Vec::new();
         loop {
-            let entry = tokio::select! {
-                entry = scan.next() => entry.transpose().map_err(Failure::from),
-                () = &mut interrupted => Err(interrupt::interrupted()),
+            let exported = tokio::select! {
+                exported = export.next() => exported.transpose().map_err(Failure::from),
+                () = interrupt.next() => Err(interrupt::interrupted()),
             };
-            let Entry { key, value, .. } = match entry {
-                Ok(Some(entry)) => entry,
+            let exported = match exported {
+                Ok(Some(exported)) => Line(exported),
                 ended => {
                     out.flush()?;
                     return ended.map(drop);
                 }
             };
             line.clear();
-            write_json(&mut line, &Line { key, value_base64: value })?;
+            write_json(&mut line, &exported)?;
             out.write_all(&line)?;
-            let is_at_token = written.add(line.len(), scan.resume_token());
+            let is_at_token = written.add(&exported.0.item, line.len(), export.resume_token());
             if let Some(checkpoints) = &mut checkpoints
                 && is_at_token
                 && checkpoints.is_due()
@@ -224,17 +201,19 @@ impl Job {
                 out.flush()?;
                 written.save(checkpoints)?;
             }
-            bar.step(1);
+            bar.step(u64::from(!exported.0.item.is_continued()));
         }
     }
 }
 
-fn reason_of(copied: &Result<(), Failure>) -> Option<ErrorReason> {
-    copied.as_ref().err().and_then(reason)
+/// About how many keys and lists there are, for a bar.
+pub(crate) async fn count(namespace: &prism_client::Namespace, prefix: &str) -> u64 {
+    let keys = namespace.keyvalue().count(prefix).await.unwrap_or(0);
+    keys + namespace.list().count_lists(prefix).await.unwrap_or(0)
 }
 
 impl Answer for Exported {
     fn text(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
-        writeln!(out, "wrote {} of {} to {}", counted(self.keys, "key"), self.namespace, self.file)
+        writeln!(out, "wrote {} of {} to {}", self.copied.counted(), self.namespace, self.file)
     }
 }

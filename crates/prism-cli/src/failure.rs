@@ -70,9 +70,9 @@ struct Told<'a> {
     limit: Option<u64>,
     size: Option<u64>,
     hint: Option<&'a str>,
-    /// The key after which an interrupted import can continue.
+    /// The key after which an interrupted import can continue, if its last line was one.
     start_after: Option<&'a str>,
-    /// The token with which an interrupted export to standard output can continue.
+    /// Where an interrupted export, import or copy can continue: a token, or a number of lines.
     resume: Option<&'a str>,
 }
 

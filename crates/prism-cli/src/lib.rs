@@ -8,7 +8,7 @@
 //! | `called` | the servers, if the binary is called by the name of one |
 //! | `kv`, `list` | the data commands, one file each below |
 //! | `namespaces`, `backends`, `config` | the commands that go to the admin |
-//! | `export`, `import`, `dump` | `prism export` and `prism import`, and the lines that they share |
+//! | `export`, `import`, `copy`, `dump` | `prism export`, `prism import` and `prism copy`, and what they share |
 //! | `health` | `prism health` |
 //! | `conformance` | `prism conformance` |
 //! | `bench` | `prism bench`, one noun per file below |
@@ -24,7 +24,7 @@
 //! | `interrupt` | Ctrl-C |
 //! | `time` | times in their written form |
 //! | `output` | results as text or JSON |
-//! | `escape`, `shell` | making bytes printable, quoting words for a shell |
+//! | `escape` | making bytes printable |
 //! | `exit` | exit codes |
 //! | `failure` | what went wrong, and what to do next |
 //!
@@ -41,6 +41,7 @@ mod condition;
 mod config;
 mod conformance;
 mod connect;
+mod copy;
 mod credential;
 mod dev;
 mod diskstore;
@@ -59,7 +60,6 @@ mod namespaces;
 mod output;
 mod prompt;
 mod runtime;
-mod shell;
 mod taken;
 mod time;
 mod tls;

@@ -14,6 +14,7 @@ use crate::keyvalue::KeyValue;
 use crate::list::List;
 use crate::method::{Capabilities, Usage};
 use crate::shared::Shared;
+use crate::transfer::Transfer;
 
 /// A client of one gateway. Cloning is cheap and shares the connections.
 ///
@@ -108,6 +109,12 @@ impl Namespace {
     #[must_use]
     pub fn list(&self) -> List {
         List::new(self.shared.clone(), self.name.clone())
+    }
+
+    /// Copies of keys and lists.
+    #[must_use]
+    pub fn transfer(&self) -> Transfer {
+        Transfer::new(self.shared.clone(), self.name.clone())
     }
 
     /// What the backend promises; fails with `Unimplemented` if it declares nothing, which means no promises.

@@ -257,6 +257,11 @@ impl Error {
         error
     }
 
+    /// The server has done what it must not.
+    pub(crate) fn unexpected(operation: &'static str, message: &'static str) -> Self {
+        Self::new(Code::Internal, operation, message)
+    }
+
     /// The client is closed.
     pub(crate) fn closed(operation: &'static str) -> Self {
         let mut error = Self::new(Code::Cancelled, operation, "the client is closed");

@@ -95,6 +95,7 @@ mod shared;
 mod stream;
 mod token;
 mod trace;
+mod transfer;
 mod transport;
 mod waiting;
 
@@ -114,4 +115,5 @@ pub use prism_proto::interfaces::capabilities::GetCapabilitiesResponse as Capabi
 pub use prism_proto::interfaces::usage::GetUsageResponse as Usage;
 pub use scan::{Entry, KeyItem, ListEntry, Scan, ScanItem};
 pub use token::read_token_file;
+pub use transfer::{Export, Exported, Import, Imported, Item, Transfer};
 pub use waiting::BlockingPop;

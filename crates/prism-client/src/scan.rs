@@ -33,6 +33,7 @@ use crate::shared::Shared;
 use crate::stream::open;
 use crate::trace::Trace;
 
+pub(crate) use item::{Bounds, sealed};
 pub use item::{Entry, KeyItem, ListEntry, ScanItem};
 use item::{RequestOf, ResponseOf};
 use position::{Moved, Position};
@@ -109,7 +110,7 @@ type Opened<E> = Response<Streaming<ResponseOf<E>>>;
 
 impl<E: ScanItem> Scan<E> {
     pub(crate) fn new(shared: &Arc<Shared>, mut request: RequestOf<E>) -> Self {
-        let position = Position::new(E::bounds(&mut request).is_some());
+        let position = Position::new(E::bounds(&mut request).is_some(), E::BEGINS_AGAIN);
         Self {
             shared: shared.clone(),
             request,
@@ -127,7 +128,9 @@ impl<E: ScanItem> Scan<E> {
 
     /// The maximum number of entries. 0, the default, means all; negative is `InvalidArgument` / `LIMIT_INVALID`.
     pub fn limit(mut self, limit: i32) -> Self {
-        *E::limit(&mut self.request) = limit;
+        if let Some(place) = E::limit(&mut self.request) {
+            *place = limit;
+        }
         self
     }
 
@@ -250,7 +253,7 @@ impl<E: ScanItem> Scan<E> {
             }
             _ => {}
         }
-        let limit = i64::from(*E::limit(&mut self.request));
+        let limit = E::limit(&mut self.request).map_or(0, |limit| i64::from(*limit));
         let (attempts_max, deadline) = (self.shared.attempts_max, self.deadline);
         let retry = self.retry.get_or_insert_with(|| Retry::new(attempts_max, true, deadline));
         match retry.wait_after(&error) {

@@ -15,7 +15,7 @@ mod slot;
 mod windows;
 
 pub(crate) use dial::Target;
-pub(crate) use lease::Lease;
+pub(crate) use lease::{InParts, Lease};
 pub(crate) use pool::Pool;
 pub(crate) use slot::NoConnection;
 pub(crate) use windows::{STREAMS_PER_CONNECTION, Windows};

@@ -57,6 +57,7 @@ pub(crate) fn plugin(store: DiskStore) -> Plugin {
         .list_blocking(handle())
         .list_reserve(handle())
         .list_scan(handle())
+        .transfer(handle())
 }
 
 /// Reports whether the store accepts writes, for as long as it is polled.

@@ -20,7 +20,7 @@ use crate::store::DiskStore;
 pub struct DiskStoreDriver;
 
 /// The interfaces of a store, which a probe names without opening one.
-const INTERFACES: [&str; 15] = [
+const INTERFACES: [&str; 16] = [
     "prism.interfaces.capabilities.CapabilitiesInterface",
     "prism.interfaces.keyvalue.KeyValueBasicInterface",
     "prism.interfaces.keyvalue.KeyValueBatchInterface",
@@ -35,6 +35,7 @@ const INTERFACES: [&str; 15] = [
     "prism.interfaces.list.ListRangeInterface",
     "prism.interfaces.list.ListReserveInterface",
     "prism.interfaces.list.ListScanInterface",
+    "prism.interfaces.transfer.TransferInterface",
     "prism.interfaces.usage.UsageInterface",
 ];
 

@@ -15,7 +15,7 @@
 //! | `txn`, `expiry` | what the writes of a batch see and change; freeing what has expired |
 //! | `committer` | the one thread that writes |
 //! | `store` | the handle: opening, and how calls reach the committer and the engine |
-//! | `keyvalue`, `scan`, `list`, `usage` | the traits |
+//! | `keyvalue`, `scan`, `list`, `transfer`, `usage` | the traits |
 //! | `answers`, `retries` | the answers to calls under idempotency keys, and how they are recalled |
 //! | `waiters`, `leases` | who waits for values of a list; when leases end |
 //! | `lists` | what a write does to lists |
@@ -52,6 +52,7 @@ mod scan;
 mod shared;
 mod state;
 mod store;
+mod transfer;
 mod txn;
 mod usage;
 mod verify;

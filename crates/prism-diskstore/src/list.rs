@@ -4,7 +4,7 @@
 mod batch;
 mod blocking;
 mod indexing;
-mod range;
+pub(crate) mod range;
 mod reserve;
 mod scan;
 

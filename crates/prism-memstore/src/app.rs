@@ -48,5 +48,6 @@ pub(crate) fn plugin(store: MemStore) -> Plugin {
         .list_blocking(handle())
         .list_reserve(handle())
         .list_scan(handle())
+        .transfer(handle())
         .idempotent_retries(handle())
 }

@@ -16,6 +16,7 @@
 //! | `index` | the keys in byte order |
 //! | `answers`, `retries` | the answers to calls that may be repeated; when they are kept |
 //! | `timers`, `expiry` | when keys expire; the task that frees them, returns ended leases and forgets answers |
+//! | `transfer` | copies of keys and lists |
 //! | `memory` | memory accounting |
 //! | `clock` | monotonic time |
 //! | [`driver`] | stores within another process |
@@ -43,6 +44,7 @@ mod retries;
 mod serving;
 mod store;
 mod timers;
+mod transfer;
 mod value;
 mod waiters;
 

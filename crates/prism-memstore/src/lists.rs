@@ -20,8 +20,11 @@ use crate::memory::{Full, LIST_INDEX_SLOT_BYTES, Memory, Slots, allocation_bytes
 use crate::namespaces::{MAP_SHARDS, Space};
 use crate::value::Value;
 
-/// The size at which a page of values ends.
-const PAGE_BYTES: usize = 256 * 1024;
+/// The number of values of a page at most, and the size at which it ends.
+pub(crate) type PageMax = (usize, usize);
+
+/// What a page has by default.
+pub(crate) const PAGE_MAX: PageMax = (CHUNK_KEYS, 256 * 1024);
 
 /// One namespace's lists.
 pub(crate) struct Lists {
@@ -186,7 +189,42 @@ impl Lists {
             }
         };
         self.removed(list_key, &items, memory);
-        Some(Taken { len: items.len(), values: Box::new(items.into_values()) })
+        Some(Taken::of(items))
+    }
+
+    /// Lets a list have these values, at least one, and returns those that it had. `also` runs in the same step. A list that is there stays if
+    /// it `keeps` it.
+    pub(crate) fn replace(
+        &self,
+        list_key: &[u8],
+        values: Items,
+        keeps: bool,
+        memory: &Memory,
+        also: impl FnOnce(),
+    ) -> Result<Option<Taken>, Unplaced> {
+        let name: Arc<[u8]> = list_key.into();
+        match self.map.entry(name.clone()) {
+            Place::Occupied(_) if keeps => Err(Unplaced { values, is_full: false }),
+            Place::Occupied(mut place) => {
+                also();
+                let before = std::mem::replace(place.get_mut(), values);
+                drop(place);
+                memory.release(before.capacity_bytes());
+                Ok(Some(Taken::of(before)))
+            }
+            Place::Vacant(place) => {
+                let full = |values| Unplaced { values, is_full: true };
+                let Ok(room) = memory.reserve(name_bytes(list_key)) else { return Err(full(values)) };
+                if self.slots.occupy(memory).is_err() {
+                    return Err(full(values));
+                }
+                also();
+                self.names.write().unwrap_or_else(PoisonError::into_inner).insert(name);
+                place.insert(values);
+                room.keep();
+                Ok(None)
+            }
+        }
     }
 
     /// The result of `read` on a list. Runs under the shard's lock: no waiting, no other list.
@@ -220,6 +258,13 @@ impl Lists {
     }
 }
 
+/// The values that a list should have had, which is unchanged.
+pub(crate) struct Unplaced {
+    pub(crate) values: Items,
+    /// Whether there is no room for the list; otherwise there is a list that stays.
+    pub(crate) is_full: bool,
+}
+
 /// The values of a list that is gone, which are still to be freed: a few at a time, because that may take long.
 #[must_use]
 pub(crate) struct Taken {
@@ -228,6 +273,11 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
+    /// The values of a list whose place is released already.
+    pub(crate) fn of(items: Items) -> Self {
+        Self { len: items.len(), values: Box::new(items.into_values()) }
+    }
+
     /// Frees up to `max` values, and returns whether there may be more.
     pub(crate) fn free(&mut self, max: usize, memory: &Memory) -> bool {
         let mut freed = 0;
@@ -245,11 +295,11 @@ impl Taken {
 }
 
 /// The next values of a range, from an index on, in front of another: a page of them.
-pub(crate) fn page(items: &Items, from: u64, end: u64) -> Vec<Bytes> {
+pub(crate) fn page(items: &Items, from: u64, end: u64, (values_max, bytes_max): PageMax) -> Vec<Bytes> {
     let mut bytes = 0;
-    let values = (from..end).map_while(|index| items.get(index)).take(CHUNK_KEYS);
+    let values = (from..end).map_while(|index| items.get(index)).take(values_max);
     let within = values.take_while(|value| {
-        let reached = bytes >= PAGE_BYTES;
+        let reached = bytes >= bytes_max;
         bytes += value.len();
         !reached
     });

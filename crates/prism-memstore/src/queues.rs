@@ -210,19 +210,22 @@ impl Shared {
     /// Removes a list and ends its leases.
     pub(crate) fn clear(&self, place: &Place) -> Option<Cleared> {
         let (namespace, list_key) = place;
-        let end_leases = || {
-            let leases = self.leases.change(|table| {
-                table.take_arriving(place);
-                table.end(place, |_, _| true)
-            });
-            self.memory.release(leases.iter().map(|lease| lease.charged_bytes(place)).sum());
-        };
+        let end_leases = || self.drop_leases(place);
         // Leases may be all that is left of a list and its namespace, which therefore is created.
         let cleared = self.lists.write(namespace, &self.memory.beyond_limit(), |lists| {
             Ok(lists.take(list_key.as_bytes(), &self.memory, end_leases))
         });
         self.lists.remove_empty(namespace, &self.memory);
         cleared.ok().flatten()
+    }
+
+    /// Ends the leases of a list, whose values are gone then. Under the lock of the list's map shard.
+    pub(crate) fn drop_leases(&self, place: &Place) {
+        let leases = self.leases.change(|table| {
+            table.take_arriving(place);
+            table.end(place, |_, _| true)
+        });
+        self.memory.release(leases.iter().map(|lease| lease.charged_bytes(place)).sum());
     }
 
     /// Returns the values of leases that have ended, as long as it runs.

@@ -150,7 +150,7 @@ impl Shared {
     }
 
     /// Searches for expired keys and frees them, unless that was done recently; returns whether it searched.
-    async fn free_expired(&self) -> bool {
+    pub(crate) async fn free_expired(&self) -> bool {
         if !self.search_is_due() {
             return false;
         }

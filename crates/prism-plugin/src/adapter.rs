@@ -6,4 +6,5 @@ pub(crate) mod capabilities;
 pub(crate) mod keyvalue;
 pub(crate) mod list;
 mod stream;
+pub(crate) mod transfer;
 pub(crate) mod usage;

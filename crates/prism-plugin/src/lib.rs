@@ -7,6 +7,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`keyvalue`], [`list`] | the traits |
+//! | [`transfer`] | copies out of a backend and into it |
 //! | [`usage`] | what a backend reports about what it holds |
 //! | [`types`] | checked arguments |
 //! | [`retries`] | calls that may be repeated without being applied twice |
@@ -29,6 +30,7 @@ pub mod list;
 mod plugin;
 mod resume;
 pub mod retries;
+pub mod transfer;
 pub mod types;
 pub mod usage;
 mod validate;
@@ -40,4 +42,5 @@ pub use list::List;
 pub use plugin::Plugin;
 pub use prism_grpc::Context;
 pub use retries::IdempotentRetries;
+pub use transfer::Transfer;
 pub use usage::Usage;

@@ -10,6 +10,7 @@ use crate::capabilities::Capabilities;
 use crate::keyvalue::{KeyValue, KeyValueBatch, KeyValueCas, KeyValueCounter, KeyValueTtl};
 use crate::list::{List, ListBatch, ListBlocking, ListIndexing, ListRange, ListReserve, ListScan};
 use crate::retries::{IdempotentRetries, Retries};
+use crate::transfer::Transfer;
 use crate::usage::Usage;
 
 /// The services of one plugin, for its own server ([`crate::app::run`]) or for a process that embeds it
@@ -110,6 +111,12 @@ impl Plugin {
     #[must_use]
     pub fn list_scan<B: ListScan>(self, backend: Arc<B>) -> Self {
         self.interface(list::scan::interface(backend))
+    }
+
+    /// Serves copies of keys and lists.
+    #[must_use]
+    pub fn transfer<B: Transfer>(self, backend: Arc<B>) -> Self {
+        self.interface(adapter::transfer::interface(backend))
     }
 
     /// Serves calls under idempotency keys; without this, they are refused.

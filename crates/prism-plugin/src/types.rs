@@ -98,6 +98,15 @@ impl Ttl {
             .ok_or_else(|| validate::ttl_invalid("ttl_millis", limits::TTL_MAX.as_millis(), millis))
     }
 
+    /// Checks a number of milliseconds from the field `ttl_millis_left`.
+    ///
+    /// # Errors
+    /// TTL_INVALID, naming the limits and the value.
+    pub fn from_millis_left(millis: i64) -> Result<Self, Error> {
+        Self::checked(u64::try_from(millis).map(Duration::from_millis).ok())
+            .ok_or_else(|| validate::ttl_invalid("ttl_millis_left", limits::TTL_MAX.as_millis(), millis))
+    }
+
     /// Checks the time to live of a request that may give it in seconds or in milliseconds.
     ///
     /// # Errors

@@ -108,6 +108,7 @@ fn stands_on_others(case: &str) -> bool {
         "scan/delete-prefix-",
         "list-",
         "lists/",
+        "transfer/",
         "idempotency/",
     ];
     SUBJECTS.iter().any(|subject| case.starts_with(subject))

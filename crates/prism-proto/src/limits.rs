@@ -26,6 +26,12 @@ pub const VALUE_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 16 * 1024;
 /// a message.
 pub const BATCH_ITEMS_MAX: usize = 1000;
 
+/// The most bytes of a list that is imported in parts: what one import holds in memory until the last part has arrived.
+pub const IMPORT_LIST_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// What each value of such a list counts besides its bytes: its place in memory.
+pub const IMPORT_VALUE_OVERHEAD_BYTES: usize = 64;
+
 /// The longest time that a call may ask to wait for a value: below the time after which firewalls forget an idle connection.
 pub const WAIT_MAX: Duration = Duration::from_secs(300);
 

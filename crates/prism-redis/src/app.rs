@@ -58,6 +58,7 @@ pub fn plugin(store: RedisStore) -> Plugin {
         .list_blocking(handle())
         .list_reserve(handle())
         .list_scan(handle())
+        .transfer(handle())
         .idempotent_retries(handle())
 }
 

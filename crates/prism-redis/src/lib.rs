@@ -76,7 +76,7 @@
 //! | `retries`, `leases` | whether answers are kept, and which there are; returning the values of leases that nobody asks for |
 //! | `position`, `ownership`, `scan` | walking through all keys |
 //! | `probe`, `watch` | asking the servers what they are; checking them while nobody calls |
-//! | `store`, `keyvalue`, `list`, `usage` | the handle, and the traits |
+//! | `store`, `keyvalue`, `list`, `transfer`, `usage` | the handle, and the traits |
 //! | [`driver`] | stores within another process |
 //! | [`app`], `metrics` | wiring and metrics of the plugin |
 
@@ -115,6 +115,7 @@ mod slots;
 mod state;
 mod store;
 mod topology;
+mod transfer;
 mod usage;
 mod waiters;
 mod watch;

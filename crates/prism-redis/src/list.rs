@@ -3,7 +3,7 @@
 mod batch;
 mod blocking;
 mod indexing;
-mod range;
+pub(crate) mod range;
 mod reserve;
 mod scan;
 
@@ -56,7 +56,7 @@ impl RedisStore {
     }
 
     /// A script on a list, which first returns the values of leases that have ended.
-    fn on_list(
+    pub(crate) fn on_list(
         &self,
         script: &'static Script,
         namespace: &Namespace,

@@ -73,6 +73,7 @@ scripts! {
     RELEASE: "leases.lua" "release.lua", "Returns the values of a lease.";
     UNDO: "leases.lua" "undo.lua", "Returns values that were taken for somebody who has gone.";
     SETTLE: "leases.lua" "settle.lua", "Returns the values of leases that have ended.";
+    REPLACE_LIST: "leases.lua" "replace_list.lua", "Gives a list its values, and no others.";
     DUE: "due.lua", "The lists of a slot with leases that have ended.";
     SLOTS: "slots.lua", "The slots that have leases.";
     ANNOUNCE: "announce.lua", "Says that a slot is about to have leases.";

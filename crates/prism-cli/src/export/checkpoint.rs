@@ -1,5 +1,5 @@
 //! The checkpoint of an export, in a file beside its own: where the scan can be continued, and how long the file was
-//! there. It exists while the export is incomplete and the backend is resumable.
+//! there. It exists while the export is incomplete; without a token, the export can only be started over.
 //!
 //! It is replaced as a whole, at most once a second, after what it counts has been handed to the file system. So an
 //! export that is killed loses at most a second's work. After a power failure the file may be shorter than its checkpoint
@@ -23,7 +23,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Checkpoint {
-    /// The token of the scan; empty at its start.
+    /// The token of the export; empty at its start.
     #[serde(serialize_with = "base64", deserialize_with = "from_base64")]
     pub(super) resume: Bytes,
     /// The length of the file.
@@ -54,6 +54,10 @@ impl Checkpoints {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(super) fn is_due(&self) -> bool {

@@ -19,8 +19,8 @@ pub(super) fn create(path: &Path) -> Result<File, Failure> {
     })
 }
 
-/// Opens a file to continue it, removing a truncated last line. Returns its last key.
-pub(super) fn reopen(path: &Path) -> io::Result<(File, Option<String>)> {
+/// Opens a file to continue it, removing a truncated last line. Returns whether it has another.
+pub(super) fn reopen(path: &Path) -> io::Result<(File, bool)> {
     let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
     let mut end = file.metadata()?.len();
     loop {
@@ -29,7 +29,7 @@ pub(super) fn reopen(path: &Path) -> io::Result<(File, Option<String>)> {
             Ok(line) if start + line_bytes(&line)? == end => {
                 file.set_len(end)?;
                 file.seek(SeekFrom::End(0))?;
-                return Ok((file, Some(line.key)));
+                return Ok((file, true));
             }
             _ if start == 0 && line.len() as u64 == end && end > 0 && line.ends_with(b"\n") => {
                 return Err(io::Error::other("its last line is not from an export"));
@@ -37,7 +37,7 @@ pub(super) fn reopen(path: &Path) -> io::Result<(File, Option<String>)> {
             _ if start == 0 => {
                 file.set_len(0)?;
                 file.rewind()?;
-                return Ok((file, None));
+                return Ok((file, false));
             }
             // Only the last line can be truncated.
             _ if line.ends_with(b"\n") => {
@@ -95,7 +95,7 @@ pub(super) fn reopen_at(path: &Path, bytes: u64) -> io::Result<(File, bool)> {
 mod tests {
     use super::*;
 
-    fn reopened(text: &[u8]) -> Result<(Option<String>, Vec<u8>), String> {
+    fn reopened(text: &[u8]) -> Result<(bool, Vec<u8>), String> {
         let folder =
             std::env::temp_dir().join(format!("prism-export-{}-{:x}", std::process::id(), fastrand::u64(..)));
         std::fs::write(&folder, text).unwrap();
@@ -133,20 +133,16 @@ mod tests {
     fn a_line_that_was_cut_short_is_taken_away() {
         let (a, b) = (r#"{"key":"a","value_base64":"AA=="}"#, r#"{"key":"b","value_base64":""}"#);
         let whole = format!("{a}\n{b}\n");
-        assert_eq!(reopened(whole.as_bytes()).unwrap(), (Some("b".to_owned()), whole.clone().into_bytes()));
+        assert_eq!(reopened(whole.as_bytes()).unwrap(), (true, whole.clone().into_bytes()));
         for cut in 1..=b.len() {
             let text = &whole.as_bytes()[..a.len() + 1 + cut];
-            assert_eq!(
-                reopened(text).unwrap(),
-                (Some("a".to_owned()), format!("{a}\n").into_bytes()),
-                "{cut}"
-            );
+            assert_eq!(reopened(text).unwrap(), (true, format!("{a}\n").into_bytes()), "{cut}");
         }
-        assert_eq!(reopened(b"").unwrap(), (None, Vec::new()));
-        assert_eq!(reopened(&a.as_bytes()[..9]).unwrap(), (None, Vec::new()));
+        assert_eq!(reopened(b"").unwrap(), (false, Vec::new()));
+        assert_eq!(reopened(&a.as_bytes()[..9]).unwrap(), (false, Vec::new()));
         assert!(reopened(b"something else\n").is_err());
         assert!(reopened(format!("{a}\nsomething else\n").as_bytes()).is_err());
         let large = format!("{a}\n{{\"key\":\"b\",\"value_base64\":\"{}\"}}\n", "AAAA".repeat(100_000));
-        assert_eq!(reopened(large.as_bytes()).unwrap().0.as_deref(), Some("b"));
+        assert_eq!(reopened(large.as_bytes()).unwrap(), (true, large.clone().into_bytes()));
     }
 }

@@ -14,7 +14,6 @@ use crate::failure::Failure;
 #[derive(Clone, Debug)]
 pub(super) enum Start {
     Beginning,
-    Behind(String),
     At(Bytes),
 }
 
@@ -53,8 +52,15 @@ impl Target {
                 (file, if is_first { Start::Beginning } else { Start::At(resume) })
             }
             None => {
-                let (file, last) = file::reopen(&path).map_err(failed)?;
-                (file, last.map_or(Start::Beginning, Start::Behind))
+                let (file, has_lines) = file::reopen(&path).map_err(failed)?;
+                if has_lines {
+                    return Err(Failure::File(format!(
+                        "{}: the export in it is complete, because no checkpoint is beside it ({}); to export again, choose another name",
+                        path.display(),
+                        name(checkpoints.path())
+                    )));
+                }
+                (file, Start::Beginning)
             }
         };
         let file_bytes = file.metadata().map_err(failed)?.len();

@@ -5,22 +5,23 @@ use std::io;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use prism_client::ErrorReason;
+use prism_client::{ErrorReason, Item};
 
 use super::checkpoint::{Checkpoint, Checkpoints};
-use crate::dump::keys_were;
+use crate::dump::Copied;
 use crate::failure::Failure;
 use crate::output::counted;
 
 /// What has been written, and where it can be continued.
 #[derive(Default)]
 pub(super) struct Written {
-    pub(super) keys: u64,
+    pub(super) copied: Copied,
+    lines: u64,
     /// The length of the file.
     bytes: u64,
-    /// The last token of the scan and what had been written when it arrived; empty if there is none.
+    /// The last token of the export and what had been written when it arrived; empty if there is none.
     token: Bytes,
-    token_keys: u64,
+    token_lines: u64,
     token_bytes: u64,
 }
 
@@ -30,21 +31,27 @@ impl Written {
         Self { bytes, ..Self::default() }
     }
 
-    /// Adds a line, behind which this is the scan's token. Returns whether the token is a new one.
-    pub(super) fn add(&mut self, bytes: usize, token: Option<&Bytes>) -> bool {
-        self.keys += 1;
+    /// Adds the line of an item, behind which this is the export's token. Returns whether the token is a new one.
+    pub(super) fn add(&mut self, item: &Item, bytes: usize, token: Option<&Bytes>) -> bool {
+        self.copied.add(item);
+        self.lines += 1;
         self.bytes += bytes as u64;
         match token {
             Some(token) if *token != self.token => {
                 self.token = token.clone();
-                (self.token_keys, self.token_bytes) = (self.keys, self.bytes);
+                (self.token_lines, self.token_bytes) = (self.lines, self.bytes);
                 true
             }
             _ => false,
         }
     }
 
-    /// The checkpoint before anything is written: the scan's own token, if it starts with one.
+    /// Whether nothing has been written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines == 0
+    }
+
+    /// The checkpoint before anything is written: the export's own token, if it starts with one.
     pub(super) fn first_checkpoint(&self, resume: Bytes) -> Checkpoint {
         Checkpoint { resume, file_bytes: self.bytes }
     }
@@ -59,37 +66,40 @@ impl Written {
 
     /// A failure of an export to standard output, with how to continue.
     pub(super) fn told_with(self, failure: Failure) -> Failure {
-        let can_continue = matches!(failure, Failure::Call(_)) && !must_start_over(&failure);
+        let can_continue =
+            matches!(failure, Failure::Call(_) | Failure::Refused { .. }) && !must_start_over(&failure);
         if self.token.is_empty() || !can_continue {
             return failure;
         }
         let token = STANDARD.encode(&self.token);
-        let again = match self.keys - self.token_keys {
+        let again = match self.lines - self.token_lines {
             0 => String::new(),
-            again => format!(", which writes the last {} again", counted(again, "key")),
+            again => format!(", which writes the last {} again", counted(again, "line")),
         };
-        let hint = format!("{} written; continue with --resume {token}{again}", keys_were(self.keys));
+        let hint = format!("{} written; continue with --resume {token}{again}", self.copied.were());
         Failure::Partial { failure: Box::new(failure), hint, start_after: None, resume: Some(token) }
     }
 
     /// A failure of an export to a file, with how to continue.
     pub(super) fn told_with_file(self, failure: Failure, name: &str) -> Failure {
-        let written = keys_were(self.keys);
+        let written = self.copied.were();
         let hint = if must_start_over(&failure) {
             // Continuing would hide that keys of what is written may be missing.
             format!("{written} written to {name}: remove it and export again")
         } else {
-            let behind = if self.keys == 1 { "it" } else { "them" };
+            let behind = if self.lines == 1 { "it" } else { "them" };
             format!(
                 "{written} written to {name}; run the same command with --resume to continue after {behind}"
             )
         };
-        Failure::Partial { failure: Box::new(failure), hint, start_after: None, resume: None }
+        let token =
+            (!self.token.is_empty() && !must_start_over(&failure)).then(|| STANDARD.encode(&self.token));
+        Failure::Partial { failure: Box::new(failure), hint, start_after: None, resume: token }
     }
 }
 
 /// A token as it is printed.
-pub(super) fn decode(token: &str) -> Result<Bytes, Failure> {
+pub(crate) fn decode(token: &str) -> Result<Bytes, Failure> {
     match STANDARD.decode(token) {
         Ok(token) if !token.is_empty() => Ok(token.into()),
         _ => Err(Failure::Usage(
@@ -98,10 +108,10 @@ pub(super) fn decode(token: &str) -> Result<Bytes, Failure> {
     }
 }
 
-fn must_start_over(failure: &Failure) -> bool {
+pub(crate) fn must_start_over(failure: &Failure) -> bool {
     matches!(reason(failure), Some(ErrorReason::ScanInterrupted | ErrorReason::ResumeInvalid))
 }
 
-pub(super) fn reason(failure: &Failure) -> Option<ErrorReason> {
+fn reason(failure: &Failure) -> Option<ErrorReason> {
     if let Failure::Call(error) = failure { error.reason() } else { None }
 }

@@ -64,10 +64,14 @@ pub(crate) mod sealed {
     pub trait Item: Sized + Send + 'static {
         type Rpc: ServerStreaming;
 
+        /// Whether a scan that is lost before its first token begins again: whoever reads it leaves out what repeats.
+        const BEGINS_AGAIN: bool = false;
+
         /// The item, and its resume token; empty if it has none.
         fn of(response: ResponseOf<Self>) -> (Self, Bytes);
         fn key(&self) -> &str;
-        fn limit(request: &mut RequestOf<Self>) -> &mut i32;
+        /// `None` if there is none.
+        fn limit(request: &mut RequestOf<Self>) -> Option<&mut i32>;
         fn resume(request: &mut RequestOf<Self>) -> &mut Bytes;
         /// `None` if the scan can only be continued at its tokens.
         fn bounds(request: &mut RequestOf<Self>) -> Option<Bounds<'_>>;
@@ -101,8 +105,8 @@ impl sealed::Item for Entry {
         &self.key
     }
 
-    fn limit(request: &mut ScanRequest) -> &mut i32 {
-        &mut request.limit
+    fn limit(request: &mut ScanRequest) -> Option<&mut i32> {
+        Some(&mut request.limit)
     }
 
     fn resume(request: &mut ScanRequest) -> &mut Bytes {
@@ -126,8 +130,8 @@ impl sealed::Item for String {
         self
     }
 
-    fn limit(request: &mut ScanKeysRequest) -> &mut i32 {
-        &mut request.limit
+    fn limit(request: &mut ScanKeysRequest) -> Option<&mut i32> {
+        Some(&mut request.limit)
     }
 
     fn resume(request: &mut ScanKeysRequest) -> &mut Bytes {
@@ -151,8 +155,8 @@ impl sealed::Item for ListEntry {
         &self.list_key
     }
 
-    fn limit(request: &mut ScanListsRequest) -> &mut i32 {
-        &mut request.limit
+    fn limit(request: &mut ScanListsRequest) -> Option<&mut i32> {
+        Some(&mut request.limit)
     }
 
     fn resume(request: &mut ScanListsRequest) -> &mut Bytes {

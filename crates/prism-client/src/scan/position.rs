@@ -32,11 +32,13 @@ pub(super) struct Position {
     in_order: bool,
     /// Whether keys are to arrive from the greatest to the least.
     reverse: bool,
+    /// Whether it may begin again where there is no token.
+    begins_again: bool,
 }
 
 impl Position {
     /// The position of a scan that has not begun. `in_order`: it may be continued behind a key.
-    pub(super) fn new(in_order: bool) -> Self {
+    pub(super) fn new(in_order: bool, begins_again: bool) -> Self {
         Self {
             delivered: 0,
             last_key: String::new(),
@@ -44,6 +46,7 @@ impl Position {
             epoch: None,
             in_order,
             reverse: false,
+            begins_again,
         }
     }
 
@@ -84,8 +87,7 @@ impl Position {
                 *E::resume(&mut request) = self.token.clone();
             }
         }
-        let limit = E::limit(&mut request);
-        if *limit > 0 {
+        if let Some(limit) = E::limit(&mut request).filter(|limit| **limit > 0) {
             *limit = i32::try_from(i64::from(*limit) - self.delivered).expect("less than the limit");
         }
         request
@@ -102,7 +104,7 @@ impl Position {
 
     /// Whether there is a way to continue: any, before the first entry.
     pub(super) fn can_continue(&self) -> bool {
-        self.in_order || self.delivered == 0 || !self.token.is_empty()
+        self.in_order || self.begins_again || self.delivered == 0 || !self.token.is_empty()
     }
 
     /// The backend refused to continue behind a key: returns whether there is another way.

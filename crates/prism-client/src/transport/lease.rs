@@ -1,18 +1,19 @@
 //! One call's use of a connection: the service through which the generated clients send their request. It counts
 //! towards the connection's load until the response has been read or dropped.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::RecvStream;
+use h2::{RecvStream, SendStream};
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinHandle;
 use tonic::Status;
 use tower_service::Service;
 
@@ -45,7 +46,10 @@ impl Service<Request<tonic::body::Body>> for Lease {
     fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
         let (sender, load) = (self.sender.clone(), self.load.take());
         Box::pin(async move {
-            let (head, body) = request.into_parts();
+            let (mut head, body) = request.into_parts();
+            if head.extensions.remove::<InParts>().is_some() {
+                return in_parts(sender, Request::from_parts(head, body), load).await;
+            }
             let message = whole(body).await?;
             let mut streams = sender.ready().await.map_err(Lost::unsent)?;
             let (answer, mut sending) =
@@ -54,8 +58,52 @@ impl Service<Request<tonic::body::Body>> for Lease {
             // together with its headers.
             sending.send_data(message, true).map_err(Lost::sent)?;
             let response = answer.await.map_err(Lost::sent)?;
-            Ok(response.map(|incoming| Answer { incoming, _load: load }))
+            Ok(response.map(|incoming| Answer { incoming, _load: load, _sending: None }))
         })
+    }
+}
+
+/// In a request's extensions: its body is sent as it comes, beside the response.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InParts;
+
+/// Makes a request whose body goes on after the response has begun.
+async fn in_parts(
+    sender: Sender,
+    request: Request<tonic::body::Body>,
+    load: Option<Load>,
+) -> Result<Response<Answer>, Status> {
+    let (head, body) = request.into_parts();
+    let mut streams = sender.ready().await.map_err(Lost::unsent)?;
+    let (answer, to) = streams.send_request(Request::from_parts(head, ()), false).map_err(Lost::unsent)?;
+    let sending = Sending(tokio::spawn(send_parts(body, to)));
+    let response = answer.await.map_err(Lost::sent)?;
+    Ok(response.map(|incoming| Answer { incoming, _load: load, _sending: Some(sending) }))
+}
+
+/// Sends a body as fast as the other side takes it.
+async fn send_parts(mut body: tonic::body::Body, mut to: SendStream<Bytes>) {
+    while let Some(Ok(frame)) = body.frame().await {
+        let Ok(mut data) = frame.into_data() else { continue };
+        while !data.is_empty() {
+            to.reserve_capacity(data.len());
+            // None, or an error, once the other side has ended the stream: its response says why.
+            let Some(Ok(room)) = poll_fn(|cx| to.poll_capacity(cx)).await else { return };
+            if to.send_data(data.split_to(room.min(data.len())), false).is_err() {
+                return;
+            }
+        }
+    }
+    let _ = to.send_data(Bytes::new(), true);
+}
+
+/// The task that sends a request's body. Ends with the response.
+#[derive(Debug)]
+struct Sending(JoinHandle<()>);
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -69,6 +117,7 @@ async fn whole(body: tonic::body::Body) -> Result<Bytes, Status> {
 pub struct Answer {
     incoming: RecvStream,
     _load: Option<Load>,
+    _sending: Option<Sending>,
 }
 
 impl Body for Answer {

@@ -25,6 +25,12 @@ use prism_proto::interfaces::list::list_basic_interface_server::{
     ListBasicInterface, ListBasicInterfaceServer,
 };
 use prism_proto::interfaces::list::*;
+use prism_proto::interfaces::transfer::transfer_interface_server::{
+    TransferInterface, TransferInterfaceServer,
+};
+use prism_proto::interfaces::transfer::{
+    ExportRequest, ExportResponse, ImportRequest, ImportResponse, Item, KeyItem, item::Kind,
+};
 use prism_proto::{Error, ErrorReason};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -116,7 +122,8 @@ impl Fake {
             .add_service(CapabilitiesInterfaceServer::from_arc(state.clone()))
             .add_service(KeyValueBasicInterfaceServer::from_arc(state.clone()))
             .add_service(KeyValueScanInterfaceServer::from_arc(state.clone()))
-            .add_service(ListBasicInterfaceServer::from_arc(state.clone()));
+            .add_service(ListBasicInterfaceServer::from_arc(state.clone()))
+            .add_service(TransferInterfaceServer::from_arc(state.clone()));
         let stop = Arc::new(tokio::sync::Notify::new());
         let stopped = stop.clone().notified_owned();
         let server = tokio::spawn(async move {
@@ -453,6 +460,42 @@ impl KeyValueScanInterface for State {
             Ok(CountResponse { count: matching.count() as i64 })
         })
         .await
+    }
+}
+
+/// Exports keys only, with the faults of a scan, and imports nothing.
+#[tonic::async_trait]
+impl TransferInterface for State {
+    type ExportStream = Answers<ExportResponse>;
+    type ImportStream = Answers<ImportResponse>;
+
+    async fn export(&self, request: Request<ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
+        let fault = self.faults.lock().unwrap().front().cloned();
+        self.meet("export", request, |asked| {
+            let ExportRequest { namespace, prefix, resume } = asked;
+            let found = self.found(&ScanRequest { namespace, prefix, resume, ..Default::default() })?;
+            let exported = |ScanResponse { key, value, resume, .. }| {
+                let item = Kind::Key(KeyItem { key, value, ttl_millis_left: None });
+                let item = Some(Item { kind: Some(item) });
+                Ok(ExportResponse { item, resume, taken_at_unix_millis: 1 })
+            };
+            let mut answers: Vec<_> = found.into_iter().map(exported).collect();
+            if let Some(Fault::After(count, status)) = fault {
+                answers.truncate(count);
+                answers.push(Err(status));
+            }
+            let stream: Answers<ExportResponse> = Box::pin(futures_util::stream::iter(answers));
+            Ok(stream)
+        })
+        .await
+        .map(|response| self.with_epoch(response))
+    }
+
+    async fn import(
+        &self,
+        _: Request<tonic::Streaming<ImportRequest>>,
+    ) -> Result<Response<Self::ImportStream>, Status> {
+        Err(Status::unimplemented("real backends import"))
     }
 }
 

@@ -14,9 +14,11 @@ use crate::layout;
 use crate::lists::{Opened, clear_leases};
 use crate::store::DiskStore;
 
-/// The most that a page holds and that is read at a time.
-const PAGE_VALUES: usize = 256;
-const PAGE_BYTES: usize = 256 * 1024;
+/// The number of values of a page at most, and the size at which it ends: what is read at a time.
+pub(crate) type PageMax = (usize, usize);
+
+/// What a page has by default.
+const PAGE_MAX: PageMax = (256, 256 * 1024);
 
 /// A range that is read page by page. It holds no view.
 struct Reading {
@@ -27,6 +29,7 @@ struct Reading {
     left: Option<Range<i64>>,
     start: i64,
     stop: i64,
+    page_max: PageMax,
 }
 
 impl Reading {
@@ -34,6 +37,7 @@ impl Reading {
     async fn next_page(&mut self) -> Result<Vec<Bytes>, Error> {
         let (namespace, list_key) = (self.namespace.clone(), self.list_key.clone());
         let (left, start, stop) = (self.left.take(), self.start, self.stop);
+        let (values_max, bytes_max) = self.page_max;
         if left.is_none() {
             self.store.settled(&namespace, &list_key).await?;
         }
@@ -51,7 +55,7 @@ impl Reading {
                 view.scan(&element(left.start), &element(left.end), &mut |_, value| {
                     bytes += value.len();
                     values.push(Bytes::copy_from_slice(value));
-                    if values.len() < PAGE_VALUES && bytes < PAGE_BYTES {
+                    if values.len() < values_max && bytes < bytes_max {
                         ControlFlow::Continue(())
                     } else {
                         ControlFlow::Break(())
@@ -66,9 +70,17 @@ impl Reading {
     }
 }
 
-impl ListRange for DiskStore {
-    fn range(&self, _: &Context, namespace: Namespace, list_key: Key, start: i64, stop: i64) -> Values {
-        let reading = Reading { store: self.clone(), namespace, list_key, left: None, start, stop };
+impl DiskStore {
+    /// The values of a range of a list, page by page.
+    pub(crate) fn pages(
+        &self,
+        namespace: Namespace,
+        list_key: Key,
+        (start, stop): (i64, i64),
+        page_max: PageMax,
+    ) -> Values {
+        let store = self.clone();
+        let reading = Reading { store, namespace, list_key, left: None, start, stop, page_max };
         stream::unfold(Some(reading), async |reading| {
             let mut reading = reading?;
             match reading.next_page().await {
@@ -78,6 +90,12 @@ impl ListRange for DiskStore {
             }
         })
         .boxed()
+    }
+}
+
+impl ListRange for DiskStore {
+    fn range(&self, _: &Context, namespace: Namespace, list_key: Key, start: i64, stop: i64) -> Values {
+        self.pages(namespace, list_key, (start, stop), PAGE_MAX)
     }
 
     async fn trim(

@@ -13,7 +13,7 @@ use tokio::task::yield_now;
 
 use crate::index::CHUNK_KEYS;
 use crate::items::Items;
-use crate::lists::{Taken, page};
+use crate::lists::{PAGE_MAX, PageMax, Taken, page};
 use crate::store::{MemStore, Shared};
 
 /// A range that is read page by page. It holds no lock.
@@ -25,6 +25,7 @@ struct Reading {
     left: Option<ops::Range<u64>>,
     start: i64,
     stop: i64,
+    page_max: PageMax,
 }
 
 impl Reading {
@@ -33,7 +34,7 @@ impl Reading {
         let lists = &self.store.shared.lists;
         let read = |items: &Items| {
             let left = self.left.take().unwrap_or_else(|| indices(self.start, self.stop, items.len()));
-            let values = page(items, left.start, left.end);
+            let values = page(items, left.start, left.end, self.page_max);
             self.left = Some(left.start + values.len() as u64..left.end);
             values
         };
@@ -43,10 +44,18 @@ impl Reading {
     }
 }
 
-impl ListRange for MemStore {
-    fn range(&self, _: &Context, namespace: Namespace, list_key: Key, start: i64, stop: i64) -> Values {
+impl MemStore {
+    /// The values of a range of a list, page by page.
+    pub(crate) fn pages(
+        &self,
+        namespace: Namespace,
+        list_key: Key,
+        (start, stop): (i64, i64),
+        page_max: PageMax,
+    ) -> Values {
         self.shared.settle(&namespace, &list_key);
-        let reading = Reading { store: self.clone(), namespace, list_key, left: None, start, stop };
+        let store = self.clone();
+        let reading = Reading { store, namespace, list_key, left: None, start, stop, page_max };
         stream::unfold(reading, async |mut reading| {
             if reading.left.is_some() {
                 yield_now().await;
@@ -54,6 +63,21 @@ impl ListRange for MemStore {
             reading.next_page().map(|values| (Ok(values), reading))
         })
         .boxed()
+    }
+
+    /// Frees the values of a list that is gone: many of them without waiting for that, so that it cannot be cancelled in between.
+    pub(crate) fn free_taken(&self, taken: Taken) {
+        if taken.len > CHUNK_KEYS as u64 {
+            tokio::spawn(free(Arc::clone(&self.shared), taken));
+        } else {
+            taken.free_all(&self.shared.memory);
+        }
+    }
+}
+
+impl ListRange for MemStore {
+    fn range(&self, _: &Context, namespace: Namespace, list_key: Key, start: i64, stop: i64) -> Values {
+        self.pages(namespace, list_key, (start, stop), PAGE_MAX)
     }
 
     async fn trim(
@@ -76,12 +100,7 @@ impl ListRange for MemStore {
         self.shared.settle(&namespace, &list_key);
         let Some(taken) = self.shared.clear(&(namespace, list_key)) else { return Ok(0) };
         let removed = taken.len;
-        if removed > CHUNK_KEYS as u64 {
-            // The call is answered without waiting for that, and cannot be cancelled in between.
-            tokio::spawn(free(Arc::clone(&self.shared), taken));
-        } else {
-            taken.free_all(&self.shared.memory);
-        }
+        self.free_taken(taken);
         Ok(removed)
     }
 }

@@ -95,7 +95,7 @@ fn check_ttl_is_read(backend: &impl KeyValue) -> Result<(), Error> {
 }
 
 /// The time that a live key has left, in milliseconds, rounded up: it is never 0.
-fn millis_left(left: Duration) -> i64 {
+pub(crate) fn millis_left(left: Duration) -> i64 {
     let millis = left.as_nanos().div_ceil(1_000_000).max(1);
     i64::try_from(millis).unwrap_or(i64::MAX)
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use http::uri::PathAndQuery;
 use prism_proto::codec::Codec;
 use prism_proto::interfaces::keyvalue::key_value_basic_interface_client::KeyValueBasicInterfaceClient;
@@ -18,7 +18,7 @@ use prism_proto::interfaces::list::{
     LengthRequest, PopLeftRequest, PopRightRequest, PushLeftRequest, PushRightRequest,
 };
 use prism_proto::limits::MESSAGE_BYTES_MAX;
-use prism_proto::rpc::{self, Rpc, ServerStreaming, Unary};
+use prism_proto::rpc::{self, BidiStreaming, Rpc, ServerStreaming, Unary};
 use tonic::client::Grpc;
 use tonic::{Code, Request, Status};
 
@@ -68,6 +68,7 @@ pub(super) enum Interface {
     ListBlocking,
     ListReserve,
     ListScan,
+    Transfer,
 }
 
 macro_rules! methods {
@@ -99,6 +100,7 @@ methods! {
     // Extend refuses an empty list key before it does anything.
     ListReserve: list::{Extend, Reserve, Ack, Release};
     ListScan: list::{CountLists, ScanLists};
+    Transfer: transfer::{Export, Import};
 }
 
 impl Interface {
@@ -233,6 +235,31 @@ impl Client {
     /// All messages of any call that returns a stream; a status fails the case.
     pub(super) async fn stream<R: ServerStreaming>(&self, request: R::Request) -> Verdict<Vec<R::Response>> {
         answered(R::NAME, self.try_stream::<R>(request).await)
+    }
+
+    /// Sends messages to any call with streams in both directions, and returns what it has answered and how it ended.
+    pub(super) async fn exchange<R: BidiStreaming>(
+        &self,
+        messages: Vec<R::Request>,
+    ) -> (Vec<R::Response>, Result<(), Status>) {
+        let (codec, path) = (Codec::<R::Request, R::Response>::default(), PathAndQuery::from_static(R::PATH));
+        let request = Request::new(stream::iter(messages));
+        let begun = match ready(&self.channel).await {
+            Ok(mut grpc) => grpc.streaming(request, path, codec).await,
+            Err(status) => Err(status),
+        };
+        let mut incoming = match begun {
+            Ok(answer) => answer.into_inner(),
+            Err(status) => return (Vec::new(), Err(status)),
+        };
+        let mut answers = Vec::new();
+        loop {
+            match incoming.message().await {
+                Ok(Some(answer)) => answers.push(answer),
+                Ok(None) => return (answers, Ok(())),
+                Err(status) => return (answers, Err(status)),
+            }
+        }
     }
 
     fn keyvalue(&self) -> KeyValueBasicInterfaceClient<Channel> {

@@ -31,6 +31,8 @@ mod namespaces;
 mod resume;
 mod scan;
 mod scan_options;
+mod transfer;
+mod transfer_import;
 mod ttl;
 mod ttl_calls;
 mod values;
@@ -103,6 +105,8 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         list_blocking::CASES,
         list_reserve::CASES,
         lists::CASES,
+        transfer::CASES,
+        transfer_import::CASES,
         idempotency::CASES,
         atomic::CASES,
         wire::CASES,

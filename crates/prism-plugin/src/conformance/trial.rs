@@ -124,7 +124,7 @@ impl<'a> Trial<'a> {
             .interfaces
             .iter()
             .flat_map(|interface| interface.methods())
-            .filter(|method| method.field != "items")
+            .filter(|method| !matches!(method.field, "items" | "options"))
     }
 
     /// A method that is served and has no side effects.

@@ -11,6 +11,9 @@ use prism_proto::interfaces::keyvalue::{
     ExpireRequest, ScanKeysRequest, ScanRequest, SetIfRequest, SetRequest, SetResponse,
 };
 use prism_proto::interfaces::list::{BlockingPopRequest, PopManyRequest, PushLeftRequest, ReserveRequest};
+use prism_proto::interfaces::transfer::{
+    ExportRequest, ExportResponse, ImportRequest, ImportResponse, Item, KeyItem, item,
+};
 use prism_proto::interfaces::usage::GetUsageRequest;
 use prism_proto::limits::{BATCH_ITEMS_MAX, KEY_BYTES_MAX, RESUME_BYTES_MAX, TTL_MAX, VALUE_BYTES_MAX};
 use prost::Message;
@@ -67,6 +70,15 @@ pub(crate) const BROKEN_ON_THE_WIRE: &[&str] = &[
     "list-reserve/requests-are-checked",
     "idempotency/keys-are-checked",
     "idempotency/only-writes-of-one-key-have-keys",
+    "transfer/export-returns-keys-with-ttls",
+    "transfer/export-says-when",
+    "transfer/other-tokens-are-refused",
+    "transfer/import-acknowledges-all",
+    "transfer/deadline-takes-time-off",
+    "transfer/lists-appear-with-their-last-part",
+    "transfer/lists-may-begin-again",
+    "transfer/what-comes-before-a-mistake-is-stored",
+    "transfer/import-is-checked",
     "scan/too-long-prefix-is-refused",
     "scan/negative-limit-is-refused",
     "scan/start-after-is-a-key",
@@ -179,6 +191,8 @@ impl Exchange {
                 self.without_key()
             }
             ("idempotency/only-writes-of-one-key-have-keys", "Scan") => self.without_key(),
+            (case, "Export") if case.starts_with("transfer/") => self.export_flaw(case),
+            (case, "Import") if case.starts_with("transfer/") => self.import_flaw(case),
             (case, _) if case.starts_with("health/") => self.health_flaw(case),
             (case, _) if case.starts_with("wire/") => self.wire_flaw(case),
             (case, method) => self.field_flaw(case, method),
@@ -316,6 +330,77 @@ impl Exchange {
             "scan/resume-excludes-before" if !request.resume.is_empty() => request.before = None,
             _ => {}
         })
+    }
+
+    fn export_flaw(&mut self, broken: &str) -> Option<Instead> {
+        let ExportRequest { prefix, resume, .. } = self.read();
+        let key = |ttl_millis_left, taken_at_unix_millis| {
+            let item = KeyItem { key: format!("{prefix}k"), value: "v".into(), ttl_millis_left };
+            let item = Some(Item { kind: Some(item::Kind::Key(item)) });
+            message(ExportResponse { item, taken_at_unix_millis, ..ExportResponse::default() })
+        };
+        match broken {
+            "transfer/export-returns-keys-with-ttls" if prefix.contains(broken) => key(None, i64::MAX),
+            "transfer/export-says-when" if prefix.contains(broken) => key(None, 0),
+            "transfer/other-tokens-are-refused" if resume == "no token" => {
+                self.rewrite(|request: &mut ExportRequest| request.resume.clear())
+            }
+            _ => None,
+        }
+    }
+
+    fn import_flaw(&mut self, broken: &str) -> Option<Instead> {
+        let mut messages = self.read_all();
+        let is_of_the_case = |message: &ImportRequest| match message.item.as_ref()?.kind.as_ref()? {
+            item::Kind::Key(item) => Some(item.key.contains(broken)),
+            item::Kind::ListPart(part) => Some(part.list_key.contains(broken)),
+        };
+        if !messages.iter().any(|message| is_of_the_case(message) == Some(true)) {
+            return None;
+        }
+        if broken == "transfer/import-acknowledges-all" {
+            return after_the_call(message(ImportResponse { items: 599, skipped: 0 }));
+        }
+        if broken == "transfer/what-comes-before-a-mistake-is-stored" {
+            messages.retain(|message| is_of_the_case(message) != Some(true));
+        }
+        let is_again = |number: i64, before: i64| broken.ends_with("may-begin-again") && number < before;
+        let mut parts = 0;
+        for message in &mut messages {
+            if broken == "transfer/deadline-takes-time-off"
+                && let Some(options) = &mut message.options
+            {
+                options.deadline = false;
+            }
+            if broken == "transfer/import-is-checked" && message.item.is_some() {
+                message.options = None;
+            }
+            let kind = message.item.as_mut().and_then(|item| item.kind.as_mut());
+            let Some(item::Kind::ListPart(part)) = kind else { continue };
+            if broken == "transfer/lists-appear-with-their-last-part" {
+                part.last = true;
+                part.part = 0;
+            }
+            // Goes on with the list that begins again.
+            if is_again(part.part, parts) {
+                part.part = parts;
+            }
+            parts += 1;
+        }
+        self.body = messages.iter().flat_map(|message| framed(&message.encode_to_vec())).collect();
+        None
+    }
+
+    /// All messages of a request with several.
+    fn read_all(&self) -> Vec<ImportRequest> {
+        let (mut messages, mut left) = (Vec::new(), &self.body[..]);
+        while let Some((prefix, rest)) = left.split_at_checked(PREFIX_BYTES) {
+            let len = prefix[1..].iter().fold(0, |len, byte| len << 8 | usize::from(*byte));
+            let Some((message, rest)) = rest.split_at_checked(len) else { break };
+            messages.extend(ImportRequest::decode(message));
+            left = rest;
+        }
+        messages
     }
 
     fn health_flaw(&self, broken: &str) -> Option<Instead> {

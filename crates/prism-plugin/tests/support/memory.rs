@@ -5,6 +5,7 @@ mod blocking;
 mod lists;
 mod reserve;
 mod retries;
+mod transfer;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -156,7 +157,8 @@ impl Memory {
     /// One page of a scan, behind a key, with the times that its keys have left to live.
     fn page(&self, range: &Range, after: Option<&str>, begun: u64, values: bool) -> Vec<Scanned> {
         let store = self.store();
-        let everywhere = self.breaks("namespaces/scans-are-isolated") && !range.prefix.is_empty();
+        let everywhere = self.breaks("namespaces/scans-are-isolated") && !range.prefix.is_empty()
+            || self.breaks_at("transfer/export-sees-its-namespace-only", &range.prefix);
         let begin = |at: &str| (range.namespace.to_string(), at.to_owned());
         let prefix = match range.prefix.strip_suffix('*') {
             Some(prefix) if self.breaks("scan/prefix-is-matched-byte-by-byte") => prefix,

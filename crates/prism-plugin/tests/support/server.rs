@@ -47,6 +47,9 @@ pub(crate) async fn start_at(listen: &str, memory: Memory, patterns: Patterns) -
             plugin = plugin.list_blocking(handle()).list_reserve(handle());
         }
     }
+    if patterns == Patterns::Both || patterns == Patterns::WithoutWaiting {
+        plugin = plugin.transfer(Arc::clone(&memory));
+    }
     let app = App {
         name: "reference",
         args: &args,

@@ -25,7 +25,8 @@ pub struct KeyItem {
     #[prost(int64, optional, tag = "3")]
     pub ttl_millis_left: ::core::option::Option<i64>,
 }
-/// A list that does not fit into one message comes in parts, in order.
+/// A list that does not fit into one message comes in parts, in order; a shorter one may. If an export is continued where it was
+/// interrupted, the list within which that was begins again, with part 0.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListPart {
     #[prost(string, tag = "1")]
@@ -55,7 +56,7 @@ pub struct ExportRequest {
 pub struct ExportResponse {
     #[prost(message, optional, tag = "1")]
     pub item: ::core::option::Option<Item>,
-    /// As `ScanResponse.resume`.
+    /// As `ScanResponse.resume`, on the last key of each page and on the last part of a list.
     #[prost(bytes = "bytes", tag = "2")]
     pub resume: ::prost::bytes::Bytes,
     /// When the item was read, in milliseconds since 1970-01-01 UTC.
@@ -70,7 +71,7 @@ pub struct ImportRequest {
     pub options: ::core::option::Option<import_request::Options>,
     #[prost(message, optional, tag = "3")]
     pub item: ::core::option::Option<Item>,
-    /// When the item was read, as in ExportResponse; needed with `Options.deadline`.
+    /// When the item was read, as in ExportResponse; needed with `Options.deadline` for a key that expires.
     #[prost(int64, tag = "4")]
     pub taken_at_unix_millis: i64,
 }
@@ -239,7 +240,13 @@ pub mod transfer_interface_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Applies items in the order in which they arrive, and acknowledges them.
+        /// Applies items in the order in which they arrive, and acknowledges them. When it fails, what has been acknowledged is applied, and what
+        /// has not may be.
+        ///
+        /// A list is applied, and acknowledged, with its last part; nobody sees it before. A part 0, or a key, ends a list without its
+        /// last part, which is then left out, so that a list may begin again. Other parts out of order are INVALID_ARGUMENT /
+        /// MALFORMED_REQUEST, and so is the end of the call within a list. A list that comes in several parts has at most 128 MiB, where
+        /// each value counts 64 bytes more than it has; a larger one is RESOURCE_EXHAUSTED / MEMORY_LIMIT.
         ///
         /// Only the first message names the namespace and the options; a later message that does is INVALID_ARGUMENT /
         /// MALFORMED_REQUEST, and so is one without an item, except for the first.
@@ -307,7 +314,13 @@ pub mod transfer_interface_server {
             >
             + std::marker::Send
             + 'static;
-        /// Applies items in the order in which they arrive, and acknowledges them.
+        /// Applies items in the order in which they arrive, and acknowledges them. When it fails, what has been acknowledged is applied, and what
+        /// has not may be.
+        ///
+        /// A list is applied, and acknowledged, with its last part; nobody sees it before. A part 0, or a key, ends a list without its
+        /// last part, which is then left out, so that a list may begin again. Other parts out of order are INVALID_ARGUMENT /
+        /// MALFORMED_REQUEST, and so is the end of the call within a list. A list that comes in several parts has at most 128 MiB, where
+        /// each value counts 64 bytes more than it has; a larger one is RESOURCE_EXHAUSTED / MEMORY_LIMIT.
         ///
         /// Only the first message names the namespace and the options; a later message that does is INVALID_ARGUMENT /
         /// MALFORMED_REQUEST, and so is one without an item, except for the first.

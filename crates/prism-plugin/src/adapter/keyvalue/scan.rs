@@ -128,10 +128,10 @@ pub(crate) struct Asked {
 
 /// A scan that may begin.
 pub(crate) struct Checked {
-    range: Range,
+    pub(crate) range: Range,
     /// `None` if the backend is not resumable.
-    scope: Option<Scope>,
-    epoch: Option<u64>,
+    pub(crate) scope: Option<Scope>,
+    pub(crate) epoch: Option<u64>,
 }
 
 impl Asked {

@@ -16,7 +16,7 @@ pub(super) struct Lease {
     pub(super) place: Place,
     until: Instant,
     wanted: Reservation,
-    values: Vec<(Bytes, u32)>,
+    pub(super) values: Vec<(Bytes, u32)>,
 }
 
 impl Store {
