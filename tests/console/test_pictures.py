@@ -15,7 +15,10 @@ PAGES = {
     "settings": "namespaces/orders/settings",
     "keys": "namespaces/orders/keys?prefix=user%3A1%3A&key=user%3A1%3Aprofile",
     "hex": "namespaces/orders/keys?key=logo",
-    "lists": "namespaces/orders/lists?key=jobs",
+    "delete-prefix": "namespaces/orders/keys?prefix=user%3A&delete",
+    "counter": "namespaces/orders/keys?key=visits",
+    "lists": "namespaces/orders/lists",
+    "list": "namespaces/orders/lists?key=jobs",
     "revisions": "revisions",
     "revision": "revisions/3",
     "backends": "backends",
@@ -44,6 +47,13 @@ def test_every_page_fits_its_window(page, stack):
     stack.set("orders", "user:1:cart", b"4711,4712")
     stack.set("orders", "user:2:profile", b"{}")
     stack.set("orders", "logo", bytes(range(256)))
+    stack.set("orders", "visits", b"4711")
+    assert stack.request("PUT", "/namespaces/orders/ttl?key=visits&ttl_millis=5400000")[0] == 204
+    for name, number in (("jobs", 60), ("jobs:dead", 3), ("mail:out", 1)):
+        for at in range(number):
+            job = b'{"job":%d,"kind":"resize","image":"https://images.example/%040d.png"}' % (at, at)
+            path = f"/namespaces/orders/list?key={name}&end=right"
+            assert stack.request("POST", path, job, "application/octet-stream")[0] == 200
     command = [BINARIES / "prism", "bench", stack.gateway, "-n", "orders", "--calls", "get=80,set=20", "--rate", "300"]
     load = subprocess.Popen([*command, "--duration", "10min"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
