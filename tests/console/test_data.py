@@ -135,7 +135,7 @@ def test_a_key_that_somebody_else_deletes_or_creates_meanwhile(page, stack):
     page.type("Value", "mine")
     stack.request("DELETE", "/namespaces/default/value?key=k")
     save(page)
-    page.sees(".conflict", "deleted this key meanwhile")
+    page.sees(".conflict", "The key was deleted meanwhile")
     assert value_of(stack, "k")[0] == 404
     page.press("Store yours again")
     page.sees("pre.value", "mine")
@@ -261,6 +261,19 @@ def test_a_deletion_that_fails_says_so(page, stack):
     page.press("Delete 300 keys")
     page.sees(".purge .problem", "cannot be reached")
     page.sees(".far", "Deleted no key; how many are left is not known.")
+
+
+def test_a_deletion_that_fails_midway_says_what_it_has_done(page, stack):
+    plugin = Process("unordered-plugin", "--listen", "127.0.0.1:0", "--page", "1", "--deletes", "1")
+    try:
+        stack.create("heap", endpoint=plugin.address("grpc"))
+        page.go(stack, "namespaces/heap/keys?prefix=a%3A&delete")
+        page.press("Delete 2 keys")
+        page.sees(".purge .warning", "these keys cannot be changed")
+        # This plugin only says that it deletes.
+        page.sees(".far", "Deleted 1 key; 2 with this prefix are left.")
+    finally:
+        plugin.kill()
 
 
 @pytest.fixture

@@ -35,7 +35,20 @@ def length_of(stack, key):
 
 
 def rows(page):
-    return [[cell.text for cell in row.find_elements("css selector", "th, td")[:2]] for row in page.all("[aria-label=Values] tbody tr")]
+    return [[one.text for one in row.find_elements("css selector", ".index, code")] for row in page.all("[aria-label=Values] li")]
+
+
+def open_value(page, index):
+    """Shows the whole value at an index."""
+    page.until(lambda: next((row for row in page.all("[aria-label=Values] a") if row.text.startswith(f"{index}\n")), None)).click()
+    page.sees("h3", f"Value at index {index}")
+
+
+def edit(page, index, text):
+    open_value(page, index)
+    page.press("Edit")
+    page.sees("h3", f"Edit the value at index {index}")
+    page.type("Value", text)
 
 
 def test_lists_are_enumerated_with_their_lengths_page_by_page(page, stack):
@@ -96,41 +109,60 @@ def test_values_of_any_kind_and_size_have_a_row(page, stack):
     shown = [value for _, value in rows(page)]
     assert shown[0] == "(empty)" and shown[1].startswith("00 01 02") and shown[1].endswith("…") and shown[2] == "a b"
     assert shown[3].startswith("xxx") and shown[3].endswith("…") and shown[4].startswith("éé")
-    page.sees("td.figure", "2.9 MiB")
+    page.sees(".size", "2.9 MiB")
+    open_value(page, 3)
+    page.until(lambda: len(page.all("pre.value")[0].text) == 3_000_000)
 
 
 def test_a_list_is_edited_at_an_index_and_its_values_are_removed(page, stack):
     push(stack, "l", b"a", b"b", b"a", b"c", b"a")
     page.go(stack, "namespaces/default/lists?key=l")
-    page.press("Edit value 1")
-    page.sees("h3", "Value at index 1")
+    open_value(page, 1)
+    assert page.sees("pre.value", "b").text == "b"
+    page.press("Edit")
     assert page.field("Value").get_attribute("value") == "b"
     page.type("Value", "B")
     page.press("Save…")
     page.sees("dialog", "at index 1")
     page.press("Replace", "dialog")
+    page.sees("pre.value", "B")
+    page.press("Back to the list")
     page.until(lambda: rows(page)[1:2] == [["1", "B"]])
     # Somebody pops while it is edited: another value is at the index.
-    page.press("Edit value 1")
-    page.sees("h3", "Value at index 1")
-    page.type("Value", "mine")
+    edit(page, 1, "mine")
     assert pop(stack, "l") == b"a"
     page.press("Save…")
     page.press("Replace", "dialog")
     page.sees(".conflict", "Another value is at index 1 by now")
     assert [one.text for one in page.all(".versions pre")] == ["a", "mine"]
     page.press("Discard yours")
+    page.sees("pre.value", "a")
+    page.press("Back to the list")
     page.until(lambda: [value for _, value in rows(page)] == ["B", "a", "c", "a"])
-    page.press("Edit value 1")
-    page.sees("h3", "Value at index 1")
-    page.type("Value", "mine")
+    edit(page, 1, "mine")
     pop(stack, "l")
     page.press("Save…")
     page.press("Replace", "dialog")
     page.press("Overwrite with yours")
+    page.sees("pre.value", "mine")
+    page.press("Back to the list")
+    page.until(lambda: [value for _, value in rows(page)] == ["a", "mine", "a"])
+    page.driver.back()
+    page.sees("pre.value", "mine")
+    page.driver.back()
+    # The index itself may be gone.
+    edit(page, 2, "mine")
+    pop(stack, "l", "right")
+    page.press("Save…")
+    page.press("Replace", "dialog")
+    page.sees(".conflict", "The list has no index 2 any more")
+    assert not any(one.text.startswith(("Overwrite", "Store")) for one in page.all("button")), "it could not be stored"
+    push(stack, "l", b"a")
+    page.press("Discard yours")
     page.until(lambda: [value for _, value in rows(page)] == ["a", "mine", "a"])
 
-    page.press("Remove value 0")
+    open_value(page, 0)
+    page.press("Remove…")
     page.sees("dialog pre", "a")
     Select(page.field("Remove")).select_by_visible_text("All of them")
     page.press("Remove", "dialog")
@@ -180,6 +212,7 @@ def test_values_are_reserved_acknowledged_extended_and_released(page, stack):
     page.press("Reserve")
     page.sees(".lease", "reserved for")
     page.sees(".length", "1 value")
+    page.until(lambda: page.all(".keys.lists .figure")[0].text == "1")
     cells = lambda: [[cell.text for cell in row.find_elements("css selector", "th, td")] for row in page.all(".lease tbody tr")]  # noqa: E731
     assert cells() == [["one", "3 B", "1"], ["two", "3 B", "1"]]
     page.press("Release")
@@ -204,6 +237,18 @@ def test_values_are_reserved_acknowledged_extended_and_released(page, stack):
     assert [pop(stack, "jobs"), pop(stack, "jobs"), pop(stack, "jobs")] == [b"two", b"three", b""]
     page.press("Reserve")
     page.sees(".hint", "no value to reserve")
+
+
+def test_what_is_typed_stays_when_a_lease_ends(page, stack):
+    push(stack, "jobs", b"one", b"two")
+    page.go(stack, "namespaces/default/lists?key=jobs")
+    page.type("Lease, seconds", "5")
+    page.press("Reserve")
+    page.sees(".length", "1 value")
+    edit(page, 0, "typed")
+    page.sees(".lease", "The lease has ended")
+    page.sees(".length", "2 values")
+    assert page.field("Value").get_attribute("value") == "typed"
 
 
 def test_a_lease_that_has_ended_says_so(page, stack):

@@ -1,5 +1,6 @@
 """Pictures of every page in both themes, wide and narrow, for people to look at."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -23,6 +24,7 @@ PAGES = {
     "revision": "revisions/3",
     "backends": "backends",
     "backend": "backends/fast",
+    "store": "backends/disk",
     "new-backend": "new-backend",
     "proxies": "proxies",
     "audit": "audit",
@@ -37,12 +39,16 @@ return [...document.querySelectorAll("body *")].filter((one) => {
 """
 
 
-def test_every_page_fits_its_window(page, stack):
+def test_every_page_fits_its_window(page, stack, tmp_path):
     for name in ("orders", "sessions", "carts", "search-index"):
         stack.create(name, timeout="5s")
     stack.create("archive", endpoint="localhost:1", read_only=True)
     backend = b'{"name":"fast","embedded":"memstore","options":{"memory_limit":"512MiB"}}'
     assert stack.request("POST", "/backends", backend)[0] == 201
+    disk = {"name": "disk", "embedded": "diskstore", "options": {"path": str(tmp_path / "store"), "min_free": 0}}
+    assert stack.request("POST", "/backends", json.dumps(disk).encode())[0] == 201
+    assert stack.request("POST", "/namespaces", b'{"name":"kept","pattern":"keyvalue","plugin":{"backend":"disk"}}')[0] == 201
+    stack.set("kept", "k", b"v")
     stack.set("orders", "user:1:profile", b'{"name":"Alice","roles":["admin","ops"],"visits":42}')
     stack.set("orders", "user:1:cart", b"4711,4712")
     stack.set("orders", "user:2:profile", b"{}")

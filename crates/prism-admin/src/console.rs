@@ -45,6 +45,7 @@ const FILES: &[(&str, &str)] = files!(
     "dom.js",
     "editor.js",
     "fields.js",
+    "figures.js",
     "form.js",
     "format.js",
     "health.js",

@@ -90,7 +90,7 @@ export function keys({ query, signal, may, served, mayWrite }, name) {
       h("form", { role: "search", class: "prefix", onsubmit: find }, box, h("button", { type: "submit" }, scans ? "Show" : "Open"),
         mayWrite ? h("a", { class: "button", href: address({ prefix, new: "" }) }, "New key") : null),
       scans ? crumbs(prefix, address, total) : null, list,
-      scans && prefix && mayWrite ? h("p", {}, h("a", { href: address({ prefix, delete: "" }), class: "bad-text" }, "Delete all keys with this prefix…")) : null),
+      scans && prefix && mayWrite ? h("p", {}, h("a", { href: address({ prefix, delete: "" }), class: "danger-link" }, "Delete all keys with this prefix…")) : null),
     pane);
   select();
   return browser;

@@ -11,22 +11,36 @@ import { leases } from "./leases.js";
 import { INDEXING, RANGE, RESERVE } from "./served.js";
 import { values } from "./values.js";
 
-/** The list. `from` is the index of the first value that is shown, `at` the address of another. */
-export function oneList({ name, key, from, served, mayWrite, may, signal, at }) {
+/**
+ * The list. `from` is the index of the first value that is shown, `index` that of one that is open, `at` the address of others; `measured`
+ * is told the length whenever it is known.
+ */
+export function oneList({ name, key, from, index, served, mayWrite, may, signal, at, measured }) {
   const path = namespacePath(name, "/list");
   const length = h("p", { class: "length", "aria-live": "polite" });
   const place = h("div");
   const told = h("div", { "aria-live": "polite" });
-  const say = (number) => fill(length, number === 0 ? "The list is empty, which is the same as missing." : counted(number, "value"));
+  const say = (number) => {
+    measured(number);
+    fill(length, number === 0 ? "The list is empty, which is the same as missing." : counted(number, "value"));
+  };
   const table = values({ name, key, from, served, mayWrite, signal, at, place, told: say });
+  const measure = async () => say((await get(path, { query: { key }, signal })).length);
   const look = async () => {
     try {
-      if (!served.has(RANGE) || !await table.load()) say((await get(path, { query: { key }, signal })).length);
+      const told = served.has(RANGE) && await table.refresh();
+      if (!told || table.isOpen()) await measure();
     } catch (error) {
       if (error.name !== "AbortError") fill(place, problem(error));
     }
   };
-  look();
+  if (index === null) look();
+  else {
+    table.open(Number(index));
+    measure().catch(() => {});
+  }
+  // What was open may be gone.
+  const back = () => (table.isOpen() ? table.leave() : look());
   const failing = (act) => async (...given) => {
     try {
       await act(...given);
@@ -68,13 +82,13 @@ export function oneList({ name, key, from, served, mayWrite, may, signal, at }) 
     if (!done) return;
     notice("Cleared.");
     fill(told);
-    await look();
+    await back();
   });
   const remove = async (bytes) => {
     const removed = await removeEqual({ name, key, bytes });
     if (removed === null) return;
     notice(`Removed ${counted(removed, "value")}.`);
-    await look();
+    await back();
   };
   const button = (text, act) => h("button", { type: "button", class: "danger", onclick: act }, text);
   const cuts = served.has(RANGE);

@@ -30,14 +30,19 @@ export function lists(context, name) {
   };
   const pane = h("div", { class: "browser-value" });
   const browser = h("div", { class: "browser" });
-  const select = (from) => {
+  const measured = (key, length) => {
+    const link = [...names.querySelectorAll(".key")].find((one) => one.title === key);
+    if (link) fill(link.querySelector(".figure"), count(length));
+  };
+  const select = (from, index) => {
     browser.classList.toggle("is-open", open !== "");
     for (const link of names.querySelectorAll(".key")) {
       if (link.title === open) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
     }
-    const at = (index) => address({ prefix, key: open, from: index });
-    fill(pane, open ? [h("p", { class: "back" }, h("a", { href: address({ prefix }) }, "← All lists")), oneList({ name, key: open, from, served, mayWrite, may, signal, at })]
+    const key = open;
+    const at = (parts) => address(Object.fromEntries(Object.entries({ prefix, key, ...parts }).filter(([, part]) => part !== null && part !== undefined)));
+    fill(pane, open ? [h("p", { class: "back" }, h("a", { href: address({ prefix }) }, "← All lists")), oneList({ name, key, from, index, served, mayWrite, may, signal, at, measured: (length) => measured(key, length) })]
       : h("p", { class: "empty" }, "Select a list to see its values."));
   };
   // A list opens beside the others, which stay as far as they were loaded.
@@ -46,7 +51,7 @@ export function lists(context, name) {
     event.preventDefault();
     open = key;
     history.pushState(null, "", address({ prefix, key }));
-    select(null);
+    select(null, null);
   };
   const item = (found) => h("li", {}, h("a", { href: address({ prefix, key: found.key }), class: "key", title: found.key, "aria-current": found.key === open ? "true" : null, onclick: (event) => choose(event, found.key) },
     h("span", { class: "list-name" }, found.key), h("span", { class: "quiet figure" }, count(found.length))));
@@ -80,6 +85,6 @@ export function lists(context, name) {
       served.has(LIST_SCAN) ? h("nav", { class: "crumbs", "aria-label": "Lists" }, h("a", { href: address({}) }, "All lists"), prefix ? [" / ", h("span", {}, prefix)] : null, " ", total) : null,
       list),
     pane);
-  select(query.get("from"));
+  select(query.get("from"), query.get("index"));
   return browser;
 }

@@ -106,7 +106,7 @@ class View {
     };
     form.hidden = true;
     fill(met, conflict({
-      title: theirs ? "Somebody else changed this value meanwhile" : "Somebody else deleted this key meanwhile",
+      title: theirs ? "Somebody else changed this value meanwhile" : "The key was deleted meanwhile, or has expired",
       mine: bytes, theirs: theirs?.bytes ?? null, further,
       take: () => (theirs ? this.reload() : this.gone()),
       overwrite: async () => {

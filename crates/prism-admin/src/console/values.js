@@ -1,10 +1,10 @@
 // The values of a list by their indices, a page at a time; one of them read whole and changed.
 
 import { get, isKind, namespacePath, send } from "./api.js";
-import { areEqual, editableTextOf, hexOf, ofBase64, textOf } from "./bytes.js";
+import { areEqual, editableTextOf, hexOf, jsonOf, kindOf, looseText, ofBase64, readable, textOf } from "./bytes.js";
 import { conflict } from "./conflict.js";
 import { confirm } from "./dialog.js";
-import { fill, h, notice, problem, table } from "./dom.js";
+import { fill, h, notice, problem } from "./dom.js";
 import { editor } from "./editor.js";
 import { bytes as size, count, exactly } from "./format.js";
 import { indexOf } from "./index.js";
@@ -20,12 +20,8 @@ export function values({ name, key, from, served, mayWrite, signal, at, place, t
   const path = namespacePath(name, "/list");
   let remove = null;
   let shownFrom = from;
+  let opened = null;
   const whole = async (index) => new Uint8Array(await (await send("GET", `${path}/at`, { query: { key, index }, signal })).arrayBuffer());
-  const failing = (act) => act().catch((error) => {
-    served.lacks(INDEXING, error);
-    fill(place.querySelector(".row-told"), problem(error));
-  });
-
   /** Whether the backend can show them. */
   const load = async () => {
     let part;
@@ -38,31 +34,31 @@ export function values({ name, key, from, served, mayWrite, signal, at, place, t
       return false;
     }
     told(part.length);
+    opened = null;
     fill(place, part.length ? draw(part) : null);
     return true;
   };
 
+  // The rest of the page stays as it is.
+  const go = (from) => {
+    shownFrom = String(from);
+    history.pushState(null, "", at({ from }));
+    return load().catch((error) => fill(place, problem(error)));
+  };
+  const link = (text, address, act) => h("a", { href: address, onclick: (event) => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+    event.preventDefault();
+    act();
+  } }, text);
+
   const draw = ({ length, start, values: shown, next_start: next }) => {
-    const edits = mayWrite && served.has(INDEXING);
+    const opens = served.has(INDEXING);
     const row = ({ bytes, beginning_base64: beginning }, offset) => {
       const index = start + offset;
-      const buttons = edits ? h("span", { class: "row-acts" },
-        h("button", { type: "button", "aria-label": `Edit value ${index}`, onclick: () => failing(() => edit(index)) }, "Edit"),
-        h("button", { type: "button", class: "danger", "aria-label": `Remove value ${index}`, onclick: () => failing(async () => remove(await whole(index))) }, "Remove…")) : null;
-      return [count(index), h("code", { class: "list-value" }, preview(ofBase64(beginning), bytes)), size(bytes), ...(edits ? [buttons] : [])];
+      const cells = [h("span", { class: "index" }, count(index)), h("code", {}, preview(ofBase64(beginning), bytes)), h("span", { class: "size" }, size(bytes))];
+      return h("li", {}, opens ? link(cells, at({ from: start, index }), () => enter(index)) : h("div", {}, cells));
     };
-    // The rest of the page stays as it is.
-    const go = (index) => {
-      shownFrom = String(index);
-      history.pushState(null, "", at(index));
-      return load().catch((error) => fill(place.querySelector(".row-told"), problem(error)));
-    };
-    const turn = (event, index) => {
-      if (event.metaKey || event.ctrlKey || event.shiftKey) return;
-      event.preventDefault();
-      go(index);
-    };
-    const link = (text, index) => h("a", { href: at(index), onclick: (event) => turn(event, index) }, text);
+    const page = (text, from) => link(text, at({ from }), () => go(from));
     const box = h("input", { value: String(start), inputmode: "numeric", autocomplete: "off", "aria-label": "From index" });
     const jump = (event) => {
       event.preventDefault();
@@ -70,26 +66,55 @@ export function values({ name, key, from, served, mayWrite, signal, at, place, t
     };
     const end = start + shown.length;
     return [
-      shown.length ? table("Values", [["Index", "figure"], "Value", ["Size", "figure"], ...(edits ? [["", "acts"]] : [])], shown.map(row))
+      shown.length ? [h("p", { class: "columns quiet rows", "aria-hidden": "true" }, h("span", {}, "Index"), h("span", {}, "Value"), h("span", {}, "Size")),
+        h("ul", { class: "keys rows", "aria-label": "Values" }, shown.map(row))]
         : h("p", { class: "empty" }, `The list has no index ${count(start)}.`),
-      h("div", { class: "row-told" }),
       h("div", { class: "pages" },
         h("span", { class: "quiet" }, shown.length ? `Index ${count(start)} to ${count(end - 1)} of ${count(length)}` : null),
-        start > 0 ? [link("First", 0), link("Previous", Math.max(start - PAGE, 0))] : null,
-        next === null ? null : link("Next", next),
-        end < length ? link("Last", -PAGE) : null,
+        start > 0 ? [page("First", 0), page("Previous", Math.max(start - PAGE, 0))] : null,
+        next === null ? null : page("Next", next),
+        end < length ? page("Last", -PAGE) : null,
         h("form", { class: "jump", onsubmit: jump }, box, h("button", { type: "submit" }, "Go to index"))),
     ];
   };
 
-  const edit = async (index) => {
-    const before = await whole(index);
+  const enter = (index) => {
+    history.pushState(null, "", at({ from: shownFrom, index }));
+    return open(index);
+  };
+  const leave = () => {
+    history.pushState(null, "", at({ from: shownFrom }));
+    return load();
+  };
+
+  /** Shows the whole value at an index. */
+  const open = async (index) => {
+    const back = () => h("button", { type: "button", onclick: leave }, "Back to the list");
+    let bytes;
+    try {
+      bytes = await whole(index);
+    } catch (error) {
+      served.lacks(INDEXING, error);
+      if (error.name !== "AbortError") fill(place, problem(error), h("div", { class: "buttons" }, back()));
+      opened = index;
+      return;
+    }
+    opened = index;
+    fill(place,
+      h("div", { class: "value-bar" }, h("h3", {}, `Value at index ${count(index)}`), h("span", { class: "quiet" }, exactly(bytes.length)),
+        h("span", { class: "value-acts" }, back(), mayWrite ? [
+          h("button", { type: "button", onclick: () => edit(index, bytes) }, "Edit"),
+          h("button", { type: "button", class: "danger", onclick: () => remove(bytes) }, "Remove…")] : null)),
+      h("pre", { class: "value", tabindex: 0, role: "group", "aria-label": "Value" }, (kindOf(bytes) === "json" && jsonOf(looseText(bytes))) || readable(bytes)));
+  };
+
+  const edit = (index, before) => {
     const text = editableTextOf(before);
     const met = h("div");
     const set = async (bytes) => {
       await send("PUT", `${path}/at`, { query: { key, index }, bytes });
       notice("Saved.");
-      await load();
+      await open(index);
     };
     const now = () => whole(index).catch((error) => {
       if (isKind(error, "not-found")) return null;
@@ -106,33 +131,41 @@ export function values({ name, key, from, served, mayWrite, signal, at, place, t
       form.hidden = true;
       fill(met, conflict({
         title: theirs ? `Another value is at index ${count(index)} by now` : `The list has no index ${count(index)} any more`,
-        mine: bytes, theirs, take: load,
+        mine: bytes, theirs, take: () => (theirs ? open(index) : leave()),
         further: () => {
           seen = theirs;
           fill(met);
           form.hidden = false;
         },
-        overwrite: async () => {
+        overwrite: theirs && (async () => {
           seen = theirs;
           await save(bytes);
-        },
+        }),
       }));
     };
     const form = editor({
       content: text ?? hexOf(before), kind: text === null ? "hex" : "text", rows: 6,
       below: h("p", { class: "hint" }, "It is saved by its index: a push or pop at the left end in the same moment moves another value there."),
-      extra: h("button", { type: "button", onclick: () => load() }, "Cancel"),
+      extra: h("button", { type: "button", onclick: () => open(index) }, "Cancel"),
       verbs: { "Save…": async (bytes) => {
         const body = [h("p", {}, "In a list of ", h("strong", {}, name), ":"), h("pre", { class: "named" }, key),
           h("p", {}, `${exactly(bytes.length)} replace the ${exactly(before.length)} at index ${count(index)}.`)];
         if (await confirm({ title: "Replace this value?", body, verb: "Replace" })) await save(bytes);
       } },
     });
-    fill(place, h("h3", {}, `Value at index ${count(index)}`), met, form);
+    fill(place, h("h3", {}, `Edit the value at index ${count(index)}`), met, form);
     form.querySelector("textarea").focus();
   };
 
-  return { load, removes: (act) => { remove = act; } };
+  /** Reads again what is shown; what somebody types stays. False: the backend cannot show the values. */
+  const refresh = async () => {
+    if (place.querySelector(".editor")) return true;
+    if (opened === null) return load();
+    await open(opened);
+    return true;
+  };
+
+  return { refresh, open, leave, isOpen: () => opened !== null, removes: (act) => { remove = act; } };
 }
 
 /** The beginning of a value on one line. */

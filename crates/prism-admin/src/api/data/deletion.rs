@@ -64,16 +64,18 @@ pub async fn delete(
     let deletion = admin.gateway.namespace(&name).keyvalue().delete_prefix(prefix);
     let mut running = Running::new(deletion, admin.stopping.clone());
     // What is refused is a problem, like everywhere: the status is sent with the first line.
-    let first = running.next().await.map_err(|error| problem(&error))?;
+    let first = match running.next().await {
+        Err(error) if running.deleted == 0 => return Err(problem(&error)),
+        first => running.line(first),
+    };
     let lines = stream::unfold((Some(first), running), async |(line, mut running)| {
         let line = match line {
             Some(line) => line,
             None if running.is_over => return None,
-            None => running.next().await.unwrap_or_else(|error| Progress {
-                deleted: running.deleted,
-                is_complete: false,
-                error: Some(problem(&error).detail),
-            }),
+            None => {
+                let next = running.next().await;
+                running.line(next)
+            }
         };
         running.is_over |= line.is_complete || line.error.is_some();
         Some((Ok::<_, Infallible>(line.text()), (None, running)))
@@ -102,7 +104,16 @@ impl Running {
         Self { deletion, progress, stopping, deleted: 0, is_over: false }
     }
 
-    /// The next line. Whoever reads slowly misses some, and never the last one.
+    /// What happened, as a line.
+    fn line(&self, happened: Result<Progress, Error>) -> Progress {
+        happened.unwrap_or_else(|error| Progress {
+            deleted: self.deleted,
+            is_complete: false,
+            error: Some(problem(&error).detail),
+        })
+    }
+
+    /// What happens next. Whoever reads slowly misses some, and never the last one.
     async fn next(&mut self) -> Result<Progress, Error> {
         let stopped = "the admin stops; delete the rest once it has started again";
         tokio::select! {
