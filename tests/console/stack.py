@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import urllib.error
@@ -24,6 +25,12 @@ class Process:
 
     def address(self, kind):
         return re.search(rf"\b{kind}=(\S+)", self.ready)[1]
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
 
     def kill(self):
         self.process.kill()

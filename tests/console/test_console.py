@@ -1,6 +1,7 @@
 """What people do in the console, and what they see."""
 
 import base64
+import json
 import subprocess
 import time
 
@@ -101,10 +102,9 @@ def test_a_value_is_shown_edited_and_deleted(page, stack):
     page.press("Hex")
     page.sees("pre.value", "00000000  7b 22 6e 61")
     page.press("Edit")
-    page.sees(".editor .hint", "replaces the value and its time to live")
     page.type("Value", "bob")
     page.press("Save…")
-    page.sees("dialog", "3 bytes replace the current 16 bytes, and the key never expires")
+    page.sees("dialog", "3 bytes replace the current 16 bytes, and it keeps its time to live")
     page.press("Replace", "dialog")
     page.sees("pre.value", "bob")
     assert stack.prism("kv", "get", "user:1", "--address", stack.gateway).strip() == "bob"
@@ -319,6 +319,33 @@ def test_a_backend_is_probed_created_changed_and_removed_with_what_is_lost(page,
     page.sees("h1", "Backends")
     page.until(lambda: "fast" not in page.driver.find_element(By.TAG_NAME, "main").text)
     assert "fast" not in stack.file.read_text()
+
+
+def test_a_store_on_disk_tells_its_figures(page, stack, tmp_path):
+    settings = {"name": "disk", "embedded": "diskstore", "options": {"path": str(tmp_path / "store"), "min_free": 0}}
+    status, body = stack.request("POST", "/backends", json.dumps(settings).encode())
+    assert status == 201, body
+    page.go(stack, "backends/disk")
+    page.sees(".store", "Size on disk")
+    assert next(one for one in page.all(".store .facts div") if one.text.startswith("Cache hits")).text.split("\n")[1] == "–"
+    status, body = stack.request("POST", "/namespaces", b'{"name":"kept","pattern":"keyvalue","plugin":{"backend":"disk"}}')
+    assert status == 201, body
+    for key in ("a", "b"):
+        stack.set("kept", key, b"v")
+        assert stack.request("GET", f"/namespaces/kept/value?key={key}")[0] == 200
+    page.go(stack, "backends/disk")
+    facts = lambda: {one.text.split("\n")[0]: one.text.split("\n")[1:] for one in page.all(".store .facts div")}  # noqa: E731
+    page.until(lambda: facts()["Cache hits"] == ["100 %", "of 2 reads; " + facts()["Cache hits"][1].split("; ")[1]])
+    shown = facts()
+    assert shown["Durability"] == ["every write is synced", "can lose: nothing that was acknowledged, unless a disk fails"]
+    assert shown["Writes per batch"][0] == "1.0" and "s" in shown["Commit time"][0] and "Sync time" not in shown, shown
+    page.go(stack, "backends")
+    page.press("disk")
+    page.sees(".store", "Compactions")
+    stack.request("POST", "/backends", b'{"name":"fast","embedded":"memstore"}')
+    page.go(stack, "backends/fast")
+    page.sees("h1", "fast")
+    assert not page.all(".store")
 
 
 def test_a_backend_behind_an_endpoint_is_probed_before_it_is_saved(page, stack):

@@ -1,5 +1,6 @@
 """Pictures of every page in both themes, wide and narrow, for people to look at."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -15,11 +16,15 @@ PAGES = {
     "settings": "namespaces/orders/settings",
     "keys": "namespaces/orders/keys?prefix=user%3A1%3A&key=user%3A1%3Aprofile",
     "hex": "namespaces/orders/keys?key=logo",
-    "lists": "namespaces/orders/lists?key=jobs",
+    "delete-prefix": "namespaces/orders/keys?prefix=user%3A&delete",
+    "counter": "namespaces/orders/keys?key=visits",
+    "lists": "namespaces/orders/lists",
+    "list": "namespaces/orders/lists?key=jobs",
     "revisions": "revisions",
     "revision": "revisions/3",
     "backends": "backends",
     "backend": "backends/fast",
+    "store": "backends/disk",
     "new-backend": "new-backend",
     "proxies": "proxies",
     "audit": "audit",
@@ -34,16 +39,27 @@ return [...document.querySelectorAll("body *")].filter((one) => {
 """
 
 
-def test_every_page_fits_its_window(page, stack):
+def test_every_page_fits_its_window(page, stack, tmp_path):
     for name in ("orders", "sessions", "carts", "search-index"):
         stack.create(name, timeout="5s")
     stack.create("archive", endpoint="localhost:1", read_only=True)
     backend = b'{"name":"fast","embedded":"memstore","options":{"memory_limit":"512MiB"}}'
     assert stack.request("POST", "/backends", backend)[0] == 201
+    disk = {"name": "disk", "embedded": "diskstore", "options": {"path": str(tmp_path / "store"), "min_free": 0}}
+    assert stack.request("POST", "/backends", json.dumps(disk).encode())[0] == 201
+    assert stack.request("POST", "/namespaces", b'{"name":"kept","pattern":"keyvalue","plugin":{"backend":"disk"}}')[0] == 201
+    stack.set("kept", "k", b"v")
     stack.set("orders", "user:1:profile", b'{"name":"Alice","roles":["admin","ops"],"visits":42}')
     stack.set("orders", "user:1:cart", b"4711,4712")
     stack.set("orders", "user:2:profile", b"{}")
     stack.set("orders", "logo", bytes(range(256)))
+    stack.set("orders", "visits", b"4711")
+    assert stack.request("PUT", "/namespaces/orders/ttl?key=visits&ttl_millis=5400000")[0] == 204
+    for name, number in (("jobs", 60), ("jobs:dead", 3), ("mail:out", 1)):
+        for at in range(number):
+            job = b'{"job":%d,"kind":"resize","image":"https://images.example/%040d.png"}' % (at, at)
+            path = f"/namespaces/orders/list?key={name}&end=right"
+            assert stack.request("POST", path, job, "application/octet-stream")[0] == 200
     command = [BINARIES / "prism", "bench", stack.gateway, "-n", "orders", "--calls", "get=80,set=20", "--rate", "300"]
     load = subprocess.Popen([*command, "--duration", "10min"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

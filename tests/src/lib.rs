@@ -3,7 +3,7 @@
 //! the test plugin's interface ([`echo`]), a call of it that stays in flight ([`open`]), a connection that breaks off
 //! ([`relay`]), addresses where nothing listens or responds ([`dead`]), processes with their own mounts ([`mounts`]), a
 //! name with two addresses ([`hosts`]), a CA ([`authority`]), servers with TLS ([`tls`]), a proxy whose namespaces have
-//! callers ([`guarded`]), the table of rights ([`matrix`]), everything that has secrets
+//! callers ([`guarded`]), what the console stands on ([`stack`]), the table of rights ([`matrix`]), everything that has secrets
 //! ([`canary`]), and a patient client ([`client`]).
 
 use std::time::Duration;
@@ -27,6 +27,7 @@ pub mod process;
 pub mod raw;
 pub mod redis;
 pub mod relay;
+pub mod stack;
 pub mod tls;
 
 /// A client for calls that must not fail: a busy machine is not a failure.

@@ -1,6 +1,7 @@
 //! Each verb of the Rust client does what it says, through a gateway and with a real store.
 
 use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -179,7 +180,12 @@ async fn all_keys_with_a_prefix_are_removed() {
     let items = (0..1_200).map(|number| (format!("a{number}"), "v")).chain([("b".to_owned(), "v")]);
     assert!(kv.set_many(items).await.iter().all(Result::is_ok));
     assert_eq!(kv.delete_prefix("a").limit(200).await.unwrap(), 200);
-    assert_eq!(kv.delete_prefix("a").await.unwrap(), 1_000);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let told = seen.clone();
+    let deletion = kv.delete_prefix("a").on_progress(move |deleted| told.lock().unwrap().push(deleted));
+    assert_eq!(deletion.await.unwrap(), 1_000);
+    let seen = seen.lock().unwrap().clone();
+    assert!(seen.len() > 1 && seen.is_sorted() && seen.last() == Some(&1_000), "{seen:?}");
     assert_eq!(kv.delete_prefix("a").await.unwrap(), 0);
     assert_eq!(kv.count("").await.unwrap(), 1);
     let error = kv.delete_prefix("a").limit(-1).await.unwrap_err();

@@ -4,48 +4,13 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::Command;
 
 use prism_e2e::admin::{Admin, namespace};
 use prism_e2e::http::{Answer, send};
-use prism_e2e::process::{Process, command};
+use prism_e2e::process::Process;
+use prism_e2e::stack::{BYTES, Stack, tokens};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-
-const BYTES: (&str, &str) = ("content-type", "application/octet-stream");
-
-/// A store, a proxy and an admin on one file with the namespace `default`.
-struct Stack {
-    admin: Admin,
-    proxy: Process,
-    memstore: Process,
-}
-
-impl Stack {
-    fn start(flags: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("prism.yaml");
-        let memstore = Process::start("prism-memstore", ["--listen", "127.0.0.1:0"]);
-        let default =
-            format!("{{name: default, pattern: keyvalue, plugin: {{endpoint: '{}'}}}}", memstore.grpc());
-        std::fs::write(&file, format!("namespaces: [{default}]\n")).unwrap();
-        let listen = ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--config"];
-        let proxy = Process::start("prism-proxy", listen.iter().copied().chain([file.to_str().unwrap()]));
-        let url = format!("http://{}", proxy.address("http"));
-        let own = ["--proxy", &url, "--gateway", proxy.grpc()];
-        let admin = Admin::within(folder, &[&own, flags].concat());
-        Self { admin, proxy, memstore }
-    }
-
-    fn set(&self, key: &str, value: &[u8]) -> Answer {
-        let path = format!("/namespaces/default/value?key={key}");
-        send(self.admin.http(), "PUT", &path, &[BYTES], value)
-    }
-
-    fn keys(&self, query: &str) -> Value {
-        self.admin.ask("GET", &format!("/namespaces/default/keys?{query}")).json()
-    }
-}
 
 #[test]
 fn keys_are_browsed_by_folder_and_every_page_shows_each_once() {
@@ -179,18 +144,6 @@ fn a_value_goes_in_and_out_byte_for_byte_and_never_as_a_page() {
     let lost = stack.admin.ask("GET", "/namespaces/default/value?key=k");
     assert_eq!((lost.status, word(&lost).as_str()), (502, "gateway"));
     drop(stack.memstore);
-}
-
-/// Tokens of each role, in a file.
-fn tokens(folder: &std::path::Path) -> (String, [String; 3]) {
-    let file = folder.join("tokens").to_str().unwrap().to_owned();
-    let issue = |role: &str| {
-        let mut issuing: Command = command("prism-admin");
-        issuing.args(["token", "--role", role, "--name", &format!("a-{role}"), "--token-file", &file]);
-        String::from_utf8(issuing.output().unwrap().stdout).unwrap().trim().to_owned()
-    };
-    let issued = ["read", "data", "write"].map(issue);
-    (file, issued)
 }
 
 #[test]

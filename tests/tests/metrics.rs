@@ -227,3 +227,37 @@ async fn the_guide_lists_every_metric_and_dashboard_and_alerts_name_no_other() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_store_in_the_proxys_process_has_the_metrics_of_its_plugin() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let flags = ["--min-free", "0", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--path"];
+    let plugin = path("plugin");
+    let plugin = Process::start("prism-diskstore", flags.iter().copied().chain([plugin.as_str()]));
+    let of_plugin: BTreeSet<_> = exported(plugin.address("http")).await;
+    let of_plugin: BTreeSet<_> =
+        of_plugin.into_iter().filter(|name| name.starts_with("prism_diskstore_")).collect();
+    let backend = |name: &str| json!({"name": name, "embedded": "diskstore", "options": {"path": path(name), "min_free": 0}});
+    let namespace = json!({"name": "default", "pattern": "keyvalue", "plugin": {"backend": "one"}});
+    let config = json!({"backends": [backend("one"), backend("two")], "namespaces": [namespace]});
+    let proxy = Proxy::with_config(&config.to_string());
+    client(proxy.grpc()).keyvalue().set("k", "v").await.unwrap();
+
+    let samples = samples(&proxy).await;
+    let of = |backend: &str| -> BTreeSet<String> {
+        let label = format!("{{backend=\"{backend}\"}}");
+        let named = samples.keys().filter_map(|sample| sample.strip_suffix(&label));
+        named.filter(|name| name.starts_with("prism_diskstore_")).map(str::to_owned).collect()
+    };
+    assert!(of_plugin.len() > 10, "{of_plugin:?}");
+    assert_eq!([of("one"), of("two")], [of_plugin.clone(), of_plugin]);
+    let writes = |backend: &str| samples[&format!("prism_diskstore_writes_total{{backend=\"{backend}\"}}")];
+    assert!(writes("one") >= 1.0 && writes("two") == 0.0, "{samples:#?}");
+
+    let (_, status) = http::get(proxy.process.address("http"), "/config/status").await;
+    let status: Value = serde_json::from_str(&status).unwrap();
+    let figures = &status["backends"][0]["figures"];
+    assert!(figures["prism_diskstore_writes"].as_u64() >= Some(1), "{status}");
+    assert!(figures["prism_diskstore_commit_seconds"].as_f64() > Some(0.0), "{status}");
+}

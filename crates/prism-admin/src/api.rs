@@ -6,6 +6,7 @@ pub mod backends;
 pub mod data;
 pub mod document;
 pub mod held;
+pub mod interfaces;
 mod item;
 pub mod namespace;
 pub mod namespaces;

@@ -2,7 +2,8 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use serde::Serialize;
+use prism_proto::ErrorReason;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 /// The kind of failure, on which programs branch.
@@ -40,6 +41,8 @@ pub enum Kind {
     Invalid,
     /// The gateway does not serve the request.
     NotServed,
+    /// What is stored does not allow the change.
+    WrongValue,
     /// A limit of the gateway or the backend was reached.
     Limited,
     /// A bug.
@@ -58,7 +61,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -75,6 +78,7 @@ impl Kind {
         Self::MediaType,
         Self::Invalid,
         Self::NotServed,
+        Self::WrongValue,
         Self::Limited,
         Self::Internal,
         Self::Unsupported,
@@ -120,6 +124,7 @@ impl Kind {
             }
             Self::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The request is invalid"),
             Self::NotServed => (StatusCode::CONFLICT, "not-served", "The gateway does not serve this"),
+            Self::WrongValue => (StatusCode::CONFLICT, "wrong-value", "What is stored does not allow this"),
             Self::Limited => (StatusCode::TOO_MANY_REQUESTS, "limited", "A limit was reached"),
             Self::Unsupported => {
                 (StatusCode::NOT_IMPLEMENTED, "unsupported", "The backend does not offer this")
@@ -164,6 +169,10 @@ pub struct Problem {
     pub status: u16,
     /// What failed, and what to do next.
     pub detail: String,
+    /// The reason that the gateway or the backend gave, such as `NOT_A_NUMBER`.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_word")]
+    #[schema(required = false, value_type = String)]
+    pub reason: Option<ErrorReason>,
     /// All invalid fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -171,6 +180,10 @@ pub struct Problem {
     /// The value of the answer's `x-request-id`, for the audit log and the server's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+}
+
+fn as_word<S: Serializer>(reason: &Option<ErrorReason>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(reason.map_or("", |reason| reason.as_str_name()))
 }
 
 impl Problem {
@@ -182,6 +195,7 @@ impl Problem {
             title,
             status: status.as_u16(),
             detail: detail.into(),
+            reason: None,
             errors: Vec::new(),
             request_id: None,
         }
@@ -245,6 +259,7 @@ mod tests {
                 (415, "media-type"),
                 (422, "invalid"),
                 (409, "not-served"),
+                (409, "wrong-value"),
                 (429, "limited"),
                 (500, "internal"),
                 (501, "unsupported"),

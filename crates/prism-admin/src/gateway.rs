@@ -122,7 +122,9 @@ impl Health {
 pub fn problem(error: &Error) -> Problem {
     let kind = match error.kind() {
         ErrorKind::NotFound => Kind::NotFound,
-        ErrorKind::InvalidArgument | ErrorKind::OutOfRange => Kind::Invalid,
+        ErrorKind::InvalidArgument => Kind::Invalid,
+        ErrorKind::OutOfRange => Kind::WrongValue,
+        ErrorKind::FailedPrecondition if is_of_the_value(error.reason()) => Kind::WrongValue,
         ErrorKind::NamespaceNotFound
         | ErrorKind::FailedPrecondition
         | ErrorKind::Unauthenticated
@@ -136,6 +138,12 @@ pub fn problem(error: &Error) -> Problem {
         | ErrorKind::Closed
         | ErrorKind::Internal => Kind::Gateway,
     };
-    let reason = error.reason().map_or_else(String::new, |reason| format!(" ({})", reason.as_str_name()));
-    Problem::new(kind, format!("{}{reason}", error.message()))
+    let reason = error.reason();
+    let told = reason.map_or_else(String::new, |reason| format!(" ({})", reason.as_str_name()));
+    Problem { reason, ..Problem::new(kind, format!("{}{told}", error.message())) }
+}
+
+/// Whether a call failed for what is stored, not for a setting.
+fn is_of_the_value(reason: Option<ErrorReason>) -> bool {
+    matches!(reason, Some(ErrorReason::NotANumber | ErrorReason::WrongType))
 }

@@ -41,11 +41,14 @@ pub struct DeletePrefix {
     request: DeletePrefixRequest,
     metadata: Own,
     timeout: Option<Duration>,
+    progress: Option<Progress>,
 }
+
+type Progress = Box<dyn FnMut(u64) + Send + Sync>;
 
 impl DeletePrefix {
     pub(crate) fn new(shared: &Arc<Shared>, request: DeletePrefixRequest) -> Self {
-        Self { shared: shared.clone(), request, metadata: Own::default(), timeout: None }
+        Self { shared: shared.clone(), request, metadata: Own::default(), timeout: None, progress: None }
     }
 
     /// The maximum number of keys to remove. 0, the default, means all; negative is `InvalidArgument` / `LIMIT_INVALID`.
@@ -66,6 +69,13 @@ impl DeletePrefix {
         self
     }
 
+    /// Calls `progress` with the number of keys removed so far, whenever the backend reports it: after each some hundred keys. It must
+    /// not block.
+    pub fn on_progress(mut self, progress: impl FnMut(u64) + Send + Sync + 'static) -> Self {
+        self.progress = Some(Box::new(progress));
+        self
+    }
+
     /// Removes the keys, as awaiting it does, but without boxing the future.
     ///
     /// # Errors
@@ -79,13 +89,16 @@ impl DeletePrefix {
         result
     }
 
-    async fn run(&self) -> Result<u64, Error> {
+    async fn run(&mut self) -> Result<u64, Error> {
         let deadline = self.timeout.map(Deadline::after);
         let mut stream = self.begin(deadline).await?;
         let mut deleted = 0;
         loop {
             match self.in_time(deadline, stream.message()).await {
-                Ok(Ok(Some(response))) => deleted = unsigned(response.deleted),
+                Ok(Ok(Some(response))) => {
+                    deleted = unsigned(response.deleted);
+                    self.progress.iter_mut().for_each(|progress| progress(deleted));
+                }
                 Ok(Ok(None)) => return Ok(deleted),
                 Ok(Err(status)) => return Err(Error::from_status(Rpc::OPERATION, &status).after(deleted)),
                 Err(error) => return Err(error.after(deleted)),

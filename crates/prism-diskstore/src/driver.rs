@@ -6,12 +6,13 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use prism_grpc::service::Served;
-use prism_plugin::driver::{Driver, Found, Instance, Mistake, Options, State, Take};
+use prism_plugin::driver::{Driver, Figure, Found, Instance, Mistake, Options, State, Take};
 
 use crate::app::plugin;
 use crate::config::{Durability, Settings};
 use crate::folder::{is_store, room};
 use crate::keyvalue::promises;
+use crate::metrics;
 use crate::state;
 use crate::store::DiskStore;
 
@@ -121,6 +122,10 @@ impl Instance for Store {
                 State::Unreachable { error, since }
             }
         }
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        metrics::figures(&self.store)
     }
 }
 

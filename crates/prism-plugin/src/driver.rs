@@ -113,6 +113,34 @@ pub trait Instance: Send + Sync + 'static {
     fn would_lose(&self) -> Option<Data> {
         None
     }
+
+    /// Its figures, which the process adds to its own metrics. Called every few seconds, so they must be cheap.
+    fn figures(&self) -> Vec<Figure> {
+        Vec::new()
+    }
+}
+
+/// A figure of a backend: a metric without labels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figure {
+    /// The name of the metric, without the suffix `_total` that counters get.
+    pub name: &'static str,
+    /// What it counts or measures.
+    pub help: &'static str,
+    /// Its value.
+    pub value: FigureValue,
+}
+
+/// The value of a figure, with its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum FigureValue {
+    /// What it is at the moment.
+    Gauge(u64),
+    /// How often something has happened.
+    Count(u64),
+    /// How many seconds something has taken, all together.
+    Seconds(f64),
 }
 
 /// Gives a backend changed options.

@@ -17,7 +17,7 @@ use crate::route::{Backend, RemoteCounts};
 use crate::shared::Shared;
 use crate::status::{Outcome, Status};
 use crate::traffic::{LATENCY_BOUNDS, Totals};
-use prism_plugin::driver::State;
+use prism_plugin::driver::{Figure, FigureValue, State};
 
 /// The label for all namespaces beyond the maximum number with labels of their own. No namespace can have this name.
 const OTHERS: &str = "_other";
@@ -149,6 +149,7 @@ impl ProxyCollector {
                 ConstGauge::new(u64::from(state == is)).encode(metric.encode_family(&labels)?)?;
             }
         }
+        figures(encoder, &backends)?;
         // What follows is about the proxy's own connections.
         let remotes: Vec<_> = backends
             .into_iter()
@@ -196,6 +197,35 @@ impl ProxyCollector {
         }
         Ok(())
     }
+}
+
+/// The figures of the backends within this process, under the names that their plugins have, each with its backend.
+fn figures(encoder: &mut DescriptorEncoder<'_>, backends: &[(String, &Backend)]) -> fmt::Result {
+    let mut found: BTreeMap<&str, Vec<(&str, Figure)>> = BTreeMap::new();
+    for (label, backend) in backends {
+        let Backend::Embedded(embedded) = backend else { continue };
+        for figure in embedded.figures() {
+            found.entry(figure.name).or_default().push((label, figure));
+        }
+    }
+    for (name, figures) in found {
+        let Some((_, first)) = figures.first() else { continue };
+        let kind = match first.value {
+            FigureValue::Gauge(_) => MetricType::Gauge,
+            FigureValue::Count(_) | FigureValue::Seconds(_) => MetricType::Counter,
+        };
+        let mut metric = family(encoder, name, first.help, kind)?;
+        for (backend, figure) in &figures {
+            let labels = [("backend", *backend)];
+            let metric = metric.encode_family(&labels)?;
+            match figure.value {
+                FigureValue::Gauge(value) => ConstGauge::new(value).encode(metric)?,
+                FigureValue::Count(count) => ConstCounter::new(count).encode(metric)?,
+                FigureValue::Seconds(seconds) => ConstCounter::new(seconds).encode(metric)?,
+            }
+        }
+    }
+    Ok(())
 }
 
 fn method_labels([namespace, method]: &[String; 2]) -> [(&str, &str); 2] {

@@ -1,7 +1,7 @@
 //! `GET /config/status`: the configuration in force, the result of the last attempt to load one, and the state of the
 //! backends. `?wait_for=REVISION` responds once an attempt with that revision has been made, or after 30 s.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
-use prism_plugin::driver::{self, Data};
+use prism_plugin::driver::{self, Data, FigureValue};
 use prism_runtime::exposure::Open;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -122,6 +122,8 @@ struct BackendReport {
     interfaces: Option<Vec<String>>,
     /// What is lost when it is removed; `None` if it keeps its data elsewhere.
     would_lose: Option<Data>,
+    /// Its figures, as its metrics are named, if it is within this process and has any.
+    figures: BTreeMap<&'static str, FigureValue>,
 }
 
 /// A namespace that cannot serve what its pattern promises.
@@ -212,6 +214,11 @@ impl BackendReport {
             driver::State::Ready => ("ready", None, None),
             driver::State::Unreachable { error, since } => ("unreachable", Some(error), Some(Time(since))),
         };
-        Self { name, endpoint, tls, state, error, since, namespaces: 0, interfaces, would_lose }
+        let figures = match backend {
+            Backend::Embedded(embedded) => embedded.figures(),
+            Backend::Remote(_) => Vec::new(),
+        };
+        let figures = figures.into_iter().map(|figure| (figure.name, figure.value)).collect();
+        Self { name, endpoint, tls, state, error, since, namespaces: 0, interfaces, would_lose, figures }
     }
 }

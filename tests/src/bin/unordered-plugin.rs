@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use clap::Parser;
@@ -25,6 +26,10 @@ struct Args {
     #[arg(long, value_name = "KEYS")]
     page: Option<usize>,
 
+    /// Says of so many keys that it has deleted them, and refuses then.
+    #[arg(long, value_name = "KEYS", default_value_t = 0)]
+    deletes: usize,
+
     #[command(flatten)]
     callers: CallerArgs,
 
@@ -32,14 +37,15 @@ struct Args {
     server: ServerArgs,
 }
 
-#[derive(Clone, Copy)]
 struct Unordered {
     page: Option<usize>,
+    /// How many keys it still says that it has deleted.
+    deletes: AtomicUsize,
 }
 
 impl Unordered {
     /// Each key by its place in the order of the scan, which is the position in front of it.
-    fn pages(self, range: &Range) -> Result<Vec<Page<Key>>, Error> {
+    fn pages(&self, range: &Range) -> Result<Vec<Page<Key>>, Error> {
         let first = match &range.start {
             Start::Resume(position) => position.first().copied().map(usize::from),
             Start::Beginning | Start::After(_) => Some(0),
@@ -87,7 +93,9 @@ impl KeyValue for Unordered {
     }
 
     async fn delete(&self, _: &Context, _: Namespace, _: Key) -> Result<bool, Error> {
-        refused()
+        let left =
+            self.deletes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if left.is_ok() { Ok(true) } else { refused() }
     }
 
     async fn exists(&self, _: &Context, _: Namespace, key: Key) -> Result<bool, Error> {
@@ -115,7 +123,7 @@ impl KeyValue for Unordered {
 
 fn main() -> ExitCode {
     let args = args::parse::<Args>(NAME, &[]);
-    let unordered = Unordered { page: args.page };
+    let unordered = Unordered { page: args.page, deletes: args.deletes.into() };
     let plugin = Plugin::new(unordered.capabilities()).keyvalue(Arc::new(unordered));
     let app = App {
         name: NAME,

@@ -1,8 +1,12 @@
-//! `/namespaces/{name}/keys`, `/value`, `/list` and `/count`: the data of a namespace, through the gateway. Reading
+//! `/namespaces/{name}/keys`, `/count`, `/value`, `/ttl`, `/increment`, `/lists` and `/list`: the data of a namespace, through the gateway. Reading
 //! requires the role data, changing the role write; each change is recorded in the audit log before it is made.
 
+mod condition;
+pub mod counter;
+pub mod deletion;
 pub mod keys;
 pub mod list;
+pub mod ttl;
 pub mod value;
 
 use axum::body::Body;

@@ -14,8 +14,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::backends::named;
-use super::data::{keys, list, value};
-use super::{audit, backends, document, namespaces, probe, promises, revisions, session, status, traffic};
+use super::data::list::{indexing, range, reserve, scan};
+use super::data::{counter, deletion, keys, list, ttl, value};
+use super::{
+    audit, backends, document, interfaces, namespaces, probe, promises, revisions, session, status, traffic,
+};
 use crate::error::Kind;
 use crate::state::Admin;
 
@@ -69,6 +72,7 @@ pub fn routes(admin: Admin) -> Router {
         .routes(routes!(namespaces::list, namespaces::create))
         .routes(routes!(namespaces::get, namespaces::put, namespaces::patch, namespaces::delete))
         .routes(routes!(promises::get))
+        .routes(routes!(interfaces::get))
         .routes(routes!(document::get, document::put))
         .routes(routes!(status::get))
         .routes(routes!(revisions::list))
@@ -81,9 +85,23 @@ pub fn routes(admin: Admin) -> Router {
         .routes(routes!(named::read_one, named::put, named::patch, named::delete))
         .routes(routes!(keys::list))
         .routes(routes!(keys::count))
+        .routes(routes!(deletion::delete))
         .routes(routes!(value::get, value::put, value::delete))
+        .routes(routes!(ttl::get, ttl::put, ttl::delete))
+        .routes(routes!(counter::increment))
+        .routes(routes!(scan::list))
+        .routes(routes!(scan::count))
         .routes(routes!(list::get, list::push, list::pop_by_delete))
         .routes(routes!(list::pop))
+        .routes(routes!(range::get))
+        .routes(routes!(range::trim))
+        .routes(routes!(range::clear))
+        .routes(routes!(indexing::get, indexing::put))
+        .routes(routes!(indexing::remove))
+        .routes(routes!(reserve::reserve))
+        .routes(routes!(reserve::ack))
+        .routes(routes!(reserve::extend))
+        .routes(routes!(reserve::release))
         .routes(routes!(traffic::get))
         .routes(routes!(audit::list))
         .routes(routes!(session::get, session::post, session::delete))
@@ -124,6 +142,7 @@ fn add_problems(document: &mut Value) {
                     Kind::Forbidden,
                     Kind::Invalid,
                     Kind::NotServed,
+                    Kind::WrongValue,
                     Kind::Limited,
                     Kind::Unsupported,
                     Kind::Gateway,

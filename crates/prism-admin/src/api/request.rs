@@ -142,6 +142,18 @@ fn condition(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, P
 }
 
 impl Terms {
+    /// `If-Match`, as it was sent.
+    #[must_use]
+    pub fn if_match(&self) -> Option<&str> {
+        self.if_match.as_deref()
+    }
+
+    /// `If-None-Match`, as it was sent.
+    #[must_use]
+    pub fn if_none_match(&self) -> Option<&str> {
+        self.if_none_match.as_deref()
+    }
+
     /// Checks whether a write may be applied to a target with this tag; `None`: the target does not exist.
     ///
     /// # Errors

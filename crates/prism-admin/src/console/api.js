@@ -67,3 +67,8 @@ export function backendPath(name) {
 export function isKind(error, word) {
   return error.type === `urn:prism:problem:${word}`;
 }
+
+/** Whether it was refused because the namespace does not serve such calls. */
+export function isLacking(error) {
+  return isKind(error, "unsupported") || error.reason === "INTERFACE_NOT_SERVED";
+}

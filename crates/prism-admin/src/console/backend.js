@@ -5,6 +5,7 @@ import { confirm } from "./dialog.js";
 import { outcome } from "./diff.js";
 import { fill, h, notice } from "./dom.js";
 import { Field, at, put } from "./fields.js";
+import { figures } from "./figures.js";
 import { settingsForm } from "./form.js";
 import { duration, unknown } from "./format.js";
 import { health } from "./health.js";
@@ -57,6 +58,7 @@ export async function backend({ parts: [name], signal, title, may }) {
   return [
     h("nav", { class: "crumbs", "aria-label": "Breadcrumb" }, h("a", { href: "#/backends" }, "Backends"), " / ", h("span", { "aria-current": "page" }, name)),
     h("div", { class: "title" }, h("h1", {}, name), endpoint),
+    figures(name, signal),
     may("write") ? null : h("p", { class: "hint" }, "Changing settings requires a token with the role write."),
     place,
     may("write") ? h("section", { class: "danger-zone", "aria-label": "Remove" },

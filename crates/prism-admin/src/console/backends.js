@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { h, show, table } from "./dom.js";
-import { count, duration, unknown } from "./format.js";
+import { count, counted, duration, unknown } from "./format.js";
 import { health } from "./health.js";
 
 const PAGE = 50;
@@ -45,6 +45,5 @@ function row(backend) {
 }
 
 function held({ keys, lists }) {
-  const counted = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
   return h("ul", { class: "plain" }, h("li", {}, counted(keys, "key")), h("li", {}, counted(lists, "list")));
 }

@@ -95,3 +95,18 @@ export function ofHex(text) {
   }
   return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
+
+/** The bytes of a text in base64, as the API has values in JSON. */
+export function ofBase64(text) {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}
+
+/** Whether two values are the same. */
+export function areEqual(one, other) {
+  return one.length === other.length && one.every((byte, at) => byte === other[at]);
+}
+
+/** Bytes as text or, if they are none, as a dump; `both` decides for two values that are shown beside each other. */
+export function readable(bytes, both = [bytes]) {
+  return both.some((one) => textOf(one) === null) ? hexDump(bytes) : looseText(bytes);
+}

@@ -41,6 +41,30 @@ export function duration(seconds) {
   return `${seconds.toFixed(1)} s`;
 }
 
+const UNITS = [["d", 86_400], ["h", 3600], ["min", 60], ["s", 1]];
+
+/** A time that is left, given in milliseconds: the two largest units that it has. */
+export function span(millis) {
+  let rest = Math.ceil(millis / 1000);
+  const first = Math.max(UNITS.findIndex(([, seconds]) => rest >= seconds), 0);
+  const parts = UNITS.slice(first, first + 2).map(([unit, seconds]) => {
+    const number = Math.floor(rest / seconds);
+    rest %= seconds;
+    return number ? `${count(number)} ${unit}` : null;
+  });
+  return parts.filter(Boolean).join(" ") || "0 s";
+}
+
+/** A number of things, such as "1 key" and "2 keys". */
+export function counted(number, noun) {
+  return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** A number of bytes, exactly, and rounded where that is shorter. */
+export function exactly(number) {
+  return number < 1024 ? counted(number, "byte") : `${count(number)} bytes (${bytes(number)})`;
+}
+
 /** A number of bytes. */
 export function bytes(number) {
   if (number < 1024) return `${number} B`;

@@ -2,18 +2,22 @@
 
 import { get, namespacePath } from "./api.js";
 import { busy, fill, h, problem, show } from "./dom.js";
-import { count } from "./format.js";
+import { counted } from "./format.js";
+import { deletePrefix } from "./prefix.js";
+import { KEYS, SCAN } from "./served.js";
 import { newValue, openValue } from "./value.js";
 
 const PAGE = 100;
 
 /** The tab. */
-export function keys({ query, signal, may }, name) {
+export function keys({ query, signal, may, served, mayWrite }, name) {
   if (!may("data")) {
     return h("p", { class: "empty" }, "Your token may read configuration and metrics. Keys and values require the role data or write.");
   }
-  const [prefix, isNew] = [query.get("prefix") ?? "", query.has("new")];
+  if (!served.has(KEYS)) return h("p", { class: "empty" }, "This namespace serves no keys and values.");
+  const [prefix, isNew, scans] = [query.get("prefix") ?? "", query.has("new"), served.has(SCAN)];
   const address = (parts) => `#/namespaces/${name}/keys?${new URLSearchParams(parts)}`;
+  if (query.has("delete") && prefix && mayWrite && scans) return deletePrefix({ name, prefix, signal, back: address({ prefix }) });
   const found = h("ul", { class: "keys" });
   const below = h("div", { class: "below" });
   const total = h("span", { class: "quiet", "aria-live": "polite" });
@@ -27,8 +31,8 @@ export function keys({ query, signal, may }, name) {
       if (link.title === open) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
     }
-    fill(pane, open !== null ? [back(), openValue({ name, key: open, may, gone: () => { location.hash = address({ prefix }); } })]
-      : isNew ? [back(), newValue({ name, prefix, made: (key) => { location.hash = address({ prefix, key }); } })]
+    fill(pane, open !== null ? [back(), openValue({ name, key: open, served, mayWrite, gone: () => { location.hash = address({ prefix }); } })]
+      : isNew ? [back(), newValue({ name, prefix, served, made: (key) => { location.hash = address({ prefix, key }); } })]
         : h("p", { class: "empty" }, "Select a key to see its value."));
   };
   // A key opens beside the list, which stays as far as it was loaded.
@@ -68,17 +72,25 @@ export function keys({ query, signal, may }, name) {
     return page;
   };
   const list = h("div");
-  show(list, load(undefined), (page) => (page.keys.length + page.folders.length
+  if (scans) show(list, load(undefined), (page) => (page.keys.length + page.folders.length
     ? [found, below] : h("p", { class: "empty" }, prefix ? "No key has this prefix." : "There are no keys yet.")));
-  get(namespacePath(name, "/count"), { query: { prefix }, signal })
-    .then(({ count: number }) => fill(total, number === 1 ? "1 key" : `${count(number)} keys`)).catch(() => {});
-  const box = h("input", { type: "search", value: prefix, "aria-label": "Prefix", placeholder: "Prefix, such as user:", spellcheck: "false", autocomplete: "off" });
+  else fill(list, h("p", { class: "empty" }, "This backend cannot list its keys: open one by its name."));
+  if (scans) {
+    get(namespacePath(name, "/count"), { query: { prefix }, signal })
+      .then(({ count: number }) => fill(total, counted(number, "key"))).catch(() => {});
+  }
+  const called = scans ? "Prefix" : "Key";
+  const box = h("input", { type: "search", value: scans ? prefix : open ?? "", "aria-label": called, placeholder: `${called}, such as user:${scans ? "" : "1"}`, spellcheck: "false", autocomplete: "off" });
+  const find = (event) => {
+    event.preventDefault();
+    location.hash = address(scans ? { prefix: box.value } : { key: box.value });
+  };
   fill(browser,
     h("div", { class: "browser-list" },
-      h("form", { role: "search", class: "prefix", onsubmit: (event) => { event.preventDefault(); location.hash = address({ prefix: box.value }); } },
-        box, h("button", { type: "submit" }, "Show"),
-        may("write") ? h("a", { class: "button", href: address({ prefix, new: "" }) }, "New key") : null),
-      crumbs(prefix, address, total), list),
+      h("form", { role: "search", class: "prefix", onsubmit: find }, box, h("button", { type: "submit" }, scans ? "Show" : "Open"),
+        mayWrite ? h("a", { class: "button", href: address({ prefix, new: "" }) }, "New key") : null),
+      scans ? crumbs(prefix, address, total) : null, list,
+      scans && prefix && mayWrite ? h("p", {}, h("a", { href: address({ prefix, delete: "" }), class: "danger-link" }, "Delete all keys with this prefix…")) : null),
     pane);
   select();
   return browser;

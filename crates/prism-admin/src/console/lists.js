@@ -1,64 +1,90 @@
-// A list by its name: how long it is, and its ends.
+// The lists of a namespace, page by page, and the one that is open.
 
-import { get, namespacePath, send } from "./api.js";
-import { hexDump, looseText, textOf } from "./bytes.js";
-import { confirm } from "./dialog.js";
-import { fill, h, id, notice, problem, show } from "./dom.js";
-import { count } from "./format.js";
-import { editor } from "./value.js";
+import { get, namespacePath } from "./api.js";
+import { busy, fill, h, problem, show } from "./dom.js";
+import { count, counted } from "./format.js";
+import { oneList } from "./list.js";
+import { LISTS, LIST_SCAN } from "./served.js";
+
+const PAGE = 100;
 
 /** The tab. */
-export function lists({ query, may }, name) {
+export function lists(context, name) {
+  const { query, signal, may, served, mayWrite } = context;
   if (!may("data")) {
     return h("p", { class: "empty" }, "Your token may read configuration and metrics. Lists require the role data or write.");
   }
-  const key = query.get("key") ?? "";
-  const field = id("list");
-  const box = h("input", { id: field, value: key, spellcheck: "false", autocomplete: "off" });
-  const open = (event) => {
+  if (!served.has(LISTS)) return h("p", { class: "empty" }, "This namespace serves no lists.");
+  const prefix = query.get("prefix") ?? "";
+  let open = query.get("key") ?? "";
+  const address = (parts) => `#/namespaces/${name}/lists?${new URLSearchParams(parts)}`;
+  const list = h("div");
+  const total = h("span", { class: "quiet", "aria-live": "polite" });
+  const one = () => h("p", { class: "empty" }, "This backend cannot list its lists: open one by its name.");
+  const box = h("input", { type: "search", value: open || prefix, "aria-label": "List or prefix", placeholder: "Name, or a prefix such as jobs:", spellcheck: "false", autocomplete: "off" });
+  const submit = (event) => {
     event.preventDefault();
-    location.hash = `#/namespaces/${name}/lists?${new URLSearchParams({ key: box.value })}`;
+    const opens = event.submitter?.textContent === "Open" || !served.has(LIST_SCAN);
+    if (!opens) location.hash = address({ prefix: box.value });
+    else if (box.value) location.hash = address({ prefix, key: box.value });
   };
-  return [
-    h("form", { class: "prefix", onsubmit: open }, h("label", { for: field }, "List"), box, h("button", { type: "submit" }, "Open")),
-    h("p", { class: "hint" }, "Enter the name of a list: no interface can enumerate lists yet, or read the values between their ends."),
-    key ? oneList(name, key, may) : null,
-  ];
-}
-
-function oneList(name, key, may) {
-  const path = namespacePath(name, "/list");
-  const length = h("p", { class: "length", "aria-live": "polite" });
-  const popped = h("div", { "aria-live": "polite" });
-  const words = ({ length: number }) => (number === 0 ? "The list is empty, which is the same as missing." : number === 1 ? "1 value" : `${count(number)} values`);
-  const look = () => show(length, get(path, { query: { key } }), words);
-  look();
-  const push = (end) => async (bytes) => {
-    fill(length, words(await (await send("POST", path, { query: { key, end }, bytes })).json()));
-    notice(`Pushed ${end}.`);
+  const pane = h("div", { class: "browser-value" });
+  const browser = h("div", { class: "browser" });
+  const measured = (key, length) => {
+    const link = [...names.querySelectorAll(".key")].find((one) => one.title === key);
+    if (link) fill(link.querySelector(".figure"), count(length));
   };
-  const pop = async (end) => {
-    let response;
-    const done = await confirm({
-      title: `Pop from the ${end} of this list?`,
-      body: [h("p", {}, `This removes the ${end === "left" ? "first" : "last"} value of a list in `, h("strong", {}, name), " and shows it once:"), h("pre", { class: "named" }, key)],
-      verb: `Pop ${end}`,
-      act: async () => { response = await send("POST", `${path}/pop`, { query: { key, end } }); },
-    });
-    if (!done) return;
-    look();
-    if (response.status === 204) {
-      fill(popped, h("p", { class: "empty" }, "The list was empty."));
-      return;
+  const select = (from, index) => {
+    browser.classList.toggle("is-open", open !== "");
+    for (const link of names.querySelectorAll(".key")) {
+      if (link.title === open) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
     }
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    fill(popped, h("h3", {}, `Popped ${end}, ${count(bytes.length)} bytes`), h("pre", { class: "value", tabindex: 0 }, textOf(bytes) === null ? hexDump(bytes) : looseText(bytes)));
+    const key = open;
+    const at = (parts) => address(Object.fromEntries(Object.entries({ prefix, key, ...parts }).filter(([, part]) => part !== null && part !== undefined)));
+    fill(pane, open ? [h("p", { class: "back" }, h("a", { href: address({ prefix }) }, "← All lists")), oneList({ name, key, from, index, served, mayWrite, may, signal, at, measured: (length) => measured(key, length) })]
+      : h("p", { class: "empty" }, "Select a list to see its values."));
   };
-  const button = (end) => h("button", { type: "button", class: "danger", onclick: () => pop(end).catch((error) => fill(popped, problem(error))) }, `Pop ${end}…`);
-  return h("div", { class: "list" },
-    h("h2", { class: "key-name" }, key), length,
-    may("write") ? [
-      h("div", { class: "buttons start" }, button("left"), button("right")), popped,
-      editor({ content: "", kind: "text", ttl: false, verbs: { "Push left": push("left"), "Push right": push("right") } }),
-    ] : h("p", { class: "hint" }, "Pushing and popping require a token with the role write."));
+  // A list opens beside the others, which stay as far as they were loaded.
+  const choose = (event, key) => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+    event.preventDefault();
+    open = key;
+    history.pushState(null, "", address({ prefix, key }));
+    select(null, null);
+  };
+  const item = (found) => h("li", {}, h("a", { href: address({ prefix, key: found.key }), class: "key", title: found.key, "aria-current": found.key === open ? "true" : null, onclick: (event) => choose(event, found.key) },
+    h("span", { class: "list-name" }, found.key), h("span", { class: "quiet figure" }, count(found.length))));
+  const names = h("ul", { class: "keys lists" });
+  const below = h("div", { class: "below" });
+  const seen = new Set();
+  const load = async (cursor) => {
+    const page = await get(namespacePath(name, "/lists"), { query: { prefix, cursor, limit: PAGE }, signal });
+    // Without order, later pages may repeat what earlier ones have shown.
+    for (const found of page.lists.filter((one) => !seen.has(one.key))) {
+      seen.add(found.key);
+      names.append(item(found));
+    }
+    const more = h("button", { type: "button", onclick: () => busy(more, () => load(page.next_cursor).catch((error) => fill(below, problem(error)))) }, "Load more");
+    fill(below, page.next_cursor ? more : null,
+      page.truncated ? h("p", { class: "hint" }, "This backend cannot continue a scan. There are more lists: narrow them down with a longer prefix.") : null);
+    return page;
+  };
+  if (served.has(LIST_SCAN)) {
+    show(list, load(undefined).catch((error) => {
+      if (!served.lacks(LIST_SCAN, error)) throw error;
+      return null;
+    }), (page) => (page === null ? one() : page.lists.length ? [h("p", { class: "columns quiet", "aria-hidden": "true" }, h("span", {}, "List"), h("span", {}, "Values")), names, below]
+      : h("p", { class: "empty" }, prefix ? "No list has this prefix." : "There are no lists yet. Open one by its name and push a value to create it.")));
+    get(namespacePath(name, "/lists/count"), { query: { prefix }, signal }).then((found) => fill(total, counted(found.count, "list"))).catch(() => {});
+  } else fill(list, one());
+  fill(browser,
+    h("div", { class: "browser-list" },
+      h("form", { role: "search", class: "prefix", onsubmit: submit }, box,
+        served.has(LIST_SCAN) ? h("button", { type: "submit" }, "Show") : null, h("button", { type: "submit" }, "Open")),
+      served.has(LIST_SCAN) ? h("nav", { class: "crumbs", "aria-label": "Lists" }, h("a", { href: address({}) }, "All lists"), prefix ? [" / ", h("span", {}, prefix)] : null, " ", total) : null,
+      list),
+    pane);
+  select(query.get("from"), query.get("index"));
+  return browser;
 }

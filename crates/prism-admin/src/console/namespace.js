@@ -10,6 +10,7 @@ import { keys } from "./keys.js";
 import { lists } from "./lists.js";
 import { follow } from "./live.js";
 import { errorShare, figure, totals } from "./overview.js";
+import { served } from "./served.js";
 import { backendNames, namespaceForm } from "./settings.js";
 
 const TABS = [["", "Metrics"], ["keys", "Keys"], ["lists", "Lists"], ["settings", "Settings"]];
@@ -27,7 +28,8 @@ export async function namespace(context) {
     h("span", { class: "endpoint" }, plugin(now.plugin)));
   drawHead(settings);
   follow([name], signal, ({ series, sample }) => draw(live, series.namespaces[name], sample?.namespaces[name] ?? null));
-  const shown = { "": () => live.charts.element, keys: () => keys(context, name), lists: () => lists(context, name), settings: () => edit(context, name, settings, tag, drawHead) }[tab];
+  const data = async (part) => part({ ...context, mayWrite: context.may("write") && !settings.read_only, served: await served(name, signal) }, name);
+  const shown = { "": () => live.charts.element, keys: () => data(keys), lists: () => data(lists), settings: () => edit(context, name, settings, tag, drawHead) }[tab];
   if (!shown) throw Object.assign(new Error(), { title: "Page not found", detail: `A namespace has no page “${tab}”.` });
   return [
     h("nav", { class: "crumbs", "aria-label": "Breadcrumb" }, h("a", { href: "#/" }, "Namespaces"), " / ", h("span", { "aria-current": "page" }, name)),
@@ -36,6 +38,7 @@ export async function namespace(context) {
     h("nav", { class: "tabs", "aria-label": `Parts of ${name}`, onkeydown: arrows }, TABS.map(([path, label]) =>
       h("a", { href: `#/namespaces/${name}${path ? `/${path}` : ""}`, "aria-current": path === tab ? "page" : null }, label))),
     tab === "" ? live.facts : null,
+    settings.read_only && ["keys", "lists"].includes(tab) ? h("p", { class: "hint" }, "This namespace is read-only: nothing in it can be changed.") : null,
     h("section", { "aria-label": TABS.find(([path]) => path === tab)[1] }, await shown()),
   ];
 }

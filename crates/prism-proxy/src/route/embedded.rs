@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use prism_grpc::service::Served;
-use prism_plugin::driver::{self, Data, Driver, Instance, Options, State, Take};
+use prism_plugin::driver::{self, Data, Driver, Figure, Instance, Options, State, Take};
 use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_runtime::reflection::Files;
 use tokio_util::task::AbortOnDropHandle;
@@ -64,6 +64,12 @@ impl Embedded {
     #[must_use]
     pub fn would_lose(&self) -> Option<Data> {
         self.instance.would_lose()
+    }
+
+    /// Its figures.
+    #[must_use]
+    pub fn figures(&self) -> Vec<Figure> {
+        self.instance.figures()
     }
 
     /// The first result of `find` in the files of the backend's own interfaces.

@@ -76,16 +76,16 @@ pub struct Keys {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct CountParams {
-    /// Only keys with this prefix; 0 to 4,096 bytes.
+    /// Only names with this prefix; 0 to 4,096 bytes.
     #[serde(default)]
-    prefix: String,
+    pub(super) prefix: String,
 }
 
 /// A count.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Count {
-    /// The number of live keys.
-    count: u64,
+    /// The number of live keys, or of lists.
+    pub(super) count: u64,
 }
 
 /// List keys and folders.
@@ -143,7 +143,7 @@ fn key_of(cursor: String) -> Result<String, Problem> {
 }
 
 /// The cursor of a resumable backend: a resume token.
-fn token_of(cursor: &str) -> Result<Bytes, Problem> {
+pub(super) fn token_of(cursor: &str) -> Result<Bytes, Problem> {
     match URL_SAFE.decode(cursor) {
         Ok(token) if (1..=RESUME_BYTES_MAX).contains(&token.len()) => Ok(token.into()),
         _ => {

@@ -1,4 +1,10 @@
-//! `/namespaces/{name}/list`: one list, by its key. The interfaces can neither enumerate lists nor read a range of one.
+//! `/namespaces/{name}/list`: one list, by its key; its length and its ends. What lies between them, and which lists there are, is in
+//! the modules that are named after the interfaces.
+
+pub mod indexing;
+pub mod range;
+pub mod reserve;
+pub mod scan;
 
 use axum::Json;
 use axum::body::Body;
