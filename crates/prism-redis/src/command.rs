@@ -154,7 +154,7 @@ mod tests {
         };
         let (short, full) = (arguments(&command.command), arguments(&command.in_full().unwrap()));
         assert_eq!(short[..2], [b"EVALSHA".to_vec(), GET_WITH_TTL.hash.clone().into_bytes()]);
-        assert_eq!(full[..2], [b"EVAL".to_vec(), GET_WITH_TTL.source.into()]);
+        assert_eq!(full[..2], [b"EVAL".to_vec(), GET_WITH_TTL.source.clone().into_bytes()]);
         assert_eq!(short[2..], full[2..]);
         assert_eq!(short[2..], [b"1".to_vec(), b"k".to_vec(), b"7".to_vec(), vec![0xff]]);
         assert!(Command::new("GET", "k".to_owned(), Effect::Read).in_full().is_none());

@@ -12,7 +12,7 @@
 //! Each list that somebody waits for is served by one task: see `dispatch`. It exists for as long as the list's queue.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prism_plugin::Error;
@@ -59,6 +59,8 @@ pub(crate) struct Wish {
 pub(crate) struct Waiter {
     number: u64,
     pub(crate) wish: Wish,
+    /// Whether it does not want to wait any longer. Under the lock of the queues.
+    is_leaving: Arc<AtomicBool>,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -127,10 +129,11 @@ impl Waiters {
         if is_served && queue.waiting.is_empty() {
             queue.arrival.notify_one();
         }
-        queue.waiting.insert(number, Waiter { number, wish, answer });
+        let is_leaving = Arc::new(AtomicBool::new(false));
+        queue.waiting.insert(number, Waiter { number, wish, is_leaving: Arc::clone(&is_leaving), answer });
         let unserved = (!is_served).then(|| Arc::clone(&queue.arrival));
         drop(queues);
-        (Waiting { waiters: Arc::clone(self), list: list.to_owned(), number, answered }, unserved)
+        (Waiting { waiters: Arc::clone(self), list: list.to_owned(), number, is_leaving, answered }, unserved)
     }
 
     /// The next waiter, which is being served from now on.
@@ -143,13 +146,16 @@ impl Waiters {
         Some(waiter)
     }
 
-    /// Lets a waiter wait on in its place, unless it has gone.
+    /// Lets a waiter wait on in its place, unless it has gone or would leave.
     pub(crate) fn put_back(&self, list: &str, waiter: Waiter) {
-        if let Some(queue) = self.queues().get_mut(list) {
-            queue.is_serving = false;
-            if !waiter.answer.is_closed() {
-                queue.waiting.insert(waiter.number, waiter);
-            }
+        let mut queues = self.queues();
+        let Some(queue) = queues.get_mut(list) else { return };
+        queue.is_serving = false;
+        if waiter.is_leaving.load(Relaxed) {
+            drop(queues);
+            waiter.end(Ok(()));
+        } else if !waiter.answer.is_closed() {
+            queue.waiting.insert(waiter.number, waiter);
         }
     }
 
@@ -185,6 +191,7 @@ pub(crate) struct Waiting {
     waiters: Arc<Waiters>,
     list: String,
     number: u64,
+    is_leaving: Arc<AtomicBool>,
     answered: oneshot::Receiver<Answer>,
 }
 
@@ -195,9 +202,10 @@ impl Waiting {
         Some(answer.map(|handed| handed.and_then(|handed| handed.in_hand.take())))
     }
 
-    /// Leaves the queue; false if an answer is on its way.
+    /// Leaves the queue; false if an answer is on its way: values, or that there are none.
     pub(crate) fn leave(&mut self) -> bool {
         let mut queues = self.waiters.queues();
+        self.is_leaving.store(true, Relaxed);
         let left = queues.get_mut(&self.list).and_then(|queue| queue.waiting.remove(&self.number));
         left.is_some()
     }
@@ -208,5 +216,24 @@ impl Drop for Waiting {
         // First, so that it is not put back after it has left.
         self.answered.close();
         self.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Effect;
+
+    #[tokio::test]
+    async fn whoever_would_leave_while_being_served_is_not_put_back() {
+        let waiters = Waiters::new(1);
+        let command = Command::new("LPOP", "l".to_owned(), Effect::Write);
+        let wish = Wish { command, push: "LPUSH", record: None, stays: true };
+        let (mut waiting, _) = waiters.enter("l", wish);
+        let waiter = waiters.next("l").unwrap();
+        assert!(!waiting.leave(), "it is being served");
+        waiters.put_back("l", waiter);
+        assert!(matches!(waiting.answer().await, Some(Ok(None))));
+        assert!(waiters.close_if_empty("l"));
     }
 }
