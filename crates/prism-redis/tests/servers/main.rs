@@ -14,3 +14,4 @@ mod scan;
 mod scripts;
 mod states;
 mod support;
+mod transfer;
