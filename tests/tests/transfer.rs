@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use bytes::Bytes;
-use prism_client::{ErrorKind, ErrorReason, Exported, Item, Namespace};
+use prism_client::{Client, ErrorKind, ErrorReason, Exported, Item, Namespace};
 use prism_e2e::client;
 use prism_e2e::process::{Process, Proxy};
 use prism_e2e::redis::Redis;
@@ -192,8 +194,12 @@ async fn an_export_that_is_cut_goes_on_and_returns_each_key_once() {
         // Within the first page, in the keys, in the large list, in the short ones.
         let cuts = [20_000, 300_000, 10_000_000, 12_000_000];
         let cut = relay::cut_at(&[gateway.proxy.grpc()], &cuts);
-        let export = client(&cut).namespace(name).transfer().export("");
-        let found = Content::of(export, true).await;
+        let losses = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&losses);
+        let count = move |_: &prism_client::Error| _ = counted.fetch_add(1, SeqCst);
+        let cut = Client::builder(&cut).on_retry(count).build().unwrap();
+        let found = Content::of(cut.namespace(name).transfer().export(""), true).await;
+        assert_eq!(losses.load(SeqCst), cuts.len(), "{name}");
         assert!(found == content, "{name}: {} keys, {} lists", found.keys.len(), found.lists.len());
     }
 }

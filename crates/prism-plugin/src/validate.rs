@@ -57,6 +57,11 @@ pub fn resume_invalid(found: &str) -> Error {
         .with("field", "resume")
 }
 
+/// MALFORMED_REQUEST: a message within a stream that is out of place.
+pub(crate) fn malformed(field: &'static str, why: String) -> Error {
+    Error::new(ErrorReason::MalformedRequest, why).with("field", field)
+}
+
 /// A prefix is 0 to 4,096 bytes.
 pub(crate) fn prefix(prefix: String) -> Result<String, Error> {
     match prefix.len() {

@@ -78,7 +78,8 @@ async fn each_case_has_a_broken_plugin_that_it_alone_fails() {
 
 /// Whether a case is one of calls that wait, which need a client's resets to reach the plugin.
 fn waits(case: &str) -> bool {
-    let waiting = ["list-blocking/", "list-reserve/", "idempotency/repetition-waits-"];
+    let waiting =
+        ["list-blocking/", "list-reserve/", "idempotency/repetition-waits-", "transfer/reserved-values-"];
     waiting.iter().any(|subject| case.starts_with(subject))
 }
 

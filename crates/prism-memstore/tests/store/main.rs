@@ -13,6 +13,7 @@ mod namespaces;
 mod reserve;
 mod retries;
 mod scan;
+mod transfer;
 mod waiters;
 
 use std::fmt::Debug;

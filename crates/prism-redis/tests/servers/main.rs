@@ -17,3 +17,4 @@ mod scan;
 mod scripts;
 mod states;
 mod support;
+mod transfer;

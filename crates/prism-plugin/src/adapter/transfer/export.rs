@@ -86,7 +86,7 @@ struct Export<B> {
 
 enum Stage {
     Keys(Pages<(Key, Bytes)>),
-    Lists(Lists),
+    Lists(Box<Lists>),
     End,
 }
 
@@ -132,7 +132,8 @@ impl<B: Transfer> Export<B> {
             Start::Beginning | Start::After(_) => Bytes::new(),
         };
         let pages = self.backend.scan_lists(&self.context, Range { start, ..self.range.clone() });
-        Stage::Lists(Lists { pages, before, behind: None, found: VecDeque::new(), done, reading: None })
+        let found = VecDeque::new();
+        Stage::Lists(Box::new(Lists { pages, before, behind: None, found, done, reading: None }))
     }
 
     /// The next messages, at least one; `None` at the end.

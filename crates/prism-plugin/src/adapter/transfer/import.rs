@@ -2,7 +2,9 @@
 //! waits for a disk or a network does so once for many keys.
 
 use std::collections::HashSet;
+use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -13,6 +15,7 @@ use prism_proto::interfaces::transfer::{
 };
 use prism_proto::limits::MESSAGE_BYTES_MAX;
 use tokio::task::yield_now;
+use tokio::time::sleep;
 use tonic::{Code, Response, Status, Streaming};
 
 use super::Serving;
@@ -22,11 +25,14 @@ use crate::adapter::stream::chunks;
 use crate::error::{Applied, Error, ErrorReason};
 use crate::transfer::{IfExists, Transfer};
 use crate::types::{Key, Namespace, Ttl};
-use crate::validate;
+use crate::validate::{self, malformed};
 
 /// How many keys are stored together, and the size at which no more are.
 const RUN_ITEMS: usize = 256;
 const RUN_BYTES: usize = 1024 * 1024;
+
+/// How long the memory of an incomplete list is kept for a client that sends nothing.
+const IDLE_MAX: Duration = Duration::from_secs(60);
 
 pub(super) async fn import<B: Transfer>(
     serving: Arc<Serving<B>>,
@@ -112,6 +118,7 @@ impl<B: Transfer> Import<B> {
             biased;
             message = self.requests.next() => message,
             () = self.context.draining() => return Err(draining()),
+            () = idle(self.parts.incomplete().is_some()) => return Err(abandoned()),
         };
         let mut lists = false;
         loop {
@@ -261,9 +268,21 @@ fn left_since(ttl: Ttl, taken_at: i64) -> Result<Option<Ttl>, Error> {
     }
 }
 
-/// MALFORMED_REQUEST.
-pub(super) fn malformed(field: &'static str, why: String) -> Error {
-    Error::new(ErrorReason::MalformedRequest, why).with("field", field)
+/// Completes when the client has left a list incomplete for too long.
+async fn idle(is_incomplete: bool) {
+    if is_incomplete {
+        sleep(IDLE_MAX).await;
+    } else {
+        pending::<()>().await;
+    }
+}
+
+fn abandoned() -> Error {
+    let why = format!(
+        "no message has arrived for {} s while a list lacks its last part: it is forgotten, and to be sent again from its part 0",
+        IDLE_MAX.as_secs()
+    );
+    Error::unavailable(ErrorReason::BackendLost, Applied::Maybe, why)
 }
 
 fn draining() -> Error {

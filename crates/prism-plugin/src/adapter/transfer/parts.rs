@@ -8,10 +8,9 @@ use bytes::Bytes;
 use prism_proto::interfaces::transfer::ListPart;
 use prism_proto::limits::{IMPORT_LIST_BYTES_MAX, IMPORT_VALUE_OVERHEAD_BYTES};
 
-use super::import::malformed;
 use crate::error::{Error, ErrorReason};
 use crate::types::Key;
-use crate::validate;
+use crate::validate::{self, malformed};
 
 /// How much all imports into a backend hold of lists that are incomplete: two of the largest.
 const SHARE_BYTES_MAX: usize = 2 * IMPORT_LIST_BYTES_MAX;

@@ -1,0 +1,72 @@
+//! Exports that are interrupted: nothing is missing, and nothing comes twice.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[expect(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+mod fake;
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use fake::{Fake, Fault};
+use prism_client::{Client, Error, ErrorKind, ErrorReason, Item};
+use prism_proto::Applied;
+
+/// A backend with ten keys that fails an export after so many items, one after another.
+async fn failing(after: &[usize], page: usize) -> Fake {
+    let fake = Fake::start().await;
+    let keyvalue = Client::new(&fake.address()).unwrap().keyvalue();
+    for key in 0..10 {
+        keyvalue.set(format!("k{key}"), "v").await.unwrap();
+    }
+    fake.state.page.store(page, SeqCst);
+    let lost = || prism_proto::Error::unavailable(ErrorReason::BackendLost, Applied::Maybe, "lost").into();
+    fake.fail(after.iter().map(|count| Fault::After(*count, lost())));
+    fake
+}
+
+/// The keys that an export returns, and the error with which it ends.
+async fn exported(fake: &Fake) -> (Vec<String>, Option<Error>) {
+    let namespace = Client::new(&fake.address()).unwrap().namespace("default");
+    let (mut export, mut keys) = (namespace.transfer().export(""), Vec::new());
+    while let Some(exported) = export.next().await {
+        match exported.map(|exported| exported.item) {
+            Ok(Item::Key { key, .. }) => keys.push(key),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => return (keys, Some(error)),
+        }
+    }
+    (keys, None)
+}
+
+fn all() -> Vec<String> {
+    (0..10).map(|key| format!("k{key}")).collect()
+}
+
+#[tokio::test]
+async fn what_was_returned_since_the_last_token_is_not_returned_again() {
+    // With a token for every third key: the second attempt begins behind k2, and the third behind k5.
+    let fake = failing(&[5, 5], 3).await;
+    let (keys, error) = exported(&fake).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(keys, all());
+    assert_eq!(fake.calls().iter().filter(|call| *call == "export").count(), 3);
+}
+
+#[tokio::test]
+async fn an_export_without_tokens_begins_again_and_returns_the_rest() {
+    let (keys, error) = exported(&failing(&[4, 6, 0], 0).await).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(keys, all());
+}
+
+#[tokio::test]
+async fn an_export_does_not_go_on_in_other_data() {
+    for page in [0, 3] {
+        let fake = failing(&[5], page).await;
+        fake.state.epochs.lock().unwrap().extend([Some("first"), Some("second")]);
+        let (keys, error) = exported(&fake).await;
+        assert_eq!(keys, all()[..5]);
+        let error = error.unwrap();
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::Aborted, Some(ErrorReason::ScanInterrupted)));
+    }
+}
