@@ -115,6 +115,7 @@ fn pages() -> Vec<String> {
         "/backends/wrong",
         "/backends/plugin",
         "/namespaces",
+        "/namespaces/cache/interfaces",
         "/metrics",
         "/health",
         "/session",

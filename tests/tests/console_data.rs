@@ -317,8 +317,7 @@ fn what_a_namespace_serves_is_known_from_the_proxies_and_its_settings() {
     let stack = Stack::start(&[]);
     let has = |name: &str, interface: &str| {
         let told = stack.admin.ask("GET", &format!("/namespaces/{name}/interfaces")).json();
-        let known = told["interfaces"].as_array().map(|known| known.iter().any(|one| *one == interface));
-        known
+        told["interfaces"].as_array().map(|known| known.iter().any(|one| *one == interface))
     };
     let (basic, ttl) = (
         "prism.interfaces.keyvalue.KeyValueBasicInterface",

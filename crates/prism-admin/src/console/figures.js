@@ -49,7 +49,7 @@ function store({ url, figures: all }, isOneOfMany, promised) {
       fact("Free on the disk", bytes(value("disk_free_bytes")), `writes fail below ${bytes(value("min_free_bytes"))}`),
       fact("Cache hits", share(value("cache_hits"), reads, percent), `of ${count(reads)} reads; ${bytes(value("cache_bytes"))} cached`),
       fact("Compactions", count(value("compactions"))),
-      fact("Writes per batch", share(value("writes"), value("batches"), rate), `${count(value("batches"))} batches`),
+      fact("Writes per batch", share(value("writes"), value("batches"), rate), `${count(value("batches"))} ${value("batches") === 1 ? "batch" : "batches"}`),
       fact("Commit time", share(value("commit_seconds"), value("batches"), duration), "mean, syncs of the batches included"),
       value("syncs") > 0 ? fact("Sync time", share(value("sync_seconds"), value("syncs"), duration), "mean, between the batches") : null,
       fact("Durability", promised?.durability ? DURABILITY[promised.durability] ?? promised.durability : unknown("no namespace on it says so"),
