@@ -20,7 +20,7 @@ use crate::kv::Kv;
 use crate::list::List;
 use crate::namespaces::Namespaces;
 use crate::output::Format;
-use crate::prompt::Shell;
+use crate::shell::Shell;
 use crate::token::Token;
 
 const AFTER_HELP: &str = "\

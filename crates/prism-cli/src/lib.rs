@@ -13,7 +13,7 @@
 //! | `conformance` | `prism conformance` |
 //! | `bench` | `prism bench`, one noun per file below |
 //! | `token` | `prism token` |
-//! | `prompt` | `prism shell` |
+//! | `shell` | `prism shell` |
 //! | `completions` | `prism completions` |
 //! | `connect` | the options that name a gateway and a namespace |
 //! | `credential` | the options that name a token |
@@ -58,8 +58,8 @@ mod kv;
 mod list;
 mod namespaces;
 mod output;
-mod prompt;
 mod runtime;
+mod shell;
 mod taken;
 mod time;
 mod tls;
