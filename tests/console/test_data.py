@@ -1,7 +1,9 @@
 """What people do with keys and values in the console: times to live, edits beside each other, counters, prefixes."""
 
 import json
+import re
 import urllib.parse
+import urllib.request
 
 import pytest
 from selenium.webdriver.support.ui import Select
@@ -242,6 +244,10 @@ def test_a_deletion_is_stopped_and_says_what_is_left(page, stack):
     page.press("Delete 20,000 keys")
     page.sees(".far", "Deleting…")
     page.press("Stop")
+    # The stop has passed the proxy; the store finds it behind the call.
+    stopped = re.compile(r'prism_proxy_requests_total\{[^}]*DeletePrefix",code="CANCELLED"\} 1')
+    metrics = f"http://{stack.proxy.address('http')}/metrics"
+    page.until(lambda: stopped.search(urllib.request.urlopen(metrics).read().decode()))
     stack.memstore.resume()
     page.sees(".purge .warning", "You stopped it")
     told = page.sees(".far", "with this prefix are left").text

@@ -4,6 +4,10 @@ import { get, namespacePath, send } from "./api.js";
 import { fill, h, problem } from "./dom.js";
 import { count, counted } from "./format.js";
 
+/** Two equal counts, this far apart, tell that nothing is under way; more counts than this are not made. */
+const SETTLE_MS = 500;
+const COUNTS_MAX = 20;
+
 /** The page. `back` is the address of the keys. */
 export function deletePrefix({ name, prefix, signal, back }) {
   const place = h("div");
@@ -65,7 +69,19 @@ async function run(place, context, total) {
     if (context.signal.aborted) return;
     why = error.name === "AbortError" ? "You stopped it." : error;
   }
-  await tell(place, context, { last, why, isStopped: stop.signal.aborted });
+  await tell(place, context, { last, why, total, isStopped: stop.signal.aborted });
+}
+
+/** How many keys are left once nothing is under way any more: the backend hears of a stop a moment later. */
+async function settled(context) {
+  let left = await countOf(context);
+  for (let tries = 0; tries < COUNTS_MAX; tries += 1) {
+    await new Promise((done) => setTimeout(done, SETTLE_MS));
+    const again = await countOf(context);
+    if (again === left) break;
+    left = again;
+  }
+  return left;
 }
 
 /** The lines of JSON of a response, as they come. */
@@ -82,15 +98,17 @@ async function* lines(body) {
 }
 
 /** Says what was deleted and what is left. */
-async function tell(place, context, { last, why, isStopped }) {
+async function tell(place, context, { last, why, total, isStopped }) {
   if (!why) {
     fill(place, h("div", { class: "done", role: "status" }, h("strong", {}, `Deleted ${counted(last.deleted, "key")}.`)), toKeys(context));
     return;
   }
-  // What was under way when the connection ended is not known: the count says it.
-  const left = await countOf(context).catch(() => null);
+  fill(place, h("p", { class: "quiet" }, "Counting what is left…"));
+  const left = await settled(context).catch(() => null);
   if (context.signal.aborted) return;
-  const deleted = `Deleted ${last.deleted === 0 && !isStopped ? "no key" : `${isStopped || !last.error ? "at least " : ""}${counted(last.deleted, "key")}`}`;
+  // What was under way when the connection ended is not known, but the count tells it.
+  const about = isStopped && left !== null ? `about ${counted(Math.max(total - left, last.deleted), "key")}` : `${last.error ? "" : "at least "}${counted(last.deleted, "key")}`;
+  const deleted = `Deleted ${last.deleted === 0 && !isStopped ? "no key" : about}`;
   const rest = left === null ? "how many are left is not known" : left === 0 ? "none is left" : `${count(left)} with this prefix ${left === 1 ? "is" : "are"} left`;
   fill(place,
     typeof why === "string" ? h("div", { class: "warning", role: "alert" }, h("strong", {}, "Stopped before the end"), h("p", {}, why)) : problem(why),
