@@ -16,13 +16,14 @@ use prism_proto::limits::is_namespace;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::completion::Completion;
 use self::history::History;
 use crate::connect::ConnectArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::interrupt::Interrupt;
+use crate::output::Format;
 
 const AFTER_HELP: &str = "\
 In the shell:
@@ -80,14 +81,16 @@ impl Shell {
     pub(crate) fn run(mut self, grammar: clap::Command) -> Result<Exit, Failure> {
         // Refuses wrong options now rather than at every line.
         self.connect.namespace()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Failure::File(format!("cannot create a runtime: {error}")))?;
-        // While a command runs, Ctrl-C is its own. Never read: from here on, the signal does not end this process.
-        let _interrupt = runtime.block_on(async { Interrupt::take() })?;
         if !io::stdin().is_terminal() {
             return self.read_lines();
         }
-        let history = if self.no_history { None } else { History::open(self.history_file.take())? };
+        let failed_to = |what: &str, error: io::Error| Failure::File(format!("cannot {what}: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| failed_to("create a runtime", error))?;
+        // While a command runs, Ctrl-C is its own. Never read: from here on, the signal does not end this process.
+        let interrupt = runtime.block_on(async { signal(SignalKind::interrupt()) });
+        let _interrupt = interrupt.map_err(|error| failed_to("catch Ctrl-C", error))?;
+        let mut history = if self.no_history { None } else { History::open(self.history_file.take())? };
         let config = Config::builder().completion_type(CompletionType::List).auto_add_history(true).build();
         let mut editor: Editor<Completion, FileHistory> = Editor::with_config(config).map_err(failed)?;
         editor.set_helper(Some(Completion::new(grammar, self.connect.clone(), runtime)));
@@ -108,8 +111,10 @@ impl Shell {
             if let Some(completion) = editor.helper_mut() {
                 completion.go_to(self.connect.namespace_name());
             }
-            if let Some(history) = &history {
-                history.save(&mut editor)?;
+            // What cannot be kept is no reason to end.
+            if let Some(failed) = history.as_ref().and_then(|history| history.save(&mut editor).err()) {
+                failed.report(Format::Text);
+                history = None;
             }
         }
         Ok(Exit::Success)

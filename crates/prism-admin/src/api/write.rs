@@ -3,14 +3,16 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use prism_plugin::driver::Drivers;
 use prism_proto::limits::NAMESPACE_DEFAULT;
+use prism_proxy::endpoint::Endpoint;
 use prism_proxy::route::Named;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::held::Held;
 use super::request::Terms;
-use crate::error::Problem;
+use crate::error::{Kind, Problem};
 use crate::file::reach::Reach;
 use crate::file::snapshot::Snapshot;
 use crate::file::store::{self, Written};
@@ -90,26 +92,15 @@ pub async fn write(
     let dry_run = order.dry_run;
     let now = admin.blocking(|store| store.read()).await?;
     // What the file reaches already is not part of this request.
-    let by_backends = now.reached_by_backends(&admin.drivers);
-    let mut endpoints: HashSet<_> = now.endpoints_of_namespaces().map(|(_, known)| known).collect();
-    let mut paths = Vec::new();
-    for (_, known) in &by_backends {
-        match known {
-            Reach::Endpoint(endpoint) => _ = endpoints.insert(endpoint),
-            path @ (Reach::File(..) | Reach::Folder(_)) => paths.push(path),
-        }
-    }
-    let is_known = |reach: &Reach| match reach {
-        Reach::Endpoint(endpoint) => endpoints.contains(endpoint),
-        path @ (Reach::File(..) | Reach::Folder(_)) => paths.contains(&path),
-    };
-    let new: Vec<_> = order.reached.into_iter().filter(|(_, new)| !is_known(new)).collect();
+    let known = Reached::by(&now, &admin.drivers);
+    let (_, new): (Vec<_>, Vec<_>) = order.reached.iter().cloned().partition(|(_, new)| known.has(new));
     let refusals = admin.policy.refusals(&new).await;
     if !refusals.is_empty() {
         return Err(Problem::invalid(refusals));
     }
     let request = store::Request { caller: order.terms.caller.clone(), action: order.action };
     let (terms, drivers) = (order.terms, admin.drivers.clone());
+    let judged: Vec<_> = order.reached.into_iter().map(|(_, reach)| reach).collect();
     let held = if order.may_lose { Held::ask(&admin.proxies, &now).await } else { Held::default() };
     let decided = move |now: &Snapshot| {
         let Decision { new, mut warnings } = decide(now, &terms)?;
@@ -117,6 +108,7 @@ pub async fn write(
         if !mistakes.is_empty() {
             return Err(Problem::invalid(mistakes));
         }
+        Reached::by(now, &drivers).check(&new, &drivers, &judged)?;
         warnings.extend(held.lost(now, &new));
         let is_new = |named: &Named<'_>| now.drivers().all(|known| known.driver != named.driver);
         warnings.extend(check::unknown(new.drivers().filter(is_new), &drivers));
@@ -147,6 +139,41 @@ pub async fn write(
         None => Vec::new(),
     };
     Ok(answer(written, proxies))
+}
+
+/// What a file reaches.
+struct Reached<'a> {
+    endpoints: HashSet<&'a Endpoint>,
+    by_backends: Vec<Reach>,
+}
+
+impl<'a> Reached<'a> {
+    fn by(file: &'a Snapshot, drivers: &Drivers) -> Self {
+        let endpoints = file.endpoints_of_namespaces().map(|(_, endpoint)| endpoint).collect();
+        let by_backends = file.reached_by_backends(drivers).into_iter().map(|(_, reach)| reach).collect();
+        Self { endpoints, by_backends }
+    }
+
+    fn has(&self, reach: &Reach) -> bool {
+        matches!(reach, Reach::Endpoint(endpoint) if self.endpoints.contains(endpoint))
+            || self.by_backends.contains(reach)
+    }
+
+    /// Refuses a new file that reaches more than this one and what was judged: what is merged with this file was judged as merged with
+    /// an earlier one.
+    fn check(&self, new: &Snapshot, drivers: &Drivers, judged: &[Reach]) -> Result<(), Problem> {
+        let is_judged = |reach: &Reach| self.has(reach) || judged.contains(reach);
+        let of_namespaces = |endpoint: &Endpoint| {
+            self.endpoints.contains(endpoint) || is_judged(&Reach::Endpoint(endpoint.clone()))
+        };
+        let are_judged = new.endpoints_of_namespaces().all(|(_, endpoint)| of_namespaces(endpoint))
+            && new.reached_by_backends(drivers).iter().all(|(_, reach)| is_judged(reach));
+        if are_judged {
+            return Ok(());
+        }
+        let detail = "what this request changes was changed meanwhile, so nothing was; read it again, and repeat the request";
+        Err(Problem::new(Kind::ChangedMeanwhile, detail))
+    }
 }
 
 struct Told {

@@ -110,6 +110,8 @@ class View {
       mine: bytes, theirs: theirs?.bytes ?? null, further,
       take: () => (theirs ? this.reload() : this.gone()),
       overwrite: async () => {
+        // Nothing is left of a time to live that has ended.
+        if (!theirs && asked.keep_ttl) throw new Error("The key has no time to live to keep any more: edit further, and choose one.");
         const newer = await store({ name, key, served, before: theirs, bytes, asked });
         if (newer) {
           this.meet(met, form, { theirs: newer.theirs, bytes, asked });
@@ -212,10 +214,16 @@ export function newValue({ name, prefix, served, made }) {
         const there = { name, key: key.value, served };
         let met = await store({ ...there, before: null, bytes, asked });
         if (!met) notice("Saved.");
-        // Somebody may change it while the question is open; then it is asked again, about what is there by then.
-        while (met?.theirs) {
-          met = await replace({ ...there, before: met.theirs, bytes, asked, words });
-          if (met === null) return;
+        // Somebody may change it while the question is open; then it is asked again, about what is there by then. If the key is
+        // gone by then, it is stored as a new one.
+        while (met && met !== "saved") {
+          if (met.theirs) {
+            met = await replace({ ...there, before: met.theirs, bytes, asked, words });
+            if (met === null) return;
+          } else {
+            met = await store({ ...there, before: null, bytes, asked });
+            if (!met) notice("Saved.");
+          }
         }
         made(key.value);
       } },

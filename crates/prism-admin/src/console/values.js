@@ -124,7 +124,7 @@ export function values({ name, key, from, served, mayWrite, signal, at, place, t
     // Lists have no conditional writes: what is compared is what stood there a moment ago.
     const save = async (bytes) => {
       const theirs = await now();
-      if (theirs && areEqual(theirs, seen)) {
+      if (theirs && seen && areEqual(theirs, seen)) {
         await set(bytes);
         return;
       }

@@ -100,8 +100,12 @@ impl Completer for Completion {
 /// The words before the one at the end, that one, and where it starts; `None` within quotes that cannot be understood.
 fn split(line: &str) -> Option<(Vec<String>, String, usize)> {
     // A word with quotes around it or in it starts behind the last space that is not quoted.
-    let starts =
-        line.char_indices().filter(|(_, character)| *character == ' ').map(|(at, _)| at + 1).rev().chain([0]);
+    let is_escaped = |at: usize| {
+        let before = &line[..at];
+        (before.len() - before.trim_end_matches('\\').len()) % 2 == 1
+    };
+    let spaces = line.match_indices(' ').map(|(at, _)| at).filter(|at| !is_escaped(*at));
+    let starts = spaces.map(|at| at + 1).rev().chain([0]);
     for start in starts {
         let (before, word) = line.split_at(start);
         let closed = [word.to_owned(), format!("{word}'"), format!("{word}\"")];

@@ -1,8 +1,8 @@
 //! The lines of earlier times: a file that only its owner can read, because values are in it.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustyline::history::FileHistory;
@@ -14,11 +14,18 @@ use crate::failure::Failure;
 pub(super) struct History(PathBuf);
 
 impl History {
-    /// The file of this name, or the default one; `None` without a home.
+    /// The file of this name, or the default one; `None` if there can be no default one, which is told.
     pub(super) fn open(path: Option<PathBuf>) -> Result<Option<Self>, Failure> {
+        let is_asked_for = path.is_some();
         let Some(path) = path.or_else(default_path) else { return Ok(None) };
-        create(&path).map_err(|error| Failure::file(&path.display().to_string(), &error))?;
-        Ok(Some(Self(path)))
+        match create(&path) {
+            Ok(()) => Ok(Some(Self(path))),
+            Err(error) if is_asked_for => Err(Failure::file(&path.display().to_string(), &error)),
+            Err(error) => {
+                eprintln!("prism: {}: {error}; no lines are kept", path.display());
+                Ok(None)
+            }
+        }
     }
 
     pub(super) fn load<H: Helper>(&self, editor: &mut Editor<H, FileHistory>) -> Result<(), Failure> {
@@ -39,7 +46,12 @@ fn create(path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    // It may have been there before, for others to read.
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(())
 }
 
 fn default_path() -> Option<PathBuf> {
@@ -50,8 +62,6 @@ fn default_path() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]
@@ -62,5 +72,8 @@ mod tests {
         for (path, mode) in [(path.as_path(), 0o600), (path.parent().unwrap(), 0o700)] {
             assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, mode, "{path:?}");
         }
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        create(&path).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

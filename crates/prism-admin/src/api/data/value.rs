@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
-use prism_client::{ErrorKind, KeyValue};
+use prism_client::{Condition, ErrorKind, KeyValue};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -74,7 +74,8 @@ pub async fn put(
     params.check_life()?;
     note(&admin, terms.caller, format!("set a key in {name}"), &params.key).await?;
     let keyvalue = admin.gateway.namespace(&name).keyvalue();
-    let life = params.life(&keyvalue).await?;
+    let expects_key = condition.as_ref().is_some_and(|condition| *condition != Condition::Absent);
+    let life = params.life(&keyvalue, expects_key).await?;
     let tag = condition::tag(&value);
     let refused = |error| problem(&error);
     match condition {
@@ -100,13 +101,14 @@ impl SetParams {
         Err(Problem::new(Kind::Malformed, detail))
     }
 
-    async fn life(&self, keyvalue: &KeyValue) -> Result<Life, Problem> {
+    /// What is kept of a key that is not there is refused, as the condition that it is there would be.
+    async fn life(&self, keyvalue: &KeyValue, expects_key: bool) -> Result<Life, Problem> {
         match (self.ttl_seconds, self.ttl_millis) {
             (Some(seconds), _) => Ok(Life::Millis(seconds.saturating_mul(1000))),
             (None, Some(millis)) => Ok(Life::Millis(millis)),
             (None, None) if self.keep_ttl => match keyvalue.get_ttl(self.key.clone()).await {
                 Ok(left) => Ok(left.map_or(Life::Forever, Life::Left)),
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(Life::Forever),
+                Err(error) if error.kind() == ErrorKind::NotFound && expects_key => Err(condition::failed()),
                 Err(error) => Err(problem(&error)),
             },
             (None, None) => Ok(Life::Forever),
@@ -131,6 +133,10 @@ pub async fn delete(
     let refused = |error| problem(&error);
     let found = match condition {
         None => keyvalue.delete(params.key).await.map_err(refused)?,
+        Some(Condition::Absent) => {
+            let detail = "If-None-Match: a key that does not exist cannot be removed; use If-Match";
+            return Err(Problem::new(Kind::Malformed, detail));
+        }
         Some(condition) => {
             if !keyvalue.delete_if(params.key, condition).await.map_err(refused)?.applied {
                 return Err(condition::failed());
