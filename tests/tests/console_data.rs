@@ -52,6 +52,10 @@ fn a_value_is_stored_only_in_the_place_of_what_was_read() {
     assert_eq!(problem(&put(&[("if-match", "*")], b"v")), is(412, "precondition-failed"));
     assert_eq!(get(&stack, "value?key=k").status, 404);
 
+    assert_eq!(
+        problem(&stack.send("DELETE", "value?key=k", &[("if-none-match", "*")], b"")),
+        is(400, "malformed")
+    );
     let both = [("if-match", "*"), ("if-none-match", "*")];
     for wrong in [&both[..], &[("if-none-match", &one)], &[("if-match", "\"abc\"")]] {
         assert_eq!(problem(&put(wrong, b"v")), is(400, "malformed"), "{wrong:?}");
@@ -90,6 +94,11 @@ fn a_time_to_live_is_read_given_kept_and_removed() {
         assert_eq!(problem(&put(wrong)), is(422, "invalid"), "{wrong}");
     }
     assert_eq!(put("&keep_ttl=false").status, 204);
+    let gone =
+        |terms: &[(&str, &str)]| problem(&stack.send("PUT", "value?key=gone&keep_ttl=true", terms, b"v"));
+    assert_eq!(gone(&[]), is(404, "not-found"), "nothing is left to keep");
+    assert_eq!(gone(&[("if-match", "*")]), is(412, "precondition-failed"));
+    assert_eq!(problem(&get(&stack, "value?key=gone")), is(404, "not-found"));
 }
 
 #[test]

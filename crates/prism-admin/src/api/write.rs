@@ -233,3 +233,35 @@ fn about_the_file(now: &Snapshot, new: &Snapshot) -> Option<String> {
             .to_owned()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(lines: &str) -> Snapshot {
+        Snapshot::of(lines.as_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn what_was_not_judged_is_not_written() {
+        let backends = |endpoint: &str| {
+            file(&format!("backends: [{{name: a, endpoint: '{endpoint}'}}]\nnamespaces: []\n"))
+        };
+        let namespaces = |endpoint: &str| {
+            file(&format!("namespaces: [{{name: a, pattern: list, plugin: {{endpoint: '{endpoint}'}}}}]\n"))
+        };
+        let drivers = Drivers::new();
+        let is_written = |now: &Snapshot, new: &Snapshot, judged: &[Reach]| {
+            let checked = Reached::by(now, &drivers).check(new, &drivers, judged);
+            checked.inspect_err(|refused| assert_eq!(refused.status, 409)).is_ok()
+        };
+        let other = [Reach::Endpoint("c:1".parse().unwrap())];
+        for of in [&backends as &dyn Fn(&str) -> Snapshot, &namespaces] {
+            let (now, new) = (of("b:1"), of("c:1"));
+            assert!(is_written(&now, &now, &[]), "it is there already");
+            assert!(is_written(&now, &new, &other));
+            assert!(!is_written(&now, &new, &[]));
+            assert!(!is_written(&now, &of("d:1"), &other));
+        }
+    }
+}
