@@ -9,7 +9,6 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use bytes::Bytes;
 use clap::Args;
 use serde::Serialize;
 
@@ -108,7 +107,7 @@ impl Export {
 impl Job {
     fn to_standard_output(&self, start: &Start) -> Result<Exit, Failure> {
         let mut out = BufWriter::new(io::stdout().lock());
-        let mut written = Written::default();
+        let mut written = Written::new(0, start);
         let copied = runtime::block_on(async {
             let mut interrupt = Interrupt::take()?;
             self.copy(&mut out, start, &mut written, None, &mut interrupt).await
@@ -121,7 +120,7 @@ impl Job {
         let name = name(&path);
         let failed = |error: io::Error| Failure::file(&name, &error);
         let mut out = BufWriter::new(file);
-        let mut written = Written::at(file_bytes);
+        let mut written = Written::new(file_bytes, &start);
         let copied = self.copy_to_file(&mut out, &start, &mut written, &mut checkpoints);
         out.flush().map_err(failed)?;
         out.get_ref().sync_all().map_err(failed)?;
@@ -151,12 +150,8 @@ impl Job {
     ) -> Result<(), Failure> {
         runtime::block_on(async {
             let mut interrupt = Interrupt::take()?;
-            let resume = match start {
-                Start::Beginning => Bytes::new(),
-                Start::At(token) => token.clone(),
-            };
             // As long as there is one, the export is incomplete.
-            checkpoints.write(&written.first_checkpoint(resume))?;
+            checkpoints.write(&written.first_checkpoint())?;
             self.copy(out, start, written, Some(checkpoints), &mut interrupt).await
         })
     }

@@ -173,8 +173,7 @@ impl Import {
             () = interrupt.next() => return Err(interrupted()),
         };
         stored.acknowledge(import.acknowledged(), bar);
-        flushed?;
-        end
+        end.and_then(|()| flushed.map(drop).map_err(Failure::from))
     }
 }
 

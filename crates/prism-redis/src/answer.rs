@@ -22,6 +22,11 @@ pub(crate) fn is_again(answer: &Value) -> bool {
     matches!(answer, Value::SimpleString(word) if word == "AGAIN")
 }
 
+/// Whether a call has, on record, found nothing.
+pub(crate) fn is_nothing(answer: &Value) -> bool {
+    matches!(answer, Value::SimpleString(word) if word == "NOTHING")
+}
+
 /// Values.
 pub(crate) fn values(answer: Value) -> Result<Vec<Bytes>, Fault> {
     array(answer)?.into_iter().map(|item| value(item)?.ok_or(Fault::Unexpected)).collect()

@@ -21,13 +21,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prism_plugin::retries::IDEMPOTENCY_RECORD_LIFE;
-use prism_plugin::{Context, Error, ErrorReason};
+use prism_plugin::{Applied, Context, Error, ErrorReason};
 use redis::{Value, cmd};
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{sleep, timeout};
 
-use crate::answer::is_again;
+use crate::answer::{is_again, is_nothing};
 use crate::command::{Command, Effect};
 use crate::connection::Connection;
 use crate::discover::discover_soon;
@@ -153,12 +153,23 @@ impl Dispatch {
         let shared = Arc::clone(&self.shared);
         let waiters = &shared.waiters;
         let Some(waiter) = waiters.next(&self.list) else { return Round::Nobody };
+        let is_own = waiter.wish.record.is_none();
         let record = waiter.wish.record.clone().unwrap_or_else(|| self.own_record());
         let undo = self.undoing(&record, waiter.wish.push);
-        self.taking = Some(Taking { undo, in_hand: None });
+        self.taking = Some(Taking { undo: undo.clone(), in_hand: None });
         let taken = self.take(&waiter.wish.command.recorded(&record, Manner::Open)).await;
         match taken {
-            Ok(Some(value)) => self.hand_over(waiter, value).await,
+            Ok(Some(nothing)) if is_nothing(&nothing) => {
+                // On record as the answer to this call.
+                self.taking = None;
+                waiter.end(Ok(()));
+            }
+            Ok(Some(value)) => {
+                self.hand_over(waiter, value).await;
+                if is_own {
+                    self.forget(&record);
+                }
+            }
             Ok(None) => {
                 self.taking = None;
                 if waiter.wish.stays {
@@ -170,11 +181,28 @@ impl Dispatch {
                 waiter.end(Ok(()));
             }
             Err(error) => {
-                self.taking = None;
+                // What may have been taken returns, unless the caller repeats the call.
+                let may_be_taken =
+                    error.fact("applied") == Some(Applied::Maybe.as_str()) && (is_own || waiter.is_gone());
                 waiter.end(Err(error));
+                if may_be_taken {
+                    self.undo(&undo).await;
+                }
+                self.taking = None;
             }
         }
         Round::Served
+    }
+
+    /// Removes a record that is needed no more, in which the value would stay for two minutes.
+    fn forget(&self, record: &Record) {
+        let forgetting = Command::new("HDEL", record.answers.clone(), Effect::Write).arg(record.number());
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            if let Err(fault) = follow(&shared, &forgetting, &Progress::default()).await {
+                tracing::debug!(why = fault.words(), "the record of a value that was taken ends by itself");
+            }
+        });
     }
 
     /// What undoes a step with this record: what was taken returns with `push`.

@@ -43,7 +43,10 @@ pub(crate) async fn announce(shared: &Arc<Shared>, context: &Context, list: &str
     }
     let begun = Instant::now();
     // Not a step of the call, which is recorded under its idempotency key.
-    let context = Context::default().or_timeout(context.time_left().unwrap_or(FORGOTTEN_AFTER));
+    let context = match context.time_left() {
+        Some(left) => Context::default().or_timeout(left),
+        None => Context::default(),
+    };
     let command = Command::script(&ANNOUNCE, shared.companions.slots(), Effect::Write).arg(slot);
     run(shared, &context, &command).await?;
     announced(shared).insert(slot, begun);

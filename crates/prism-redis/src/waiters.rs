@@ -94,6 +94,11 @@ impl Waiter {
         let _ = is_done.await;
     }
 
+    /// Whether nobody would hear an answer.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.answer.is_closed()
+    }
+
     /// Tells it that there is no value, or why that is not known.
     pub(crate) fn end(self, outcome: Result<(), Error>) {
         let _ = self.answer.send(outcome.map(|()| None));

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use prism_client::{ErrorReason, Item};
 
 use super::checkpoint::{Checkpoint, Checkpoints};
+use super::target::Start;
 use crate::dump::Copied;
 use crate::failure::Failure;
 use crate::output::counted;
@@ -26,9 +27,13 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Nothing yet, to a file of this length.
-    pub(super) fn at(bytes: u64) -> Self {
-        Self { bytes, ..Self::default() }
+    /// Nothing yet, to a file of this length, from `start` on.
+    pub(super) fn new(bytes: u64, start: &Start) -> Self {
+        let token = match start {
+            Start::Beginning => Bytes::new(),
+            Start::At(token) => token.clone(),
+        };
+        Self { bytes, token, token_bytes: bytes, ..Self::default() }
     }
 
     /// Adds the line of an item, behind which this is the export's token. Returns whether the token is a new one.
@@ -52,8 +57,8 @@ impl Written {
     }
 
     /// The checkpoint before anything is written: the export's own token, if it starts with one.
-    pub(super) fn first_checkpoint(&self, resume: Bytes) -> Checkpoint {
-        Checkpoint { resume, file_bytes: self.bytes }
+    pub(super) fn first_checkpoint(&self) -> Checkpoint {
+        Checkpoint { resume: self.token.clone(), file_bytes: self.bytes }
     }
 
     /// Writes a checkpoint if there is a token to continue at; otherwise the previous checkpoint holds.

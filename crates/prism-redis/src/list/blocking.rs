@@ -11,7 +11,7 @@ use redis::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::{pop_at, push_at};
-use crate::answer::{parts, value};
+use crate::answer::{is_nothing, parts, value};
 use crate::command::{Command, Effect};
 use crate::dispatch::serve;
 use crate::fault::Fault;
@@ -111,6 +111,7 @@ pub(super) async fn nothing(
     Ok(something(run(shared, context, &command).await?))
 }
 
-fn something(answer: Value) -> Option<Value> {
-    (answer != Value::Nil).then_some(answer)
+/// An answer on record, or `None` if it is that there was nothing.
+pub(super) fn something(answer: Value) -> Option<Value> {
+    (answer != Value::Nil && !is_nothing(&answer)).then_some(answer)
 }

@@ -22,7 +22,7 @@ use prism_plugin::{Context, Error, ErrorReason};
 use redis::Value;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use super::blocking::{nothing, wait_for};
+use super::blocking::{nothing, something, wait_for};
 use super::pop_at;
 use crate::answer::{array, is_again, number, parts, value, values};
 use crate::command::{Command, Effect};
@@ -131,8 +131,7 @@ impl RedisStore {
         if self.shared.waiters.wait_for(&command.key) {
             // Nobody is served before those who wait already.
             return match recalled(&self.shared, context, &command.key).await? {
-                Some(Value::Nil) => Ok(None),
-                Some(answer) => Ok(Some(answer)),
+                Some(answer) => Ok(something(answer)),
                 None => nothing(&self.shared, context, command.key.clone()).await,
             };
         }
@@ -140,7 +139,7 @@ impl RedisStore {
             match run(&self.shared, context, command).await? {
                 Value::Nil => return nothing(&self.shared, context, command.key.clone()).await,
                 again if is_again(&again) => {}
-                reserved => return Ok(Some(reserved)),
+                reserved => return Ok(something(reserved)),
             }
         }
     }

@@ -44,15 +44,18 @@ local function prepare()
   end
 
   -- Brings up to date when the first lease ends, and removes what says nothing any more.
+  -- It fails nowhere: while a slot moves to another node, a command on a key that has just been emptied is refused.
   tidy = function()
-    local first = redis.call('ZRANGE', ends, 0, 0, 'WITHSCORES')
+    local first = redis.pcall('ZRANGE', ends, 0, 0, 'WITHSCORES')
     if first[2] then
-      redis.call('ZADD', due, first[2], list)
+      redis.pcall('ZADD', due, first[2], list)
       return
     end
-    redis.call('ZREM', due, list)
-    if redis.call('HLEN', leases) <= redis.call('HEXISTS', leases, 'n') or redis.call('EXISTS', list) == 0 then
-      redis.call('DEL', leases)
+    redis.pcall('ZREM', due, list)
+    local fields, numbered, exists =
+      redis.pcall('HLEN', leases), redis.pcall('HEXISTS', leases, 'n'), redis.pcall('EXISTS', list)
+    if type(fields) == 'number' and type(numbered) == 'number' and (fields <= numbered or exists == 0) then
+      redis.pcall('DEL', leases)
     end
   end
 
@@ -64,6 +67,9 @@ local function prepare()
   -- Returns the values of a lease to the end that they came from. Those that have been delivered too often move to the dead letter list,
   -- unless that is no list. `undone`: how many of the deliveries were none.
   give_back = function(token, lease, undone)
+    -- Not while a slot moves to another node and the dead letter list is not here.
+    local kind = lease.dead and redis.pcall('TYPE', lease.dead).ok
+    local has_target = kind == 'list' or kind == 'none'
     redis.call('ZREM', ends, token)
     redis.call('HDEL', leases, 'l' .. token)
     local dead = {}
@@ -76,11 +82,10 @@ local function prepare()
         remember(value, deliveries)
       end
     end
-    if #dead > 0 then
-      local kind = redis.call('TYPE', lease.dead).ok
-      local target = (kind == 'list' or kind == 'none') and lease.dead or list
-      for _, value in ipairs(dead) do
-        redis.call('RPUSH', target, value)
+    for _, value in ipairs(dead) do
+      local moved = has_target and redis.pcall('RPUSH', lease.dead, value)
+      if type(moved) ~= 'number' then
+        redis.call('RPUSH', list, value)
       end
     end
     return #lease.values

@@ -2,11 +2,10 @@
 local index = ARGV[1] == 'LPOP' and 0 or -1
 local count_max, bytes_max, overhead = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local values, bytes = {}, 0
-while #values < count_max do
+-- A list that has been emptied is not looked at again: while its slot moves to another node, that is refused.
+local length = redis.call('LLEN', list)
+while #values < length and #values < count_max do
   local value = redis.call('LINDEX', list, index)
-  if not value then
-    break
-  end
   bytes = bytes + #value + overhead
   if bytes > bytes_max and #values > 0 then
     break

@@ -14,9 +14,11 @@ if max then
 end
 local index = pop == 'LPOP' and 0 or -1
 local values, deliveries, bytes, moved = {}, {}, 0, 0
-while #values < count_max and moved < 1000 do
+-- A list that has been emptied is not looked at again: while its slot moves to another node, that is refused.
+local length = redis.call('LLEN', list)
+while #values + moved < length and #values < count_max and moved < 1000 do
   local value = redis.call('LINDEX', list, index)
-  if not value or (#values > 0 and bytes + #value + overhead > bytes_max) then
+  if (#values > 0 and bytes + #value + overhead > bytes_max) then
     break
   end
   redis.call(pop, list)

@@ -9,7 +9,8 @@ if last < 0 then
 end
 if first > last or first >= length then
   cut(length, length)
-else
-  cut(first, math.min(last, length - 1))
+  return 0
 end
-return redis.call('LLEN', list)
+last = math.min(last, length - 1)
+cut(first, last)
+return last - first + 1

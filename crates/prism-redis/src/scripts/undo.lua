@@ -8,7 +8,7 @@ local answers = KEYS[5]
 local record = redis.call('HGET', answers, ARGV[3])
 if not record then
   redis.call('HDEL', answers, ARGV[3])
-  redis.call('HSET', answers, ARGV[3], 'k' .. ARGV[2] .. string.format('%016d', now()) .. cmsgpack.pack(false))
+  redis.call('HSET', answers, ARGV[3], 'k' .. ARGV[2] .. string.format('%016d', now()) .. cmsgpack.pack({ok = 'NOTHING'}))
   redis.call('PEXPIRE', answers, ARGV[4])
   return 0
 end

@@ -37,7 +37,8 @@ async fn blocking_pop<B: ListBlocking>(
     let popped = async {
         tokio::select! {
             value = backend.blocking_pop(&context, namespace, list_key, end, wait) => value,
-            () = context.draining() => Ok(None),
+            // A call that does not wait ends by itself.
+            () = context.draining(), if !wait.is_zero() => Ok(None),
         }
     };
     let answer = |value: &Option<Bytes>| BlockingPopResponse {

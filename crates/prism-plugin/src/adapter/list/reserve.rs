@@ -43,10 +43,12 @@ async fn reserve<B: ListReserve>(
         deliveries: checked_deliveries(&list_key, request.max_deliveries, request.dead_letter_list_key)?,
         wait: checked_wait(&context, wait_millis)?,
     };
+    let waits = !reservation.wait.is_zero();
     let reserved = async {
         tokio::select! {
             reserved = backend.reserve(&context, namespace, list_key, reservation) => reserved,
-            () = context.draining() => Ok(None),
+            // A call that does not wait ends by itself, and what it has reserved is not left under a lease that nobody knows.
+            () = context.draining(), if waits => Ok(None),
         }
     };
     answered(&context, reserved, answer).await
