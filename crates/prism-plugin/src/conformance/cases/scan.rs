@@ -130,8 +130,12 @@ async fn limit_bounds_the_answer(t: &Trial<'_>) -> Verdict {
     let keys: Vec<_> = (0..7).map(|n| t.key(&format!("k{n}"))).collect();
     t.set_all(&keys, &Bytes::from_static(b"v")).await?;
     for which in Which::BOTH {
-        for (limit, expected) in [(1, 1), (3, 3), (7, 7), (8, 7), (i32::MAX, 7), (0, 7)] {
-            let scanned = t.scan(which, ScanRequest { limit, ..t.all() }).await?;
+        for (limit, expected) in [(1, 1_usize), (3, 3), (7, 7), (100, 7), (i32::MAX, 7), (0, 7)] {
+            let mut scanned = t.scan(which, ScanRequest { limit, ..t.all() }).await?;
+            if !(1..=7).contains(&limit) && !t.target.promised.scan_exactly_once {
+                scanned = sorted(scanned);
+                scanned.dedup();
+            }
             same(format!("keys from {which} of 7 with limit {limit}"), &scanned.len(), &expected)?;
         }
     }
