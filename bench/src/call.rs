@@ -1,31 +1,25 @@
 //! The calls that make up a load: their bytes on the wire, and the check of their responses.
 
+mod data;
 pub(crate) mod verb;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use bytes::Bytes;
 use prism_proto::interfaces::keyvalue::{
     CountRequest, CountResponse, GetRequest, GetResponse, ScanRequest, ScanResponse, SetRequest, SetResponse,
 };
 use prism_proto::rpc::{Rpc as _, keyvalue as rpc};
-use prost::Message;
+use prost::Message as _;
 
 use crate::contender::{Contender, etcd};
+pub(crate) use data::{KEY_BYTES, VALUE_BYTES, key, value, value_text};
+use data::{framed, framed_bytes};
 pub(crate) use verb::Verb;
 
 /// How long verifying a call may take; counting a million keys takes a while.
 const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// A flag and a length precede each gRPC message.
-const FRAME_BYTES: usize = 5;
-
-/// The length of the keys that are stored for scans.
-pub(crate) const KEY_BYTES: usize = 16;
-/// The length of their values.
-pub(crate) const VALUE_BYTES: usize = 100;
 
 /// One call; all calls of a load are the same.
 #[derive(Clone, Debug)]
@@ -42,22 +36,6 @@ pub(crate) enum Call {
     Verb(Verb),
     /// Stores a value in etcd.
     EtcdPut { key: String, value_bytes: usize },
-}
-
-/// The value of this length, the same everywhere.
-pub(crate) fn value(bytes: usize) -> Bytes {
-    value_text(bytes).into()
-}
-
-/// The same as text, for Redis.
-pub(crate) fn value_text(bytes: usize) -> String {
-    "x".repeat(bytes)
-}
-
-/// The key with a number, [`KEY_BYTES`] long. The prefix distinguishes series of keys.
-pub(crate) fn key(prefix: &str, number: usize) -> String {
-    let digits = KEY_BYTES - prefix.len();
-    format!("{prefix}{number:0digits$}")
 }
 
 impl Call {
@@ -186,18 +164,6 @@ impl Call {
     pub(crate) async fn verify_through(&self, label: &str, contender: &Contender) -> anyhow::Result<()> {
         self.verify(contender).await.with_context(|| format!("a call through {label} went wrong"))
     }
-}
-
-/// An encoded message with what precedes it in a body.
-fn framed_bytes(message: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let mut body = vec![0];
-    body.extend_from_slice(&u32::try_from(message.len())?.to_be_bytes());
-    body.extend_from_slice(message);
-    Ok(body)
-}
-
-fn framed(message: &impl Message) -> usize {
-    FRAME_BYTES + message.encoded_len()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use prism_proto::interfaces::keyvalue::{
 use prism_proto::rpc::{Rpc as _, keyvalue as rpc};
 use prost::Message as _;
 
-use super::{VALUE_BYTES, framed, key, value};
+use super::data::{VALUE_BYTES, framed, key, value};
 
 /// What counters start with, so that all sums are encoded in the same number of bytes.
 pub(crate) const COUNTER_START: i64 = 1 << 40;

@@ -13,9 +13,7 @@ use crate::credential::TokenArgs;
 use crate::failure::Failure;
 use crate::time::time_limit;
 use crate::tls::TlsArgs;
-
-/// A variable and its value; `None` if it is not set.
-pub(crate) type Variable = (&'static str, Option<OsString>);
+use crate::variable::Variable;
 
 /// Which gateway data commands use, and how long they wait.
 #[derive(Args, Clone, Debug)]

@@ -10,9 +10,9 @@ use clap::Args;
 use http::HeaderValue;
 use prism_client::Builder;
 
-use crate::connect::Variable;
 use crate::failure::Failure;
 use crate::tls::Server;
+use crate::variable::Variable;
 
 const TOKEN: &str = "PRISM_TOKEN";
 const TOKEN_FILE: &str = "PRISM_TOKEN_FILE";

@@ -20,6 +20,7 @@
 //! | `tls` | the options of TLS |
 //! | `admin` | the options that name an admin, and its responses |
 //! | `value` | where a value comes from |
+//! | `variable` | options as variables |
 //! | `runtime` | the thread on which calls run |
 //! | `interrupt` | Ctrl-C |
 //! | `time` | times in their written form |
@@ -65,6 +66,7 @@ mod time;
 mod tls;
 mod token;
 mod value;
+mod variable;
 
 use std::process::ExitCode;
 

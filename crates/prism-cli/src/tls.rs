@@ -13,8 +13,8 @@ use prism_net::stream::Stream;
 use prism_net::tls::Protocol;
 use prism_net::tls::client::{ClientOptions, Connector};
 
-use crate::connect::Variable;
 use crate::failure::Failure;
+use crate::variable::Variable;
 
 const TLS: &str = "PRISM_TLS";
 const CA_FILE: &str = "PRISM_CA_FILE";

@@ -1,12 +1,10 @@
 //! What a backend promises beyond the interface itself.
 
-mod words;
+pub(crate) mod words;
 
 use std::time::Duration;
 
 use prism_proto::interfaces::capabilities::{self as proto, GetCapabilitiesResponse, durability::Level};
-
-pub use words::Promise;
 
 /// Promises that callers may rely on, served as `prism.interfaces.capabilities` and checked by the conformance
 /// suite.

@@ -35,7 +35,8 @@ pub mod types;
 pub mod usage;
 mod validate;
 
-pub use capabilities::{Capabilities, Durability, Promise};
+pub use capabilities::words::Promise;
+pub use capabilities::{Capabilities, Durability};
 pub use error::{Applied, Error, ErrorReason};
 pub use keyvalue::KeyValue;
 pub use list::List;
