@@ -165,7 +165,8 @@ impl Progress {
 
     fn acknowledge(&mut self, imported: client::Imported) {
         self.skipped = imported.skipped;
-        while let Some((_, copied, token)) = self.waiting.pop_front_if(|(sent, ..)| *sent <= imported.items) {
+        while self.waiting.front().is_some_and(|(sent, ..)| *sent <= imported.items) {
+            let Some((_, copied, token)) = self.waiting.pop_front() else { break };
             self.copied = copied;
             self.token = token.or(self.token.take());
         }
