@@ -50,7 +50,7 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Results> {
 fn is_in_memory(folder: &Path) -> anyhow::Result<bool> {
     /// Of tmpfs, in statfs(2).
     const TMPFS: i64 = 0x0102_1994;
-    Ok(i64::from(rustix::fs::statfs(folder)?.f_type) == TMPFS)
+    Ok(rustix::fs::statfs(folder)?.f_type == TMPFS)
 }
 
 /// Stores a value under each of the first `keys` keys of a series, in batches.
