@@ -20,12 +20,12 @@ use sha2::{Digest as _, Sha256};
 use crate::support::server::{Kind, Server};
 use crate::support::store::{call, get, key, namespace, other_call, push_under, store};
 
-/// Makes a call twice, with a change by others in between, and returns its answer.
+/// Makes a call twice, perhaps with a change by others in between, and returns its answer.
 macro_rules! twice {
-    ($store:expr, $seq:expr, |$context:ident| $called:expr, $between:expr) => {{
+    ($store:expr, $seq:expr, |$context:ident| $called:expr $(, $between:expr)?) => {{
         let $context = &call($seq, 0);
         let first = $called.await.unwrap();
-        $between;
+        $($between;)?
         let $context = &call($seq, 0);
         assert_eq!($called.await.unwrap(), first, "call {}", $seq);
         let $context = &other_call($seq);
@@ -56,11 +56,11 @@ async fn each_verb_is_applied_once(store: &RedisStore, tell: impl Fn(&[&str]), l
     let popped =
         twice!(store, 3, |context| store.pop(context, ns(), l(), End::Left), tell(&["LPUSH", list, "x"]));
     assert_eq!(popped.unwrap(), "x");
-    let popped = twice!(store, 4, |context| store.pop_many(context, ns(), l(), End::Left, 2), ());
+    let popped = twice!(store, 4, |context| store.pop_many(context, ns(), l(), End::Left, 2));
     assert_eq!(popped.concat(), b"xb");
-    assert_eq!(twice!(store, 5, |context| store.remove(context, ns(), l(), "e".into(), 0), ()), 2);
-    assert!(twice!(store, 6, |context| store.set_at(context, ns(), l(), 0, "C".into()), ()));
-    assert_eq!(twice!(store, 7, |context| store.trim(context, ns(), l(), 0, 1), ()), 2);
+    assert_eq!(twice!(store, 5, |context| store.remove(context, ns(), l(), "e".into(), 0)), 2);
+    assert!(twice!(store, 6, |context| store.set_at(context, ns(), l(), 0, "C".into())));
+    assert_eq!(twice!(store, 7, |context| store.trim(context, ns(), l(), 0, 1)), 2);
     let wait = Duration::from_secs(20);
     let popped = twice!(
         store,
@@ -73,16 +73,16 @@ async fn each_verb_is_applied_once(store: &RedisStore, tell: impl Fn(&[&str]), l
         |end, wait| Reservation { end, count: 1, lease: Duration::from_secs(60), wait, deliveries: None };
     for (seq, wait) in [(9, Duration::ZERO), (10, wait)] {
         let reserved =
-            twice!(store, seq, |context| store.reserve(context, ns(), l(), reservation(End::Left, wait)), ());
+            twice!(store, seq, |context| store.reserve(context, ns(), l(), reservation(End::Left, wait)));
         let lease = reserved.unwrap().lease;
         let lease = || lease.clone();
         if seq == 9 {
-            let released = twice!(store, 11, |context| store.release(context, ns(), l(), lease()), ());
+            let released = twice!(store, 11, |context| store.release(context, ns(), l(), lease()));
             assert_eq!(released, Some(1));
         } else {
             let minute = Duration::from_secs(60);
-            assert!(twice!(store, 12, |context| store.extend(context, ns(), l(), lease(), minute), ()));
-            assert_eq!(twice!(store, 13, |context| store.ack(context, ns(), l(), lease()), ()), Some(1));
+            assert!(twice!(store, 12, |context| store.extend(context, ns(), l(), lease(), minute)));
+            assert_eq!(twice!(store, 13, |context| store.ack(context, ns(), l(), lease())), Some(1));
         }
     }
     assert_eq!(twice!(store, 14, |context| store.clear(context, ns(), l()), tell(&["RPUSH", list, "v"])), 1);
@@ -112,7 +112,7 @@ async fn each_verb_is_applied_once(store: &RedisStore, tell: impl Fn(&[&str]), l
     assert_eq!(popped, None);
 
     tell(&["SET", number, "9007199254740993"]);
-    let sum = twice!(store, 40, |context| store.increment(context, ns(), n(), 1 << 60, 0, None), ());
+    let sum = twice!(store, 40, |context| store.increment(context, ns(), n(), 1 << 60, 0, None));
     assert_eq!(sum, 9_007_199_254_740_993 + (1 << 60), "all 64 bits");
     let set = twice!(
         store,
@@ -158,8 +158,8 @@ async fn each_verb_is_applied_once(store: &RedisStore, tell: impl Fn(&[&str]), l
     }
     tell(&["SET", number, "b"]);
     let ttl = || Ttl::from_secs(60).unwrap();
-    assert!(twice!(store, 60, |context| store.expire(context, ns(), n(), ttl()), ()));
-    assert_eq!(twice!(store, 61, |context| store.persist(context, ns(), n()), ()), Some(true));
+    assert!(twice!(store, 60, |context| store.expire(context, ns(), n(), ttl())));
+    assert_eq!(twice!(store, 61, |context| store.persist(context, ns(), n())), Some(true));
     let deleted =
         twice!(store, 62, |context| store.get_and_delete(context, ns(), n()), tell(&["SET", number, "c"]));
     assert_eq!(deleted.unwrap(), "b");
