@@ -54,7 +54,7 @@ class Stack:
         self.proxy = Process("prism-proxy", "--config", str(self.file), *listen)
         self.gateway = self.proxy.address("grpc")
         proxy = ("--proxy", f"http://{self.proxy.address('http')}", "--gateway", self.gateway)
-        flags = ("--listen", "127.0.0.1:0", "--proxy-config", str(self.file), *proxy)
+        flags = ("--listen", "127.0.0.1:0", "--proxy-config", str(self.file), "--stores-root", str(self.file.parent), *proxy)
         self.admin = Process("prism-admin", *flags, *admin_flags)
         self.url = f"http://{self.admin.address('http')}"
 

@@ -321,8 +321,9 @@ def test_a_backend_is_probed_created_changed_and_removed_with_what_is_lost(page,
     assert "fast" not in stack.file.read_text()
 
 
-def test_a_store_on_disk_tells_its_figures(page, stack, tmp_path):
-    settings = {"name": "disk", "embedded": "diskstore", "options": {"path": str(tmp_path / "store"), "min_free": 0}}
+def test_a_store_on_disk_tells_its_figures(page, stack):
+    path = stack.file.parent / "store"
+    settings = {"name": "disk", "embedded": "diskstore", "options": {"path": str(path), "min_free": 0}}
     status, body = stack.request("POST", "/backends", json.dumps(settings).encode())
     assert status == 201, body
     page.go(stack, "backends/disk")

@@ -110,9 +110,13 @@ class View {
       mine: bytes, theirs: theirs?.bytes ?? null, further,
       take: () => (theirs ? this.reload() : this.gone()),
       overwrite: async () => {
-        // Nothing is left of a time to live that has ended.
-        if (!theirs && asked.keep_ttl) throw new Error("The key has no time to live to keep any more: edit further, and choose one.");
-        const newer = await store({ name, key, served, before: theirs, bytes, asked });
+        let life = asked;
+        if (!theirs && asked.keep_ttl) {
+          // Nothing is left of a time to live that has ended. A key that never expired is stored as one that does not.
+          if (this.value.left) throw new Error("There is no time to live to keep any more: edit further, and choose one.");
+          life = {};
+        }
+        const newer = await store({ name, key, served, before: theirs, bytes, asked: life });
         if (newer) {
           this.meet(met, form, { theirs: newer.theirs, bytes, asked });
           return;
