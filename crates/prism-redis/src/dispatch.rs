@@ -13,8 +13,8 @@
 //!            └──value──▶ hand it over ──not taken──▶ undo: back to its end of the list
 //! ```
 //!
-//! What is taken is recorded as the answer of a call under an idempotency key is, and so can be undone without being put back twice: also by a
-//! process that stops before it knows what it has taken, and not if a repetition of the call has been answered with it.
+//! What is taken is recorded as the answer of a call under an idempotency key is, and so can be undone: also by a process that stops before it
+//! knows what it has taken, and not if a repetition of the call has been answered with it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -256,7 +256,8 @@ impl Dispatch {
         let returned = timeout(RETURN_MAX, async {
             loop {
                 match follow(&self.shared, undo, &Progress::default()).await {
-                    // It has no effect twice.
+                    // Sent twice, it has an effect twice only if a repetition of the call has taken something in between, through another
+                    // process.
                     Err(Fault::Unreachable(_) | Fault::Refused(_) | Fault::Lost(_)) => sleep(PAUSE).await,
                     outcome => return outcome.map(drop),
                 }

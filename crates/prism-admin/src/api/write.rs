@@ -93,7 +93,7 @@ pub async fn write(
     let now = admin.blocking(|store| store.read()).await?;
     // What the file reaches already is not part of this request.
     let known = Reached::by(&now, &admin.drivers);
-    let (_, new): (Vec<_>, Vec<_>) = order.reached.iter().cloned().partition(|(_, new)| known.has(new));
+    let new: Vec<_> = order.reached.iter().filter(|(_, new)| !known.has(new)).cloned().collect();
     let refusals = admin.policy.refusals(&new).await;
     if !refusals.is_empty() {
         return Err(Problem::invalid(refusals));
