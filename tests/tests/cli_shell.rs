@@ -79,7 +79,8 @@ struct Terminal {
 impl Terminal {
     fn start(dev: &Dev, options: &str) -> Self {
         let mut command = dev.prism(&[]);
-        let shell = format!("{} shell {options}", binary("prism").display());
+        // `exec`: a shell between would die of the Ctrl-C that is meant for a command.
+        let shell = format!("exec {} shell {options}", binary("prism").display());
         let mut script = std::process::Command::new("script");
         for (name, value) in command.env("TERM", "xterm").env("PRISM_TIMEOUT", "1min").get_envs() {
             script.env(name, value.unwrap());
