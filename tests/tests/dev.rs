@@ -153,6 +153,7 @@ fn data_in_a_folder_survives_a_kill() {
     assert!(open.code == 1 && open.err.contains("is open in another process"), "{open:?}");
     dev.signal(Signal::TERM);
     assert!(dev.wait().success());
+    assert!(store.join("CLOSED").exists(), "a store whose process has ended by itself says so");
     let checked = Ran::prism(["diskstore", "check", store.to_str().unwrap(), "-o", "json"]);
     let report: serde_json::Value = serde_json::from_str(checked.text()).unwrap();
     assert_eq!((&report["keys"], &report["read"]["list_values"]), (&json!(1), &json!(0)), "{report}");

@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use prism_grpc::service::Served;
 use prism_plugin::driver::{Driver, Figure, Found, Instance, Mistake, Options, State, Take};
+use tokio::task::spawn_blocking;
 
 use crate::app::plugin;
 use crate::config::{Durability, Settings};
@@ -122,6 +123,15 @@ impl Instance for Store {
                 State::Unreachable { error, since }
             }
         }
+    }
+
+    fn close(&self) -> BoxFuture<'static, ()> {
+        let store = self.store.clone();
+        Box::pin(spawn_blocking(move || store.close()).map(|closed| {
+            if let Err(error) = closed {
+                tracing::error!(%error, "closing a store has panicked, which is a bug");
+            }
+        }))
     }
 
     fn figures(&self) -> Vec<Figure> {

@@ -114,6 +114,11 @@ pub trait Instance: Send + Sync + 'static {
         None
     }
 
+    /// Keeps what it can lose, because the process is about to end. Called after the last call.
+    fn close(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Its figures, which the process adds to its own metrics. Called every few seconds, so they must be cheap.
     fn figures(&self) -> Vec<Figure> {
         Vec::new()

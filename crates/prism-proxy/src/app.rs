@@ -24,7 +24,7 @@ use crate::forward::Forwarder;
 use crate::metrics::ProxyCollector;
 use crate::reflected::Reflected;
 use crate::reload::{Reloader, Source};
-use crate::route::RouteTable;
+use crate::route::{Embedded, RouteTable};
 use crate::shared::Shared;
 use crate::status;
 use crate::traffic::page;
@@ -150,6 +150,15 @@ pub async fn start(
     server.registry.register_collector(Box::new(collector));
     server.http_routes = status::routes(Arc::clone(&shared), status, server.open.clone())
         .merge(page::routes(Arc::clone(&shared)));
+    let ending = Arc::clone(&shared);
+    server.close = Some(Box::new(move || {
+        let closing: Vec<_> = ending.table().embedded().map(Embedded::close).collect();
+        Box::pin(async {
+            for closing in closing {
+                closing.await;
+            }
+        })
+    }));
     let guard = Arc::clone(&shared);
     server.http_guard =
         Some(Arc::new(move |headers, certificate| guard.table().gate().admit_operator(headers, certificate)));

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use futures_util::future::BoxFuture;
 use prism_grpc::connection::Handler;
 use prism_grpc::limits::Limits;
 use prism_grpc::shared::Shared;
@@ -69,7 +70,12 @@ pub struct Server {
     pub open: exposure::Open,
     /// Whether a port that other machines can reach without protection stops the start.
     pub require_secure: bool,
+    /// What remains to be done once the last call has ended.
+    pub close: Option<Close>,
 }
+
+/// The last work of a server: keeping what its calls have left.
+pub type Close = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
 impl Server {
     /// A server with the shared flags, and the service's own defaults for absent ones.
@@ -107,6 +113,7 @@ impl Server {
             protection: Protection::default(),
             open: exposure::Open::default(),
             require_secure: args.require_secure,
+            close: None,
         })
     }
 
@@ -172,6 +179,7 @@ impl Server {
             http,
             stop_http,
             traces,
+            close: self.close,
         })
     }
 }
@@ -192,7 +200,6 @@ fn connections_within_descriptors(connections_max: usize) -> usize {
 }
 
 /// A server that accepts calls.
-#[derive(Debug)]
 pub struct Running {
     name: &'static str,
     grpc_address: String,
@@ -205,6 +212,7 @@ pub struct Running {
     http: Option<JoinHandle<()>>,
     stop_http: CancellationToken,
     traces: Option<Traces>,
+    close: Option<Close>,
 }
 
 impl Running {
@@ -250,6 +258,9 @@ impl Running {
                     tracing::warn!(connections = cut_off, "the drain timeout has passed; closed the rest")
                 }
             }
+        }
+        if let Some(close) = self.close {
+            close().await;
         }
         self.stop_http.cancel();
         if let Some(http) = self.http {

@@ -66,6 +66,11 @@ impl Embedded {
         self.instance.would_lose()
     }
 
+    /// Keeps what it can lose, because the process is about to end.
+    pub(crate) fn close(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.instance.close()
+    }
+
     /// Its figures.
     #[must_use]
     pub fn figures(&self) -> Vec<Figure> {
