@@ -1,16 +1,20 @@
 //! A disk that fills, and one that fails to read, write or sync, while the store is open.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use libtest_mimic::Trial;
 use prism_diskstore::{DiskStore, State};
+use prism_plugin::conformance::{self, Options};
 use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error, ErrorReason, KeyValue as _};
 
-use crate::worker::{Job, acting};
+use crate::worker::{Job, acting, under_recorder};
 use crate::{folder, trial};
 
 /// How long a store may take to notice that a fault is over.
@@ -57,7 +61,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         (Act::FailedWrite, "a_failed_write_ends_writing_and_reads_go_on"),
         (Act::FailedRead, "a_failed_read_is_an_error_and_no_answer"),
     ];
-    names.map(|(act, name)| trial(name, move || play(act))).into()
+    let mut trials: Vec<_> = names.map(|(act, name)| trial(name, move || play(act))).into();
+    trials.push(trial("a_plugin_is_not_ready_while_its_disk_is_full", plugin_on_a_full_disk));
+    trials
 }
 
 fn play(act: Act) -> Result<(), String> {
@@ -143,6 +149,52 @@ async fn failed_read(job: &Job, store: DiskStore, root: &Path, fault: &Path) {
     fs::remove_file(fault).unwrap();
     for number in 0..200 {
         assert!(get(&store, &format!("much-{number}")).await.unwrap().is_some(), "{number}");
+    }
+}
+
+fn plugin_on_a_full_disk() -> Result<(), String> {
+    let folder = folder();
+    let root = folder.path().join("run");
+    fs::create_dir(&root).unwrap();
+    let fault = root.with_extension("fault");
+    let mut command = under_recorder(env!("CARGO_BIN_EXE_prism-diskstore"), &root);
+    let path = root.join("store");
+    let flags = ["--min-free", "0", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--path"];
+    let mut plugin = command.args(flags).arg(path).stdout(Stdio::piped()).spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(plugin.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    let address = |name| ready.split_whitespace().find_map(|word| word.strip_prefix(name)).unwrap();
+    let (grpc, http) = (address("grpc="), address("http="));
+    until_ready_is(http, true)?;
+    fs::write(&fault, format!("write {ENOSPC}")).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let only = Options { only: vec!["keyvalue/set-then-get".to_owned()], ..Options::default() };
+    let report = runtime.block_on(conformance::run(grpc, &only, |_| {})).unwrap();
+    assert!(!report.is_conformant(), "a write succeeded on a full disk: {report}");
+    until_ready_is(http, false)?;
+    fs::remove_file(&fault).unwrap();
+    until_ready_is(http, true)?;
+    plugin.kill().unwrap();
+    plugin.wait().unwrap();
+    Ok(())
+}
+
+/// Asks for `/readyz` until the answer is this one.
+fn until_ready_is(http: &str, expected: bool) -> Result<(), String> {
+    let begun = Instant::now();
+    loop {
+        let mut socket = TcpStream::connect(http).unwrap();
+        socket.write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        let is_ready = answer.starts_with("HTTP/1.1 200");
+        if is_ready == expected {
+            return Ok(());
+        }
+        if begun.elapsed() > HEALED_WITHIN {
+            return Err(format!("/readyz goes on answering {answer}"));
+        }
+        std::thread::yield_now();
     }
 }
 

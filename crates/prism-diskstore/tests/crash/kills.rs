@@ -11,7 +11,7 @@ use crate::worker::{Job, acknowledged};
 use crate::{amount, folder, trial};
 
 /// Kills in the suite.
-const KILLS: usize = 30;
+const KILLS: usize = 300;
 
 /// The longest that a worker lives: it opens the store and makes some hundred calls, of at most 4,000.
 const LIFE_MAX: Duration = Duration::from_millis(120);

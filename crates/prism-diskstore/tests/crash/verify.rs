@@ -46,24 +46,28 @@ async fn compare(
 ) -> Result<(), String> {
     let mut scanned = scan(store).await?;
     for task in 0..job.workload.tasks {
-        let calls = acknowledged.get(&task).copied().unwrap_or_default();
-        let found = holds(store, task).await.map_err(|error| format!("damaged: {error}"))?;
+        let calls = acknowledged.get(&task).cloned().unwrap_or_default();
+        let found = holds(store, task, &calls.leases).await.map_err(|error| format!("damaged: {error}"))?;
         for (key, value) in &found.keys {
             if scanned.remove(key).as_ref() != Some(value) {
                 return Err(format!("a scan and a get disagree about {key}"));
             }
         }
         let least = if may == May::Nothing { calls.done } else { 0 };
-        let possible = &held[task as usize][least as usize..=calls.begun.max(calls.done) as usize];
-        if !possible.contains(&found) {
-            let lost = held[task as usize].iter().rposition(|held| *held == found);
+        // Of the call that was in flight, nobody knows the lease.
+        let unknown = (calls.begun > calls.done).then(|| calls.begun - 1);
+        let held = &held[task as usize];
+        let is_found = |held: &Held| held.found(unknown) == found;
+        let possible = &held[least as usize..=calls.begun.max(calls.done) as usize];
+        if !possible.iter().any(is_found) {
+            let lost = held.iter().rposition(is_found);
             return Err(format!("task {task} holds what it held after {lost:?} calls; it has {calls:?}"));
         }
         if job.has_keys {
             let recorded = recorded(store, task, calls.begun).await?;
             let all = job.workload.calls(task);
             let fits = |applied: usize| {
-                possible[applied - least as usize] == found
+                is_found(&possible[applied - least as usize])
                     && (0..).zip(&recorded).all(|(number, is_recorded)| {
                         *is_recorded == (number < applied) || all[number].may_write_nothing()
                     })

@@ -1,12 +1,14 @@
 //! The process that is killed: opens a store, makes the calls of a workload and notes which were acknowledged.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use prism_diskstore::DiskStore;
 use prism_diskstore::config::{Durability, Live, Settings};
 use prism_diskstore::engine::Opener;
@@ -44,11 +46,17 @@ pub(crate) struct Job {
 }
 
 /// How many calls a task has begun, and how many were acknowledged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Acknowledged {
     pub(crate) begun: u32,
     pub(crate) done: u32,
+    /// The names of leases, by the number of the call that made them.
+    pub(crate) leases: BTreeMap<u32, Bytes>,
 }
+
+/// A note: the task, the number of the call, whether it was acknowledged, and the name of the lease that it has made.
+const NOTE_BYTES: usize = 12 + LEASE_BYTES;
+const LEASE_BYTES: usize = 16;
 
 impl Job {
     pub(crate) fn new(seed: u64) -> Self {
@@ -119,15 +127,21 @@ impl Job {
 
     /// The process under the recorder; its notes go to `log`, and calls fail while `fault` says so.
     pub(crate) fn recorded(&self, root: &Path) -> (Command, PathBuf) {
-        let (log, fault) = (root.with_extension("log"), root.with_extension("fault"));
-        let mut command = self.command(root);
-        command.env("LD_PRELOAD", recorder::library());
-        command
-            .env("PRISM_RECORD_ROOT", root)
-            .env("PRISM_RECORD_LOG", &log)
-            .env("PRISM_RECORD_FAULT", &fault);
-        (command, log)
+        let mut command = under_recorder(std::env::current_exe().unwrap(), root);
+        command.env(VARIABLE, self.write()).current_dir(root).stdout(Stdio::null());
+        (command, root.with_extension("log"))
     }
+}
+
+/// A program under the recorder.
+pub(crate) fn under_recorder(program: impl AsRef<OsStr>, root: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env("LD_PRELOAD", recorder::library());
+    command
+        .env("PRISM_RECORD_ROOT", root)
+        .env("PRISM_RECORD_LOG", root.with_extension("log"))
+        .env("PRISM_RECORD_FAULT", root.with_extension("fault"));
+    command
 }
 
 /// A process that plays an act under the recorder.
@@ -159,17 +173,20 @@ async fn work(job: Job, root: &Path) {
     let tasks = (0..job.workload.tasks).map(|task| {
         let (store, acks) = (store.clone(), Arc::clone(&acks));
         tokio::spawn(async move {
-            let note = |number: u32, done: u32| {
-                let mut line = [0; 12];
-                line[..4].copy_from_slice(&task.to_le_bytes());
-                line[4..8].copy_from_slice(&number.to_le_bytes());
-                line[8..].copy_from_slice(&done.to_le_bytes());
-                acks.lock().unwrap().write_all(&line).unwrap();
+            let note = |number: u32, done: u32, lease: &[u8]| {
+                let mut note = [0; NOTE_BYTES];
+                note[..4].copy_from_slice(&task.to_le_bytes());
+                note[4..8].copy_from_slice(&number.to_le_bytes());
+                note[8..12].copy_from_slice(&done.to_le_bytes());
+                note[12..][..lease.len()].copy_from_slice(lease);
+                acks.lock().unwrap().write_all(&note).unwrap();
             };
+            let mut leases = BTreeMap::new();
             for (number, call) in (0..).zip(job.workload.calls(task)) {
-                note(number, 0);
-                call.make(&store, task, job.has_keys.then_some(number)).await.unwrap();
-                note(number, 1);
+                note(number, 0, &[]);
+                let made = call.make(&store, task, job.has_keys.then_some(number), &leases).await.unwrap();
+                note(number, 1, made.as_deref().unwrap_or_default());
+                leases.extend(made.map(|lease| (number, lease)));
             }
         })
     });
@@ -188,12 +205,15 @@ async fn work(job: Job, root: &Path) {
 pub(crate) fn acknowledged(acks: &[u8]) -> BTreeMap<u32, Acknowledged> {
     let mut tasks: BTreeMap<u32, Acknowledged> = BTreeMap::new();
     let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap());
-    for line in acks.chunks_exact(12) {
+    for line in acks.chunks_exact(NOTE_BYTES) {
         let task = tasks.entry(number(&line[..4])).or_default();
         let call = number(&line[4..8]) + 1;
-        match number(&line[8..]) {
+        match number(&line[8..12]) {
             0 => task.begun = call,
             _ => task.done = call,
+        }
+        if line[12..].iter().any(|byte| *byte != 0) {
+            task.leases.insert(call - 1, Bytes::copy_from_slice(&line[12..]));
         }
     }
     tasks

@@ -3,13 +3,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use fastrand::Rng;
 use prism_diskstore::DiskStore;
 use prism_plugin::keyvalue::KeyValueCounter as _;
 use prism_plugin::list::{
-    End, List as _, ListBatch as _, ListIndexing as _, ListRange as _, Pushed, indices,
+    End, List as _, ListBatch as _, ListIndexing as _, ListRange as _, ListReserve as _, Pushed, Reservation,
+    Reserved, indices,
 };
 use prism_plugin::retries::{Attempt, IdempotencyKey};
 use prism_plugin::types::{Key, Namespace, Ttl};
@@ -17,6 +19,9 @@ use prism_plugin::{Context, Error, KeyValue as _};
 
 /// Keys of a task.
 const KEYS: u32 = 6;
+
+/// Longer than any run, and than its states are looked at.
+const LEASE: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// A workload: the same numbers make the same calls.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +47,10 @@ pub(crate) enum Call {
     Trim(i64, i64),
     /// The values that are equal to one at an index of the list, which is but one.
     Remove(i64),
+    /// At most this many values.
+    Reserve(End, usize),
+    /// Acknowledges what the call of this number has reserved, or releases it.
+    Settle(u32, bool),
 }
 
 /// What a task's keys and list hold.
@@ -49,6 +58,17 @@ pub(crate) enum Call {
 pub(crate) struct Held {
     pub(crate) keys: BTreeMap<String, Bytes>,
     pub(crate) list: VecDeque<Bytes>,
+    /// Values under leases, in the order in which they left their end of the list, by the number of the call.
+    leases: BTreeMap<u32, (End, Vec<Bytes>)>,
+}
+
+/// The same as it is found: leases are known by their number of values, which are back in the list. Those whose name nobody knows
+/// are not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) keys: BTreeMap<String, Bytes>,
+    list: VecDeque<Bytes>,
+    leases: BTreeMap<u32, u64>,
 }
 
 pub(crate) fn namespace() -> Namespace {
@@ -63,7 +83,7 @@ fn counter(task: u32) -> Key {
     Key::stored(format!("task-{task}/counter"))
 }
 
-fn number(value: &Bytes) -> i64 {
+fn count(value: &Bytes) -> i64 {
     std::str::from_utf8(value).unwrap().parse().unwrap()
 }
 
@@ -76,8 +96,9 @@ impl Workload {
     pub(crate) fn calls(self, task: u32) -> Vec<Call> {
         let mut rng = Rng::with_seed(self.seed ^ u64::from(task) << 32);
         let end = |rng: &mut Rng| if rng.bool() { End::Left } else { End::Right };
+        let mut reserved = VecDeque::new();
         (0..self.calls)
-            .map(|number| match rng.u32(..14) {
+            .map(|number| match rng.u32(..16) {
                 0..5 => Call::Set(rng.u32(..KEYS), self.value(task, number, &mut rng), rng.bool()),
                 5 => Call::Delete(rng.u32(..KEYS)),
                 6..9 => Call::Push(end(&mut rng), self.value(task, number, &mut rng)),
@@ -92,7 +113,15 @@ impl Workload {
                     Call::PushMany(end(&mut rng), values, rng.u64(2..9))
                 }
                 12 => Call::Trim(rng.i64(..2), rng.i64(-2..0)),
-                _ => Call::Remove(rng.i64(-3..3)),
+                13 => Call::Remove(rng.i64(-3..3)),
+                14 => {
+                    reserved.push_back(number);
+                    Call::Reserve(end(&mut rng), rng.usize(1..4))
+                }
+                _ => match reserved.pop_front() {
+                    Some(number) => Call::Settle(number, rng.bool()),
+                    None => Call::Pop(end(&mut rng)),
+                },
             })
             .collect()
     }
@@ -109,8 +138,8 @@ impl Workload {
     pub(crate) fn held(self, task: u32) -> Vec<Held> {
         let mut held = Held::default();
         let mut after = vec![held.clone()];
-        for call in self.calls(task) {
-            held.apply(task, call);
+        for (number, call) in (0..).zip(self.calls(task)) {
+            held.apply(task, number, call);
             after.push(held.clone());
         }
         after
@@ -125,26 +154,26 @@ impl Held {
             .filter(|index| *index < self.list.len())
     }
 
-    fn apply(&mut self, task: u32, call: Call) {
+    fn apply(&mut self, task: u32, number: u32, call: Call) {
         match call {
-            Call::Set(number, value, _) => drop(self.keys.insert(key(task, number).to_string(), value)),
-            Call::Delete(number) => drop(self.keys.remove(&*key(task, number))),
+            Call::Set(name, value, _) => drop(self.keys.insert(key(task, name).to_string(), value)),
+            Call::Delete(name) => drop(self.keys.remove(&*key(task, name))),
             Call::Push(End::Left, value) => self.list.push_front(value),
             Call::Push(End::Right, value) => self.list.push_back(value),
             Call::Pop(End::Left) => drop(self.list.pop_front()),
             Call::Pop(End::Right) => drop(self.list.pop_back()),
             Call::Increment(delta) => {
                 let key = counter(task).into_string();
-                let sum = self.keys.get(&key).map_or(0, number) + delta;
+                let sum = self.keys.get(&key).map_or(0, count) + delta;
                 self.keys.insert(key, sum.to_string().into());
             }
             Call::PushMany(end, values, max_len) => {
                 for value in values {
-                    self.apply(task, Call::Push(end, value));
+                    self.apply(task, number, Call::Push(end, value));
                 }
                 while self.list.len() as u64 > max_len {
                     let end = if end == End::Left { End::Right } else { End::Left };
-                    self.apply(task, Call::Pop(end));
+                    self.apply(task, number, Call::Pop(end));
                 }
             }
             Call::Trim(start, stop) => {
@@ -157,7 +186,39 @@ impl Held {
                     self.list.remove(index);
                 }
             }
+            Call::Reserve(end, count) => {
+                let pop = || if end == End::Left { self.list.pop_front() } else { self.list.pop_back() };
+                let values: Vec<_> = std::iter::from_fn(pop).take(count).collect();
+                if !values.is_empty() {
+                    self.leases.insert(number, (end, values));
+                }
+            }
+            Call::Settle(reserved, is_done) => {
+                if let Some((end, values)) = self.leases.remove(&reserved)
+                    && !is_done
+                {
+                    self.give_back(end, values);
+                }
+            }
         }
+    }
+
+    fn give_back(&mut self, end: End, values: Vec<Bytes>) {
+        for value in values.into_iter().rev() {
+            if end == End::Left { self.list.push_front(value) } else { self.list.push_back(value) }
+        }
+    }
+
+    /// How it is found, if the lease of the call with the number `unknown` was made and not acknowledged.
+    pub(crate) fn found(&self, unknown: Option<u32>) -> Found {
+        let mut held = self.clone();
+        let mut leases = BTreeMap::new();
+        unknown.and_then(|number| held.leases.remove(&number));
+        while let Some((number, (end, values))) = held.leases.pop_last() {
+            leases.insert(number, values.len() as u64);
+            held.give_back(end, values);
+        }
+        Found { keys: held.keys, list: held.list, leases }
     }
 }
 
@@ -178,13 +239,35 @@ fn repeated<T: 'static>(task: u32, number: Option<u32>) -> Context {
 impl Call {
     /// Whether it may write nothing, and then has no answer on record.
     pub(crate) fn may_write_nothing(&self) -> bool {
-        matches!(self, Self::Remove(_))
+        matches!(self, Self::Remove(_) | Self::Settle(..))
     }
 
-    /// Makes the call; under an idempotency key if it has a number.
-    pub(crate) async fn make(self, store: &DiskStore, task: u32, number: Option<u32>) -> Result<(), Error> {
+    /// Makes the call, under an idempotency key if it has a number. `leases` are those of the calls before, by their number. Returns the
+    /// name of the lease that it has made.
+    pub(crate) async fn make(
+        self,
+        store: &DiskStore,
+        task: u32,
+        number: Option<u32>,
+        leases: &BTreeMap<u32, Bytes>,
+    ) -> Result<Option<Bytes>, Error> {
         let namespace = namespace();
-        match self {
+        let made = match self {
+            Self::Reserve(end, count) => {
+                let context = repeated::<Option<Reserved>>(task, number);
+                let wait = Duration::ZERO;
+                let reservation = Reservation { end, count, lease: LEASE, wait, deliveries: None };
+                let reserved = store.reserve(&context, namespace, list(task), reservation).await;
+                return reserved.map(|reserved| reserved.map(|reserved| reserved.lease));
+            }
+            Self::Settle(reserved, is_done) => {
+                let Some(lease) = leases.get(&reserved).cloned() else { return Ok(None) };
+                let context = repeated::<Option<u64>>(task, number);
+                match is_done {
+                    true => store.ack(&context, namespace, list(task), lease).await.map(drop),
+                    false => store.release(&context, namespace, list(task), lease).await.map(drop),
+                }
+            }
             Self::Set(name, value, expires) => {
                 let ttl = expires.then(|| Ttl::from_secs(1_000_000).unwrap());
                 store.set(&repeated::<()>(task, number), namespace, key(task, name), value, ttl).await
@@ -219,25 +302,36 @@ impl Call {
                     None => Ok(()),
                 }
             }
-        }
+        };
+        made.map(|()| None)
     }
 }
 
-/// What a store holds of a task. Empties the list.
-pub(crate) async fn holds(store: &DiskStore, task: u32) -> Result<Held, Error> {
+/// What a store holds of a task that has made these leases. Ends them and empties the list.
+pub(crate) async fn holds(
+    store: &DiskStore,
+    task: u32,
+    leases: &BTreeMap<u32, Bytes>,
+) -> Result<Found, Error> {
     let context = Context::default();
-    let mut held = Held::default();
+    let mut found = Found::default();
     for number in 0..KEYS {
         let key = key(task, number);
         if let Some(value) = store.get(&context, namespace(), key.clone()).await? {
-            held.keys.insert(key.into_string(), value);
+            found.keys.insert(key.into_string(), value);
         }
     }
     if let Some(value) = store.get(&context, namespace(), counter(task)).await? {
-        held.keys.insert(counter(task).into_string(), value);
+        found.keys.insert(counter(task).into_string(), value);
+    }
+    // The last one first: its values were behind those of the others.
+    for (number, lease) in leases.iter().rev() {
+        if let Some(count) = store.release(&context, namespace(), list(task), lease.clone()).await? {
+            found.leases.insert(*number, count);
+        }
     }
     while let Some(value) = store.pop(&context, namespace(), list(task), End::Left).await? {
-        held.list.push_back(value);
+        found.list.push_back(value);
     }
-    Ok(held)
+    Ok(found)
 }
