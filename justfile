@@ -48,6 +48,6 @@ conformance ADDRESS *ARGS:
 demo ADDRESS="localhost:8980":
     cargo run --release -p prism-examples --bin demo -- {{ADDRESS}}
 
-# The crash suite of the diskstore, longer: 300 kills, and each state that a power loss could leave.
-crash KILLS="300" STATES="4000":
+# The crash suite of the diskstore, longer: ten times as many kills, and thousands of the states that a power loss could leave.
+crash KILLS="3000" STATES="4000":
     PRISM_CRASH_KILLS={{KILLS}} PRISM_CRASH_STATES={{STATES}} PRISM_CRASH_DAMAGES=60 cargo test -p prism-diskstore --test crash
