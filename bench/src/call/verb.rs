@@ -4,7 +4,7 @@ use anyhow::ensure;
 use prism_client::{Condition, KeyValue};
 use prism_proto::interfaces::keyvalue::{
     BatchGetRequest, BatchGetResponse, ExpireRequest, ExpireResponse, IncrementRequest, IncrementResponse,
-    SetIfRequest, SetIfResponse,
+    ItemStatus, SetIfRequest, SetIfResponse,
 };
 use prism_proto::rpc::{Rpc as _, keyvalue as rpc};
 use prost::Message as _;
@@ -83,7 +83,10 @@ impl Verb {
             Self::SetIfPresent => framed(&SetIfResponse { applied: true, current: None }),
             Self::Expire => framed(&ExpireResponse {}),
             Self::BatchGet(count) => {
-                count * framed(&BatchGetResponse { value: value(VALUE_BYTES), ..BatchGetResponse::default() })
+                let status = Some(ItemStatus::default());
+                let found =
+                    BatchGetResponse { status, value: value(VALUE_BYTES), ..BatchGetResponse::default() };
+                count * framed(&found)
             }
         }
     }
