@@ -140,6 +140,8 @@ impl Policy {
         if !path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
             return Err(format!("{}, as an absolute path without ..", refused()));
         }
+        // A slash at its end would make a link without a target look as if nothing were there.
+        let path: PathBuf = path.components().collect();
         // An existing path may be reached through links; for one that does not exist yet, its nearest existing folder
         // is checked. A link whose target does not exist yet counts as existing: its target could appear anywhere.
         let root = root.canonicalize().map_err(|error| format!("{}: {error}", refused()))?;
@@ -213,9 +215,12 @@ mod tests {
         assert!(none.contains("--stores-root FOLDER"), "{none}");
         let policy = Policy { stores_root: Some(folder.path().to_owned()), ..Policy::default() };
         assert_eq!(refused(&policy, &folder.path().join("new/store")).await, None);
-        for outside in ["/var/lib/prism", "store"] {
-            let detail = refused(&policy, Path::new(outside)).await.unwrap_or_default();
-            assert!(detail.contains("only allowed below"), "{outside}: {detail}");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/nowhere/at/all", &link).unwrap();
+        let links = ["", "store", "store/"].map(|below| link.join(below));
+        for outside in ["/var/lib/prism", "store"].map(PathBuf::from).into_iter().chain(links) {
+            let detail = refused(&policy, &outside).await.unwrap_or_default();
+            assert!(detail.contains("only allowed below"), "{}: {detail}", outside.display());
         }
     }
 

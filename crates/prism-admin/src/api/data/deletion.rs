@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::IntoFuture as _;
 use std::pin::Pin;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -15,6 +16,7 @@ use prism_client::{DeletePrefix, Error};
 use prism_proto::limits::KEY_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use utoipa::{IntoParams, ToSchema};
 
@@ -24,6 +26,10 @@ use crate::error::{Kind, Problem};
 use crate::file::store::Caller;
 use crate::gateway::problem;
 use crate::state::Admin;
+
+/// How often there is a line at least: before whatever is in between takes the response for stalled, as nginx does after 60 s
+/// (<https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_read_timeout>).
+const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// The query of a deletion.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -127,6 +133,8 @@ impl Running {
                 self.deleted = *self.progress.borrow_and_update();
                 Ok(Progress { deleted: self.deleted, is_complete: false, error: None })
             }
+            // Keys without the prefix may come before the next one that has it.
+            () = sleep(LINE_EVERY) => Ok(Progress { deleted: self.deleted, is_complete: false, error: None }),
             () = self.stopping.cancelled() => {
                 Ok(Progress { deleted: self.deleted, is_complete: false, error: Some(stopped.to_owned()) })
             }
@@ -139,5 +147,27 @@ impl Progress {
         let mut line = serde_json::to_vec(self).unwrap_or_default();
         line.push(b'\n');
         line.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deletion_that_finds_nothing_for_long_goes_on_saying_so() {
+        let (sender, progress) = watch::channel(0);
+        let deletion = Box::pin(pending());
+        let stopping = CancellationToken::new();
+        let mut running = Running { deletion, progress, stopping, deleted: 0, is_over: false };
+        for deleted in [0, 0, 3, 3] {
+            if deleted > 0 {
+                sender.send_replace(deleted);
+            }
+            let line = running.next().await.unwrap();
+            assert!(line.deleted == deleted && !line.is_complete && line.error.is_none(), "{line:?}");
+        }
     }
 }
