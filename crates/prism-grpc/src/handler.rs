@@ -16,6 +16,7 @@ use http::{Request, Response};
 use http_body::Body as _;
 use prism_proto::methods::{Method, Methods};
 use prism_proto::{Applied, Error, ErrorReason, INTERFACES_PREFIX, limits};
+use tokio::time::{timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 
@@ -161,7 +162,7 @@ async fn only_message(mut body: RecvStream, context: &Context) -> Result<Message
         return read;
     }
     // Boxed, because otherwise every call would reserve space for what few need.
-    let read = Box::pin(tokio::time::timeout(MESSAGE_MAX, read)).await;
+    let read = Box::pin(timeout(MESSAGE_MAX, read)).await;
     read.unwrap_or_else(|_| Err(message::overdue(MESSAGE_MAX)))
 }
 
@@ -182,12 +183,16 @@ impl Handler for ServiceHandler {
                 }
             }
             let acting = AtomicBool::new(false);
-            let answered = match context.deadline() {
-                None => self.answer(context, body, &mut responder, &acting).await,
-                Some(deadline) => {
-                    let answer = Box::pin(self.answer(context, body, &mut responder, &acting));
-                    let answered = tokio::time::timeout_at(deadline, answer).await;
-                    answered.unwrap_or_else(|_| Err(head::deadline_exceeded(acting.load(Relaxed))))
+            let deadline = context.deadline();
+            let answered = {
+                let mut answer = pin!(self.answer(context, body, &mut responder, &acting));
+                // Most calls are answered at once and need no timer.
+                match (poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await, deadline) {
+                    (Poll::Ready(answered), _) => answered,
+                    (Poll::Pending, None) => answer.await,
+                    (Poll::Pending, Some(deadline)) => timeout_at(deadline, answer)
+                        .await
+                        .unwrap_or_else(|_| Err(head::deadline_exceeded(acting.load(Relaxed)))),
                 }
             };
             if let Err(error) = answered {
