@@ -26,7 +26,7 @@ const MISSING: &[(&str, &[&str])] = &[
     ("prism-redis", &[]),
     ("conformance", &[]),
     ("prism-client", &[]),
-    ("python", &["Export", "GetCapabilities", "GetUsage", "Import"]),
+    ("python", &[]),
 ];
 
 /// How long a backend may take to answer, or to find that nothing is behind it.
