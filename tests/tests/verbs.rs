@@ -213,25 +213,28 @@ fn each_verb_is_documented_for_those_who_serve_it() {
     check("docs/PLUGINS.md", |path| words.contains(verb(path)));
 }
 
-/// A command is documented on a line of its own or beside its twin, with the options that make it this call.
+/// A command has a row of its own, or one with its twin, which names the options that make it this call; one that is called like the
+/// rpc has a section.
 #[test]
 fn each_command_is_documented() {
     let page = sources(&workspace().join("docs/CLI.md"));
-    let is_on = |line: &str, words: &str| {
-        let (group, rest) = words.split_once(' ').unwrap();
+    let has_row = |group: &str, rest: &str| {
         let command = rest.split(' ').next().unwrap();
-        let names = [
-            format!("`{group} {command} "),
-            format!("`{group} {command}`"),
-            format!("`{command}`"),
-            format!("`prism {group} "),
-        ];
-        let mut options = rest.split(' ').filter(|word| word.starts_with("--"));
-        names.iter().any(|name| line.contains(name)) && options.all(|option| line.contains(option))
+        let names = [" ", "`"].map(|end| format!("`{group} {command}{end}"));
+        let options: Vec<_> = rest.split(' ').filter(|word| word.starts_with("--")).collect();
+        page.lines().filter(|line| line.starts_with(&format!("| `{group} "))).any(|row| {
+            let is_named =
+                names.iter().any(|name| row.contains(name)) || row.contains(&format!("`{command}`"));
+            is_named && options.iter().all(|option| row.contains(option))
+        })
+    };
+    let has_section = |command: &str| {
+        page.lines().any(|line| line.starts_with("## ") && line.contains(&format!("`prism {command} ")))
     };
     check_except("docs/CLI.md", NO_COMMAND, |path| {
-        let command = COMMANDS.iter().find(|(name, _)| *name == verb(path));
-        command.is_some_and(|(_, words)| page.lines().any(|line| is_on(line, words)))
+        let Some((_, words)) = COMMANDS.iter().find(|(name, _)| *name == verb(path)) else { return false };
+        let (first, rest) = words.split_once(' ').unwrap();
+        if first.eq_ignore_ascii_case(verb(path)) { has_section(first) } else { has_row(first, rest) }
     });
 }
 
@@ -243,7 +246,8 @@ fn each_request_of_the_console_is_documented() {
         let request = REQUESTS.iter().find(|(name, _)| *name == verb(path));
         request.is_some_and(|(_, request)| {
             let path = request.sent.split([' ', '?']).nth(1).unwrap().trim_start_matches('/');
-            page.contains(&format!("/{path}?")) || page.contains(&format!("/{path}`"))
+            let written = ["N", "`"].map(|begin| format!("{begin}/{path}"));
+            written.iter().any(|path| ["?", "`"].iter().any(|end| page.contains(&format!("{path}{end}"))))
         })
     });
 }
@@ -257,8 +261,11 @@ fn each_verb_is_documented_for_python() {
     check("bindings/python/README.md", |path| {
         let rpc = format!("\": \"{}\",", path.strip_prefix("/prism.interfaces.").unwrap());
         let names = table.lines().filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix(&rpc));
-        names
-            .into_iter()
-            .any(|name| ["(", "_left(", "`"].iter().any(|end| page.contains(&format!("{name}{end}"))))
+        names.into_iter().any(|name| {
+            let written = ["`", "`jobs."].map(|begin| format!("{begin}{name}"));
+            written
+                .iter()
+                .any(|name| ["(", "_left(", "`"].iter().any(|end| page.contains(&format!("{name}{end}"))))
+        })
     });
 }
