@@ -42,6 +42,8 @@ class GuardedGateway(grpc.GenericRpcHandler):
     def service(self, handler_call_details: Any) -> Any:
         if handler_call_details.method.endswith("/ScanKeys"):
             return grpc.unary_stream_rpc_method_handler(self._scan)
+        if handler_call_details.method.endswith("/Import"):
+            return grpc.stream_stream_rpc_method_handler(self._import)
         return grpc.unary_unary_rpc_method_handler(self._exists)
 
     def _exists(self, request: bytes, context: Any) -> bytes:
@@ -51,6 +53,10 @@ class GuardedGateway(grpc.GenericRpcHandler):
     def _scan(self, request: bytes, context: Any) -> Iterator[bytes]:
         self._check(context)
         yield from KEYS
+
+    def _import(self, requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
+        self._check(context)
+        yield from ()
 
     def _check(self, context: Any) -> None:
         sent = dict(context.invocation_metadata()).get("authorization")

@@ -17,6 +17,8 @@ TWINS = [
     (prism.ListAPI, prism.SyncListAPI),
     (prism.Lease, prism.SyncLease),
     (prism.Reservation, prism.SyncReservation),
+    (prism.TransferAPI, prism.SyncTransferAPI),
+    (prism.BackendAPI, prism.SyncBackendAPI),
 ]
 
 PROMISED = {
@@ -43,23 +45,30 @@ def methods(of: type) -> dict[str, inspect.Signature]:
     return {name: inspect.signature(method) for name, method in public if not name.startswith("_")}
 
 
+def sync_parameters(signature: inspect.Signature) -> dict[str, inspect.Parameter]:
+    """The parameters of a twin: without an event loop, functions and iterables are plain ones."""
+    plain = {"str | Awaitable[str]]": "str]", "AsyncIterable[Item[Given]] | ": ""}
+    parameters = {}
+    for name, parameter in signature.parameters.items():
+        annotation = parameter.annotation
+        for either, only in plain.items():
+            annotation = annotation.replace(either, only) if isinstance(annotation, str) else annotation
+        parameters[name] = parameter.replace(annotation=annotation)
+    return parameters
+
+
 @pytest.mark.parametrize(("twin", "sync_twin"), TWINS)
 def test_twins_have_the_same_names_keywords_and_defaults(twin: type, sync_twin: type) -> None:
     ours, theirs = methods(twin), methods(sync_twin)
     assert ours.keys() == theirs.keys()
     for name, signature in ours.items():
-        assert signature.parameters == theirs[name].parameters, name
+        assert sync_parameters(signature) == dict(theirs[name].parameters), name
         result = str(signature.return_annotation)
         expected = result
         for of in ("Scan[", "Reservation[", "Namespace"):
             expected = expected.replace(of, f"Sync{of}")
         assert str(theirs[name].return_annotation) == expected, name
-    own, sync_own = inspect.signature(twin).parameters, inspect.signature(sync_twin).parameters
-    assert own.keys() == sync_own.keys()
-    for name, parameter in own.items():
-        # A function of a client without an event loop is a plain one.
-        annotation = str(parameter.annotation).replace("str | Awaitable[str]]", "str]")
-        assert parameter.replace(annotation=annotation) == sync_own[name], name
+    assert sync_parameters(inspect.signature(twin)) == dict(inspect.signature(sync_twin).parameters)
 
 
 def test_scans_are_twins() -> None:
@@ -81,7 +90,7 @@ def test_promised_signatures_hold(of: type, name: str) -> None:
     assert not any(parameter.default for parameter in added), "nothing is on unless asked for"
 
 
-@pytest.mark.parametrize("of", [prism.KeyValueAPI, prism.ListAPI])
+@pytest.mark.parametrize("of", [prism.KeyValueAPI, prism.ListAPI, prism.Namespace])
 def test_every_call_has_a_timeout_and_is_documented(of: type) -> None:
     for name, signature in methods(of).items():
         assert "timeout" in signature.parameters, name
@@ -93,8 +102,7 @@ def test_each_native_verb_has_its_rpc_and_is_called() -> None:
     verbs = {name for name in vars(native) if not name.startswith("_")}
     verbs -= {"close", "token_questions", "with_metadata"}
     assert verbs == set(_METHODS)
-    package = Path(prism.__file__).parent
-    source = "".join(path.read_text() for floor in ("keyvalue", "list") for path in (package / floor).glob("*.py"))
+    source = "".join(path.read_text() for path in Path(prism.__file__).parent.rglob("*.py"))
     for verb in verbs:
         assert source.count(f"self._client.{verb},") >= 2, f"{verb} is called by both twins"
 
@@ -124,7 +132,7 @@ def test_every_public_name_has_a_type() -> None:
 def test_a_strict_type_checker_accepts_the_package_and_its_use(tmp_path: Path) -> None:
     sample = tmp_path / "sample.py"
     sample.write_text(
-        "from prism import UTF8, Codec, PrismClient, SyncPrismClient\n"
+        "from prism import UTF8, Codec, Imported, KeyItem, ListPart, PrismClient, SyncPrismClient\n"
         "from prism.errors import KeyNotFoundError\n"
         "async def use() -> None:\n"
         "    async with PrismClient('localhost:8980', token='t') as client:\n"
@@ -148,6 +156,11 @@ def test_a_strict_type_checker_accepts_the_package_and_its_use(tmp_path: Path) -
         "        many: dict[str, str | None] = await text.get_many(['k'])\n"
         "        numbers = client.namespace('n', codec=Codec[int, int](lambda number: b'%d' % number, int))\n"
         "        number: int = await numbers.get('k')\n"
+        "        words = [item.value async for item in text.export() if isinstance(item, KeyItem)]\n"
+        "        imported: Imported = await client.namespace('n').import_items(client.namespace('m').export())\n"
+        "        await text.import_items([KeyItem('k', 'text', ttl_seconds_left=5), ListPart('l', ['a', 'b'])])\n"
+        "        is_ordered: bool = (await text.capabilities()).ordered\n"
+        "        keys: int | None = (await text.usage()).keys\n"
         "        try:\n"
         "            await client.keyvalue.delete('k')\n"
         "        except KeyNotFoundError as error:\n"
@@ -160,6 +173,7 @@ def test_a_strict_type_checker_accepts_the_package_and_its_use(tmp_path: Path) -
         "        length: int = client.list.push_left('l', b'v')\n"
         "        with client.list.reserve('l', wait=1) as reserved:\n"
         "            jobs: list[bytes] = list(reserved)\n"
+        "        client.namespace('n').import_items(client.namespace('m').export())\n"
         "        return list(client.keyvalue.scan_keys())\n"
     )
     submodule = tmp_path / "submodule.py"

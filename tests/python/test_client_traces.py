@@ -10,7 +10,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from prism import PrismClient, SyncPrismClient
+from prism import KeyItem, PrismClient, SyncPrismClient
 from prism.errors import InvalidArgumentError, KeyNotFoundError, UnavailableError
 
 from conftest import Run
@@ -100,6 +100,27 @@ def test_a_reservation_has_a_span_for_each_call(address: str, key: str, spans: I
             pass
     calls = ("PushRight", "Reserve", "Extend", "Release", "Reserve", "Ack")
     assert [(method, code) for method, code, _ in codes(spans)] == [(method, "OK") for method in calls]
+
+
+async def test_an_import_has_one_span(address: str, key: str, spans: InMemorySpanExporter) -> None:
+    async with PrismClient(address, traces=True) as client:
+        namespace = client.namespace("other")
+        await namespace.import_items(KeyItem(f"{key}{number}", b"v") for number in range(300))
+        with pytest.raises(InvalidArgumentError):
+            await namespace.import_items([KeyItem("", b"v")])
+        await namespace.capabilities()
+        await namespace.usage()
+        assert len([item async for item in namespace.export(key)]) == 300
+        await namespace.delete_prefix(key)
+    assert codes(spans) == [
+        ("Import", "OK", False),
+        ("Import", "INVALID_ARGUMENT", True),
+        ("GetCapabilities", "OK", False),
+        ("GetUsage", "OK", False),
+        ("Export", "OK", False),
+        ("DeletePrefix", "OK", False),
+    ]
+    assert {said(span)["prism.namespace"] for span in spans.get_finished_spans()} == {"other"}
 
 
 async def test_a_failure_is_told_by_its_code(address: str, key: str, spans: InMemorySpanExporter) -> None:

@@ -3,8 +3,8 @@
 //! the test plugin's interface ([`echo`]), a call of it that stays in flight ([`open`]), a connection that breaks off
 //! ([`relay`]), addresses where nothing listens or responds ([`dead`]), processes with their own mounts ([`mounts`]), a
 //! name with two addresses ([`hosts`]), a CA ([`authority`]), servers with TLS ([`tls`]), a proxy whose namespaces have
-//! callers ([`guarded`]), what the console stands on ([`stack`]), the table of rights ([`matrix`]), everything that has secrets
-//! ([`canary`]), and a patient client ([`client`]).
+//! callers ([`guarded`]), what the console stands on ([`stack`]), the table of rights ([`matrix`]), how each verb is reached ([`reach`]), a
+//! gateway that records what it is asked for ([`recorder`]), everything that has secrets ([`canary`]), and a patient client ([`client`]).
 
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub mod mounts;
 pub mod open;
 pub mod process;
 pub mod raw;
+pub mod reach;
+pub mod recorder;
 pub mod redis;
 pub mod relay;
 pub mod stack;

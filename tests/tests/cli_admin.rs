@@ -199,6 +199,26 @@ fn a_refused_change_names_the_field_and_changes_nothing() {
     for field in ["/name", "/pattern", "/plugin/endpoint"] {
         assert!(many.err.contains(&format!("\n  {field}: ")), "{many:?}");
     }
+    for (words, hint) in [
+        (&["namespaces", "create", "orders"][..], "the options are --pattern, --endpoint or --backend"),
+        (&["namespaces", "create", "orders", "--endpoint", "a:1"], "the option is --pattern"),
+        (&["namespaces", "create", "orders", "--pattern", "list"], "the option is --endpoint or --backend"),
+        (&["namespaces", "set", "first", "--timeout", "soon"], "the option is --timeout"),
+        (&["namespaces", "set", "first", "--interface", "nothing"], "the option is --interface"),
+        (&["namespaces", "set", "first", "--max-message-bytes", "1"], "the option is --max-message-bytes"),
+        (&["backends", "create", "fast"], "the option is --embedded or --endpoint"),
+        (&["backends", "create", "fast", "--embedded", "redis"], "the option is --option url=VALUE"),
+        (
+            &["backends", "create", "fast", "--embedded", "memstore", "--option", "memory_limit=much"],
+            "the option is --option memory_limit=VALUE",
+        ),
+        (&["backends", "create", "fast", "--endpoint", "nowhere"], "the option is --endpoint"),
+    ] {
+        let refused = gateway.run(words);
+        let ends = format!("\n  {hint}\n");
+        assert!(refused.code == 1 && refused.err.ends_with(&ends), "{words:?}: {refused:?}");
+        assert_eq!(gateway.run_json(words).error()["hint"], hint, "{words:?}");
+    }
     for words in [
         &["namespaces", "set", "first"][..],
         &["namespaces", "set", "first", "--timeout", "5s", "--unset", "timeout"],

@@ -239,3 +239,50 @@ fn what_a_tail_cannot_print_returns() {
     assert!(complained.starts_with("prism: cannot write the output: "), "{complained}");
     check(&dev, &[("list pop-left jobs", "b", 0)]);
 }
+
+/// What a tail says on standard error, line by line, except for whether the last value was removed in time.
+fn said(child: &mut Child) -> impl FnMut() -> String + use<> {
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    move || lines.find(|line| !line.ends_with(": it may be printed again")).unwrap_or_default()
+}
+
+#[test]
+fn a_tail_waits_for_a_gateway_that_goes_away() {
+    let mut dev = Dev::start();
+    let address = dev.address("grpc").to_owned();
+    check(&dev, &[("list push-right jobs a", "1\n", 0)]);
+    let (mut child, mut out) = tail(&dev, &[]);
+    let mut said = said(&mut child);
+    assert_eq!(line(&mut out), "a\n");
+    for value in ["b", "c"] {
+        drop(dev);
+        let waits = said();
+        assert!(waits.starts_with("prism: "), "{waits}");
+        assert!(waits.ends_with("; waiting until the gateway is back"), "{waits}");
+        dev = Dev::with(&["--listen", &address]);
+        assert_eq!(said(), "prism: the gateway is back");
+        check(&dev, &[(&format!("list push-right jobs {value}"), "1\n", 0)]);
+        assert_eq!(line(&mut out), format!("{value}\n"));
+    }
+    drop(dev);
+    assert!(said().contains("; waiting"));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!((child.wait().unwrap().code(), said()), (Some(0), String::new()));
+}
+
+#[test]
+fn a_tail_gives_up_when_it_is_told_to() {
+    let dev = Dev::start();
+    check(&dev, &[("list push-right jobs a", "1\n", 0)]);
+    let (mut child, mut out) = tail(&dev, &["--give-up-after", "1ms"]);
+    let mut said = said(&mut child);
+    assert_eq!(line(&mut out), "a\n");
+    drop(dev);
+    let waits = said();
+    assert!(waits.ends_with("; waiting for at most 1ms until the gateway is back"), "{waits}");
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    assert!(said().starts_with("prism: "));
+    // One that is not there from the first is no outage.
+    let nobody = Ran::prism(["list", "tail", "jobs", "--address", "127.0.0.1:1"]);
+    assert!(nobody.code == 4 && !nobody.err.contains("waiting"), "{nobody:?}");
+}

@@ -1,7 +1,8 @@
-//! Each verb is on each floor: served by each backend, checked by the conformance suite, callable by the clients.
+//! Each verb is on each floor: served by each backend, checked by the conformance suite, callable by the clients, from a terminal
+//! and from the console, and documented.
 //!
-//! [`MISSING`] is the only list of what is not built yet. A verb that is missing and not listed fails the test, and so does one that
-//! is listed although it is there: whoever builds one removes it from the list.
+//! [`MISSING`] is the only list of what is not built yet, and [`reach`] has what is left out for a reason. A verb that is missing and
+//! not listed fails the test, and so does one that is listed although it is there: whoever builds one removes it from the list.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,7 +12,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use prism_e2e::process::{Process, workspace};
+use prism_e2e::admin::{Admin, NO_PROXY};
+use prism_e2e::dev::Ran;
+use prism_e2e::http::send;
+use prism_e2e::process::{Process, command, config, workspace};
+use prism_e2e::reach::{COMMANDS, NO_COMMAND, NO_REQUEST, REQUESTS, Request as ConsoleRequest};
+use prism_e2e::recorder::Recorder;
+use prism_e2e::stack::BYTES;
 use prism_proto::codec::Codec;
 use prism_proto::methods::KNOWN;
 use prism_proto::{Error, ErrorReason};
@@ -26,7 +33,13 @@ const MISSING: &[(&str, &[&str])] = &[
     ("prism-redis", &[]),
     ("conformance", &[]),
     ("prism-client", &[]),
-    ("python", &["Export", "GetCapabilities", "GetUsage", "Import"]),
+    ("python", &[]),
+    ("command line", &[]),
+    ("console", &[]),
+    ("docs/PLUGINS.md", &[]),
+    ("docs/CLI.md", &[]),
+    ("docs/ADMIN.md", &[]),
+    ("bindings/python/README.md", &[]),
 ];
 
 /// How long a backend may take to answer, or to find that nothing is behind it.
@@ -37,11 +50,22 @@ fn verb(path: &str) -> &str {
     path.rsplit('/').next().unwrap()
 }
 
+/// The path of the method of this name.
+fn path_of(name: &str) -> &'static str {
+    KNOWN.keys().find(|path| verb(path) == name).unwrap_or_else(|| panic!("there is no method {name}"))
+}
+
 /// Compares what a floor lacks with what is listed.
 fn check(floor: &str, is_there: impl Fn(&str) -> bool) {
+    check_except(floor, &[], is_there);
+}
+
+/// The same for a floor that leaves out some for a reason.
+fn check_except(floor: &str, left_out: &[(&str, &str)], is_there: impl Fn(&str) -> bool) {
     let missing: BTreeSet<_> = KNOWN.keys().filter(|path| !is_there(path)).map(|path| verb(path)).collect();
     let (_, listed) = MISSING.iter().find(|(listed, _)| *listed == floor).unwrap();
-    assert_eq!(missing, listed.iter().copied().collect(), "what {floor} lacks is not what is listed");
+    let listed = listed.iter().copied().chain(left_out.iter().map(|(verb, _)| *verb));
+    assert_eq!(missing, listed.collect(), "what {floor} lacks is not what is listed");
 }
 
 /// Whether a server knows the method at a path: an empty message changes nothing.
@@ -129,5 +153,119 @@ fn the_python_client_calls_each_verb() {
     check("python", |path| {
         let rpc = path.strip_prefix("/prism.interfaces.").unwrap();
         table.contains(&format!("\"{rpc}\","))
+    });
+}
+
+/// An admin whose gateway is the recorder.
+fn admin(gateway: &Recorder) -> Admin {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("prism.yaml"), config(&[("default", gateway.address())])).unwrap();
+    Admin::within(folder, &["--proxy", NO_PROXY, "--gateway", gateway.address()])
+}
+
+#[test]
+fn the_tool_has_a_command_for_each_verb() {
+    let gateway = Recorder::start();
+    let admin = admin(&gateway);
+    let mut made = BTreeSet::new();
+    for (name, words) in COMMANDS {
+        let mut prism = command("prism");
+        prism.args(words.split(' ')).env("PRISM_ADDRESS", gateway.address()).env("PRISM_TIMEOUT", "1min");
+        prism.env("PRISM_ADMIN", format!("http://{}", admin.http()));
+        let ran = Ran::of(&mut prism, b"");
+        assert!(gateway.calls().contains(path_of(name)), "prism {words} does not call {name}: {ran:?}");
+        made.insert(path_of(name));
+    }
+    check_except("command line", NO_COMMAND, |path| made.contains(path));
+}
+
+#[test]
+fn the_console_has_a_request_for_each_verb() {
+    let gateway = Recorder::start();
+    let admin = admin(&gateway);
+    let mut made = BTreeSet::new();
+    for (name, ConsoleRequest { sent, file, code }) in REQUESTS {
+        let source = sources(&workspace().join("crates/prism-admin/src/console").join(file));
+        assert!(source.contains(code), "{file} does not send {sent}: it has no {code}");
+        let (address, sent) = (admin.http().to_owned(), *sent);
+        // The console follows some responses, which do not end.
+        let sending = std::thread::spawn(move || request(&address, sent));
+        let calls = gateway.calls_until(path_of(name));
+        assert!(calls.contains(path_of(name)), "{sent} makes {calls:?}, not {name}: {:?}", sending.join());
+        made.insert(path_of(name));
+    }
+    check_except("console", NO_REQUEST, |path| made.contains(path));
+}
+
+/// Sends what the console sends.
+fn request(address: &str, sent: &str) -> u16 {
+    let mut words = sent.split(' ');
+    let (method, path) = (words.next().unwrap(), words.next().unwrap());
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/namespaces/default/{path}") };
+    let header = words.next().map(|header| header.split_once(':').unwrap());
+    send(address, method, &path, &[&[BYTES][..], header.as_slice()].concat(), b"v").status
+}
+
+#[test]
+fn each_verb_is_documented_for_those_who_serve_it() {
+    let page = sources(&workspace().join("docs/PLUGINS.md"));
+    let words: BTreeSet<_> = page.split(|letter: char| !letter.is_alphanumeric()).collect();
+    check("docs/PLUGINS.md", |path| words.contains(verb(path)));
+}
+
+/// A command has a row of its own, or one with its twin, which names the options that make it this call; one that is called like the
+/// rpc has a section.
+#[test]
+fn each_command_is_documented() {
+    let page = sources(&workspace().join("docs/CLI.md"));
+    let has_row = |group: &str, rest: &str| {
+        let command = rest.split(' ').next().unwrap();
+        let names = [" ", "`"].map(|end| format!("`{group} {command}{end}"));
+        let options: Vec<_> = rest.split(' ').filter(|word| word.starts_with("--")).collect();
+        page.lines().filter(|line| line.starts_with(&format!("| `{group} "))).any(|row| {
+            let is_named =
+                names.iter().any(|name| row.contains(name)) || row.contains(&format!("`{command}`"));
+            is_named && options.iter().all(|option| row.contains(option))
+        })
+    };
+    let has_section = |command: &str| {
+        page.lines().any(|line| line.starts_with("## ") && line.contains(&format!("`prism {command} ")))
+    };
+    check_except("docs/CLI.md", NO_COMMAND, |path| {
+        let Some((_, words)) = COMMANDS.iter().find(|(name, _)| *name == verb(path)) else { return false };
+        let (first, rest) = words.split_once(' ').unwrap();
+        if first.eq_ignore_ascii_case(verb(path)) { has_section(first) } else { has_row(first, rest) }
+    });
+}
+
+/// The paths of the console's requests are documented.
+#[test]
+fn each_request_of_the_console_is_documented() {
+    let page = sources(&workspace().join("docs/ADMIN.md"));
+    check_except("docs/ADMIN.md", NO_REQUEST, |path| {
+        let request = REQUESTS.iter().find(|(name, _)| *name == verb(path));
+        request.is_some_and(|(_, request)| {
+            let path = request.sent.split([' ', '?']).nth(1).unwrap().trim_start_matches('/');
+            let written = ["N", "`"].map(|begin| format!("{begin}/{path}"));
+            written.iter().any(|path| ["?", "`"].iter().any(|end| page.contains(&format!("{path}{end}"))))
+        })
+    });
+}
+
+/// The README has each verb by the name that the table of the Python client has for it, or by that of one of its ends.
+#[test]
+fn each_verb_is_documented_for_python() {
+    let python = workspace().join("bindings/python");
+    let (table, page) =
+        (sources(&python.join("python/prism/_traces.py")), sources(&python.join("README.md")));
+    check("bindings/python/README.md", |path| {
+        let rpc = format!("\": \"{}\",", path.strip_prefix("/prism.interfaces.").unwrap());
+        let names = table.lines().filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix(&rpc));
+        names.into_iter().any(|name| {
+            let written = ["`", "`jobs."].map(|begin| format!("{begin}{name}"));
+            written
+                .iter()
+                .any(|name| ["(", "_left(", "`"].iter().any(|end| page.contains(&format!("{name}{end}"))))
+        })
     });
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prism_client::{Builder, KeyItem, ScanItem};
+use prism_client::{Builder, Export, Import, KeyItem, ScanItem};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -123,6 +123,48 @@ impl Client {
             operation = operation.metadata(name, value);
         }
         run(py, completions.map(|completions| completions.get()), about, operation.outcome())
+    }
+
+    /// An export with its options.
+    pub(crate) fn export_with(
+        &self,
+        mut export: Export,
+        resume: Argument<'_, '_>,
+        timeout: Argument<'_, '_>,
+    ) -> PyResult<Export> {
+        if let Some(token) = arguments::given(resume) {
+            export = export.resume(arguments::bytes(token, "resume")?);
+        }
+        if let Some(timeout) = arguments::timeout(timeout)? {
+            export = export.timeout(timeout);
+        }
+        for (name, value) in &self.metadata {
+            export = export.metadata(name, value);
+        }
+        Ok(export)
+    }
+
+    /// An import with its options.
+    pub(crate) fn import_with(
+        &self,
+        mut import: Import,
+        if_absent: bool,
+        deadline: bool,
+        timeout: Argument<'_, '_>,
+    ) -> PyResult<Import> {
+        if if_absent {
+            import = import.if_absent();
+        }
+        if deadline {
+            import = import.deadline();
+        }
+        if let Some(timeout) = arguments::timeout(timeout)? {
+            import = import.timeout(timeout);
+        }
+        for (name, value) in &self.metadata {
+            import = import.metadata(name, value);
+        }
+        Ok(import)
     }
 
     /// A scan with the options that every scan has.

@@ -2,7 +2,7 @@
 //!
 //! Here an error is only described. The exception's class is Python code, and is called by Python code.
 
-use prism_client::{Error, ErrorKind, ErrorReason};
+use prism_client::{Error, ErrorKind, ErrorReason, Imported};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
@@ -116,6 +116,16 @@ fn facts_of_some<'py>(
     };
     facts.set_item("batch", items)?;
     Ok(facts)
+}
+
+/// The same for an import, with what was stored before: the number of items, and how many of them were skipped.
+pub(crate) fn import(py: Python<'_>, error: &Error, imported: Imported, about: &About) -> PyErr {
+    let facts = facts_of(py, error, Some(about));
+    let facts = facts.and_then(|facts| {
+        facts.set_item("imported", (imported.items, imported.skipped))?;
+        Ok(facts)
+    });
+    facts.map_or_else(|broken| broken, failure)
 }
 
 /// The same for a call that ended without an outcome.

@@ -8,7 +8,7 @@
 //! | `completions` | results on their way to an event loop |
 //! | `run` | a call, awaited by a loop or by a thread |
 //! | `tokens` | questions for a token, to a thread of Python |
-//! | `client`, `verbs`, `scan` | the classes that `prism/*.py` wrap |
+//! | `client`, `verbs`, `scan`, `import` | the classes that `prism/*.py` wrap |
 //! | `operation` | what a verb makes: one call or several |
 //! | `arguments`, `settings`, `outcome`, `failure` | from Python to Rust, and back |
 //!
@@ -23,6 +23,7 @@ mod arguments;
 mod client;
 mod completions;
 mod failure;
+mod import;
 mod operation;
 mod outcome;
 mod run;
@@ -44,6 +45,8 @@ mod _native {
     use crate::completions::Completions;
     #[pymodule_export]
     use crate::failure::Failure;
+    #[pymodule_export]
+    use crate::import::Import;
     #[pymodule_export]
     use crate::scan::Scan;
     #[pymodule_export]

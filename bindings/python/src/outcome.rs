@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use prism_client::{Changed, Error, Lease, Pushed};
+use prism_client::{
+    Capabilities, Changed, Durability, DurabilityLevel, Error, Imported, Lease, Pushed, Usage,
+};
 use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::failure::{self, About};
 
@@ -24,6 +26,11 @@ pub(crate) enum Outcome {
     Changed(Changed),
     /// `None` if there was nothing to reserve.
     Reserved(Option<Lease>),
+    Capabilities(Capabilities),
+    Usage(Usage),
+    Imported(Imported),
+    /// With what was stored before.
+    ImportFailed(Error, Imported),
     /// The outcomes of the items of a batch.
     Items(Vec<Outcome>),
     /// At least one item of a batch failed.
@@ -61,6 +68,12 @@ impl Outcome {
                 let values = values.map(|reserved| (PyBytes::new(py, &reserved.value), reserved.deliveries));
                 (PyBytes::new(py, lease.token()), PyList::new(py, values)?).into_bound_py_any(py)?
             }
+            Self::Capabilities(capabilities) => promises(py, &capabilities)?.into_any(),
+            Self::Usage(usage) => held(py, &usage)?.into_any(),
+            Self::Imported(Imported { items, skipped }) => (items, skipped).into_bound_py_any(py)?,
+            Self::ImportFailed(error, imported) => {
+                return Err(failure::import(py, &error, imported, about));
+            }
             Self::Items(items) => {
                 let list = PyList::empty(py);
                 for item in items {
@@ -73,6 +86,61 @@ impl Outcome {
             Self::Lost => return Err(failure::lost(py, about)),
         })
     }
+}
+
+/// The arguments of `prism.Capabilities`, by name. Names every field, so that a new one is not forgotten.
+fn promises<'py>(py: Python<'py>, capabilities: &Capabilities) -> PyResult<Bound<'py, PyDict>> {
+    let Capabilities {
+        ordered,
+        scan_exactly_once,
+        exact_count,
+        linearizable,
+        in_memory,
+        resumable,
+        evicts,
+        durability,
+        idempotent_retries,
+    } = capabilities;
+    let facts = PyDict::new(py);
+    for (name, is_declared) in [
+        ("ordered", ordered),
+        ("scan_exactly_once", scan_exactly_once),
+        ("exact_count", exact_count),
+        ("linearizable", linearizable),
+        ("in_memory", in_memory),
+        ("resumable", resumable),
+        ("evicts", evicts),
+        ("idempotent_retries", idempotent_retries),
+    ] {
+        facts.set_item(name, is_declared)?;
+    }
+    let durability = durability.as_ref().and_then(survives);
+    facts.set_item("durability", durability)?;
+    Ok(facts)
+}
+
+/// The level of what an acknowledged write survives, with the period in seconds and the number of replicas where it has them;
+/// `None` for a level that this version does not know.
+fn survives(durability: &Durability) -> Option<(&'static str, Option<f64>, Option<i32>)> {
+    let period = Duration::from_millis(durability.period_millis.max(0).unsigned_abs());
+    Some(match durability.level() {
+        DurabilityLevel::Unspecified => return None,
+        DurabilityLevel::None => ("none", None, None),
+        DurabilityLevel::Periodic => ("periodic", Some(period.as_secs_f64()), None),
+        DurabilityLevel::EveryWrite => ("every_write", None, None),
+        DurabilityLevel::Replicated => ("replicated", None, Some(durability.replicas)),
+    })
+}
+
+/// The arguments of `prism.Usage`, by name.
+fn held<'py>(py: Python<'py>, usage: &Usage) -> PyResult<Bound<'py, PyDict>> {
+    let Usage { keys, lists, backend_bytes, backend_bytes_max } = usage;
+    let facts = PyDict::new(py);
+    facts.set_item("keys", keys)?;
+    facts.set_item("lists", lists)?;
+    facts.set_item("backend_bytes", backend_bytes)?;
+    facts.set_item("backend_bytes_max", backend_bytes_max)?;
+    Ok(facts)
 }
 
 /// The outcome of a batch: the results of its items, or the errors of those that failed.
@@ -103,6 +171,8 @@ from!(
     Option<Duration>: TimeLeft,
     Changed: Changed,
     Option<Lease>: Reserved,
+    Capabilities: Capabilities,
+    Usage: Usage,
 );
 
 impl From<()> for Outcome {

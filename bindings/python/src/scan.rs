@@ -1,11 +1,11 @@
-//! The class `Scan`: a stream of entries, fetched in batches so that an entry costs a turn of the loop only if it has
+//! The class `Scan`: a stream of entries, or of the items of an export, fetched in batches so that an entry costs a turn of the loop only if it has
 //! to be awaited.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use prism_client::{Entry, Error, ListEntry};
+use prism_client::{Entry, Error, Export, Exported, ListEntry};
 use pyo3::IntoPyObjectExt as _;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -67,12 +67,14 @@ enum Item {
     /// An entry with the time that it has left to live.
     Expiring(Entry),
     List(ListEntry),
+    Exported(Exported),
 }
 
 enum Source {
     Entries(prism_client::Scan<Entry>, fn(Entry) -> Item),
     Keys(prism_client::Scan<String>),
     Lists(prism_client::Scan<ListEntry>),
+    Export(Export),
 }
 
 #[pymethods]
@@ -128,6 +130,10 @@ impl Scan {
 
     pub(crate) fn of_lists(about: About, scan: prism_client::Scan<ListEntry>) -> Self {
         Self::new(about, Source::Lists(scan))
+    }
+
+    pub(crate) fn of_export(about: About, export: Export) -> Self {
+        Self::new(about, Source::Export(export))
     }
 
     fn new(about: About, source: Source) -> Self {
@@ -217,10 +223,16 @@ impl Item {
             Self::Key(key) => key.len(),
             Self::Entry(entry) | Self::Expiring(entry) => entry.key.len() + entry.value.len(),
             Self::List(list) => list.list_key.len(),
+            Self::Exported(Exported { item, .. }) => match item {
+                prism_client::Item::Key { key, value, .. } => key.len() + value.len(),
+                prism_client::Item::ListPart { list_key, values, .. } => {
+                    list_key.len() + values.iter().map(Bytes::len).sum::<usize>()
+                }
+            },
         }
     }
 
-    /// A key, (key, value), (key, value, time left) or (list key, length).
+    /// A key, (key, value), (key, value, time left) or (list key, length); of an export as [`exported`] has it.
     fn into_python(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         match self {
             Self::Key(key) => key.into_bound_py_any(py),
@@ -230,6 +242,22 @@ impl Item {
                 (entry.key, PyBytes::new(py, &entry.value), left).into_bound_py_any(py)
             }
             Self::List(list) => (list.list_key, list.length).into_bound_py_any(py),
+            Self::Exported(item) => exported(py, item),
+        }
+    }
+}
+
+/// (key, value, time left, taken at) or (list key, values, part, whether it is the last, taken at).
+fn exported(py: Python<'_>, Exported { item, taken_at_unix_millis }: Exported) -> PyResult<Bound<'_, PyAny>> {
+    let taken_at = Some(taken_at_unix_millis).filter(|millis| *millis != 0);
+    match item {
+        prism_client::Item::Key { key, value, ttl_left } => {
+            let left = ttl_left.map(|left| left.as_secs_f64());
+            (key, PyBytes::new(py, &value), left, taken_at).into_bound_py_any(py)
+        }
+        prism_client::Item::ListPart { list_key, values, part, last } => {
+            let values = PyList::new(py, values.iter().map(|value| PyBytes::new(py, value)))?;
+            (list_key, values, part, last, taken_at).into_bound_py_any(py)
         }
     }
 }
@@ -240,6 +268,7 @@ impl Source {
             Self::Entries(scan, item) => scan.next().await?.map(*item),
             Self::Keys(scan) => scan.next().await?.map(Item::Key),
             Self::Lists(scan) => scan.next().await?.map(Item::List),
+            Self::Export(export) => export.next().await?.map(Item::Exported),
         })
     }
 
@@ -248,6 +277,7 @@ impl Source {
             Self::Entries(scan, _) => scan.resume_token().cloned(),
             Self::Keys(scan) => scan.resume_token().cloned(),
             Self::Lists(scan) => scan.resume_token().cloned(),
+            Self::Export(export) => export.resume_token().cloned(),
         }
     }
 }

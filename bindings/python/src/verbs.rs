@@ -14,11 +14,12 @@ use crate::arguments::{
 use crate::client::Subject::{Key, Keys, ListKey, Nothing};
 use crate::client::{Client, about, between};
 use crate::completions::Completions;
+use crate::import::Import;
 use crate::scan::Scan;
 use crate::tokens::TokenQuestions;
 
 /// The class: its own functions, and then its verbs. `verb(arguments) api(subject) => call`: `api` is the namespace's `keyvalue` or
-/// `list`, and the subject is what a failure names. Each verb also takes the namespace and the timeout, last.
+/// `list`, or the call itself, and the subject is what a failure names. Each verb also takes the namespace and the timeout, last.
 macro_rules! class {
     (
         { $($own:tt)* }
@@ -127,6 +128,31 @@ class! {
             let about = about(namespace, Nothing)?;
             let scan = self.namespace(namespace)?.list().lists(text(prefix, "prefix")?);
             Ok(Scan::of_lists(about, self.scan_with(scan, limit, resume, timeout)?))
+        }
+
+        fn export(
+            &self,
+            prefix: &Bound<'_, PyAny>,
+            resume: &Bound<'_, PyAny>,
+            namespace: &Bound<'_, PyAny>,
+            timeout: &Bound<'_, PyAny>,
+        ) -> PyResult<Scan> {
+            let about = about(namespace, Nothing)?;
+            let export = self.namespace(namespace)?.transfer().export(text(prefix, "prefix")?);
+            Ok(Scan::of_export(about, self.export_with(export, resume, timeout)?))
+        }
+
+        fn import_items(
+            &self,
+            if_absent: &Bound<'_, PyAny>,
+            deadline: &Bound<'_, PyAny>,
+            namespace: &Bound<'_, PyAny>,
+            timeout: &Bound<'_, PyAny>,
+        ) -> PyResult<Import> {
+            let about = about(namespace, Nothing)?;
+            let (if_absent, deadline) = (truth(if_absent, "if_absent")?, truth(deadline, "deadline")?);
+            let import = self.namespace(namespace)?.transfer().import();
+            Ok(Import::new(about, self.import_with(import, if_absent, deadline, timeout)?))
         }
     }
 
@@ -241,4 +267,7 @@ class! {
         list.remove(text(list_key, "list_key")?, bytes(value, "value")?, number(count, "count")?)
     };
     count_lists(prefix) list(Nothing) => list.count_lists(text(prefix, "prefix")?);
+
+    capabilities() capabilities(Nothing) => capabilities;
+    usage() usage(Nothing) => usage;
 }

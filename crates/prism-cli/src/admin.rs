@@ -186,7 +186,8 @@ impl AdminArgs {
             exit: Exit::Unavailable,
             code,
             message: format!("{}: {error}{advice}", self.admin),
-            field: None,
+            fields: Vec::new(),
+            hint: None,
             retryable: !maybe_done,
         }
     }
@@ -216,14 +217,15 @@ impl AdminArgs {
             400..=499 => (Exit::Failed, Code::InvalidArgument),
             _ => (Exit::Failed, Code::Internal),
         };
-        let field = errors.first().and_then(|error| error["pointer"].as_str()).map(str::to_owned);
-        Failure::Admin { exit, code, message, field, retryable: false }
+        let fields = errors.iter().filter_map(|error| Some(error["pointer"].as_str()?.to_owned())).collect();
+        Failure::Admin { exit, code, message, fields, hint: None, retryable: false }
     }
 }
 
 /// The server that responded is not an admin.
 fn other_server(message: String) -> Failure {
-    Failure::Admin { exit: Exit::Failed, code: Code::Internal, message, field: None, retryable: false }
+    let (exit, code) = (Exit::Failed, Code::Internal);
+    Failure::Admin { exit, code, message, fields: Vec::new(), hint: None, retryable: false }
 }
 
 /// The result of a write, as the admin reports it.

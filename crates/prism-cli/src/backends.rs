@@ -129,6 +129,20 @@ fn option(text: &str) -> Result<(String, Value), String> {
     Ok((key.to_owned(), value))
 }
 
+/// The option that sets what an admin finds wrong at a JSON pointer; the name has none.
+fn option_of(pointer: &str) -> Option<String> {
+    let mut parts = pointer.trim_start_matches('/').split('/');
+    let option = match (parts.next()?, parts.next()) {
+        ("embedded", _) => "--embedded or --endpoint",
+        ("endpoint", _) => "--endpoint",
+        (TOKEN_FILE, _) => "--plugin-token-file",
+        ("options", Some(key)) => return Some(format!("--option {key}=VALUE")),
+        ("options", None) => "--option",
+        _ => return None,
+    };
+    Some(option.to_owned())
+}
+
 impl Place {
     fn into_json(self) -> Result<Map<String, Value>, Failure> {
         let mut settings = Map::new();
@@ -201,12 +215,14 @@ impl Backends {
                     let mut body = create.place.into_json()?;
                     body.insert("name".to_owned(), create.name.into());
                     let path = if create.dry_run { "/backends?dry_run=true" } else { "/backends" };
-                    admin.write(Method::POST, path, JSON, bytes(body)).await?.print(output)
+                    let written = admin.write(Method::POST, path, JSON, bytes(body)).await;
+                    written.map_err(|failure| failure.naming(option_of))?.print(output)
                 }
                 Verb::Set(set) => {
                     let path = path(&set.name, set.dry_run);
                     let body = bytes(set.into_json()?);
-                    admin.write(Method::PATCH, &path, MERGE_PATCH, body).await?.print(output)
+                    let written = admin.write(Method::PATCH, &path, MERGE_PATCH, body).await;
+                    written.map_err(|failure| failure.naming(option_of))?.print(output)
                 }
                 Verb::Delete(delete) => {
                     let path = path(&delete.name, delete.dry_run);

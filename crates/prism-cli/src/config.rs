@@ -184,7 +184,8 @@ async fn put(admin: &AdminArgs, path: &str, file: &Path, if_match: Option<&str>)
             exit: Exit::Failed,
             code: Code::InvalidArgument,
             message: format!("{name} has {} bytes; the maximum is {CONFIG_BYTES_MAX}", bytes.len()),
-            field: None,
+            fields: Vec::new(),
+            hint: None,
             retryable: false,
         });
     }

@@ -25,7 +25,16 @@ pub(crate) enum Failure {
     /// A server responded, but refused.
     Refused { exit: Exit, code: Code, message: String },
     /// An admin refused, or was not reached.
-    Admin { exit: Exit, code: Code, message: String, field: Option<String>, retryable: bool },
+    Admin {
+        exit: Exit,
+        code: Code,
+        message: String,
+        /// The JSON pointers of what breaks a rule.
+        fields: Vec<String>,
+        /// The options that set them.
+        hint: Option<String>,
+        retryable: bool,
+    },
     /// A copy was interrupted: why, and how to continue.
     Partial { failure: Box<Failure>, hint: String, start_after: Option<String>, resume: Option<String> },
     /// A file cannot be read or written.
@@ -80,6 +89,19 @@ impl Failure {
     /// A file, or standard input, cannot be read.
     pub(crate) fn file(name: &str, error: &io::Error) -> Self {
         Self::File(format!("{name}: {error}"))
+    }
+
+    /// The same, with the options of the command that set what an admin finds wrong, by its JSON pointers.
+    pub(crate) fn naming(self, option_of: impl Fn(&str) -> Option<String>) -> Self {
+        let Self::Admin { exit, code, message, fields, retryable, .. } = self else { return self };
+        let mut options: Vec<_> = fields.iter().filter_map(|pointer| option_of(pointer)).collect();
+        options.dedup();
+        let hint = match &options[..] {
+            [] => None,
+            [option] => Some(format!("the option is {option}")),
+            _ => Some(format!("the options are {}", options.join(", "))),
+        };
+        Self::Admin { exit, code, message, fields, hint, retryable }
     }
 
     /// Reports it, and returns the exit code.
@@ -166,12 +188,12 @@ impl Failure {
                 retryable: *exit == Exit::Unavailable,
                 ..told
             },
-            Self::Admin { code, field, retryable, .. } => Told {
-                hint: (*code == Code::Unauthenticated).then_some(TOKEN_HINT),
+            Self::Admin { code, fields, hint, retryable, .. } => Told {
+                hint: hint.as_deref().or((*code == Code::Unauthenticated).then_some(TOKEN_HINT)),
                 kind: admin_kind(*code),
                 code: Some(code_name(*code)),
                 retryable: *retryable,
-                field: field.as_deref(),
+                field: fields.first().map(String::as_str),
                 ..told
             },
             Self::Partial { failure, hint, start_after, resume } => Told {

@@ -3,6 +3,7 @@
 mod lease;
 mod length;
 mod ls;
+mod outage;
 mod pop;
 mod push;
 mod range;

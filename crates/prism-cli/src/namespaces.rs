@@ -187,6 +187,20 @@ impl Settings {
     }
 }
 
+/// The option that sets what an admin finds wrong at a JSON pointer; the name has none.
+fn option_of(pointer: &str) -> Option<String> {
+    let mut parts = pointer.trim_start_matches('/').split('/');
+    let option = match (parts.next()?, parts.next()) {
+        ("plugin", Some("endpoint")) => "--endpoint",
+        ("plugin", Some("backend")) => "--backend",
+        ("plugin", _) => "--endpoint or --backend",
+        ("interfaces", _) => "--interface",
+        ("pattern", _) => "--pattern",
+        (name, _) => return OPTIONAL.contains(&name).then(|| format!("--{}", name.replace('_', "-"))),
+    };
+    Some(option.to_owned())
+}
+
 impl Namespaces {
     pub(crate) fn format(&self) -> Format {
         self.output.output
@@ -211,7 +225,8 @@ impl Namespaces {
                     let mut body = create.settings.into_json(false);
                     body.insert("name".to_owned(), create.name.into());
                     let path = if create.dry_run { "/namespaces?dry_run=true" } else { "/namespaces" };
-                    admin.write(Method::POST, path, JSON, bytes(body)).await?.print(output)
+                    let written = admin.write(Method::POST, path, JSON, bytes(body)).await;
+                    written.map_err(|failure| failure.naming(option_of))?.print(output)
                 }
                 Verb::Set(set) => {
                     let mut body = set.settings.into_json(true);
@@ -224,7 +239,8 @@ impl Namespaces {
                         return Err(Failure::Usage("no settings given; --help lists them".to_owned()));
                     }
                     let path = path(&set.name, set.dry_run);
-                    admin.write(Method::PATCH, &path, MERGE_PATCH, bytes(body)).await?.print(output)
+                    let written = admin.write(Method::PATCH, &path, MERGE_PATCH, bytes(body)).await;
+                    written.map_err(|failure| failure.naming(option_of))?.print(output)
                 }
                 Verb::Delete(delete) => {
                     let path = path(&delete.name, delete.dry_run);

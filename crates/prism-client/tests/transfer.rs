@@ -1,4 +1,4 @@
-//! Exports that are interrupted: nothing is missing, and nothing comes twice.
+//! Exports that are interrupted: nothing is missing, and nothing comes twice. Imports that have a timeout.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -6,6 +6,7 @@
 mod fake;
 
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
 
 use fake::{Fake, Fault};
 use prism_client::{Client, Error, ErrorKind, ErrorReason, Item};
@@ -68,5 +69,37 @@ async fn an_export_does_not_go_on_in_other_data() {
         assert_eq!(keys, all()[..5]);
         let error = error.unwrap();
         assert_eq!((error.kind(), error.reason()), (ErrorKind::Aborted, Some(ErrorReason::ScanInterrupted)));
+    }
+}
+
+#[tokio::test]
+async fn an_import_ends_at_its_deadline() {
+    // Its connections are not accepted.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::new(&listener.local_addr().unwrap().to_string()).unwrap();
+    let begun = Instant::now();
+    let mut import = client.namespace("default").transfer().import().timeout(Duration::from_millis(200));
+    let item = Item::Key { key: "k".to_owned(), value: "v".into(), ttl_left: None };
+    let error = import.send(item.clone()).await.unwrap_err();
+    let deadline = (ErrorKind::DeadlineExceeded, Some(ErrorReason::DeadlineExceeded));
+    assert_eq!((error.kind(), error.reason()), deadline, "{error}");
+    assert!(begun.elapsed() >= Duration::from_millis(200));
+    // It has passed for what comes later, too.
+    assert_eq!(import.send(item).await.unwrap_err().kind(), ErrorKind::DeadlineExceeded);
+    assert_eq!(import.flush().await.unwrap_err().kind(), ErrorKind::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn the_server_knows_the_deadline_of_an_import() {
+    let fake = Fake::start().await;
+    let namespace = Client::new(&fake.address()).unwrap().namespace("default");
+    for (timeout, is_sent) in [(None, false), (Some(Duration::from_secs(60)), true)] {
+        let import = namespace.transfer().import();
+        let import = match timeout {
+            Some(timeout) => import.timeout(timeout),
+            None => import,
+        };
+        assert_eq!(import.finish().await.unwrap_err().kind(), ErrorKind::Unimplemented);
+        assert_eq!(fake.state.metadata.lock().unwrap().contains_key("grpc-timeout"), is_sent);
     }
 }

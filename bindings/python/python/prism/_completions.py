@@ -6,13 +6,15 @@ import select
 import threading
 import weakref
 from asyncio import get_running_loop
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 from prism import _native, errors
+from prism.imported import Imported
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 _Ts = TypeVarTuple("_Ts")
@@ -50,13 +52,22 @@ class Calls:
         """Makes a native scan."""
         return call(verb, *arguments)
 
-    async def fetch(self, scan: _native.Scan[Any]) -> None:
-        """Waits until a scan has something to take."""
-        await CALLS.run(scan.fetch)
+    @contextmanager
+    def imports(self, verb: Callable[[*_Ts], _native.Import], *arguments: *_Ts) -> Iterator[_native.Import]:
+        """A native import, for the block that gives it items and ends it."""
+        opened = call(verb, *arguments)
+        try:
+            yield opened
+        finally:
+            opened.close()
 
-    def wait_for(self, scan: _native.Scan[Any]) -> None:
+    async def part(self, verb: Callable[[_native.Completions, *_Ts], _native._Ticket[T]], *arguments: *_Ts) -> T:
+        """Makes a part of a scan or an import, as `run` makes a call."""
+        return await self.run(verb, *arguments)
+
+    def wait_part(self, verb: Callable[[None, *_Ts], T], *arguments: *_Ts) -> T:
         """The same for code without an event loop."""
-        CALLS.wait(scan.fetch)
+        return self.wait(verb, *arguments)
 
 
 CALLS: Final = Calls()
@@ -75,7 +86,11 @@ def _exception(failure: BaseException) -> BaseException:
         return failure
     facts = failure.args[0]
     items = facts.pop("batch", None)
+    imported = facts.pop("imported", None)
     error = _error(facts)
+    if imported is not None:
+        error.imported = Imported(*imported)
+        error.message += f"; {error.imported.items} items were dealt with before: see `imported`"
     if items is not None:
         error.batch = _outcome(items)
         counts = map(len, (error.batch.applied, error.batch.not_applied, error.batch.uncertain))

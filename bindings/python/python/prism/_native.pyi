@@ -5,8 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar, final, overload
 
 _BytesLike: TypeAlias = bytes | bytearray | memoryview
+_KeyItem: TypeAlias = tuple[str, _BytesLike, float | None, int | None]
+_ListPart: TypeAlias = tuple[str, list[_BytesLike], int, bool, int | None]
+_Item: TypeAlias = _KeyItem | _ListPart
 
-__all__ = ["Client", "Completions", "Failure", "Scan", "TokenQuestion", "TokenQuestions"]
+__all__ = ["Client", "Completions", "Failure", "Import", "Scan", "TokenQuestion", "TokenQuestions"]
 
 _T = TypeVar("_T")
 
@@ -30,6 +33,18 @@ class Scan(Generic[_T]):
     def fetch(self, completions: Completions) -> _Ticket[None]: ...
     def take(self) -> list[_T] | None: ...
     def resume_token(self) -> bytes | None: ...
+    def close(self) -> None: ...
+
+@final
+class Import:
+    @overload
+    def send(self, completions: None, items: list[_Item]) -> None: ...
+    @overload
+    def send(self, completions: Completions, items: list[_Item]) -> _Ticket[None]: ...
+    @overload
+    def finish(self, completions: None) -> tuple[int, int]: ...
+    @overload
+    def finish(self, completions: Completions) -> _Ticket[tuple[int, int]]: ...
     def close(self) -> None: ...
 
 @final
@@ -75,6 +90,8 @@ class Client:
     def lists(
         self, prefix: str, limit: int, resume: _BytesLike | None, namespace: str, timeout: float | None
     ) -> Scan[tuple[str, int]]: ...
+    def export(self, prefix: str, resume: _BytesLike | None, namespace: str, timeout: float | None) -> Scan[Any]: ...
+    def import_items(self, if_absent: bool, deadline: bool, namespace: str, timeout: float | None) -> Import: ...
     @overload
     def set(
         self,
@@ -485,3 +502,15 @@ class Client:
     def count_lists(
         self, completions: Completions, prefix: str, namespace: str, timeout: float | None
     ) -> _Ticket[int]: ...
+    @overload
+    def capabilities(self, completions: None, namespace: str, timeout: float | None) -> dict[str, Any]: ...
+    @overload
+    def capabilities(
+        self, completions: Completions, namespace: str, timeout: float | None
+    ) -> _Ticket[dict[str, Any]]: ...
+    @overload
+    def usage(self, completions: None, namespace: str, timeout: float | None) -> dict[str, int | None]: ...
+    @overload
+    def usage(
+        self, completions: Completions, namespace: str, timeout: float | None
+    ) -> _Ticket[dict[str, int | None]]: ...

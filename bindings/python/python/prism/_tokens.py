@@ -8,7 +8,7 @@ import threading
 import weakref
 from asyncio import get_running_loop, run_coroutine_threadsafe
 from inspect import isawaitable, iscoroutine
-from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
 from prism._completions import Calls
 from prism.errors import UnauthenticatedError
@@ -53,14 +53,6 @@ class Tokens(Calls):
             return super().wait(verb, *arguments)
         except UnauthenticatedError as error:
             raise error from self._failure
-
-    async def fetch(self, scan: _native.Scan[Any]) -> None:
-        self._serve(get_running_loop())
-        await super().fetch(scan)
-
-    def wait_for(self, scan: _native.Scan[Any]) -> None:
-        self._serve(None)
-        super().wait_for(scan)
 
     def _serve(self, loop: AbstractEventLoop | None) -> None:
         """Starts this process's thread, unless it runs. Two threads that race for it start two, which do no harm."""

@@ -68,6 +68,10 @@ _METHODS = {
     "clear": "list.ListRangeInterface/Clear",
     "lists": "list.ListScanInterface/ScanLists",
     "count_lists": "list.ListScanInterface/CountLists",
+    "export": "transfer.TransferInterface/Export",
+    "import_items": "transfer.TransferInterface/Import",
+    "capabilities": "capabilities.CapabilitiesInterface/GetCapabilities",
+    "usage": "usage.UsageInterface/GetUsage",
 }
 
 
@@ -100,11 +104,17 @@ class Traces(Calls):
             raise
         return cast("_native.Scan[T]", scan)
 
-    async def fetch(self, scan: _native.Scan[Any]) -> None:
-        await self._calls.fetch(scan)
+    @contextmanager
+    def imports(self, verb: Callable[[*_Ts], _native.Import], *arguments: *_Ts) -> Iterator[_native.Import]:
+        span, traced = self._begin(verb, arguments)
+        with _ends(span), self._calls.imports(traced, *arguments) as opened:
+            yield opened
 
-    def wait_for(self, scan: _native.Scan[Any]) -> None:
-        self._calls.wait_for(scan)
+    async def part(self, verb: Callable[[_native.Completions, *_Ts], _native._Ticket[T]], *arguments: *_Ts) -> T:
+        return await self._calls.part(verb, *arguments)
+
+    def wait_part(self, verb: Callable[[None, *_Ts], T], *arguments: *_Ts) -> T:
+        return self._calls.wait_part(verb, *arguments)
 
     def _begin(self, verb: V, arguments: tuple[Any, ...]) -> tuple[Span, V]:
         native: Any = verb  # a bound method of `_native.Client`

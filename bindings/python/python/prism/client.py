@@ -8,10 +8,12 @@ from prism import _native
 from prism._completions import CALLS, call
 from prism._namespace import DEFAULT_NAMESPACE
 from prism._tokens import Tokens
+from prism.backend import BackendAPI, SyncBackendAPI
 from prism.codec import BYTES, BytesLike, Codec, Given, Got
 from prism.errors import InvalidArgumentError
 from prism.keyvalue import KeyValueAPI, SyncKeyValueAPI
 from prism.list import ListAPI, SyncListAPI
+from prism.transfer import SyncTransferAPI, TransferAPI
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -157,7 +159,7 @@ class PrismClient:
         await self.close()
 
 
-class Namespace(KeyValueAPI[Given, Got], Generic[Given, Got]):
+class Namespace(KeyValueAPI[Given, Got], TransferAPI[Given, Got], BackendAPI[Given, Got], Generic[Given, Got]):
     """One namespace of a `PrismClient`. The verbs of `keyvalue` are its own, too: `namespace.get(key)`."""
 
     __slots__ = ("keyvalue", "list", "name")
@@ -280,7 +282,9 @@ class SyncPrismClient:
         self.close()
 
 
-class SyncNamespace(SyncKeyValueAPI[Given, Got], Generic[Given, Got]):
+class SyncNamespace(
+    SyncKeyValueAPI[Given, Got], SyncTransferAPI[Given, Got], SyncBackendAPI[Given, Got], Generic[Given, Got]
+):
     """One namespace of a `SyncPrismClient`. The verbs of `keyvalue` are its own, too: `namespace.get(key)`."""
 
     __slots__ = ("keyvalue", "list", "name")

@@ -7,6 +7,10 @@ class, the attribute `reason` is more specific: a name of the list in `proto/err
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prism.imported import Imported
 
 __all__ = [
     "AbortedError",
@@ -55,6 +59,8 @@ class PrismError(Exception):
     """The size that exceeded it."""
     batch: BatchOutcome | None
     """How each item ended, if this is the first error of a batch."""
+    imported: Imported | None
+    """What was acknowledged before, if an import failed: it is stored, and what came later may be."""
 
     def __init__(
         self,
@@ -70,6 +76,7 @@ class PrismError(Exception):
         limit: int | None = None,
         size: int | None = None,
         batch: BatchOutcome | None = None,
+        imported: Imported | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -83,6 +90,7 @@ class PrismError(Exception):
         self.limit = limit
         self.size = size
         self.batch = batch
+        self.imported = imported
 
     # KeyError would quote the text, and OSError has its own format.
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What a scan returns: `client.keyvalue.scan`, `scan_keys` and `client.list.lists`."""
+"""What a scan returns: `client.keyvalue.scan`, `scan_keys`, `client.list.lists` and `namespace.export`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Scan(AsyncIterator[T], Generic[T]):
         for item in self._batch:
             return self._made(item)
         while True:
-            await self._calls.fetch(self._scan)
+            await self._calls.part(self._scan.fetch)
             batch = call(self._scan.take)
             if batch is None:
                 continue  # another task took it
@@ -91,7 +91,7 @@ class SyncScan(Iterator[T], Generic[T]):
         for item in self._batch:
             return self._made(item)
         while True:
-            self._calls.wait_for(self._scan)
+            self._calls.wait_part(self._scan.fetch)
             batch = call(self._scan.take)
             if batch is None:
                 continue  # another thread took it

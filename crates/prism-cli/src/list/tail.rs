@@ -1,15 +1,16 @@
 //! `prism list tail`: follows a queue, and removes a value only once it has been printed.
 
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use clap::Args;
-use prism_client::{ErrorReason, Lease, List};
+use prism_client::{Error, ErrorReason, Lease, List};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tokio::sync::oneshot;
 
+use super::outage::{Patience, is_outage};
 use super::reserve::Delivered;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -27,6 +28,8 @@ const AGAIN_AFTER: Duration = Duration::from_millis(100);
 ///
 /// A value is reserved, printed, and only then removed. If it cannot be printed, it returns to the list. So a value may be printed
 /// twice, but none is lost before it is printed.
+///
+/// If the gateway goes away, it waits until it is back. A gateway that is not there from the first is an error.
 #[derive(Args, Debug)]
 pub(crate) struct Tail {
     /// The list.
@@ -39,44 +42,102 @@ pub(crate) struct Tail {
     /// After which time a value that is not printed returns to the list, should this process die; at most 12h.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     lease: Duration,
+
+    /// Give up if the gateway is away for longer than this [default: wait until it is back].
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    give_up_after: Option<Duration>,
 }
 
 impl Tail {
     pub(super) async fn run(self, list: &List, mut output: Output) -> Result<Exit, Failure> {
-        let mut interrupt = Interrupt::take()?;
-        let mut closed = pin!(output_closed()?);
+        let mut stopped = pin!(stopped()?);
+        let mut has_answered = false;
         loop {
             let lease = tokio::select! {
                 biased;
-                () = interrupt.next() => return Ok(Exit::Success),
-                () = &mut closed => return Ok(Exit::Success),
-                lease = self.next(list) => lease?,
+                () = &mut stopped => return Ok(Exit::Success),
+                lease = self.next(list, &mut has_answered) => lease?,
             };
             if let Err(error) = print(&lease, &mut output) {
                 // Should this fail, the values return when the lease ends.
                 let _ = lease.release().await;
                 return Err(error.into());
             }
-            match lease.ack().await {
-                Err(error) if error.reason() == Some(ErrorReason::LeaseEnded) => {
-                    eprintln!("prism: the lease ended before the value was printed: it may be printed again");
-                }
-                acknowledged => drop(acknowledged?),
+            if !self.remove(&lease, stopped.as_mut()).await? {
+                return Ok(Exit::Success);
             }
         }
     }
 
-    /// Waits for the next value, however long.
-    async fn next(&self, list: &List) -> Result<Lease, Failure> {
+    /// Removes what has been printed; false if it was stopped while the gateway was away.
+    async fn remove(
+        &self,
+        lease: &Lease,
+        stopped: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<bool, Failure> {
+        let removed = match lease.ack().await {
+            Err(error) if is_outage(&error) => tokio::select! {
+                biased;
+                () = stopped => {
+                    eprintln!("prism: the last value could not be removed: it may be printed again");
+                    return Ok(false);
+                }
+                removed = self.patience().until_back(error, async || lease.ack().await) => removed,
+            },
+            removed => removed,
+        };
+        match removed {
+            Err(error) if error.reason() == Some(ErrorReason::LeaseEnded) => {
+                eprintln!("prism: the lease ended before the value was removed: it may be printed again");
+            }
+            removed => drop(removed?),
+        }
+        Ok(true)
+    }
+
+    /// Waits for the next value, however long. The first call does not wait: a gateway that is not there is an error then, as with any
+    /// command, and an outage later.
+    async fn next(&self, list: &List, has_answered: &mut bool) -> Result<Lease, Failure> {
         loop {
-            let call = list.reserve(self.key.as_str()).lease(self.lease).wait(WAIT);
-            let call = if self.right { call.from_right() } else { call };
-            if let Some(lease) = call.await? {
+            let wait = if *has_answered { WAIT } else { Duration::ZERO };
+            let lease = match self.reserve(list, wait).await {
+                Err(error) if *has_answered && is_outage(&error) => {
+                    // Without a wait, so that it is known at once that the gateway is back.
+                    self.patience()
+                        .until_back(error, async || self.reserve(list, Duration::ZERO).await)
+                        .await?
+                }
+                lease => lease?,
+            };
+            *has_answered = true;
+            if let Some(lease) = lease {
                 return Ok(lease);
             }
             tokio::time::sleep(AGAIN_AFTER).await;
         }
     }
+
+    async fn reserve(&self, list: &List, wait: Duration) -> Result<Option<Lease>, Error> {
+        let call = list.reserve(self.key.as_str()).lease(self.lease).wait(wait);
+        let call = if self.right { call.from_right() } else { call };
+        call.await
+    }
+
+    fn patience(&self) -> Patience {
+        Patience { at_most: self.give_up_after }
+    }
+}
+
+/// Completes at Ctrl-C, and when the reader of standard output has gone.
+fn stopped() -> Result<impl Future<Output = ()>, Failure> {
+    let mut interrupt = Interrupt::take()?;
+    let closed = output_closed()?;
+    Ok(async move {
+        tokio::select! {
+            () = interrupt.next() => {}
+            () = closed => {}
+        }
+    })
 }
 
 fn print(lease: &Lease, output: &mut Output) -> io::Result<()> {

@@ -8,17 +8,18 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use prism_proto::interfaces::transfer::{IfExists, ImportRequest, ImportResponse, import_request::Options};
 use prism_proto::limits::MESSAGE_BYTES_MAX;
 use prism_proto::rpc::{Rpc as _, transfer};
 use prost::Message as _;
-use tokio::time::timeout;
 
 use super::item::Exported;
 use super::messages::Open;
 use super::unacknowledged::Unacknowledged;
 use crate::answer::unsigned;
+use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::metadata::Own;
 use crate::retry::Retry;
@@ -49,14 +50,17 @@ pub struct Imported {
 ///
 /// # Errors
 ///
-/// Any error of a [`Call`](crate::Call); also `DeadlineExceeded` if nothing is acknowledged for the client's stall timeout, 60 s. The
-/// import is over then; what is [acknowledged](Import::acknowledged) is stored, and what is not may be.
+/// Any error of a [`Call`](crate::Call); also `DeadlineExceeded` if nothing is acknowledged for the client's stall timeout, 60 s, or the
+/// [`timeout`](Import::timeout) has passed. The import is over then; what is [acknowledged](Import::acknowledged) is stored, and what is not may be.
 #[must_use = "an import stores nothing until it is given items"]
 pub struct Import {
     shared: Arc<Shared>,
     first: ImportRequest,
     metadata: Own,
     trace: Option<Trace>,
+    timeout: Option<Duration>,
+    /// From the first item on.
+    deadline: Option<Deadline>,
     open: Option<Open>,
     waiting: Unacknowledged,
     /// Of all streams.
@@ -75,6 +79,8 @@ impl Import {
             first: ImportRequest { namespace, options, ..ImportRequest::default() },
             metadata: Own::default(),
             trace: None,
+            timeout: None,
+            deadline: None,
             open: None,
             waiting: Unacknowledged::default(),
             done: Imported::default(),
@@ -93,6 +99,12 @@ impl Import {
     /// decide.
     pub fn deadline(mut self) -> Self {
         self.first.options.get_or_insert_default().deadline = true;
+        self
+    }
+
+    /// The timeout of the whole import, from its first item. Default: none; at most a year.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
         self
     }
 
@@ -154,18 +166,22 @@ impl Import {
 
     /// Works until the goal is reached, on another stream if one is lost.
     async fn until(&mut self, goal: Goal) -> Result<(), Error> {
+        if self.deadline.is_none() {
+            self.deadline = self.timeout.map(Deadline::after);
+        }
         loop {
             let stall = self.shared.stall_timeout;
             let before = self.done.items;
-            let error = match timeout(stall, self.work(goal)).await {
+            let wait = self.deadline.map_or(stall, |deadline| deadline.left().min(stall));
+            let error = match tokio::time::timeout(wait, self.work(goal)).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error,
-                // A large import makes progress for longer than that.
-                Err(_) if self.done.items > before => continue,
+                // A large import makes progress for longer than that; the deadline is compared with the clock.
+                Err(_) if self.done.items > before || wait < stall => continue,
                 Err(_) => Error::deadline(Rpc::OPERATION, format!("nothing was acknowledged for {stall:?}")),
             };
-            let attempts_max = self.shared.attempts_max;
-            let retry = self.retry.get_or_insert_with(|| Retry::new(attempts_max, true, None));
+            let (attempts_max, deadline) = (self.shared.attempts_max, self.deadline);
+            let retry = self.retry.get_or_insert_with(|| Retry::new(attempts_max, true, deadline));
             self.open = None;
             let Some(wait) = retry.wait_after(&error) else {
                 if let Some(trace) = self.trace.take() {
@@ -180,6 +196,9 @@ impl Import {
 
     /// Sends what is to be sent and takes what is acknowledged. Dropped midway, it goes on when it is called again.
     async fn work(&mut self, goal: Goal) -> Result<(), Error> {
+        if self.deadline.is_some_and(|deadline| deadline.left().is_zero()) {
+            return Err(Error::deadline(Rpc::OPERATION, "the import's deadline passed"));
+        }
         let open = match &mut self.open {
             Some(open) => open,
             None => {
@@ -188,7 +207,7 @@ impl Import {
                 }
                 self.waiting.rewind();
                 self.done_here = ImportResponse::default();
-                self.open.insert(Open::new(&self.shared, &self.first, &self.metadata).await?)
+                self.open.insert(Open::new(&self.shared, &self.first, &self.metadata, self.deadline).await?)
             }
         };
         loop {

@@ -10,6 +10,7 @@ use prism_proto::rpc::{Rpc as _, transfer};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tonic::Streaming;
 
+use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::metadata::Own;
 use crate::send::send_bidi;
@@ -30,12 +31,17 @@ pub(super) struct Open {
 
 impl Open {
     /// Opens the stream with its first message. A token that the server refuses is renewed once.
-    pub(super) async fn new(shared: &Shared, first: &ImportRequest, metadata: &Own) -> Result<Self, Error> {
+    pub(super) async fn new(
+        shared: &Shared,
+        first: &ImportRequest,
+        metadata: &Own,
+        deadline: Option<Deadline>,
+    ) -> Result<Self, Error> {
         shared.check_credential(Rpc::OPERATION, metadata)?;
         let token = shared.token(Rpc::OPERATION, metadata).await?;
-        match (Self::begin(shared, first, metadata, token.as_ref()).await, token) {
+        match (Self::begin(shared, first, metadata, deadline, token.as_ref()).await, token) {
             (Err(error), Some(refused)) => match shared.token_after(&error, &refused).await? {
-                Some(other) => Self::begin(shared, first, metadata, Some(&other)).await,
+                Some(other) => Self::begin(shared, first, metadata, deadline, Some(&other)).await,
                 None => Err(error),
             },
             (begun, _) => begun,
@@ -46,13 +52,17 @@ impl Open {
         shared: &Shared,
         first: &ImportRequest,
         metadata: &Own,
+        deadline: Option<Deadline>,
         token: Option<&Token>,
     ) -> Result<Self, Error> {
         let (to_server, waiting) = channel(WAITING_MAX);
         // A gateway needs the first message before it can respond. There is room for it.
         let _ = to_server.try_send(first.clone());
         let lease = shared.scans.lease().await.map_err(|none| none.of(Rpc::OPERATION))?;
-        let request = shared.request(Messages(waiting), metadata, token)?;
+        let mut request = shared.request(Messages(waiting), metadata, token)?;
+        if let Some(deadline) = deadline {
+            request.set_timeout(deadline.left());
+        }
         let answers = send_bidi::<Rpc, _>(lease, shared.origin.clone(), request).await;
         let answers = answers.map_err(|status| Error::from_status(Rpc::OPERATION, &status))?;
         Ok(Self { to_server: Some(to_server), answers: answers.into_inner() })

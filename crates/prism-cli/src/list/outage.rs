@@ -1,0 +1,61 @@
+//! A gateway that is away: waiting until it is back, as a follower does.
+
+use std::time::Duration;
+
+use humantime::format_duration;
+use prism_client::{Error, ErrorKind};
+use tokio::time::Instant;
+
+/// The pause before a call is made again doubles from this, up to the other. The call itself makes several attempts.
+const PAUSE_MIN: Duration = Duration::from_millis(250);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// How long to wait for a gateway that is away.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// `None`: until it is back.
+    pub(super) at_most: Option<Duration>,
+}
+
+/// Whether a call failed because the gateway, or the backend behind it, is away. A certificate that is not trusted stays so.
+pub(super) fn is_outage(error: &Error) -> bool {
+    let is_away = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::DeadlineExceeded);
+    is_away && (error.is_retryable() || !error.is_tls())
+}
+
+impl Patience {
+    /// Makes the call again and again until the outage that `error` has shown is over. Says on standard error that it waits, and
+    /// when the waiting ends.
+    ///
+    /// # Errors
+    /// The first that is no outage, or the last one when patience ends.
+    pub(super) async fn until_back<T>(
+        self,
+        mut error: Error,
+        call: impl AsyncFn() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let bound =
+            self.at_most.map(|most| format!(" for at most {}", format_duration(most))).unwrap_or_default();
+        eprintln!("prism: {error}; waiting{bound} until the gateway is back");
+        let begun = Instant::now();
+        let mut pause = PAUSE_MIN;
+        loop {
+            let left = self.at_most.map(|most| most.saturating_sub(begun.elapsed()));
+            if left == Some(Duration::ZERO) {
+                return Err(error);
+            }
+            // Those who have lost it together do not come back together.
+            let pause_now = pause.mul_f64(1.0 - fastrand::f64() / 2.0);
+            tokio::time::sleep(left.map_or(pause_now, |left| left.min(pause_now))).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+            match call().await {
+                Err(again) if is_outage(&again) => error = again,
+                // A refusal is an answer, too.
+                answered => {
+                    eprintln!("prism: the gateway is back");
+                    return answered;
+                }
+            }
+        }
+    }
+}
