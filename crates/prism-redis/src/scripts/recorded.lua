@@ -58,8 +58,9 @@ if (acked > freed and (is_much or is_full)) or (is_full and oldest + LIFE <= now
   end
   for _, field in ipairs(redis.call('HKEYS', answers)) do
     if field ~= 'meta' then
-      local is_over = field < acked
-      if is_full and not is_over then
+      -- An open one is needed until its step is undone or its answer has been given.
+      local is_over = field < acked and not opened[field]
+      if not is_over and (is_full or opened[field]) then
         local written = tonumber(string.sub(redis.call('HGET', answers, field), 34, 49))
         is_over = written + LIFE <= now
         first = is_over and first or math.min(first, written)

@@ -268,6 +268,48 @@ async fn a_value_that_is_returned_twice_is_in_its_list_once_though_a_repetition_
     assert_eq!(server.ask::<Vec<String>>(&["LRANGE", "li:default:l", "0", "-1"]).unwrap(), ["b"]);
 }
 
+#[tokio::test]
+async fn a_value_returns_although_its_call_has_been_acknowledged() {
+    for client_goes_on in [false, true] {
+        let server = Server::start(Kind::Valkey, &[]);
+        let relay = Relay::start(server.port).await;
+        let near = store(json!({ "url": relay.url(), "connections": 1 }));
+        let far = store(json!({ "url": server.url() }));
+        knows_the_scripts(&near).await;
+        server.tell(&["RPUSH", "li:default:l", "a", "b"]);
+        let waiting = held(&relay, &server, &near).await;
+        if client_goes_on {
+            // So many that answers are freed.
+            for seq in 100..200 {
+                push_under(&far, &call(seq, seq), "other", "v").await.unwrap();
+            }
+        }
+        waiting.abort();
+        assert!(waiting.await.unwrap_err().is_cancelled());
+        relay.release_answers();
+        has_length(&server, 2).await;
+        assert_eq!(server.ask::<Vec<String>>(&["LRANGE", "li:default:l", "0", "-1"]).unwrap(), ["a", "b"]);
+    }
+}
+
+#[tokio::test]
+async fn what_waiters_have_got_is_not_kept() {
+    let server = Server::start(Kind::Redis, &[]);
+    let store = store(json!({ "url": server.url() }));
+    for seq in 1..500 {
+        for context in [call(seq, seq), patient()] {
+            push(&store, "l", "v").await.unwrap();
+            store.blocking_pop(&context, namespace(), key("l"), End::Left, WAIT).await.unwrap().unwrap();
+        }
+    }
+    let names = |pattern: &str| server.ask::<Vec<String>>(&["KEYS", pattern]).unwrap();
+    let records: u64 = server.ask(&["HLEN", &names("prism:{*}:answers:*")[0]]).unwrap();
+    assert!(records <= 140, "{records} records");
+    for pattern in ["prism:{*}:open:*", "prism:{*}:note:*"] {
+        until("nothing is open", async || names(pattern).is_empty().then_some(())).await;
+    }
+}
+
 #[test]
 fn a_worker_that_stops_returns_what_it_has_taken_for_a_waiter() {
     let runtime = |threads| {
