@@ -31,7 +31,8 @@ use crate::command::Command;
 use crate::connection::Connection;
 use crate::discover::discover_soon;
 use crate::fault::Fault;
-use crate::route::{Progress, follow, primary, send_in_time};
+use crate::progress::Progress;
+use crate::route::{follow, primary, send_with};
 use crate::shared::Shared;
 use crate::taking::Taking;
 use crate::waiters::{InHand, Waiter};
@@ -148,7 +149,7 @@ impl Dispatch {
         let is_repeated = waiter.wish.record.is_some();
         let taking = Arc::new(Taking::of(&shared.companions, &waiter.wish));
         self.taking = Some(InProgress { taking: Arc::clone(&taking), in_hand: None });
-        match self.take(&taking.take).await {
+        match self.take(&taking.take, &waiter.progress).await {
             Ok(Some(nothing)) if is_nothing(&nothing) => {
                 // On record as the answer to this call.
                 self.taking = None;
@@ -180,9 +181,9 @@ impl Dispatch {
     }
 
     /// Takes what a command finds; `None` if there is nothing.
-    async fn take(&self, command: &Command) -> Result<Option<Value>, Error> {
+    async fn take(&self, command: &Command, progress: &Progress) -> Result<Option<Value>, Error> {
         loop {
-            match send_in_time(&self.shared, &self.context, command).await?? {
+            match send_with(&self.shared, &self.context, command, progress).await?? {
                 Value::Nil => return Ok(None),
                 again if is_again(&again) => {}
                 taken => return Ok(Some(taken)),

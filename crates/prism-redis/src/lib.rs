@@ -105,6 +105,7 @@ mod names;
 mod ownership;
 mod position;
 mod probe;
+mod progress;
 mod record;
 mod retries;
 mod route;

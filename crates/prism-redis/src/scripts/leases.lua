@@ -6,7 +6,7 @@
 local list, ends, leases, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local has_leases = redis.call('EXISTS', leases) == 1
 
-local now, forget, remember, tidy, lease_of, give_back, settle
+local now, forget, remember, tidy, lease_of, give_back, settle, end_leases
 
 -- Makes these functions, which most calls do not need.
 local function prepare()
@@ -19,11 +19,11 @@ local function prepare()
     return #value <= 40 and 'v' .. value or 'h' .. redis.sha1hex(value)
   end
 
-  -- Forgets how often a value has been delivered that is no longer in the list, and returns it.
+  -- Forgets how often a value has been delivered that is no longer in the list, and returns it. It fails nowhere, as `tidy`.
   forget = function(value)
     local field = field_of(value)
-    local counts = redis.call('HGET', leases, field)
-    if not counts then
+    local counts = redis.pcall('HGET', leases, field)
+    if type(counts) ~= 'string' then
       return 0
     end
     local others, count = string.match(counts, '^(.*),(%d+)$')
@@ -44,7 +44,8 @@ local function prepare()
   end
 
   -- Brings up to date when the first lease ends, and removes what says nothing any more.
-  -- It fails nowhere: while a slot moves to another node, a command on a key that has just been emptied is refused.
+  -- It fails nowhere: while a slot moves to another node, a command on a key that has just been emptied is refused. Whatever must not be refused
+  -- once values have been taken is written before.
   tidy = function()
     local first = redis.pcall('ZRANGE', ends, 0, 0, 'WITHSCORES')
     if first[2] then
@@ -56,6 +57,7 @@ local function prepare()
       redis.pcall('HLEN', leases), redis.pcall('HEXISTS', leases, 'n'), redis.pcall('EXISTS', list)
     if type(fields) == 'number' and type(numbered) == 'number' and (fields <= numbered or exists == 0) then
       redis.pcall('DEL', leases)
+      has_leases = false
     end
   end
 
@@ -89,6 +91,13 @@ local function prepare()
       end
     end
     return #lease.values
+  end
+
+  -- Ends all leases, whose values do not return. It fails nowhere, as `tidy`.
+  end_leases = function()
+    redis.pcall('DEL', ends)
+    redis.pcall('DEL', leases)
+    redis.pcall('ZREM', due, list)
   end
 
   settle = function()

@@ -59,16 +59,6 @@ fn values(server: &Server, list: &str) -> String {
     server.ask::<Vec<String>>(&["LRANGE", list, "0", "-1"]).unwrap().concat()
 }
 
-/// Waits until so much time has passed on the server.
-async fn passes(server: &Server, time: Duration) {
-    let now = || {
-        let (seconds, micros): (u64, u64) = server.ask(&["TIME"]).unwrap();
-        Duration::from_secs(seconds) + Duration::from_micros(micros)
-    };
-    let until_then = now() + time;
-    until("time passes", async || (now() > until_then).then_some(())).await;
-}
-
 /// What is left of leases on a server: nothing but the note that there were some.
 fn companions(server: &Server) -> Vec<String> {
     let all: Vec<String> = server.ask(&["KEYS", "*prism:{*"]).unwrap();
@@ -89,7 +79,7 @@ async fn leases_that_end_while_no_driver_runs_have_returned_their_values() {
             let right = reserve(&store, "l", wanted(End::Right, 2, lease)).await.unwrap().unwrap();
             assert_eq!(shown(&right), "f1 e1");
         }
-        passes(&server, lease).await;
+        server.passes(lease).await;
         assert_eq!(values(&server, "li:default:l"), "d", "nobody has looked yet");
         let store = store(json!({ "url": server.url() }));
         assert_eq!(length(&store, "l").await.unwrap(), 6);
@@ -143,7 +133,7 @@ async fn every_verb_first_returns_what_ended_leases_had_whoever_made_them() {
         let list = format!("l{verb}");
         push_all(&one, &list, &["a", "b", "c"]).await;
         let (ended, again) = (reserved(&one, &list, 2, lease).await, || key(list.as_str()));
-        passes(&server, lease).await;
+        server.passes(lease).await;
         let value = || Bytes::from_static(b"v");
         let left = match verb {
             0 => (length(&other, &list).await.unwrap() == 3).then_some("abc"),
@@ -226,7 +216,7 @@ async fn a_plain_clients_values_are_reserved_and_returned_as_they_are() {
     server.tell(&["RPUSH", "more", "v"]);
     let lease = reserved(&store, "more", 1, short).await;
     server.tell(&["SET", "more", "text"]);
-    passes(&server, short).await;
+    server.passes(short).await;
     let wrong = length(&store, "more").await.unwrap_err();
     assert_eq!(wrong.reason, ErrorReason::WrongType);
     server.tell(&["DEL", "more"]);
@@ -316,7 +306,7 @@ async fn many_values_move_to_the_dead_letter_list_before_one_is_delivered() {
     for _ in 0..3 {
         reserved(&store, "l", 1000, Duration::from_millis(200)).await;
     }
-    passes(&server, Duration::from_millis(300)).await;
+    server.passes(Duration::from_millis(300)).await;
     push_all(&store, "l", &["fresh"]).await;
     assert_eq!(length(&store, "l").await.unwrap(), 3001);
     let deliveries = Some(DeliveryLimit { max: 1, dead_letter: key("dead") });
@@ -344,7 +334,7 @@ async fn at_the_memory_limit_queues_go_on() {
     assert_eq!(shorter, Ok(true));
     let second = reserved(&store, "l", 1, LONG).await;
     assert_eq!(shown(&second), "b1");
-    passes(&server, lease).await;
+    server.passes(lease).await;
     assert_eq!(release(&store, "l", &second).await, Some(1));
     assert_eq!(values(&server, "li:default:l"), "bac", "each at the end it came from");
     let third = reserved(&store, "l", 3, LONG).await;
