@@ -82,9 +82,9 @@ impl Companions {
         self.in_slot(slot, &["due"])
     }
 
-    /// The slots that have leases.
-    pub(crate) fn slots(&self) -> String {
-        self.in_slot(0, &["slots"])
+    /// The slots that have leases, when each is to be looked at next, and how short its leases are: as `scripts/announce.lua` wants its keys.
+    pub(crate) fn slots(&self) -> [String; 3] {
+        ["slots", "looks", "shortest"].map(|name| self.in_slot(0, &[name]))
     }
 }
 

@@ -84,8 +84,10 @@ scripts! {
     SETTLE: "leases.lua" "settle.lua", "Returns the values of leases that have ended.";
     REPLACE_LIST: "leases.lua" "replace_list.lua", "Gives a list its values, and no others.";
     DUE: "due.lua", "The lists of a slot with leases that have ended.";
-    SLOTS: "slots.lua", "The slots that have leases.";
-    ANNOUNCE: "announce.lua", "Says that a slot is about to have leases.";
+    LOOKS: "looks.lua", "The slots that are to be looked at.";
+    POSTPONE: "postpone.lua", "Says when slots are to be looked at next.";
+    ADOPT: "adopt.lua", "Lets slots be looked at that nobody looks at.";
+    ANNOUNCE: "announce.lua", "Says that a slot is about to have a lease.";
 }
 
 #[cfg(test)]

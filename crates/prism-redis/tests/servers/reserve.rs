@@ -10,6 +10,7 @@ use prism_plugin::list::{
 use prism_plugin::{Context, Error, ErrorReason, KeyValue as _};
 use prism_redis::RedisStore;
 use serde_json::json;
+use tokio::task::JoinHandle;
 
 use crate::support::cluster::Cluster;
 use crate::support::plugin::Plugin;
@@ -62,7 +63,10 @@ fn values(server: &Server, list: &str) -> String {
 /// What is left of leases on a server: nothing but the note that there were some.
 fn companions(server: &Server) -> Vec<String> {
     let all: Vec<String> = server.ask(&["KEYS", "*prism:{*"]).unwrap();
-    all.into_iter().filter(|name| !name.ends_with("}:slots") && !name.contains("}:answers:")).collect()
+    let is_note = |name: &String| {
+        ["slots", "looks", "shortest"].iter().any(|note| name.ends_with(&format!("}}:{note}")))
+    };
+    all.into_iter().filter(|name| !is_note(name) && !name.contains("}:answers:")).collect()
 }
 
 #[tokio::test]
@@ -121,6 +125,81 @@ async fn a_driver_that_is_started_later_returns_the_values_that_nobody_asks_for(
         assert_eq!(companions(&cluster.nodes[*primary]), [""; 0]);
     }
     plugin.stop().await;
+}
+
+/// Looks for ended leases until it is aborted.
+fn sweep(store: &RedisStore) -> JoinHandle<()> {
+    let store = store.clone();
+    tokio::spawn(async move { store.watch(async |_| {}).await })
+}
+
+async fn has(server: &Server, list: &str, values: &[&str]) {
+    let is_right = |now: &Vec<String>| now == values;
+    server.until(&format!("{list} has {values:?}"), &["LRANGE", list, "0", "-1"], is_right).await;
+}
+
+#[tokio::test]
+async fn lists_whose_leases_do_not_end_are_not_looked_at() {
+    const LISTS: usize = 200;
+    let server = Server::start(Kind::Redis, &[]);
+    let store = store(json!({ "url": server.url() }));
+    for number in 0..LISTS {
+        let list = format!("l{number}");
+        push(&store, &list, "v").await.unwrap();
+        reserved(&store, &list, 1, LONG).await;
+    }
+    let sweeping = sweep(&store);
+    server.tell(&["CONFIG", "RESETSTAT"]);
+    server.passes(Duration::from_secs(2)).await;
+    until("ended leases are looked for", async || (server.calls("evalsha") > 0).then_some(())).await;
+    assert!(server.calls("evalsha") < LISTS as u64 / 4, "{} calls", server.calls("evalsha"));
+    sweeping.abort();
+}
+
+#[tokio::test]
+async fn a_lease_that_another_process_makes_is_looked_at_when_it_ends() {
+    let server = Server::start(Kind::Valkey, &[]);
+    let (one, other) = (store(json!({ "url": server.url() })), store(json!({ "url": server.url() })));
+    let sweeping = sweep(&one);
+    push_all(&other, "l", &["a", "b", "c"]).await;
+    reserved(&other, "l", 1, LONG).await;
+    let short = Duration::from_millis(200);
+    reserved(&other, "l", 1, short).await;
+    has(&server, "li:default:l", &["b", "c"]).await;
+    // Also of an earlier version, which says when it makes leases, but not how short they are.
+    for index in ["looks", "shortest"] {
+        server.tell(&["DEL", &format!("prism:{{3560}}:{index}")]);
+    }
+    reserved(&other, "l", 1, short).await;
+    sweeping.abort();
+    let sweeping = sweep(&one);
+    has(&server, "li:default:l", &["b", "c"]).await;
+    sweeping.abort();
+}
+
+#[tokio::test]
+async fn a_lease_that_is_made_long_after_it_was_announced_is_looked_at_when_it_ends() {
+    let server = Server::start(Kind::Redis, &[]);
+    let (one, other) = (store(json!({ "url": server.url() })), store(json!({ "url": server.url() })));
+    let sweeping = sweep(&one);
+    let wanted = Reservation { wait: LONG, ..wanted(End::Left, 1, Duration::from_millis(100)) };
+    let waiting = tokio::spawn(async move {
+        other.reserve(&Context::default(), namespace(), key("l"), wanted).await.unwrap().unwrap()
+    });
+    let is_announced = |slots: &u64| *slots == 1;
+    server.until("it is announced", &["ZCARD", "prism:{3560}:looks"], is_announced).await;
+    server.passes(Duration::from_secs(2)).await;
+    server.tell(&["RPUSH", "li:default:l", "v"]);
+    assert_eq!(shown(&waiting.await.unwrap()), "v1");
+    has(&server, "li:default:l", &["v"]).await;
+    // Nobody looks any more at a slot without leases once none can be on its way.
+    let slots: Vec<String> = server.ask(&["ZRANGE", "prism:{3560}:slots", "0", "-1"]).unwrap();
+    server.tell(&["ZADD", "prism:{3560}:slots", "1000000000", &slots.concat()]);
+    for index in ["slots", "looks", "shortest"] {
+        let is_gone = |keys: &u64| *keys == 0;
+        server.until("nothing is left", &["EXISTS", &format!("prism:{{3560}}:{index}")], is_gone).await;
+    }
+    sweeping.abort();
 }
 
 #[tokio::test]
