@@ -70,7 +70,8 @@ scripts! {
     POP_WAITING: "leases.lua" "pop_waiting.lua", "Pops a value for somebody who waits.";
     POP_MANY: "leases.lua" "pop_many.lua", "Pops as many values as fit into a message.";
     PUSH_TRIMMED: "leases.lua" "cut.lua" "push_trimmed.lua", "Pushes values, and trims the other end.";
-    RANGE: "leases.lua" "range.lua", "A page of a list.";
+    RANGE: "leases.lua" "page.lua" "range.lua", "A page of a list.";
+    COPY: "leases.lua" "page.lua" "copy.lua", "The next page of a list that moves.";
     TRIM: "leases.lua" "cut.lua" "trim.lua", "Cuts a list, and counts what is left.";
     CLEAR: "leases.lua" "clear.lua", "Removes a list and its leases, and counts what it had.";
     REMOVE: "leases.lua" "remove.lua", "Removes equal values.";

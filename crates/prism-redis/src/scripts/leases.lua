@@ -2,11 +2,19 @@
 --
 -- KEYS: the list; when its leases end, a sorted set of their tokens; its leases, a hash; for each list in the slot, when its first lease ends, a
 -- sorted set. In the hash, 'l' and a token is a lease with its values, 'n' is the number of the last lease, and 'v' and a value or 'h' and its
--- SHA-1 is how often equal values in the list have been delivered, one number for each, if they have been.
+-- SHA-1 is how often equal values in the list have been delivered, one number for each, if they have been. While the list is copied page by page,
+-- 'x' counts how far its values move to the left meanwhile; the token 'x' is until when.
 local list, ends, leases, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local has_leases = redis.call('EXISTS', leases) == 1
 
 local now, forget, remember, tidy, lease_of, give_back, settle, end_leases
+
+-- Counts values that have left the list at its left end, or have come there if there are less than none, for those who copy it.
+local function moved_left(count)
+  if has_leases and type(redis.pcall('HGET', leases, 'x')) == 'string' then
+    redis.call('HINCRBY', leases, 'x', count)
+  end
+end
 
 -- Makes these functions, which most calls do not need.
 local function prepare()
@@ -81,6 +89,7 @@ local function prepare()
         table.insert(dead, 1, value)
       else
         redis.call(lease.push, list, value)
+        moved_left(lease.push == 'LPUSH' and -1 or 0)
         remember(value, deliveries)
       end
     end
@@ -114,6 +123,7 @@ local function prepare()
         found[#found + 1] = {token, lease}
       else
         redis.call('ZREM', ends, token)
+        redis.call('HDEL', leases, token)
       end
     end
     -- The last to be made returns first, so that values at one end get back into their order.

@@ -40,6 +40,7 @@ while #values + moved < length and #values < count_max and moved < 1000 do
     deliveries[#deliveries + 1] = delivered + 1
   end
 end
+moved_left(index == 0 and #values + moved or 0)
 if #values == 0 then
   redis.call('ZREM', ends, token)
   tidy()

@@ -2,6 +2,7 @@
 local function restore(push, answer)
   if #answer == 2 then
     redis.call(push, list, answer[1])
+    moved_left(push == 'LPUSH' and -1 or 0)
     remember(answer[1], answer[2])
   else
     local lease = lease_of(answer[1])
