@@ -7,6 +7,7 @@ use std::time::Duration;
 use prism_client::{Client, End, ErrorKind, ErrorReason, Lease};
 use prism_e2e::process::{Process, Proxy};
 use prism_e2e::redis::Redis;
+use rustix::process::Signal;
 
 /// What stands behind a gateway.
 type Behind = (Option<Process>, Option<Redis>);
@@ -123,6 +124,38 @@ async fn a_repeated_push_counts_once_and_a_read_has_no_key() {
         let read = list.length("l").metadata(KEY, &key(3)).await.unwrap_err();
         assert_eq!(read.reason(), Some(ErrorReason::IdempotencyKeyInvalid));
     }
+}
+
+#[tokio::test]
+async fn a_repeated_wait_is_answered_from_its_record_while_its_server_drains() {
+    let redis = Redis::start();
+    let url = redis.url();
+    let start = || {
+        let args = ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--redis", &url];
+        Process::start("prism-redis", args)
+    };
+    let (one, mut other) = (start(), start());
+    let (first, second) =
+        (Client::new(one.grpc()).unwrap().list(), Client::new(other.grpc()).unwrap().list());
+    let key = |seq: u64| format!("0123456789abcdef0123456789abcdef.{seq}.0");
+    let wait = Duration::from_secs(20);
+    first.push_many("jobs", End::Right, ["a", "b", "c"]).await.unwrap();
+    let pop = first.blocking_pop("jobs", End::Left, wait).metadata("idempotency-key", &key(1));
+    assert_eq!(pop.await.unwrap().unwrap(), "a");
+    let reserve = first.reserve("jobs").wait(wait).metadata("idempotency-key", &key(2));
+    assert_eq!(shown(&reserve.await.unwrap().unwrap()), [(&b"b"[..], 1)]);
+
+    redis.tell(&["CLIENT", "PAUSE", "60000", "WRITE"]);
+    let pop = second.blocking_pop("jobs", End::Left, wait).metadata("idempotency-key", &key(1));
+    let reserve = second.reserve("jobs").wait(wait).metadata("idempotency-key", &key(2));
+    let (popped, reserved) = (tokio::spawn(pop.into_future()), tokio::spawn(reserve.into_future()));
+    other.until_metric("prism_calls_in_flight", |calls| calls == 2.0).await;
+    other.signal(Signal::TERM);
+    other.until_logged("draining").await;
+    redis.tell(&["CLIENT", "UNPAUSE"]);
+    assert_eq!(popped.await.unwrap().unwrap().unwrap(), "a");
+    assert_eq!(shown(&reserved.await.unwrap().unwrap().unwrap()), [(&b"b"[..], 1)]);
+    assert_eq!(first.length("jobs").await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -75,28 +75,34 @@ impl Command {
     }
 
     /// The same as one step with the record of its answer.
-    pub(crate) fn recorded(&self, record: &Record, manner: Manner) -> Self {
-        let script = self.script.unwrap_or_else(|| &ON_ANY).recorded();
+    pub(crate) fn recorded(&self, record: &Record, manner: Manner<'_>) -> Self {
+        let recorded = self.within(Script::recorded, &[&record.answers, &record.open]);
+        let recorded = recorded.arg(manner.word()).arg(&record.digest[..]);
+        recorded.arg(record.number()).arg(record.acknowledged())
+    }
+
+    /// The same as one step with a note of what it takes.
+    pub(crate) fn taken(&self, note: &str) -> Self {
+        self.within(Script::taken, &[note])
+    }
+
+    /// The same as a part of another script, which has these keys besides.
+    fn within(&self, part_of: fn(&'static Script) -> &'static Script, more: &[&str]) -> Self {
+        let script = part_of(self.script.unwrap_or_else(|| &ON_ANY));
         let mut arguments = simple(&self.command);
-        let mut command = Cmd::with_capacity(self.keys + 12, self.bytes() + record.answers.len() + 256);
-        command.arg("EVALSHA").arg(&script.hash).arg(self.keys + 1);
+        let keys = self.keys + more.len();
+        let bytes = self.bytes() + more.iter().map(|key| key.len()).sum::<usize>();
+        let mut command = Cmd::with_capacity(keys + 12, bytes + 256);
+        command.arg("EVALSHA").arg(&script.hash).arg(keys);
         let name = match self.script {
             Some(_) => arguments.nth(HEAD).and(None),
             None => arguments.next(),
         };
         arguments.by_ref().take(self.keys).for_each(|key| _ = command.arg(key));
-        command.arg(&record.answers);
+        command.arg(more);
         name.into_iter().chain(arguments).for_each(|argument| _ = command.arg(argument));
-        command.arg(manner.letter()).arg(&record.digest[..]).arg(record.number()).arg(record.acknowledged());
-        Self {
-            command,
-            key: self.key.clone(),
-            lane: self.lane,
-            effect: self.effect,
-            script: Some(script),
-            keys: self.keys + 1,
-            valkey: None,
-        }
+        let key = self.key.clone();
+        Self { command, key, lane: self.lane, effect: self.effect, script: Some(script), keys, valkey: None }
     }
 
     /// What is sent to a server.
@@ -162,18 +168,24 @@ mod tests {
 
     #[test]
     fn a_recorded_step_has_what_it_acts_on_first_and_its_record_last() {
-        let record = Record { answers: "answers".to_owned(), digest: [7; 32], seq: 255, acked: 1 };
+        let record = Record {
+            answers: "answers".to_owned(),
+            open: "open".to_owned(),
+            digest: [7; 32],
+            seq: 255,
+            acked: 1,
+        };
         let shown = |command: &Command| -> Vec<Vec<u8>> {
-            let recorded = command.recorded(&record, Manner::Open);
+            let recorded = command.recorded(&record, Manner::Open("T"));
             simple(&recorded.command).skip(HEAD).map(<[u8]>::to_vec).collect()
         };
-        let tail = [b"o".to_vec(), vec![7; 32], b"00000000000000ff".to_vec(), b"0000000000000001".to_vec()];
+        let tail = [b"oT".to_vec(), vec![7; 32], b"00000000000000ff".to_vec(), b"0000000000000001".to_vec()];
         let plain = Command::new("SETEX", "k".to_owned(), Effect::Write).arg(7).value(b"v");
-        let head = ["2", "k", "answers", "SETEX", "7", "v"].map(|word| word.as_bytes().to_vec());
+        let head = ["3", "k", "answers", "open", "SETEX", "7", "v"].map(|word| word.as_bytes().to_vec());
         assert_eq!(shown(&plain), [&head[..], &tail].concat());
         let keys = ["k", "l"].map(str::to_owned);
         let script = Command::script_on(&GET_WITH_TTL, keys, Effect::Write).arg(7);
-        let head = ["3", "k", "l", "answers", "7"].map(|word| word.as_bytes().to_vec());
+        let head = ["4", "k", "l", "answers", "open", "7"].map(|word| word.as_bytes().to_vec());
         assert_eq!(shown(&script), [&head[..], &tail].concat());
     }
 

@@ -46,22 +46,28 @@ impl Companions {
         name
     }
 
-    /// The answers to a client, by its number, its caller and a namespace, in calls on a key. Without slots all lie together, so that a
-    /// number which is used again is noticed whatever the key.
+    /// The answers to a client, by its number, its caller and a namespace, in calls on a key, and which of them are open. Without slots all
+    /// lie together, so that a number which is used again is noticed whatever the key.
     pub(crate) fn answers(
         &self,
         key: &str,
         namespace: &str,
         client: u128,
         caller: Option<&Identity>,
-    ) -> String {
+    ) -> [String; 2] {
         let slot = if self.is_of_cluster { slot(key.as_bytes()) } else { 0 };
         let (source, caller) = match caller {
             None => ("-", ""),
             Some(caller) => (source(caller.source), caller.name()),
         };
         let client = format!("{client:032x}");
-        self.in_slot(slot, &["answers:", namespace, ":", &client, ":", source, ":", caller])
+        ["answers:", "open:"]
+            .map(|kind| self.in_slot(slot, &[kind, namespace, ":", &client, ":", source, ":", caller]))
+    }
+
+    /// The note of what has been taken from a list for a caller that does not repeat its call.
+    pub(crate) fn note(&self, list: &str, taking: &str) -> String {
+        self.in_slot(slot(list.as_bytes()), &["note:", taking])
     }
 
     /// A list and what belongs to it, as the scripts on lists want their keys.
@@ -76,9 +82,9 @@ impl Companions {
         self.in_slot(slot, &["due"])
     }
 
-    /// The slots that have leases.
-    pub(crate) fn slots(&self) -> String {
-        self.in_slot(0, &["slots"])
+    /// The slots that have leases, when each is to be looked at next, and how short its leases are: as `scripts/announce.lua` wants its keys.
+    pub(crate) fn slots(&self) -> [String; 3] {
+        ["slots", "looks", "shortest"].map(|name| self.in_slot(0, &[name]))
     }
 }
 
@@ -109,13 +115,17 @@ mod tests {
         for list in ["li:default:a", "li:default:{b}c", "li:default:}{", "li:default:{}{x}", "{"] {
             let names = companions.of_list(list.to_owned());
             assert!(names.iter().all(|name| slot(name.as_bytes()) == slot(list.as_bytes())), "{names:?}");
-            let answers = companions.answers(list, "default", 1, None);
-            assert_eq!(slot(answers.as_bytes()), slot(list.as_bytes()), "{answers}");
+            let [answers, open] = companions.answers(list, "default", 1, None);
+            for name in [answers, open, companions.note(list, "7")] {
+                assert_eq!(slot(name.as_bytes()), slot(list.as_bytes()), "{name}");
+            }
         }
         let alone = Companions { is_of_cluster: false, ..companions };
         let caller = Identity::new(Source::Jwt, "me");
         let answers = |key| alone.answers(key, "default", 255, caller.as_ref());
         assert_eq!(answers("a"), answers("b"));
-        assert!(answers("a").ends_with("}:answers:default:000000000000000000000000000000ff:jwt:me"));
+        let [answers, open] = answers("a");
+        assert!(answers.ends_with("}:answers:default:000000000000000000000000000000ff:jwt:me"));
+        assert!(open.ends_with("}:open:default:000000000000000000000000000000ff:jwt:me"));
     }
 }

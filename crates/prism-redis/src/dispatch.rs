@@ -13,14 +13,13 @@
 //!            └──value──▶ hand it over ──not taken──▶ undo: back to its end of the list
 //! ```
 //!
-//! What is taken is recorded as the answer of a call under an idempotency key is, and so can be undone: also by a process that stops before it
+//! What is taken is on record until it has been handed over (see `taking`), and so can be undone: also by a process that stops before it
 //! knows what it has taken, and not if a repetition of the call has been answered with it.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prism_plugin::retries::IDEMPOTENCY_RECORD_LIFE;
 use prism_plugin::{Applied, Context, Error, ErrorReason};
 use redis::{Value, cmd};
 use tokio::runtime::Builder;
@@ -28,14 +27,14 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{sleep, timeout};
 
 use crate::answer::{is_again, is_nothing};
-use crate::command::{Command, Effect};
+use crate::command::Command;
 use crate::connection::Connection;
 use crate::discover::discover_soon;
 use crate::fault::Fault;
-use crate::record::{Manner, Record};
-use crate::route::{Progress, follow, primary, send_in_time};
-use crate::script::UNDO;
+use crate::progress::Progress;
+use crate::route::{follow, primary, send_with};
 use crate::shared::Shared;
+use crate::taking::Taking;
 use crate::waiters::{InHand, Waiter};
 use crate::worker::expected;
 
@@ -104,21 +103,16 @@ struct Dispatch {
     list: String,
     /// That of the calls that this task makes.
     context: Context,
-    /// The number of the client as which it records what it takes for callers that do not repeat their calls.
-    client: u128,
-    /// How much it has taken as that client.
-    taken: u64,
     /// What is being taken for a waiter, or has been.
-    taking: Option<Taking>,
+    taking: Option<InProgress>,
     /// Whether the queue has been closed; the list may have another one by now.
     is_over: bool,
 }
 
-/// What is taken for a waiter.
-struct Taking {
-    /// What returns it.
-    undo: Command,
-    /// What it is, once it has been taken.
+/// A taking whose outcome is not known to its waiter yet.
+struct InProgress {
+    taking: Arc<Taking>,
+    /// What has been taken, once that is known.
     in_hand: Option<InHand>,
 }
 
@@ -128,19 +122,18 @@ impl Drop for Dispatch {
         if !self.is_over {
             self.shared.waiters.close(&self.list);
         }
-        if let Some(Taking { undo, in_hand }) = self.taking.take()
+        if let Some(InProgress { taking, in_hand }) = self.taking.take()
             // Nobody knows what has not been answered, and nobody has it.
             && in_hand.is_none_or(|in_hand| in_hand.take().is_some())
         {
-            undo_elsewhere(&self.shared, &undo);
+            undo_elsewhere(&self.shared, &taking.undo);
         }
     }
 }
 
 impl Dispatch {
     fn new(shared: Arc<Shared>, list: String) -> Self {
-        let client = fastrand::u128(..);
-        Self { shared, list, context: Context::default(), client, taken: 0, taking: None, is_over: false }
+        Self { shared, list, context: Context::default(), taking: None, is_over: false }
     }
 
     /// Whether enough connections are left for lists that somebody will wait for.
@@ -153,23 +146,16 @@ impl Dispatch {
         let shared = Arc::clone(&self.shared);
         let waiters = &shared.waiters;
         let Some(waiter) = waiters.next(&self.list) else { return Round::Nobody };
-        let is_own = waiter.wish.record.is_none();
-        let record = waiter.wish.record.clone().unwrap_or_else(|| self.own_record());
-        let undo = self.undoing(&record, waiter.wish.push);
-        self.taking = Some(Taking { undo: undo.clone(), in_hand: None });
-        let taken = self.take(&waiter.wish.command.recorded(&record, Manner::Open)).await;
-        match taken {
+        let is_repeated = waiter.wish.record.is_some();
+        let taking = Arc::new(Taking::of(&shared.companions, &waiter.wish));
+        self.taking = Some(InProgress { taking: Arc::clone(&taking), in_hand: None });
+        match self.take(&taking.take, &waiter.progress).await {
             Ok(Some(nothing)) if is_nothing(&nothing) => {
                 // On record as the answer to this call.
                 self.taking = None;
                 waiter.end(Ok(()));
             }
-            Ok(Some(value)) => {
-                self.hand_over(waiter, value).await;
-                if is_own {
-                    self.forget(&record);
-                }
-            }
+            Ok(Some(value)) => self.hand_over(&taking, waiter, value).await,
             Ok(None) => {
                 self.taking = None;
                 if waiter.wish.stays {
@@ -182,11 +168,11 @@ impl Dispatch {
             }
             Err(error) => {
                 // What may have been taken returns, unless the caller repeats the call.
-                let may_be_taken =
-                    error.fact("applied") == Some(Applied::Maybe.as_str()) && (is_own || waiter.is_gone());
+                let may_be_taken = error.fact("applied") == Some(Applied::Maybe.as_str())
+                    && (!is_repeated || waiter.is_gone());
                 waiter.end(Err(error));
                 if may_be_taken {
-                    self.undo(&undo).await;
+                    self.undo(&taking.undo).await;
                 }
                 self.taking = None;
             }
@@ -194,36 +180,10 @@ impl Dispatch {
         Round::Served
     }
 
-    /// Removes a record that is needed no more, in which the value would stay for two minutes.
-    fn forget(&self, record: &Record) {
-        let forgetting = Command::new("HDEL", record.answers.clone(), Effect::Write).arg(record.number());
-        let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move {
-            if let Err(fault) = follow(&shared, &forgetting, &Progress::default()).await {
-                tracing::debug!(why = fault.words(), "the record of a value that was taken ends by itself");
-            }
-        });
-    }
-
-    /// What undoes a step with this record: what was taken returns with `push`.
-    fn undoing(&self, record: &Record, push: &str) -> Command {
-        let mut keys = self.shared.companions.of_list(self.list.clone()).to_vec();
-        keys.push(record.answers.clone());
-        let command = Command::script_on(&UNDO, keys, Effect::Write).arg(push).arg(&record.digest[..]);
-        command.arg(record.number()).arg(IDEMPOTENCY_RECORD_LIFE.as_millis().to_string())
-    }
-
-    /// The record of what is taken for a caller that does not repeat its call: only for the moments until the caller has it.
-    fn own_record(&mut self) -> Record {
-        let answers = self.shared.companions.answers(&self.list, "", self.client, None);
-        self.taken += 1;
-        Record { answers, digest: [0; 32], seq: self.taken, acked: self.taken }
-    }
-
     /// Takes what a command finds; `None` if there is nothing.
-    async fn take(&self, command: &Command) -> Result<Option<Value>, Error> {
+    async fn take(&self, command: &Command, progress: &Progress) -> Result<Option<Value>, Error> {
         loop {
-            match send_in_time(&self.shared, &self.context, command).await?? {
+            match send_with(&self.shared, &self.context, command, progress).await?? {
                 Value::Nil => return Ok(None),
                 again if is_again(&again) => {}
                 taken => return Ok(Some(taken)),
@@ -232,23 +192,28 @@ impl Dispatch {
     }
 
     /// Hands over what was taken, or returns it if its waiter has gone.
-    async fn hand_over(&mut self, waiter: Waiter, value: Value) {
+    async fn hand_over(&mut self, taking: &Arc<Taking>, waiter: Waiter, value: Value) {
         let in_hand = InHand::new(value);
-        if let Some(taking) = &mut self.taking {
-            taking.in_hand = Some(in_hand.clone());
-        }
+        self.taking = Some(InProgress { taking: Arc::clone(taking), in_hand: Some(in_hand.clone()) });
         waiter.hand_over(in_hand.clone()).await;
-        if let Some(Taking { undo, .. }) = &self.taking
-            && in_hand.take().is_some()
-        {
+        if in_hand.take().is_some() {
             // For as long as this takes, it is in hand again.
-            let undo = undo.clone();
-            if let Some(taking) = &mut self.taking {
-                taking.in_hand = None;
-            }
-            self.undo(&undo).await;
+            self.taking = Some(InProgress { taking: Arc::clone(taking), in_hand: None });
+            self.undo(&taking.undo).await;
+        } else {
+            self.close(taking);
         }
         self.taking = None;
+    }
+
+    /// Says that a value has been given, so that its record does not keep it for two minutes, or may be freed.
+    fn close(&self, taking: &Arc<Taking>) {
+        let (shared, taking) = (Arc::clone(&self.shared), Arc::clone(taking));
+        tokio::spawn(async move {
+            if let Err(fault) = follow(&shared, &taking.close, &Progress::default()).await {
+                tracing::debug!(why = fault.words(), "the record of a value that was taken ends by itself");
+            }
+        });
     }
 
     /// Returns what was taken to the end that it came from, also at the memory limit.
@@ -256,8 +221,7 @@ impl Dispatch {
         let returned = timeout(RETURN_MAX, async {
             loop {
                 match follow(&self.shared, undo, &Progress::default()).await {
-                    // Sent twice, it has an effect twice only if a repetition of the call has taken something in between, through another
-                    // process.
+                    // Sent twice, it has an effect once.
                     Err(Fault::Unreachable(_) | Fault::Refused(_) | Fault::Lost(_)) => sleep(PAUSE).await,
                     outcome => return outcome.map(drop),
                 }

@@ -14,7 +14,8 @@ use crate::command::{Command, Effect, pipeline};
 use crate::connection::Connection;
 use crate::fault::Fault;
 use crate::lane::Lane;
-use crate::route::{Progress, primary, run, topology, within};
+use crate::progress::Progress;
+use crate::route::{primary, run, topology, within};
 use crate::shared::Shared;
 use crate::worker::Node;
 

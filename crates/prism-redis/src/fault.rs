@@ -49,6 +49,7 @@ impl Fault {
         match IN_SCRIPTS.iter().find(is_in) {
             Some(code) => Some(code),
             None if self.is_denied_to_script() => Some("NOPERM"),
+            None if self.is_elsewhere() => Some("TRYAGAIN"),
             None => Some(error.code()),
         }
     }
@@ -57,6 +58,12 @@ impl Fault {
     fn is_denied_to_script(&self) -> bool {
         // Redis, and Valkey.
         self.says("The user executing the script can't run") || self.says("ACL failure in script")
+    }
+
+    /// Whether a script has found a key missing that it had itself emptied, while the key's slot moves to another node. Scripts do so before
+    /// they change anything, except that the values of leases which have ended return.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.says("access a non local key")
     }
 
     /// Whether the server refused the command with these words.
@@ -172,6 +179,8 @@ mod tests {
             "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
             "CLUSTERDOWN The cluster is down",
             "TRYAGAIN Multiple keys request during rehashing of slot",
+            "ERR Script attempted to access a non local key in a cluster node script: 0, on @user_script:1.",
+            "ERR Attempted to access a non local key in a cluster node script: 0, on @user_script:1.",
             "MOVED 1 10.0.0.1:1",
             "BUSY Redis is busy running a script.",
             "NOREPLICAS Not enough good replicas to write.",

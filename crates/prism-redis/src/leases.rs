@@ -1,7 +1,20 @@
 //! Returning the values of leases that have ended on lists that nobody looks at.
 //!
-//! Each slot has an index of its lists by when their first lease ends, which the scripts keep. Which slots have any is said in one place
-//! before the first lease there is made, and again while there are new ones, so that every process finds all of them, whoever made them.
+//! Each slot has an index of its lists by when their first lease ends, which the scripts keep. In one place there is an index of the slots by
+//! when each is to be looked at next, so that every process finds all leases, whoever made them, and looks at no slot before it must.
+//!
+//! ```text
+//!             announced              looked at: nothing has ended
+//!  (no leases) ───────▶ to be looked at ─────────▶ postponed: until its first lease ends, or one could that is being made
+//!       ▲                     ▲   │                    │   │
+//!       │                     └───┼────its time comes──┘   │ it has none, and none is being made
+//!       │                         ▼                        │
+//!       │               values return, again next time     │
+//!       └──────────────────────────────────────────────────┘
+//! ```
+//!
+//! A lease is announced before it is made, and then not again for a while. So a slot without leases may get one at any moment: none that
+//! is shorter than what was announced.
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -11,12 +24,12 @@ use prism_plugin::{Context, Error};
 use redis::Value;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::answer::{array, text, values};
+use crate::answer::{array, parts, text, values};
 use crate::command::{Command, Effect};
 use crate::each::run_each;
 use crate::names::slot;
 use crate::route::run;
-use crate::script::{ANNOUNCE, DUE, SETTLE, SLOTS};
+use crate::script::{ADOPT, ANNOUNCE, DUE, LOOKS, POSTPONE, SETTLE};
 use crate::shared::Shared;
 
 /// How often ended leases are looked for.
@@ -26,19 +39,31 @@ const SWEEP_EVERY: Duration = Duration::from_millis(500);
 const LISTS_MAX: usize = 64;
 const ROUNDS_MAX: usize = 16;
 
-/// How often a slot is said to have leases while new ones are made.
+/// How often a slot is said to have leases while new ones are made, unless they are shorter.
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(10);
+
+/// How long after it was announced a lease may be made: that time, the longest wait (5 minutes), and a call (30 seconds).
+const MADE_WITHIN: Duration = Duration::from_secs(6 * 60);
+
+/// How often slots are looked for that nobody looks at: a failover may have lost when, and earlier versions do not say it.
+const ADOPT_EVERY: Duration = Duration::from_secs(60);
 
 /// After what time a slot cannot have any that was last said to: the longest lease is half a day.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(13 * 60 * 60);
 
-/// Says that the slot of a list is about to have leases, unless that was said not long ago.
+/// Says that the slot of a list is about to have a lease, unless that was said not long ago of one as short.
 ///
 /// # Errors
 /// The server cannot be told. Nothing was reserved.
-pub(crate) async fn announce(shared: &Arc<Shared>, context: &Context, list: &str) -> Result<(), Error> {
+pub(crate) async fn announce(
+    shared: &Arc<Shared>,
+    context: &Context,
+    list: &str,
+    lease: Duration,
+) -> Result<(), Error> {
     let slot = slot(list.as_bytes());
-    if announced(shared).get(&slot).is_some_and(|said| said.elapsed() < ANNOUNCE_EVERY) {
+    let is_said = |(at, said): &(Instant, Duration)| at.elapsed() < ANNOUNCE_EVERY && *said <= lease;
+    if announced(shared).get(&slot).is_some_and(is_said) {
         return Ok(());
     }
     let begun = Instant::now();
@@ -47,13 +72,18 @@ pub(crate) async fn announce(shared: &Arc<Shared>, context: &Context, list: &str
         Some(left) => Context::default().or_timeout(left),
         None => Context::default(),
     };
-    let command = Command::script(&ANNOUNCE, shared.companions.slots(), Effect::Write).arg(slot);
-    run(shared, &context, &command).await?;
-    announced(shared).insert(slot, begun);
+    let command = Command::script_on(&ANNOUNCE, shared.companions.slots(), Effect::Write).arg(slot);
+    run(shared, &context, &command.arg(millis(lease)).arg(millis(MADE_WITHIN))).await?;
+    announced(shared).insert(slot, (begun, lease));
     Ok(())
 }
 
-fn announced(shared: &Shared) -> MutexGuard<'_, HashMap<u16, Instant>> {
+/// A duration as scripts want it.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn announced(shared: &Shared) -> MutexGuard<'_, HashMap<u16, (Instant, Duration)>> {
     shared.announced.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -61,38 +91,61 @@ fn announced(shared: &Shared) -> MutexGuard<'_, HashMap<u16, Instant>> {
 pub(crate) async fn sweep(shared: &Arc<Shared>) {
     let mut ticks = interval(SWEEP_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut adopted: Option<Instant> = None;
     loop {
         ticks.tick().await;
-        for _ in 0..ROUNDS_MAX {
-            match sweep_once(shared).await {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => {
-                    tracing::debug!(%error, "leases that have ended cannot be looked for");
+        let swept = async {
+            if adopted.is_none_or(|at| at.elapsed() >= ADOPT_EVERY) {
+                adopt(shared).await?;
+                adopted = Some(Instant::now());
+            }
+            for _ in 0..ROUNDS_MAX {
+                if !sweep_once(shared).await? {
                     break;
                 }
             }
+            Ok::<_, Error>(())
+        };
+        if let Err(error) = swept.await {
+            tracing::debug!(%error, "leases that have ended cannot be looked for");
         }
     }
+}
+
+/// Lets slots be looked at that nobody looks at.
+async fn adopt(shared: &Arc<Shared>) -> Result<(), Error> {
+    let [slots, looks, _] = shared.companions.slots();
+    let adopting = Command::script_on(&ADOPT, [slots, looks], Effect::Write).arg(FORGOTTEN_AFTER.as_secs());
+    run(shared, &Context::default(), &adopting).await.map(drop)
 }
 
 /// One round; whether there may be more to do.
 async fn sweep_once(shared: &Arc<Shared>) -> Result<bool, Error> {
     let context = Context::default();
-    let question = Command::script(&SLOTS, shared.companions.slots(), Effect::Read);
-    let slots = run(shared, &context, &question.arg(FORGOTTEN_AFTER.as_secs())).await?;
-    let slots = array(slots)?.into_iter().filter_map(|slot| text(&slot)?.parse().ok());
+    let slots = slots_to_look_at(shared).await?;
     let question = |slot| Command::script(&DUE, shared.companions.due(slot), Effect::Read).arg(LISTS_MAX);
-    let questions: Vec<_> = slots.map(question).collect();
-    let mut settling = Vec::new();
-    let mut has_more = false;
-    for due in run_each(shared, &context, &questions).await {
-        let lists = values(due.unwrap_or_else(|_| Value::Array(Vec::new())))?;
+    let questions: Vec<_> = slots.iter().map(|(slot, _)| question(*slot)).collect();
+    let mut postponing = Command::script_on(&POSTPONE, shared.companions.slots(), Effect::Write);
+    postponing = postponing.arg(millis(MADE_WITHIN));
+    let (mut settling, mut has_more, mut has_postponed) = (Vec::new(), false, false);
+    for ((slot, look), answer) in slots.iter().zip(run_each(shared, &context, &questions).await) {
+        // Who cannot be asked now will be the next time.
+        let Ok(answer) = answer else { continue };
+        let [lists, left] = parts(answer)?;
+        let lists = values(lists)?;
+        if lists.is_empty() {
+            let left = if let Value::Int(left) = left { left.to_string() } else { String::new() };
+            postponing = postponing.arg(*slot).arg(look).arg(left);
+            has_postponed = true;
+        }
         has_more |= lists.len() == LISTS_MAX;
         for list in lists {
             let keys = shared.companions.of_list(String::from_utf8_lossy(&list).into_owned());
             settling.push(Command::script_on(&SETTLE, keys, Effect::Write));
         }
+    }
+    if has_postponed {
+        run(shared, &context, &postponing).await?;
     }
     for settled in run_each(shared, &context, &settling).await {
         if let Err(error) = settled {
@@ -100,4 +153,13 @@ async fn sweep_once(shared: &Arc<Shared>) -> Result<bool, Error> {
         }
     }
     Ok(has_more)
+}
+
+/// The slots whose time has come, each with that time as the server has it.
+async fn slots_to_look_at(shared: &Arc<Shared>) -> Result<Vec<(u16, String)>, Error> {
+    let [_, looks, _] = shared.companions.slots();
+    let question = Command::script(&LOOKS, looks, Effect::Read);
+    let answer = array(run(shared, &Context::default(), &question).await?)?;
+    let read = |pair: &[Value]| Some((text(&pair[0])?.parse().ok()?, text(&pair[1])?.to_owned()));
+    Ok(answer.chunks_exact(2).filter_map(read).collect())
 }

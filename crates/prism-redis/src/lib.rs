@@ -72,7 +72,7 @@
 //! | `topology`, `worker`, `shared` | who is the primary of what; one worker's connections; what workers share |
 //! | `state` | what is known about the servers |
 //! | `discover`, `route`, `each` | finding the primaries; sending a command to the one that has its key, and many to many |
-//! | `waiters`, `dispatch` | who waits for values of a list; serving them |
+//! | `waiters`, `taking`, `dispatch` | who waits for values of a list; what is taken for one of them; serving them |
 //! | `retries`, `leases` | whether answers are kept, and which there are; returning the values of leases that nobody asks for |
 //! | `position`, `ownership`, `scan` | walking through all keys |
 //! | `probe`, `watch` | asking the servers what they are; checking them while nobody calls |
@@ -105,6 +105,7 @@ mod names;
 mod ownership;
 mod position;
 mod probe;
+mod progress;
 mod record;
 mod retries;
 mod route;
@@ -114,6 +115,7 @@ mod shared;
 mod slots;
 mod state;
 mod store;
+mod taking;
 mod topology;
 mod transfer;
 mod usage;

@@ -3,7 +3,7 @@
 mod batch;
 mod blocking;
 mod indexing;
-pub(crate) mod range;
+mod range;
 mod reserve;
 mod scan;
 
@@ -51,7 +51,7 @@ impl List for RedisStore {
 }
 
 impl RedisStore {
-    fn list_name(&self, namespace: &Namespace, list_key: &Key) -> String {
+    pub(crate) fn list_name(&self, namespace: &Namespace, list_key: &Key) -> String {
         self.shared.names.key(Kind::List, namespace, list_key)
     }
 

@@ -9,6 +9,8 @@ use crate::companions::Companions;
 pub(crate) struct Record {
     /// The Redis key of the answers to the same client.
     pub(crate) answers: String,
+    /// The Redis key of which of them are open.
+    pub(crate) open: String,
     pub(crate) digest: [u8; 32],
     pub(crate) seq: u64,
     pub(crate) acked: u64,
@@ -16,21 +18,22 @@ pub(crate) struct Record {
 
 /// What a record is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Manner {
+pub(crate) enum Manner<'a> {
     /// To be kept.
     Kept,
-    /// To be kept, unless nobody gets the answer and the step is undone.
-    Open,
+    /// To be kept, unless nobody gets the answer and the step is undone, under the name of what it takes.
+    Open(&'a str),
     /// To be looked for; the call itself is not made.
     Sought,
 }
 
-impl Manner {
-    pub(crate) fn letter(self) -> &'static str {
+impl Manner<'_> {
+    /// What scripts call it.
+    pub(crate) fn word(self) -> String {
         match self {
-            Self::Kept => "k",
-            Self::Open => "o",
-            Self::Sought => "r",
+            Self::Kept => "k".to_owned(),
+            Self::Open(taking) => format!("o{taking}"),
+            Self::Sought => "r".to_owned(),
         }
     }
 }
@@ -39,8 +42,8 @@ impl Record {
     /// That of a call on a Redis key.
     pub(crate) fn of(companions: &Companions, attempt: &Attempt, key: &str) -> Self {
         let Attempt { key: number, caller, namespace, digest, .. } = attempt;
-        let answers = companions.answers(key, namespace, number.client, caller.as_ref());
-        Self { answers, digest: *digest, seq: number.seq, acked: number.acked }
+        let [answers, open] = companions.answers(key, namespace, number.client, caller.as_ref());
+        Self { answers, open, digest: *digest, seq: number.seq, acked: number.acked }
     }
 
     /// A number as scripts compare it: as text.

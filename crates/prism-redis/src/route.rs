@@ -3,78 +3,32 @@
 //! A command is sent again only if the server refused it unseen: MOVED, ASK, TRYAGAIN, and a script that it does not know. All
 //! else is the caller's to decide.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use prism_grpc::head;
 use prism_plugin::{Context, Error, ErrorReason};
 use redis::{Cmd, ServerErrorKind, Value};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::address::NodeAddress;
 use crate::command::{Command, Effect};
-use crate::connection::Connection;
 use crate::discover::{discover, discover_soon};
 use crate::fault::Fault;
 use crate::names::slot;
+use crate::progress::{Progress, limit};
 use crate::record::{Manner, Record};
 use crate::shared::Shared;
 use crate::topology::Topology;
 use crate::worker::Node;
 
-/// How long a call without a deadline may take.
-const CALL_MAX: Duration = Duration::from_secs(30);
-
 /// How often a command is sent again.
 const REDIRECTIONS_MAX: usize = 8;
 
-/// How long a slot on its way is given before its command is sent again.
-const TRY_AGAIN: Duration = Duration::from_millis(25);
-
-/// From which waiting time on a connection is suspected to be dead.
-const SUSPICIOUS: Duration = Duration::from_secs(1);
-
-/// What is known when a call's time is over.
-#[derive(Debug, Default)]
-pub(crate) struct Progress(Mutex<Option<Sent>>);
-
-#[derive(Debug)]
-struct Sent {
-    connection: Option<Arc<Connection>>,
-    at: Instant,
-}
-
-impl Progress {
-    /// Records that something is sent: on `connection`, or on one that is not known here.
-    pub(crate) fn sending(&self, connection: Option<&Arc<Connection>>) {
-        let sent = Sent { connection: connection.cloned(), at: Instant::now() };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(sent);
-    }
-
-    /// The error of a call whose time is over.
-    pub(crate) fn overdue(&self, context: &Context) -> Error {
-        let sent = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let is_sent = sent.is_some();
-        if let Some(Sent { connection: Some(connection), at }) = sent
-            && at.elapsed() >= SUSPICIOUS
-        {
-            connection.suspect();
-        }
-        match (context.deadline(), is_sent) {
-            (Some(_), is_sent) => head::deadline_exceeded(is_sent),
-            (None, true) => Fault::Lost(format!("the server did not answer within {CALL_MAX:?}")).into(),
-            (None, false) => {
-                Fault::Unreachable(format!("there was no connection within {CALL_MAX:?}")).into()
-            }
-        }
-    }
-}
-
-/// When a call must have ended.
-pub(crate) fn limit(context: &Context) -> Instant {
-    context.deadline().unwrap_or_else(|| Instant::now() + CALL_MAX)
-}
+/// How long a slot on its way is given before a command is sent again: twice as long each time, up to the maximum. Half of each is random,
+/// so that calls which were refused together do not come back together.
+const PAUSE_MIN: Duration = Duration::from_millis(5);
+const PAUSE_MAX: Duration = Duration::from_millis(200);
 
 /// Works on a call until its deadline.
 ///
@@ -127,9 +81,21 @@ pub(crate) async fn send_in_time(
     context: &Context,
     command: &Command,
 ) -> Result<Result<Value, Fault>, Error> {
-    let progress = Progress::default();
-    let work = async { Ok(follow(shared, command, &progress).await) };
-    let outcome = within(context, &progress, work).await;
+    send_with(shared, context, command, &Progress::of(context)).await
+}
+
+/// The same, and tells others how far it has come.
+///
+/// # Errors
+/// DEADLINE_EXCEEDED, which says whether it was sent, or the same of a call without a deadline.
+pub(crate) async fn send_with(
+    shared: &Arc<Shared>,
+    context: &Context,
+    command: &Command,
+    progress: &Progress,
+) -> Result<Result<Value, Fault>, Error> {
+    let work = async { Ok(follow(shared, command, progress).await) };
+    let outcome = within(context, progress, work).await;
     if matches!(&outcome, Err(error) if error.reason == ErrorReason::DeadlineExceeded) {
         // A server that is silent may have been replaced.
         discover_soon(shared);
@@ -147,6 +113,7 @@ pub(crate) async fn follow(
     let mut asking = false;
     let mut in_full = None;
     let mut left = REDIRECTIONS_MAX;
+    let mut pause = PAUSE_MIN;
     loop {
         let fault = match send(&node, command, in_full.as_ref(), asking, progress).await.and_then(Fault::of) {
             Ok(answer) => return Ok(answer),
@@ -155,6 +122,7 @@ pub(crate) async fn follow(
         if in_full.is_none() && fault.kind() == Some(ServerErrorKind::NoScript) {
             in_full = command.in_full();
             if in_full.is_some() {
+                progress.refused(&fault);
                 continue;
             }
         }
@@ -168,10 +136,14 @@ pub(crate) async fn follow(
         }
         let next = next.filter(|_| left > 0);
         shared.counters.redirections.fetch_add(u64::from(next.is_some()), Ordering::Relaxed);
+        let Some(next) = next else { return Err(fault) };
+        progress.refused(&fault);
         match next {
-            Some(Next::Node(next, ask)) => (node, asking) = (next, ask),
-            Some(Next::Later) => sleep(TRY_AGAIN).await,
-            None => return Err(fault),
+            Next::Node(next, ask) => (node, asking) = (next, ask),
+            Next::Later => {
+                progress.pause(pause / 2 + pause.mul_f64(fastrand::f64() / 2.0)).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
         }
     }
 }
@@ -186,6 +158,9 @@ enum Next {
 
 fn redirection(shared: &Shared, fault: &Fault, origin: &NodeAddress) -> Option<Next> {
     let Fault::Refused(refusal) = fault else { return None };
+    if fault.is_elsewhere() {
+        return Some(Next::Later);
+    }
     let asking = match refusal.kind()? {
         ServerErrorKind::Moved => false,
         ServerErrorKind::Ask => true,

@@ -15,6 +15,7 @@ pub(crate) struct Script {
     pub(crate) source: String,
     pub(crate) hash: String,
     recorded: OnceLock<Box<Script>>,
+    taken: OnceLock<Box<Script>>,
 }
 
 impl Script {
@@ -24,18 +25,25 @@ impl Script {
         for byte in digest.as_ref() {
             let _ = write!(hash, "{byte:02x}");
         }
-        Self { source, hash, recorded: OnceLock::new() }
+        Self { source, hash, recorded: OnceLock::new(), taken: OnceLock::new() }
     }
 
     /// The same step together with the record of its answer.
     pub(crate) fn recorded(&'static self) -> &'static Self {
-        self.recorded.get_or_init(|| {
-            let life = IDEMPOTENCY_RECORD_LIFE.as_millis();
-            let limits = format!("{life}, {IDEMPOTENCY_RECORDS_MAX}, {IDEMPOTENCY_BYTES_MAX}");
-            let begin = format!("local LIFE, COUNT_MAX, BYTES_MAX = {limits}\nlocal function act()\n");
-            let end = concat!("end\n", include_str!("scripts/recorded.lua"));
-            Box::new(Self::new([begin.as_str(), &self.source, end].concat()))
-        })
+        self.recorded.get_or_init(|| self.within(include_str!("scripts/recorded.lua")))
+    }
+
+    /// The same step together with a note of what it has taken.
+    pub(crate) fn taken(&'static self) -> &'static Self {
+        self.taken.get_or_init(|| self.within(include_str!("scripts/taken.lua")))
+    }
+
+    /// The same as the function `act` in front of another script.
+    fn within(&self, other: &str) -> Box<Self> {
+        let life = IDEMPOTENCY_RECORD_LIFE.as_millis();
+        let limits = format!("{life}, {IDEMPOTENCY_RECORDS_MAX}, {IDEMPOTENCY_BYTES_MAX}");
+        let begin = format!("local LIFE, COUNT_MAX, BYTES_MAX = {limits}\nlocal function act()\n");
+        Box::new(Self::new([begin.as_str(), &self.source, "end\n", other].concat()))
     }
 }
 
@@ -62,7 +70,8 @@ scripts! {
     POP_WAITING: "leases.lua" "pop_waiting.lua", "Pops a value for somebody who waits.";
     POP_MANY: "leases.lua" "pop_many.lua", "Pops as many values as fit into a message.";
     PUSH_TRIMMED: "leases.lua" "cut.lua" "push_trimmed.lua", "Pushes values, and trims the other end.";
-    RANGE: "leases.lua" "range.lua", "A page of a list.";
+    RANGE: "leases.lua" "page.lua" "range.lua", "A page of a list.";
+    COPY: "leases.lua" "page.lua" "copy.lua", "The next page of a list that moves.";
     TRIM: "leases.lua" "cut.lua" "trim.lua", "Cuts a list, and counts what is left.";
     CLEAR: "leases.lua" "clear.lua", "Removes a list and its leases, and counts what it had.";
     REMOVE: "leases.lua" "remove.lua", "Removes equal values.";
@@ -71,12 +80,15 @@ scripts! {
     ACK: "leases.lua" "ack.lua", "Removes the values of a lease.";
     EXTEND: "leases.lua" "extend.lua", "Lets a lease end later.";
     RELEASE: "leases.lua" "release.lua", "Returns the values of a lease.";
-    UNDO: "leases.lua" "undo.lua", "Returns values that were taken for somebody who has gone.";
+    UNDO_TAKEN: "leases.lua" "restore.lua" "undo_taken.lua", "Returns what was taken for a caller that has gone and does not repeat its call.";
+    UNDO_RECORDED: "leases.lua" "restore.lua" "undo_recorded.lua", "The same for one that may repeat it.";
     SETTLE: "leases.lua" "settle.lua", "Returns the values of leases that have ended.";
     REPLACE_LIST: "leases.lua" "replace_list.lua", "Gives a list its values, and no others.";
     DUE: "due.lua", "The lists of a slot with leases that have ended.";
-    SLOTS: "slots.lua", "The slots that have leases.";
-    ANNOUNCE: "announce.lua", "Says that a slot is about to have leases.";
+    LOOKS: "looks.lua", "The slots that are to be looked at.";
+    POSTPONE: "postpone.lua", "Says when slots are to be looked at next.";
+    ADOPT: "adopt.lua", "Lets slots be looked at that nobody looks at.";
+    ANNOUNCE: "announce.lua", "Says that a slot is about to have a lease.";
 }
 
 #[cfg(test)]
@@ -89,5 +101,6 @@ mod tests {
         assert!(ON_LIST.source.starts_with("-- "));
         let recorded = ON_LIST.recorded();
         assert!(recorded.source.contains("return answer") && recorded.hash != ON_LIST.hash);
+        assert!(![&ON_LIST.hash, &recorded.hash].contains(&&ON_LIST.taken().hash));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use thread_local::ThreadLocal;
@@ -31,8 +32,8 @@ pub(crate) struct Shared {
     pub(crate) known: Known,
     pub(crate) counters: Counters,
     pub(crate) waiters: Arc<Waiters>,
-    /// When each slot was last said to have leases.
-    pub(crate) announced: Mutex<HashMap<u16, Instant>>,
+    /// When each slot was last said to have leases, and how short.
+    pub(crate) announced: Mutex<HashMap<u16, (Instant, Duration)>>,
     workers: ThreadLocal<Arc<Worker>>,
 }
 

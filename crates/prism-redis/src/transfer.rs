@@ -1,29 +1,48 @@
-//! Copies of keys and lists: a list is replaced by a script, in one step, and read in pages as large as a message.
+//! Copies of keys and lists: a list is replaced by a script, in one step, and read in pages as large as a message. While a list has pages left,
+//! the scripts on it count how far its values move when others come or go at its left end, so that none is left out.
+
+use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use prism_plugin::list::{List as _, ListRange as _, Values};
 use prism_plugin::transfer::{IfExists, Transfer};
 use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error, ErrorReason};
+use redis::Value;
 
-use crate::answer::number;
-use crate::command::Effect;
+use crate::answer::{number, parts, value, values};
+use crate::command::{Command, Effect};
+use crate::fault::Fault;
 use crate::lane::Lane;
-use crate::list::range::PageMax;
+use crate::leases::{announce, millis};
 use crate::route::run;
-use crate::script::REPLACE_LIST;
+use crate::script::{COPY, REPLACE_LIST};
 use crate::store::RedisStore;
 
 /// A page is what a message takes, so that a list which fits into one is read at one moment; and no more values than a server reads without
 /// holding up others.
-const PAGE_MAX: PageMax = (16 * 1024, 3 * 1024 * 1024);
+const PAGE_MAX: (usize, usize) = (16 * 1024, 3 * 1024 * 1024);
+
+/// For how long it is counted how far a list moves, from its last page on: longer than anybody takes for one.
+const COUNTED_FOR: Duration = Duration::from_secs(120);
 
 /// The most values of a list that is stored: Redis before 7.0 takes a command of 1,048,576 arguments at most.
 const VALUES_MAX: usize = 1_000_000;
 
 impl Transfer for RedisStore {
     fn list_values(&self, context: &Context, namespace: Namespace, list_key: Key) -> Values {
-        self.pages(context, (&namespace, &list_key), (0, -1), PAGE_MAX)
+        let keys = self.shared.companions.of_list(self.list_name(&namespace, &list_key));
+        let copying = Copying { store: self.clone(), context: context.clone(), keys, left: Left::All };
+        let pages = stream::unfold(copying, async |mut copying| match copying.next_page().await {
+            Ok(page) if page.is_empty() => None,
+            Ok(page) => Some((Ok(page), copying)),
+            Err(error) => {
+                copying.left = Left::Nothing;
+                Some((Err(error), copying))
+            }
+        });
+        pages.boxed()
     }
 
     async fn put_list(
@@ -49,6 +68,56 @@ impl Transfer for RedisStore {
             values.iter().fold(command.arg(u8::from(keeps)), |command, value| command.value(value));
         command.lane = Lane::Bulk;
         Ok(number(&run(&self.shared, context, &command).await?)? > 0)
+    }
+}
+
+/// A list that is copied page by page.
+struct Copying {
+    store: RedisStore,
+    context: Context,
+    /// The list, and what belongs to it.
+    keys: [String; 4],
+    left: Left,
+}
+
+/// What is left of it.
+enum Left {
+    All,
+    /// From one index to another, both included, as of a moment at which the list had moved so far.
+    Part {
+        first: i64,
+        last: i64,
+        moved: Bytes,
+    },
+    Nothing,
+}
+
+impl Copying {
+    /// The next values; none at the end.
+    async fn next_page(&mut self) -> Result<Vec<Bytes>, Error> {
+        let mut command = Command::script_on(&COPY, self.keys.clone(), Effect::Read);
+        command.lane = Lane::Bulk;
+        let command = command.arg(PAGE_MAX.0).arg(PAGE_MAX.1).arg(millis(COUNTED_FOR));
+        let command = match &self.left {
+            Left::All => command,
+            Left::Part { first, last, moved } => command.arg(*first).arg(*last).arg(&moved[..]),
+            Left::Nothing => return Ok(Vec::new()),
+        };
+        let [first, last, moved, page] = parts(run(&self.store.shared, &self.context, &command).await?)?;
+        let (Value::Int(first), Value::Int(last)) = (first, last) else {
+            return Err(Fault::Unexpected.into());
+        };
+        let is_first = matches!(self.left, Left::All);
+        let moved = value(moved)?.ok_or(Fault::Unexpected)?;
+        self.left = if first > last { Left::Nothing } else { Left::Part { first, last, moved } };
+        if is_first && first <= last {
+            // So that the count does not stay if nobody uses the list any more; it does no harm.
+            let announced = announce(&self.store.shared, &self.context, &self.keys[0], COUNTED_FOR).await;
+            if let Err(error) = announced {
+                tracing::debug!(%error, "a list that is copied is counted for longer");
+            }
+        }
+        Ok(values(page)?)
     }
 }
 

@@ -20,6 +20,7 @@ use redis::Value;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::command::Command;
+use crate::progress::Progress;
 use crate::record::Record;
 
 /// Who waits, by list.
@@ -62,6 +63,8 @@ pub(crate) struct Waiter {
     /// Whether it does not want to wait any longer. Under the lock of the queues.
     is_leaving: Arc<AtomicBool>,
     answer: oneshot::Sender<Answer>,
+    /// How far what is taken for it has come.
+    pub(crate) progress: Arc<Progress>,
 }
 
 /// What was taken for a waiter. Either the waiter takes it, or whoever serves the list takes it back.
@@ -135,10 +138,13 @@ impl Waiters {
             queue.arrival.notify_one();
         }
         let is_leaving = Arc::new(AtomicBool::new(false));
-        queue.waiting.insert(number, Waiter { number, wish, is_leaving: Arc::clone(&is_leaving), answer });
+        let progress = Arc::<Progress>::default();
+        let (leaving, told) = (Arc::clone(&is_leaving), Arc::clone(&progress));
+        queue.waiting.insert(number, Waiter { number, wish, is_leaving: leaving, answer, progress: told });
         let unserved = (!is_served).then(|| Arc::clone(&queue.arrival));
         drop(queues);
-        (Waiting { waiters: Arc::clone(self), list: list.to_owned(), number, is_leaving, answered }, unserved)
+        let (waiters, list) = (Arc::clone(self), list.to_owned());
+        (Waiting { waiters, list, number, is_leaving, answered, progress }, unserved)
     }
 
     /// The next waiter, which is being served from now on.
@@ -198,6 +204,8 @@ pub(crate) struct Waiting {
     number: u64,
     is_leaving: Arc<AtomicBool>,
     answered: oneshot::Receiver<Answer>,
+    /// How far what is taken for it has come.
+    pub(crate) progress: Arc<Progress>,
 }
 
 impl Waiting {

@@ -15,9 +15,10 @@ use crate::answer::{is_nothing, parts, value};
 use crate::command::{Command, Effect};
 use crate::dispatch::serve;
 use crate::fault::Fault;
+use crate::progress::limit;
 use crate::record::Record;
 use crate::retries::recalled;
-use crate::route::{Progress, limit, run};
+use crate::route::run;
 use crate::script::{NOTHING, POP_WAITING};
 use crate::shared::Shared;
 use crate::store::RedisStore;
@@ -76,18 +77,16 @@ pub(super) async fn wait_for(
     let answer = match timeout_at(over, waiting.answer()).await {
         Ok(answer) => answer.unwrap_or_else(stopped)?,
         Err(_) => {
-            let progress = Progress::default();
             if waiting.leave() {
                 if !stays {
-                    return Err(progress.overdue(context));
+                    return Err(waiting.progress.overdue(context));
                 }
                 None
             } else {
                 // A value is on its way, or the server does not answer.
-                progress.sending(None);
                 match timeout_at(limit(context), waiting.answer()).await {
                     Ok(answer) => answer.unwrap_or_else(stopped)?,
-                    Err(_) => return Err(progress.overdue(context)),
+                    Err(_) => return Err(waiting.progress.overdue(context)),
                 }
             }
         }

@@ -18,10 +18,7 @@ use crate::store::RedisStore;
 
 /// The number of values of a page at most, and the size at which it ends, at the latest with the value that reaches it. `LRANGE` knows no
 /// size, so a page is a script.
-pub(crate) type PageMax = (usize, usize);
-
-/// What a page has by default.
-const PAGE_MAX: PageMax = (256, 256 * 1024);
+const PAGE_MAX: (usize, usize) = (256, 256 * 1024);
 
 /// A range that is read page by page.
 struct Reading {
@@ -33,7 +30,6 @@ struct Reading {
     first: i64,
     last: i64,
     is_over: bool,
-    page_max: PageMax,
 }
 
 impl Reading {
@@ -41,7 +37,7 @@ impl Reading {
     async fn next_page(&mut self) -> Result<Vec<Bytes>, Error> {
         let mut command = Command::script_on(&RANGE, self.keys.clone(), Effect::Read);
         command.lane = Lane::Bulk;
-        let (values_max, bytes_max) = self.page_max;
+        let (values_max, bytes_max) = PAGE_MAX;
         let command = command.arg(self.first).arg(self.last).arg(values_max).arg(bytes_max);
         let [first, last, page] = parts(run(&self.store.shared, &self.context, &command).await?)?;
         let (Value::Int(first), Value::Int(last)) = (first, last) else {
@@ -54,16 +50,15 @@ impl Reading {
 
 impl RedisStore {
     /// The values of a range of a list, page by page.
-    pub(crate) fn pages(
+    fn pages(
         &self,
         context: &Context,
         (namespace, list_key): (&Namespace, &Key),
         (first, last): (i64, i64),
-        page_max: PageMax,
     ) -> Values {
         let keys = self.shared.companions.of_list(self.list_name(namespace, list_key));
         let (store, context) = (self.clone(), context.clone());
-        let reading = Reading { store, context, keys, first, last, is_over: false, page_max };
+        let reading = Reading { store, context, keys, first, last, is_over: false };
         stream::unfold(reading, async |mut reading| {
             if reading.is_over {
                 return None;
@@ -83,7 +78,7 @@ impl RedisStore {
 
 impl ListRange for RedisStore {
     fn range(&self, context: &Context, namespace: Namespace, list_key: Key, start: i64, stop: i64) -> Values {
-        self.pages(context, (&namespace, &list_key), (start, stop), PAGE_MAX)
+        self.pages(context, (&namespace, &list_key), (start, stop))
     }
 
     async fn trim(

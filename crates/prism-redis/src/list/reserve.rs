@@ -29,7 +29,7 @@ use crate::command::{Command, Effect};
 use crate::config::Mode;
 use crate::fault::Fault;
 use crate::lane::Lane;
-use crate::leases::announce;
+use crate::leases::{announce, millis};
 use crate::names::slot;
 use crate::retries::recalled;
 use crate::route::run;
@@ -48,7 +48,7 @@ impl ListReserve for RedisStore {
         reservation: Reservation,
     ) -> Result<Option<Reserved>, Error> {
         let command = self.reserving(&namespace, &list_key, &reservation)?;
-        announce(&self.shared, context, &command.key).await?;
+        announce(&self.shared, context, &command.key, reservation.lease).await?;
         let reserved = if reservation.wait.is_zero() {
             self.reserve_now(context, &command).await?
         } else {
@@ -78,7 +78,7 @@ impl ListReserve for RedisStore {
     ) -> Result<bool, Error> {
         let command = self.on_list(&EXTEND, &namespace, &list_key, Effect::Write).arg(&lease[..]);
         let command = command.arg(millis(duration));
-        announce(&self.shared, context, &command.key).await?;
+        announce(&self.shared, context, &command.key, duration).await?;
         Ok(number(&run(&self.shared, context, &command).await?)? > 0)
     }
 
@@ -159,10 +159,6 @@ fn read(answer: Value) -> Result<Reserved, Fault> {
 /// How many values a lease had; `None` if there is no such lease.
 fn count(answer: &Value) -> Result<Option<u64>, Fault> {
     if *answer == Value::Nil { Ok(None) } else { number(answer).map(Some) }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn cross_slot() -> Error {

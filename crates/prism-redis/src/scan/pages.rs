@@ -11,7 +11,8 @@ use super::{Found, Scan};
 use crate::fault::Fault;
 use crate::names::Kind;
 use crate::position::Position;
-use crate::route::{Progress, within};
+use crate::progress::Progress;
+use crate::route::within;
 use crate::shared::Shared;
 
 /// Reads the next page of a scan; `None` at the end.

@@ -14,7 +14,8 @@ use crate::connection::Connection;
 use crate::each::send_together;
 use crate::fault::Fault;
 use crate::lane::Lane;
-use crate::route::{Progress, follow, primary};
+use crate::progress::Progress;
+use crate::route::{follow, primary};
 use crate::script::GET_WITH_TTL;
 
 impl Scan {

@@ -4,7 +4,6 @@ if length > 0 then
   redis.call('UNLINK', list)
 end
 if has_leases then
-  redis.call('DEL', ends, leases)
-  redis.call('ZREM', due, list)
+  end_leases()
 end
 return length

@@ -15,6 +15,7 @@ local function cut(first, last)
   end
   redis.call('LTRIM', list, first, last)
   if has_leases then
+    moved_left(first)
     tidy()
   end
 end

@@ -2,11 +2,19 @@
 --
 -- KEYS: the list; when its leases end, a sorted set of their tokens; its leases, a hash; for each list in the slot, when its first lease ends, a
 -- sorted set. In the hash, 'l' and a token is a lease with its values, 'n' is the number of the last lease, and 'v' and a value or 'h' and its
--- SHA-1 is how often equal values in the list have been delivered, one number for each, if they have been.
+-- SHA-1 is how often equal values in the list have been delivered, one number for each, if they have been. While the list is copied page by page,
+-- 'x' counts how far its values move to the left meanwhile; the token 'x' is until when.
 local list, ends, leases, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local has_leases = redis.call('EXISTS', leases) == 1
 
-local now, forget, remember, tidy, lease_of, give_back, settle
+local now, forget, remember, tidy, lease_of, give_back, settle, end_leases
+
+-- Counts values that have left the list at its left end, or have come there if there are less than none, for those who copy it.
+local function moved_left(count)
+  if has_leases and type(redis.pcall('HGET', leases, 'x')) == 'string' then
+    redis.call('HINCRBY', leases, 'x', count)
+  end
+end
 
 -- Makes these functions, which most calls do not need.
 local function prepare()
@@ -19,11 +27,11 @@ local function prepare()
     return #value <= 40 and 'v' .. value or 'h' .. redis.sha1hex(value)
   end
 
-  -- Forgets how often a value has been delivered that is no longer in the list, and returns it.
+  -- Forgets how often a value has been delivered that is no longer in the list, and returns it. It fails nowhere, as `tidy`.
   forget = function(value)
     local field = field_of(value)
-    local counts = redis.call('HGET', leases, field)
-    if not counts then
+    local counts = redis.pcall('HGET', leases, field)
+    if type(counts) ~= 'string' then
       return 0
     end
     local others, count = string.match(counts, '^(.*),(%d+)$')
@@ -44,7 +52,8 @@ local function prepare()
   end
 
   -- Brings up to date when the first lease ends, and removes what says nothing any more.
-  -- It fails nowhere: while a slot moves to another node, a command on a key that has just been emptied is refused.
+  -- It fails nowhere: while a slot moves to another node, a command on a key that has just been emptied is refused. Whatever must not be refused
+  -- once values have been taken is written before.
   tidy = function()
     local first = redis.pcall('ZRANGE', ends, 0, 0, 'WITHSCORES')
     if first[2] then
@@ -56,6 +65,7 @@ local function prepare()
       redis.pcall('HLEN', leases), redis.pcall('HEXISTS', leases, 'n'), redis.pcall('EXISTS', list)
     if type(fields) == 'number' and type(numbered) == 'number' and (fields <= numbered or exists == 0) then
       redis.pcall('DEL', leases)
+      has_leases = false
     end
   end
 
@@ -79,6 +89,7 @@ local function prepare()
         table.insert(dead, 1, value)
       else
         redis.call(lease.push, list, value)
+        moved_left(lease.push == 'LPUSH' and -1 or 0)
         remember(value, deliveries)
       end
     end
@@ -89,6 +100,13 @@ local function prepare()
       end
     end
     return #lease.values
+  end
+
+  -- Ends all leases, whose values do not return. It fails nowhere, as `tidy`.
+  end_leases = function()
+    redis.pcall('DEL', ends)
+    redis.pcall('DEL', leases)
+    redis.pcall('ZREM', due, list)
   end
 
   settle = function()
@@ -105,6 +123,7 @@ local function prepare()
         found[#found + 1] = {token, lease}
       else
         redis.call('ZREM', ends, token)
+        redis.call('HDEL', leases, token)
       end
     end
     -- The last to be made returns first, so that values at one end get back into their order.

@@ -17,6 +17,7 @@ while #values < length and #values < count_max do
   values[#values + 1] = value
 end
 if has_leases then
+  moved_left(index == 0 and #values or 0)
   tidy()
 end
 return values

@@ -6,6 +6,7 @@ end
 local deliveries = 0
 if has_leases then
   deliveries = forget(value)
+  moved_left(ARGV[1] == 'LPOP' and 1 or 0)
   tidy()
 end
 return {value, deliveries}

@@ -12,10 +12,18 @@ if max then
   -- Fails here, before anything has changed, if the key is no list.
   redis.call('LLEN', dead)
 end
+local length = redis.call('LLEN', list)
+if length == 0 then
+  return false, false
+end
+-- A write that needs no memory: what follows may exceed the limit. Fails here, before values are taken, if one of these three keys is not here
+-- while the slot moves to another node.
+redis.call('ZREM', due, '')
+local number = redis.call('HINCRBY', leases, 'n', 1)
+redis.call('ZADD', ends, now() + ARGV[6], token)
 local index = pop == 'LPOP' and 0 or -1
 local values, deliveries, bytes, moved = {}, {}, 0, 0
--- A list that has been emptied is not looked at again: while its slot moves to another node, that is refused.
-local length = redis.call('LLEN', list)
+-- A list that has been emptied is not looked at again, for the same reason.
 while #values + moved < length and #values < count_max and moved < 1000 do
   local value = redis.call('LINDEX', list, index)
   if (#values > 0 and bytes + #value + overhead > bytes_max) then
@@ -32,16 +40,14 @@ while #values + moved < length and #values < count_max and moved < 1000 do
     deliveries[#deliveries + 1] = delivered + 1
   end
 end
+moved_left(index == 0 and #values + moved or 0)
 if #values == 0 then
-  if moved > 0 then
-    tidy()
-  end
-  return moved > 0 and {ok = 'AGAIN'}, false
+  redis.call('ZREM', ends, token)
+  tidy()
+  return {ok = 'AGAIN'}, false
 end
-local number = redis.call('HINCRBY', leases, 'n', 1)
 local push = pop == 'LPOP' and 'LPUSH' or 'RPUSH'
 local lease = {number = number, push = push, max = max, dead = dead, values = values, deliveries = deliveries}
 redis.call('HSET', leases, 'l' .. token, cmsgpack.pack(lease))
-redis.call('ZADD', ends, now() + ARGV[6], token)
 tidy()
 return {token, values, deliveries}

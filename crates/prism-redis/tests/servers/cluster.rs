@@ -14,7 +14,7 @@ use prism_redis::RedisStore;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use crate::support::cluster::Cluster;
+use crate::support::cluster::{Cluster, Moving};
 use crate::support::sentinel::{NAME, Watched};
 use crate::support::server::Kind;
 use crate::support::store::{
@@ -209,19 +209,10 @@ async fn a_key_of_a_slot_on_its_way_is_found_where_it_goes() {
     let cluster = Cluster::start(Kind::Redis).await;
     let store = store(json!({ "urls": cluster.urls(), "cluster": true }));
     set(&store, "old", "v").await.unwrap();
-    let slot = cluster.nodes[0].ask::<u16>(&["CLUSTER", "KEYSLOT", "kv:default:{t}"]).unwrap().to_string();
-    let primaries = cluster.primaries();
-    let id = |index: usize| cluster.nodes[index].ask::<String>(&["CLUSTER", "MYID"]).unwrap();
-    // Only its owner answers with a number.
-    let owns = |index: &&usize| cluster.nodes[**index].ask::<i64>(&["EXISTS", "kv:default:{t}"]).is_ok();
-    let from = *primaries.iter().find(owns).unwrap();
-    let to = *primaries.iter().find(|index| **index != from).unwrap();
-    cluster.nodes[to].tell(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &id(from)]);
-    cluster.nodes[from].tell(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &id(to)]);
+    let moving = Moving::begin(&cluster, "kv:default:{t}");
     set(&store, "{t}", "v").await.unwrap();
     assert_eq!(get(&store, "{t}").await.unwrap().as_deref(), Some("v"));
-    let keys: Vec<String> = cluster.nodes[to].ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "10"]).unwrap();
-    assert_eq!(keys, ["kv:default:{t}"], "it is where the slot goes");
+    assert_eq!(moving.arrived(), ["kv:default:{t}"], "it is where the slot goes");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod conformance;
 mod durability;
 mod faults;
 mod layout;
+mod moving;
 mod repeated;
 mod reserve;
 mod retries;

@@ -10,6 +10,7 @@ use prism_plugin::list::{
 use prism_plugin::{Context, Error, ErrorReason, KeyValue as _};
 use prism_redis::RedisStore;
 use serde_json::json;
+use tokio::task::JoinHandle;
 
 use crate::support::cluster::Cluster;
 use crate::support::plugin::Plugin;
@@ -59,20 +60,13 @@ fn values(server: &Server, list: &str) -> String {
     server.ask::<Vec<String>>(&["LRANGE", list, "0", "-1"]).unwrap().concat()
 }
 
-/// Waits until so much time has passed on the server.
-async fn passes(server: &Server, time: Duration) {
-    let now = || {
-        let (seconds, micros): (u64, u64) = server.ask(&["TIME"]).unwrap();
-        Duration::from_secs(seconds) + Duration::from_micros(micros)
-    };
-    let until_then = now() + time;
-    until("time passes", async || (now() > until_then).then_some(())).await;
-}
-
 /// What is left of leases on a server: nothing but the note that there were some.
 fn companions(server: &Server) -> Vec<String> {
     let all: Vec<String> = server.ask(&["KEYS", "*prism:{*"]).unwrap();
-    all.into_iter().filter(|name| !name.ends_with("}:slots") && !name.contains("}:answers:")).collect()
+    let is_note = |name: &String| {
+        ["slots", "looks", "shortest"].iter().any(|note| name.ends_with(&format!("}}:{note}")))
+    };
+    all.into_iter().filter(|name| !is_note(name) && !name.contains("}:answers:")).collect()
 }
 
 #[tokio::test]
@@ -89,7 +83,7 @@ async fn leases_that_end_while_no_driver_runs_have_returned_their_values() {
             let right = reserve(&store, "l", wanted(End::Right, 2, lease)).await.unwrap().unwrap();
             assert_eq!(shown(&right), "f1 e1");
         }
-        passes(&server, lease).await;
+        server.passes(lease).await;
         assert_eq!(values(&server, "li:default:l"), "d", "nobody has looked yet");
         let store = store(json!({ "url": server.url() }));
         assert_eq!(length(&store, "l").await.unwrap(), 6);
@@ -133,6 +127,81 @@ async fn a_driver_that_is_started_later_returns_the_values_that_nobody_asks_for(
     plugin.stop().await;
 }
 
+/// Looks for ended leases until it is aborted.
+fn sweep(store: &RedisStore) -> JoinHandle<()> {
+    let store = store.clone();
+    tokio::spawn(async move { store.watch(async |_| {}).await })
+}
+
+async fn has(server: &Server, list: &str, values: &[&str]) {
+    let is_right = |now: &Vec<String>| now == values;
+    server.until(&format!("{list} has {values:?}"), &["LRANGE", list, "0", "-1"], is_right).await;
+}
+
+#[tokio::test]
+async fn lists_whose_leases_do_not_end_are_not_looked_at() {
+    const LISTS: usize = 200;
+    let server = Server::start(Kind::Redis, &[]);
+    let store = store(json!({ "url": server.url() }));
+    for number in 0..LISTS {
+        let list = format!("l{number}");
+        push(&store, &list, "v").await.unwrap();
+        reserved(&store, &list, 1, LONG).await;
+    }
+    let sweeping = sweep(&store);
+    server.tell(&["CONFIG", "RESETSTAT"]);
+    server.passes(Duration::from_secs(2)).await;
+    until("ended leases are looked for", async || (server.calls("evalsha") > 0).then_some(())).await;
+    assert!(server.calls("evalsha") < LISTS as u64 / 4, "{} calls", server.calls("evalsha"));
+    sweeping.abort();
+}
+
+#[tokio::test]
+async fn a_lease_that_another_process_makes_is_looked_at_when_it_ends() {
+    let server = Server::start(Kind::Valkey, &[]);
+    let (one, other) = (store(json!({ "url": server.url() })), store(json!({ "url": server.url() })));
+    let sweeping = sweep(&one);
+    push_all(&other, "l", &["a", "b", "c"]).await;
+    reserved(&other, "l", 1, LONG).await;
+    let short = Duration::from_millis(200);
+    reserved(&other, "l", 1, short).await;
+    has(&server, "li:default:l", &["b", "c"]).await;
+    // Also of an earlier version, which says when it makes leases, but not how short they are.
+    for index in ["looks", "shortest"] {
+        server.tell(&["DEL", &format!("prism:{{3560}}:{index}")]);
+    }
+    reserved(&other, "l", 1, short).await;
+    sweeping.abort();
+    let sweeping = sweep(&one);
+    has(&server, "li:default:l", &["b", "c"]).await;
+    sweeping.abort();
+}
+
+#[tokio::test]
+async fn a_lease_that_is_made_long_after_it_was_announced_is_looked_at_when_it_ends() {
+    let server = Server::start(Kind::Redis, &[]);
+    let (one, other) = (store(json!({ "url": server.url() })), store(json!({ "url": server.url() })));
+    let sweeping = sweep(&one);
+    let wanted = Reservation { wait: LONG, ..wanted(End::Left, 1, Duration::from_millis(100)) };
+    let waiting = tokio::spawn(async move {
+        other.reserve(&Context::default(), namespace(), key("l"), wanted).await.unwrap().unwrap()
+    });
+    let is_announced = |slots: &u64| *slots == 1;
+    server.until("it is announced", &["ZCARD", "prism:{3560}:looks"], is_announced).await;
+    server.passes(Duration::from_secs(2)).await;
+    server.tell(&["RPUSH", "li:default:l", "v"]);
+    assert_eq!(shown(&waiting.await.unwrap()), "v1");
+    has(&server, "li:default:l", &["v"]).await;
+    // Nobody looks any more at a slot without leases once none can be on its way.
+    let slots: Vec<String> = server.ask(&["ZRANGE", "prism:{3560}:slots", "0", "-1"]).unwrap();
+    server.tell(&["ZADD", "prism:{3560}:slots", "1000000000", &slots.concat()]);
+    for index in ["slots", "looks", "shortest"] {
+        let is_gone = |keys: &u64| *keys == 0;
+        server.until("nothing is left", &["EXISTS", &format!("prism:{{3560}}:{index}")], is_gone).await;
+    }
+    sweeping.abort();
+}
+
 #[tokio::test]
 async fn every_verb_first_returns_what_ended_leases_had_whoever_made_them() {
     let server = Server::start(Kind::Redis, &[]);
@@ -143,7 +212,7 @@ async fn every_verb_first_returns_what_ended_leases_had_whoever_made_them() {
         let list = format!("l{verb}");
         push_all(&one, &list, &["a", "b", "c"]).await;
         let (ended, again) = (reserved(&one, &list, 2, lease).await, || key(list.as_str()));
-        passes(&server, lease).await;
+        server.passes(lease).await;
         let value = || Bytes::from_static(b"v");
         let left = match verb {
             0 => (length(&other, &list).await.unwrap() == 3).then_some("abc"),
@@ -226,7 +295,7 @@ async fn a_plain_clients_values_are_reserved_and_returned_as_they_are() {
     server.tell(&["RPUSH", "more", "v"]);
     let lease = reserved(&store, "more", 1, short).await;
     server.tell(&["SET", "more", "text"]);
-    passes(&server, short).await;
+    server.passes(short).await;
     let wrong = length(&store, "more").await.unwrap_err();
     assert_eq!(wrong.reason, ErrorReason::WrongType);
     server.tell(&["DEL", "more"]);
@@ -316,7 +385,7 @@ async fn many_values_move_to_the_dead_letter_list_before_one_is_delivered() {
     for _ in 0..3 {
         reserved(&store, "l", 1000, Duration::from_millis(200)).await;
     }
-    passes(&server, Duration::from_millis(300)).await;
+    server.passes(Duration::from_millis(300)).await;
     push_all(&store, "l", &["fresh"]).await;
     assert_eq!(length(&store, "l").await.unwrap(), 3001);
     let deliveries = Some(DeliveryLimit { max: 1, dead_letter: key("dead") });
@@ -344,7 +413,7 @@ async fn at_the_memory_limit_queues_go_on() {
     assert_eq!(shorter, Ok(true));
     let second = reserved(&store, "l", 1, LONG).await;
     assert_eq!(shown(&second), "b1");
-    passes(&server, lease).await;
+    server.passes(lease).await;
     assert_eq!(release(&store, "l", &second).await, Some(1));
     assert_eq!(values(&server, "li:default:l"), "bac", "each at the end it came from");
     let third = reserved(&store, "l", 3, LONG).await;

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use prism_plugin::list::{End, List as _, ListBlocking as _};
 use prism_plugin::retries::{Attempt, IDEMPOTENCY_RECORDS_MAX, IdempotencyKey, IdempotentRetries as _};
 use prism_plugin::{ErrorReason, KeyValue as _};
 use prism_redis::RedisStore;
 use serde_json::json;
+use tokio::task::JoinHandle;
 
 use crate::support::cluster::Cluster;
 use crate::support::relay::Relay;
@@ -181,23 +183,32 @@ async fn a_repetition_waits_for_replicas_as_the_first_call_did() {
     }
 }
 
-/// A call that has taken a value which nobody got, held between the server and the caller.
-async fn held(relay: &Relay, server: &Server, store: &RedisStore) -> tokio::task::JoinHandle<()> {
+/// A wait that no test waits out.
+const WAIT: Duration = Duration::from_secs(20);
+
+/// Lets the server know the scripts of pops that wait, so that the next answers are those of the scripts.
+async fn knows_the_scripts(store: &RedisStore) {
     set(store, "warm", "v").await.unwrap();
     push(store, "other", "v").await.unwrap();
-    let wait = Duration::from_secs(20);
-    store.blocking_pop(&patient(), namespace(), key("other"), End::Left, wait).await.unwrap();
+    store.blocking_pop(&call(98, 0), namespace(), key("other"), End::Left, WAIT).await.unwrap();
     // The question for a record, too.
     store.blocking_pop(&call(99, 0), namespace(), key("other"), End::Left, Duration::ZERO).await.unwrap();
-    server.tell(&["RPUSH", "li:default:l", "a", "b"]);
+}
+
+/// A call that has taken the first of two values which nobody got, held between the server and the caller.
+async fn held(relay: &Relay, server: &Server, store: &RedisStore) -> JoinHandle<Option<Bytes>> {
     let waiting = store.clone();
     relay.hold_answers_after(1);
     let waiting = tokio::spawn(async move {
-        let _ = waiting.blocking_pop(&call(1, 0), namespace(), key("l"), End::Left, wait).await;
+        waiting.blocking_pop(&call(1, 0), namespace(), key("l"), End::Left, WAIT).await.ok().flatten()
     });
-    let is_popped = |length: &u64| *length == 1;
-    server.until("a value is popped", &["LLEN", "li:default:l"], is_popped).await;
+    has_length(server, 1).await;
     waiting
+}
+
+async fn has_length(server: &Server, expected: u64) {
+    let is_right = |length: &u64| *length == expected;
+    server.until(&format!("the list has {expected}"), &["LLEN", "li:default:l"], is_right).await;
 }
 
 #[tokio::test]
@@ -207,6 +218,8 @@ async fn a_value_whose_waiter_has_gone_returns_unless_a_repetition_has_got_it() 
         let relay = Relay::start(server.port).await;
         let near = store(json!({ "url": relay.url(), "connections": 1 }));
         let far = store(json!({ "url": server.url() }));
+        knows_the_scripts(&near).await;
+        server.tell(&["RPUSH", "li:default:l", "a", "b"]);
         let waiting = held(&relay, &server, &near).await;
         let again = async || {
             let wait = Duration::from_millis(1);
@@ -229,6 +242,74 @@ async fn a_value_whose_waiter_has_gone_returns_unless_a_repetition_has_got_it() 
     }
 }
 
+#[tokio::test]
+async fn a_value_that_is_returned_twice_is_in_its_list_once_though_a_repetition_has_taken_it_in_between() {
+    let server = Server::start(Kind::Redis, &[]);
+    let (relay, other) = (Relay::start(server.port).await, Relay::start(server.port).await);
+    let near = store(json!({ "url": relay.url(), "connections": 1 }));
+    let far = store(json!({ "url": other.url(), "connections": 1 }));
+    knows_the_scripts(&near).await;
+    knows_the_scripts(&far).await;
+    server.tell(&["RPUSH", "li:default:l", "a", "b"]);
+    let waiting = held(&relay, &server, &near).await;
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    // Behind the answer of the pop, and that the server does not know the script.
+    relay.cut_at_answer(3);
+    relay.hold_connections();
+    relay.release_answers();
+    has_length(&server, 2).await;
+    let again = held(&other, &server, &far).await;
+    server.tell(&["CONFIG", "RESETSTAT"]);
+    relay.admit_connections();
+    until("it is sent again", async || (server.calls("evalsha") > 0).then_some(())).await;
+    other.release_answers();
+    assert_eq!(again.await.unwrap().unwrap(), "a");
+    assert_eq!(server.ask::<Vec<String>>(&["LRANGE", "li:default:l", "0", "-1"]).unwrap(), ["b"]);
+}
+
+#[tokio::test]
+async fn a_value_returns_although_its_call_has_been_acknowledged() {
+    for client_goes_on in [false, true] {
+        let server = Server::start(Kind::Valkey, &[]);
+        let relay = Relay::start(server.port).await;
+        let near = store(json!({ "url": relay.url(), "connections": 1 }));
+        let far = store(json!({ "url": server.url() }));
+        knows_the_scripts(&near).await;
+        server.tell(&["RPUSH", "li:default:l", "a", "b"]);
+        let waiting = held(&relay, &server, &near).await;
+        if client_goes_on {
+            // So many that answers are freed.
+            for seq in 100..200 {
+                push_under(&far, &call(seq, seq), "other", "v").await.unwrap();
+            }
+        }
+        waiting.abort();
+        assert!(waiting.await.unwrap_err().is_cancelled());
+        relay.release_answers();
+        has_length(&server, 2).await;
+        assert_eq!(server.ask::<Vec<String>>(&["LRANGE", "li:default:l", "0", "-1"]).unwrap(), ["a", "b"]);
+    }
+}
+
+#[tokio::test]
+async fn what_waiters_have_got_is_not_kept() {
+    let server = Server::start(Kind::Redis, &[]);
+    let store = store(json!({ "url": server.url() }));
+    for seq in 1..500 {
+        for context in [call(seq, seq), patient()] {
+            push(&store, "l", "v").await.unwrap();
+            store.blocking_pop(&context, namespace(), key("l"), End::Left, WAIT).await.unwrap().unwrap();
+        }
+    }
+    let names = |pattern: &str| server.ask::<Vec<String>>(&["KEYS", pattern]).unwrap();
+    let records: u64 = server.ask(&["HLEN", &names("prism:{*}:answers:*")[0]]).unwrap();
+    assert!(records <= 140, "{records} records");
+    for pattern in ["prism:{*}:open:*", "prism:{*}:note:*"] {
+        until("nothing is open", async || names(pattern).is_empty().then_some(())).await;
+    }
+}
+
 #[test]
 fn a_worker_that_stops_returns_what_it_has_taken_for_a_waiter() {
     let runtime = |threads| {
@@ -240,6 +321,8 @@ fn a_worker_that_stops_returns_what_it_has_taken_for_a_waiter() {
     let relay = outside.block_on(Relay::start(server.port));
     let store = store(json!({ "url": relay.url(), "connections": 1 }));
     let worker = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    worker.block_on(knows_the_scripts(&store));
+    server.tell(&["RPUSH", "li:default:l", "a", "b"]);
     let _waiting = worker.block_on(held(&relay, &server, &store));
     let connections = relay.accepted();
     let stopping = std::thread::spawn(move || drop(worker));

@@ -1,8 +1,13 @@
 //! Lists that are replaced in one step, also among data that other applications wrote.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use prism_plugin::ErrorReason;
+use prism_plugin::list::{
+    End, List as _, ListBatch as _, ListBlocking as _, ListRange as _, ListReserve as _, Reservation,
+};
 use prism_plugin::transfer::{IfExists, Transfer as _};
 use serde_json::json;
 
@@ -32,6 +37,61 @@ async fn a_list_is_replaced_and_read_whole() {
         assert_eq!(length(&store, "l").await, Ok(0));
         assert_eq!(put(&values[..2], IfExists::Keep).await, Ok(true));
         assert_eq!(length(&store, "l").await, Ok(2));
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_moves_while_it_is_copied_is_copied_whole() {
+    for kind in [Kind::Redis, Kind::Valkey] {
+        let server = Server::start(kind, &[]);
+        let store = store(json!({ "url": server.url() }));
+        let context = patient();
+        let (ns, l) = (namespace, || key("l"));
+        let values: Vec<Bytes> = (0..80_000).map(|n| n.to_string().into()).collect();
+        assert_eq!(store.put_list(&context, ns(), l(), values.clone(), IfExists::Keep).await, Ok(true));
+        // Two copies, one page apart.
+        let mut pages = store.list_values(&context, ns(), l());
+        let mut copied = pages.try_next().await.unwrap().unwrap();
+        let mut others = store.list_values(&context, ns(), l());
+        let mut seen = others.try_next().await.unwrap().unwrap();
+        let reserve = async |lease| {
+            let end = End::Left;
+            let wanted = Reservation { end, count: 7, lease, wait: Duration::ZERO, deliveries: None };
+            store.reserve(&context, ns(), l(), wanted).await.unwrap().unwrap()
+        };
+        let lease = reserve(Duration::from_secs(600)).await;
+        store.pop(&context, ns(), l(), End::Left).await.unwrap().unwrap();
+        store.blocking_pop(&context, ns(), l(), End::Left, Duration::ZERO).await.unwrap().unwrap();
+        store.pop_many(&context, ns(), l(), End::Left, 1000).await.unwrap();
+        store.trim(&context, ns(), l(), 100, -1).await.unwrap();
+        copied.extend(pages.try_next().await.unwrap().unwrap());
+        // What comes meanwhile is left out, at either end.
+        for end in [End::Left, End::Right] {
+            store.push(&context, ns(), l(), end, "new".into()).await.unwrap();
+            store.push_many(&context, ns(), l(), end, vec!["new".into(); 5], None).await.unwrap();
+        }
+        store.push_many(&context, ns(), l(), End::Left, vec!["new".into()], Some(1_000_000)).await.unwrap();
+        copied.extend(pages.try_next().await.unwrap().unwrap());
+        store.release(&context, ns(), l(), lease.lease).await.unwrap();
+        store.push_many(&context, ns(), l(), End::Right, vec!["new".into()], Some(70_000)).await.unwrap();
+        reserve(Duration::from_millis(50)).await;
+        server.passes(Duration::from_millis(60)).await;
+        for page in pages.try_collect::<Vec<_>>().await.unwrap() {
+            copied.extend(page);
+        }
+        assert!(copied == values, "{kind:?}");
+        for page in others.try_collect::<Vec<_>>().await.unwrap() {
+            seen.extend(page);
+        }
+        assert!(seen == values, "{kind:?}");
+
+        // The count ends by itself.
+        let [leases, ends]: [Vec<String>; 2] =
+            ["leases", "ends"].map(|what| server.ask(&["KEYS", &format!("prism:{{*}}:{what}:*")]).unwrap());
+        assert_eq!(server.ask::<u64>(&["HEXISTS", &leases[0], "x"]).unwrap(), 1);
+        server.tell(&["ZADD", &ends[0], "0", "x"]);
+        length(&store, "l").await.unwrap();
+        assert_eq!(server.ask::<u64>(&["HEXISTS", &leases[0], "x"]).unwrap(), 0);
     }
 }
 

@@ -34,18 +34,38 @@ async fn blocking_pop<B: ListBlocking>(
     let (namespace, list_key) = (Namespace::new(namespace)?, Key::new("list_key", list_key)?);
     let end = checked_end(end)?;
     let wait = checked_wait(&context, wait_millis)?;
-    let popped = async {
-        tokio::select! {
-            value = backend.blocking_pop(&context, namespace, list_key, end, wait) => value,
-            // A call that does not wait ends by itself.
-            () = context.draining(), if !wait.is_zero() => Ok(None),
-        }
-    };
+    let pop = |wait| backend.blocking_pop(&context, namespace.clone(), list_key.clone(), end, wait);
+    let popped = until_drain(&context, wait, pop);
     let answer = |value: &Option<Bytes>| BlockingPopResponse {
         found: value.is_some(),
         value: value.clone().unwrap_or_default(),
     };
     answered(&context, popped, answer).await
+}
+
+/// Makes a call that waits, and ends its wait when the server drains. A call that does not wait ends by itself, so what it has taken is
+/// not lost.
+///
+/// Under an idempotency key the call is then made once more, without a wait: a backend that looks for the record while it acts may not have
+/// found it yet, and a repetition is answered as the call was at first.
+pub(super) async fn until_drain<T, F>(
+    context: &Context,
+    wait: Duration,
+    call: impl Fn(Duration) -> F,
+) -> Result<Option<T>, Error>
+where
+    F: Future<Output = Result<Option<T>, Error>>,
+{
+    if !wait.is_zero() {
+        tokio::select! {
+            answer = call(wait) => return answer,
+            () = context.draining() => {}
+        }
+        if context.attempt().is_none() {
+            return Ok(None);
+        }
+    }
+    call(Duration::ZERO).await
 }
 
 /// How long a call may wait: as long as it asks for, and not until its deadline.

@@ -13,7 +13,7 @@ use prism_proto::interfaces::list::{
 use prism_proto::rpc::{Rpc as _, list as rpc};
 use prism_proto::{FILE_DESCRIPTOR_SET, limits};
 
-use super::blocking::checked_wait;
+use super::blocking::{checked_wait, until_drain};
 use super::{checked_end, wire_length};
 use crate::adapter::answer::{answered, answered_or};
 use crate::error::{Error, ErrorReason};
@@ -43,14 +43,11 @@ async fn reserve<B: ListReserve>(
         deliveries: checked_deliveries(&list_key, request.max_deliveries, request.dead_letter_list_key)?,
         wait: checked_wait(&context, wait_millis)?,
     };
-    let waits = !reservation.wait.is_zero();
-    let reserved = async {
-        tokio::select! {
-            reserved = backend.reserve(&context, namespace, list_key, reservation) => reserved,
-            // A call that does not wait ends by itself, and what it has reserved is not left under a lease that nobody knows.
-            () = context.draining(), if waits => Ok(None),
-        }
+    let reserve = |wait| {
+        let reservation = Reservation { wait, ..reservation.clone() };
+        backend.reserve(&context, namespace.clone(), list_key.clone(), reservation)
     };
+    let reserved = until_drain(&context, reservation.wait, reserve);
     answered(&context, reserved, answer).await
 }
 

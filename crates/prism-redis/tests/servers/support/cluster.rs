@@ -1,6 +1,7 @@
 //! A cluster: three primaries, each with a replica.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::server::{Kind, Server};
 use super::until;
@@ -57,5 +58,76 @@ impl Cluster {
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{words:?}: {told}");
         told
+    }
+}
+
+/// A slot on its way from one primary to another.
+pub(crate) struct Moving<'a> {
+    cluster: &'a Cluster,
+    slot: String,
+    from: usize,
+    to: usize,
+}
+
+impl<'a> Moving<'a> {
+    /// Begins to move the slot of a Redis key. No key has moved yet.
+    pub(crate) fn begin(cluster: &'a Cluster, redis_key: &str) -> Self {
+        let slot = cluster.nodes[0].ask::<u16>(&["CLUSTER", "KEYSLOT", redis_key]).unwrap().to_string();
+        let primaries = cluster.primaries();
+        // Only its owner answers with a number.
+        let owns = |index: &&usize| cluster.nodes[**index].ask::<i64>(&["EXISTS", redis_key]).is_ok();
+        let from = *primaries.iter().find(owns).unwrap();
+        let to = *primaries.iter().find(|index| **index != from).unwrap();
+        let moving = Self { cluster, slot, from, to };
+        moving.set_slot(to, &["IMPORTING", &moving.id(from)]);
+        moving.set_slot(from, &["MIGRATING", &moving.id(to)]);
+        moving
+    }
+
+    fn id(&self, index: usize) -> String {
+        self.cluster.nodes[index].ask(&["CLUSTER", "MYID"]).unwrap()
+    }
+
+    fn set_slot(&self, index: usize, state: &[&str]) {
+        let words = [&["CLUSTER", "SETSLOT", &*self.slot][..], state].concat();
+        self.cluster.nodes[index].tell(&words);
+    }
+
+    /// Moves one of the keys; false if there is none left.
+    pub(crate) fn move_one(&self) -> bool {
+        let (from, port) = (&self.cluster.nodes[self.from], self.cluster.nodes[self.to].port.to_string());
+        let keys: Vec<String> = from.ask(&["CLUSTER", "GETKEYSINSLOT", &self.slot, "1"]).unwrap();
+        let Some(key) = keys.first() else { return false };
+        from.tell(&["MIGRATE", "127.0.0.1", &port, key, "0", "10000"]);
+        true
+    }
+
+    /// The keys that are where the slot goes.
+    pub(crate) fn arrived(&self) -> Vec<String> {
+        self.cluster.nodes[self.to].ask(&["CLUSTER", "GETKEYSINSLOT", &self.slot, "10"]).unwrap()
+    }
+
+    /// Waits until more calls have been refused because keys are missing.
+    pub(crate) async fn refuses_calls(&self) {
+        let refused = || {
+            let nodes = [self.from, self.to].map(|index| &self.cluster.nodes[index]);
+            nodes.iter().map(|node| node.errors("TRYAGAIN")).sum::<u64>()
+        };
+        let before = refused();
+        until("calls are refused", async || (refused() > before).then_some(())).await;
+    }
+
+    /// Waits until so much time has passed on the node that has the slot.
+    pub(crate) async fn passes(&self, time: Duration) {
+        self.cluster.nodes[self.from].passes(time).await;
+    }
+
+    /// Moves what is left, and tells the primaries who has the slot now.
+    pub(crate) fn end(self) {
+        while self.move_one() {}
+        let id = self.id(self.to);
+        self.set_slot(self.to, &["NODE", &id]);
+        let others = self.cluster.primaries().into_iter().filter(|index| *index != self.to);
+        others.for_each(|index| self.set_slot(index, &["NODE", &id]));
     }
 }

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, Mutex};
+use std::time::Duration;
 
 use redis::{FromRedisValue, Value};
 use rustix::process::{Pid, Signal, kill_process};
@@ -162,6 +163,24 @@ impl Server {
         let prefix = format!("cmdstat_{command}:calls=");
         let line = stats.lines().find_map(|line| line.strip_prefix(&prefix));
         line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+    }
+
+    /// How often it has refused something with this code.
+    pub(crate) fn errors(&self, code: &str) -> u64 {
+        let stats: String = self.ask(&["INFO", "errorstats"]).unwrap();
+        let prefix = format!("errorstat_{code}:count=");
+        let line = stats.lines().find_map(|line| line.strip_prefix(&prefix));
+        line.map_or(0, |line| line.trim().parse().unwrap())
+    }
+
+    /// Waits until so much time has passed on the server.
+    pub(crate) async fn passes(&self, time: Duration) {
+        let now = || {
+            let (seconds, micros): (u64, u64) = self.ask(&["TIME"]).unwrap();
+            Duration::from_secs(seconds) + Duration::from_micros(micros)
+        };
+        let until_then = now() + time;
+        super::until("time passes", async || (now() > until_then).then_some(())).await;
     }
 }
 
