@@ -15,6 +15,7 @@ use crate::engine::{Batch, Engine, Fault, Flush};
 use crate::expiry::sweep;
 use crate::fault::{below_floor, refused, uncommitted};
 use crate::folder::room;
+use crate::home::Home;
 use crate::layout::{self, Record};
 use crate::lists::{end_leases, put_back};
 use crate::shared::Shared;
@@ -48,6 +49,8 @@ pub(crate) struct Write {
     /// About how many bytes it adds.
     pub(crate) bytes: usize,
     pub(crate) run: Run,
+    /// Where it is answered; `None` if nobody waits.
+    pub(crate) home: Option<Arc<Home>>,
 }
 
 /// Runs a write, and returns what answers it once it is known whether the batch was committed.
@@ -116,9 +119,8 @@ impl Committer {
                     true => crate::fault::full(),
                     false => refused(&error),
                 };
-                for write in writes {
-                    (write.run)(Err(error.clone()))(Ok(()));
-                }
+                let refuse = |write: Write| (write.home, (write.run)(Err(error.clone())));
+                answer_all(writes.into_iter().map(refuse), &Ok(()));
             }
         }
     }
@@ -137,10 +139,11 @@ impl Committer {
         let count = writes.len();
         let mut answers = Vec::with_capacity(count);
         for write in writes {
-            answers.push(match &floor {
+            let answer = match &floor {
                 Some(error) if write.grows => (write.run)(Err(error.clone())),
                 _ => (write.run)(Ok(&mut txn)),
-            });
+            };
+            answers.push((write.home, answer));
         }
         let handed = mem::take(&mut txn.handed);
         let committed = self.commit(engine, txn);
@@ -153,9 +156,7 @@ impl Committer {
             shared.waiters.give_back(returned);
         }
         shared.waiters.hand_over(handed, &result);
-        for answer in answers {
-            answer(result.clone());
-        }
+        answer_all(answers, &result);
         shared.figures.batch(count as u64, begun.elapsed());
     }
 
@@ -306,6 +307,22 @@ impl Committer {
             Err(fault) => shared.state.failed(&fault.to_string()),
         }
     }
+}
+
+/// Answers the writes of a batch, and wakes each runtime in which some of them wait once.
+fn answer_all(answers: impl IntoIterator<Item = (Option<Arc<Home>>, Answer)>, committed: &Result<(), Error>) {
+    let mut left_at = Vec::new();
+    for (home, answer) in answers {
+        match home {
+            None => answer(committed.clone()),
+            Some(home) => {
+                if home.leave(answer, committed.clone()) {
+                    left_at.push(home);
+                }
+            }
+        }
+    }
+    left_at.iter().for_each(|home| home.wake());
 }
 
 /// Puts values back that nobody took, and returns those that are put back once the batch is committed. What cannot be put back now waits

@@ -13,7 +13,7 @@
 //! | `clock`, `cache`, `state`, `figures` | wall-clock time; records in memory; whether writes are accepted; counters |
 //! | `shared` | what all of them share |
 //! | `txn`, `expiry` | what the writes of a batch see and change; freeing what has expired |
-//! | `committer` | the one thread that writes |
+//! | `committer`, `home` | the one thread that writes; the runtimes in which its answers are waited for |
 //! | `store` | the handle: opening, and how calls reach the committer and the engine |
 //! | `keyvalue`, `scan`, `list`, `transfer`, `usage` | the traits |
 //! | `answers`, `retries` | the answers to calls under idempotency keys, and how they are recalled |
@@ -39,6 +39,7 @@ mod expiry;
 mod fault;
 mod figures;
 mod folder;
+mod home;
 mod keyvalue;
 mod layout;
 mod leases;

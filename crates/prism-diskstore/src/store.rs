@@ -19,6 +19,7 @@ use crate::config::{Live, Settings};
 use crate::engine::{Fault, Opener, View};
 use crate::fault::{error, refused};
 use crate::folder::{Folder, Holds, room};
+use crate::home::Home;
 use crate::layout::{self, Record};
 use crate::lsm::Lsm;
 use crate::shared::Shared;
@@ -231,7 +232,7 @@ impl DiskStore {
                 drop(answer.send(committed.and(result)));
             })
         });
-        self.send(Write { grows, bytes, run })?;
+        self.send(Write { grows, bytes, run, home: Some(Home::here()) })?;
         let deadline = context.deadline();
         let limit = deadline.unwrap_or_else(|| Instant::now() + WRITE_MAX);
         match timeout_at(limit, answered).await {
@@ -245,7 +246,7 @@ impl DiskStore {
     /// Makes the committer write what returned from those who waited for it. If it is busy, it does so anyway.
     pub(crate) fn write_what_returned(&self) {
         let run: Run = Box::new(|_| Box::new(|_| {}));
-        drop(self.send(Write { grows: false, bytes: 0, run }));
+        drop(self.send(Write { grows: false, bytes: 0, run, home: None }));
     }
 
     fn send(&self, write: Write) -> Result<(), Error> {
