@@ -35,8 +35,8 @@
 //!
 //! # Leases
 //!
-//! A lease lies beside its list with its values (`scripts/leases.lua`). An index of each slot says which lists are due, for `leases`, which returns
-//! what nobody asks for.
+//! A lease lies beside its list with its values (`scripts/leases.lua`). An index of each slot says which lists are due, and one of all slots when each
+//! is to be looked at, for `leases`, which returns what nobody asks for.
 //!
 //! # Pops that wait
 //!
@@ -67,6 +67,7 @@
 //! | `access`, `greeting` | how to connect; what a server says about itself |
 //! | `connection`, `link`, `lane` | one connection; one that comes back; which one a command travels on |
 //! | `companions`, `record` | names of what belongs to a key; the record of a call's answer |
+//! | `progress` | how far a call has come, and what it says when its time is over |
 //! | `script`, `command` | scripts; one command for one key |
 //! | `durable` | writes that wait for replicas |
 //! | `topology`, `worker`, `shared` | who is the primary of what; one worker's connections; what workers share |

@@ -11,7 +11,7 @@ local now, forget, remember, tidy, lease_of, give_back, settle, end_leases
 
 -- Counts values that have left the list at its left end, or have come there if there are less than none, for those who copy it.
 local function moved_left(count)
-  if has_leases and type(redis.pcall('HGET', leases, 'x')) == 'string' then
+  if has_leases and count ~= 0 and type(redis.pcall('HGET', leases, 'x')) == 'string' then
     redis.call('HINCRBY', leases, 'x', count)
   end
 end
@@ -89,10 +89,10 @@ local function prepare()
         table.insert(dead, 1, value)
       else
         redis.call(lease.push, list, value)
-        moved_left(lease.push == 'LPUSH' and -1 or 0)
         remember(value, deliveries)
       end
     end
+    moved_left(lease.push == 'LPUSH' and #dead - #lease.values or 0)
     for _, value in ipairs(dead) do
       local moved = has_target and redis.pcall('RPUSH', lease.dead, value)
       if type(moved) ~= 'number' then
