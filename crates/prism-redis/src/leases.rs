@@ -35,6 +35,9 @@ use crate::shared::Shared;
 /// How often ended leases are looked for.
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
 
+/// How long one search may take; what it has not reached is left for the next.
+const SWEEP_MAX: Duration = Duration::from_secs(2);
+
 /// How many lists of each slot are served in one round, and how many rounds there are at once.
 const LISTS_MAX: usize = 64;
 const ROUNDS_MAX: usize = 16;
@@ -94,15 +97,18 @@ pub(crate) async fn sweep(shared: &Arc<Shared>) {
     let mut adopted: Option<Instant> = None;
     loop {
         ticks.tick().await;
+        // What waits for a slot that moves does not hold up the others for long.
+        let context = Context::default().or_timeout(SWEEP_MAX);
         let swept = async {
-            if adopted.is_none_or(|at| at.elapsed() >= ADOPT_EVERY) {
-                adopt(shared).await?;
-                adopted = Some(Instant::now());
-            }
             for _ in 0..ROUNDS_MAX {
-                if !sweep_once(shared).await? {
+                if !sweep_once(shared, &context).await? {
                     break;
                 }
+            }
+            // Last, because it waits while the slot of the index moves.
+            if adopted.is_none_or(|at| at.elapsed() >= ADOPT_EVERY) {
+                adopt(shared, &context).await?;
+                adopted = Some(Instant::now());
             }
             Ok::<_, Error>(())
         };
@@ -113,22 +119,21 @@ pub(crate) async fn sweep(shared: &Arc<Shared>) {
 }
 
 /// Lets slots be looked at that nobody looks at.
-async fn adopt(shared: &Arc<Shared>) -> Result<(), Error> {
+async fn adopt(shared: &Arc<Shared>, context: &Context) -> Result<(), Error> {
     let [slots, looks, _] = shared.companions.slots();
     let adopting = Command::script_on(&ADOPT, [slots, looks], Effect::Write).arg(FORGOTTEN_AFTER.as_secs());
-    run(shared, &Context::default(), &adopting).await.map(drop)
+    run(shared, context, &adopting).await.map(drop)
 }
 
 /// One round; whether there may be more to do.
-async fn sweep_once(shared: &Arc<Shared>) -> Result<bool, Error> {
-    let context = Context::default();
-    let slots = slots_to_look_at(shared).await?;
+async fn sweep_once(shared: &Arc<Shared>, context: &Context) -> Result<bool, Error> {
+    let slots = slots_to_look_at(shared, context).await?;
     let question = |slot| Command::script(&DUE, shared.companions.due(slot), Effect::Read).arg(LISTS_MAX);
     let questions: Vec<_> = slots.iter().map(|(slot, _)| question(*slot)).collect();
     let mut postponing = Command::script_on(&POSTPONE, shared.companions.slots(), Effect::Write);
     postponing = postponing.arg(millis(MADE_WITHIN));
     let (mut settling, mut has_more, mut has_postponed) = (Vec::new(), false, false);
-    for ((slot, look), answer) in slots.iter().zip(run_each(shared, &context, &questions).await) {
+    for ((slot, look), answer) in slots.iter().zip(run_each(shared, context, &questions).await) {
         // Who cannot be asked now will be the next time.
         let Ok(answer) = answer else { continue };
         let [lists, left] = parts(answer)?;
@@ -144,22 +149,22 @@ async fn sweep_once(shared: &Arc<Shared>) -> Result<bool, Error> {
             settling.push(Command::script_on(&SETTLE, keys, Effect::Write));
         }
     }
-    if has_postponed {
-        run(shared, &context, &postponing).await?;
-    }
-    for settled in run_each(shared, &context, &settling).await {
+    for settled in run_each(shared, context, &settling).await {
         if let Err(error) = settled {
             tracing::debug!(%error, "values whose lease has ended cannot be returned");
         }
+    }
+    if has_postponed {
+        run(shared, context, &postponing).await?;
     }
     Ok(has_more)
 }
 
 /// The slots whose time has come, each with that time as the server has it.
-async fn slots_to_look_at(shared: &Arc<Shared>) -> Result<Vec<(u16, String)>, Error> {
+async fn slots_to_look_at(shared: &Arc<Shared>, context: &Context) -> Result<Vec<(u16, String)>, Error> {
     let [_, looks, _] = shared.companions.slots();
     let question = Command::script(&LOOKS, looks, Effect::Read);
-    let answer = array(run(shared, &Context::default(), &question).await?)?;
+    let answer = array(run(shared, context, &question).await?)?;
     let read = |pair: &[Value]| Some((text(&pair[0])?.parse().ok()?, text(&pair[1])?.to_owned()));
     Ok(answer.chunks_exact(2).filter_map(read).collect())
 }

@@ -4,7 +4,10 @@ local function cut(first, last)
     -- A write that changes nothing: what follows may exceed the memory limit.
     redis.call('LTRIM', list, 0, -1)
     local length = redis.call('LLEN', list)
-    for _, gone in ipairs({{0, first - 1}, {last + 1, length - 1}}) do
+    -- Whether there is more than leases, their number and the count of a copy.
+    local others = redis.call('HLEN', leases) - redis.call('HEXISTS', leases, 'n') - redis.call('HEXISTS', leases, 'x')
+    others = others - redis.call('ZCARD', ends) + (redis.call('ZSCORE', ends, 'x') and 1 or 0)
+    for _, gone in ipairs(others > 0 and {{0, first - 1}, {last + 1, length - 1}} or {}) do
       for start = gone[1], gone[2], 256 do
         local stop = math.min(start + 255, gone[2])
         for _, value in ipairs(redis.call('LRANGE', list, start, stop)) do

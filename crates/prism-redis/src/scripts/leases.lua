@@ -80,23 +80,26 @@ local function prepare()
     -- Not while a slot moves to another node and the dead letter list is not here.
     local kind = lease.dead and redis.pcall('TYPE', lease.dead).ok
     local has_target = kind == 'list' or kind == 'none'
+    -- Nor while it is still at the node that the slot comes from, where it looks as if there were none: that is refused for two keys only.
+    has_target = has_target and type(redis.pcall('EXISTS', leases, lease.dead)) == 'number'
     redis.call('ZREM', ends, token)
     redis.call('HDEL', leases, 'l' .. token)
     local dead = {}
     for place = #lease.values, 1, -1 do
       local value, deliveries = lease.values[place], lease.deliveries[place] - undone
       if lease.max and deliveries >= lease.max then
-        table.insert(dead, 1, value)
+        table.insert(dead, 1, {value, deliveries})
       else
         redis.call(lease.push, list, value)
         remember(value, deliveries)
       end
     end
     moved_left(lease.push == 'LPUSH' and #dead - #lease.values or 0)
-    for _, value in ipairs(dead) do
-      local moved = has_target and redis.pcall('RPUSH', lease.dead, value)
+    for _, pair in ipairs(dead) do
+      local moved = has_target and redis.pcall('RPUSH', lease.dead, pair[1])
       if type(moved) ~= 'number' then
-        redis.call('RPUSH', list, value)
+        redis.call('RPUSH', list, pair[1])
+        remember(pair[1], pair[2])
       end
     end
     return #lease.values

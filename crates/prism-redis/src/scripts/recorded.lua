@@ -25,9 +25,14 @@ if record then
   redis.call('PEXPIRE', answers, LIFE)
   -- What somebody has been given is not undone.
   redis.call('HDEL', open, number)
+  if string.sub(record, 1, 1) == 'o' then
+    -- Where the undo of an earlier version looks.
+    redis.call('HSET', answers, number, 'k' .. string.sub(record, 2))
+  end
   return (cmsgpack.unpack(string.sub(record, 50)))
 end
 local freed, bytes, kept, kept_bytes, oldest = '', 0, 0, 0, 0
+local is_marked = false
 if meta then
   freed, bytes, kept, kept_bytes, oldest = string.match(meta, '^(%x*) (%d+) (%d+) (%d+) (%d+)$')
   bytes, kept, kept_bytes, oldest = tonumber(bytes), tonumber(kept), tonumber(kept_bytes), tonumber(oldest)
@@ -80,6 +85,7 @@ if (acked > freed and (is_much or is_full)) or (is_full and oldest + LIFE <= now
     if taking then
       -- First: while a slot moves to another node, a key that has just been emptied is refused.
       redis.call('HSET', open, number, taking)
+      is_marked = true
     end
     redis.call('HDEL', open, unpack(ended))
   end
@@ -100,6 +106,9 @@ if is_full then
   return redis.error_reply('PRISMFULL the client has as many answers on record as may be')
 end
 local answer, is_answer = act()
+if is_marked and is_answer == false then
+  redis.pcall('HDEL', open, number)
+end
 if answer == nil then
   answer = false
 end

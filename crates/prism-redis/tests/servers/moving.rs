@@ -88,7 +88,7 @@ async fn act(store: &RedisStore, verb: usize, list: &str) -> Outcome {
     let (ns, l) = (namespace, || key(list));
     let none = |_| Vec::new();
     match verb {
-        0 => (store.pop(context, ns(), l(), End::Right).await.map(|value| texts(value)), &["a", "b"]),
+        0 => (store.pop(context, ns(), l(), End::Right).await.map(texts), &["a", "b"]),
         1 => (store.pop_many(context, ns(), l(), End::Left, 9).await.map(texts), &["a", "b"]),
         2 => {
             let wanted = reservation(9, LONG, Duration::ZERO, None);
@@ -170,7 +170,7 @@ impl Work {
         while !self.is_over.load(Ordering::SeqCst) {
             let number = self.pushed.fetch_add(1, Ordering::SeqCst);
             let seq = number as u64 + 1;
-            let context = if number % 2 == 0 { patient() } else { call_of(client, seq, seq) };
+            let context = if number.is_multiple_of(2) { patient() } else { call_of(client, seq, seq) };
             push_under(&self.store, &context, LIST, &number.to_string()).await.unwrap();
             // Otherwise the list grows.
             while !self.is_over.load(Ordering::SeqCst) && self.is_ahead().await {
@@ -190,7 +190,7 @@ impl Work {
         let mut got = Vec::new();
         while !self.is_over.load(Ordering::SeqCst) {
             seq += 1;
-            let context = if way % 2 == 0 { patient() } else { call_of(client, seq, seq) };
+            let context = if way.is_multiple_of(2) { patient() } else { call_of(client, seq, seq) };
             got.extend(self.take(&context, way / 2, seq).await);
         }
         got
@@ -202,12 +202,12 @@ impl Work {
             0 => store.pop(context, namespace(), key(LIST), End::Left).await,
             1 => store.blocking_pop(context, namespace(), key(LIST), End::Right, wait).await,
             _ => {
-                let lease = if round % 3 == 0 { Duration::from_millis(100) } else { LONG };
-                let wait = if round % 2 == 0 { wait } else { Duration::ZERO };
+                let lease = if round.is_multiple_of(3) { Duration::from_millis(100) } else { LONG };
+                let wait = if round.is_multiple_of(2) { wait } else { Duration::ZERO };
                 let wanted = reservation(3, lease, wait, Some((2, DEAD)));
                 let reserved = store.reserve(context, namespace(), key(LIST), wanted).await.unwrap();
                 // Some never acknowledge what they have.
-                let Some(reserved) = reserved.filter(|_| round % 3 != 0) else { return Vec::new() };
+                let Some(reserved) = reserved.filter(|_| !round.is_multiple_of(3)) else { return Vec::new() };
                 let ack = store.ack(&patient(), namespace(), key(LIST), reserved.lease.clone()).await;
                 return if ack.unwrap().is_some() { values_of(Some(reserved)) } else { Vec::new() };
             }
@@ -266,5 +266,31 @@ async fn no_value_is_lost_or_doubled_while_a_slot_moves_key_by_key() {
         got.sort_unstable();
         assert_eq!(got, (0..pushed).collect::<Vec<_>>(), "{kind:?}, {moved} keys");
         assert!(moved >= 16, "{moved} keys");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_that_is_extended_while_its_slot_moves_is_kept() {
+    for kind in [Kind::Redis, Kind::Valkey] {
+        let cluster = Cluster::start(kind).await;
+        let store = store_on(&cluster);
+        let list = key("{x}l");
+        for value in ["a", "b"] {
+            push(&store, &list, value).await.unwrap();
+        }
+        let wanted = reservation(1, LONG, Duration::ZERO, None);
+        let reserved = store.reserve(&patient(), namespace(), list.clone(), wanted).await.unwrap().unwrap();
+        // All of it is still where it was.
+        let moving = Moving::begin(&cluster, "li:default:{x}l");
+        let lease = || reserved.lease.clone();
+        let extended = store.extend(&patient(), namespace(), list.clone(), lease(), LONG).await;
+        moving.end();
+        assert!(extended.unwrap(), "{kind:?}");
+        assert_eq!(
+            store.release(&patient(), namespace(), list.clone(), lease()).await,
+            Ok(Some(1)),
+            "{kind:?}"
+        );
+        assert_eq!(length(&store, &list).await, Ok(2), "{kind:?}");
     }
 }
