@@ -14,10 +14,15 @@ const QUESTION_MAX: Duration = Duration::from_secs(2);
 /// How long a call on somebody's data may take: half of a request's limit.
 const DATA_MAX: Duration = Duration::from_secs(15);
 
+/// How long the deletion of a prefix may find no key that has it: it may walk past millions that have another.
+const NOTHING_FOUND_MAX: Duration = Duration::from_secs(60 * 60);
+
 /// The gateway. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     data: Client,
+    /// For calls that walk through all keys.
+    walks: Client,
     /// A client without retries: a failure is to be shown at once.
     questions: Client,
 }
@@ -43,7 +48,9 @@ impl Gateway {
             None => builder,
         };
         let questions = builder.clone().timeout(QUESTION_MAX).attempts_max(1).connections(1);
+        let walks = builder.clone().stall_timeout(NOTHING_FOUND_MAX).connections(1);
         Ok(Self {
+            walks: walks.build().map_err(wrong)?,
             data: builder.timeout(DATA_MAX).stall_timeout(DATA_MAX).build().map_err(wrong)?,
             questions: questions.build().map_err(wrong)?,
         })
@@ -53,6 +60,12 @@ impl Gateway {
     #[must_use]
     pub fn namespace(&self, name: &str) -> Namespace {
         self.data.namespace(name)
+    }
+
+    /// The same for a call that walks through all keys, and may be silent while it finds none.
+    #[must_use]
+    pub fn walked(&self, name: &str) -> Namespace {
+        self.walks.namespace(name)
     }
 
     /// Queries the state of a namespace's backend.

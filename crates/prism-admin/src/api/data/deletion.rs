@@ -16,7 +16,7 @@ use prism_client::{DeletePrefix, Error};
 use prism_proto::limits::KEY_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use utoipa::{IntoParams, ToSchema};
 
@@ -30,6 +30,10 @@ use crate::state::Admin;
 /// How often there is a line at least: before whatever is in between takes the response for stalled, as nginx does after 60 s
 /// (<https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_read_timeout>).
 const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// How long the first line waits for news, which may be that the gateway cannot be reached: less than a request may take to a response's
+/// head.
+const FIRST_LINE_WITHIN: Duration = Duration::from_secs(20);
 
 /// The query of a deletion.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -67,10 +71,10 @@ pub async fn delete(
         return Err(Problem::new(Kind::Malformed, detail));
     }
     note(&admin, caller, format!("delete all keys with a prefix in {name}"), &prefix).await?;
-    let deletion = admin.gateway.namespace(&name).keyvalue().delete_prefix(prefix);
+    let deletion = admin.gateway.walked(&name).keyvalue().delete_prefix(prefix);
     let mut running = Running::new(deletion, admin.stopping.clone());
     // What is refused is a problem, like everywhere: the status is sent with the first line.
-    let first = match running.next().await {
+    let first = match running.first().await {
         Err(error) if running.deleted == 0 => return Err(problem(&error)),
         first => running.line(first),
     };
@@ -119,6 +123,18 @@ impl Running {
         })
     }
 
+    /// The first that happens, or that nothing did for some time.
+    async fn first(&mut self) -> Result<Progress, Error> {
+        let begun = Instant::now();
+        loop {
+            let next = self.next().await?;
+            let is_news = next.deleted > 0 || next.is_complete || next.error.is_some();
+            if is_news || begun.elapsed() >= FIRST_LINE_WITHIN {
+                return Ok(next);
+            }
+        }
+    }
+
     /// What happens next. Whoever reads slowly misses some, and never the last one.
     async fn next(&mut self) -> Result<Progress, Error> {
         let stopped = "the admin stops; delete the rest once it has started again";
@@ -154,7 +170,11 @@ impl Progress {
 mod tests {
     use std::future::pending;
 
+    use tokio::time::timeout;
+
     use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
 
     #[tokio::test(start_paused = true)]
     async fn a_deletion_that_finds_nothing_for_long_goes_on_saying_so() {
@@ -162,11 +182,15 @@ mod tests {
         let deletion = Box::pin(pending());
         let stopping = CancellationToken::new();
         let mut running = Running { deletion, progress, stopping, deleted: 0, is_over: false };
+        let begun = Instant::now();
+        let line = timeout(PATIENCE, running.first()).await.unwrap().unwrap();
+        assert!(line.deleted == 0 && !line.is_complete && line.error.is_none(), "{line:?}");
+        assert_eq!(begun.elapsed(), FIRST_LINE_WITHIN);
         for deleted in [0, 0, 3, 3] {
             if deleted > 0 {
                 sender.send_replace(deleted);
             }
-            let line = running.next().await.unwrap();
+            let line = timeout(PATIENCE, running.next()).await.unwrap().unwrap();
             assert!(line.deleted == deleted && !line.is_complete && line.error.is_none(), "{line:?}");
         }
     }
