@@ -12,7 +12,10 @@ use crate::telemetry;
 pub fn block_on<F: Future<Output = Result<(), ServerError>>>(future: F) -> Result<(), ServerError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::failed)?;
-    runtime.block_on(future)
+    let ended = runtime.block_on(future);
+    // A disk that does not answer would hold it up for ever.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Ends `main`: prints the error on standard error and turns it into the exit code.

@@ -21,6 +21,7 @@ use prism_net::listen::Listener;
 use prism_net::tls::server::ServerTls;
 use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{HttpListen, ServerArgs};
@@ -31,6 +32,9 @@ use crate::http::HttpGuard;
 use crate::signals::Signals;
 use crate::traces::{TraceArgs, Traces};
 use crate::{allocator, descriptors, http, metrics};
+
+/// How long the last work may take.
+const CLOSE_MAX: Duration = Duration::from_secs(10);
 
 /// A server that is about to start.
 pub struct Server {
@@ -259,8 +263,10 @@ impl Running {
                 }
             }
         }
-        if let Some(close) = self.close {
-            close().await;
+        if let Some(close) = self.close
+            && timeout(CLOSE_MAX, close()).await.is_err()
+        {
+            tracing::warn!(limit = ?CLOSE_MAX, "what remained to be done has not ended; leaving it undone");
         }
         self.stop_http.cancel();
         if let Some(http) = self.http {

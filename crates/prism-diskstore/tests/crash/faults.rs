@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -160,9 +160,9 @@ fn plugin_on_a_full_disk() -> Result<(), String> {
     let mut command = under_recorder(env!("CARGO_BIN_EXE_prism-diskstore"), &root);
     let path = root.join("store");
     let flags = ["--min-free", "0", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--path"];
-    let mut plugin = command.args(flags).arg(path).stdout(Stdio::piped()).spawn().unwrap();
+    let mut plugin = Killed(command.args(flags).arg(path).stdout(Stdio::piped()).spawn().unwrap());
     let mut ready = String::new();
-    BufReader::new(plugin.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    BufReader::new(plugin.0.stdout.take().unwrap()).read_line(&mut ready).unwrap();
     let address = |name| ready.split_whitespace().find_map(|word| word.strip_prefix(name)).unwrap();
     let (grpc, http) = (address("grpc="), address("http="));
     until_ready_is(http, true)?;
@@ -173,10 +173,17 @@ fn plugin_on_a_full_disk() -> Result<(), String> {
     assert!(!report.is_conformant(), "a write succeeded on a full disk: {report}");
     until_ready_is(http, false)?;
     fs::remove_file(&fault).unwrap();
-    until_ready_is(http, true)?;
-    plugin.kill().unwrap();
-    plugin.wait().unwrap();
-    Ok(())
+    until_ready_is(http, true)
+}
+
+/// A process that is killed in the end.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
 }
 
 /// Asks for `/readyz` until the answer is this one.
@@ -184,6 +191,7 @@ fn until_ready_is(http: &str, expected: bool) -> Result<(), String> {
     let begun = Instant::now();
     loop {
         let mut socket = TcpStream::connect(http).unwrap();
+        socket.set_read_timeout(Some(HEALED_WITHIN)).unwrap();
         socket.write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         socket.read_to_string(&mut answer).unwrap();
