@@ -261,7 +261,8 @@ impl Probe {
             Some(name) => admin.get(&path(&name, false)).await?.to_string().into(),
             None => bytes(self.place.into_json()?),
         };
-        let found = Found(admin.post("/backends/probe", body).await?);
+        let found = admin.post("/backends/probe", body).await;
+        let found = Found(found.map_err(|failure| failure.naming(option_of))?);
         let exit = found.exit();
         output.print(&found)?;
         Ok(exit)

@@ -94,8 +94,12 @@ impl Failure {
     /// The same, with the options of the command that set what an admin finds wrong, by its JSON pointers.
     pub(crate) fn naming(self, option_of: impl Fn(&str) -> Option<String>) -> Self {
         let Self::Admin { exit, code, message, fields, retryable, .. } = self else { return self };
-        let mut options: Vec<_> = fields.iter().filter_map(|pointer| option_of(pointer)).collect();
-        options.dedup();
+        let mut options = Vec::new();
+        for option in fields.iter().filter_map(|pointer| option_of(pointer)) {
+            if !options.contains(&option) {
+                options.push(option);
+            }
+        }
         let hint = match &options[..] {
             [] => None,
             [option] => Some(format!("the option is {option}")),

@@ -1,5 +1,7 @@
 //! A gateway that is away: waiting until it is back, as a follower does.
 
+use std::fmt::Arguments;
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use humantime::format_duration;
@@ -23,6 +25,11 @@ pub(super) fn is_outage(error: &Error) -> bool {
     is_away && (error.is_retryable() || !error.is_tls())
 }
 
+/// Says something on standard error. Nobody may read it any more, and the values are still wanted.
+pub(super) fn tell(what: Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "prism: {what}");
+}
+
 impl Patience {
     /// Makes the call again and again until the outage that `error` has shown is over. Says on standard error that it waits, and
     /// when the waiting ends.
@@ -36,7 +43,7 @@ impl Patience {
     ) -> Result<T, Error> {
         let bound =
             self.at_most.map(|most| format!(" for at most {}", format_duration(most))).unwrap_or_default();
-        eprintln!("prism: {error}; waiting{bound} until the gateway is back");
+        tell(format_args!("{error}; waiting{bound} until the gateway is back"));
         let begun = Instant::now();
         let mut pause = PAUSE_MIN;
         loop {
@@ -52,7 +59,7 @@ impl Patience {
                 Err(again) if is_outage(&again) => error = again,
                 // A refusal is an answer, too.
                 answered => {
-                    eprintln!("prism: the gateway is back");
+                    tell(format_args!("the gateway is back"));
                     return answered;
                 }
             }

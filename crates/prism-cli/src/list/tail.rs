@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tokio::sync::oneshot;
 
-use super::outage::{Patience, is_outage};
+use super::outage::{Patience, is_outage, tell};
 use super::reserve::Delivered;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -79,7 +79,7 @@ impl Tail {
             Err(error) if is_outage(&error) => tokio::select! {
                 biased;
                 () = stopped => {
-                    eprintln!("prism: the last value could not be removed: it may be printed again");
+                    tell(format_args!("the last value could not be removed: it may be printed again"));
                     return Ok(false);
                 }
                 removed = self.patience().until_back(error, async || lease.ack().await) => removed,
@@ -88,7 +88,10 @@ impl Tail {
         };
         match removed {
             Err(error) if error.reason() == Some(ErrorReason::LeaseEnded) => {
-                eprintln!("prism: the lease ended before the value was removed: it may be printed again");
+                // An attempt whose answer was lost may have removed it.
+                tell(format_args!(
+                    "the lease has ended: unless its value was removed before, it may be printed again"
+                ));
             }
             removed => drop(removed?),
         }

@@ -155,7 +155,8 @@ class Import(Handle[Given, Got], Generic[Given, Got]):
             timeout: Seconds for the whole import. None: no limit, but an error if nothing is acknowledged for 60 s.
 
         Raises:
-            PrismError: Its `imported` tells what was acknowledged before. That is stored; what came later may be.
+            PrismError: Its `imported` tells what was acknowledged before. That is stored; what came later may be. It is
+                None if this client refused an item: then none of its batch was sent.
             InvalidArgumentError: An item breaks a rule: a key or value out of bounds, or a part out of order.
             ResourceExhaustedError: The backend is full, or a list in parts has more than 128 MiB.
             UnimplementedError: The backend cannot import.
@@ -202,7 +203,8 @@ class SyncImport(Handle[Given, Got], Generic[Given, Got]):
             timeout: Seconds for the whole import. None: no limit, but an error if nothing is acknowledged for 60 s.
 
         Raises:
-            PrismError: Its `imported` tells what was acknowledged before. That is stored; what came later may be.
+            PrismError: Its `imported` tells what was acknowledged before. That is stored; what came later may be. It is
+                None if this client refused an item: then none of its batch was sent.
             InvalidArgumentError: An item breaks a rule: a key or value out of bounds, or a part out of order.
             ResourceExhaustedError: The backend is full, or a list in parts has more than 128 MiB.
             UnimplementedError: The backend cannot import.
