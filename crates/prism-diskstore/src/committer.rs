@@ -15,7 +15,7 @@ use crate::engine::{Batch, Engine, Fault, Flush};
 use crate::expiry::sweep;
 use crate::fault::{below_floor, refused, uncommitted};
 use crate::folder::room;
-use crate::home::Home;
+use crate::home::{Answer, Home};
 use crate::layout::{self, Record};
 use crate::lists::{end_leases, put_back};
 use crate::shared::Shared;
@@ -55,7 +55,6 @@ pub(crate) struct Write {
 
 /// Runs a write, and returns what answers it once it is known whether the batch was committed.
 pub(crate) type Run = Box<dyn FnOnce(Result<&mut Txn<'_>, Error>) -> Answer + Send>;
-pub(crate) type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
 
 pub(crate) struct Committer {
     shared: Arc<Shared>,

@@ -9,8 +9,6 @@ use prism_plugin::Error;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::Notify;
 
-use crate::committer::Answer;
-
 thread_local! {
     /// That of the runtime which this thread ran last.
     static HERE: RefCell<Option<Arc<Home>>> = const { RefCell::new(None) };
@@ -23,6 +21,9 @@ pub(crate) struct Home {
     answered: Mutex<Option<Vec<Answered>>>,
     arrived: Notify,
 }
+
+/// Answers a write once it is known whether its batch was committed.
+pub(crate) type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
 
 /// An answer, and whether the batch was committed.
 type Answered = (Answer, Result<(), Error>);
