@@ -179,3 +179,84 @@ fn still_open(config: &Config) -> Option<String> {
     let open = config.namespaces.iter().filter(|namespace| namespace.access.is_none()).count();
     (config.callers != Callers::default() && open > 0).then(|| format!("{open} namespaces without access"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use prism_grpc::service::Served;
+    use prism_memstore::MemStoreDriver;
+    use prism_memstore::config::MEMORY_LIMIT_DEFAULT;
+    use prism_plugin::driver::{Driver, Found, Instance, Mistake, Options, State, Take};
+
+    use super::*;
+
+    type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+    /// A store in memory that notes that it was closed.
+    #[derive(Debug)]
+    struct Noting {
+        driver: MemStoreDriver,
+        is_closed: Arc<AtomicBool>,
+    }
+
+    struct Store {
+        instance: Arc<dyn Instance>,
+        is_closed: Arc<AtomicBool>,
+    }
+
+    impl Driver for Noting {
+        fn check(&self, options: &Options) -> Result<(), Vec<Mistake>> {
+            self.driver.check(options)
+        }
+
+        fn open(&self, options: &Options) -> Result<Arc<dyn Instance>, Vec<Mistake>> {
+            let (instance, is_closed) = (self.driver.open(options)?, Arc::clone(&self.is_closed));
+            Ok(Arc::new(Store { instance, is_closed }))
+        }
+
+        fn probe(&self, options: &Options) -> BoxFuture<Result<Found, String>> {
+            self.driver.probe(options)
+        }
+    }
+
+    impl Instance for Store {
+        fn served(&self) -> Served {
+            self.instance.served()
+        }
+
+        fn take(&self, options: &Options) -> Option<Take> {
+            self.instance.take(options)
+        }
+
+        fn state(&self) -> State {
+            self.instance.state()
+        }
+
+        fn close(&self) -> BoxFuture<()> {
+            let is_closed = Arc::clone(&self.is_closed);
+            Box::pin(async move { is_closed.store(true, Ordering::Relaxed) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_in_the_process_is_closed_by_a_drain() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("prism.yaml");
+        let file =
+            "namespaces: [{ name: a, pattern: keyvalue, plugin: { endpoint: 'embedded:memstore' } }]\n";
+        std::fs::write(&path, file).unwrap();
+        let args =
+            Args::parse_from(["prism-proxy", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"]);
+        let is_closed = Arc::new(AtomicBool::new(false));
+        let driver = MemStoreDriver { memory_limit: MEMORY_LIMIT_DEFAULT };
+        let driver: Arc<dyn Driver> = Arc::new(Noting { driver, is_closed: Arc::clone(&is_closed) });
+        let drivers = Drivers::from([("memstore", driver)]);
+        let source = Source::File { path, required: true };
+        let (running, _reload) = start(&args.server, args.proxy, source, drivers).await.unwrap();
+        assert!(!is_closed.load(Ordering::Relaxed));
+        running.drain().await;
+        assert!(is_closed.load(Ordering::Relaxed));
+    }
+}
