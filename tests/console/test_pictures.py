@@ -39,13 +39,14 @@ return [...document.querySelectorAll("body *")].filter((one) => {
 """
 
 
-def test_every_page_fits_its_window(page, stack, tmp_path):
+def test_every_page_fits_its_window(page, stack):
     for name in ("orders", "sessions", "carts", "search-index"):
         stack.create(name, timeout="5s")
     stack.create("archive", endpoint="localhost:1", read_only=True)
     backend = b'{"name":"fast","embedded":"memstore","options":{"memory_limit":"512MiB"}}'
     assert stack.request("POST", "/backends", backend)[0] == 201
-    disk = {"name": "disk", "embedded": "diskstore", "options": {"path": str(tmp_path / "store"), "min_free": 0}}
+    store = str(stack.file.parent / "store")
+    disk = {"name": "disk", "embedded": "diskstore", "options": {"path": store, "min_free": 0}}
     assert stack.request("POST", "/backends", json.dumps(disk).encode())[0] == 201
     assert stack.request("POST", "/namespaces", b'{"name":"kept","pattern":"keyvalue","plugin":{"backend":"disk"}}')[0] == 201
     stack.set("kept", "k", b"v")
