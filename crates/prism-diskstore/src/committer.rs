@@ -7,11 +7,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use prism_plugin::Error;
 
 use crate::clock::{self, Watch};
 use crate::config::{Durability, SYNC_EVERY};
-use crate::engine::{Batch, Engine, Fault, Flush};
+use crate::engine::{Batch, Engine, Fault, Flush, Leftovers};
 use crate::expiry::sweep;
 use crate::fault::{below_floor, refused, uncommitted};
 use crate::folder::room;
@@ -38,6 +39,10 @@ const HEAL_EVERY: Duration = Duration::from_secs(1);
 
 /// The room that opening the engine again takes: a new journal.
 const HEAL_ROOM: u64 = 96 << 20;
+
+/// When a store is idle, and may spend its time on freeing files.
+const IDLE: Duration = Duration::from_secs(2);
+const SETTLE_TRIES: u32 = 5;
 
 /// How long what is known about the disk's room is good for. Within it, a disk can take in some hundred MiB.
 const ROOM_FOR: Duration = Duration::from_millis(100);
@@ -68,6 +73,9 @@ pub(crate) struct Committer {
     /// Free bytes, and when that was so.
     room: Option<(u64, Instant)>,
     clock: Watch,
+    /// When something was written, and how often the engine may still be told to free files before something else is.
+    written_at: Instant,
+    settling: u32,
 }
 
 impl Committer {
@@ -83,6 +91,8 @@ impl Committer {
             heal_at: now,
             room: None,
             clock: Watch::start(),
+            written_at: now,
+            settling: 0,
         }
     }
 
@@ -184,6 +194,17 @@ impl Committer {
         if changes.is_empty() {
             return Ok(());
         }
+        self.commit_changes(engine, changes)?;
+        self.written_at = Instant::now();
+        self.settling = SETTLE_TRIES;
+        Ok(())
+    }
+
+    fn commit_changes(
+        &mut self,
+        engine: &dyn Engine,
+        changes: Vec<(Vec<u8>, Option<Bytes>)>,
+    ) -> Result<(), Fault> {
         let flush = match self.shared.settings().durability {
             Durability::EveryWrite => Flush::Now,
             Durability::Periodic | Durability::Never => Flush::Later,
@@ -221,6 +242,32 @@ impl Committer {
             && self.shared.state.get() == State::Ready
         {
             self.sync();
+        }
+        if self.settling > 0 && self.written_at.elapsed() >= IDLE && self.shared.state.get() == State::Ready {
+            self.settle();
+        }
+    }
+
+    /// Has the engine free the files that it keeps for nothing. What that writes may lead it to leave others, so there are a few tries.
+    fn settle(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let engine = shared.engine();
+        let Some(engine) = engine.as_deref() else { return };
+        let freed = match engine.leftovers() {
+            Ok(Leftovers::Later) => return,
+            Ok(Leftovers::None) => {
+                self.settling = 0;
+                return;
+            }
+            Ok(Leftovers::Some) => {
+                self.settling -= 1;
+                self.written_at = Instant::now();
+                self.commit_changes(engine, Vec::new()).and_then(|()| engine.free_leftovers())
+            }
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = freed {
+            self.failed(&fault);
         }
     }
 

@@ -28,6 +28,22 @@ pub trait Engine: Send + Sync {
     /// Why that is not certain.
     fn sync(&self) -> Result<(), Fault>;
 
+    /// Whether it keeps files that nothing needs, for it frees them only along with later writes.
+    ///
+    /// # Errors
+    /// The files cannot be listed.
+    fn leftovers(&self) -> Result<Leftovers, Fault> {
+        Ok(Leftovers::None)
+    }
+
+    /// Begins to free them, once a batch was committed after the last that it freed.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn free_leftovers(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Figures for operators.
     fn figures(&self) -> Figures;
 }
@@ -63,6 +79,17 @@ pub enum Flush {
     Now,
     /// The system has it, and writes it when it likes.
     Later,
+}
+
+/// What [`Engine::leftovers`] finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leftovers {
+    /// There are none.
+    None,
+    /// It is still working, and may leave some.
+    Later,
+    /// There are some.
+    Some,
 }
 
 /// Changes that are applied together.

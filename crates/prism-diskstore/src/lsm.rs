@@ -8,6 +8,8 @@
 //! - A commit waits in a loop without end when tables are written too slowly, or not at all; here it waits at most
 //!   10 s before.
 //! - Reads that use no snapshot see half of a batch.
+//! - Tables that were merged, and journals whose writes are in tables, stay on disk until the next table is
+//!   begun: see `free_leftovers`.
 
 mod journal;
 mod manifest;
@@ -22,7 +24,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable as _, Snapshot};
 
-use crate::engine::{After, Batch, Engine, Fault, Figures, Flush, Opener, View, Visit};
+use crate::engine::{After, Batch, Engine, Fault, Figures, Flush, Leftovers, Opener, View, Visit};
 use crate::layout;
 
 /// When the journal is sealed and the oldest is removed. It is also the least that fjall takes.
@@ -46,6 +48,8 @@ const KEYSPACE: &str = "prism";
 /// Without this file, fjall would begin anew instead of failing; without a tree's manifest, it would remove the tree.
 const VERSION: &str = "version";
 const TREES: [&str; 2] = ["keyspaces/0", "keyspaces/1"];
+/// The folder of a tree's tables.
+const TABLES: &str = "tables";
 
 /// Opens fjall's engines.
 #[derive(Clone, Copy, Debug)]
@@ -156,6 +160,20 @@ impl Engine for Open {
 
     fn sync(&self) -> Result<(), Fault> {
         self.database.persist(PersistMode::SyncAll).map_err(fault)
+    }
+
+    fn leftovers(&self) -> Result<Leftovers, Fault> {
+        if self.database.active_compactions() > 0 || self.keyspace.sealed_memtable_count() > 0 {
+            return Ok(Leftovers::Later);
+        }
+        let tables = self.keyspace.path().join(TABLES).read_dir()?.count();
+        let is_clean = tables <= self.keyspace.table_count() && self.database.journal_count() <= 1;
+        Ok(if is_clean { Leftovers::None } else { Leftovers::Some })
+    }
+
+    fn free_leftovers(&self) -> Result<(), Fault> {
+        // Frees what the versions before have, and what it writes frees the journals.
+        self.keyspace.rotate_memtable().map(drop).map_err(fault)
     }
 
     fn figures(&self) -> Figures {

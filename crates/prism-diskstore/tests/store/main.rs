@@ -4,6 +4,7 @@
 mod binary;
 mod conformance;
 mod folder;
+mod leftovers;
 mod lists;
 mod reserve;
 mod restart;
