@@ -21,7 +21,7 @@ use tonic::Status;
 
 use crate::admission::Admitted;
 use crate::context::Context;
-use crate::head::GRPC_STATUS;
+use crate::head::{GRPC_STATUS, success};
 use crate::message::Encoding;
 use crate::payload::Payload;
 use crate::peer::Peer;
@@ -147,11 +147,20 @@ impl Responder {
         Ok(())
     }
 
+    /// Sends the head of a response of messages.
+    ///
+    /// # Errors
+    /// The stream or its connection is gone.
+    pub(crate) fn send_messages_head(&mut self, headers: HeaderMap) -> Result<(), h2::Error> {
+        let mut head = Response::new(());
+        *head.headers_mut() = headers;
+        head.headers_mut().insert(CONTENT_TYPE, GRPC);
+        self.send_head(head, false)
+    }
+
     /// Sends a response of one message, with its prefix. Gives up on a client that stops reading.
     pub async fn send_message(&mut self, message: Bytes) {
-        let mut head = Response::new(());
-        head.headers_mut().insert(CONTENT_TYPE, GRPC);
-        if self.send_head(head, false).is_ok() {
+        if self.send_messages_head(HeaderMap::new()).is_ok() {
             let _ = self.send_body(pin!(OneMessage(Some(message)))).await;
         }
     }
@@ -221,10 +230,7 @@ impl Body for OneMessage {
         mut self: Pin<&mut Self>,
         _: &mut Wake<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let frame = self.0.take().map_or_else(
-            || Frame::trailers(HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_static("0"))])),
-            Frame::data,
-        );
+        let frame = self.0.take().map_or_else(|| Frame::trailers(success()), Frame::data);
         Poll::Ready(Some(Ok(frame)))
     }
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use h2::RecvStream;
 use http::header::SERVER;
 use http::{Request, Response};
@@ -19,6 +20,7 @@ use prism_proto::{Applied, Error, ErrorReason, INTERFACES_PREFIX, limits};
 use tokio::time::{timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
+use tonic::codegen::BoxFuture;
 
 use crate::authenticate::Authenticate;
 use crate::call::{Call, Responder, wait_for_answer_room};
@@ -26,7 +28,7 @@ use crate::connection::Handler;
 use crate::context::Context;
 use crate::head::{self, GRPC_ENCODING};
 use crate::incoming::{Incoming, Pieces};
-use crate::interface;
+use crate::interface::{self, Streamed};
 use crate::message::{self, Encoding, Message};
 use crate::service::{GrpcService, Served, Services, unknown_method};
 
@@ -76,7 +78,7 @@ impl ServiceHandler {
         let path = head.uri.path();
         let Some(method) = self.shared.methods.get(path) else { return Err(unknown_method(path)) };
         let encoding = Encoding::of(&head.headers)?;
-        if let Some(unary) = self.service.unary(path) {
+        if let Some(method) = self.service.method(path) {
             let mut message = only_message(body, &context).await?;
             let plain = if message.compressed {
                 encoding.decompress(&mut message, limits::MESSAGE_BYTES_MAX, &context.peer().requests)?.into()
@@ -88,13 +90,13 @@ impl ServiceHandler {
             }
             context.check_deadline()?;
             acting.store(true, Relaxed);
-            return send_unary(unary(context, plain), responder).await;
+            return send_answer(method, context, plain, responder).await;
         }
         // Boxed, because otherwise every call would reserve space for what few need.
         Box::pin(self.answer_by_service(context, *method, encoding, body, responder, acting)).await
     }
 
-    /// Serves a call that has no bytes-to-bytes method.
+    /// Serves a call to a method of tonic.
     async fn answer_by_service(
         &self,
         context: Context,
@@ -202,19 +204,47 @@ impl Handler for ServiceHandler {
     }
 }
 
-/// Sends the response of a unary method. The call ends when the client leaves.
+/// Calls a method and sends its response. The call ends when the client leaves.
 ///
 /// # Errors
-/// The method's; nothing has been sent in that case.
-pub async fn send_unary(mut called: interface::Answer, responder: &mut Responder) -> Result<(), Error> {
-    let answer = poll_fn(|cx| match called.as_mut().poll(cx) {
-        Poll::Ready(answer) => Poll::Ready(Some(answer)),
-        Poll::Pending => responder.poll_gone(cx).map(|()| None),
-    });
-    if let Some(message) = answer.await {
-        responder.send_message(message?).await;
+/// The method's. The end of the response has not been sent in that case.
+pub async fn send_answer(
+    method: &interface::Method,
+    context: Context,
+    message: Bytes,
+    responder: &mut Responder,
+) -> Result<(), Error> {
+    match method {
+        interface::Method::Unary(call) => {
+            if let Some(message) = unless_gone(call(context, message), responder).await {
+                responder.send_message(message?).await;
+            }
+            Ok(())
+        }
+        // Boxed, because otherwise every call would reserve space for what few need.
+        interface::Method::Streaming(call) => Box::pin(send_stream(call(context, message), responder)).await,
+    }
+}
+
+async fn send_stream(called: interface::StreamAnswer, responder: &mut Responder) -> Result<(), Error> {
+    let Some(answer) = unless_gone(called, responder).await else { return Ok(()) };
+    let Streamed { headers, messages } = answer?;
+    if responder.send_messages_head(headers).is_ok() {
+        responder.send_body(pin!(messages)).await?;
     }
     Ok(())
+}
+
+/// What is called returns, or `None` once the client is gone.
+async fn unless_gone<T>(
+    mut called: BoxFuture<T, Error>,
+    responder: &mut Responder,
+) -> Option<Result<T, Error>> {
+    poll_fn(|cx| match called.as_mut().poll(cx) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending => responder.poll_gone(cx).map(|()| None),
+    })
+    .await
 }
 
 /// Calls a service and sends its response. Both end when the client leaves.

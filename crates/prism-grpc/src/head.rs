@@ -108,6 +108,11 @@ pub fn timeout_value(timeout: Duration) -> HeaderValue {
     HeaderValue::from_bytes(&text[begin..]).expect("digits and a letter are a header value")
 }
 
+/// The trailers of a call that has succeeded.
+pub(crate) fn success() -> HeaderMap {
+    HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_static("0"))])
+}
+
 /// The error of a call whose deadline has passed. `acting`: somebody had begun to act on it.
 #[must_use]
 pub fn deadline_exceeded(acting: bool) -> Error {

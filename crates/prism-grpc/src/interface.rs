@@ -1,47 +1,103 @@
 //! Interfaces in front of a backend, method by method. Paths and messages come from the rpc's type.
 //!
-//! Unary methods are called with the bytes of their message: tonic's path from a body to a message and back takes a seventh
-//! of a small call's instructions. Methods that stream are tonic's.
+//! Methods that take one message are called with its bytes: tonic's path from a body to a message and back takes a seventh
+//! of a small call's instructions. Methods that take a stream are tonic's.
 
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, ready};
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use futures_core::Stream;
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use http::{HeaderMap, HeaderValue};
+use http_body::Body;
 use prism_proto::codec::{self, Codec};
 use prism_proto::rpc::{BidiStreaming, ServerStreaming, Unary};
 use prism_proto::{Error, ErrorReason, limits};
 use prost::Message;
 use rustc_hash::FxHashMap;
-use tonic::body::Body;
+use tonic::body::Body as TonicBody;
 use tonic::codegen::BoxFuture;
-use tonic::server::{Grpc, ServerStreamingService, StreamingService};
+use tonic::metadata::MetadataMap;
+use tonic::server::{Grpc, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::context::Context;
-use crate::message::PREFIX_BYTES;
+use crate::frames::{Frames, encode};
 
 /// The pending response to a call: a message with its prefix.
 pub type Answer = BoxFuture<Bytes, Error>;
 
-/// Calls one method with the bytes of its message.
-pub type Call = Box<dyn Fn(Context, Bytes) -> Answer + Send + Sync>;
+/// Calls a unary method with the bytes of its message.
+pub type UnaryCall = Box<dyn Fn(Context, Bytes) -> Answer + Send + Sync>;
 
-/// The pending response of a method that streams.
-pub type StreamAnswer = BoxFuture<http::Response<Body>, Infallible>;
+/// The pending response of a method that returns a stream.
+pub type StreamAnswer = BoxFuture<Streamed<Pin<Box<dyn Body<Data = Bytes, Error = Error> + Send>>>, Error>;
 
-/// Calls one method that streams.
-pub type StreamCall = Box<dyn Fn(http::Request<Body>) -> StreamAnswer + Send + Sync>;
+/// Calls a method that returns a stream with the bytes of its message.
+pub type StreamCall = Box<dyn Fn(Context, Bytes) -> StreamAnswer + Send + Sync>;
+
+/// A method that takes one message.
+pub enum Method {
+    /// It returns one, too.
+    Unary(UnaryCall),
+    /// It returns a stream.
+    Streaming(StreamCall),
+}
+
+impl fmt::Debug for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unary(_) => "Unary",
+            Self::Streaming(_) => "Streaming",
+        })
+    }
+}
+
+/// The pending response of tonic.
+pub type TonicAnswer = BoxFuture<http::Response<TonicBody>, Infallible>;
+
+/// Calls a service or a method of tonic.
+pub type TonicCall = Box<dyn Fn(http::Request<TonicBody>) -> TonicAnswer + Send + Sync>;
+
+/// The response of a method that returns a stream: headers of its head, and the messages.
+#[derive(Debug)]
+pub struct Streamed<S> {
+    pub(crate) headers: HeaderMap,
+    pub(crate) messages: S,
+}
+
+/// The messages of a stream, as many at a time as are ready. After an error there are none.
+pub trait Chunks<M>: Stream<Item = Result<Vec<M>, Error>> + Send + 'static {}
+
+impl<M, S: Stream<Item = Result<Vec<M>, Error>> + Send + 'static> Chunks<M> for S {}
+
+impl<S> Streamed<S> {
+    /// With no headers of its own.
+    pub fn new(messages: S) -> Self {
+        Self { headers: HeaderMap::new(), messages }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<HeaderValue>) -> Self {
+        self.headers.insert(name, value.into());
+        self
+    }
+}
 
 /// An interface and what serves its methods.
 pub struct Interface<B> {
     pub(crate) name: &'static str,
     pub(crate) descriptors: &'static [u8],
-    pub(crate) unary: FxHashMap<String, Call>,
-    pub(crate) streams: FxHashMap<String, StreamCall>,
+    pub(crate) methods: FxHashMap<String, Method>,
+    /// Those that take a stream.
+    pub(crate) streams: FxHashMap<String, TonicCall>,
     /// The paths of the unary methods whose requests name one key or list.
     pub(crate) keyed: Vec<&'static str>,
     backend: Arc<B>,
@@ -57,8 +113,8 @@ impl<B: Send + Sync + 'static> Interface<B> {
     /// An interface by its full name, described by an encoded file descriptor set, in front of a backend. Methods
     /// without a handler fail with UNIMPLEMENTED.
     pub fn new(name: &'static str, descriptors: &'static [u8], backend: Arc<B>) -> Self {
-        let (unary, streams) = (FxHashMap::default(), FxHashMap::default());
-        Self { name, descriptors, unary, streams, keyed: Vec::new(), backend }
+        let (methods, streams) = (FxHashMap::default(), FxHashMap::default());
+        Self { name, descriptors, methods, streams, keyed: Vec::new(), backend }
     }
 
     /// Serves a unary method with `call`.
@@ -84,18 +140,27 @@ impl<B: Send + Sync + 'static> Interface<B> {
         call: impl Fn(Arc<B>, Context, R::Request) -> Called + Send + Sync + 'static,
     ) -> Self
     where
-        Called: Future<Output = Result<Response<S>, Error>> + Send + 'static,
-        S: Stream<Item = Result<R::Response, Status>> + Send + 'static,
+        Called: Future<Output = Result<Streamed<S>, Error>> + Send + 'static,
+        S: Chunks<R::Response>,
+        R::Response: Unpin,
     {
         debug_assert_eq!(R::SERVICE, self.name, "a method of another interface");
-        let method =
-            StreamMethod { backend: Arc::clone(&self.backend), call: Arc::new(call), of: PhantomData };
-        let call = move |request: http::Request<Body>| -> StreamAnswer {
-            let method: StreamMethod<_, _, fn() -> (Called, S)> = method.clone();
-            let codec = Codec::<R::Response, R::Request>::default();
-            Box::pin(async move { Ok(limited(Grpc::new(codec)).server_streaming(method, request).await) })
+        let backend = Arc::clone(&self.backend);
+        let call = move |context: Context, message: Bytes| -> StreamAnswer {
+            match R::Request::decode(message) {
+                Ok(request) => {
+                    let called = call(Arc::clone(&backend), context, request);
+                    Box::pin(async move {
+                        let Streamed { headers, messages } = called.await?;
+                        let frames: Pin<Box<dyn Body<Data = Bytes, Error = Error> + Send>> =
+                            Box::pin(Frames::new(messages));
+                        Ok(Streamed { headers, messages: frames })
+                    })
+                }
+                Err(source) => Box::pin(ready(Err(codec::malformed(&source)))),
+            }
         };
-        self.streams.insert(R::PATH.to_owned(), Box::new(call));
+        self.methods.insert(R::PATH.to_owned(), Method::Streaming(Box::new(call)));
         self
     }
 
@@ -106,13 +171,13 @@ impl<B: Send + Sync + 'static> Interface<B> {
         call: impl Fn(Arc<B>, Context, Streaming<R::Request>) -> Called + Send + Sync + 'static,
     ) -> Self
     where
-        Called: Future<Output = Result<Response<S>, Error>> + Send + 'static,
-        S: Stream<Item = Result<R::Response, Status>> + Send + 'static,
+        Called: Future<Output = Result<Streamed<S>, Error>> + Send + 'static,
+        S: Stream<Item = Result<R::Response, Error>> + Send + 'static,
     {
         debug_assert_eq!(R::SERVICE, self.name, "a method of another interface");
         let method =
             StreamMethod { backend: Arc::clone(&self.backend), call: Arc::new(call), of: PhantomData };
-        let call = move |request: http::Request<Body>| -> StreamAnswer {
+        let call = move |request: http::Request<TonicBody>| -> TonicAnswer {
             let method: StreamMethod<_, _, fn() -> (Called, S)> = method.clone();
             let codec = Codec::<R::Response, R::Request>::default();
             Box::pin(async move { Ok(limited(Grpc::new(codec)).streaming(method, request).await) })
@@ -142,7 +207,7 @@ impl<B: Send + Sync + 'static> Interface<B> {
                 Err(source) => Box::pin(ready(Err(codec::malformed(&source)))),
             }
         };
-        self.unary.insert(path.to_owned(), Box::new(call));
+        self.methods.insert(path.to_owned(), Method::Unary(Box::new(call)));
         self
     }
 }
@@ -165,66 +230,29 @@ impl<B, F, O> Clone for StreamMethod<B, F, O> {
     }
 }
 
-impl<B, F, O> StreamMethod<B, F, O> {
-    /// The response to a message or a stream of them.
-    fn answer<T, Called, S>(&self, request: Request<T>) -> BoxFuture<Response<S>, Status>
-    where
-        F: Fn(Arc<B>, Context, T) -> Called,
-        Called: Future<Output = Result<Response<S>, Error>> + Send + 'static,
-    {
-        let (_, extensions, message) = request.into_parts();
-        let Some(context) = extensions.get().cloned() else {
-            let error = Error::new(ErrorReason::Internal, "the call came without its context");
-            return Box::pin(async move { Err(error.into()) });
-        };
-        let called = (self.call)(Arc::clone(&self.backend), context, message);
-        Box::pin(async move { called.await.map_err(Status::from) })
-    }
-}
-
-impl<B, F, M, N, Called, S> ServerStreamingService<M> for StreamMethod<B, F, fn() -> (Called, S)>
-where
-    F: Fn(Arc<B>, Context, M) -> Called,
-    Called: Future<Output = Result<Response<S>, Error>> + Send + 'static,
-    S: Stream<Item = Result<N, Status>>,
-{
-    type Response = N;
-    type ResponseStream = S;
-    type Future = BoxFuture<Response<S>, Status>;
-
-    fn call(&mut self, request: Request<M>) -> Self::Future {
-        self.answer(request)
-    }
-}
-
 impl<B, F, M, N, Called, S> StreamingService<M> for StreamMethod<B, F, fn() -> (Called, S)>
 where
     F: Fn(Arc<B>, Context, Streaming<M>) -> Called,
-    Called: Future<Output = Result<Response<S>, Error>> + Send + 'static,
-    S: Stream<Item = Result<N, Status>>,
+    Called: Future<Output = Result<Streamed<S>, Error>> + Send + 'static,
+    S: Stream<Item = Result<N, Error>> + Send + 'static,
+    N: 'static,
 {
     type Response = N;
-    type ResponseStream = S;
-    type Future = BoxFuture<Response<S>, Status>;
+    type ResponseStream = BoxStream<'static, Result<N, Status>>;
+    type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
 
     fn call(&mut self, request: Request<Streaming<M>>) -> Self::Future {
-        self.answer(request)
+        let (_, extensions, messages) = request.into_parts();
+        let Some(context) = extensions.get().cloned() else {
+            let error = Error::new(ErrorReason::Internal, "the call came without its context");
+            return Box::pin(ready(Err(error.into())));
+        };
+        let called = (self.call)(Arc::clone(&self.backend), context, messages);
+        Box::pin(async move {
+            let Streamed { headers, messages } = called.await?;
+            let mut response = Response::new(messages.map_err(Status::from).boxed());
+            *response.metadata_mut() = MetadataMap::from_headers(headers);
+            Ok(response)
+        })
     }
-}
-
-/// A message with its prefix.
-fn encode(message: &impl Message) -> Result<Bytes, Error> {
-    let len = message.encoded_len();
-    if len > limits::MESSAGE_BYTES_MAX {
-        let limit = limits::MESSAGE_BYTES_MAX;
-        let why = format!("the response is {len} bytes long; the limit is {limit} bytes");
-        return Err(Error::new(ErrorReason::Internal, why)
-            .with("limit", limit.to_string())
-            .with("size", len.to_string()));
-    }
-    let mut framed = BytesMut::with_capacity(PREFIX_BYTES + len);
-    framed.put_u8(0);
-    framed.put_u32(u32::try_from(len).expect("the limit is below 4 GiB"));
-    message.encode(&mut framed).expect("there is room for the whole message");
-    Ok(framed.freeze())
 }

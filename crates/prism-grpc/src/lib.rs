@@ -25,6 +25,7 @@
 //! | `resets` | how many calls a client has reset recently |
 //! | [`connection`] | one HTTP/2 connection: streams, graceful end |
 //! | `connections` | the open connections, and which makes room for a new one |
+//! | `frames` | messages as the body of a response |
 //! | [`interface`] | an interface in front of a backend, method by method |
 //! | [`service`] | interfaces and tonic services as one |
 //! | [`handler`] | serving calls with them |
@@ -41,6 +42,7 @@ pub mod connection;
 mod connections;
 pub mod context;
 pub mod counters;
+mod frames;
 pub mod handler;
 mod handshake;
 pub mod head;

@@ -13,20 +13,20 @@ use tonic::body::Body;
 use tonic::server::NamedService;
 use tower_service::Service;
 
-use crate::interface::{self, Interface, StreamAnswer, StreamCall};
+use crate::interface::{Interface, Method, TonicAnswer, TonicCall};
 
 /// A service as tonic generates it: always ready, and as cheap to clone as an `Arc`.
 pub trait TonicService: NamedService + Clone + Send + Sync + 'static {
     /// Starts a call.
-    fn begin(&self, request: Request<Body>) -> StreamAnswer;
+    fn begin(&self, request: Request<Body>) -> TonicAnswer;
 }
 
 impl<S> TonicService for S
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future = StreamAnswer>,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future = TonicAnswer>,
     S: NamedService + Clone + Send + Sync + 'static,
 {
-    fn begin(&self, request: Request<Body>) -> StreamAnswer {
+    fn begin(&self, request: Request<Body>) -> TonicAnswer {
         self.clone().call(request)
     }
 }
@@ -38,9 +38,9 @@ pub struct GrpcService(Arc<Parts>);
 
 #[derive(Default)]
 struct Parts {
-    services: FxHashMap<&'static str, StreamCall>,
-    unary: FxHashMap<String, interface::Call>,
-    streams: FxHashMap<String, StreamCall>,
+    services: FxHashMap<&'static str, TonicCall>,
+    methods: FxHashMap<String, Method>,
+    streams: FxHashMap<String, TonicCall>,
     /// The `server` header of tonic services.
     server: Option<HeaderValue>,
 }
@@ -52,7 +52,7 @@ impl fmt::Debug for GrpcService {
 }
 
 impl GrpcService {
-    pub(crate) fn call(&self, request: Request<Body>) -> Result<StreamAnswer, Error> {
+    pub(crate) fn call(&self, request: Request<Body>) -> Result<TonicAnswer, Error> {
         let path = request.uri().path();
         let Parts { services, streams, .. } = &*self.0;
         let call = streams.get(path).or_else(|| services.get(methods::service_of(path)));
@@ -65,10 +65,10 @@ impl GrpcService {
         self.0.server.as_ref()
     }
 
-    /// The function that serves the method at `path` from the bytes of its message, if it has one: a unary method.
+    /// What serves the method at `path` from the bytes of its message, if it takes one message.
     #[must_use]
-    pub fn unary(&self, path: &str) -> Option<&interface::Call> {
-        self.0.unary.get(path)
+    pub fn method(&self, path: &str) -> Option<&Method> {
+        self.0.methods.get(path)
     }
 }
 
@@ -101,7 +101,7 @@ impl Services {
     pub fn add_interface<B>(mut self, interface: Interface<B>) -> Self {
         self = self.named(interface.name, interface.descriptors);
         self.keyed.extend(interface.keyed);
-        self.parts.unary.extend(interface.unary);
+        self.parts.methods.extend(interface.methods);
         self.parts.streams.extend(interface.streams);
         self
     }
@@ -109,7 +109,7 @@ impl Services {
     /// Registers a service's name, and removes what served it before.
     fn named(mut self, name: &'static str, descriptors: &'static [u8]) -> Self {
         self.parts.services.remove(name);
-        self.parts.unary.retain(|path, _| methods::service_of(path) != name);
+        self.parts.methods.retain(|path, _| methods::service_of(path) != name);
         self.parts.streams.retain(|path, _| methods::service_of(path) != name);
         if !self.names.contains(&name) {
             self.names.push(name);
@@ -120,21 +120,21 @@ impl Services {
         self
     }
 
-    /// Puts something in front of each unary method of the interfaces, and of each of their methods that stream. `unary` is also given the
-    /// path if the method's requests name one key or list.
+    /// Puts something in front of each method of the interfaces: of those that take one message, and of those that take a stream. `method` is
+    /// also given the path if the method is unary and its requests name one key or list.
     #[must_use]
     pub fn behind(
         mut self,
-        unary: impl Fn(interface::Call, Option<&'static str>) -> interface::Call,
-        stream: impl Fn(StreamCall) -> StreamCall,
+        method: impl Fn(Method, Option<&'static str>) -> Method,
+        stream: impl Fn(TonicCall) -> TonicCall,
     ) -> Self {
-        let Parts { unary: unaries, streams, .. } = &mut self.parts;
+        let Parts { methods, streams, .. } = &mut self.parts;
         let keyed = &self.keyed;
-        let wrap = |(path, call): (String, _)| {
-            let call = unary(call, keyed.get(path.as_str()).copied());
-            (path, call)
+        let wrap = |(path, called): (String, _)| {
+            let called = method(called, keyed.get(path.as_str()).copied());
+            (path, called)
         };
-        *unaries = std::mem::take(unaries).into_iter().map(wrap).collect();
+        *methods = std::mem::take(methods).into_iter().map(wrap).collect();
         *streams = std::mem::take(streams).into_iter().map(|(path, call)| (path, stream(call))).collect();
         self
     }
@@ -221,11 +221,11 @@ mod tests {
     fn the_service_that_was_added_last_answers_for_its_name() {
         let last_tonics =
             Services::default().add_interface(unary()).add(tonics(), FILE_DESCRIPTOR_SET).build();
-        assert!(last_tonics.service.unary(CHECK).is_none());
+        assert!(last_tonics.service.method(CHECK).is_none());
         assert!(last_tonics.service.0.services.contains_key(NAME));
         let last_unary =
             Services::default().add(tonics(), FILE_DESCRIPTOR_SET).add_interface(unary()).build();
-        assert!(last_unary.service.unary(CHECK).is_some());
+        assert!(last_unary.service.method(CHECK).is_some());
         assert!(!last_unary.service.0.services.contains_key(NAME));
     }
 }

@@ -27,7 +27,7 @@ use allocation::Allocation;
 /// From this size on, a read shares the entry's allocation instead of copying the value. Sharing allocates, too (some
 /// 50 bytes for the owner), and writes to the entry's counter, which readers of a hot key would contend for; measured,
 /// it saves about 130 ns at 1 KiB and little below.
-const SHARED_VALUE_BYTES_MIN: usize = 1024;
+pub(crate) const SHARED_VALUE_BYTES_MIN: usize = 1024;
 
 /// A key, its value and its deadline. Immutable, shared, and freed when the last holder drops it.
 #[derive(Clone)]

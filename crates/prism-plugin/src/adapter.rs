@@ -5,6 +5,5 @@ mod answer;
 pub(crate) mod capabilities;
 pub(crate) mod keyvalue;
 pub(crate) mod list;
-mod stream;
 pub(crate) mod transfer;
 pub(crate) mod usage;

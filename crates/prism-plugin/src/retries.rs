@@ -14,13 +14,14 @@
 
 mod turns;
 
+use std::future::ready;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use prism_grpc::Context;
 use prism_grpc::head::IDEMPOTENCY_KEY;
-use prism_grpc::interface::{Answer, Call, StreamCall};
+use prism_grpc::interface::{Answer, Method, StreamAnswer, StreamCall, TonicCall, UnaryCall};
 use prism_grpc::message::{PREFIX_BYTES, framed};
 use prism_grpc::service::Services;
 use prism_proto::error::APPLIED;
@@ -102,11 +103,15 @@ impl Retries {
 
     /// The same services, which heed idempotency keys.
     pub(crate) fn heeded_by(&self, services: Services) -> Services {
-        services.behind(|call, keyed| self.unary(call, keyed), refusing)
+        let heeding = |method, keyed| match method {
+            Method::Unary(call) => Method::Unary(self.unary(call, keyed)),
+            Method::Streaming(call) => Method::Streaming(refusing(call)),
+        };
+        services.behind(heeding, refusing_streams)
     }
 
     /// A unary method that heeds idempotency keys. `keyed`: its path, if its requests name one key or list.
-    fn unary(&self, call: Call, keyed: Option<&'static str>) -> Call {
+    fn unary(&self, call: UnaryCall, keyed: Option<&'static str>) -> UnaryCall {
         let path = keyed.filter(|path| KNOWN.get(*path).is_some_and(|method| !method.no_side_effects));
         let (retries, call) = (self.clone(), Arc::new(call));
         Box::new(move |context: Context, message: Bytes| -> Answer {
@@ -123,7 +128,7 @@ impl Retries {
         context: Context,
         message: Bytes,
         path: Option<&'static str>,
-        call: &Call,
+        call: &UnaryCall,
     ) -> Result<Bytes, Error> {
         let key = context.idempotency_key()?;
         let path = path.ok_or_else(misplaced)?;
@@ -144,8 +149,15 @@ impl Retries {
     }
 }
 
-/// A method that streams, and has no idempotency keys.
+/// A method that returns a stream, and has no idempotency keys.
 fn refusing(call: StreamCall) -> StreamCall {
+    Box::new(move |context: Context, message: Bytes| -> StreamAnswer {
+        if context.has_idempotency_key() { Box::pin(ready(Err(misplaced()))) } else { call(context, message) }
+    })
+}
+
+/// The same for one that takes a stream.
+fn refusing_streams(call: TonicCall) -> TonicCall {
     Box::new(move |request| {
         if !request.headers().contains_key(IDEMPOTENCY_KEY) {
             return call(request);

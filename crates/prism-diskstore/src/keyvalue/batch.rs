@@ -8,36 +8,31 @@ use prism_plugin::{Context, Error};
 use crate::clock;
 use crate::fault::error;
 use crate::layout::{self, Record};
+use crate::shared::Shared;
 use crate::store::DiskStore;
 
-/// How much is read at a time, with the last value on top.
+/// How many items are read at a time, so that others get their turn, and how much, with the last value on top.
+const PART_ITEMS: usize = 256;
 const PART_BYTES: usize = 1024 * 1024;
 
 impl KeyValueBatch for DiskStore {
     async fn get_first(
         &self,
         _: &Context,
-        namespace: Namespace,
-        keys: Vec<Key>,
+        namespace: &Namespace,
+        keys: &[Key],
         _: bool,
     ) -> Vec<Result<Option<ValueAndTtl>, Error>> {
-        let count = keys.len();
-        let read = self.blocking(move |shared| {
-            let (mut records, mut bytes) = (Vec::with_capacity(count), 0);
-            for key in keys {
-                let record = shared.record(&layout::value(&namespace, key.as_bytes()));
-                bytes +=
-                    record.as_ref().map_or(0, |found| found.as_ref().map_or(0, |found| found.value.len()));
-                records.push(record.map_err(|fault| error(&fault)));
-                if bytes >= PART_BYTES {
-                    break;
-                }
-            }
-            Ok(records)
-        });
+        let part = keys.iter().take(PART_ITEMS);
+        let keys: Vec<_> = part.map(|key| layout::value(namespace, key.as_bytes())).collect();
+        let cached: Option<Vec<_>> = keys.iter().map(|key| self.shared.cache.get(key).map(Ok)).collect();
+        let read = match cached {
+            Some(records) => Ok(records),
+            None => self.blocking(move |shared| Ok(first_records(shared, &keys))).await,
+        };
         let now = clock::now();
         let answer = |record: Record| record.is_live(now).then(|| (record.value.clone(), record.left(now)));
-        match read.await {
+        match read {
             Ok(records) => {
                 records.into_iter().map(|record| record.map(|found| found.and_then(answer))).collect()
             }
@@ -79,4 +74,18 @@ impl KeyValueBatch for DiskStore {
         })
         .await
     }
+}
+
+/// The records of the first of these keys.
+fn first_records(shared: &Shared, keys: &[Vec<u8>]) -> Vec<Result<Option<Record>, Error>> {
+    let (mut records, mut bytes) = (Vec::with_capacity(keys.len()), 0);
+    for key in keys {
+        let record = shared.record(key);
+        bytes += record.as_ref().map_or(0, |found| found.as_ref().map_or(0, |found| found.value.len()));
+        records.push(record.map_err(|fault| error(&fault)));
+        if bytes >= PART_BYTES {
+            break;
+        }
+    }
+    records
 }

@@ -22,13 +22,13 @@ pub trait KeyValueBatch: KeyValue {
     fn get_first(
         &self,
         context: &Context,
-        namespace: Namespace,
-        keys: Vec<Key>,
+        namespace: &Namespace,
+        keys: &[Key],
         with_ttl: bool,
     ) -> impl Future<Output = Vec<Result<Option<ValueAndTtl>, Error>>> + Send {
         async move {
             let (mut values, mut bytes) = (Vec::new(), 0);
-            for key in keys {
+            for key in keys.iter().cloned() {
                 let value = match with_ttl {
                     true => self.get_with_ttl(context, namespace.clone(), key).await,
                     false => {

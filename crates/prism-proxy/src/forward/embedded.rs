@@ -6,9 +6,8 @@ use bytes::Bytes;
 use h2::RecvStream;
 use http::Request;
 use prism_grpc::call::Responder;
-use prism_grpc::head::GRPC_ENCODING;
 use prism_grpc::incoming::{Incoming, Pieces};
-use prism_grpc::service::Served;
+use prism_grpc::service::{Served, unknown_method};
 use prism_grpc::{handler, message};
 use prism_proto::Error;
 use tonic::body::Body;
@@ -28,43 +27,37 @@ pub(super) async fn call(
 ) -> Result<(), Error> {
     routed.context.check_deadline()?;
     acting.store(true, Relaxed);
-    if let Some(unary) = served.service.unary(routed.context.head().uri.path()) {
+    let path = routed.context.head().uri.path();
+    if let Some(method) = served.service.method(path) {
         let Routed { route, context, message, plain, shows_backend, _in_flight, .. } = *routed;
         let plain = plain.map_or_else(|| message.joined_payload(), Bytes::from);
-        let sent = handler::send_unary(unary(context, plain), responder).await;
+        let sent = handler::send_answer(method, context, plain, responder).await;
         return sent.map_err(|error| match shows_backend {
             true => error,
             false => without_addresses(error, &route.settings.name),
         });
+    }
+    if !routed.method.client_streaming {
+        return Err(unknown_method(path));
     }
     let request = request(&routed, body);
     Box::pin(handler::send(&served.service, request, responder)).await;
     Ok(())
 }
 
-/// The call as an embedded plugin receives it.
+/// A call to a method that takes a stream, as an embedded plugin receives it.
 fn request(routed: &Routed, body: RecvStream) -> Request<Body> {
-    let mut request = Request::new(Body::empty());
+    let first = match &routed.plain {
+        Some(plain) => vec![message::framed(plain)],
+        None => routed.message.pieces().to_vec(),
+    };
+    let pieces: Vec<_> = first.into_iter().chain([routed.message.rest.clone()]).collect();
+    let body = Pieces::from(pieces).then(Incoming::new(body));
+    let mut request = Request::new(Body::new(Checked::new(body, &routed.route, routed.is_guarded)));
     let head = routed.context.head();
     *request.uri_mut() = head.uri.clone();
     *request.method_mut() = head.method.clone();
     *request.headers_mut() = passed_on(&head.headers);
     request.extensions_mut().insert(routed.context.clone());
-    let pieces = match &routed.plain {
-        Some(plain) => vec![message::framed(plain)],
-        None => routed.message.pieces().to_vec(),
-    };
-    if !routed.method.client_streaming {
-        // The request is uncompressed now, and a client that may compress need not.
-        request.headers_mut().remove(GRPC_ENCODING);
-    }
-    *request.body_mut() = if routed.method.client_streaming {
-        let rest = routed.message.rest.clone();
-        let pieces: Vec<_> = pieces.into_iter().chain([rest]).collect();
-        let body = Pieces::from(pieces).then(Incoming::new(body));
-        Body::new(Checked::new(body, &routed.route, routed.is_guarded))
-    } else {
-        Body::new(Pieces::from(pieces))
-    };
     request
 }

@@ -25,22 +25,22 @@ impl KeyValueBatch for RedisStore {
     async fn get_first(
         &self,
         context: &Context,
-        namespace: Namespace,
-        mut keys: Vec<Key>,
+        namespace: &Namespace,
+        keys: &[Key],
         with_ttl: bool,
     ) -> Vec<Result<Option<ValueAndTtl>, Error>> {
-        keys.truncate(PART_ITEMS);
+        let mut keys = &keys[..keys.len().min(PART_ITEMS)];
         if keys.len() > 1 {
-            let question = |key| self.on_value("STRLEN", &namespace, key, Effect::Read);
+            let question = |key| self.on_value("STRLEN", namespace, key, Effect::Read);
             let sizes: Vec<_> = keys.iter().map(question).collect();
             let sizes = run_each(&self.shared, context, &sizes).await;
             // What fails here fails again when it is read.
             let sizes = sizes.iter().map(|size| size.as_ref().map_or(0, |size| number(size).unwrap_or(0)));
-            keys.truncate(first_part(sizes));
+            keys = &keys[..first_part(sizes)];
         }
         let question = |key| match with_ttl {
-            true => self.value_script(&GET_WITH_TTL, &namespace, key, Effect::Read),
-            false => self.on_value("GET", &namespace, key, Effect::Read),
+            true => self.value_script(&GET_WITH_TTL, namespace, key, Effect::Read),
+            false => self.on_value("GET", namespace, key, Effect::Read),
         };
         let questions: Vec<_> = keys.iter().map(question).collect();
         let read = |answer: Value| match with_ttl {

@@ -30,7 +30,7 @@ async fn items_of_a_cluster_go_to_their_nodes_together() {
     let mut keys: Vec<_> = all().map(|(name, _)| key(name)).collect();
     let mut number = 0;
     while !keys.is_empty() {
-        let read = store.get_first(&patient(), namespace(), keys.clone(), false).await;
+        let read = store.get_first(&patient(), &namespace(), &keys, false).await;
         assert!(!read.is_empty());
         keys.drain(..read.len());
         for value in read {
@@ -92,7 +92,7 @@ async fn one_failing_item_fails_nothing_else() {
     server.tell(&["RPUSH", "list", "v"]);
     set(&store, "a", "1").await.unwrap();
     let names = ["a", "list", "b"].map(key).to_vec();
-    let read = store.get_first(&patient(), namespace(), names.clone(), true).await;
+    let read = store.get_first(&patient(), &namespace(), &names, true).await;
     assert_eq!(read[0], Ok(Some(("1".into(), None))));
     assert_eq!(read[1].as_ref().unwrap_err().reason, ErrorReason::WrongType);
     assert_eq!(read[2], Ok(None));
@@ -114,11 +114,11 @@ async fn a_part_of_large_values_is_small() {
     let names = || (0..10).map(|number| key(format!("k{number}")));
     let all = names().map(|key| (key, value.clone(), None)).collect();
     assert!(store.set_each(&patient(), namespace(), all).await.iter().all(Result::is_ok));
-    let read = store.get_first(&patient(), namespace(), names().collect(), false).await;
+    let read = store.get_first(&patient(), &namespace(), &names().collect::<Vec<_>>(), false).await;
     assert_eq!(read.len(), 2, "three would be larger than a part");
     let largest = Bytes::from(vec![7; 4 * 1024 * 1024 - 16 * 1024]);
     store.set(&patient(), namespace(), key("k0"), largest.clone(), None).await.unwrap();
-    let read = store.get_first(&patient(), namespace(), names().collect(), true).await;
+    let read = store.get_first(&patient(), &namespace(), &names().collect::<Vec<_>>(), true).await;
     assert_eq!(read, [Ok(Some((largest, None)))]);
 }
 

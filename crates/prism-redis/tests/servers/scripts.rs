@@ -46,7 +46,7 @@ async fn a_server_that_forgets_scripts_is_sent_them_again() {
         }
         let keys: Vec<_> = (0..300).map(|number| key(format!("k{number}"))).collect();
         server.tell(&["SCRIPT", "FLUSH"]);
-        let values = store.get_first(&patient(), namespace(), keys, true).await;
+        let values = store.get_first(&patient(), &namespace(), &keys, true).await;
         assert!(values.iter().all(|value| value == &Ok(None)), "{values:?}");
         server.tell(&["MSET", "a", "1", "b", "2"]);
         server.tell(&["SCRIPT", "FLUSH"]);

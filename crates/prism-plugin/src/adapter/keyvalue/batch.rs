@@ -5,23 +5,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_core::Stream;
 use prism_grpc::Context;
-use prism_grpc::interface::Interface;
+use prism_grpc::interface::{Chunks, Interface, Streamed};
 use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::keyvalue::{
     BatchDeleteRequest, BatchDeleteResponse, BatchDeleteResult, BatchGetRequest, BatchGetResponse,
     BatchSetItem, BatchSetRequest, BatchSetResponse, ItemStatus,
 };
 use prism_proto::rpc::{Rpc as _, keyvalue as rpc};
-use tonic::{Response, Status};
 
 use super::{check_ttl_is_read, millis_left, missing};
-use crate::adapter::stream::{Chunk, chunks};
 use crate::error::{Error, ErrorReason};
 use crate::keyvalue::{KeyValueBatch, ValueAndTtl};
 use crate::types::{Key, Namespace, Ttl};
 use crate::validate;
+use futures_util::stream::try_unfold;
 
 pub(crate) fn interface<B: KeyValueBatch>(backend: Arc<B>) -> Interface<B> {
     Interface::new(rpc::BatchGet::SERVICE, FILE_DESCRIPTOR_SET, backend)
@@ -30,52 +28,83 @@ pub(crate) fn interface<B: KeyValueBatch>(backend: Arc<B>) -> Interface<B> {
         .unary::<rpc::BatchDelete, _>(batch_delete)
 }
 
-/// The items of a batch that are left to be answered, each checked.
-type Left<T> = VecDeque<Result<T, Error>>;
-
 async fn batch_get<B: KeyValueBatch>(
     backend: Arc<B>,
     context: Context,
     request: BatchGetRequest,
-) -> Result<Response<impl Stream<Item = Result<BatchGetResponse, Status>>>, Error> {
+) -> Result<Streamed<impl Chunks<BatchGetResponse>>, Error> {
     let BatchGetRequest { namespace, keys, with_ttl } = request;
     let namespace = Namespace::new(namespace)?;
     validate::batch("keys", keys.len())?;
     if with_ttl {
         check_ttl_is_read(&*backend)?;
     }
-    let left: Left<Key> = keys.into_iter().map(|key| Key::new("key", key)).collect();
-    Ok(Response::new(chunks(left, move |left| {
+    let left = Left::new(keys);
+    Ok(Streamed::new(try_unfold(left, move |mut left| {
         let (backend, context, namespace) = (Arc::clone(&backend), context.clone(), namespace.clone());
-        async move { next_values(&*backend, &context, namespace, left, with_ttl).await }
+        async move {
+            let next = left.answer(&*backend, &context, &namespace, with_ttl).await?;
+            Ok((!next.is_empty()).then_some((next, left)))
+        }
     })))
 }
 
-/// The answers to the next items, at least one; `None` at the end.
-async fn next_values<B: KeyValueBatch>(
-    backend: &B,
-    context: &Context,
-    namespace: Namespace,
-    mut left: Left<Key>,
-    with_ttl: bool,
-) -> Result<Chunk<Left<Key>, BatchGetResponse>, Error> {
-    let run = left.iter().take_while(|key| key.is_ok()).count();
-    let values = match run {
-        0 => match left.pop_front() {
-            Some(invalid) => vec![invalid.map(|_| None)],
-            None => return Ok(None),
-        },
-        run => {
-            let keys = left.iter().take(run).flatten().cloned().collect();
-            let values = backend.get_first(context, namespace, keys, with_ttl).await;
-            if values.is_empty() {
-                return Err(uneven());
+/// What is left of a batch to be answered, in the order asked.
+struct Left {
+    /// The valid keys, and how many of them have been read.
+    keys: Vec<Key>,
+    read: usize,
+    /// The others: their places in the batch, and their errors.
+    invalid: VecDeque<(usize, Error)>,
+    answered: usize,
+}
+
+impl Left {
+    fn new(asked: Vec<String>) -> Self {
+        let (mut keys, mut invalid) = (Vec::with_capacity(asked.len()), VecDeque::new());
+        for (place, key) in asked.into_iter().enumerate() {
+            match Key::new("key", key) {
+                Ok(key) => keys.push(key),
+                Err(error) => invalid.push_back((place, error)),
             }
-            left.drain(..values.len().min(run));
-            values
         }
-    };
-    Ok(Some((values.into_iter().map(|value| value_response(value, with_ttl)).collect(), left)))
+        Self { keys, read: 0, invalid, answered: 0 }
+    }
+
+    /// The next answers; none at the end.
+    async fn answer<B: KeyValueBatch>(
+        &mut self,
+        backend: &B,
+        context: &Context,
+        namespace: &Namespace,
+        with_ttl: bool,
+    ) -> Result<Vec<BatchGetResponse>, Error> {
+        let keys = &self.keys[self.read..];
+        let values = match keys {
+            [] => Vec::new(),
+            keys => backend.get_first(context, namespace, keys, with_ttl).await,
+        };
+        if values.is_empty() != keys.is_empty() || values.len() > keys.len() {
+            return Err(uneven());
+        }
+        self.read += values.len();
+        let mut answers = Vec::with_capacity(values.len());
+        for value in values {
+            self.refuse_next(&mut answers);
+            answers.push(value_response(value, with_ttl));
+            self.answered += 1;
+        }
+        self.refuse_next(&mut answers);
+        Ok(answers)
+    }
+
+    /// Answers the invalid keys up to the next valid one.
+    fn refuse_next(&mut self, answers: &mut Vec<BatchGetResponse>) {
+        while let Some((_, error)) = self.invalid.pop_front_if(|(place, _)| *place == self.answered) {
+            answers.push(value_response(Err(error), false));
+            self.answered += 1;
+        }
+    }
 }
 
 fn value_response(value: Result<Option<ValueAndTtl>, Error>, with_ttl: bool) -> BatchGetResponse {

@@ -1,30 +1,25 @@
 //! Scans over a [`KeyValue`] backend.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{self, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures_core::Stream;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use prism_grpc::Context;
-use prism_grpc::interface::Interface;
+use prism_grpc::interface::{Chunks, Interface, Streamed};
 use prism_proto::interfaces::keyvalue::{
     CountRequest, CountResponse, DeletePrefixRequest, DeletePrefixResponse, KeyResponse, ScanKeysRequest,
     ScanRequest, ScanResponse,
 };
 use prism_proto::rpc::{Rpc as _, keyvalue as rpc};
 use prism_proto::{EPOCH_HEADER, FILE_DESCRIPTOR_SET};
-use tonic::{Response, Status};
 
 use super::{check_ttl_is_read, millis_left};
-use crate::adapter::stream::chunks;
 use crate::error::{Error, ErrorReason};
 use crate::keyvalue::{KeyValue, Page, Pages, Range, Start, resume_invalid};
 use crate::resume::Scope;
 use crate::types::{Key, Namespace};
 use crate::validate;
+use futures_util::stream::try_unfold;
 
 pub(crate) fn interface<B: KeyValue>(backend: Arc<B>) -> Interface<B> {
     Interface::new(rpc::Scan::SERVICE, FILE_DESCRIPTOR_SET, backend)
@@ -38,7 +33,7 @@ async fn scan<B: KeyValue>(
     backend: Arc<B>,
     context: Context,
     request: ScanRequest,
-) -> Result<Response<impl Stream<Item = Result<ScanResponse, Status>>>, Error> {
+) -> Result<Streamed<impl Chunks<ScanResponse>>, Error> {
     let ScanRequest { namespace, prefix, limit, start_after, resume, with_ttl, reverse, before, page_bytes } =
         request;
     let asked =
@@ -50,14 +45,14 @@ async fn scan<B: KeyValue>(
         resume,
         ttl_millis_left: left,
     };
-    Ok(scanned.answer(message, |range| backend.scan(&context, range)))
+    Ok(scanned.answer(message, move |range| backend.scan(&context, range)))
 }
 
 async fn scan_keys<B: KeyValue>(
     backend: Arc<B>,
     context: Context,
     request: ScanKeysRequest,
-) -> Result<Response<impl Stream<Item = Result<KeyResponse, Status>>>, Error> {
+) -> Result<Streamed<impl Chunks<KeyResponse>>, Error> {
     let ScanKeysRequest {
         namespace,
         prefix,
@@ -74,7 +69,7 @@ async fn scan_keys<B: KeyValue>(
     let scanned = asked.check(&*backend, "ScanKeys")?;
     let message =
         |key: Key, left, resume| KeyResponse { key: key.into_string(), resume, ttl_millis_left: left };
-    Ok(scanned.answer(message, |range| backend.scan_keys(&context, range)))
+    Ok(scanned.answer(message, move |range| backend.scan_keys(&context, range)))
 }
 
 async fn count<B: KeyValue>(
@@ -92,13 +87,13 @@ async fn delete_prefix<B: KeyValue>(
     backend: Arc<B>,
     context: Context,
     request: DeletePrefixRequest,
-) -> Result<Response<impl Stream<Item = Result<DeletePrefixResponse, Status>>>, Error> {
+) -> Result<Streamed<impl Chunks<DeletePrefixResponse>>, Error> {
     let DeletePrefixRequest { namespace, prefix, limit, resume } = request;
     let asked = Asked { namespace, prefix, limit, resume, ..Asked::default() };
     let Checked { range, scope, .. } = asked.check(&*backend, "DeletePrefix")?;
     let namespace = range.namespace.clone();
     let pages = backend.scan_keys(&context, range);
-    Ok(Response::new(chunks((pages, 0), move |(mut pages, mut deleted)| {
+    Ok(Streamed::new(try_unfold((pages, 0), move |(mut pages, mut deleted)| {
         let (backend, context, namespace) = (Arc::clone(&backend), context.clone(), namespace.clone());
         let scope = scope.clone();
         async move {
@@ -196,75 +191,32 @@ type ToMessage<T, M> = fn(T, Option<i64>, Bytes) -> M;
 
 impl Checked {
     /// The response of the scan, with the epoch of its data.
-    pub(crate) fn answer<T, M>(
+    pub(crate) fn answer<T: 'static, M: 'static>(
         self,
         message: ToMessage<T, M>,
         scan: impl FnOnce(Range) -> Pages<T>,
-    ) -> Response<Messages<T, M>> {
+    ) -> Streamed<impl Chunks<M>> {
         let Self { range, scope, epoch } = self;
-        let (end, with_ttl) = (range.end.clone(), range.with_ttl);
-        let mut response = Response::new(Messages::new(scan(range), scope, end, with_ttl, message));
-        if let Some(epoch) = epoch {
-            response.metadata_mut().insert(EPOCH_HEADER, epoch.into());
-        }
-        response
-    }
-}
-
-/// The messages of a scan. A page's messages are ready one after another, so that tonic packs them into full frames
-/// instead of one frame per message.
-pub(crate) struct Messages<T, M> {
-    pages: Pages<T>,
-    items: std::vec::IntoIter<T>,
-    /// Of these items; empty if nobody asked.
-    ttls_left: std::vec::IntoIter<Option<Duration>>,
-    /// What the last one of these items carries.
-    token: Bytes,
-    /// `None` if the backend is not resumable.
-    scope: Option<Scope>,
-    end: Option<Key>,
-    with_ttl: bool,
-    message: ToMessage<T, M>,
-}
-
-impl<T, M> Messages<T, M> {
-    fn new(
-        pages: Pages<T>,
-        scope: Option<Scope>,
-        end: Option<Key>,
-        with_ttl: bool,
-        message: ToMessage<T, M>,
-    ) -> Self {
-        let (items, ttls_left) = (Vec::new().into_iter(), Vec::new().into_iter());
-        Self { pages, items, ttls_left, token: Bytes::new(), scope, end, with_ttl, message }
-    }
-
-    fn begin(&mut self, page: Page<T>) {
-        let position = self.scope.as_ref().zip(page.resume);
-        let token = position.and_then(|(scope, position)| scope.token(&position, self.end.as_ref()));
-        self.token = token.unwrap_or_default();
-        self.items = page.items.into_iter();
-        let ttls_left = if self.with_ttl { page.ttls_left } else { Vec::new() };
-        self.ttls_left = ttls_left.into_iter();
-    }
-}
-
-impl<T: Unpin, M> Stream for Messages<T, M> {
-    type Item = Result<M, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            if let Some(item) = self.items.next() {
-                let left = self.ttls_left.next().flatten().map(millis_left);
-                let is_last = self.items.as_slice().is_empty();
-                let token = if is_last { std::mem::take(&mut self.token) } else { Bytes::new() };
-                return Poll::Ready(Some(Ok((self.message)(item, left, token))));
+        let end = range.end.clone();
+        let with_ttl = range.with_ttl;
+        let messages = move |page: Page<T>| {
+            let position = scope.as_ref().zip(page.resume);
+            let token = position.and_then(|(scope, position)| scope.token(&position, end.as_ref()));
+            let mut ttls_left = if with_ttl { page.ttls_left } else { Vec::new() }.into_iter();
+            let mut items = page.items.into_iter();
+            let mut messages = Vec::with_capacity(items.len());
+            while let Some(item) = items.next() {
+                let left = ttls_left.next().flatten().map(millis_left);
+                let is_last = items.as_slice().is_empty();
+                let token = if is_last { token.clone().unwrap_or_default() } else { Bytes::new() };
+                messages.push(message(item, left, token));
             }
-            match ready!(self.pages.as_mut().poll_next(cx)) {
-                Some(Ok(page)) => self.begin(page),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
-                None => return Poll::Ready(None),
-            }
+            messages
+        };
+        let streamed = Streamed::new(scan(range).map_ok(messages));
+        match epoch {
+            Some(epoch) => streamed.with(EPOCH_HEADER, epoch),
+            None => streamed,
         }
     }
 }

@@ -2,23 +2,21 @@
 
 use std::sync::Arc;
 
-use futures_core::Stream;
 use futures_util::StreamExt as _;
 use prism_grpc::Context;
-use prism_grpc::interface::Interface;
+use prism_grpc::interface::{Chunks, Interface, Streamed};
 use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::list::{
     ClearRequest, ClearResponse, GetRangeRequest, GetRangeResponse, TrimRequest, TrimResponse,
 };
 use prism_proto::rpc::{Rpc as _, list as rpc};
-use tonic::{Response, Status};
 
 use super::wire_length;
 use crate::adapter::answer::answered;
-use crate::adapter::stream::chunks;
 use crate::error::Error;
 use crate::list::ListRange;
 use crate::types::{Key, Namespace};
+use futures_util::stream::try_unfold;
 
 pub(crate) fn interface<B: ListRange>(backend: Arc<B>) -> Interface<B> {
     Interface::new(rpc::GetRange::SERVICE, FILE_DESCRIPTOR_SET, backend)
@@ -31,11 +29,11 @@ async fn get_range<B: ListRange>(
     backend: Arc<B>,
     context: Context,
     request: GetRangeRequest,
-) -> Result<Response<impl Stream<Item = Result<GetRangeResponse, Status>>>, Error> {
+) -> Result<Streamed<impl Chunks<GetRangeResponse>>, Error> {
     let GetRangeRequest { namespace, list_key, start, stop } = request;
     let (namespace, list_key) = (Namespace::new(namespace)?, Key::new("list_key", list_key)?);
     let pages = backend.range(&context, namespace, list_key, start, stop);
-    Ok(Response::new(chunks(pages, async |mut pages| {
+    Ok(Streamed::new(try_unfold(pages, async |mut pages| {
         let Some(values) = pages.next().await.transpose()? else { return Ok(None) };
         Ok(Some((values.into_iter().map(|value| GetRangeResponse { value }).collect(), pages)))
     })))

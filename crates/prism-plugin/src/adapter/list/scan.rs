@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use futures_core::Stream;
 use prism_grpc::Context;
-use prism_grpc::interface::Interface;
+use prism_grpc::interface::{Chunks, Interface, Streamed};
 use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::interfaces::list::{
     CountListsRequest, CountListsResponse, ScanListsRequest, ScanListsResponse,
 };
 use prism_proto::rpc::{Rpc as _, list as rpc};
-use tonic::{Response, Status};
 
 use super::wire_length;
 use crate::adapter::keyvalue::scan::Asked;
@@ -29,7 +27,7 @@ async fn scan_lists<B: ListScan>(
     backend: Arc<B>,
     context: Context,
     request: ScanListsRequest,
-) -> Result<Response<impl Stream<Item = Result<ScanListsResponse, Status>>>, Error> {
+) -> Result<Streamed<impl Chunks<ScanListsResponse>>, Error> {
     let ScanListsRequest { namespace, prefix, limit, resume } = request;
     let asked = Asked { namespace, prefix, limit, resume, ..Asked::default() };
     let checked = asked.check(&*backend, "ScanLists")?;
@@ -38,7 +36,7 @@ async fn scan_lists<B: ListScan>(
         length: wire_length(length),
         resume,
     };
-    Ok(checked.answer(message, |range| backend.scan_lists(&context, range)))
+    Ok(checked.answer(message, move |range| backend.scan_lists(&context, range)))
 }
 
 async fn count_lists<B: ListScan>(

@@ -6,25 +6,24 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use futures_core::Stream;
 use futures_util::StreamExt as _;
 use prism_grpc::Context;
+use prism_grpc::interface::{Chunks, Streamed};
 use prism_proto::EPOCH_HEADER;
 use prism_proto::interfaces::transfer::{ExportRequest, ExportResponse, Item, KeyItem, ListPart, item};
 use prism_proto::limits::MESSAGE_BYTES_MAX;
-use tonic::{Response, Status};
 
 use super::Serving;
 use super::place::{self, Place, behind_keys, behind_lists};
 use crate::adapter::keyvalue::millis_left;
 use crate::adapter::keyvalue::scan::{Asked, Checked};
-use crate::adapter::stream::chunks;
 use crate::error::{Error, ErrorReason};
 use crate::keyvalue::{Page, Pages, Range, Start, resume_invalid};
 use crate::list::Values;
 use crate::resume::Scope;
 use crate::transfer::Transfer;
 use crate::types::Key;
+use futures_util::stream::try_unfold;
 
 /// How much the values of a part take at most, unless there is but one: what is left of a message holds a list's name (4 KiB), a resume token
 /// (8 KiB) and the framing.
@@ -37,7 +36,7 @@ pub(super) async fn export<B: Transfer>(
     serving: Arc<Serving<B>>,
     context: Context,
     request: ExportRequest,
-) -> Result<Response<impl Stream<Item = Result<ExportResponse, Status>>>, Error> {
+) -> Result<Streamed<impl Chunks<ExportResponse>>, Error> {
     let backend = Arc::clone(&serving.backend);
     let ExportRequest { namespace, prefix, resume } = request;
     let asked = Asked { namespace, prefix, resume, ..Asked::default() };
@@ -60,16 +59,14 @@ pub(super) async fn export<B: Transfer>(
         Place::Keys(start) => export.keys(start),
         Place::Lists { from, done } => export.lists(from, done),
     };
-    let messages =
-        chunks(
-            export,
-            |mut export| async move { Ok(export.next().await?.map(|messages| (messages, export))) },
-        );
-    let mut response = Response::new(messages);
-    if let Some(epoch) = epoch {
-        response.metadata_mut().insert(EPOCH_HEADER, epoch.into());
-    }
-    Ok(response)
+    let messages = try_unfold(export, |mut export| async move {
+        Ok(export.next().await?.map(|messages| (messages, export)))
+    });
+    let streamed = Streamed::new(messages);
+    Ok(match epoch {
+        Some(epoch) => streamed.with(EPOCH_HEADER, epoch),
+        None => streamed,
+    })
 }
 
 /// An export between two messages.

@@ -8,20 +8,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
+use futures_util::stream::try_unfold;
 use futures_util::{FutureExt as _, StreamExt as _};
 use prism_grpc::Context;
+use prism_grpc::interface::Streamed;
 use prism_proto::interfaces::transfer::{
     self as proto, ImportRequest, ImportResponse, Item, KeyItem, ListPart, import_request::Options, item,
 };
 use prism_proto::limits::MESSAGE_BYTES_MAX;
 use tokio::task::yield_now;
 use tokio::time::sleep;
-use tonic::{Code, Response, Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 use super::Serving;
 use super::export::now;
 use super::parts::{Parts, Whole};
-use crate::adapter::stream::chunks;
 use crate::error::{Applied, Error, ErrorReason};
 use crate::transfer::{IfExists, Transfer};
 use crate::types::{Key, Namespace, Ttl};
@@ -38,13 +39,13 @@ pub(super) async fn import<B: Transfer>(
     serving: Arc<Serving<B>>,
     context: Context,
     requests: Streaming<ImportRequest>,
-) -> Result<Response<impl Stream<Item = Result<ImportResponse, Status>>>, Error> {
+) -> Result<Streamed<impl Stream<Item = Result<ImportResponse, Error>>>, Error> {
     let parts = Parts::new(&serving.share);
     let done = ImportResponse::default();
     let import =
         Import { serving, context, requests, target: None, parts, keys: Keys::default(), done, end: None };
-    Ok(Response::new(chunks(import, |mut import| async move {
-        Ok(import.next().await?.map(|acknowledgement| (vec![acknowledgement], import)))
+    Ok(Streamed::new(try_unfold(import, |mut import| async move {
+        Ok(import.next().await?.map(|acknowledgement| (acknowledgement, import)))
     })))
 }
 

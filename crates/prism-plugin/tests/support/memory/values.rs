@@ -245,12 +245,12 @@ impl KeyValueBatch for Memory {
     async fn get_first(
         &self,
         _: &Context,
-        namespace: Namespace,
-        keys: Vec<Key>,
+        namespace: &Namespace,
+        keys: &[Key],
         _: bool,
     ) -> Vec<Result<Option<ValueAndTtl>, Error>> {
         let store = self.store();
-        let mut places: Vec<_> = keys.iter().take(7).map(|key| self.place(&namespace, key)).collect();
+        let mut places: Vec<_> = keys.iter().take(7).map(|key| self.place(namespace, key)).collect();
         if self.breaks_at("batch/answers-are-in-the-order-asked", keys.first().map_or("", |key| key)) {
             places.sort();
         }
