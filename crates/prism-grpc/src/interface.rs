@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _, TryFutureExt as _, TryStreamExt as _};
 use http::{HeaderMap, HeaderValue};
 use http_body::Body;
 use prism_proto::codec::{self, Codec};
@@ -37,7 +37,10 @@ pub type Answer = BoxFuture<Bytes, Error>;
 pub type UnaryCall = Box<dyn Fn(Context, Bytes) -> Answer + Send + Sync>;
 
 /// The pending response of a method that returns a stream.
-pub type StreamAnswer = BoxFuture<Streamed<Pin<Box<dyn Body<Data = Bytes, Error = Error> + Send>>>, Error>;
+pub type StreamAnswer = BoxFuture<Streamed<Messages>, Error>;
+
+/// Messages with their prefixes, and the trailers.
+pub type Messages = Pin<Box<dyn Body<Data = Bytes, Error = Error> + Send>>;
 
 /// Calls a method that returns a stream with the bytes of its message.
 pub type StreamCall = Box<dyn Fn(Context, Bytes) -> StreamAnswer + Send + Sync>;
@@ -150,12 +153,10 @@ impl<B: Send + Sync + 'static> Interface<B> {
             match R::Request::decode(message) {
                 Ok(request) => {
                     let called = call(Arc::clone(&backend), context, request);
-                    Box::pin(async move {
-                        let Streamed { headers, messages } = called.await?;
-                        let frames: Pin<Box<dyn Body<Data = Bytes, Error = Error> + Send>> =
-                            Box::pin(Frames::new(messages));
-                        Ok(Streamed { headers, messages: frames })
-                    })
+                    Box::pin(called.map_ok(|Streamed { headers, messages }| {
+                        let frames: Messages = Box::pin(Frames::new(messages));
+                        Streamed { headers, messages: frames }
+                    }))
                 }
                 Err(source) => Box::pin(ready(Err(codec::malformed(&source)))),
             }
@@ -201,8 +202,8 @@ impl<B: Send + Sync + 'static> Interface<B> {
         let call = move |context: Context, message: Bytes| -> Answer {
             match Request::decode(message) {
                 Ok(request) => {
-                    let called = call(Arc::clone(&backend), context, request);
-                    Box::pin(async move { encode(&called.await?) })
+                    // Not an `async` block, which would store the method's future twice.
+                    Box::pin(call(Arc::clone(&backend), context, request).map(|result| encode(&result?)))
                 }
                 Err(source) => Box::pin(ready(Err(codec::malformed(&source)))),
             }

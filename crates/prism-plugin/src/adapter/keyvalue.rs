@@ -42,10 +42,8 @@ async fn set<B: KeyValue>(
     let key = Key::new("key", key)?;
     let value = validate::value(value)?;
     let ttl = Ttl::of(ttl_seconds, ttl_millis)?;
-    // Not by `answered`, which would store the backend's future twice.
-    context.answers(|()| Some(SetResponse { success: true }));
-    backend.set(&context, namespace, key, value, ttl).await?;
-    Ok(SetResponse { success: true })
+    let set = backend.set(&context, namespace, key, value, ttl);
+    answered(&context, set, |()| SetResponse { success: true }).await
 }
 
 async fn get<B: KeyValue>(
