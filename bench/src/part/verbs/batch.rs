@@ -1,4 +1,4 @@
-//! A batch of keys: BatchGet through the gateway compared with MGET straight at Redis, and the Python client's `get_many` compared with as many
+//! A batch of keys: BatchGet through the gateway, with the store behind it and in its process, compared with MGET straight at Redis, and the Python client's `get_many` compared with as many
 //! Gets at once of grpc.aio.
 
 use std::path::Path;
@@ -9,6 +9,7 @@ use crate::contender::{prism, redis};
 use crate::contest::{self, progress, resp};
 use crate::load::Shape;
 use crate::load::h2load::{H2load, Until};
+use crate::part::memstore::embedded::EMBEDDED;
 use crate::part::python;
 use crate::plan::Plan;
 use crate::results::Case;
@@ -31,6 +32,7 @@ pub(super) async fn run(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Case>>
 async fn straight(plan: &Plan, folder: &Path) -> anyhow::Result<Case> {
     let memstore = prism::memstore(plan.backend(1, folder))?;
     let proxy = prism::proxy(plan.contender(1, folder), &memstore.address)?;
+    let embedded = prism::proxy(plan.contender(1, folder), EMBEDDED)?;
     let redis = redis::start(plan.contender(1, folder))?;
     let mut connection = redis::Connection::open(&redis.address)?;
     connection.fill(batch_keys(KEYS), &value_text(VALUE_BYTES), &[])?;
@@ -40,11 +42,13 @@ async fn straight(plan: &Plan, folder: &Path) -> anyhow::Result<Case> {
     let section = format!("{KEYS} keys of {VALUE_BYTES} bytes in one call, one worker each");
     let mut case = Case::new(&section, &format!("BatchGet / MGET, {shape}"), ID).against(redis::NAME);
     for round in 0..plan.rounds {
-        let load =
-            H2load { call: Call::Verb(Verb::BatchGet(KEYS)), shape, until: Until::Passed(plan.time), place };
-        let (terms, sample) = contest::measure(proxy.name, &proxy, &memstore, &load).await?;
-        progress(round, plan.rounds, &case, proxy.name, &sample);
-        case.record(proxy.name, Some(terms), sample);
+        for (label, gateway, server) in [(proxy.name, &proxy, &memstore), (EMBEDDED, &embedded, &embedded)] {
+            let call = Call::Verb(Verb::BatchGet(KEYS));
+            let load = H2load { call, shape, until: Until::Passed(plan.time), place };
+            let (terms, sample) = contest::measure(label, gateway, server, &load).await?;
+            progress(round, plan.rounds, &case, label, &sample);
+            case.record(label, Some(terms), sample);
+        }
         let (terms, sample) = resp::measure(&redis, &redis, &command, shape, plan.time, place)?;
         progress(round, plan.rounds, &case, redis::NAME, &sample);
         case.record(redis::NAME, Some(terms), sample);
