@@ -75,11 +75,6 @@ pub struct Streamed<S> {
     pub(crate) messages: S,
 }
 
-/// The messages of a stream, as many at a time as are ready. After an error there are none.
-pub trait Chunks<M>: Stream<Item = Result<Vec<M>, Error>> + Send + 'static {}
-
-impl<M, S: Stream<Item = Result<Vec<M>, Error>> + Send + 'static> Chunks<M> for S {}
-
 impl<S> Streamed<S> {
     /// With no headers of its own.
     pub fn new(messages: S) -> Self {
@@ -93,6 +88,11 @@ impl<S> Streamed<S> {
         self
     }
 }
+
+/// The messages of a stream, as many at a time as are ready. After an error there are none.
+pub trait Chunks<M>: Stream<Item = Result<Vec<M>, Error>> + Send + 'static {}
+
+impl<M, S: Stream<Item = Result<Vec<M>, Error>> + Send + 'static> Chunks<M> for S {}
 
 /// An interface and what serves its methods.
 pub struct Interface<B> {
