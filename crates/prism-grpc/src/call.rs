@@ -25,7 +25,7 @@ use crate::head::{GRPC_STATUS, success};
 use crate::message::Encoding;
 use crate::payload::Payload;
 use crate::peer::Peer;
-use crate::pump::{PumpError, Sent, pump};
+use crate::pump::{PumpError, Sent, pump, send_now};
 use crate::shares::Full;
 use crate::span::Span;
 use prism_proto::error::APPLIED;
@@ -160,8 +160,16 @@ impl Responder {
 
     /// Sends a response of one message, with its prefix. Gives up on a client that stops reading.
     pub async fn send_message(&mut self, message: Bytes) {
-        if self.send_messages_head(HeaderMap::new()).is_ok() {
-            let _ = self.send_body(pin!(OneMessage(Some(message)))).await;
+        if self.send_messages_head(HeaderMap::new()).is_err() {
+            return;
+        }
+        let State::Answering(stream) = &mut self.state else { return };
+        match send_now(message, stream, &self.peer.answers, &mut self.sent) {
+            Ok(()) => self.state = State::Ended,
+            // Boxed, because otherwise every call would reserve space for what few need.
+            Err(message) => {
+                let _ = Box::pin(self.send_body(pin!(OneMessage(Some(message))))).await;
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use http::HeaderMap;
 use http_body::Body;
 use tonic::Code;
 
-use crate::head::GRPC_STATUS;
+use crate::head::{GRPC_STATUS, success};
 use crate::payload::Payload;
 use crate::shares::{Charge, Full, SMALL_BYTES, Share};
 
@@ -124,6 +124,35 @@ where
             }
         }
     }
+}
+
+/// Sends a message and the trailers of a success, if the receiver has room for at least a part of it; otherwise returns the message, to be
+/// [pumped](pump). So it does for a stream that is gone.
+pub(crate) fn send_now(
+    message: Bytes,
+    stream: &mut SendStream<Payload>,
+    share: &Arc<Share>,
+    sent: &mut Sent,
+) -> Result<(), Bytes> {
+    let len = message.len();
+    if !has_room(stream, len) {
+        return Err(message);
+    }
+    let payload = if len > SMALL_BYTES {
+        let Ok(charge) = share.charge(len) else { return Err(message) };
+        Payload::charged(message.clone(), charge)
+    } else {
+        Payload::free(message.clone())
+    };
+    let trailers = success();
+    if stream.send_data(payload, false).is_err() {
+        return Err(message);
+    }
+    sent.bytes += len as u64;
+    sent.end(&trailers);
+    // The client may have reset the stream meanwhile; then it has what it wants.
+    let _ = stream.send_trailers(trailers);
+    Ok(())
 }
 
 /// Charges bytes to a share, waiting for room there.

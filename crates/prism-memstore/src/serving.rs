@@ -89,7 +89,11 @@ impl Shared {
             let mut queues = self.waiters.lock();
             queues.entered += 1;
             let number = queues.entered;
-            queues.by_list.entry(place.clone()).or_default().insert(number, Waiter { wish, hand_over });
+            queues
+                .by_list
+                .entry(place.clone())
+                .or_default()
+                .insert(number, Box::new(Waiter { wish, hand_over }));
             self.waiters.count.fetch_add(1, SeqCst);
             number
         };

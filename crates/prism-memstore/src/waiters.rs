@@ -23,7 +23,8 @@ pub(crate) struct Waiters {
 
 #[derive(Default)]
 pub(crate) struct Queues {
-    pub(crate) by_list: HashMap<Place, BTreeMap<u64, Waiter>>,
+    /// Boxed, because a node of the tree has room for eleven, and most lists have one.
+    pub(crate) by_list: HashMap<Place, BTreeMap<u64, Box<Waiter>>>,
     pub(crate) entered: u64,
 }
 
