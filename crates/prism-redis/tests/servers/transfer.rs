@@ -13,6 +13,7 @@ use prism_plugin::{Error, ErrorReason};
 use prism_redis::RedisStore;
 use serde_json::json;
 
+use crate::support::relay::Relay;
 use crate::support::server::{Kind, Server};
 use crate::support::store::{key, length, namespace, patient, push, store};
 
@@ -40,6 +41,25 @@ async fn a_list_is_replaced_and_read_whole() {
         assert_eq!(put(&values[..2], IfExists::Keep).await, Ok(true));
         assert_eq!(length(&store, "l").await, Ok(2));
     }
+}
+
+/// Takes a value of the list for a waiter that goes before it has it, so that it returns.
+async fn undone(server: &Server, end: End) {
+    let relay = Relay::start(server.port).await;
+    let store = store(json!({ "url": relay.url(), "connections": 1 }));
+    let before = length(&store, "l").await.unwrap();
+    relay.hold_answers();
+    let waiting = tokio::spawn(async move {
+        store.blocking_pop(&patient(), namespace(), key("l"), end, Duration::from_secs(20)).await
+    });
+    let has = async |length: u64| {
+        server.until("it is taken or back", &["LLEN", "li:default:l"], |now: &u64| *now == length).await;
+    };
+    has(before - 1).await;
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    relay.release_answers();
+    has(before).await;
 }
 
 #[tokio::test]
@@ -73,8 +93,24 @@ async fn a_list_that_moves_while_it_is_copied_is_copied_whole() {
             store.push_many(&context, ns(), l(), end, vec!["new".into(); 5], None).await.unwrap();
         }
         store.push_many(&context, ns(), l(), End::Left, vec!["new".into()], Some(1_000_000)).await.unwrap();
+        // What is taken at the right end moves nothing.
+        store.pop(&context, ns(), l(), End::Right).await.unwrap().unwrap();
+        store.blocking_pop(&context, ns(), l(), End::Right, Duration::ZERO).await.unwrap().unwrap();
+        store.pop_many(&context, ns(), l(), End::Right, 2).await.unwrap();
+        let right = Reservation {
+            end: End::Right,
+            count: 1,
+            lease: Duration::from_secs(600),
+            wait: Duration::ZERO,
+            deliveries: None,
+        };
+        let right = store.reserve(&context, ns(), l(), right).await.unwrap().unwrap();
         copied.extend(pages.try_next().await.unwrap().unwrap());
+        store.release(&context, ns(), l(), right.lease).await.unwrap();
         store.release(&context, ns(), l(), lease.lease).await.unwrap();
+        for end in [End::Left, End::Left, End::Right] {
+            undone(&server, end).await;
+        }
         store.push_many(&context, ns(), l(), End::Right, vec!["new".into()], Some(70_000)).await.unwrap();
         reserve(Duration::from_millis(50)).await;
         server.passes(Duration::from_millis(60)).await;
@@ -215,6 +251,28 @@ async fn a_copy_goes_on_behind_as_many_removed_values_as_are_counted_and_is_inte
     assert!(others_of(&read) == others_of(&values), "values are missing, or there twice");
     assert_eq!(store.remove(&context, namespace(), key("l"), "x".into(), -1).await, Ok(1));
     assert_eq!(rest(others).await.unwrap_err().reason, ErrorReason::ScanInterrupted);
+}
+
+#[tokio::test]
+async fn what_is_trimmed_is_read_only_if_deliveries_are_counted() {
+    let server = Server::start(Kind::Redis, &[]);
+    let (store, _) = long_list(&server).await;
+    let (context, ns, l) = (patient(), namespace, || key("l"));
+    let lease = Duration::from_secs(600);
+    let wanted = Reservation { end: End::Left, count: 2, lease, wait: Duration::ZERO, deliveries: None };
+    let (_pages, _) = begun(&store).await;
+    store.remove(&context, ns(), l(), "5".into(), 0).await.unwrap();
+    let reserved = store.reserve(&context, ns(), l(), wanted).await.unwrap().unwrap();
+    let reads = async || {
+        server.tell(&["CONFIG", "RESETSTAT"]);
+        store.trim(&context, ns(), l(), 10, -10).await.unwrap();
+        let pushed = store.push_many(&context, ns(), l(), End::Right, vec!["new".into()], Some(70_000));
+        pushed.await.unwrap();
+        server.calls("lrange")
+    };
+    assert_eq!(reads().await, 0, "it is copied, and has a lease");
+    store.release(&context, ns(), l(), reserved.lease).await.unwrap();
+    assert!(reads().await > 0, "it has values that have been delivered");
 }
 
 #[tokio::test]
