@@ -295,6 +295,53 @@ async fn a_dead_letter_returns_to_its_list_while_the_one_for_it_is_at_another_no
     }
 }
 
+/// Waits until a list has so many values, which the caller does not look at through a store.
+async fn has_returned(cluster: &Cluster, list: &str, length: u64) {
+    let (primaries, name) = (cluster.primaries(), format!("li:default:{list}"));
+    until("values have returned", async || {
+        let mut lengths = primaries.iter().map(|node| cluster.nodes[*node].ask(&["LLEN", &name]));
+        lengths.any(|now| now == Ok(length)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leases_are_made_and_end_while_the_index_of_slots_moves() {
+    for (kind, has_index) in [(Kind::Redis, true), (Kind::Valkey, true), (Kind::Valkey, false)] {
+        let cluster = Cluster::start(kind).await;
+        let sweeping = {
+            let store = store_on(&cluster);
+            tokio::spawn(async move { store.watch(async |_| {}).await })
+        };
+        let mut moving = None;
+        for step in 0..6 {
+            // It has not announced anything yet.
+            let (store, list) = (store_on(&cluster), format!("l{step}"));
+            push(&store, &list, "v").await.unwrap();
+            let wanted = reservation(1, LONG, Duration::ZERO, None);
+            let reserved = store.reserve(&patient(), namespace(), key(&*list), wanted).await;
+            let lease = reserved.unwrap_or_else(|error| panic!("{kind:?}, {step}: {error}")).unwrap().lease;
+            let short = Duration::from_millis(50);
+            let extended = store.extend(&patient(), namespace(), key(&*list), lease, short).await;
+            assert_eq!(extended, Ok(true), "{kind:?}, {step}");
+            has_returned(&cluster, &list, 1).await;
+            if step == 0 && !has_index {
+                cluster.primaries().iter().for_each(|node| _ = cluster.nodes[*node].tell(&["FLUSHALL"]));
+            }
+            match moving.take() {
+                None if step == 0 => moving = Some(Moving::begin(&cluster, "prism:{3560}:looks")),
+                Some(moved) if step == 4 => Moving::end(moved),
+                Some(moved) => {
+                    moved.move_one();
+                    moving = Some(moved);
+                }
+                None => {}
+            }
+        }
+        sweeping.abort();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_moves_does_not_hold_up_the_search_for_leases_in_others() {
     let cluster = Cluster::start(Kind::Valkey).await;
@@ -315,12 +362,7 @@ async fn a_slot_that_moves_does_not_hold_up_the_search_for_leases_in_others() {
     push(&store, "other", "v").await.unwrap();
     store.reserve(&patient(), namespace(), key("other"), short()).await.unwrap().unwrap();
     let begun = Instant::now();
-    until("the value is back", async || {
-        let primaries = cluster.primaries();
-        let lengths = primaries.iter().map(|node| cluster.nodes[*node].ask(&["LLEN", "li:default:other"]));
-        lengths.flatten().any(|length: u64| length == 1).then_some(())
-    })
-    .await;
+    has_returned(&cluster, "other", 1).await;
     // A call waits for its slot for 30 s.
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     moving.end();
