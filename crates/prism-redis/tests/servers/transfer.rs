@@ -203,8 +203,9 @@ async fn values_that_are_removed_while_a_list_is_copied_hide_no_others() {
             store.remove(&context, ns(), l(), value.into(), count).await.unwrap()
         };
         // Before, at and behind the end of the first page, where each copy is.
-        for place in ["3", "16383", "16384", "79999", "20000"] {
-            store.set_at(&context, ns(), l(), place.parse().unwrap(), "x".into()).await.unwrap();
+        let others = [(8, "y"), (79_998, "y")];
+        for (place, value) in [3, 16_383, 16_384, 20_000, 79_999].map(|place| (place, "x")).into_iter().chain(others) {
+            store.set_at(&context, ns(), l(), place, value.into()).await.unwrap();
         }
         let (mut pages, mut copied) = begun(&store).await;
         let (others, mut seen) = begun(&store).await;
@@ -213,16 +214,18 @@ async fn values_that_are_removed_while_a_list_is_copied_hide_no_others() {
         store.push(&context, ns(), l(), End::Left, "x".into()).await.unwrap();
         copied.extend(pages.try_next().await.unwrap().unwrap());
         assert_eq!([remove("7", 1).await, remove("x", 0).await, remove("x", 0).await], [1, 3, 0]);
-        assert_eq!([remove("70000", 1).await, remove("50000", -3).await], [1, 1]);
+        assert_eq!([remove("70000", 1).await, remove("50000", -3).await, remove("y", -1).await], [1; 3]);
         let (late, _) = begun(&store).await;
         assert_eq!(remove("60000", 0).await, 1);
+        // What comes at the right end is left out for as many as there are less.
+        store.push_many(&context, ns(), l(), End::Right, vec!["80001".into(); 4], None).await.unwrap();
         copied.extend(rest(pages).await.unwrap());
         seen.extend(rest(others).await.unwrap());
         let read = |copied: Vec<Bytes>| -> Vec<usize> {
             let texts = copied.iter().map(|value| std::str::from_utf8(value).unwrap());
-            texts.filter(|text| *text != "x").map(|text| text.parse().unwrap()).collect()
+            texts.filter(|text| !["x", "y"].contains(text)).map(|text| text.parse().unwrap()).collect()
         };
-        let gone = [3, 16_383, 16_384, 79_999, 20_000, 50_000, 60_000, 70_000];
+        let gone = [3, 8, 16_383, 16_384, 20_000, 50_000, 60_000, 70_000, 79_998, 79_999];
         let left: Vec<_> = (0..values.len()).filter(|number| !gone.contains(number)).collect();
         assert!(read(copied) == left && read(seen) == left, "{kind:?}");
         let behind = read(rest(late).await.unwrap());
