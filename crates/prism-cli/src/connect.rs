@@ -110,7 +110,8 @@ impl ConnectArgs {
 
     /// Lets the timeout be no longer than this.
     pub(crate) fn limit_timeout(&mut self, max: Option<Duration>) {
-        self.gateway.timeout = self.gateway.timeout.map(|timeout| max.map_or(timeout, |max| timeout.min(max)));
+        self.gateway.timeout =
+            self.gateway.timeout.map(|timeout| max.map_or(timeout, |max| timeout.min(max)));
     }
 
     /// The timeout that was given, if any.

@@ -39,7 +39,16 @@ impl Command {
     pub(crate) fn new(name: &str, key: String, effect: Effect) -> Self {
         let mut command = Cmd::with_capacity(5, key.len() + 64);
         command.arg(name).arg(&key);
-        Self { command, key, lane: Lane::Small, effect, awaits_slot: true, script: None, keys: 1, valkey: None }
+        Self {
+            command,
+            key,
+            lane: Lane::Small,
+            effect,
+            awaits_slot: true,
+            script: None,
+            keys: 1,
+            valkey: None,
+        }
     }
 
     /// A script for one key.
@@ -111,7 +120,16 @@ impl Command {
         command.arg(more);
         name.into_iter().chain(arguments).for_each(|argument| _ = command.arg(argument));
         let Self { lane, effect, awaits_slot, .. } = *self;
-        Self { command, key: self.key.clone(), lane, effect, awaits_slot, script: Some(script), keys, valkey: None }
+        Self {
+            command,
+            key: self.key.clone(),
+            lane,
+            effect,
+            awaits_slot,
+            script: Some(script),
+            keys,
+            valkey: None,
+        }
     }
 
     /// What is sent to a server.

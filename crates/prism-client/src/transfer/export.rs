@@ -121,12 +121,12 @@ impl Stream for Export {
 
 /// The last part of the list that an item leaves incomplete.
 fn end_behind(exported: &Exported) -> Option<Exported> {
-    let Exported { item: Item::ListPart { list_key, part, last: false, .. }, taken_at_unix_millis } = exported
+    let Exported { item: Item::ListPart { list_key, part, last: false, .. }, taken_at_unix_millis } =
+        exported
     else {
         return None;
     };
-    let item =
-        Item::ListPart { list_key: list_key.clone(), values: Vec::new(), part: part + 1, last: true };
+    let item = Item::ListPart { list_key: list_key.clone(), values: Vec::new(), part: part + 1, last: true };
     Some(Exported { item, taken_at_unix_millis: *taken_at_unix_millis })
 }
 

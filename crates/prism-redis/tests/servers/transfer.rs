@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use prism_plugin::list::{
-    End, List as _, ListBatch as _, ListBlocking as _, ListIndexing as _, ListRange as _, ListReserve as _,
-    Reservation, Values,
+    DeliveryLimit, End, List as _, ListBatch as _, ListBlocking as _, ListIndexing as _, ListRange as _,
+    ListReserve as _, Reservation, Values,
 };
 use prism_plugin::transfer::{IfExists, Transfer as _};
 use prism_plugin::{Error, ErrorReason};
@@ -111,6 +111,14 @@ async fn a_list_that_moves_while_it_is_copied_is_copied_whole() {
         for end in [End::Left, End::Left, End::Right] {
             undone(&server, end).await;
         }
+        // Values that have been delivered too often go elsewhere.
+        let (end, lease, wait) = (End::Left, Duration::from_secs(600), Duration::ZERO);
+        for max in [2, 1] {
+            let deliveries = Some(DeliveryLimit { max, dead_letter: key("dead") });
+            let dying = Reservation { end, count: 3, lease, wait, deliveries };
+            let dying = store.reserve(&context, ns(), l(), dying).await.unwrap().unwrap();
+            store.release(&context, ns(), l(), dying.lease).await.unwrap();
+        }
         store.push_many(&context, ns(), l(), End::Right, vec!["new".into()], Some(70_000)).await.unwrap();
         reserve(Duration::from_millis(50)).await;
         server.passes(Duration::from_millis(60)).await;
@@ -204,7 +212,9 @@ async fn values_that_are_removed_while_a_list_is_copied_hide_no_others() {
         };
         // Before, at and behind the end of the first page, where each copy is.
         let others = [(8, "y"), (79_998, "y")];
-        for (place, value) in [3, 16_383, 16_384, 20_000, 79_999].map(|place| (place, "x")).into_iter().chain(others) {
+        for (place, value) in
+            [3, 16_383, 16_384, 20_000, 79_999].map(|place| (place, "x")).into_iter().chain(others)
+        {
             store.set_at(&context, ns(), l(), place, value.into()).await.unwrap();
         }
         let (mut pages, mut copied) = begun(&store).await;
@@ -248,9 +258,8 @@ async fn a_copy_goes_on_behind_as_many_removed_values_as_are_counted_and_is_inte
     server.tell(&["CONFIG", "SET", "maxmemory", "1"]);
     assert_eq!(store.remove(&context, namespace(), key("l"), "x".into(), 10_000).await, Ok(10_000));
     let read = [first, rest(pages).await.unwrap()].concat();
-    let others_of = |values: &[Bytes]| -> Vec<Bytes> {
-        values.iter().filter(|value| *value != "x").cloned().collect()
-    };
+    let others_of =
+        |values: &[Bytes]| -> Vec<Bytes> { values.iter().filter(|value| *value != "x").cloned().collect() };
     assert!(others_of(&read) == others_of(&values), "values are missing, or there twice");
     assert_eq!(store.remove(&context, namespace(), key("l"), "x".into(), -1).await, Ok(1));
     assert_eq!(rest(others).await.unwrap_err().reason, ErrorReason::ScanInterrupted);
