@@ -4,7 +4,6 @@ if length > 0 then
   redis.call('UNLINK', list)
 end
 if has_leases then
-  moved_left(length)
   end_leases()
 end
 return length

@@ -24,7 +24,8 @@ elseif counted then
     first, last = first - moved, last - moved
   end
 end
-if is_lost then
+-- Of a list that is empty, nothing can be missed.
+if is_lost and length > 0 then
   return redis.error_reply('PRISMUNCOUNTED nobody knows how far the list has moved')
 end
 first, last = math.max(first, 0), math.min(last or length, length - 1)

@@ -107,17 +107,11 @@ local function prepare()
     return #lease.values
   end
 
-  -- Ends all leases, whose values do not return, and keeps the count of a copy. It fails nowhere, as `tidy`.
+  -- Ends all leases, whose values do not return, and the count of a copy. It fails nowhere, as `tidy`.
   end_leases = function()
-    local moved, removed = redis.pcall('HGET', leases, 'x'), redis.pcall('HGET', leases, 'r')
-    local counted_until = redis.pcall('ZSCORE', ends, 'x')
     redis.pcall('DEL', ends)
     redis.pcall('DEL', leases)
-    if type(moved) == 'string' and type(counted_until) == 'string' then
-      redis.pcall('HSET', leases, 'x', moved, 'r', type(removed) == 'string' and removed or '')
-      redis.pcall('ZADD', ends, counted_until, 'x')
-    end
-    tidy()
+    redis.pcall('ZREM', due, list)
   end
 
   settle = function()

@@ -12,7 +12,6 @@ if length > 0 then
   redis.call('LTRIM', list, length, -1)
 end
 if has_leases and not keeps then
-  moved_left(length)
   end_leases()
 end
 return 1
