@@ -194,8 +194,43 @@ async def test_a_failed_import_tells_what_is_stored(pair: Pair, key: str) -> Non
     assert (refused.value.field, refused.value.imported) == ("item.list_part.last", Imported(700, 0))
     with pytest.raises(InvalidArgumentError) as refused:
         await here.import_items([good[0], KeyItem(key + "large", bytes(5 * MIB))])
-    assert refused.value.reason == "MESSAGE_TOO_LARGE"
+    assert (refused.value.reason, refused.value.imported) == ("MESSAGE_TOO_LARGE", Imported(1, 0))
     assert not await here.exists(key + "large")
+
+
+async def test_what_came_before_an_item_that_the_client_refuses_is_stored(
+    pair: Pair, address: str, key: str
+) -> None:
+    here, _ = pair
+    good = [KeyItem(f"{key}{number:04}", b"v") for number in range(300)]
+    part = ListPart(key, [b"1"], last=False)
+    wrong = KeyItem(key + "wrong", b"v", float("nan"))
+    with SyncPrismClient(address, timeout=TIMEOUT) as client:
+        for items in ([*good, wrong, KeyItem(key + "after", b"v")], [*good, part, wrong]):
+            with pytest.raises(InvalidArgumentError, match="300 items") as refused:
+                await here.import_items(items)
+            assert (refused.value.field, refused.value.imported) == ("ttl_seconds_left", Imported(300, 0))
+            assert refused.value.namespace == "default"
+            assert await here.delete_prefix(key) == 300
+            with pytest.raises(InvalidArgumentError, match="300 items") as refused:
+                client.namespace("default").import_items(items)
+            assert refused.value.imported == Imported(300, 0)
+            assert await here.delete_prefix(key) == 300
+    assert await here.list.length(key) == 0
+    for mistyped in ((key, b"v"), KeyItem(7, b"v"), KeyItem(key, b"v", "now")):
+        with pytest.raises(TypeError):
+            await here.import_items([*good, mistyped])
+        assert await here.delete_prefix(key) == 300
+
+
+async def test_a_synchronous_export_does_not_block_an_event_loop(pair: Pair, address: str, key: str) -> None:
+    here, _ = pair
+    await here.set(key, b"v")
+    with SyncPrismClient(address, timeout=TIMEOUT) as client:
+        export = client.namespace("default").export(key)
+        with pytest.raises(TypeError, match="SyncScan, which would block the event loop"):
+            await here.import_items(export)
+        assert [item.key for item in export if isinstance(item, KeyItem)] == [key], "nothing was taken from it"
 
 
 async def test_what_an_iterator_returned_before_it_raised_is_stored(pair: Pair, address: str, key: str) -> None:

@@ -11,11 +11,13 @@ use std::path::Path;
 use std::process::{Child, Output, Stdio};
 use std::sync::atomic::Ordering::SeqCst;
 
+use bytes::Bytes;
 use fake::{Fake, Fault};
 use prism_e2e::admin::Gateway;
 use prism_e2e::dev::Ran;
 use prism_e2e::process::{Process, Proxy, command};
 use prism_e2e::relay;
+use prism_proto::interfaces::transfer::ListPart;
 use prism_proto::{Applied, ErrorReason};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -226,6 +228,29 @@ fn an_export_that_broke_off_goes_on_where_it_was() {
         "{done:?}"
     );
     assert_eq!(std::fs::read_to_string(&part).unwrap(), copy.lines(600));
+}
+
+/// The last list is gone when the export goes on within it.
+#[tokio::test]
+async fn an_export_within_whose_last_list_the_connection_was_lost_can_be_imported() {
+    let fake = Fake::start().await;
+    let values = vec![Bytes::from_static(b"a"), Bytes::from_static(b"b")];
+    let part = ListPart { list_key: "l".to_owned(), values, part: 0, last: false };
+    fake.state.parts.lock().unwrap().push_back(vec![part]);
+    let lost = prism_proto::Error::unavailable(ErrorReason::BackendLost, Applied::Maybe, "lost");
+    // An export counts before it scans.
+    fake.fail([1, 1].map(|count| Fault::After(count, lost.clone().into())));
+    let address = fake.address();
+    tokio::task::spawn_blocking(move || {
+        let copy = Copy::start();
+        let file = copy.path("dump.jsonl");
+        let words = ["export", "default", "--output-file", &file, "--address", &address];
+        assert_eq!(Ran::prism(words).text(), format!("wrote 1 list of default to {file}\n"));
+        assert_eq!(copy.run(&["import", "to", &file]).text(), "stored 1 list in to\n");
+        assert_eq!(copy.run(&["list", "range", "l", "-n", "to"]).text(), "a\nb\n");
+    })
+    .await
+    .unwrap();
 }
 
 /// A backend with ten keys, which restarts without its data after the first three entries of a scan.

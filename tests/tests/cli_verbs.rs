@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
 
 use prism_e2e::dev::{Dev, Ran};
 use rustix::process::{Pid, Signal, kill_process};
@@ -248,8 +249,10 @@ fn said(child: &mut Child) -> impl FnMut() -> String + use<> {
 
 #[test]
 fn a_tail_waits_for_a_gateway_that_goes_away() {
-    let mut dev = Dev::start();
-    let address = dev.address("grpc").to_owned();
+    // Nobody else takes its address meanwhile.
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("unix:{}", folder.path().join("grpc").display());
+    let mut dev = Dev::with(&["--listen", &address]);
     check(&dev, &[("list push-right jobs a", "1\n", 0)]);
     let (mut child, mut out) = tail(&dev, &[]);
     let mut said = said(&mut child);
@@ -282,6 +285,15 @@ fn a_tail_gives_up_when_it_is_told_to() {
     assert!(waits.ends_with("; waiting for at most 1ms until the gateway is back"), "{waits}");
     assert_eq!(child.wait().unwrap().code(), Some(4));
     assert!(said().starts_with("prism: "));
+    // Also if nothing answers any more, while calls may take a minute.
+    let dev = Dev::start();
+    check(&dev, &[("list push-right jobs a", "1\n", 0)]);
+    let (mut child, mut out) = tail(&dev, &["--give-up-after", "1s"]);
+    assert_eq!(line(&mut out), "a\n");
+    kill_process(dev.process.pid(), Signal::STOP).unwrap();
+    let begun = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     // One that is not there from the first is no outage.
     let nobody = Ran::prism(["list", "tail", "jobs", "--address", "127.0.0.1:1"]);
     assert!(nobody.code == 4 && !nobody.err.contains("waiting"), "{nobody:?}");

@@ -121,11 +121,27 @@ fn facts_of_some<'py>(
 /// The same for an import, with what was stored before: the number of items, and how many of them were skipped.
 pub(crate) fn import(py: Python<'_>, error: &Error, imported: Imported, about: &About) -> PyErr {
     let facts = facts_of(py, error, Some(about));
-    let facts = facts.and_then(|facts| {
-        facts.set_item("imported", (imported.items, imported.skipped))?;
-        Ok(facts)
-    });
+    let facts = facts.and_then(|facts| with_imported(facts, imported));
     facts.map_or_else(|broken| broken, failure)
+}
+
+/// The same for an item that could not be sent. One of a wrong type is a `TypeError`, which has no room for what was stored.
+pub(crate) fn refused_item(py: Python<'_>, refused: PyErr, imported: Imported, about: &About) -> PyErr {
+    if !refused.is_instance_of::<Failure>(py) {
+        return refused;
+    }
+    let facts = || -> PyResult<Bound<'_, PyDict>> {
+        let arguments = refused.value(py).getattr("args")?;
+        let facts = arguments.get_item(0)?.cast_into::<PyDict>()?;
+        facts.set_item("namespace", &about.namespace)?;
+        with_imported(facts, imported)
+    };
+    facts().map_or_else(|broken| broken, failure)
+}
+
+fn with_imported(facts: Bound<'_, PyDict>, imported: Imported) -> PyResult<Bound<'_, PyDict>> {
+    facts.set_item("imported", (imported.items, imported.skipped))?;
+    Ok(facts)
 }
 
 /// The same for a call that ended without an outcome.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use prism_client::{Exported, Item};
+use prism_client::{Error, ErrorReason, Exported, Item};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -27,6 +27,8 @@ pub(crate) struct Import {
 /// What an import is to do.
 enum Step {
     Send(Vec<Exported>),
+    /// Sends what came before an item that this client refuses, and waits until it is stored.
+    SendLast(Vec<Exported>, PyErr),
     Finish,
 }
 
@@ -39,8 +41,14 @@ impl Import {
         completions: Option<&Bound<'py, Completions>>,
         items: &Bound<'_, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let items = list(items, "items")?.iter().map(|item| exported(&item)).collect::<PyResult<_>>()?;
-        self.make(py, completions, Step::Send(items))
+        let mut taken = Vec::new();
+        for item in list(items, "items")?.iter() {
+            match exported(&item) {
+                Ok(item) => taken.push(item),
+                Err(refused) => return self.make(py, completions, Step::SendLast(taken, refused)),
+            }
+        }
+        self.make(py, completions, Step::Send(taken))
     }
 
     /// Waits until all items are stored, and returns how many there were, and how many of them were skipped.
@@ -90,17 +98,38 @@ impl Step {
     async fn run(self, import: &mut prism_client::Import) -> Outcome {
         let done = match self {
             Self::Send(items) => send(import, items).await.map(|()| Outcome::Done),
+            Self::SendLast(items, refused) => match send(import, items).await {
+                Ok(()) => {
+                    let flushed = flush_whole(import).await;
+                    flushed.map(|()| Outcome::ImportRefused(refused, import.acknowledged()))
+                }
+                Err(error) => Err(error),
+            },
             Self::Finish => import.flush().await.map(Outcome::Imported),
         };
         done.unwrap_or_else(|error| Outcome::ImportFailed(error, import.acknowledged()))
     }
 }
 
-async fn send(import: &mut prism_client::Import, items: Vec<Exported>) -> Result<(), prism_client::Error> {
+async fn send(import: &mut prism_client::Import, items: Vec<Exported>) -> Result<(), Error> {
     for item in items {
-        import.send(item).await?;
+        if let Err(error) = import.send(item).await {
+            // The client itself has refused it, and nothing that came before.
+            if error.reason() == Some(ErrorReason::MessageTooLarge) {
+                flush_whole(import).await?;
+            }
+            return Err(error);
+        }
     }
     Ok(())
+}
+
+/// Waits until all items so far are stored, except for a list that lacks its last part.
+async fn flush_whole(import: &mut prism_client::Import) -> Result<(), Error> {
+    match import.flush().await {
+        Err(error) if error.field() == Some("item.list_part.last") => Ok(()),
+        flushed => flushed.map(drop),
+    }
 }
 
 /// An item, which is (key, value, seconds left, taken at) or (list key, values, part, last, taken at).

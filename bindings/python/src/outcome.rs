@@ -31,6 +31,8 @@ pub(crate) enum Outcome {
     Imported(Imported),
     /// With what was stored before.
     ImportFailed(Error, Imported),
+    /// An item could not be sent; with what was stored before.
+    ImportRefused(PyErr, Imported),
     /// The outcomes of the items of a batch.
     Items(Vec<Outcome>),
     /// At least one item of a batch failed.
@@ -73,6 +75,9 @@ impl Outcome {
             Self::Imported(Imported { items, skipped }) => (items, skipped).into_bound_py_any(py)?,
             Self::ImportFailed(error, imported) => {
                 return Err(failure::import(py, &error, imported, about));
+            }
+            Self::ImportRefused(refused, imported) => {
+                return Err(failure::refused_item(py, refused, imported, about));
             }
             Self::Items(items) => {
                 let list = PyList::empty(py);

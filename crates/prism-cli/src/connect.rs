@@ -108,6 +108,12 @@ impl ConnectArgs {
         variables
     }
 
+    /// Lets the timeout be no longer than this.
+    pub(crate) fn limit_timeout(&mut self, max: Option<Duration>) {
+        self.gateway.timeout =
+            self.gateway.timeout.map(|timeout| max.map_or(timeout, |max| timeout.min(max)));
+    }
+
     /// The timeout that was given, if any.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.gateway.timeout

@@ -77,8 +77,11 @@ impl List {
         self.output.output
     }
 
-    pub(crate) fn run(self) -> Result<Exit, Failure> {
+    pub(crate) fn run(mut self) -> Result<Exit, Failure> {
         let output = Output::new(self.format());
+        if let Verb::Tail(tail) = &self.verb {
+            self.connect.limit_timeout(tail.call_max());
+        }
         let list = self.connect.namespace()?.list();
         runtime::block_on(async {
             match self.verb {

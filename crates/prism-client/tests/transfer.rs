@@ -8,9 +8,12 @@ mod fake;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use fake::{Fake, Fault};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use prism_client::{Client, Error, ErrorKind, ErrorReason, Item};
 use prism_proto::Applied;
+use prism_proto::interfaces::transfer::ListPart;
 
 /// A backend with ten keys that fails an export after so many items, one after another.
 async fn failing(after: &[usize], page: usize) -> Fake {
@@ -58,6 +61,42 @@ async fn an_export_without_tokens_begins_again_and_returns_the_rest() {
     let (keys, error) = exported(&failing(&[4, 6, 0], 0).await).await;
     assert!(error.is_none(), "{error:?}");
     assert_eq!(keys, all());
+}
+
+fn part(part: u64, values: &[&'static str], last: bool) -> Item {
+    let values = values.iter().map(|value| Bytes::from(*value)).collect();
+    Item::ListPart { list_key: "l".to_owned(), values, part, last }
+}
+
+#[tokio::test]
+async fn a_list_that_is_gone_after_an_interruption_ends_with_what_came_of_it() {
+    let wire = |part, value: &str, last| ListPart {
+        list_key: "l".to_owned(),
+        values: vec![Bytes::from(value.to_owned())],
+        part,
+        last,
+    };
+    let begun = || vec![wire(0, "a", false), wire(1, "b", false), wire(2, "c", true)];
+    for (again, expected) in [
+        (vec![], vec![part(2, &[], true)]),
+        (vec![wire(0, "b", true)], vec![part(0, &["b"], true)]),
+        (begun(), vec![part(0, &["a"], false), part(1, &["b"], false), part(2, &["c"], true)]),
+    ] {
+        let fake = failing(&[12], 0).await;
+        fake.state.parts.lock().unwrap().extend([begun(), again]);
+        let namespace = Client::new(&fake.address()).unwrap().namespace("default");
+        let export = namespace.transfer().export("").map_ok(|exported| exported.item);
+        let items: Vec<_> = export.try_collect().await.unwrap();
+        assert_eq!(items[10..12], [part(0, &["a"], false), part(1, &["b"], false)]);
+        assert_eq!(items[12..], expected);
+    }
+    // One that fails within a list does not end it.
+    let fake = failing(&[11], 0).await;
+    fake.state.parts.lock().unwrap().push_back(begun());
+    fake.state.epochs.lock().unwrap().extend([Some("first"), Some("second")]);
+    let namespace = Client::new(&fake.address()).unwrap().namespace("default");
+    let items: Vec<_> = namespace.transfer().export("").collect().await;
+    assert!(items[..11].iter().all(Result::is_ok) && items[11].is_err() && items.len() == 12, "{items:?}");
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ pub(crate) struct Command {
     pub(crate) key: String,
     pub(crate) lane: Lane,
     pub(crate) effect: Effect,
+    /// Whether it waits while its slot is on its way to another node.
+    pub(crate) awaits_slot: bool,
     /// What the command runs, unless it is one of the server's own.
     script: Option<&'static Script>,
     /// How many keys it has; the first is `key`.
@@ -37,7 +39,16 @@ impl Command {
     pub(crate) fn new(name: &str, key: String, effect: Effect) -> Self {
         let mut command = Cmd::with_capacity(5, key.len() + 64);
         command.arg(name).arg(&key);
-        Self { command, key, lane: Lane::Small, effect, script: None, keys: 1, valkey: None }
+        Self {
+            command,
+            key,
+            lane: Lane::Small,
+            effect,
+            awaits_slot: true,
+            script: None,
+            keys: 1,
+            valkey: None,
+        }
     }
 
     /// A script for one key.
@@ -52,7 +63,8 @@ impl Command {
         let mut command = Cmd::with_capacity(9 + named.len(), bytes + 128);
         command.arg("EVALSHA").arg(&script.hash).arg(named.len()).arg(&named);
         let (keys, key) = (named.len(), named.swap_remove(0));
-        Self { command, key, lane: Lane::Small, effect, script: Some(script), keys, valkey: None }
+        let script = Some(script);
+        Self { command, key, lane: Lane::Small, effect, awaits_slot: true, script, keys, valkey: None }
     }
 
     /// Adds an argument.
@@ -65,6 +77,12 @@ impl Command {
     pub(crate) fn value(mut self, value: &[u8]) -> Self {
         self.command.arg(value);
         self.lane = self.lane.max(Lane::of(value.len()));
+        self
+    }
+
+    /// Lets it be refused while its slot is on its way to another node.
+    pub(crate) fn without_waiting(mut self) -> Self {
+        self.awaits_slot = false;
         self
     }
 
@@ -101,8 +119,17 @@ impl Command {
         arguments.by_ref().take(self.keys).for_each(|key| _ = command.arg(key));
         command.arg(more);
         name.into_iter().chain(arguments).for_each(|argument| _ = command.arg(argument));
-        let key = self.key.clone();
-        Self { command, key, lane: self.lane, effect: self.effect, script: Some(script), keys, valkey: None }
+        let Self { lane, effect, awaits_slot, .. } = *self;
+        Self {
+            command,
+            key: self.key.clone(),
+            lane,
+            effect,
+            awaits_slot,
+            script: Some(script),
+            keys,
+            valkey: None,
+        }
     }
 
     /// What is sent to a server.

@@ -24,7 +24,7 @@ use prism_plugin::{Applied, Context, Error, ErrorReason};
 use redis::{Value, cmd};
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use crate::answer::{is_again, is_nothing};
 use crate::command::Command;
@@ -34,7 +34,7 @@ use crate::fault::Fault;
 use crate::progress::Progress;
 use crate::route::{follow, primary, send_with};
 use crate::shared::Shared;
-use crate::taking::Taking;
+use crate::taking::{RETURN_MAX, Taking};
 use crate::waiters::{InHand, Waiter};
 use crate::worker::expected;
 
@@ -53,10 +53,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How long a list is watched after its last waiter has gone: the next one often comes soon, and saves connecting.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How long a value that nobody took is tried to be returned.
-const RETURN_MAX: Duration = Duration::from_secs(60);
-
-/// How long that may hold up the end of a process.
+/// How long the return of a value that nobody took may hold up the end of a process.
 const FAREWELL_MAX: Duration = Duration::from_secs(2);
 
 /// How a round ended.
@@ -172,7 +169,7 @@ impl Dispatch {
                     && (!is_repeated || waiter.is_gone());
                 waiter.end(Err(error));
                 if may_be_taken {
-                    self.undo(&taking.undo).await;
+                    self.undo(&taking).await;
                 }
                 self.taking = None;
             }
@@ -199,7 +196,7 @@ impl Dispatch {
         if in_hand.take().is_some() {
             // For as long as this takes, it is in hand again.
             self.taking = Some(InProgress { taking: Arc::clone(taking), in_hand: None });
-            self.undo(&taking.undo).await;
+            self.undo(taking).await;
         } else {
             self.close(taking);
         }
@@ -217,10 +214,10 @@ impl Dispatch {
     }
 
     /// Returns what was taken to the end that it came from, also at the memory limit.
-    async fn undo(&self, undo: &Command) {
-        let returned = timeout(RETURN_MAX, async {
+    async fn undo(&self, taking: &Taking) {
+        let returned = timeout_at(taking.begun + RETURN_MAX, async {
             loop {
-                match follow(&self.shared, undo, &Progress::default()).await {
+                match follow(&self.shared, &taking.undo, &Progress::default()).await {
                     // Sent twice, it has an effect once.
                     Err(Fault::Unreachable(_) | Fault::Refused(_) | Fault::Lost(_)) => sleep(PAUSE).await,
                     outcome => return outcome.map(drop),

@@ -143,6 +143,11 @@ impl From<Fault> for Error {
                 "PRISMREUSED" => retries::reused(),
                 "PRISMFORGOTTEN" => retries::window_passed(),
                 "PRISMFULL" => retries::too_many(),
+                "PRISMUNCOUNTED" => {
+                    let message = "the list has moved while it was copied, and it is not known how far: nobody has read its next page for too long, or \
+                                   what counts it has been removed; start the export over";
+                    Error::new(ErrorReason::ScanInterrupted, message)
+                }
                 _ if fault.is_denied_to_script() => {
                     let message = format!("{}; a write may have been applied in part", fault.words());
                     Error::unavailable(ErrorReason::BackendUnreachable, Applied::Maybe, message)
@@ -209,6 +214,7 @@ mod tests {
             ("PRISMREUSED x", ErrorReason::IdempotencyKeyReused),
             ("PRISMFORGOTTEN x", ErrorReason::IdempotencyWindowPassed),
             ("PRISMFULL x", ErrorReason::IdempotencyLimit),
+            ("PRISMUNCOUNTED x", ErrorReason::ScanInterrupted),
         ] {
             assert_eq!(refused(line).reason, reason, "{line}");
         }

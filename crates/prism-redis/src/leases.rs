@@ -28,7 +28,7 @@ use crate::answer::{array, parts, text, values};
 use crate::command::{Command, Effect};
 use crate::each::run_each;
 use crate::names::slot;
-use crate::route::run;
+use crate::route::{attempt, run};
 use crate::script::{ADOPT, ANNOUNCE, DUE, LOOKS, POSTPONE, SETTLE};
 use crate::shared::Shared;
 
@@ -75,8 +75,22 @@ pub(crate) async fn announce(
         Some(left) => Context::default().or_timeout(left),
         None => Context::default(),
     };
-    let command = Command::script_on(&ANNOUNCE, shared.companions.slots(), Effect::Write).arg(slot);
-    run(shared, &context, &command.arg(millis(lease)).arg(millis(MADE_WITHIN))).await?;
+    let announcing = |indexes: &[usize]| {
+        let all = shared.companions.slots();
+        let keys: Vec<_> = indexes.iter().map(|index| all[index - 1].clone()).collect();
+        let command = Command::script_on(&ANNOUNCE, keys, Effect::Write).arg(slot);
+        indexes.iter().fold(command.arg(millis(lease)).arg(millis(MADE_WITHIN)), Command::arg)
+    };
+    match attempt(shared, &context, &announcing(&[1, 2, 3]).without_waiting()).await? {
+        // The indexes are on their way to another node, some here and some there. When to look comes last: whoever postpones a look in
+        // between knows what was announced, or is corrected.
+        Err(fault) if fault.code() == Some("TRYAGAIN") => {
+            for index in [1, 3, 2] {
+                run(shared, &context, &announcing(&[index])).await?;
+            }
+        }
+        said => drop(said?),
+    }
     announced(shared).insert(slot, (begun, lease));
     Ok(())
 }
@@ -105,7 +119,6 @@ pub(crate) async fn sweep(shared: &Arc<Shared>) {
                     break;
                 }
             }
-            // Last, because it waits while the slot of the index moves.
             if adopted.is_none_or(|at| at.elapsed() >= ADOPT_EVERY) {
                 adopt(shared, &context).await?;
                 adopted = Some(Instant::now());
@@ -122,7 +135,7 @@ pub(crate) async fn sweep(shared: &Arc<Shared>) {
 async fn adopt(shared: &Arc<Shared>, context: &Context) -> Result<(), Error> {
     let [slots, looks, _] = shared.companions.slots();
     let adopting = Command::script_on(&ADOPT, [slots, looks], Effect::Write).arg(FORGOTTEN_AFTER.as_secs());
-    run(shared, context, &adopting).await.map(drop)
+    run(shared, context, &adopting.without_waiting()).await.map(drop)
 }
 
 /// One round; whether there may be more to do.
@@ -154,8 +167,9 @@ async fn sweep_once(shared: &Arc<Shared>, context: &Context) -> Result<bool, Err
             tracing::debug!(%error, "values whose lease has ended cannot be returned");
         }
     }
-    if has_postponed {
-        run(shared, context, &postponing).await?;
+    if has_postponed && let Err(error) = run(shared, context, &postponing.without_waiting()).await {
+        // While the indexes are on their way, slots are looked at each time.
+        tracing::debug!(%error, "slots without ended leases are looked at again");
     }
     Ok(has_more)
 }

@@ -130,6 +130,7 @@ pub(crate) async fn follow(
             discover_soon(shared);
         }
         let next = redirection(shared, &fault, &node.address);
+        let next = next.filter(|next| command.awaits_slot || !matches!(next, Next::Later));
         // A slot on its way arrives: waiting for it ends with the call.
         if !matches!(next, Some(Next::Later)) {
             left -= 1;

@@ -11,7 +11,10 @@
 //! server has it on record: for a call under an idempotency key beside the record of its answer, which is kept for as long even if the client
 //! acknowledges it, and which a repetition closes; for any other in a note of its own. See `scripts/recorded.lua` and `scripts/taken.lua`.
 
+use std::time::Duration;
+
 use prism_plugin::retries::IDEMPOTENCY_RECORD_LIFE;
+use tokio::time::Instant;
 
 use crate::command::{Command, Effect};
 use crate::companions::Companions;
@@ -19,8 +22,16 @@ use crate::record::Manner;
 use crate::script::{Script, UNDO_RECORDED, UNDO_TAKEN};
 use crate::waiters::Wish;
 
+/// How long the last attempt to undo something may take.
+const LAST_UNDO_MAX: Duration = Duration::from_secs(5);
+
+/// How long after it began a taking is tried to be undone: for as long as the server has it on record, less the last attempt.
+pub(crate) const RETURN_MAX: Duration = IDEMPOTENCY_RECORD_LIFE.saturating_sub(LAST_UNDO_MAX);
+
 /// The steps of a taking.
 pub(crate) struct Taking {
+    /// When it began. The server has it on record from then on, or a later moment.
+    pub(crate) begun: Instant,
     /// Takes what a wish finds.
     pub(crate) take: Command,
     /// Returns it to the end that it came from. May be sent again.
@@ -31,6 +42,7 @@ pub(crate) struct Taking {
 
 impl Taking {
     pub(crate) fn of(companions: &Companions, wish: &Wish) -> Self {
+        let begun = Instant::now();
         let name = format!("{:032x}", fastrand::u128(..));
         let list = &wish.command.key;
         let undoing = |script: &'static Script, more: &[&String]| {
@@ -41,6 +53,7 @@ impl Taking {
         };
         match &wish.record {
             Some(record) => Self {
+                begun,
                 take: wish.command.recorded(record, Manner::Open(&name)),
                 undo: undoing(&UNDO_RECORDED, &[&record.answers, &record.open])
                     .arg(record.number())
@@ -50,6 +63,7 @@ impl Taking {
             None => {
                 let note = companions.note(list, &name);
                 Self {
+                    begun,
                     take: wish.command.taken(&note),
                     undo: undoing(&UNDO_TAKEN, &[&note]),
                     close: Command::new("DEL", note, Effect::Write),

@@ -1,6 +1,7 @@
 //! Copies of keys and lists: a list is replaced by a script, in one step, and read in pages as large as a message. While a list has pages left,
 //! the scripts on it count how far its values move when others come or go at its left end, so that none is left out.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,8 +25,12 @@ use crate::store::RedisStore;
 /// holding up others.
 const PAGE_MAX: (usize, usize) = (16 * 1024, 3 * 1024 * 1024);
 
-/// For how long it is counted how far a list moves, from its last page on: longer than anybody takes for one.
+/// For how long it is counted how far a list moves, from its last page on: an export that takes longer for one is interrupted.
 const COUNTED_FOR: Duration = Duration::from_secs(120);
+
+/// What a count may begin with: 16 digits, so that places within a list that is counted are as long as each other. Random, so that a count
+/// that was begun anew is not taken for the one before, which is looked for within 10,000,000.
+const COUNT_FROM: Range<u64> = 1 << 51..1 << 52;
 
 /// The most values of a list that is stored: Redis before 7.0 takes a command of 1,048,576 arguments at most.
 const VALUES_MAX: usize = 1_000_000;
@@ -83,11 +88,11 @@ struct Copying {
 /// What is left of it.
 enum Left {
     All,
-    /// From one index to another, both included, as of a moment at which the list had moved so far.
+    /// From one index to another, both included, as of a moment at which this was the count of how far the list had moved.
     Part {
         first: i64,
         last: i64,
-        moved: Bytes,
+        count: Bytes,
     },
     Nothing,
 }
@@ -98,18 +103,19 @@ impl Copying {
         let mut command = Command::script_on(&COPY, self.keys.clone(), Effect::Read);
         command.lane = Lane::Bulk;
         let command = command.arg(PAGE_MAX.0).arg(PAGE_MAX.1).arg(millis(COUNTED_FOR));
+        let command = command.arg(fastrand::u64(COUNT_FROM));
         let command = match &self.left {
             Left::All => command,
-            Left::Part { first, last, moved } => command.arg(*first).arg(*last).arg(&moved[..]),
+            Left::Part { first, last, count } => command.arg(*first).arg(*last).arg(&count[..]),
             Left::Nothing => return Ok(Vec::new()),
         };
-        let [first, last, moved, page] = parts(run(&self.store.shared, &self.context, &command).await?)?;
+        let [first, last, count, page] = parts(run(&self.store.shared, &self.context, &command).await?)?;
         let (Value::Int(first), Value::Int(last)) = (first, last) else {
             return Err(Fault::Unexpected.into());
         };
         let is_first = matches!(self.left, Left::All);
-        let moved = value(moved)?.ok_or(Fault::Unexpected)?;
-        self.left = if first > last { Left::Nothing } else { Left::Part { first, last, moved } };
+        let count = value(count)?.ok_or(Fault::Unexpected)?;
+        self.left = if first > last { Left::Nothing } else { Left::Part { first, last, count } };
         if is_first && first <= last {
             // So that the count does not stay if nobody uses the list any more; it does no harm.
             let announced = announce(&self.store.shared, &self.context, &self.keys[0], COUNTED_FOR).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use humantime::format_duration;
 use prism_client::{Error, ErrorKind};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 /// The pause before a call is made again doubles from this, up to the other. The call itself makes several attempts.
 const PAUSE_MIN: Duration = Duration::from_millis(250);
@@ -31,38 +31,39 @@ pub(super) fn tell(what: Arguments<'_>) {
 }
 
 impl Patience {
-    /// Makes the call again and again until the outage that `error` has shown is over. Says on standard error that it waits, and
-    /// when the waiting ends.
+    /// Makes the call again and again until the outage is over that `error` has shown, and that has lasted since `begun`. Says on
+    /// standard error that it waits, and when the waiting ends.
     ///
     /// # Errors
-    /// The first that is no outage, or the last one when patience ends.
+    /// The first that is no outage, or the last one when patience ends, also during a call.
     pub(super) async fn until_back<T>(
         self,
         mut error: Error,
+        begun: Instant,
         call: impl AsyncFn() -> Result<T, Error>,
     ) -> Result<T, Error> {
         let bound =
             self.at_most.map(|most| format!(" for at most {}", format_duration(most))).unwrap_or_default();
         tell(format_args!("{error}; waiting{bound} until the gateway is back"));
-        let begun = Instant::now();
         let mut pause = PAUSE_MIN;
-        loop {
-            let left = self.at_most.map(|most| most.saturating_sub(begun.elapsed()));
-            if left == Some(Duration::ZERO) {
-                return Err(error);
-            }
-            // Those who have lost it together do not come back together.
-            let pause_now = pause.mul_f64(1.0 - fastrand::f64() / 2.0);
-            tokio::time::sleep(left.map_or(pause_now, |left| left.min(pause_now))).await;
-            pause = (pause * 2).min(PAUSE_MAX);
-            match call().await {
-                Err(again) if is_outage(&again) => error = again,
-                // A refusal is an answer, too.
-                answered => {
-                    tell(format_args!("the gateway is back"));
-                    return answered;
+        let is_back = async {
+            loop {
+                // Those who have lost it together do not come back together.
+                tokio::time::sleep(pause.mul_f64(1.0 - fastrand::f64() / 2.0)).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+                match call().await {
+                    Err(again) if is_outage(&again) => error = again,
+                    // A refusal is an answer, too.
+                    answered => return answered,
                 }
             }
-        }
+        };
+        let answered = match self.at_most {
+            None => Ok(is_back.await),
+            Some(most) => timeout_at(begun + most, is_back).await,
+        };
+        let Ok(answered) = answered else { return Err(error) };
+        tell(format_args!("the gateway is back"));
+        answered
     }
 }

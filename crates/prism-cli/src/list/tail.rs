@@ -9,6 +9,7 @@ use prism_client::{Error, ErrorReason, Lease, List};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::outage::{Patience, is_outage, tell};
 use super::reserve::Delivered;
@@ -20,6 +21,9 @@ use crate::time::time;
 
 /// How long one call waits for a value.
 const WAIT: Duration = Duration::from_secs(60);
+
+/// How little time a call may be given.
+const CALL_MAX_MIN: Duration = Duration::from_secs(1);
 
 /// How long to pause after a wait without a value: a server that drains ends its waits at once.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
@@ -75,6 +79,7 @@ impl Tail {
         lease: &Lease,
         stopped: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<bool, Failure> {
+        let begun = Instant::now();
         let removed = match lease.ack().await {
             Err(error) if is_outage(&error) => tokio::select! {
                 biased;
@@ -82,7 +87,7 @@ impl Tail {
                     tell(format_args!("the last value could not be removed: it may be printed again"));
                     return Ok(false);
                 }
-                removed = self.patience().until_back(error, async || lease.ack().await) => removed,
+                removed = self.patience().until_back(error, begun, async || lease.ack().await) => removed,
             },
             removed => removed,
         };
@@ -102,12 +107,14 @@ impl Tail {
     /// command, and an outage later.
     async fn next(&self, list: &List, has_answered: &mut bool) -> Result<Lease, Failure> {
         loop {
-            let wait = if *has_answered { WAIT } else { Duration::ZERO };
+            let wait = if *has_answered { self.wait() } else { Duration::ZERO };
+            let due = Instant::now() + wait;
             let lease = match self.reserve(list, wait).await {
                 Err(error) if *has_answered && is_outage(&error) => {
                     // Without a wait, so that it is known at once that the gateway is back.
+                    let begun = due.min(Instant::now());
                     self.patience()
-                        .until_back(error, async || self.reserve(list, Duration::ZERO).await)
+                        .until_back(error, begun, async || self.reserve(list, Duration::ZERO).await)
                         .await?
                 }
                 lease => lease?,
@@ -124,6 +131,15 @@ impl Tail {
         let call = list.reserve(self.key.as_str()).lease(self.lease).wait(wait);
         let call = if self.right { call.from_right() } else { call };
         call.await
+    }
+
+    /// How long a call may take, besides what it waits for: a gateway that does not answer is found to be away by then.
+    pub(super) fn call_max(&self) -> Option<Duration> {
+        self.give_up_after.map(|most| most.max(CALL_MAX_MIN))
+    }
+
+    fn wait(&self) -> Duration {
+        self.call_max().map_or(WAIT, |most| most.min(WAIT))
     }
 
     fn patience(&self) -> Patience {

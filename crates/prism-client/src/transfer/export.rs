@@ -29,7 +29,8 @@ const SEEN_MAX: usize = 10_000;
 ///
 /// If the connection is lost midway, the export goes on at its last token, or begins again, and what has been returned is not returned again;
 /// only if the backend issues no tokens, and there are more than 10,000 keys, some may be. A list within which that happens begins again with part 0: what came of it before is to be
-/// forgotten, as [`Import`](crate::Import) does. If the backend has lost its data meanwhile, the export ends with `Aborted` /
+/// forgotten, as [`Import`](crate::Import) does. If it was the last one, and is gone meanwhile, a last part without values ends it: then the list is
+/// what came of it before. If the backend has lost its data meanwhile, the export ends with `Aborted` /
 /// `SCAN_INTERRUPTED`. An export ends after an error; only one that ends without an error is complete.
 ///
 /// # Errors
@@ -44,11 +45,13 @@ const SEEN_MAX: usize = 10_000;
 pub struct Export {
     scan: Scan<Raw>,
     seen: Seen,
+    /// The last part of the list that was begun by the item before, should there be no other.
+    end: Option<Exported>,
 }
 
 impl Export {
     pub(super) fn new(shared: &Arc<Shared>, request: ExportRequest) -> Self {
-        Self { scan: Scan::new(shared, request), seen: Seen::default() }
+        Self { scan: Scan::new(shared, request), seen: Seen::default(), end: None }
     }
 
     /// Continues where another export of the same namespace and prefix was when its [`resume_token`](Self::resume_token) was this one, at
@@ -88,12 +91,15 @@ impl Stream for Export {
     type Item = Result<Exported, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { scan, seen } = self.get_mut();
+        let Self { scan, seen, end } = self.get_mut();
         loop {
             let raw = match ready!(Pin::new(&mut *scan).poll_next(cx)) {
                 Some(Ok(raw)) => raw,
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
+                Some(Err(error)) => {
+                    *end = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => return Poll::Ready(end.take().map(Ok)),
             };
             let taken_at_unix_millis = raw.response.taken_at_unix_millis;
             let Some(item) = Item::of(raw.response.item) else {
@@ -105,10 +111,23 @@ impl Stream for Export {
                 seen.names.clear();
             }
             if is_new {
-                return Poll::Ready(Some(Ok(Exported { item, taken_at_unix_millis })));
+                let exported = Exported { item, taken_at_unix_millis };
+                *end = end_behind(&exported);
+                return Poll::Ready(Some(Ok(exported)));
             }
         }
     }
+}
+
+/// The last part of the list that an item leaves incomplete.
+fn end_behind(exported: &Exported) -> Option<Exported> {
+    let Exported { item: Item::ListPart { list_key, part, last: false, .. }, taken_at_unix_millis } =
+        exported
+    else {
+        return None;
+    };
+    let item = Item::ListPart { list_key: list_key.clone(), values: Vec::new(), part: part + 1, last: true };
+    Some(Exported { item, taken_at_unix_millis: *taken_at_unix_millis })
 }
 
 /// What has been returned since the last token, and may come again after an interruption.

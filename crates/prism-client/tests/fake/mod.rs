@@ -29,7 +29,7 @@ use prism_proto::interfaces::transfer::transfer_interface_server::{
     TransferInterface, TransferInterfaceServer,
 };
 use prism_proto::interfaces::transfer::{
-    ExportRequest, ExportResponse, ImportRequest, ImportResponse, Item, KeyItem, item::Kind,
+    ExportRequest, ExportResponse, ImportRequest, ImportResponse, Item, KeyItem, ListPart, item::Kind,
 };
 use prism_proto::{Error, ErrorReason};
 use tokio::io::AsyncReadExt as _;
@@ -76,6 +76,8 @@ pub struct State {
     pub page: AtomicUsize,
     /// Scans return the keys from the last to the first, and refuse `start_after`.
     pub unordered: AtomicBool,
+    /// The parts of lists that the next exports have behind the keys, for each export.
+    pub parts: Mutex<VecDeque<Vec<ListPart>>>,
     /// What the next scans send as `prism-epoch`, one value per scan.
     pub epochs: Mutex<VecDeque<Option<&'static str>>>,
     /// Whether it serves calls under idempotency keys, their answers by client and number, and all keys in order.
@@ -463,7 +465,7 @@ impl KeyValueScanInterface for State {
     }
 }
 
-/// Exports keys only, with the faults of a scan, and imports nothing.
+/// Exports keys, and the parts of lists that it is given, with the faults of a scan, and imports nothing.
 #[tonic::async_trait]
 impl TransferInterface for State {
     type ExportStream = Answers<ExportResponse>;
@@ -479,7 +481,11 @@ impl TransferInterface for State {
                 let item = Some(Item { kind: Some(item) });
                 Ok(ExportResponse { item, resume, taken_at_unix_millis: 1 })
             };
-            let mut answers: Vec<_> = found.into_iter().map(exported).collect();
+            let parts = self.parts.lock().unwrap().pop_front().unwrap_or_default().into_iter().map(|part| {
+                let item = Some(Item { kind: Some(Kind::ListPart(part)) });
+                Ok(ExportResponse { item, taken_at_unix_millis: 1, ..Default::default() })
+            });
+            let mut answers: Vec<_> = found.into_iter().map(exported).chain(parts).collect();
             if let Some(Fault::After(count, status)) = fault {
                 answers.truncate(count);
                 answers.push(Err(status));

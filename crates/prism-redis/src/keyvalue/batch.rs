@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prism_plugin::keyvalue::{KeyValueBatch, ValueAndTtl};
 use prism_plugin::types::{Key, Namespace, Ttl};
-use prism_plugin::{Context, Error};
+use prism_plugin::{Context, Error, ErrorReason};
 use redis::Value;
 
 use crate::answer::{number, okay, value, value_and_ttl};
@@ -34,9 +34,7 @@ impl KeyValueBatch for RedisStore {
             let question = |key| self.on_value("STRLEN", namespace, key, Effect::Read);
             let sizes: Vec<_> = keys.iter().map(question).collect();
             let sizes = run_each(&self.shared, context, &sizes).await;
-            // What fails here fails again when it is read.
-            let sizes = sizes.iter().map(|size| size.as_ref().map_or(0, |size| number(size).unwrap_or(0)));
-            keys = &keys[..first_part(sizes)];
+            keys = &keys[..first_part(sizes.iter().map(value_bytes))];
         }
         let question = |key| match with_ttl {
             true => self.value_script(&GET_WITH_TTL, namespace, key, Effect::Read),
@@ -83,6 +81,16 @@ impl KeyValueBatch for RedisStore {
             results.extend(parsed(run_each(&self.shared, context, &writes).await, found));
         }
         results
+    }
+}
+
+/// How large a value is; as large as may be if that is not known, so that it is read alone.
+fn value_bytes(size: &Result<Value, Error>) -> u64 {
+    match size {
+        Ok(size) => number(size).unwrap_or(u64::MAX),
+        // It is no string, and not read either.
+        Err(error) if error.reason == ErrorReason::WrongType => 0,
+        Err(_) => u64::MAX,
     }
 }
 

@@ -3,8 +3,10 @@
 -- KEYS: the list; when its leases end, a sorted set of their tokens; its leases, a hash; for each list in the slot, when its first lease ends, a
 -- sorted set. In the hash, 'l' and a token is a lease with its values, 'n' is the number of the last lease, and 'v' and a value or 'h' and its
 -- SHA-1 is how often equal values in the list have been delivered, one number for each, if they have been. While the list is copied page by page,
--- 'x' counts how far its values move to the left meanwhile; the token 'x' is until when.
+-- 'x' counts how far its values move to the left meanwhile; the token 'x' is until when. 'r' is the places from which values were removed in between,
+-- each PLACE_DIGITS long: the index and the count together, so that a place stays the same when the list moves.
 local list, ends, leases, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local PLACE_DIGITS, PLACES_MAX = 16, 10000
 local has_leases = redis.call('EXISTS', leases) == 1
 
 local now, forget, remember, tidy, lease_of, give_back, settle, end_leases
@@ -105,7 +107,7 @@ local function prepare()
     return #lease.values
   end
 
-  -- Ends all leases, whose values do not return. It fails nowhere, as `tidy`.
+  -- Ends all leases, whose values do not return, and the count of a copy. It fails nowhere, as `tidy`.
   end_leases = function()
     redis.pcall('DEL', ends)
     redis.pcall('DEL', leases)
@@ -126,7 +128,7 @@ local function prepare()
         found[#found + 1] = {token, lease}
       else
         redis.call('ZREM', ends, token)
-        redis.call('HDEL', leases, token)
+        redis.call('HDEL', leases, token, token == 'x' and 'r' or token)
       end
     end
     -- The last to be made returns first, so that values at one end get back into their order.

@@ -116,6 +116,10 @@ async fn a_part_of_large_values_is_small() {
     assert!(store.set_each(&patient(), namespace(), all).await.iter().all(Result::is_ok));
     let read = store.get_first(&patient(), &namespace(), &names().collect::<Vec<_>>(), false).await;
     assert_eq!(read.len(), 2, "three would be larger than a part");
+    server.tell(&["ACL", "SETUSER", "default", "-strlen"]);
+    let read = store.get_first(&patient(), namespace(), names().collect(), false).await;
+    assert_eq!(read, [Ok(Some((value, None)))], "of an unknown size");
+    server.tell(&["ACL", "SETUSER", "default", "+strlen"]);
     let largest = Bytes::from(vec![7; 4 * 1024 * 1024 - 16 * 1024]);
     store.set(&patient(), namespace(), key("k0"), largest.clone(), None).await.unwrap();
     let read = store.get_first(&patient(), &namespace(), &names().collect::<Vec<_>>(), true).await;

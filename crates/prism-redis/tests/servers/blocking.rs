@@ -151,7 +151,7 @@ async fn a_value_whose_waiter_has_gone_is_back_at_its_end_within_two_seconds() {
 }
 
 #[tokio::test]
-async fn a_value_that_the_server_does_not_take_back_is_offered_again() {
+async fn a_value_that_the_server_does_not_take_back_is_offered_for_as_long_as_it_is_on_record() {
     let server = Server::start(Kind::Redis, &[]);
     let relay = Relay::start(server.port).await;
     let store = store(json!({ "url": relay.url(), "connections": 1 }));
@@ -166,6 +166,10 @@ async fn a_value_that_the_server_does_not_take_back_is_offered_again() {
     relay.release_answers();
     let is_refused = |errors: &String| errors.contains("errorstat_NOREPLICAS");
     server.until("it is refused", &["INFO", "errorstats"], is_refused).await;
+    // A record lives for 120 s.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(110)).await;
+    tokio::time::resume();
     server.tell(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
     has(&server, "li:default:l", &["a", "b"]).await;
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use prism_plugin::list::{
@@ -267,6 +267,107 @@ async fn no_value_is_lost_or_doubled_while_a_slot_moves_key_by_key() {
         assert_eq!(got, (0..pushed).collect::<Vec<_>>(), "{kind:?}, {moved} keys");
         assert!(moved >= 16, "{moved} keys");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_returns_to_its_list_while_the_one_for_it_is_at_another_node() {
+    for kind in [Kind::Redis, Kind::Valkey] {
+        let cluster = Cluster::start(kind).await;
+        let store = store_on(&cluster);
+        for dead_goes_first in [false, true] {
+            let name = |list: &str| format!("{{{dead_goes_first}}}{list}");
+            for (list, value) in [("l", "a"), ("l", "b"), ("dead", "z")] {
+                push(&store, &name(list), value).await.unwrap();
+            }
+            let wanted = reservation(1, LONG, Duration::ZERO, Some((1, &name("dead"))));
+            let list = || key(name("l"));
+            let reserved = store.reserve(&patient(), namespace(), list(), wanted).await.unwrap().unwrap();
+            let moving = Moving::begin(&cluster, &format!("li:default:{}", name("l")));
+            moving.move_some(&[&format!("li:default:{}", name("dead"))], dead_goes_first);
+            let released = store.release(&patient(), namespace(), list(), reserved.lease).await;
+            moving.end();
+            assert_eq!(released, Ok(Some(1)), "{kind:?}, {dead_goes_first}");
+            for (list, values) in [("l", ["b", "a"].as_slice()), ("dead", &["z"])] {
+                let left = store.pop_many(&patient(), namespace(), key(name(list)), End::Left, 9).await;
+                assert_eq!(texts(left.unwrap()), values, "{kind:?}, {dead_goes_first}");
+            }
+        }
+    }
+}
+
+/// Waits until a list has so many values, which the caller does not look at through a store.
+async fn has_returned(cluster: &Cluster, list: &str, length: u64) {
+    let (primaries, name) = (cluster.primaries(), format!("li:default:{list}"));
+    until("values have returned", async || {
+        let mut lengths = primaries.iter().map(|node| cluster.nodes[*node].ask(&["LLEN", &name]));
+        lengths.any(|now| now == Ok(length)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leases_are_made_and_end_while_the_index_of_slots_moves() {
+    for (kind, has_index) in [(Kind::Redis, true), (Kind::Valkey, true), (Kind::Valkey, false)] {
+        let cluster = Cluster::start(kind).await;
+        let sweeping = {
+            let store = store_on(&cluster);
+            tokio::spawn(async move { store.watch(async |_| {}).await })
+        };
+        let mut moving = None;
+        for step in 0..6 {
+            // It has not announced anything yet.
+            let (store, list) = (store_on(&cluster), format!("l{step}"));
+            push(&store, &list, "v").await.unwrap();
+            let wanted = reservation(1, LONG, Duration::ZERO, None);
+            let reserved = store.reserve(&patient(), namespace(), key(&*list), wanted).await;
+            let lease = reserved.unwrap_or_else(|error| panic!("{kind:?}, {step}: {error}")).unwrap().lease;
+            let short = Duration::from_millis(50);
+            let extended = store.extend(&patient(), namespace(), key(&*list), lease, short).await;
+            assert_eq!(extended, Ok(true), "{kind:?}, {step}");
+            has_returned(&cluster, &list, 1).await;
+            if step == 0 && !has_index {
+                cluster.primaries().iter().for_each(|node| _ = cluster.nodes[*node].tell(&["FLUSHALL"]));
+            }
+            match moving.take() {
+                None if step == 0 => moving = Some(Moving::begin(&cluster, "prism:{3560}:looks")),
+                Some(moved) if step == 4 => Moving::end(moved),
+                Some(moved) => {
+                    moved.move_one();
+                    moving = Some(moved);
+                }
+                None => {}
+            }
+        }
+        sweeping.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_moves_does_not_hold_up_the_search_for_leases_in_others() {
+    let cluster = Cluster::start(Kind::Valkey).await;
+    let store = store_on(&cluster);
+    let short = || reservation(1, Duration::from_millis(50), Duration::ZERO, None);
+    for value in ["a", "b"] {
+        push(&store, "{x}l", value).await.unwrap();
+    }
+    store.reserve(&patient(), namespace(), key("{x}l"), short()).await.unwrap().unwrap();
+    let moving = Moving::begin(&cluster, "li:default:{x}l");
+    moving.move_some(&["li:default:{x}l"], true);
+    moving.passes(Duration::from_millis(50)).await;
+    let sweeping = {
+        let store = store.clone();
+        tokio::spawn(async move { store.watch(async |_| {}).await })
+    };
+    moving.refuses_calls().await;
+    push(&store, "other", "v").await.unwrap();
+    store.reserve(&patient(), namespace(), key("other"), short()).await.unwrap().unwrap();
+    let begun = Instant::now();
+    has_returned(&cluster, "other", 1).await;
+    // A call waits for its slot for 30 s.
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    moving.end();
+    until("all of them are", async || (length(&store, "{x}l").await == Ok(2)).then_some(())).await;
+    sweeping.abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -310,6 +310,46 @@ async fn what_waiters_have_got_is_not_kept() {
     }
 }
 
+#[tokio::test]
+async fn a_record_of_an_earlier_version_is_closed_by_a_repetition() {
+    let server = Server::start(Kind::Redis, &[]);
+    let store = store(json!({ "url": server.url() }));
+    push(&store, "l", "a").await.unwrap();
+    let popped = async || {
+        store.blocking_pop(&call(1, 0), namespace(), key("l"), End::Left, WAIT).await.unwrap().unwrap()
+    };
+    assert_eq!(popped().await, "a");
+    let names: Vec<String> = server.ask(&["KEYS", "prism:{*}:answers:*"]).unwrap();
+    let number = format!("{:016x}", 1);
+    let mark = || server.ask::<Vec<u8>>(&["HGET", &names[0], &number]).unwrap()[0];
+    assert_eq!(mark(), b'k');
+    // That is how it marked what its undo may return.
+    let open = "redis.call('HSET', KEYS[1], ARGV[1], 'o' .. redis.call('HGET', KEYS[1], ARGV[1]):sub(2))";
+    server.ask::<()>(&["EVAL", open, "1", &names[0], &number]).unwrap();
+    assert_eq!(mark(), b'o');
+    assert_eq!(popped().await, "a");
+    assert_eq!(mark(), b'k');
+}
+
+#[tokio::test]
+async fn no_mark_stays_of_what_was_undone_long_ago_or_has_taken_nothing() {
+    let server = Server::start(Kind::Redis, &[]);
+    let store = store(json!({ "url": server.url() }));
+    // So many that the next call frees some.
+    for seq in 1..200 {
+        push_under(&store, &call(seq, 0), "other", "v").await.unwrap();
+    }
+    let names: Vec<String> = server.ask(&["KEYS", "prism:{*}:answers:*"]).unwrap();
+    let open = names[0].replace(":answers:", ":open:");
+    let now: (String, String) = server.ask(&["TIME"]).unwrap();
+    let [old, new] = ["0", "1"].map(|digit| digit.repeat(32));
+    server.tell(&["HSET", &open, &old, "0", &new, &format!("{}000", now.0)]);
+    let wait = Duration::from_millis(1);
+    let popped = store.blocking_pop(&call(200, 200), namespace(), key("l"), End::Left, wait).await;
+    assert_eq!(popped, Ok(None));
+    assert_eq!(server.ask::<Vec<String>>(&["HKEYS", &open]).unwrap(), [new]);
+}
+
 #[test]
 fn a_worker_that_stops_returns_what_it_has_taken_for_a_waiter() {
     let runtime = |threads| {

@@ -10,6 +10,7 @@ from prism._handle import MISSING, Handle, Missing
 from prism.codec import Given, Got
 from prism.errors import PrismError
 from prism.imported import Imported
+from prism.scan import SyncScan
 from prism.transfer._item import KeyItem, to_native
 
 if TYPE_CHECKING:
@@ -88,6 +89,11 @@ class _Source(_Batches[Given], Generic[Given]):
         self, items: AsyncIterable[Item[Given]] | Iterable[Item[Given]], encode: Callable[[Given], BytesLike]
     ) -> None:
         super().__init__(encode)
+        if isinstance(items, SyncScan):
+            raise TypeError(
+                "items must not be a SyncScan, which would block the event loop: "
+                "import the export of a PrismClient, or with a SyncPrismClient"
+            )
         self._items = aiter(items) if isinstance(items, AsyncIterable) else None
         self._sync_items = iter(()) if isinstance(items, AsyncIterable) else iter(items)
 
@@ -155,9 +161,10 @@ class Import(Handle[Given, Got], Generic[Given, Got]):
             timeout: Seconds for the whole import. None: no limit, but an error if nothing is acknowledged for 60 s.
 
         Raises:
-            PrismError: Its `imported` tells what was acknowledged before. That is stored; what came later may be. It is
-                None if this client refused an item: then none of its batch was sent.
+            PrismError: Its `imported` tells what was acknowledged before. That is stored; what came later may be.
             InvalidArgumentError: An item breaks a rule: a key or value out of bounds, or a part out of order.
+            TypeError: An item, or what it has, is of a wrong type. What came before is stored. Or `items` is a
+                `SyncScan`, which would block the event loop.
             ResourceExhaustedError: The backend is full, or a list in parts has more than 128 MiB.
             UnimplementedError: The backend cannot import.
         """
@@ -203,9 +210,9 @@ class SyncImport(Handle[Given, Got], Generic[Given, Got]):
             timeout: Seconds for the whole import. None: no limit, but an error if nothing is acknowledged for 60 s.
 
         Raises:
-            PrismError: Its `imported` tells what was acknowledged before. That is stored; what came later may be. It is
-                None if this client refused an item: then none of its batch was sent.
+            PrismError: Its `imported` tells what was acknowledged before. That is stored; what came later may be.
             InvalidArgumentError: An item breaks a rule: a key or value out of bounds, or a part out of order.
+            TypeError: An item, or what it has, is of a wrong type. What came before is stored.
             ResourceExhaustedError: The backend is full, or a list in parts has more than 128 MiB.
             UnimplementedError: The backend cannot import.
         """

@@ -102,6 +102,15 @@ impl<'a> Moving<'a> {
         true
     }
 
+    /// Moves these of the keys, or all but these.
+    pub(crate) fn move_some(&self, redis_keys: &[&str], moves_them: bool) {
+        let (from, port) = (&self.cluster.nodes[self.from], self.cluster.nodes[self.to].port.to_string());
+        let keys: Vec<String> = from.ask(&["CLUSTER", "GETKEYSINSLOT", &self.slot, "100"]).unwrap();
+        for key in keys.iter().filter(|key| redis_keys.contains(&key.as_str()) == moves_them) {
+            from.tell(&["MIGRATE", "127.0.0.1", &port, key, "0", "10000"]);
+        }
+    }
+
     /// The keys that are where the slot goes.
     pub(crate) fn arrived(&self) -> Vec<String> {
         self.cluster.nodes[self.to].ask(&["CLUSTER", "GETKEYSINSLOT", &self.slot, "10"]).unwrap()
