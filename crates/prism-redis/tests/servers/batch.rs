@@ -117,7 +117,7 @@ async fn a_part_of_large_values_is_small() {
     let read = store.get_first(&patient(), &namespace(), &names().collect::<Vec<_>>(), false).await;
     assert_eq!(read.len(), 2, "three would be larger than a part");
     server.tell(&["ACL", "SETUSER", "default", "-strlen"]);
-    let read = store.get_first(&patient(), namespace(), names().collect(), false).await;
+    let read = store.get_first(&patient(), &namespace(), &names().collect::<Vec<_>>(), false).await;
     assert_eq!(read, [Ok(Some((value, None)))], "of an unknown size");
     server.tell(&["ACL", "SETUSER", "default", "+strlen"]);
     let largest = Bytes::from(vec![7; 4 * 1024 * 1024 - 16 * 1024]);
