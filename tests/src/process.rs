@@ -32,7 +32,7 @@ fn build() -> HashMap<String, PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // `--examples`, of which there are none, gives the dependencies the features that `cargo test` gives them, so that
     // nothing is compiled for a second time.
-    let output = Command::new(cargo)
+    let output = without_package(&mut Command::new(cargo))
         .args(["build", "--workspace", "--bins", "--examples", "--profile", profile])
         .args(["--quiet", "--message-format=json"])
         .arg("--target-dir")
@@ -49,6 +49,23 @@ fn build() -> HashMap<String, PathBuf> {
         Some((artifact["target"]["name"].as_str()?.to_owned(), path))
     };
     artifacts.filter_map(binary).collect()
+}
+
+/// The command without what cargo has set for the package under test. Build scripts such as ring's run again when these variables have
+/// changed, and a cargo that inherited them would compile most of the workspace once more, as would the next cargo outside the test.
+pub fn without_package(command: &mut Command) -> &mut Command {
+    let variables = std::env::vars_os().map(|(variable, _)| variable);
+    for variable in variables.filter(|variable| is_of_package(&variable.to_string_lossy())) {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn is_of_package(variable: &str) -> bool {
+    variable == "OUT_DIR"
+        || ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_EXE_"]
+            .iter()
+            .any(|prefix| variable.starts_with(prefix))
 }
 
 /// `target/PROFILE`, where the running test is `target/PROFILE/deps/TEST`.

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use prism_e2e::collector::Collector;
 use prism_e2e::dev::Ran;
-use prism_e2e::process::{Process, Proxy, config, target, workspace};
+use prism_e2e::process::{Process, Proxy, config, target, without_package, workspace};
 use prism_e2e::tls::{Site, by_name};
 
 /// The interpreter of the environment in which the wheel and the tests' requirements are installed.
@@ -24,7 +24,9 @@ static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
     }
     let pip = |arguments: &[&str], remedy: &str| {
         let mut pip = Command::new(&python);
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(arguments);
+        without_package(&mut pip)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+            .args(arguments);
         // The wheel is compiled in the workspace's target directory, so that nothing is compiled twice.
         run(pip.env("CARGO_TARGET_DIR", target()).current_dir(workspace()), remedy);
     };

@@ -54,6 +54,21 @@ fn a_circle_is_found_however_it_is_imported() {
     assert_eq!(circle(&[lib, ("a.rs", "use crate::b::B;"), ("b.rs", tested)]), None);
 }
 
+#[test]
+fn every_file_of_tests_is_run() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| fs::read_to_string(folder.join(file)).expect("a source can be read");
+    let (main, manifest) = (read("tests/main.rs"), read("Cargo.toml"));
+    let names = fs::read_dir(folder.join("tests")).unwrap().map(|entry| entry.unwrap().path());
+    let names = names.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned());
+    let is_run = |name: &String| {
+        main.lines().any(|line| line == format!("mod {name};"))
+            || manifest.lines().any(|line| line == format!("path = \"tests/{name}.rs\""))
+    };
+    let left_out: Vec<_> = names.filter(|name| !is_run(name)).collect();
+    assert!(left_out.is_empty(), "neither a module of tests/main.rs nor a target of their own: {left_out:?}");
+}
+
 /// The first cycle of a crate, as `a -> b -> a`.
 fn circle_in(imports: &Imports) -> Option<String> {
     let shown = |module: &Vec<String>| if module.is_empty() { "lib".to_owned() } else { module.join("::") };

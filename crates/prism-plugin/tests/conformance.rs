@@ -66,7 +66,7 @@ async fn each_case_has_a_broken_plugin_that_it_alone_fails() {
             if is_on_the_wire(broken) {
                 address = wire::start(address, broken).await;
             }
-            let report = run(&address, &quick()).await;
+            let report = run(&address, &Options { only: telling(broken), ..quick() }).await;
             running.drain().await;
             mistakes(broken, &report)
         })
@@ -115,6 +115,25 @@ fn stands_on_others(case: &str) -> bool {
     SUBJECTS.iter().any(|subject| case.starts_with(subject))
 }
 
+/// Whether a case may fail with the plugin that breaks the rule of another.
+fn may_fail(case: &str, broken: &str) -> bool {
+    (stands_on_others(case) && !stands_on_others(broken))
+        // Copies stand on every other interface.
+        || (case.starts_with("transfer/") && !broken.starts_with("transfer/"))
+        // Its plugin takes the cases, which are clients at the same time, for one.
+        || (broken == "idempotency/clients-are-kept-apart"
+            && case != broken
+            && case.starts_with("idempotency/"))
+}
+
+/// The cases that are run against the plugin that breaks the rule of one. Left out are those that may fail with it, over a quarter of all
+/// runs: whether they fail tells nothing about the rule. That none of them warns or does not apply is tested with the plugins with
+/// which it may not fail, and with correct ones.
+fn telling(broken: &str) -> Vec<String> {
+    let names = conformance::cases().map(conformance::Case::name);
+    names.filter(|case| !may_fail(case, broken)).map(str::to_owned).collect()
+}
+
 /// What is wrong with a run against the plugin that breaks the rule of one case.
 fn mistakes(broken: &str, report: &Report) -> Vec<String> {
     // Its plugin is not ordered, so the ordering cases do not apply.
@@ -136,6 +155,9 @@ fn mistakes(broken: &str, report: &Report) -> Vec<String> {
     let is_advice =
         ["wire/other-content-types-are-415", "wire/unknown-compression-is-unimplemented"].contains(&broken);
     let mut mistakes = Vec::new();
+    if !report.cases.iter().any(|case| case.name == broken) {
+        mistakes.push(format!("{broken}: its case was not run"));
+    }
     for case in &report.cases {
         match (case.name == broken, &case.outcome) {
             (true, Outcome::Failed { .. }) if !is_advice => {}
@@ -143,14 +165,6 @@ fn mistakes(broken: &str, report: &Report) -> Vec<String> {
             (true, _) => mistakes.push(format!("{broken}: its broken plugin resulted in {case}")),
             (false, Outcome::NotApplicable { .. }) if is_excused(case.name) => {}
             (false, Outcome::Passed) if is_excused(case.name) => {}
-            (false, Outcome::Failed { .. }) if stands_on_others(case.name) && !stands_on_others(broken) => {}
-            // Copies stand on every other interface.
-            (false, Outcome::Failed { .. })
-                if case.name.starts_with("transfer/") && !broken.starts_with("transfer/") => {}
-            // Its plugin takes the cases, which are clients at the same time, for one.
-            (false, Outcome::Failed { .. })
-                if broken == "idempotency/clients-are-kept-apart"
-                    && case.name.starts_with("idempotency/") => {}
             (false, Outcome::Failed { .. })
                 if is_on_the_wire(broken) && waits(case.name) && case.name.contains("/gone-waiter-") => {}
             (false, Outcome::NotApplicable { .. }) if is_on_the_wire(broken) && waits(case.name) => {}
