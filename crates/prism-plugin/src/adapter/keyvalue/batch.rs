@@ -100,7 +100,9 @@ impl Left {
 
     /// Answers the invalid keys up to the next valid one.
     fn refuse_next(&mut self, answers: &mut Vec<BatchGetResponse>) {
-        while let Some((_, error)) = self.invalid.pop_front_if(|(place, _)| *place == self.answered) {
+        while self.invalid.front().is_some_and(|(place, _)| *place == self.answered)
+            && let Some((_, error)) = self.invalid.pop_front()
+        {
             answers.push(value_response(Err(error), false));
             self.answered += 1;
         }
