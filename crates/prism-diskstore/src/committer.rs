@@ -37,7 +37,7 @@ const TICK: Duration = Duration::from_millis(250);
 /// How often a store in a bad state is opened again.
 const HEAL_EVERY: Duration = Duration::from_secs(1);
 
-/// The room that opening the engine again takes: a new journal.
+/// The room that opening the engine again takes, a new journal, and more than a table in memory.
 const HEAL_ROOM: u64 = 96 << 20;
 
 /// When a store is idle, and may spend its time on freeing files.
@@ -73,7 +73,7 @@ pub(crate) struct Committer {
     /// Free bytes, and when that was so.
     room: Option<(u64, Instant)>,
     clock: Watch,
-    /// When something was written, and how often the engine may still be told to free files before something else is.
+    /// When something was written, or files were freed; and how often the engine may still free some before something else is written.
     written_at: Instant,
     settling: u32,
 }
@@ -253,19 +253,24 @@ impl Committer {
         let shared = Arc::clone(&self.shared);
         let engine = shared.engine();
         let Some(engine) = engine.as_deref() else { return };
-        let freed = match engine.leftovers() {
+        // It writes a table, and a store that nobody needs to write to shall not fail for that on a full disk.
+        let has_room = room(shared.folder.path()).is_ok_and(|(free, _)| free >= HEAL_ROOM);
+        match engine.leftovers() {
             Ok(Leftovers::Later) => return,
-            Ok(Leftovers::None) => {
+            Ok(Leftovers::Some) if has_room => {}
+            Ok(Leftovers::Some | Leftovers::None) => {
                 self.settling = 0;
                 return;
             }
-            Ok(Leftovers::Some) => {
-                self.settling -= 1;
-                self.written_at = Instant::now();
-                self.commit_changes(engine, Vec::new()).and_then(|()| engine.free_leftovers())
+            Err(fault) => {
+                tracing::warn!(%fault, "the files of the store cannot be listed; what nothing needs stays until more is written");
+                self.settling = 0;
+                return;
             }
-            Err(fault) => Err(fault),
-        };
+        }
+        self.settling -= 1;
+        self.written_at = Instant::now();
+        let freed = self.commit_changes(engine, Vec::new()).and_then(|()| engine.free_leftovers());
         if let Err(fault) = freed {
             self.failed(&fault);
         }

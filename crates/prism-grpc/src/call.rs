@@ -136,15 +136,17 @@ impl Responder {
             Ok(()) => self.state = State::Ended,
             Err(PumpError::Full(full)) => self.fail(&answer_budget(full, Applied::Maybe).into()),
             Err(PumpError::Source(error)) => return Err(error),
-            Err(why @ (PumpError::Gone | PumpError::Stalled)) => {
-                tracing::debug!(%why, "a response was not delivered");
-                if matches!(why, PumpError::Gone) {
-                    self.peer.note_reset();
-                }
-                self.reset(Reason::CANCEL);
-            }
+            Err(why @ (PumpError::Gone | PumpError::Stalled)) => self.undelivered(&why),
         }
         Ok(())
+    }
+
+    fn undelivered<E: Display>(&mut self, why: &PumpError<E>) {
+        tracing::debug!(%why, "a response was not delivered");
+        if matches!(why, PumpError::Gone) {
+            self.peer.note_reset();
+        }
+        self.reset(Reason::CANCEL);
     }
 
     /// Sends the head of a response of messages.
@@ -165,11 +167,12 @@ impl Responder {
         }
         let State::Answering(stream) = &mut self.state else { return };
         match send_now(message, stream, &self.peer.answers, &mut self.sent) {
-            Ok(()) => self.state = State::Ended,
+            Ok(None) => self.state = State::Ended,
             // Boxed, because otherwise every call would reserve space for what few need.
-            Err(message) => {
+            Ok(Some(message)) => {
                 let _ = Box::pin(self.send_body(pin!(OneMessage(Some(message))))).await;
             }
+            Err(why) => self.undelivered(&why),
         }
     }
 

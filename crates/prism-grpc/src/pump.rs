@@ -1,5 +1,6 @@
 //! Moves a body into an HTTP/2 stream as fast as the receiver reads it.
 
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -126,33 +127,33 @@ where
     }
 }
 
-/// Sends a message and the trailers of a success, if the receiver has room for at least a part of it; otherwise returns the message, to be
-/// [pumped](pump). So it does for a stream that is gone.
+/// Sends a message and the trailers of a success, if the receiver has room for at least a part of it. Otherwise returns the message, which has to be
+/// [pumped](pump).
+///
+/// # Errors
+/// The receiver is gone.
 pub(crate) fn send_now(
     message: Bytes,
     stream: &mut SendStream<Payload>,
     share: &Arc<Share>,
     sent: &mut Sent,
-) -> Result<(), Bytes> {
+) -> Result<Option<Bytes>, PumpError<Infallible>> {
     let len = message.len();
     if !has_room(stream, len) {
-        return Err(message);
+        return Ok(Some(message));
     }
     let payload = if len > SMALL_BYTES {
-        let Ok(charge) = share.charge(len) else { return Err(message) };
-        Payload::charged(message.clone(), charge)
+        let Ok(charge) = share.charge(len) else { return Ok(Some(message)) };
+        Payload::charged(message, charge)
     } else {
-        Payload::free(message.clone())
+        Payload::free(message)
     };
-    let trailers = success();
-    if stream.send_data(payload, false).is_err() {
-        return Err(message);
-    }
+    stream.send_data(payload, false).map_err(|_| PumpError::Gone)?;
     sent.bytes += len as u64;
+    let trailers = success();
     sent.end(&trailers);
-    // The client may have reset the stream meanwhile; then it has what it wants.
-    let _ = stream.send_trailers(trailers);
-    Ok(())
+    stream.send_trailers(trailers).map_err(|_| PumpError::Gone)?;
+    Ok(None)
 }
 
 /// Charges bytes to a share, waiting for room there.
@@ -261,7 +262,6 @@ async fn wait_for_room<E: Display>(stream: &mut SendStream<Payload>) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Context;
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::stream::try_unfold;
 use prism_grpc::Context;
 use prism_grpc::interface::{Chunks, Interface, Streamed};
 use prism_proto::FILE_DESCRIPTOR_SET;
@@ -19,7 +20,6 @@ use crate::error::{Error, ErrorReason};
 use crate::keyvalue::{KeyValueBatch, ValueAndTtl};
 use crate::types::{Key, Namespace, Ttl};
 use crate::validate;
-use futures_util::stream::try_unfold;
 
 pub(crate) fn interface<B: KeyValueBatch>(backend: Arc<B>) -> Interface<B> {
     Interface::new(rpc::BatchGet::SERVICE, FILE_DESCRIPTOR_SET, backend)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::stream::try_unfold;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use prism_grpc::Context;
 use prism_grpc::interface::{Chunks, Interface, Streamed};
@@ -19,7 +20,6 @@ use crate::keyvalue::{KeyValue, Page, Pages, Range, Start, resume_invalid};
 use crate::resume::Scope;
 use crate::types::{Key, Namespace};
 use crate::validate;
-use futures_util::stream::try_unfold;
 
 pub(crate) fn interface<B: KeyValue>(backend: Arc<B>) -> Interface<B> {
     Interface::new(rpc::Scan::SERVICE, FILE_DESCRIPTOR_SET, backend)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
+use futures_util::stream::try_unfold;
 use prism_grpc::Context;
 use prism_grpc::interface::{Chunks, Interface, Streamed};
 use prism_proto::FILE_DESCRIPTOR_SET;
@@ -16,7 +17,6 @@ use crate::adapter::answer::answered;
 use crate::error::Error;
 use crate::list::ListRange;
 use crate::types::{Key, Namespace};
-use futures_util::stream::try_unfold;
 
 pub(crate) fn interface<B: ListRange>(backend: Arc<B>) -> Interface<B> {
     Interface::new(rpc::GetRange::SERVICE, FILE_DESCRIPTOR_SET, backend)

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use futures_util::stream::try_unfold;
 use prism_grpc::Context;
 use prism_grpc::interface::{Chunks, Streamed};
 use prism_proto::EPOCH_HEADER;
@@ -23,7 +24,6 @@ use crate::list::Values;
 use crate::resume::Scope;
 use crate::transfer::Transfer;
 use crate::types::Key;
-use futures_util::stream::try_unfold;
 
 /// How much the values of a part take at most, unless there is but one: what is left of a message holds a list's name (4 KiB), a resume token
 /// (8 KiB) and the framing.
