@@ -15,7 +15,7 @@
 //! out of a list or returns them has both, so nobody sees a value twice or not at all. Two lists cannot be locked together, so what
 //! moves to a dead letter list is put into the table, where it belongs to that list already: each call on a list first looks there.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 use std::mem::size_of;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -33,8 +33,9 @@ use crate::memory::allocation_bytes;
 /// A list by its namespace and name.
 pub(crate) type Place = (Namespace, Key);
 
-/// What a lease takes besides its values: itself, its slots in three trees and maps, two thirds full, and their nodes.
-const LEASE_BYTES: u64 = 400;
+/// What a list's only lease takes besides its values: itself, its list's place in the table, and the smallest map and the smallest tree,
+/// which have room for others.
+const LEASE_BYTES: u64 = 700;
 
 /// The leases of a store.
 #[derive(Default)]
@@ -50,15 +51,17 @@ pub(crate) struct Leases {
 #[derive(Default)]
 pub(crate) struct Table {
     lists: HashMap<Arc<Place>, OfList>,
-    /// When leases end, with their numbers.
-    ends: BTreeSet<(Time, u64, Arc<Place>)>,
+    /// When the first lease of each list ends.
+    due: BTreeSet<(Time, Arc<Place>)>,
     given: u64,
 }
 
-/// What a list has in the table.
+/// What a list has in the table. However many leases it has, a call on one of them costs the same.
 #[derive(Default)]
 struct OfList {
-    leases: BTreeMap<u64, Lease>,
+    leases: HashMap<u64, Lease>,
+    /// When they end, with their numbers.
+    ends: BTreeSet<(Time, u64)>,
     /// Values that belong at its right end.
     arriving: Vec<Box<[u8]>>,
 }
@@ -144,14 +147,35 @@ impl Leases {
     }
 }
 
+impl OfList {
+    fn first_end(&self) -> Option<Time> {
+        self.ends.first().map(|(until, _)| *until)
+    }
+
+    fn live(&mut self, number: u64, now: Time) -> Option<&mut Lease> {
+        self.leases.get_mut(&number).filter(|lease| now < lease.until)
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Lease> {
+        let lease = self.leases.remove(&number)?;
+        self.ends.remove(&(lease.until, number));
+        Some(lease)
+    }
+}
+
 impl Table {
     /// Adds a lease and returns its number.
     pub(crate) fn add(&mut self, place: &Place, lease: Lease) -> u64 {
         self.given += 1;
-        let place = self.name(place).unwrap_or_else(|| Arc::new(place.clone()));
-        self.ends.insert((lease.until, self.given, Arc::clone(&place)));
-        self.lists.entry(place).or_default().leases.insert(self.given, lease);
-        self.given
+        let number = self.given;
+        if !self.lists.contains_key(place) {
+            self.lists.insert(Arc::new(place.clone()), OfList::default());
+        }
+        self.change(place, |list| {
+            list.ends.insert((lease.until, number));
+            list.leases.insert(number, lease);
+        });
+        number
     }
 
     /// Gives a list values at its right end.
@@ -162,60 +186,147 @@ impl Table {
     /// Whether a list is to be given anything.
     pub(crate) fn is_due(&self, place: &Place, now: Time) -> bool {
         self.lists.get(place).is_some_and(|list| {
-            !list.arriving.is_empty() || list.leases.values().any(|lease| lease.until <= now)
+            !list.arriving.is_empty() || list.first_end().is_some_and(|first| first <= now)
         })
     }
 
-    /// Removes the leases of a list for which `ends` holds, and returns them in the order in which they were made.
-    pub(crate) fn end(&mut self, place: &Place, mut ends: impl FnMut(u64, &mut Lease) -> bool) -> Vec<Lease> {
-        let Some(name) = self.name(place) else { return Vec::new() };
-        let Some(list) = self.lists.get_mut(place) else { return Vec::new() };
-        let ended =
-            list.leases.iter_mut().filter_map(|(number, lease)| ends(*number, lease).then_some(*number));
-        let ended: Vec<_> = ended.collect();
-        let mut leases = Vec::with_capacity(ended.len());
-        for number in ended {
-            if let Some(lease) = list.leases.remove(&number) {
-                self.ends.remove(&(lease.until, number, Arc::clone(&name)));
-                leases.push(lease);
-            }
-        }
-        self.tidy(place);
-        leases
+    /// Removes the leases of a list that end until then, and returns them in the order in which they were made.
+    pub(crate) fn take_until(&mut self, place: &Place, until: Time) -> Vec<Lease> {
+        let taken = self.change(place, |list| {
+            let ended = list.ends.iter().take_while(|(end, _)| *end <= until);
+            let mut numbers: Vec<_> = ended.map(|(_, number)| *number).collect();
+            numbers.sort_unstable();
+            numbers.into_iter().filter_map(|number| list.remove(number)).collect()
+        });
+        taken.unwrap_or_default()
+    }
+
+    /// Removes a lease, whether or not it has ended.
+    pub(crate) fn take(&mut self, place: &Place, number: u64) -> Option<Lease> {
+        self.change(place, |list| list.remove(number)).flatten()
+    }
+
+    /// Removes a live lease.
+    pub(crate) fn take_live(&mut self, place: &Place, number: u64, now: Time) -> Option<Lease> {
+        self.change(place, |list| {
+            list.live(number, now)?;
+            list.remove(number)
+        })
+        .flatten()
     }
 
     /// Takes the values that belong at the right end of a list.
     pub(crate) fn take_arriving(&mut self, place: &Place) -> Vec<Box<[u8]>> {
-        let arriving = self.lists.get_mut(place).map(|list| std::mem::take(&mut list.arriving));
-        self.tidy(place);
-        arriving.unwrap_or_default()
-    }
-
-    fn name(&self, place: &Place) -> Option<Arc<Place>> {
-        self.lists.get_key_value(place).map(|(name, _)| Arc::clone(name))
-    }
-
-    /// Removes a list that has nothing here.
-    fn tidy(&mut self, place: &Place) {
-        if self.lists.get(place).is_some_and(|list| list.leases.is_empty() && list.arriving.is_empty()) {
-            self.lists.remove(place);
-        }
+        self.change(place, |list| std::mem::take(&mut list.arriving)).unwrap_or_default()
     }
 
     /// Lets a live lease end at another moment, and returns whether there is one.
     pub(crate) fn extend(&mut self, place: &Place, number: u64, now: Time, duration: Duration) -> bool {
-        let Some(place) = self.name(place) else { return false };
-        let lease = self.lists.get_mut(&place).and_then(|list| list.leases.get_mut(&number));
-        let Some(lease) = lease.filter(|lease| now < lease.until) else { return false };
-        self.ends.remove(&(lease.until, number, Arc::clone(&place)));
-        lease.until = now.plus(duration);
-        self.ends.insert((lease.until, number, place));
-        true
+        let extended = self.change(place, |list| {
+            let lease = list.live(number, now)?;
+            let before = std::mem::replace(&mut lease.until, now.plus(duration));
+            let after = lease.until;
+            list.ends.remove(&(before, number));
+            list.ends.insert((after, number));
+            Some(())
+        });
+        extended.flatten().is_some()
+    }
+
+    /// Lets `change` change what a list has here, which is removed with the last of it. `None` if it has nothing.
+    fn change<R>(&mut self, place: &Place, change: impl FnOnce(&mut OfList) -> R) -> Option<R> {
+        let (name, _) = self.lists.get_key_value(place)?;
+        let name = Arc::clone(name);
+        let list = self.lists.get_mut(place)?;
+        let before = list.first_end();
+        let changed = change(list);
+        let after = list.first_end();
+        if list.leases.is_empty() && list.arriving.is_empty() {
+            self.lists.remove(place);
+        }
+        if before != after {
+            if let Some(before) = before {
+                self.due.remove(&(before, Arc::clone(&name)));
+            }
+            self.due.extend(after.map(|after| (after, name)));
+        }
+        Some(changed)
     }
 
     /// Lists that have leases which have ended: some of them, if there are many.
     pub(crate) fn ended(&self, now: Time, max: usize) -> Vec<Arc<Place>> {
-        let due = self.ends.iter().take_while(|(until, ..)| *until <= now);
-        due.take(max).map(|(.., place)| Arc::clone(place)).collect()
+        let due = self.due.iter().take_while(|(first, _)| *first <= now);
+        due.take(max).map(|(_, place)| Arc::clone(place)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn place(number: u8) -> Place {
+        let namespace = Namespace::new("queues".to_owned()).expect("a valid name");
+        (namespace, Key::new("list_key", format!("list-{number}")).expect("a valid key"))
+    }
+
+    fn lease(until: Time) -> Lease {
+        Lease { until, end: End::Left, values: vec![(1, Box::default())], deliveries: None }
+    }
+
+    /// Random steps, and a model that looks at each lease.
+    #[test]
+    fn the_table_knows_which_lists_have_leases_that_have_ended() {
+        let (mut table, mut model) = (Table::default(), BTreeMap::new());
+        let mut random = fastrand::Rng::with_seed(5);
+        for step in 0..20_000 {
+            let now = Time::START.plus(Duration::from_secs(step));
+            let of = random.u8(..4);
+            let number = random.u64(..=table.given);
+            let duration = Duration::from_secs(random.u64(..20));
+            let live = model.get(&number).is_some_and(|(list, until)| *list == of && now < *until);
+            match random.u8(..10) {
+                0..4 => {
+                    let number = table.add(&place(of), lease(now.plus(duration)));
+                    model.insert(number, (of, now.plus(duration)));
+                }
+                4..6 => {
+                    assert_eq!(table.extend(&place(of), number, now, duration), live);
+                    model.entry(number).and_modify(|(_, until)| {
+                        if live {
+                            *until = now.plus(duration)
+                        }
+                    });
+                }
+                6 => {
+                    assert_eq!(table.take_live(&place(of), number, now).is_some(), live);
+                    model.retain(|other, _| *other != number || !live);
+                }
+                7 => {
+                    let is_there = model.get(&number).is_some_and(|(list, _)| *list == of);
+                    assert_eq!(table.take(&place(of), number).is_some(), is_there);
+                    model.retain(|other, _| *other != number || !is_there);
+                }
+                8 => {
+                    let ended: Vec<_> =
+                        table.take_until(&place(of), now).iter().map(|lease| lease.until).collect();
+                    let expected = model.extract_if(.., |_, (list, until)| *list == of && *until <= now);
+                    assert_eq!(ended, expected.map(|(_, (_, until))| until).collect::<Vec<_>>());
+                }
+                _ => {
+                    let ended: BTreeSet<_> =
+                        table.ended(now, 10).iter().map(|place| (**place).clone()).collect();
+                    let expected =
+                        model.values().filter(|(_, until)| *until <= now).map(|(list, _)| place(*list));
+                    assert_eq!(ended, expected.collect());
+                    assert!(
+                        (0..4).all(|list| table.is_due(&place(list), now) == ended.contains(&place(list)))
+                    );
+                }
+            }
+        }
+        (0..4).for_each(|list| drop(table.take_until(&place(list), Time::NEVER)));
+        assert!(table.lists.is_empty() && table.due.is_empty());
     }
 }

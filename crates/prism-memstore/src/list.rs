@@ -12,6 +12,7 @@ use prism_plugin::list::{End, List};
 use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error};
 
+use crate::lists::to_bytes;
 use crate::store::MemStore;
 
 impl List for MemStore {
@@ -47,7 +48,7 @@ impl List for MemStore {
         let value = shared
             .lists
             .remove(&namespace, &shared.memory, |lists| lists.pop(list_key.as_bytes(), end, &shared.memory));
-        Ok(value.flatten())
+        Ok(value.flatten().map(to_bytes))
     }
 
     async fn length(&self, _: &Context, namespace: Namespace, list_key: Key) -> Result<u64, Error> {

@@ -147,8 +147,8 @@ impl Lists {
         self.slots.tidy(memory, || self.map.shrink_to_fit());
     }
 
-    pub(crate) fn pop(&self, list_key: &[u8], end: End, memory: &Memory) -> Option<Bytes> {
-        self.shrink(list_key, memory, |items| items.pop(end, memory)).flatten().map(to_bytes)
+    pub(crate) fn pop(&self, list_key: &[u8], end: End, memory: &Memory) -> Option<Value> {
+        self.shrink(list_key, memory, |items| items.pop(end, memory)).flatten()
     }
 
     /// Pops up to `count` values, and no more than fit into a message.
@@ -306,7 +306,7 @@ pub(crate) fn page(items: &Items, from: u64, end: u64, (values_max, bytes_max): 
     within.map(|value| Bytes::copy_from_slice(value)).collect()
 }
 
-fn to_bytes(value: Value) -> Bytes {
+pub(crate) fn to_bytes(value: Value) -> Bytes {
     value.into_bytes().into()
 }
 

@@ -7,8 +7,9 @@ use prism_plugin::list::{End, Filling, Reservation, Reserved};
 use prism_plugin::types::{Key, Namespace};
 use tokio::task::yield_now;
 
+use crate::clock::Time;
 use crate::items::Items;
-use crate::leases::{Lease, Place};
+use crate::leases::{Lease, Place, Table};
 use crate::lists::Taken as Cleared;
 use crate::memory::{Full, Memory};
 use crate::store::Shared;
@@ -60,15 +61,19 @@ impl Shared {
         let mut places = vec![place.clone()];
         while let Some(place) = places.pop() {
             if self.leases.lock().is_due(&place, now) {
-                let returned = self.put_back(&place, |_, lease| lease.until <= now);
+                let returned = self.put_back(&place, |table| table.take_until(&place, now));
                 self.serve(&place.0, &place.1);
                 places.extend(returned.dead_letters);
             }
         }
     }
 
-    /// Ends leases, and gives their list what is arriving.
-    fn put_back(&self, place: &Place, ends: impl FnMut(u64, &mut Lease) -> bool) -> Returned {
+    /// Gives a list what is arriving, and the values of the leases that `take` takes, in the order in which they were made.
+    fn put_back<I: IntoIterator<Item = Lease>>(
+        &self,
+        place: &Place,
+        take: impl FnOnce(&mut Table) -> I,
+    ) -> Returned {
         let (namespace, list_key) = place;
         let memory = self.memory.beyond_limit();
         let mut returned = Returned::default();
@@ -77,7 +82,7 @@ impl Shared {
                 for value in table.take_arriving(place) {
                     items.push(End::Right, Value::Plain(value), &memory)?;
                 }
-                let mut leases = table.end(place, ends);
+                let mut leases: Vec<_> = take(table).into_iter().collect();
                 for lease in &mut leases {
                     memory.release(lease.charged_bytes(place));
                     returned.count += lease.values.len() as u64;
@@ -170,12 +175,10 @@ impl Shared {
     /// Returns the values of a lease that nobody has been given, as if there had been none.
     pub(crate) fn undo(&self, place: &Place, token: &[u8]) {
         let Some(wanted) = self.leases.number(token) else { return };
-        self.put_back(place, |number, lease| {
-            let is_wanted = number == wanted;
-            if is_wanted {
-                lease.uncount();
-            }
-            is_wanted
+        self.put_back(place, |table| {
+            let mut lease = table.take(place, wanted);
+            lease.iter_mut().for_each(Lease::uncount);
+            lease
         });
     }
 
@@ -183,8 +186,7 @@ impl Shared {
     pub(crate) fn ack(&self, place: &Place, token: &[u8]) -> Option<u64> {
         let wanted = self.leases.number(token)?;
         let now = self.clock.now();
-        let is_live = |number, lease: &mut Lease| number == wanted && now < lease.until;
-        let acked = self.leases.change(|table| table.end(place, is_live)).pop()?;
+        let acked = self.leases.change(|table| table.take_live(place, wanted, now))?;
         self.memory.release(acked.charged_bytes(place));
         Some(acked.values.len() as u64)
     }
@@ -201,7 +203,7 @@ impl Shared {
         let wanted = self.leases.number(token)?;
         let now = self.clock.now();
         // Ended by somebody else meanwhile, it has no values any more.
-        let returned = self.put_back(place, |number, lease| number == wanted && now < lease.until);
+        let returned = self.put_back(place, |table| table.take_live(place, wanted, now));
         self.serve(&place.0, &place.1);
         returned.dead_letters.iter().for_each(|dead_letter| self.settle_place(dead_letter));
         (returned.count > 0).then_some(returned.count)
@@ -223,7 +225,7 @@ impl Shared {
     pub(crate) fn drop_leases(&self, place: &Place) {
         let leases = self.leases.change(|table| {
             table.take_arriving(place);
-            table.end(place, |_, _| true)
+            table.take_until(place, Time::NEVER)
         });
         self.memory.release(leases.iter().map(|lease| lease.charged_bytes(place)).sum());
     }

@@ -20,7 +20,6 @@ use prism_plugin::types::{Key, Namespace};
 use tokio::sync::oneshot;
 
 use crate::leases::Place;
-use crate::lists::Lists;
 use crate::memory::Full;
 use crate::queues::Attempt;
 use crate::store::Shared;
@@ -138,8 +137,9 @@ impl Shared {
         match given {
             Given::Value(end, value) => {
                 let memory = self.memory.beyond_limit();
-                let push = |lists: &Arc<Lists>| lists.push(&place.1, end, &value, &memory);
-                let put = self.lists.write(&place.0, &memory, push);
+                let put = self.lists.write(&place.0, &memory, |lists| {
+                    lists.grow(place.1.as_bytes(), &memory, |items| items.push(end, value, &memory))
+                });
                 debug_assert!(put.is_ok(), "there is no limit");
             }
             Given::Reserved(reserved) => self.undo(place, &reserved.lease),

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst, fence};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use prism_plugin::list::{End, Reservation, Reserved};
 use prism_plugin::types::{Key, Namespace};
 use tokio::sync::oneshot;
 
 use crate::leases::Place;
+use crate::value::Value;
 
 /// Who waits for values.
 #[derive(Default)]
@@ -38,7 +38,7 @@ pub(crate) enum Wish {
 
 /// What somebody is given.
 pub(crate) enum Given {
-    Value(End, Bytes),
+    Value(End, Value),
     Reserved(Reserved),
     /// A refusal: there is no room for the lease.
     Full,

@@ -7,6 +7,7 @@ use prism_plugin::list::{End, List as _, ListBlocking};
 use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error};
 
+use crate::lists::to_bytes;
 use crate::store::MemStore;
 use crate::waiters::{Given, Wish};
 
@@ -32,7 +33,7 @@ impl ListBlocking for MemStore {
         let mut waiting = self.shared.enter(namespace, list_key, Wish::Pop(end));
         // A value that arrives with the timer is taken: the timer is looked at last.
         match tokio::time::timeout(wait, waiting.given()).await {
-            Ok(Some(Given::Value(_, value))) => Ok(Some(value)),
+            Ok(Some(Given::Value(_, value))) => Ok(Some(to_bytes(value))),
             _ => Ok(None),
         }
     }

@@ -235,6 +235,20 @@ async fn lists_that_are_the_dead_letter_lists_of_each_other_come_to_rest() {
     drop(there);
 }
 
+/// The waiter is dropped after the value was handed to it and before it has looked.
+#[tokio::test(start_paused = true)]
+async fn a_value_that_returns_from_a_pop_that_waited_keeps_its_count() {
+    let store = MemStore::new(None);
+    push(&store, "l", "a").await;
+    let lease = reserve(&store, wanted(1)).await.unwrap().lease;
+    let context = Context::default();
+    let mut waiter = Box::pin(store.blocking_pop(&context, namespace(), key("l"), End::Left, LEASE));
+    assert!(futures_util::poll!(waiter.as_mut()).is_pending());
+    assert_eq!((release(&store, &lease).await, length(&store, "l").await), (Some(1), 0));
+    drop(waiter);
+    assert_eq!(deliveries(&reserve(&store, wanted(1)).await.unwrap()), [2]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lease_belongs_to_its_list_and_cannot_be_guessed() {
     let store = MemStore::new(None);
