@@ -95,6 +95,8 @@ pub struct Scan<E: ScanItem> {
     retry: Option<Retry>,
     /// The loss from which the current attempt recovers.
     recovering: Option<Error>,
+    /// How often the scan has been opened again.
+    reopened: u64,
     position: Position,
 }
 
@@ -122,6 +124,7 @@ impl<E: ScanItem> Scan<E> {
             state: State::New,
             retry: None,
             recovering: None,
+            reopened: 0,
             position,
         }
     }
@@ -175,6 +178,11 @@ impl<E: ScanItem> Scan<E> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
+    /// How often the scan has been opened again after a loss.
+    pub(crate) fn reopened(&self) -> u64 {
+        self.reopened
+    }
+
     /// Takes the next step of the stream, in whatever state it is.
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step<E>> {
         loop {
@@ -223,6 +231,11 @@ impl<E: ScanItem> Scan<E> {
         })
     }
 
+    fn open_again(&mut self, wait: Duration) {
+        self.reopened += 1;
+        self.state = State::Opening(self.open(wait));
+    }
+
     /// Moves behind an entry; the loss if the server ignored that the scan was to resume after the last key.
     fn accept(&mut self, item: E, token: Bytes) -> Result<E, Error> {
         let loss = self.recovering.take();
@@ -244,7 +257,7 @@ impl<E: ScanItem> Scan<E> {
                 if !self.position.leave_order() {
                     return Err(self.recovering.take());
                 }
-                self.state = State::Opening(self.open(Duration::ZERO));
+                self.open_again(Duration::ZERO);
                 return Ok(());
             }
             // The scan's own token: only another backend refuses it.
@@ -260,7 +273,7 @@ impl<E: ScanItem> Scan<E> {
             Some(_) if limit > 0 && self.position.delivered() >= limit => Err(None),
             Some(wait) if self.position.can_continue() => {
                 self.shared.retrying(&error);
-                self.state = State::Opening(self.open(wait));
+                self.open_again(wait);
                 if self.position.delivered() > 0 && self.recovering.is_none() {
                     self.recovering = Some(error);
                 }

@@ -30,7 +30,7 @@ const SEEN_MAX: usize = 10_000;
 /// If the connection is lost midway, the export goes on at its last token, or begins again, and what has been returned is not returned again;
 /// only if the backend issues no tokens, and there are more than 10,000 keys, some may be. A list within which that happens begins again with part 0: what came of it before is to be
 /// forgotten, as [`Import`](crate::Import) does. If it was the last one, and is gone meanwhile, a last part without values ends it: then the list is
-/// what came of it before. If the backend has lost its data meanwhile, the export ends with `Aborted` /
+/// what came of it before. A backend that ends an export within a list by itself is at fault (`Internal`). If the backend has lost its data meanwhile, the export ends with `Aborted` /
 /// `SCAN_INTERRUPTED`. An export ends after an error; only one that ends without an error is complete.
 ///
 /// # Errors
@@ -45,8 +45,9 @@ const SEEN_MAX: usize = 10_000;
 pub struct Export {
     scan: Scan<Raw>,
     seen: Seen,
-    /// The last part of the list that was begun by the item before, should there be no other.
-    end: Option<Exported>,
+    /// The last part of the list that was begun by the item before, should there be no other, and how often the scan had been opened again
+    /// by then.
+    end: Option<(Exported, u64)>,
 }
 
 impl Export {
@@ -99,7 +100,14 @@ impl Stream for Export {
                     *end = None;
                     return Poll::Ready(Some(Err(error)));
                 }
-                None => return Poll::Ready(end.take().map(Ok)),
+                // Only an interruption may leave a list without its end.
+                None => {
+                    let Some((end, reopened)) = end.take() else { return Poll::Ready(None) };
+                    let why = "the export ended within a list, whose last part is missing";
+                    let is_interrupted = reopened < scan.reopened();
+                    let end = is_interrupted.then_some(end);
+                    return Poll::Ready(Some(end.ok_or_else(|| Error::unexpected(Rpc::OPERATION, why))));
+                }
             };
             let taken_at_unix_millis = raw.response.taken_at_unix_millis;
             let Some(item) = Item::of(raw.response.item) else {
@@ -112,7 +120,7 @@ impl Stream for Export {
             }
             if is_new {
                 let exported = Exported { item, taken_at_unix_millis };
-                *end = end_behind(&exported);
+                *end = end_behind(&exported).map(|end| (end, scan.reopened()));
                 return Poll::Ready(Some(Ok(exported)));
             }
         }
