@@ -99,6 +99,9 @@ fn a_mix_makes_every_call_and_leaves_nothing() {
         "set",
         "exists",
         "delete",
+        "set-if",
+        "expire",
+        "batch-get",
         "count",
         "scan",
         "scan-keys",
@@ -118,6 +121,25 @@ fn a_mix_makes_every_call_and_leaves_nothing() {
     assert_eq!(dev.run(&["kv", "scan"]).text(), "mine\tuntouched\n");
     for number in 0..20 {
         assert_eq!(dev.run(&["list", "length", &format!("load:{number:02}")]).text(), "0\n");
+    }
+}
+
+#[test]
+fn counters_are_numbers_and_are_removed_too() {
+    let dev = Dev::start();
+    let words = ["--requests", "500", "--keys", "5", "--calls", "increment=3,get,expire"];
+    let figures = figures(&dev, &words);
+    assert_eq!(figures["errors"], json!({}));
+    assert!(figures["calls"]["increment"]["requests"].as_u64().unwrap() > 0, "{figures}");
+    assert_eq!(dev.run(&["kv", "scan"]).text(), "");
+    for (words, expected) in [
+        (["--calls", "increment", "--value-bytes", "10"], "--value-bytes: not with increment"),
+        (["--calls", "batch-get", "--limit", "1001"], "--limit is 1001; with batch-get"),
+        (["--calls", "batch-get", "--limit", "0"], "from 1 to 1000"),
+    ] {
+        let ended = dev.run(&[&["bench"], &words[..]].concat());
+        assert_eq!(ended.code, 2, "{words:?}");
+        assert!(ended.err.contains(expected), "{ended:?}");
     }
 }
 

@@ -64,9 +64,9 @@ impl<'a> Data<'a> {
 
     /// Removes what this load may have stored.
     pub(super) async fn remove(&self, progress: &Progress) -> Result<(), Failure> {
-        let stores = |kind: Kind| self.plan.fill || kind.stores();
-        let of_values = self.plan.mix.has(|kind| !kind.is_of_lists() && stores(kind));
-        let of_lists = self.plan.mix.has(|kind| kind.is_of_lists() && stores(kind));
+        let creates = |kind: Kind| self.plan.fill || kind.creates();
+        let of_values = self.plan.mix.has(|kind| !kind.is_of_lists() && creates(kind));
+        let of_lists = self.plan.mix.has(|kind| kind.is_of_lists() && creates(kind));
         if !self.touched.get() || !of_values && !of_lists {
             return Ok(());
         }

@@ -11,6 +11,10 @@ pub(super) enum Kind {
     Set,
     Exists,
     Delete,
+    SetIf,
+    Increment,
+    Expire,
+    BatchGet,
     Count,
     Scan,
     ScanKeys,
@@ -22,11 +26,15 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Get,
         Self::Set,
         Self::Exists,
         Self::Delete,
+        Self::SetIf,
+        Self::Increment,
+        Self::Expire,
+        Self::BatchGet,
         Self::Count,
         Self::Scan,
         Self::ScanKeys,
@@ -43,6 +51,10 @@ impl Kind {
             Self::Set => "set",
             Self::Exists => "exists",
             Self::Delete => "delete",
+            Self::SetIf => "set-if",
+            Self::Increment => "increment",
+            Self::Expire => "expire",
+            Self::BatchGet => "batch-get",
             Self::Count => "count",
             Self::Scan => "scan",
             Self::ScanKeys => "scan-keys",
@@ -61,6 +73,10 @@ impl Kind {
             Self::Set => keyvalue::Set::PATH,
             Self::Exists => keyvalue::Exists::PATH,
             Self::Delete => keyvalue::Delete::PATH,
+            Self::SetIf => keyvalue::SetIf::PATH,
+            Self::Increment => keyvalue::Increment::PATH,
+            Self::Expire => keyvalue::Expire::PATH,
+            Self::BatchGet => keyvalue::BatchGet::PATH,
             Self::Count => keyvalue::Count::PATH,
             Self::Scan => keyvalue::Scan::PATH,
             Self::ScanKeys => keyvalue::ScanKeys::PATH,
@@ -79,10 +95,15 @@ impl Kind {
 
     /// Whether it adds a value, which its message contains.
     pub(super) fn stores(self) -> bool {
-        matches!(self, Self::Set | Self::PushLeft | Self::PushRight)
+        matches!(self, Self::Set | Self::SetIf | Self::PushLeft | Self::PushRight)
     }
 
-    /// Whether it concerns all keys with the prefix rather than one key.
+    /// Whether it may store a key that is not there.
+    pub(super) fn creates(self) -> bool {
+        self.stores() && self != Self::SetIf || self == Self::Increment
+    }
+
+    /// Whether it concerns all keys with the prefix rather than some that it names.
     pub(super) fn is_of_prefix(self) -> bool {
         matches!(self, Self::Count) || self.has_limit()
     }
@@ -109,7 +130,7 @@ mod tests {
     fn every_kind_is_a_method_of_the_contract() {
         for kind in Kind::ALL {
             let method = KNOWN.get(kind.path()).unwrap_or_else(|| panic!("{kind} is not a method"));
-            assert_eq!(method.server_streaming, kind.has_limit(), "{kind}");
+            assert_eq!(method.server_streaming, kind.has_limit() || kind == Kind::BatchGet, "{kind}");
             let (_, method) = kind.path().rsplit_once('/').unwrap();
             assert_eq!(method.to_lowercase(), kind.name().replace('-', ""));
         }

@@ -8,12 +8,16 @@ use std::sync::Arc;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use prism_grpc::message::PREFIX_BYTES;
+use prism_proto::interfaces::keyvalue::{
+    Condition,
+    condition::{Present, Test},
+};
 use prost::encoding::{WireType, encode_key, encode_varint};
 
 use super::keys::Keys;
 use super::kind::Kind;
 
-/// The largest table: 64 MiB, so that twelve kinds stay well under a gigabyte.
+/// The largest table: 64 MiB, so that those of all kinds stay about a gigabyte.
 const TABLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What all messages of a load have in common.
@@ -25,6 +29,9 @@ pub(super) struct Content {
     pub(super) ttl_seconds: Option<i64>,
     pub(super) limit: i32,
 }
+
+/// What Expire lets a key live unless there is a time to live.
+const EXPIRE_SECONDS: i64 = 3600;
 
 /// The messages of one kind of call.
 #[derive(Clone, Debug)]
@@ -84,25 +91,18 @@ impl Encoded {
         if self.kind.is_of_prefix() { 1 } else { self.content.keys.count }
     }
 
-    /// Encodes a message. Every request has its namespace in field 1 and its key, list key or prefix in field 2; those
-    /// that store have the value in field 3, which comes last, and scans have the limit there.
+    /// Encodes a message. Every request has its namespace in field 1 and its key, keys, list key or prefix in field 2; those
+    /// that store have the value in field 3, which comes last.
     fn build(&self, row: u64) -> Message {
         let content = &*self.content;
         let value = if self.kind.stores() { content.value.clone() } else { Bytes::new() };
-        let key = if self.kind.is_of_prefix() { content.keys.prefix.clone() } else { content.keys.name(row) };
-        // 64 bytes are more than all tags and numbers need.
-        let mut head = BytesMut::with_capacity(64 + content.namespace.len() + key.len());
+        let mut head = BytesMut::new();
         head.put_bytes(0, PREFIX_BYTES);
-        for (field, text) in [(1, &content.namespace), (2, &key)] {
-            put_length(&mut head, field, text.len());
-            head.put_slice(text.as_bytes());
+        put_text(&mut head, 1, &content.namespace);
+        for key in self.keys(row) {
+            put_text(&mut head, 2, &key);
         }
-        if self.kind.has_limit() {
-            put_number(&mut head, 3, u64::try_from(content.limit).unwrap_or(0));
-        }
-        if let (Kind::Set, Some(seconds)) = (self.kind, content.ttl_seconds) {
-            put_number(&mut head, 4, u64::try_from(seconds).unwrap_or(0));
-        }
+        self.put_options(&mut head);
         if self.kind.stores() {
             put_length(&mut head, 3, value.len());
         }
@@ -111,6 +111,52 @@ impl Encoded {
         head[1..PREFIX_BYTES].copy_from_slice(&len.to_be_bytes());
         Message { head: head.freeze(), value }
     }
+
+    /// What a message names: the prefix, or keys from one of them on.
+    fn keys(&self, row: u64) -> impl Iterator<Item = String> {
+        let keys = &self.content.keys;
+        let count = match self.kind {
+            Kind::BatchGet => keys.count.min(u64::try_from(self.content.limit).unwrap_or(0)),
+            _ => 1,
+        };
+        (row..row + count).map(|row| match self.kind.is_of_prefix() {
+            true => keys.prefix.clone(),
+            false => keys.name(row % keys.count),
+        })
+    }
+
+    /// Encodes the fields that are the same in every message of a kind.
+    fn put_options(&self, head: &mut BytesMut) {
+        let Content { ttl_seconds, limit, .. } = &*self.content;
+        let number = |number: i64| u64::try_from(number).unwrap_or(0);
+        match (self.kind, ttl_seconds) {
+            (Kind::Scan | Kind::ScanKeys, _) => put_number(head, 3, number((*limit).into())),
+            (Kind::Set, Some(seconds)) => put_number(head, 4, number(*seconds)),
+            (Kind::SetIf, _) => {
+                if let Some(seconds) = ttl_seconds {
+                    put_number(head, 4, number(seconds * 1000));
+                }
+                let condition = Condition { test: Some(Test::Present(Present {})) };
+                prost::encoding::message::encode(5, &condition, head);
+            }
+            // By one.
+            (Kind::Increment, _) => {
+                put_number(head, 3, 1);
+                if let Some(seconds) = ttl_seconds {
+                    put_number(head, 5, number(seconds * 1000));
+                }
+            }
+            (Kind::Expire, _) => {
+                put_number(head, 3, number(ttl_seconds.unwrap_or(EXPIRE_SECONDS) * 1000));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn put_text(out: &mut BytesMut, field: u32, text: &str) {
+    put_length(out, field, text.len());
+    out.put_slice(text.as_bytes());
 }
 
 fn put_number(out: &mut BytesMut, field: u32, number: u64) {
@@ -147,7 +193,12 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
-    use prism_proto::interfaces::keyvalue::{CountRequest, GetRequest, ScanRequest, SetRequest};
+    use std::collections::BTreeSet;
+
+    use prism_proto::interfaces::keyvalue::{
+        BatchGetRequest, CountRequest, ExpireRequest, GetRequest, IncrementRequest, ScanRequest,
+        SetIfRequest, SetRequest,
+    };
     use prism_proto::interfaces::list::PushLeftRequest;
 
     use super::*;
@@ -182,9 +233,28 @@ mod tests {
         let push: PushLeftRequest = drawn(&Encoded::new(&content, Kind::PushLeft));
         assert_eq!((&push.namespace, &push.list_key, push.value.len()), (&namespace, &key, 300));
         let scan: ScanRequest = drawn(&Encoded::new(&content, Kind::Scan));
-        assert_eq!((scan.namespace, scan.prefix.as_str(), scan.limit), (namespace, "p:", 200));
+        assert_eq!((&scan.namespace, scan.prefix.as_str(), scan.limit), (&namespace, "p:", 200));
         let count: CountRequest = drawn(&Encoded::new(&content, Kind::Count));
         assert_eq!(count.prefix, "p:");
+        let set: SetIfRequest = drawn(&Encoded::new(&content, Kind::SetIf));
+        assert_eq!((&set.namespace, &set.key, set.value.len()), (&namespace, &key, 300));
+        assert_eq!(set.condition.unwrap().test, Some(Test::Present(Present {})));
+        assert_eq!((set.ttl_millis, set.return_current), (Some(300_000), false));
+        let increment: IncrementRequest = drawn(&Encoded::new(&content, Kind::Increment));
+        assert_eq!((&increment.key, increment.delta, increment.ttl_millis), (&key, 1, Some(300_000)));
+        let expire: ExpireRequest = drawn(&Encoded::new(&content, Kind::Expire));
+        assert_eq!((&expire.key, expire.ttl_millis), (&key, 300_000));
+    }
+
+    #[test]
+    fn a_batch_has_as_many_different_keys_as_the_limit_or_all() {
+        for (count, expected) in [(1, 1), (150, 150), (1000, 200)] {
+            let content = content(count, 100);
+            let batch: BatchGetRequest = drawn(&Encoded::new(&content, Kind::BatchGet));
+            let keys: BTreeSet<_> = batch.keys.iter().collect();
+            assert_eq!((batch.keys.len(), keys.len()), (expected, expected));
+            assert!(keys.iter().all(|key| key.starts_with("p:000000") && key.len() == 11));
+        }
     }
 
     #[test]

@@ -21,8 +21,8 @@ const RATE_MIN: f64 = 0.001;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Data")]
 pub(super) struct DataArgs {
-    /// The calls and their weights: get, set, exists, delete, count, scan, scan-keys, push-left, push-right,
-    /// pop-left, pop-right, length; such as get=80,set=20.
+    /// The calls and their weights: get, set, exists, delete, set-if, increment, expire, batch-get, count, scan,
+    /// scan-keys, push-left, push-right, pop-left, pop-right, length; such as get=80,set=20.
     #[arg(long, value_name = "MIX", default_value = "get")]
     pub(super) calls: Mix,
 
@@ -34,15 +34,15 @@ pub(super) struct DataArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "16", value_parser = value_parser!(u64).range(1..=KEY_BYTES_MAX as u64))]
     pub(super) key_bytes: u64,
 
-    /// Length of a value.
-    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "100", value_parser = value_parser!(u64).range(0..=VALUE_BYTES_MAX as u64))]
-    pub(super) value_bytes: u64,
+    /// Length of a value, which is random; not with increment, whose values are numbers [default: 100].
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u64).range(0..=VALUE_BYTES_MAX as u64))]
+    pub(super) value_bytes: Option<u64>,
 
-    /// Time to live of a key that is set, in whole seconds, such as 5min [default: forever].
+    /// Time to live of a key that is set, in whole seconds, such as 5min [default: forever; of expire: 1h].
     #[arg(long, value_name = "TIME", value_parser = ttl)]
     pub(super) ttl: Option<Duration>,
 
-    /// Maximum number of keys that a scan returns; 0 returns all.
+    /// Maximum number of keys that a scan returns, 0 for all; number of keys of a batch, at most 1,000.
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "100", value_parser = value_parser!(i32).range(0..))]
     pub(super) limit: i32,
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use prism_net::tls::Protocol;
-use prism_proto::limits::{KEY_BYTES_MAX, is_namespace};
+use prism_proto::limits::{BATCH_ITEMS_MAX, KEY_BYTES_MAX, is_namespace};
 
 use super::keys::Keys;
 use super::kind::Kind;
@@ -19,6 +19,9 @@ use crate::tls::{Server, TlsArgs};
 
 /// The default measured time.
 const DURATION: Duration = Duration::from_secs(10);
+
+/// The default length of a value.
+const VALUE_BYTES: u64 = 100;
 
 /// The maximum number of concurrent calls: each is its own task, and HTTP/2 servers allow some hundred per connection.
 const STREAMS_MAX: u64 = 65_536;
@@ -126,10 +129,29 @@ fn content(namespace: String, data: &DataArgs) -> Result<Content, Failure> {
             keys.len()
         )));
     }
-    let mut value = vec![0; data.value_bytes as usize];
-    fastrand::fill(&mut value);
+    let limit = usize::try_from(data.limit).unwrap_or(0);
+    if data.calls.has(|kind| kind == Kind::BatchGet) && !(1..=BATCH_ITEMS_MAX).contains(&limit) {
+        return Err(Failure::Usage(format!(
+            "--limit is {limit}; with batch-get, it is the number of keys of a batch, from 1 to {BATCH_ITEMS_MAX}"
+        )));
+    }
+    let value = match (data.calls.has(|kind| kind == Kind::Increment), data.value_bytes) {
+        (true, Some(_)) => {
+            return Err(Failure::Usage(
+                "--value-bytes: not with increment, whose values are numbers".to_owned(),
+            ));
+        }
+        (true, None) => vec![b'0'],
+        (false, bytes) => random_bytes(bytes.unwrap_or(VALUE_BYTES) as usize),
+    };
     let ttl_seconds = data.ttl.map(whole_seconds);
     Ok(Content { namespace, keys, value: value.into(), ttl_seconds, limit: data.limit })
+}
+
+fn random_bytes(len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    fastrand::fill(&mut bytes);
+    bytes
 }
 
 fn threads(load: &LoadArgs) -> Result<usize, Failure> {
