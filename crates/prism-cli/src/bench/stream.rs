@@ -96,10 +96,10 @@ impl Stream {
         self.timer.as_mut().reset(deadline.into());
         let called = pin!(call(&mut self.place.send, self.load.heads[index].clone(), message));
         let answer = timely(self.timer.as_mut(), called).await.unwrap_or(Err(Code::DeadlineExceeded));
-        let is_get = self.load.mix.kinds()[index] == Kind::Get;
+        let needs_its_key = matches!(self.load.mix.kinds()[index], Kind::Get | Kind::Expire);
         Some(match answer {
             Ok(received) => Made { bytes: sent + received, outcome: Outcome::Answered },
-            Err(Code::NotFound) if is_get && self.load.keys_may_be_missing => {
+            Err(Code::NotFound) if needs_its_key && self.load.keys_may_be_missing => {
                 Made { bytes: sent, outcome: Outcome::NotFound }
             }
             Err(code) => Made { bytes: sent, outcome: Outcome::Failed(code) },
