@@ -47,8 +47,9 @@ pub trait Handler: Send + Sync + 'static {
     /// the data they need is in the processor's caches; others are tasks from the start.
     const ENDS_AT_ONCE: bool;
 
-    /// Serves a call. Dropped when the client cancels or the server stops.
-    fn handle(&self, call: Call) -> impl Future<Output = ()> + Send;
+    /// Serves a call. Dropped when the client cancels or the server stops. The future is stored as it is returned, once for each call in
+    /// flight: an `async` block that uses `call` where it is, and moves it nowhere, is the smallest.
+    fn handle(self: Arc<Self>, call: Call) -> impl Future<Output = ()> + Send + 'static;
 }
 
 /// Serves a connection until the client leaves, or, after a drain or its eviction has begun, until its last call ends.
@@ -242,8 +243,7 @@ fn accept<H: Handler>(
     };
     let context = Context::new(head, Arc::clone(peer), timeout);
     let call = Call { context, body, responder };
-    let handler = Arc::clone(handler);
-    Some(Box::pin(async move { handler.handle(call).await }))
+    Some(Box::pin(Arc::clone(handler).handle(call)))
 }
 
 #[cfg(test)]
@@ -261,7 +261,7 @@ mod tests {
     impl<const AT_ONCE: bool> Handler for Moody<AT_ONCE> {
         const ENDS_AT_ONCE: bool = AT_ONCE;
 
-        async fn handle(&self, mut call: Call) {
+        async fn handle(self: Arc<Self>, mut call: Call) {
             match call.context.head().uri.path() {
                 "/panic" => panic!("as asked for"),
                 "/now" => {}

@@ -175,19 +175,18 @@ impl Handler for ServiceHandler {
         clippy::manual_async_fn,
         reason = "an `async fn` stores its argument twice, in each call in flight"
     )]
-    fn handle(&self, call: Call) -> impl Future<Output = ()> + Send {
+    fn handle(self: Arc<Self>, mut call: Call) -> impl Future<Output = ()> + Send + 'static {
         async move {
-            let Call { mut context, body, mut responder } = call;
             if let Some(authenticate) = &self.shared.authenticate {
-                match authenticate.identify(&context) {
-                    Ok(identity) => context = context.made_by(identity),
-                    Err(error) => return responder.fail(&error.into()),
+                match authenticate.identify(&call.context) {
+                    Ok(identity) => call.context = call.context.made_by(identity),
+                    Err(error) => return call.responder.fail(&error.into()),
                 }
             }
             let acting = AtomicBool::new(false);
-            let deadline = context.deadline();
+            let deadline = call.context.deadline();
             let answered = {
-                let mut answer = pin!(self.answer(context, body, &mut responder, &acting));
+                let mut answer = pin!(self.answer(call.context, call.body, &mut call.responder, &acting));
                 // Most calls are answered at once and need no timer.
                 match (poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await, deadline) {
                     (Poll::Ready(answered), _) => answered,
@@ -198,7 +197,7 @@ impl Handler for ServiceHandler {
                 }
             };
             if let Err(error) = answered {
-                responder.fail(&error.into());
+                call.responder.fail(&error.into());
             }
         }
     }

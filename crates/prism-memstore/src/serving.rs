@@ -28,7 +28,7 @@ use crate::waiters::{Given, Handed, Waiter, Wish};
 /// Values on their way to their waiter.
 struct OnTheirWay {
     shared: Arc<Shared>,
-    place: Place,
+    place: Arc<Place>,
     given: Option<Given>,
 }
 
@@ -50,7 +50,7 @@ impl Drop for OnTheirWay {
 /// One waiter, which leaves its queue when dropped.
 pub(crate) struct Waiting {
     shared: Arc<Shared>,
-    place: Place,
+    place: Arc<Place>,
     number: u64,
     handed_over: oneshot::Receiver<Box<dyn Handed>>,
 }
@@ -67,7 +67,8 @@ impl Drop for Waiting {
         let left = {
             let mut queues = self.shared.waiters.lock();
             let Some(queue) = queues.by_list.get_mut(&self.place) else { return };
-            let left = queue.remove(&self.number);
+            let at = queue.binary_search_by_key(&self.number, |(number, _)| *number);
+            let left = at.ok().and_then(|at| queue.remove(at));
             if queue.is_empty() {
                 queues.by_list.remove(&self.place);
             }
@@ -83,16 +84,13 @@ impl Shared {
     /// Lets a caller wait behind those who do already, and serves them all as far as there are values.
     pub(crate) fn enter(self: &Arc<Self>, namespace: Namespace, list_key: Key, wish: Wish) -> Waiting {
         let (hand_over, handed_over) = oneshot::channel();
-        let place = (namespace, list_key);
+        let place = Arc::new((namespace, list_key));
         let number = {
             let mut queues = self.waiters.lock();
             queues.entered += 1;
             let number = queues.entered;
-            queues
-                .by_list
-                .entry(place.clone())
-                .or_default()
-                .insert(number, Box::new(Waiter { wish, hand_over }));
+            let queue = queues.by_list.entry(Arc::clone(&place)).or_default();
+            queue.push_back((number, Box::new(Waiter { wish, hand_over })));
             self.waiters.count.fetch_add(1, SeqCst);
             number
         };
@@ -106,21 +104,19 @@ impl Shared {
         if !self.waiters.are_there() {
             return;
         }
-        let place = (namespace.clone(), list_key.clone());
+        let place = Arc::new((namespace.clone(), list_key.clone()));
         let mut dead_letters = BTreeSet::new();
         let mut queues = self.waiters.lock();
         while let Some(queue) = queues.by_list.get_mut(&place) {
-            let Some((number, waiter)) = queue.pop_first() else { break };
-            let Some(given) = self.grant(&place, &waiter.wish, &mut dead_letters) else {
-                queue.insert(number, waiter);
-                break;
-            };
+            let Some((_, waiter)) = queue.front() else { break };
+            let Some(given) = self.grant(&place, &waiter.wish, &mut dead_letters) else { break };
+            let Some((_, waiter)) = queue.pop_front() else { break };
             if queue.is_empty() {
                 queues.by_list.remove(&place);
             }
             self.waiters.count.fetch_sub(1, SeqCst);
             let shared = Arc::clone(self);
-            let handed = Box::new(OnTheirWay { shared, place: place.clone(), given: Some(given) });
+            let handed = Box::new(OnTheirWay { shared, place: Arc::clone(&place), given: Some(given) });
             if let Err(Some(given)) = waiter.hand_over.send(handed).map_err(Handed::take) {
                 // It has just gone; the next one is served.
                 self.take_back(&place, given);

@@ -118,18 +118,32 @@ impl Retries {
             if !context.has_idempotency_key() {
                 return call(context, message);
             }
-            let (retries, call) = (retries.clone(), Arc::clone(&call));
-            Box::pin(async move { retries.answer(context, message, path, &call).await })
+            match retries.attempt(&context, path, &message) {
+                Ok((records, attempt)) => {
+                    let (turns, call) = (Arc::clone(&retries.turns), Arc::clone(&call));
+                    Box::pin(async move {
+                        let _turn = turns.wait(&attempt).await;
+                        if let Some(answer) = records.recall(&attempt).await? {
+                            return Ok(framed(&answer));
+                        }
+                        context.check_deadline()?;
+                        let answer = call(context.attempting(Arc::clone(&attempt)), message).await?;
+                        records.keep(&attempt, &answer.slice(PREFIX_BYTES..));
+                        Ok(answer)
+                    })
+                }
+                Err(error) => Box::pin(ready(Err(error))),
+            }
         })
     }
 
-    async fn answer(
+    /// The attempt that a call is, and what keeps its answer.
+    fn attempt(
         &self,
-        context: Context,
-        message: Bytes,
+        context: &Context,
         path: Option<&'static str>,
-        call: &UnaryCall,
-    ) -> Result<Bytes, Error> {
+        message: &[u8],
+    ) -> Result<(Arc<dyn Records>, Arc<Attempt>), Error> {
         let key = context.idempotency_key()?;
         let path = path.ok_or_else(misplaced)?;
         let Some((records, key)) = self.records.as_ref().zip(key) else {
@@ -137,15 +151,7 @@ impl Retries {
                        twice; send the call without it (see the capability idempotent_retries)";
             return Err(invalid(why));
         };
-        let attempt = Arc::new(attempt(&context, key, path, &message)?);
-        let _turn = self.turns.wait(&attempt).await;
-        if let Some(answer) = records.recall(&attempt).await? {
-            return Ok(framed(&answer));
-        }
-        context.check_deadline()?;
-        let answer = call(context.attempting(Arc::clone(&attempt)), message).await?;
-        records.keep(&attempt, &answer.slice(PREFIX_BYTES..));
-        Ok(answer)
+        Ok((Arc::clone(records), Arc::new(attempt(context, key, path, message)?)))
     }
 }
 

@@ -52,7 +52,7 @@ const HEALTH: &str = "/grpc.health.v1.Health/";
 pub struct Forwarder {
     shared: Arc<Shared>,
     upstreams: Upstreams,
-    own: ServiceHandler,
+    own: Arc<ServiceHandler>,
 }
 
 impl Handler for Forwarder {
@@ -63,40 +63,41 @@ impl Handler for Forwarder {
         clippy::manual_async_fn,
         reason = "an `async fn` stores its argument twice, in each call in flight"
     )]
-    fn handle(&self, call: Call) -> impl Future<Output = ()> + Send {
+    fn handle(self: Arc<Self>, mut call: Call) -> impl Future<Output = ()> + Send + 'static {
         async move {
             let is_interface =
                 |path: &str| path.strip_prefix('/').is_some_and(|path| path.starts_with(INTERFACES_PREFIX));
             if !is_interface(call.context.head().uri.path()) {
                 return Box::pin(self.serve_own(call)).await;
             }
-            let Call { context, body, mut responder } = call;
             let mut ongoing = None;
-            let (context, identified) =
-                if self.shared.identifies() { self.identify(context) } else { (context, Ok(())) };
+            let mut identified = Ok(());
+            if self.shared.identifies() {
+                (call.context, identified) = self.identify(call.context);
+            }
             let forwarded = match identified {
-                Ok(()) => self.forward(&context, body, &mut responder, &mut ongoing).await,
+                Ok(()) => self.forward(&call.context, call.body, &mut call.responder, &mut ongoing).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = forwarded {
                 tracing::debug!(reason = %error.reason, %error, "a call failed");
-                responder.fail(&error.into());
+                call.responder.fail(&error.into());
             }
-            let (sent, took) = (responder.sent(), context.arrived().elapsed());
+            let (sent, took) = (call.responder.sent(), call.context.arrived().elapsed());
             let (namespace, received) = match &ongoing {
                 Some(ongoing) => (Some(ongoing.namespace()), ongoing.request_bytes()),
                 None => (None, 0),
             };
-            if let (Some(span), Some(namespace)) = (&mut responder.span, namespace) {
+            if let (Some(span), Some(namespace)) = (&mut call.responder.span, namespace) {
                 span.set_namespace(namespace);
             }
-            if let Some(caller) = context.identity() {
-                if let Some(span) = &mut responder.span {
+            if let Some(caller) = call.context.identity() {
+                if let Some(span) = &mut call.responder.span {
                     span.set_caller(caller);
                 }
                 self.shared.callers.count(caller, sent.code.unwrap_or(Code::Cancelled));
             }
-            self.shared.access_log.note(&context, namespace, took, received, sent);
+            self.shared.access_log.note(&call.context, namespace, took, received, sent);
             match ongoing {
                 Some(ongoing) => ongoing.end(took, sent),
                 None => self.shared.unrouted.count(sent.code.unwrap_or(Code::Cancelled)),
@@ -111,7 +112,7 @@ impl Forwarder {
     pub fn new(shared: Arc<Shared>, own: ServiceHandler, slots: SlotArgs) -> Self {
         let upstreams = Upstreams::new(slots);
         tokio::spawn(upstreams.clone().close_unused());
-        Self { shared, upstreams, own }
+        Self { shared, upstreams, own: Arc::new(own) }
     }
 
     /// Finds out who makes a call.
@@ -131,7 +132,7 @@ impl Forwarder {
                 Err(error) => return call.responder.fail(&error.into()),
             }
         }
-        self.own.handle(call).await;
+        Arc::clone(&self.own).handle(call).await;
     }
 
     async fn forward(

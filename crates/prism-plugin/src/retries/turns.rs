@@ -1,14 +1,37 @@
 //! One call at a time with the same idempotency key: a repetition waits for the first.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 
 use prism_grpc::attempt::Attempt;
 use prism_grpc::identity::Identity;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-/// What repetitions of a call have in common: caller, namespace, client and sequence number.
-type Call = (Option<Identity>, String, u128, u64);
+/// A call by what its repetitions have in common: caller, namespace, client and sequence number.
+#[derive(Clone)]
+struct Call(Arc<Attempt>);
+
+impl Call {
+    fn name(&self) -> (&Option<Identity>, &str, u128, u64) {
+        let Attempt { key, caller, namespace, .. } = &*self.0;
+        (caller, namespace, key.client, key.seq)
+    }
+}
+
+impl PartialEq for Call {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Call {}
+
+impl Hash for Call {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}
 
 /// The calls that run, or wait to.
 #[derive(Default)]
@@ -35,9 +58,8 @@ struct Entered {
 
 impl Turns {
     /// Waits until no other sending of a call runs.
-    pub(super) async fn wait(self: &Arc<Self>, attempt: &Attempt) -> Turn {
-        let Attempt { key, caller, namespace, .. } = attempt;
-        let call = (caller.clone(), namespace.clone(), key.client, key.seq);
+    pub(super) async fn wait(self: &Arc<Self>, attempt: &Arc<Attempt>) -> Turn {
+        let call = Call(Arc::clone(attempt));
         let one = {
             let mut calls = self.lock();
             let entrants = calls.entry(call.clone()).or_default();
@@ -71,9 +93,9 @@ mod tests {
 
     use super::*;
 
-    fn attempt(namespace: &str, client: u128, seq: u64) -> Attempt {
+    fn attempt(namespace: &str, client: u128, seq: u64) -> Arc<Attempt> {
         let key = IdempotencyKey { client, seq, acked: 0 };
-        Attempt::new(key, None, namespace.to_owned(), "/a.B/C", [0; 32])
+        Arc::new(Attempt::new(key, None, namespace.to_owned(), "/a.B/C", [0; 32]))
     }
 
     #[tokio::test]
