@@ -178,6 +178,15 @@ impl<E: ScanItem> Scan<E> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
+    /// Ends the scan because of what it returned.
+    pub(crate) fn fail(&mut self, error: Error) -> Error {
+        self.state = State::Done;
+        if let Some(trace) = self.trace.take() {
+            trace.end(Some(&error));
+        }
+        error
+    }
+
     /// How often the scan has been opened again after a loss.
     pub(crate) fn reopened(&self) -> u64 {
         self.reopened

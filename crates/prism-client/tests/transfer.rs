@@ -101,17 +101,30 @@ async fn a_list_that_is_gone_after_an_interruption_ends_with_what_came_of_it() {
 
 /// Nothing was interrupted after the list had begun, so that its end is the backend's to send.
 #[tokio::test]
-async fn an_export_that_ends_within_a_list_by_itself_is_an_error() {
-    let begun = ListPart { list_key: "l".to_owned(), values: vec!["a".into()], part: 0, last: false };
-    for interrupted_after in [None, Some(5)] {
+async fn an_export_that_leaves_a_list_without_its_end_by_itself_is_an_error() {
+    let wire = |list_key: &str, part| ListPart {
+        list_key: list_key.to_owned(),
+        values: vec!["a".into()],
+        part,
+        last: part > 0,
+    };
+    let begun = wire("l", 0);
+    for (interrupted_after, behind) in [
+        (None, vec![]),
+        (Some(5), vec![]),
+        (None, vec![wire("m", 0), wire("m", 1)]),
+        (Some(5), vec![wire("m", 1)]),
+        (None, vec![wire("l", 2)]),
+    ] {
         let fake = failing(interrupted_after.as_slice(), 0).await;
-        fake.state.parts.lock().unwrap().extend(vec![vec![begun.clone()]; 2]);
+        let parts = [vec![begun.clone()], behind].concat();
+        fake.state.parts.lock().unwrap().extend(vec![parts; 2]);
         let namespace = Client::new(&fake.address()).unwrap().namespace("default");
         let items: Vec<_> = namespace.transfer().export("").collect().await;
         assert_eq!(items[10].as_ref().unwrap().item, part(0, &["a"], false));
         let error = items[11].as_ref().unwrap_err();
         assert_eq!((error.kind(), items.len()), (ErrorKind::Internal, 12), "{error}");
-        assert!(error.to_string().contains("ended within a list"), "{error}");
+        assert!(error.to_string().contains("without its last part"), "{error}");
     }
 }
 

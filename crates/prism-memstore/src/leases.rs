@@ -33,9 +33,12 @@ use crate::memory::allocation_bytes;
 /// A list by its namespace and name.
 pub(crate) type Place = (Namespace, Key);
 
-/// What a list's only lease takes besides its values: itself, its list's place in the table, and the smallest map and the smallest tree,
-/// which have room for others.
-const LEASE_BYTES: u64 = 700;
+/// What a lease takes besides its values: itself and its slots in a map and a tree. Some 200 bytes among many of a list, and 800 as the
+/// only one of its list, whose place in the table is among them.
+const LEASE_BYTES: u64 = 400;
+
+/// The capacity below which a list's map of leases is never shrunk.
+const CAPACITY_MIN: usize = 16;
 
 /// The leases of a store.
 #[derive(Default)]
@@ -56,7 +59,7 @@ pub(crate) struct Table {
     given: u64,
 }
 
-/// What a list has in the table. However many leases it has, a call on one of them costs the same.
+/// What a list has in the table. However many leases it has, a call on one of them costs the same on average.
 #[derive(Default)]
 struct OfList {
     leases: HashMap<u64, Lease>,
@@ -159,6 +162,10 @@ impl OfList {
     fn remove(&mut self, number: u64) -> Option<Lease> {
         let lease = self.leases.remove(&number)?;
         self.ends.remove(&(lease.until, number));
+        let capacity = self.leases.capacity();
+        if capacity > CAPACITY_MIN && self.leases.len() < capacity / 4 {
+            self.leases.shrink_to(capacity / 2);
+        }
         Some(lease)
     }
 }
@@ -273,6 +280,17 @@ mod tests {
 
     fn lease(until: Time) -> Lease {
         Lease { until, end: End::Left, values: vec![(1, Box::default())], deliveries: None }
+    }
+
+    #[test]
+    fn a_list_whose_leases_have_gone_returns_their_memory() {
+        let mut table = Table::default();
+        let numbers: Vec<_> = (0..10_000).map(|_| table.add(&place(0), lease(Time::NEVER))).collect();
+        for number in &numbers[1..] {
+            assert!(table.take(&place(0), *number).is_some());
+        }
+        let list = &table.lists[&place(0)];
+        assert!(list.leases.len() == 1 && list.leases.capacity() <= 2 * CAPACITY_MIN);
     }
 
     /// Random steps, and a model that looks at each lease.

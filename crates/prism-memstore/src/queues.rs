@@ -18,7 +18,7 @@ use crate::value::Value;
 /// How often ended leases are looked for while there are leases at all.
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
 
-/// How many ended leases are returned between two looks at other work.
+/// How many lists get back the values of their ended leases between two looks at other work.
 const SWEEP_MAX: usize = 64;
 
 /// How many values move to a dead letter list in one step: the lists are locked meanwhile.

@@ -67,8 +67,7 @@ impl Drop for Waiting {
         let left = {
             let mut queues = self.shared.waiters.lock();
             let Some(queue) = queues.by_list.get_mut(&self.place) else { return };
-            let at = queue.binary_search_by_key(&self.number, |(number, _)| *number);
-            let left = at.ok().and_then(|at| queue.remove(at));
+            let left = queue.remove(&self.number);
             if queue.is_empty() {
                 queues.by_list.remove(&self.place);
             }
@@ -90,7 +89,7 @@ impl Shared {
             queues.entered += 1;
             let number = queues.entered;
             let queue = queues.by_list.entry(Arc::clone(&place)).or_default();
-            queue.push_back((number, Box::new(Waiter { wish, hand_over })));
+            queue.insert(number, Box::new(Waiter { wish, hand_over }));
             self.waiters.count.fetch_add(1, SeqCst);
             number
         };
@@ -108,9 +107,9 @@ impl Shared {
         let mut dead_letters = BTreeSet::new();
         let mut queues = self.waiters.lock();
         while let Some(queue) = queues.by_list.get_mut(&place) {
-            let Some((_, waiter)) = queue.front() else { break };
+            let Some((_, waiter)) = queue.first_key_value() else { break };
             let Some(given) = self.grant(&place, &waiter.wish, &mut dead_letters) else { break };
-            let Some((_, waiter)) = queue.pop_front() else { break };
+            let Some((_, waiter)) = queue.pop_first() else { break };
             if queue.is_empty() {
                 queues.by_list.remove(&place);
             }

@@ -2,7 +2,7 @@
 //!
 //! What they are given, and when, is up to `serving`.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,8 +23,8 @@ pub(crate) struct Waiters {
 
 #[derive(Default)]
 pub(crate) struct Queues {
-    /// In the order in which they came, with their numbers. Boxed, because a queue has room for four, and most lists have one.
-    pub(crate) by_list: HashMap<Arc<Place>, VecDeque<(u64, Box<Waiter>)>>,
+    /// Boxed, because a node of the tree has room for eleven, and most lists have one.
+    pub(crate) by_list: HashMap<Arc<Place>, BTreeMap<u64, Box<Waiter>>>,
     pub(crate) entered: u64,
 }
 

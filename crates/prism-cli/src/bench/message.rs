@@ -96,10 +96,13 @@ impl Encoded {
     fn build(&self, row: u64) -> Message {
         let content = &*self.content;
         let value = if self.kind.stores() { content.value.clone() } else { Bytes::new() };
-        let mut head = BytesMut::new();
+        let keys = self.keys(row);
+        // 64 bytes are more than all other tags and numbers need, and 4 more than those of a key.
+        let keys_len = keys.len() * (content.keys.len() + 4);
+        let mut head = BytesMut::with_capacity(64 + content.namespace.len() + keys_len);
         head.put_bytes(0, PREFIX_BYTES);
         put_text(&mut head, 1, &content.namespace);
-        for key in self.keys(row) {
+        for key in keys {
             put_text(&mut head, 2, &key);
         }
         self.put_options(&mut head);
@@ -113,15 +116,15 @@ impl Encoded {
     }
 
     /// What a message names: the prefix, or keys from one of them on.
-    fn keys(&self, row: u64) -> impl Iterator<Item = String> {
+    fn keys(&self, row: u64) -> impl ExactSizeIterator<Item = String> {
         let keys = &self.content.keys;
-        let count = match self.kind {
-            Kind::BatchGet => keys.count.min(u64::try_from(self.content.limit).unwrap_or(0)),
+        let count = match (self.kind, u32::try_from(self.content.limit)) {
+            (Kind::BatchGet, Ok(limit)) => limit.min(u32::try_from(keys.count).unwrap_or(u32::MAX)),
             _ => 1,
         };
-        (row..row + count).map(|row| match self.kind.is_of_prefix() {
+        (0..count).map(move |behind| match self.kind.is_of_prefix() {
             true => keys.prefix.clone(),
-            false => keys.name(row % keys.count),
+            false => keys.name((row + u64::from(behind)) % keys.count),
         })
     }
 

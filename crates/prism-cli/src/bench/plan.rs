@@ -106,7 +106,8 @@ impl Plan {
 
     /// Whether a missing key is expected, and therefore not an error.
     pub(super) fn keys_may_be_missing(&self) -> bool {
-        !self.fill || self.content.ttl_seconds.is_some() || self.mix.has(|kind| kind == Kind::Delete)
+        let removes = |kind| matches!(kind, Kind::Delete | Kind::Expire);
+        !self.fill || self.content.ttl_seconds.is_some() || self.mix.has(removes)
     }
 }
 

@@ -76,7 +76,7 @@ impl Report {
             writeln!(out, "errors: {}", errors.join(", "))?;
         }
         if self.not_found > 0 {
-            writeln!(out, "not found: {} gets found no key", self.not_found)?;
+            writeln!(out, "not found: {} calls found no key", self.not_found)?;
         }
         if self.rate.is_some() {
             writeln!(

@@ -27,11 +27,12 @@ const SEEN_MAX: usize = 10_000;
 ///
 /// Each key, and each part of a list, is what it was at one moment; the whole is not a snapshot. Values that are reserved are left out.
 ///
-/// If the connection is lost midway, the export goes on at its last token, or begins again, and what has been returned is not returned again;
-/// only if the backend issues no tokens, and there are more than 10,000 keys, some may be. A list within which that happens begins again with part 0: what came of it before is to be
-/// forgotten, as [`Import`](crate::Import) does. If it was the last one, and is gone meanwhile, a last part without values ends it: then the list is
-/// what came of it before. A backend that ends an export within a list by itself is at fault (`Internal`). If the backend has lost its data meanwhile, the export ends with `Aborted` /
-/// `SCAN_INTERRUPTED`. An export ends after an error; only one that ends without an error is complete.
+/// If the connection is lost midway, the export goes on at its last token, or begins again, and what has been returned is not
+/// returned again; only if the backend issues no tokens, and there are more than 10,000 keys, some may be. A list within which that
+/// happens begins again with part 0: what came of it before is to be forgotten, as [`Import`](crate::Import) does. If it was the last
+/// one, and is gone meanwhile, a last part without values ends it: then the list is what came of it before. A backend that leaves a
+/// list without its last part by itself is at fault (`Internal`). If the backend has lost its data meanwhile, the export ends with
+/// `Aborted` / `SCAN_INTERRUPTED`. An export ends after an error; only one that ends without an error is complete.
 ///
 /// # Errors
 ///
@@ -103,10 +104,8 @@ impl Stream for Export {
                 // Only an interruption may leave a list without its end.
                 None => {
                     let Some((end, reopened)) = end.take() else { return Poll::Ready(None) };
-                    let why = "the export ended within a list, whose last part is missing";
-                    let is_interrupted = reopened < scan.reopened();
-                    let end = is_interrupted.then_some(end);
-                    return Poll::Ready(Some(end.ok_or_else(|| Error::unexpected(Rpc::OPERATION, why))));
+                    let end = if reopened < scan.reopened() { Ok(end) } else { Err(unended()) };
+                    return Poll::Ready(Some(end));
                 }
             };
             let taken_at_unix_millis = raw.response.taken_at_unix_millis;
@@ -114,6 +113,12 @@ impl Stream for Export {
                 let why = "the export has an item of a kind that this version of the client does not know";
                 return Poll::Ready(Some(Err(Error::unexpected(Rpc::OPERATION, why))));
             };
+            let is_left = |(end, reopened): &(Exported, u64)| {
+                *reopened == scan.reopened() && !goes_on(&end.item, &item)
+            };
+            if end.take_if(|begun| is_left(begun)).is_some() {
+                return Poll::Ready(Some(Err(scan.fail(unended()))));
+            }
             let is_new = seen.is_new(&item);
             if raw.has_token {
                 seen.names.clear();
@@ -125,6 +130,20 @@ impl Stream for Export {
             }
         }
     }
+}
+
+/// Whether an item is the next part of the list that another would end, or begins that list again.
+fn goes_on(end: &Item, item: &Item) -> bool {
+    match (end, item) {
+        (Item::ListPart { list_key, part: next, .. }, Item::ListPart { list_key: other, part, .. }) => {
+            list_key == other && (part == next || *part == 0)
+        }
+        _ => false,
+    }
+}
+
+fn unended() -> Error {
+    Error::unexpected(Rpc::OPERATION, "the export left a list without its last part")
 }
 
 /// The last part of the list that an item leaves incomplete.
