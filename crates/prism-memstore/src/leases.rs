@@ -33,8 +33,8 @@ use crate::memory::allocation_bytes;
 /// A list by its namespace and name.
 pub(crate) type Place = (Namespace, Key);
 
-/// What a lease takes besides its values: itself and its slots in a map and a tree. Some 200 bytes among many of a list, and 800 as the
-/// only one of its list, whose place in the table is among them.
+/// What a lease takes besides its values: itself and its slots in a map and a tree. By the sizes of those, some 200 bytes among many of a
+/// list, and 800 as the only one of its list, whose place in the table is among them.
 const LEASE_BYTES: u64 = 400;
 
 /// The capacity below which a list's map of leases is never shrunk.
