@@ -108,7 +108,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = drain_timeout)]
     pub drain_timeout: Duration,
 
-    /// What to log: a level (error, warn, info, debug) or a filter such as info,h2=warn.
+    /// What to log: a level (error, warn, info, debug) or a filter such as info,prism_net=debug.
     #[arg(long, value_name = "FILTER", default_value = "info")]
     pub log: String,
 

@@ -12,18 +12,16 @@ use std::sync::Arc;
 use std::task::{Context as Wake, Poll};
 
 use bytes::Bytes;
-use h2::server::SendResponse;
-use h2::{Reason, RecvStream, SendStream};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Response};
 use http_body::{Body, Frame};
+use prism_http2::{Error as StreamError, Reason, RecvStream, SendStream};
 use tonic::Status;
 
 use crate::admission::Admitted;
 use crate::context::Context;
 use crate::head::{GRPC_STATUS, success};
 use crate::message::Encoding;
-use crate::payload::Payload;
 use crate::peer::Peer;
 use crate::pump::{PumpError, Sent, pump, send_now};
 use crate::shares::Full;
@@ -46,12 +44,12 @@ pub struct Call {
 }
 
 /// How much of the response has been sent.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Nothing.
-    Waiting(SendResponse<Payload>),
+    Waiting,
     /// The head.
-    Answering(SendStream<Payload>),
+    Answering,
     /// The end, or a reset.
     Ended,
 }
@@ -59,6 +57,7 @@ enum State {
 /// Responds to one call, once. The call is in flight until this is dropped; dropping it early resets the stream.
 #[derive(Debug)]
 pub struct Responder {
+    stream: SendStream,
     state: State,
     peer: Arc<Peer>,
     /// What the call counts as; set once.
@@ -69,9 +68,10 @@ pub struct Responder {
 }
 
 impl Responder {
-    pub(crate) fn new(respond: SendResponse<Payload>, peer: Arc<Peer>) -> Self {
+    pub(crate) fn new(stream: SendStream, peer: Arc<Peer>) -> Self {
         Self {
-            state: State::Waiting(respond),
+            stream,
+            state: State::Waiting,
             peer,
             admitted: Admitted::Uncounted,
             sent: Sent::default(),
@@ -83,13 +83,15 @@ impl Responder {
     ///
     /// # Errors
     /// The stream or its connection is gone.
-    pub fn send_head(&mut self, head: Response<()>, end: bool) -> Result<(), h2::Error> {
-        let State::Waiting(respond) = &mut self.state else { return Ok(()) };
+    pub fn send_head(&mut self, head: Response<()>, end: bool) -> Result<(), StreamError> {
+        if self.state != State::Waiting {
+            return Ok(());
+        }
         if end {
             self.sent.end(head.headers());
         }
-        let stream = respond.send_response(head, end)?;
-        self.state = if end { State::Ended } else { State::Answering(stream) };
+        self.stream.send_response(head, end)?;
+        self.state = if end { State::Ended } else { State::Answering };
         Ok(())
     }
 
@@ -131,8 +133,10 @@ impl Responder {
         B: Body<Data = Bytes>,
         B::Error: Display,
     {
-        let State::Answering(stream) = &mut self.state else { return Ok(()) };
-        match pump(body, stream, Some(&self.peer.answers), &mut self.sent, received).await {
+        if self.state != State::Answering {
+            return Ok(());
+        }
+        match pump(body, &mut self.stream, Some(&self.peer.answers), &mut self.sent, received).await {
             Ok(()) => self.state = State::Ended,
             Err(PumpError::Full(full)) => self.fail(&answer_budget(full, Applied::Maybe).into()),
             Err(PumpError::Source(error)) => return Err(error),
@@ -153,7 +157,7 @@ impl Responder {
     ///
     /// # Errors
     /// The stream or its connection is gone.
-    pub(crate) fn send_messages_head(&mut self, headers: HeaderMap) -> Result<(), h2::Error> {
+    pub(crate) fn send_messages_head(&mut self, headers: HeaderMap) -> Result<(), StreamError> {
         let mut head = Response::new(());
         *head.headers_mut() = headers;
         head.headers_mut().insert(CONTENT_TYPE, GRPC);
@@ -165,8 +169,10 @@ impl Responder {
         if self.send_messages_head(HeaderMap::new()).is_err() {
             return;
         }
-        let State::Answering(stream) = &mut self.state else { return };
-        match send_now(message, stream, &self.peer.answers, &mut self.sent) {
+        if self.state != State::Answering {
+            return;
+        }
+        match send_now(message, &mut self.stream, &self.peer.answers, &mut self.sent) {
             Ok(None) => self.state = State::Ended,
             // Boxed, because otherwise every call would reserve space for what few need.
             Ok(Some(message)) => {
@@ -185,9 +191,9 @@ impl Responder {
     /// Ends the call with a status: on its own, or as the trailers of a response that has begun. Does nothing if the
     /// call has ended.
     pub fn fail(&mut self, status: &Status) {
-        let sent = match &mut self.state {
-            State::Waiting(respond) => respond.send_response(trailers_only(status), true).map(drop),
-            State::Answering(stream) => stream.send_trailers(trailers(status)),
+        let sent = match self.state {
+            State::Waiting => self.stream.send_response(trailers_only(status), true),
+            State::Answering => self.stream.send_trailers(trailers(status)),
             State::Ended => return,
         };
         self.state = State::Ended;
@@ -200,19 +206,16 @@ impl Responder {
 
     /// Resets the stream.
     pub fn reset(&mut self, reason: Reason) {
-        match &mut self.state {
-            State::Waiting(respond) => respond.send_reset(reason),
-            State::Answering(stream) => stream.send_reset(reason),
-            State::Ended => {}
+        if self.state != State::Ended {
+            self.stream.send_reset(reason);
         }
         self.state = State::Ended;
     }
 
     /// Ready once the client has cancelled the call.
     pub fn poll_gone(&mut self, cx: &mut Wake<'_>) -> Poll<()> {
-        match &mut self.state {
-            State::Waiting(respond) => respond.poll_reset(cx).map(drop),
-            State::Answering(stream) => stream.poll_reset(cx).map(drop),
+        match self.state {
+            State::Waiting | State::Answering => self.stream.poll_reset(cx).map(drop),
             State::Ended => Poll::Ready(()),
         }
     }

@@ -14,22 +14,21 @@ use std::sync::atomic::Ordering;
 use std::task::{Context as Wake, Poll};
 use std::time::Duration;
 
-use h2::Reason;
+use prism_http2::Reason;
+use prism_http2::server::{Accepted, Connection};
 use prism_net::stream::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, Interval, interval};
+use tokio::time::{Instant, Interval, Sleep, interval, sleep};
 use tonic::Status;
 
 use crate::admission::Admitted;
 use crate::call::{Call, Responder};
 use crate::context::Context;
-use crate::handshake::{H2, handshake, secure};
+use crate::handshake::{handshake, secure};
 use crate::head::{refusal, timeout};
-use crate::payload::Payload;
 use crate::peer::Peer;
 use crate::resets::Resets;
 use crate::shared::Shared;
-use crate::turns::Turn;
 
 /// How long a client has for the handshake.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -40,6 +39,10 @@ const LEAVING_CHECK: Duration = Duration::from_millis(50);
 /// How long a client has to answer the GOAWAY after its last call has ended. Calls that arrive in the meantime are
 /// served.
 const LEAVING_GRACE: Duration = Duration::from_millis(500);
+
+/// How long a client may read nothing of the last frames, and how long it may take for all of them.
+const CLOSING_STALL_MAX: Duration = Duration::from_secs(1);
+const CLOSING_MAX: Duration = Duration::from_secs(60);
 
 /// What a worker does with calls.
 pub trait Handler: Send + Sync + 'static {
@@ -97,7 +100,7 @@ async fn serve_opened<S, H>(
         () = peer.evicted() => return,
     };
     match shaken_hands {
-        Ok(Ok(Some((connection, turn)))) => serve_streams(connection, &turn, &peer, &handler, &shared).await,
+        Ok(Ok(Some(connection))) => serve_streams(connection, &peer, &handler, &shared).await,
         Ok(Ok(None)) => {}
         Ok(Err(error)) => tracing::debug!(%error, "the HTTP/2 handshake failed"),
         Err(_) => tracing::debug!("the client did not finish the handshake in time"),
@@ -118,8 +121,7 @@ enum Phase {
 }
 
 async fn serve_streams<S, H>(
-    mut connection: H2<S>,
-    turn: &Turn,
+    mut connection: Connection<S>,
     peer: &Arc<Peer>,
     handler: &Arc<H>,
     shared: &Arc<Shared>,
@@ -136,8 +138,10 @@ async fn serve_streams<S, H>(
     let mut phase = Phase::Serving;
     let mut resets = Resets::default();
     let mut accepted = Vec::new();
+    // Made when it is needed, which it seldom is.
+    let mut closing: Option<Closing> = None;
     poll_fn(|cx| {
-        turn.begin();
+        connection.begin_turn();
         if matches!(phase, Phase::Serving) && asked_to_leave.as_mut().poll(cx).is_ready() {
             connection.graceful_shutdown();
             phase = Phase::Leaving { check: interval(LEAVING_CHECK), quiet: None };
@@ -150,8 +154,8 @@ async fn serve_streams<S, H>(
         }
         loop {
             match connection.poll_accept(cx) {
-                Poll::Ready(Some(Ok((request, respond)))) => {
-                    let call = accept(request, respond, peer, handler, shared);
+                Poll::Ready(Some(Ok(request))) => {
+                    let call = accept(request, peer, handler, shared);
                     if H::ENDS_AT_ONCE {
                         accepted.extend(call);
                     } else if let Some(call) = call {
@@ -166,19 +170,55 @@ async fn serve_streams<S, H>(
                 Poll::Ready(None) => return Poll::Ready(()),
                 Poll::Pending if accepted.is_empty() => break,
                 // Poll again: responses written meanwhile are sent now.
-                Poll::Pending => accepted.drain(..).for_each(|call| begin(call, cx)),
+                Poll::Pending => {
+                    connection.cork();
+                    accepted.drain(..).for_each(|call| begin(call, cx));
+                }
             }
         }
-        if !matches!(phase, Phase::Closing) && resets.add(peer.take_resets()) > shared.limits.resets_max {
+        if !matches!(phase, Phase::Closing)
+            && resets.add(peer.take_resets() + connection.take_resets()) > shared.limits.resets_max
+        {
             tracing::debug!(peer = %peer.address, "the client reset too many calls; closing its connection");
             shared.counters.resets_closed_total.fetch_add(1, Ordering::Relaxed);
             connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             phase = Phase::Closing;
             cx.waker().wake_by_ref();
         }
+        if connection.is_closing() {
+            let written = connection.written();
+            return closing.get_or_insert_with(|| Closing::new(written)).poll_end(written, cx);
+        }
         Poll::Pending
     })
     .await;
+}
+
+/// A connection of which only the last frames are left to be read.
+struct Closing {
+    timer: Pin<Box<Sleep>>,
+    until: Instant,
+    /// How much had been written when the timer was set.
+    written: u64,
+}
+
+impl Closing {
+    fn new(written: u64) -> Self {
+        Self { timer: Box::pin(sleep(CLOSING_STALL_MAX)), until: Instant::now() + CLOSING_MAX, written }
+    }
+
+    /// Ready once the client has read nothing for too long.
+    fn poll_end(&mut self, written: u64, cx: &mut Wake<'_>) -> Poll<()> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            if self.written == written || now >= self.until {
+                return Poll::Ready(());
+            }
+            self.written = written;
+            self.timer.as_mut().reset(now + CLOSING_STALL_MAX);
+        }
+        Poll::Pending
+    }
 }
 
 /// Whether a leaving connection has waited long enough for its client.
@@ -212,8 +252,7 @@ fn begin(mut call: Handling, cx: &mut Wake<'_>) {
 
 /// Turns a request into a call, unless it can be answered at once.
 fn accept<H: Handler>(
-    request: http::Request<h2::RecvStream>,
-    respond: h2::server::SendResponse<Payload>,
+    (request, respond): Accepted,
     peer: &Arc<Peer>,
     handler: &Arc<H>,
     shared: &Arc<Shared>,
@@ -249,6 +288,7 @@ fn accept<H: Handler>(
 #[cfg(test)]
 mod tests {
     use http::{Request, Response, StatusCode};
+    use prism_http2::client;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
@@ -277,6 +317,21 @@ mod tests {
         panicking_is_survived::<false>().await;
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_nothing_of_the_last_frames_is_left_before_one_that_reads() {
+        let mut closing = Closing::new(0);
+        let (begun, mut written) = (Instant::now(), 0);
+        poll_fn(|cx| {
+            written += 1;
+            closing.poll_end(written, cx)
+        })
+        .await;
+        assert_eq!(begun.elapsed().as_secs(), CLOSING_MAX.as_secs());
+        let (begun, mut closing) = (Instant::now(), Closing::new(7));
+        poll_fn(|cx| closing.poll_end(7, cx)).await;
+        assert_eq!(begun.elapsed().as_secs(), CLOSING_STALL_MAX.as_secs());
+    }
+
     async fn panicking_is_survived<const AT_ONCE: bool>() {
         let (near, far) = tokio::io::duplex(64 * 1024);
         let shared =
@@ -284,7 +339,7 @@ mod tests {
         let shared = Arc::new(shared);
         let peer = shared.peer(PeerAddress::Unix);
         tokio::spawn(serve(near, peer, Arc::new(Moody::<AT_ONCE>), Arc::clone(&shared)));
-        let (mut send, connection) = h2::client::handshake(far).await.unwrap();
+        let (mut send, connection) = client::connect(far, client::Config::default());
         tokio::spawn(connection);
         for _ in 0..3 {
             let [now, panics, later] = ["/now", "/panic", "/later"].map(|path| {

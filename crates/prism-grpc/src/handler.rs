@@ -11,10 +11,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::RecvStream;
 use http::header::SERVER;
 use http::{Request, Response};
 use http_body::Body as _;
+use prism_http2::RecvStream;
 use prism_proto::methods::{Method, Methods};
 use prism_proto::{Applied, Error, ErrorReason, INTERFACES_PREFIX, limits};
 use tokio::time::{timeout, timeout_at};

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 
-use h2::server::{Builder, Connection};
+use prism_http2::server::{Config, Connection, PREFACE};
 use prism_net::seldom::Seldom;
 use prism_net::stream::{Stream, TlsStream};
 use prism_net::tls::Protocol;
@@ -12,10 +12,7 @@ use prism_net::tls::server::{CLIENT_BEGINS_WITH, ServerTls};
 use prism_proto::limits;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use crate::incoming::Room;
-use crate::payload::Payload;
 use crate::peer::Peer;
-use crate::turns::{PREFACE, Turn, Turns};
 
 /// How many streams are advertised beyond a connection's share of calls. A client waits silently for a stream beyond
 /// the advertised number; these few let it learn that its share is used up.
@@ -31,24 +28,15 @@ const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 /// How much a client may send ahead on the whole connection.
 const CONNECTION_WINDOW_BYTES: u32 = 8 * STREAM_WINDOW_BYTES;
 
-// The other half is left for clients that keep sending.
-const _: () = assert!(2 * Room::OWED_BYTES_MAX * STREAMS_MAX <= CONNECTION_WINDOW_BYTES as usize / 2);
-
 /// The maximum size of a call's headers; gRPC's own default is 8 KiB.
 const HEADERS_BYTES_MAX: u32 = 32 * 1024;
 
 /// How many bytes of responses one stream may buffer for a client that does not read.
 const SEND_BUFFER_BYTES_MAX: usize = 1024 * 1024;
 
-/// See [`TURN_BYTES`](crate::turns::TURN_BYTES).
-const UNACCEPTED_RESETS_MAX: usize = 2 * 1024;
-
 /// The response to a client that speaks HTTP/1.1.
 const HTTP1_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
     content-length: 72\r\n\r\nThis port speaks gRPC over HTTP/2 with prior knowledge, and no HTTP/1.1\n";
-
-/// A connection whose client speaks HTTP/2.
-pub(crate) type H2<S> = Connection<Turns<S>, Payload>;
 
 /// Performs the TLS handshake with a client, and records its certificate in its peer. `None`: it failed, which is logged.
 pub(crate) async fn secure(stream: Stream, peer: &Peer, tls: &ServerTls) -> Option<TlsStream> {
@@ -63,7 +51,7 @@ pub(crate) async fn secure(stream: Stream, peer: &Peer, tls: &ServerTls) -> Opti
 pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     peer: &Peer,
-) -> io::Result<Option<(H2<S>, Turn)>> {
+) -> io::Result<Option<Connection<S>>> {
     let streams_max = (peer.calls_max() + STREAMS_BEYOND_SHARE).min(STREAMS_MAX);
     let mut begin = [0; PREFACE.len()];
     let mut len = 0;
@@ -84,20 +72,18 @@ pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         stream.shutdown().await?;
         return Ok(None);
     }
-    let stream = Turns::new(begin, stream);
-    let turn = stream.turn();
-    let connection = Builder::new()
-        .max_concurrent_streams(u32::try_from(streams_max).unwrap_or(u32::MAX))
-        .max_frame_size(limits::FRAME_BYTES_MAX)
-        .initial_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_header_list_size(HEADERS_BYTES_MAX)
-        .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
-        .max_concurrent_reset_streams(STREAMS_MAX)
-        .max_pending_accept_reset_streams(UNACCEPTED_RESETS_MAX)
-        .handshake(stream)
-        .await;
-    connection.map(|connection| Some((connection, turn))).map_err(io::Error::other)
+    Ok(Some(Connection::new(
+        stream,
+        Config {
+            streams_max: u32::try_from(streams_max).unwrap_or(u32::MAX),
+            frame_bytes_max: limits::FRAME_BYTES_MAX,
+            stream_window_bytes: STREAM_WINDOW_BYTES,
+            connection_window_bytes: CONNECTION_WINDOW_BYTES,
+            headers_bytes_max: HEADERS_BYTES_MAX,
+            send_buffer_bytes_max: SEND_BUFFER_BYTES_MAX,
+            ..Config::default()
+        },
+    )))
 }
 
 /// Logs a client that speaks TLS on a port without. The reply in plaintext shows it what it speaks to.

@@ -1,4 +1,4 @@
-//! gRPC over HTTP/2, on the `h2` crate. It knows calls, messages and services, not the process around them.
+//! gRPC over HTTP/2. It knows calls, messages and services, not the process around them.
 //!
 //! | module | owns |
 //! |---|---|
@@ -12,13 +12,11 @@
 //! | [`peer`] | the other end of a connection, and what it uses |
 //! | [`context`] | what is known about a call besides its message |
 //! | [`authenticate`] | the seam to what identifies callers |
-//! | [`payload`] | outgoing bytes, charged until they have been written |
 //! | [`counters`] | plain counters of connections and calls |
 //! | [`incoming`] | the receiving half of a stream as a body |
 //! | [`pump`] | moving a body into a stream under flow control |
 //! | [`message`] | the framing of gRPC messages |
 //! | [`shared`] | what the connections of a process share |
-//! | `turns` | a socket, read in turns |
 //! | `admission` | which calls are accepted |
 //! | [`call`] | one gRPC call on its stream, and its response |
 //! | `handshake` | the first bytes of a connection |
@@ -51,7 +49,6 @@ pub mod incoming;
 pub mod interface;
 pub mod limits;
 pub mod message;
-pub mod payload;
 pub mod peer;
 pub mod pump;
 mod resets;
@@ -61,7 +58,6 @@ pub mod shares;
 pub mod shown;
 pub mod slots;
 pub mod span;
-mod turns;
 pub mod workers;
 
 pub use call::Call;

@@ -11,13 +11,12 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::GzDecoder;
-use h2::RecvStream;
 use http::HeaderMap;
+use prism_http2::RecvStream;
 use prism_proto::error::APPLIED;
 use prism_proto::{Applied, Error, ErrorReason};
 
 use crate::head::GRPC_ENCODING;
-use crate::incoming::Room;
 use crate::shares::{Charge, SMALL_BYTES, Share};
 
 /// Flags and length.
@@ -125,13 +124,11 @@ pub async fn read_first_judged(
     let mut message = Message::default();
     let mut received = 0;
     let mut wanted = None;
-    let mut room = Room::default();
     while let Some(Ok(piece)) = poll_fn(|cx| body.poll_data(cx)).await {
         if piece.is_empty() {
             continue;
         }
         // The client may keep sending: `len_max` and the budget bound what is held, not the window.
-        room.taken(piece.len(), body);
         received += piece.len();
         if received > SMALL_BYTES {
             let uncharged = if message.charge.is_some() { piece.len() } else { received };

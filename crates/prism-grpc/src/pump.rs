@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes};
-use h2::SendStream;
+use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Body;
+use prism_http2::{Payload, SendStream};
 use tonic::Code;
 
 use crate::head::{GRPC_STATUS, success};
-use crate::payload::Payload;
 use crate::shares::{Charge, Full, SMALL_BYTES, Share};
 
 /// How long a receiver may read nothing while there is something to send. One that stalls for longer is cut off: what
@@ -70,7 +69,7 @@ impl Sent {
 /// Everything read from the body has been handed to the stream, except one frame that waits for the receiver.
 pub async fn pump<B>(
     mut body: Pin<&mut B>,
-    stream: &mut SendStream<Payload>,
+    stream: &mut SendStream,
     share: Option<&Arc<Share>>,
     sent: &mut Sent,
     mut received: Option<&mut (dyn FnMut() + Send)>,
@@ -102,7 +101,7 @@ where
                 if len > 0 || end {
                     let payload = match share {
                         Some(share) if len > SMALL_BYTES => charged(data, share, stream).await?,
-                        _ => Payload::free(data),
+                        _ => data.into(),
                     };
                     if !has_room(stream, len) {
                         // Boxed, because otherwise every call would reserve space for what few do.
@@ -134,7 +133,7 @@ where
 /// The receiver is gone.
 pub(crate) fn send_now(
     message: Bytes,
-    stream: &mut SendStream<Payload>,
+    stream: &mut SendStream,
     share: &Arc<Share>,
     sent: &mut Sent,
 ) -> Result<Option<Bytes>, PumpError<Infallible>> {
@@ -144,9 +143,9 @@ pub(crate) fn send_now(
     }
     let payload = if len > SMALL_BYTES {
         let Ok(charge) = share.charge(len) else { return Ok(Some(message)) };
-        Payload::charged(message, charge)
+        Payload::holding(message, charge)
     } else {
-        Payload::free(message)
+        message.into()
     };
     stream.send_data(payload, false).map_err(|_| PumpError::Gone)?;
     sent.bytes += len as u64;
@@ -160,19 +159,19 @@ pub(crate) fn send_now(
 async fn charged<E: Display>(
     data: Bytes,
     share: &Arc<Share>,
-    stream: &mut SendStream<Payload>,
+    stream: &mut SendStream,
 ) -> Result<Payload, PumpError<E>> {
     let charge = match share.charge(data.len()) {
         Ok(charge) => charge,
         Err(_) => Box::pin(wait_for_charge(data.len(), share, stream)).await?,
     };
-    Ok(Payload::charged(data, charge))
+    Ok(Payload::holding(data, charge))
 }
 
 async fn wait_for_charge<E: Display>(
     bytes: usize,
     share: &Arc<Share>,
-    stream: &mut SendStream<Payload>,
+    stream: &mut SendStream,
 ) -> Result<Charge, PumpError<E>> {
     let mut room = pin!(share.room());
     let room = poll_fn(|cx| match room.as_mut().poll(cx) {
@@ -187,7 +186,7 @@ async fn wait_for_charge<E: Display>(
 async fn hold<B>(
     first: Payload,
     mut body: Pin<&mut B>,
-    stream: &mut SendStream<Payload>,
+    stream: &mut SendStream,
     share: Option<&Arc<Share>>,
     sent: &mut Sent,
     received: &mut (dyn FnMut() + Send),
@@ -209,7 +208,7 @@ where
                 sent.bytes += data.len() as u64;
                 held.push(match share {
                     Some(share) => charged(data, share, stream).await?,
-                    None => Payload::free(data),
+                    None => data.into(),
                 });
             }
             Err(frame) => {
@@ -220,7 +219,7 @@ where
     }
     received();
     for payload in held {
-        if !has_room(stream, payload.remaining()) {
+        if !has_room(stream, payload.len()) {
             wait_for_room(stream).await?;
         }
         stream.send_data(payload, false).map_err(|_| PumpError::Gone)?;
@@ -234,29 +233,20 @@ where
 }
 
 /// Gives everything else on this thread a turn, including sockets that have become readable. `yield_now` alone returns
-/// on any wake of the task, and the connection wakes it for each frame that it has written: the two would monopolize
+/// on any wake of the task, and the connection may wake it for each piece that it has written: the two would monopolize
 /// the thread.
 async fn give_way() {
     let _ = tokio::spawn(tokio::task::yield_now()).await;
 }
 
 /// Whether the stream accepts at least a part of `len` bytes now; it buffers what it cannot send yet.
-fn has_room(stream: &mut SendStream<Payload>, len: usize) -> bool {
-    stream.reserve_capacity(len);
+fn has_room(stream: &SendStream, len: usize) -> bool {
     len == 0 || stream.capacity() > 0
 }
 
-/// Waits until the stream accepts a part of what it was [asked for](has_room).
-async fn wait_for_room<E: Display>(stream: &mut SendStream<Payload>) -> Result<(), PumpError<E>> {
-    let room = poll_fn(|cx| {
-        if stream.poll_reset(cx).is_ready() {
-            return Poll::Ready(Err(PumpError::Gone));
-        }
-        stream.poll_capacity(cx).map(|capacity| match capacity {
-            Some(Ok(_)) => Ok(()),
-            Some(Err(_)) | None => Err(PumpError::Gone),
-        })
-    });
+/// Waits until the stream accepts anything.
+async fn wait_for_room<E: Display>(stream: &mut SendStream) -> Result<(), PumpError<E>> {
+    let room = poll_fn(|cx| stream.poll_capacity(cx).map(|room| room.map(drop).map_err(|_| PumpError::Gone)));
     tokio::time::timeout(STALL_MAX, room).await.map_err(|_| PumpError::Stalled)?
 }
 
@@ -267,6 +257,7 @@ mod tests {
 
     use http::{Request, Response};
     use http_body::Frame;
+    use prism_http2::{client, server};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::UnixStream;
 
@@ -292,25 +283,23 @@ mod tests {
 
     /// A client that reads a response as fast as it arrives.
     async fn read_all(io: tokio::io::DuplexStream) {
-        let (mut send, connection) = h2::client::handshake(io).await.unwrap();
+        let (mut send, connection) = client::connect(io, client::Config::default());
         tokio::spawn(connection);
         let request = Request::get("http://localhost/").body(()).unwrap();
         let (response, _) = send.send_request(request, true).unwrap();
         let mut body = response.await.unwrap().into_body();
-        while let Some(Ok(data)) = body.data().await {
-            body.flow_control().release_capacity(data.len()).unwrap();
-        }
+        while let Some(Ok(_)) = body.data().await {}
     }
 
     #[tokio::test]
     async fn sockets_are_read_beside_a_long_answer() {
-        let (near, far) = tokio::io::duplex(1024 * 1024);
+        let (mut near, far) = tokio::io::duplex(1024 * 1024);
         tokio::spawn(read_all(far));
-        let handshake = h2::server::Builder::new().handshake::<_, Payload>(near);
-        let mut connection = handshake.await.unwrap();
-        let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+        server::read_preface(&mut near).await.unwrap();
+        let mut connection = server::Connection::new(near, server::Config::default());
+        let (_, mut stream) = connection.accept().await.unwrap().unwrap();
         tokio::spawn(async move { while connection.accept().await.is_some() {} });
-        let mut stream = respond.send_response(Response::new(()), false).unwrap();
+        stream.send_response(Response::new(()), false).unwrap();
 
         // Not TCP, which may deliver later.
         let (mut client, mut server) = UnixStream::pair().unwrap();

@@ -116,7 +116,7 @@ impl TlsStream {
 
     /// The outcome of a write. If an alert came before its failure, that is the error, and the next call returns it: with
     /// TLS 1.3, a server refuses a client's certificate after the client's handshake, and closes the connection while the
-    /// client may write. It is left to the next call since h2 tells its streams only the errors of reads.
+    /// client may write. It is left to the next call: the error of a read says more than that of a write.
     fn written<T>(&mut self, polled: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         let Poll::Ready(Err(error)) = polled else { return polled };
         self.alert = match &mut self.stream {

@@ -175,7 +175,7 @@ pub fn backend_unreachable(namespace: &str, backend: BackendName<'_>, why: &str)
 
 /// The connection to the backend was lost during the call.
 #[must_use]
-pub fn backend_lost(namespace: &str, backend: BackendName<'_>, why: &h2::Error) -> Error {
+pub fn backend_lost(namespace: &str, backend: BackendName<'_>, why: &prism_http2::Error) -> Error {
     Error::unavailable(
         ErrorReason::BackendLost,
         Applied::Maybe,

@@ -24,12 +24,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use h2::RecvStream;
 use prism_grpc::Context;
 use prism_grpc::call::{Call, Responder, wait_for_answer_room};
 use prism_grpc::connection::Handler;
 use prism_grpc::handler::ServiceHandler;
 use prism_grpc::{head, message};
+use prism_http2::RecvStream;
 use prism_proto::{Error, INTERFACES_PREFIX};
 use tokio::time::timeout_at;
 use tonic::Code;

@@ -49,7 +49,7 @@ pub struct ServerArgs {
     #[arg(long)]
     pub require_secure: bool,
 
-    /// What to log: a level (error, warn, info, debug, trace) or a filter such as info,h2=warn. Release builds have no trace level.
+    /// What to log: a level (error, warn, info, debug, trace) or a filter such as info,prism_net=debug. Release builds have no trace level.
     #[arg(long, value_name = "FILTER", default_value = "info")]
     pub log: String,
 

@@ -57,7 +57,9 @@ pub(crate) struct Lost {
 /// The filter cannot be parsed, or the system refuses a thread.
 pub fn init(filter: &str, format: LogFormat) -> Result<(), ServerError> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
-        ServerError::Config(format!("--log: {error}; expected a level or a filter such as info,h2=warn"))
+        ServerError::Config(format!(
+            "--log: {error}; expected a level or a filter such as info,prism_net=debug"
+        ))
     })?;
     LOG.start_writer(|| io::stderr().lock()).map_err(ServerError::failed)?;
     let builder = tracing_subscriber::fmt()

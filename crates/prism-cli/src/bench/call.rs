@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use h2::client::SendRequest;
-use h2::{Reason, RecvStream};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, TE};
 use http::{HeaderMap, Request, StatusCode, response};
 use prism_grpc::head::{GRPC_TIMEOUT, timeout_value};
+use prism_http2::client::SendRequest;
+use prism_http2::{Error, Reason, RecvStream};
 use tonic::Code;
 
 use super::kind::Kind;
@@ -31,11 +30,7 @@ pub(super) fn head(
 }
 
 /// Makes a call. Returns how many bytes of messages were received, or the code with which it failed.
-pub(super) async fn call(
-    send: &mut SendRequest<Bytes>,
-    head: Request<()>,
-    message: Message,
-) -> Result<usize, Code> {
+pub(super) async fn call(send: &mut SendRequest, head: Request<()>, message: Message) -> Result<usize, Code> {
     let (response, mut body) = send.send_request(head, false).map_err(code_of)?;
     if message.value.is_empty() {
         body.send_data(message.head, true).map_err(code_of)?;
@@ -50,9 +45,7 @@ pub(super) async fn call(
 async fn read(head: &response::Parts, mut body: RecvStream) -> Result<usize, Code> {
     let mut bytes = 0;
     while let Some(data) = body.data().await {
-        let len = data.map_err(code_of)?.len();
-        body.flow_control().release_capacity(len).map_err(code_of)?;
-        bytes += len;
+        bytes += data.map_err(code_of)?.len();
     }
     let trailers = body.trailers().await.map_err(code_of)?;
     match status(trailers.as_ref().unwrap_or(&head.headers)) {
@@ -67,7 +60,7 @@ fn status(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 /// The code of a broken stream or connection: the table of gRPC over HTTP/2.
-fn code_of(error: h2::Error) -> Code {
+fn code_of(error: Error) -> Code {
     match error.reason() {
         Some(Reason::CANCEL) => Code::Cancelled,
         Some(Reason::ENHANCE_YOUR_CALM) => Code::ResourceExhausted,

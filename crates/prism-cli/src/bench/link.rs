@@ -3,8 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use h2::client::{Builder, SendRequest};
+use prism_http2::client::{Config, SendRequest, connect};
 use prism_net::stream::Stream;
 use prism_proto::limits;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -29,7 +28,7 @@ pub(super) struct Link {
 
 #[derive(Debug)]
 struct State {
-    send: SendRequest<Bytes>,
+    send: SendRequest,
     /// Counts the connections made.
     generation: u64,
     dialled: Instant,
@@ -38,7 +37,7 @@ struct State {
 /// A stream's handle on a connection.
 #[derive(Debug)]
 pub(super) struct Place {
-    pub(super) send: SendRequest<Bytes>,
+    pub(super) send: SendRequest,
     generation: u64,
 }
 
@@ -77,7 +76,7 @@ impl State {
     }
 }
 
-async fn dial(server: &Server, streams: usize, timeout: Duration) -> io::Result<SendRequest<Bytes>> {
+async fn dial(server: &Server, streams: usize, timeout: Duration) -> io::Result<SendRequest> {
     match server.dial(timeout).await? {
         Stream::Tcp(stream) => shake_hands(stream, streams).await,
         Stream::Unix(stream) => shake_hands(stream, streams).await,
@@ -85,22 +84,22 @@ async fn dial(server: &Server, streams: usize, timeout: Duration) -> io::Result<
     }
 }
 
-async fn shake_hands<S>(stream: S, streams: usize) -> io::Result<SendRequest<Bytes>>
+async fn shake_hands<S>(stream: S, streams: usize) -> io::Result<SendRequest>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     // The windows of all streams, at most 1 GiB, so that no stream waits for another's reader.
     let connection_window_bytes = u32::try_from(streams).unwrap_or(1).saturating_mul(STREAM_WINDOW_BYTES);
-    let (send, driver) = Builder::new()
-        .enable_push(false)
-        .max_frame_size(limits::FRAME_BYTES_MAX)
-        .initial_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(connection_window_bytes)
-        .initial_max_send_streams(streams)
-        .max_concurrent_reset_streams(streams)
-        .handshake(stream)
-        .await
-        .map_err(io::Error::other)?;
+    let (send, driver) = connect(
+        stream,
+        Config {
+            frame_bytes_max: limits::FRAME_BYTES_MAX,
+            stream_window_bytes: STREAM_WINDOW_BYTES,
+            connection_window_bytes,
+            initial_streams_max: streams,
+            ..Config::default()
+        },
+    );
     // It ends with the connection; the calls on it report why.
     tokio::spawn(driver);
     Ok(send)

@@ -18,27 +18,27 @@ use tonic::Status;
 #[derive(Clone, Debug)]
 pub(crate) struct Lost {
     pub(crate) applied: Applied,
-    error: Arc<h2::Error>,
+    error: Arc<prism_http2::Error>,
 }
 
 impl Lost {
     /// No stream could be opened for the request.
-    pub(crate) fn unsent(error: h2::Error) -> Self {
+    pub(crate) fn unsent(error: prism_http2::Error) -> Self {
         Self { applied: Applied::No, error: Arc::new(error) }
     }
 
     /// The request had been sent; the error decides whether the server may have acted on it.
     ///
-    /// h2 passes a remote GOAWAY to a stream only if its number is above the last one that the peer will process; the
+    /// A stream ends with a remote GOAWAY only if its number is above the last one that the peer will process; the
     /// other streams live on, and end with an I/O error if the connection is lost first.
-    pub(crate) fn sent(error: h2::Error) -> Self {
-        let is_refusal = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    pub(crate) fn sent(error: prism_http2::Error) -> Self {
+        let is_refusal = error.is_reset() && error.reason() == Some(prism_http2::Reason::REFUSED_STREAM);
         let is_unprocessed = error.is_remote() && (is_refusal || error.is_go_away());
         Self { applied: if is_unprocessed { Applied::No } else { Applied::Maybe }, error: Arc::new(error) }
     }
 
     /// The response's body broke off: the server had already begun, whatever the error says.
-    pub(crate) fn midway(error: h2::Error) -> Self {
+    pub(crate) fn midway(error: prism_http2::Error) -> Self {
         Self { applied: Applied::Maybe, error: Arc::new(error) }
     }
 }
@@ -55,7 +55,7 @@ impl Lost {
     /// Why, if the peer said it in words: that its port speaks TLS, or what TLS holds against us, which with TLS 1.3 comes
     /// after the handshake.
     fn words(&self) -> Option<String> {
-        if self.error.reason() == Some(h2::Reason::INADEQUATE_SECURITY) {
+        if self.error.reason() == Some(prism_http2::Reason::INADEQUATE_SECURITY) {
             return Some("the server speaks TLS on this port; connect with TLS".to_owned());
         }
         let said = self.error.get_io().filter(|error| error.get_ref().is_some());
@@ -64,7 +64,7 @@ impl Lost {
 
     /// Whether TLS, or its absence, ended the connection for good.
     pub(super) fn is_tls(&self) -> bool {
-        self.error.reason() == Some(h2::Reason::INADEQUATE_SECURITY)
+        self.error.reason() == Some(prism_http2::Reason::INADEQUATE_SECURITY)
             || self.error.get_io().is_some_and(prism_net::tls::is_lasting)
     }
 }

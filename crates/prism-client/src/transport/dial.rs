@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
+use prism_http2::Error;
+use prism_http2::client::{Config, SendRequest, connect};
 use prism_net::address::Address;
 use prism_net::dial::{dial, dial_tls};
 use prism_net::stream::Stream;
@@ -19,7 +20,7 @@ use super::windows::Windows;
 /// The sending half of a connection; dropping every clone closes it once its streams are done.
 #[derive(Clone)]
 pub(crate) struct Sender {
-    streams: h2::client::SendRequest<Bytes>,
+    streams: SendRequest,
     /// Set once the connection accepts no further streams.
     is_over: Arc<AtomicBool>,
 }
@@ -31,7 +32,7 @@ impl Sender {
     }
 
     /// The handle for opening a stream. An error means that the connection is over, and marks it so.
-    pub(crate) async fn ready(self) -> Result<h2::client::SendRequest<Bytes>, h2::Error> {
+    pub(crate) async fn ready(self) -> Result<SendRequest, Error> {
         self.streams.ready().await.inspect_err(|_| self.is_over.store(true, Ordering::Relaxed))
     }
 }
@@ -44,10 +45,6 @@ impl fmt::Debug for Sender {
 
 /// The maximum size of a response's headers or trailers: what gRPC's own clients accept.
 const HEADERS_BYTES_MAX: u32 = 16 * 1024;
-
-/// How many streams cancelled here may still receive late frames, for a second each. h2's default of 50 is fewer than
-/// the calls that one burst may cancel.
-const CANCELLED_STREAMS_MAX: usize = 1024;
 
 /// Where and how to connect.
 #[derive(Debug)]
@@ -77,16 +74,16 @@ impl Target {
 
     /// Sends the start of HTTP/2, which a new connection accepts at once.
     async fn handshake(&self, stream: Stream) -> io::Result<Sender> {
-        let (streams, connection) = h2::client::Builder::new()
-            .max_frame_size(limits::FRAME_BYTES_MAX)
-            .initial_window_size(self.windows.stream)
-            .initial_connection_window_size(self.windows.connection)
-            .max_header_list_size(HEADERS_BYTES_MAX)
-            .max_concurrent_reset_streams(CANCELLED_STREAMS_MAX)
-            .enable_push(false)
-            .handshake(stream)
-            .await
-            .map_err(io::Error::other)?;
+        let (streams, connection) = connect(
+            stream,
+            Config {
+                frame_bytes_max: limits::FRAME_BYTES_MAX,
+                stream_window_bytes: self.windows.stream,
+                connection_window_bytes: self.windows.connection,
+                headers_bytes_max: HEADERS_BYTES_MAX,
+                ..Config::default()
+            },
+        );
         let is_over = Arc::new(AtomicBool::new(false));
         let mark = is_over.clone();
         tokio::spawn(async move {

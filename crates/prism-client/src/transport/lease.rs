@@ -8,10 +8,10 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::{RecvStream, SendStream};
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
+use prism_http2::{RecvStream, SendStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use tonic::Status;
@@ -82,13 +82,12 @@ async fn in_parts(
 }
 
 /// Sends a body as fast as the other side takes it.
-async fn send_parts(mut body: tonic::body::Body, mut to: SendStream<Bytes>) {
+async fn send_parts(mut body: tonic::body::Body, mut to: SendStream) {
     while let Some(Ok(frame)) = body.frame().await {
         let Ok(mut data) = frame.into_data() else { continue };
         while !data.is_empty() {
-            to.reserve_capacity(data.len());
-            // None, or an error, once the other side has ended the stream: its response says why.
-            let Some(Ok(room)) = poll_fn(|cx| to.poll_capacity(cx)).await else { return };
+            // An error once the other side has ended the stream: its response says why.
+            let Ok(room) = poll_fn(|cx| to.poll_capacity(cx)).await else { return };
             if to.send_data(data.split_to(room.min(data.len())), false).is_err() {
                 return;
             }
@@ -127,11 +126,7 @@ impl Body for Answer {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let incoming = &mut self.get_mut().incoming;
         match ready!(incoming.poll_data(cx)) {
-            Some(Ok(data)) => {
-                // Fails only if more is released than was received.
-                let _ = incoming.flow_control().release_capacity(data.len());
-                Poll::Ready(Some(Ok(Frame::data(data))))
-            }
+            Some(Ok(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
             Some(Err(error)) => Poll::Ready(Some(Err(Lost::midway(error).into()))),
             None => {
                 let trailers = ready!(incoming.poll_trailers(cx));

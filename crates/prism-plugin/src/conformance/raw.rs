@@ -3,11 +3,11 @@
 use std::future::{pending, poll_fn};
 
 use bytes::Bytes;
-use h2::client::{ResponseFuture, SendRequest};
-use h2::{RecvStream, SendStream};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Request, response};
 use prism_grpc::message::{PREFIX_BYTES, framed};
+use prism_http2::client::{Config, ResponseFuture, SendRequest, connect};
+use prism_http2::{Error, Reason, RecvStream, SendStream};
 use prost::Message;
 use tonic::Status;
 
@@ -18,7 +18,7 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// One connection; it closes when this is dropped and its streams have ended.
 pub(super) struct Raw {
-    send: SendRequest<Bytes>,
+    send: SendRequest,
     origin: String,
     authorization: Option<HeaderValue>,
 }
@@ -73,7 +73,7 @@ impl Raw {
     /// Connects; the error says why it failed.
     pub(super) async fn connect(endpoint: &Endpoint) -> Result<Self, String> {
         let stream = endpoint.connect().await.map_err(|error| error.to_string())?;
-        let (send, connection) = h2::client::handshake(stream).await.map_err(|error| error.to_string())?;
+        let (send, connection) = connect(stream, Config::default());
         tokio::spawn(async move {
             // A failure shows in the connection's calls.
             let _ = connection.await;
@@ -87,7 +87,7 @@ impl Raw {
         self.exchange(call).await.map_err(|error| error.to_string())
     }
 
-    async fn exchange(&self, call: RawCall<'_>) -> Result<RawAnswer, h2::Error> {
+    async fn exchange(&self, call: RawCall<'_>) -> Result<RawAnswer, Error> {
         let body = call.body.clone();
         let (response, mut stream) = self.begin(call).await?;
         // A server may respond, in part or in full, before it has read everything.
@@ -103,15 +103,12 @@ impl Raw {
         };
         tokio::select! {
             answer = receiving => answer,
-            () = sending => Err(h2::Reason::INTERNAL_ERROR.into()),
+            () = sending => Err(Reason::INTERNAL_ERROR.into()),
         }
     }
 
     /// Starts a call that will be cancelled; its body is not sent, but its head says whether there is one.
-    pub(super) async fn begin(
-        &self,
-        call: RawCall<'_>,
-    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+    pub(super) async fn begin(&self, call: RawCall<'_>) -> Result<(ResponseFuture, SendStream), Error> {
         let mut request = Request::post(format!("{}{}", self.origin, call.path)).header("te", "trailers");
         if let Some(content_type) = call.content_type {
             request = request.header(CONTENT_TYPE, content_type);
@@ -122,16 +119,15 @@ impl Raw {
         for (name, value) in call.headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(()).map_err(|_| h2::Error::from(h2::Reason::INTERNAL_ERROR))?;
+        let request = request.body(()).map_err(|_| Error::from(Reason::INTERNAL_ERROR))?;
         self.send.clone().ready().await?.send_request(request, call.body.is_empty())
     }
 }
 
 /// Sends a body as fast as the server reads it. If the server stops reading, its response says why.
-pub(super) async fn send_all(stream: &mut SendStream<Bytes>, mut body: Bytes) {
+pub(super) async fn send_all(stream: &mut SendStream, mut body: Bytes) {
     while !body.is_empty() {
-        stream.reserve_capacity(body.len());
-        let Some(Ok(capacity)) = poll_fn(|cx| stream.poll_capacity(cx)).await else { return };
+        let Ok(capacity) = poll_fn(|cx| stream.poll_capacity(cx)).await else { return };
         let piece = body.split_to(capacity.min(body.len()));
         if stream.send_data(piece, body.is_empty()).is_err() {
             return;
@@ -139,14 +135,13 @@ pub(super) async fn send_all(stream: &mut SendStream<Bytes>, mut body: Bytes) {
     }
 }
 
-async fn read_body(body: &mut RecvStream) -> Result<Vec<u8>, h2::Error> {
+async fn read_body(body: &mut RecvStream) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     while let Some(data) = body.data().await {
         let data = data?;
-        let _ = body.flow_control().release_capacity(data.len());
         bytes.extend_from_slice(&data);
         if bytes.len() > ANSWER_BYTES_MAX {
-            return Err(h2::Reason::FLOW_CONTROL_ERROR.into());
+            return Err(Reason::FLOW_CONTROL_ERROR.into());
         }
     }
     Ok(bytes)

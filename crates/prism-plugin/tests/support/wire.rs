@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use bytes::{Bytes, BytesMut};
-use h2::RecvStream;
-use h2::client::{self, SendRequest};
-use h2::server::SendResponse;
 use http::{HeaderMap, Request, Response};
 use prism_grpc::incoming::Incoming;
 use prism_grpc::message::framed;
-use prism_grpc::payload::Payload;
 use prism_grpc::pump::{Sent, pump};
+use prism_http2::client::{self, SendRequest};
+use prism_http2::{RecvStream, SendStream, server};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tonic::Status;
@@ -47,16 +45,16 @@ async fn serve(mut stream: TcpStream, upstream: String, broken: &'static str) {
         let _ = tokio::io::copy_bidirectional(&mut stream, &mut forward).await;
         return;
     }
-    let mut builder = h2::server::Builder::new();
-    builder.initial_window_size(1 << 20).initial_connection_window_size(8 << 20);
-    let Ok(mut inbound) = builder.handshake::<_, Payload>(stream).await else { return };
-    // Cases leave scans of small items unread, which h2 takes for a flood of small frames.
-    let mut forwarding = client::Builder::new();
-    forwarding
-        .max_concurrent_reset_streams(1024)
-        .max_local_error_reset_streams(None)
-        .data_frame_budget(usize::MAX);
-    let Ok((send, connection)) = forwarding.handshake(forward).await else { return };
+    if server::read_preface(&mut stream).await.is_err() {
+        return;
+    }
+    let windows = server::Config {
+        stream_window_bytes: 1 << 20,
+        connection_window_bytes: 8 << 20,
+        ..server::Config::default()
+    };
+    let mut inbound = server::Connection::new(stream, windows);
+    let (send, connection) = client::connect(forward, client::Config::default());
     tokio::spawn(connection);
     // Once set, the next call ends the connection.
     let poisoned = Arc::new(AtomicBool::new(false));
@@ -70,8 +68,8 @@ async fn serve(mut stream: TcpStream, upstream: String, broken: &'static str) {
 
 async fn exchange(
     request: Request<RecvStream>,
-    mut respond: SendResponse<Payload>,
-    send: SendRequest<Bytes>,
+    mut respond: SendStream,
+    send: SendRequest,
     broken: &'static str,
     poisoned: Arc<AtomicBool>,
 ) {
@@ -100,26 +98,20 @@ async fn whole(mut body: RecvStream) -> Option<Bytes> {
     let mut bytes = BytesMut::new();
     while let Some(data) = body.data().await {
         let data = data.ok()?;
-        let _ = body.flow_control().release_capacity(data.len());
         bytes.extend_from_slice(&data);
     }
     Some(bytes.freeze())
 }
 
 /// Makes the call and forwards the response, or swallows it. `None`: it was not delivered.
-async fn forward(
-    exchange: Exchange,
-    send: SendRequest<Bytes>,
-    respond: Option<&mut SendResponse<Payload>>,
-) -> Option<()> {
+async fn forward(exchange: Exchange, send: SendRequest, respond: Option<&mut SendStream>) -> Option<()> {
     let Exchange { head, mut body } = exchange;
     let request = Request::from_parts(head, ());
     let (response, mut stream) = send.ready().await.ok()?.send_request(request, body.is_empty()).ok()?;
     tokio::spawn(async move {
         while !body.is_empty() {
-            stream.reserve_capacity(body.len());
             let capacity = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await;
-            let Some(Ok(capacity)) = capacity else { return };
+            let Ok(capacity) = capacity else { return };
             let piece = body.split_to(capacity.min(body.len()));
             if stream.send_data(piece, body.is_empty()).is_err() {
                 return;
@@ -132,15 +124,15 @@ async fn forward(
         return None;
     };
     let end = body.is_end_stream();
-    let mut stream = respond.send_response(Response::from_parts(head, ()), end).ok()?;
+    respond.send_response(Response::from_parts(head, ()), end).ok()?;
     if end {
         Some(())
     } else {
-        pump(pin!(Incoming::new(body)), &mut stream, None, &mut Sent::default(), None).await.ok()
+        pump(pin!(Incoming::new(body)), respond, None, &mut Sent::default(), None).await.ok()
     }
 }
 
-fn reply(answer: Answer, respond: &mut SendResponse<Payload>) {
+fn reply(answer: Answer, respond: &mut SendStream) {
     let mut response = Response::new(());
     response.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
     match answer {
@@ -153,11 +145,11 @@ fn reply(answer: Answer, respond: &mut SendResponse<Payload>) {
             let _ = respond.send_response(response, true);
         }
         Answer::Message(message) => {
-            let Ok(mut stream) = respond.send_response(response, false) else { return };
+            let _ = respond.send_response(response, false);
             let mut trailers = HeaderMap::new();
             Status::ok("").add_header(&mut trailers).unwrap();
-            let _ = stream.send_data(Payload::free(framed(&message)), false);
-            let _ = stream.send_trailers(trailers);
+            let _ = respond.send_data(framed(&message), false);
+            let _ = respond.send_trailers(trailers);
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use h2::RecvStream;
 use prism_grpc::Context;
 use prism_grpc::handler;
 use prism_grpc::message::{self, Encoding, Judge, Message};
+use prism_http2::RecvStream;
 use prism_proto::methods::{self, Method};
 use prism_proto::{Error, limits};
 

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use bytes::Bytes;
-use h2::RecvStream;
 use http::Request;
 use prism_grpc::call::Responder;
 use prism_grpc::incoming::{Incoming, Pieces};
 use prism_grpc::service::{Served, unknown_method};
 use prism_grpc::{handler, message};
+use prism_http2::RecvStream;
 use prism_proto::Error;
 use tonic::body::Body;
 

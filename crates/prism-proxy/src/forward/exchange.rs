@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::Poll;
 
-use h2::{Reason, RecvStream, SendStream};
 use http::header::AUTHORIZATION;
 use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
 use http::{Request, Response, StatusCode, Version};
@@ -18,9 +17,9 @@ use prism_auth::caller;
 use prism_grpc::call::Responder;
 use prism_grpc::head::{self, GRPC_TIMEOUT};
 use prism_grpc::incoming::{Incoming, Pieces};
-use prism_grpc::payload::Payload;
 use prism_grpc::pump::{PumpError, Sent, pump};
 use prism_grpc::span::Span;
+use prism_http2::{Error as StreamError, Reason, RecvStream, SendStream};
 use prism_proto::Error;
 use tonic::Code;
 
@@ -52,7 +51,7 @@ enum Attempt {
     /// The call has ended.
     Done,
     /// The backend has not seen the call.
-    Unseen(h2::Error),
+    Unseen(StreamError),
 }
 
 /// The status with which a backend ended a call, as far as it is known.
@@ -186,7 +185,7 @@ impl Exchange<'_> {
         let pieces = message.pieces();
         for (index, piece) in pieces.iter().enumerate() {
             let last = index + 1 == pieces.len();
-            if let Err(why) = to.send_data(Payload::free(piece.clone()), last && !more) {
+            if let Err(why) = to.send_data(piece.clone(), last && !more) {
                 return self.judge(why, sent.place());
             }
         }
@@ -200,7 +199,7 @@ impl Exchange<'_> {
     async fn both_ways(
         &self,
         body: RecvStream,
-        mut to: SendStream<Payload>,
+        mut to: SendStream,
         sent: Unanswered,
         responder: &mut Responder,
     ) -> Result<Attempt, Error> {
@@ -249,7 +248,7 @@ impl Exchange<'_> {
         BackendName::of(&self.remote.endpoint, self.routed.shows_backend)
     }
 
-    fn lost(&self, why: &h2::Error) -> Error {
+    fn lost(&self, why: &StreamError) -> Error {
         error::backend_lost(&self.routed.route.settings.name, self.backend(), why)
     }
 
@@ -271,7 +270,7 @@ impl Exchange<'_> {
 
     /// Whether a failed attempt may be repeated. A GOAWAY concerns a stream only if its number is above that of the
     /// last one that the backend processed.
-    fn judge(&self, why: h2::Error, place: Option<&Place>) -> Result<Attempt, Error> {
+    fn judge(&self, why: StreamError, place: Option<&Place>) -> Result<Attempt, Error> {
         if why.is_remote() && why.is_go_away() {
             if let Some(place) = place {
                 place.retire();

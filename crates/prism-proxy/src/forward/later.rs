@@ -29,7 +29,7 @@ pub(super) struct Checked<B> {
 #[derive(Debug)]
 pub(super) enum CheckError {
     /// The client is gone.
-    Gone(h2::Error),
+    Gone(prism_http2::Error),
     /// A message breaks the rule.
     Wrong(Box<Error>),
 }
@@ -52,7 +52,7 @@ impl<B> Checked<B> {
     }
 }
 
-impl<B: Body<Data = Bytes, Error = h2::Error> + Unpin> Body for Checked<B> {
+impl<B: Body<Data = Bytes, Error = prism_http2::Error> + Unpin> Body for Checked<B> {
     type Data = Bytes;
     type Error = CheckError;
 

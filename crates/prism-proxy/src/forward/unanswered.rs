@@ -4,9 +4,9 @@ use std::pin::Pin;
 use std::task::{self, Poll};
 use std::time::Duration;
 
-use h2::RecvStream;
-use h2::client::ResponseFuture;
 use http::Response;
+use prism_http2::client::ResponseFuture;
+use prism_http2::{Error, RecvStream};
 
 use crate::upstream::Place;
 
@@ -26,10 +26,7 @@ impl Unanswered {
         self.0.as_ref().map(|(_, place)| place)
     }
 
-    pub(super) fn poll(
-        &mut self,
-        cx: &mut task::Context<'_>,
-    ) -> Poll<Result<Response<RecvStream>, h2::Error>> {
+    pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<Response<RecvStream>, Error>> {
         match &mut self.0 {
             Some((response, _)) => Pin::new(response).poll(cx),
             None => Poll::Pending,

@@ -9,8 +9,7 @@ use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
-use h2::client::Builder;
-use prism_grpc::payload::Payload;
+use prism_http2::client::{Config, connect as begin};
 use prism_net::address::Address;
 use prism_net::dial;
 use prism_net::stream::Stream;
@@ -28,9 +27,6 @@ use crate::route::Remote;
 
 /// How long resolving, connecting and the handshake may take in total.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
-
-/// The maximum number of streams that were reset here and whose late frames are still recognized.
-const RESET_STREAMS_MAX: usize = 1024;
 
 /// Connects to a backend, with TLS if there is a connector. The end of the connection is recorded in it and signalled to
 /// `changed`.
@@ -72,20 +68,16 @@ async fn shake_hands<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (send, mut driver) = Builder::new()
-        .enable_push(false)
-        .max_frame_size(limits::FRAME_BYTES_MAX)
-        .initial_window_size(kind.stream_window_bytes())
-        .initial_connection_window_size(kind.connection_window_bytes())
-        .initial_max_send_streams(0)
-        .max_concurrent_reset_streams(RESET_STREAMS_MAX)
-        // A connection is shared: no number of frames for calls that were cancelled here may end it, and none of small ones
-        // that wait for a stalled client. The windows bound those, too.
-        .max_local_error_reset_streams(None)
-        .data_frame_budget(usize::MAX)
-        .handshake::<_, Payload>(stream)
-        .await
-        .map_err(io::Error::other)?;
+    let (send, mut driver) = begin(
+        stream,
+        Config {
+            frame_bytes_max: limits::FRAME_BYTES_MAX,
+            stream_window_bytes: kind.stream_window_bytes(),
+            connection_window_bytes: kind.connection_window_bytes(),
+            initial_streams_max: 0,
+            ..Config::default()
+        },
+    );
     let settings = poll_fn(|cx| match Pin::new(&mut driver).poll(cx) {
         Poll::Ready(Ok(())) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
         Poll::Ready(Err(error)) => Poll::Ready(Err(io::Error::other(error))),

@@ -5,13 +5,12 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use h2::client::SendRequest;
-use h2::{RecvStream, SendStream};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, SERVER, TE};
 use http::{HeaderValue, Request};
 use prism_auth::OwnToken;
 use prism_grpc::message::{PREFIX_BYTES, framed};
-use prism_grpc::payload::Payload;
+use prism_http2::client::SendRequest;
+use prism_http2::{RecvStream, SendStream};
 use prism_proto::methods;
 use prism_proto::{INTERFACES_PREFIX, limits};
 use prism_runtime::reflection::Files;
@@ -38,13 +37,13 @@ const INTERFACES_MAX: usize = 256;
 const IMPORTS_MAX: usize = 256;
 
 /// Queries a backend over a new connection and records the result, unless somebody is querying it already.
-pub(super) fn begin(remote: &Weak<Remote>, send: &SendRequest<Payload>) {
+pub(super) fn begin(remote: &Weak<Remote>, send: &SendRequest) {
     if remote.upgrade().is_some_and(|remote| remote.discovered.begin_asking()) {
         tokio::spawn(run(Weak::clone(remote), send.clone()));
     }
 }
 
-async fn run(remote: Weak<Remote>, send: SendRequest<Payload>) {
+async fn run(remote: Weak<Remote>, send: SendRequest) {
     let token = remote.upgrade().and_then(|remote| remote.token.as_ref().map(OwnToken::authorization));
     let found = tokio::time::timeout(ANSWER_MAX, ask(send, token)).await.ok().flatten();
     if let Some(remote) = remote.upgrade() {
@@ -55,7 +54,7 @@ async fn run(remote: Weak<Remote>, send: SendRequest<Payload>) {
     }
 }
 
-async fn ask(send: SendRequest<Payload>, token: Option<HeaderValue>) -> Option<Found> {
+async fn ask(send: SendRequest, token: Option<HeaderValue>) -> Option<Found> {
     for path in PATHS {
         let mut conversation = Conversation::open(send.clone(), path, token.clone()).await?;
         if let Some(found) = conversation.discover().await {
@@ -67,18 +66,14 @@ async fn ask(send: SendRequest<Payload>, token: Option<HeaderValue>) -> Option<F
 
 /// One stream to a reflection service.
 struct Conversation {
-    to: SendStream<Payload>,
+    to: SendStream,
     from: RecvStream,
     received: BytesMut,
     is_proxy: bool,
 }
 
 impl Conversation {
-    async fn open(
-        send: SendRequest<Payload>,
-        path: &'static str,
-        token: Option<HeaderValue>,
-    ) -> Option<Self> {
+    async fn open(send: SendRequest, path: &'static str, token: Option<HeaderValue>) -> Option<Self> {
         let mut request = Request::post(format!("http://localhost{path}")).body(()).ok()?;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
@@ -93,9 +88,9 @@ impl Conversation {
         Some(Self { to, from, received: BytesMut::new(), is_proxy })
     }
 
-    fn send(to: &mut SendStream<Payload>, question: MessageRequest) -> Option<()> {
+    fn send(to: &mut SendStream, question: MessageRequest) -> Option<()> {
         let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
-        to.send_data(Payload::free(framed(&request.encode_to_vec())), false).ok()
+        to.send_data(framed(&request.encode_to_vec()), false).ok()
     }
 
     async fn discover(&mut self) -> Option<Found> {
@@ -165,7 +160,6 @@ impl Conversation {
                 }
             }
             let data = self.from.data().await?.ok()?;
-            self.from.flow_control().release_capacity(data.len()).ok()?;
             self.received.extend_from_slice(&data);
         }
     }

@@ -4,9 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use h2::client::SendRequest;
-use prism_grpc::payload::Payload;
 use prism_grpc::slots::Slot;
+use prism_http2::client::SendRequest;
 use tokio::time::Instant;
 
 use super::kind::Kind;
@@ -17,7 +16,7 @@ const RESETS_PER_SECOND: usize = 10;
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) send: SendRequest<Payload>,
+    pub(super) send: SendRequest,
     pub(super) streams: AtomicUsize,
     pub(super) closed: AtomicBool,
     resets: Mutex<Resets>,
@@ -31,7 +30,7 @@ struct Resets {
 }
 
 impl Connection {
-    pub(super) fn new(send: SendRequest<Payload>) -> Arc<Self> {
+    pub(super) fn new(send: SendRequest) -> Arc<Self> {
         let resets = Mutex::new(Resets { since: Instant::now(), count: 0 });
         Arc::new(Self { send, streams: AtomicUsize::new(0), closed: AtomicBool::new(false), resets })
     }
@@ -60,7 +59,7 @@ pub(super) type CallSlots = [Slot; 3];
 #[derive(Debug)]
 pub struct Place {
     /// Where to send the call.
-    pub send: SendRequest<Payload>,
+    pub send: SendRequest,
     connection: Arc<Connection>,
     _slots: CallSlots,
 }

@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::Reason;
 use prism_grpc::message::framed;
+use prism_http2::Reason;
 use prism_proto::ErrorReason::{CursorUnsupported, KeyInvalid};
 use prism_proto::interfaces::keyvalue::ScanRequest;
 use prism_proto::limits::KEY_BYTES_MAX;
@@ -106,7 +106,7 @@ async fn may_be_left_early(t: &Trial<'_>) -> Verdict {
     t.set_all(&keys, &Bytes::from("v".repeat(LEFT_VALUE_BYTES))).await?;
     let raw = t.raw_connection().await?;
     let scan = framed(&t.all().encode_to_vec());
-    let lost = |error: h2::Error| Stop::Failed(format!("Scan: expected a stream, got {error}"));
+    let lost = |error: prism_http2::Error| Stop::Failed(format!("Scan: expected a stream, got {error}"));
 
     let (response, mut stream) = raw.begin(RawCall::new(Scan::PATH, scan.clone())).await.map_err(lost)?;
     send_all(&mut stream, scan).await;
