@@ -201,6 +201,51 @@ async fn a_connection_is_filled_before_another_is_used() {
     }
 }
 
+/// A backend that accepts one connection, and answers each Get with as many bytes of headers as its key says.
+async fn talkative_backend() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("the listener is open");
+        let mut connection = h2::server::handshake(stream).await.expect("the proxy speaks HTTP/2");
+        while let Some(Ok((request, mut respond))) = connection.accept().await {
+            if request.uri().path() != GET {
+                answer(&mut respond, Code::Unimplemented);
+                continue;
+            }
+            tokio::spawn(async move {
+                let message = request.into_body().data().await.expect("it has a body").expect("it arrives");
+                let asked = GetRequest::decode(&message[5..]).expect("it is a Get");
+                let bytes = asked.key.parse().expect("the key is a number");
+                let head = Response::builder()
+                    .header("content-type", "application/grpc")
+                    .header("grpc-status", Code::NotFound as i32)
+                    .header("x-long", "x".repeat(bytes));
+                // The proxy resets a call whose headers are too long.
+                let _ = respond.send_response(head.body(()).expect("the headers are valid"), true);
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn headers_of_a_response_are_forwarded_up_to_their_limit() {
+    let proxy = Proxy::start(&[("default", &talkative_backend().await)]);
+    let raw = raw::Connection::open(proxy.grpc()).await;
+    let with = |bytes: usize| {
+        framed(&GetRequest { key: bytes.to_string(), ..GetRequest::default() }.encode_to_vec())
+    };
+    let accepted = raw.call(GET, &[], &[&with(60_000)]).await;
+    assert_eq!(accepted.status().unwrap().code(), Code::NotFound);
+    assert_eq!(accepted.headers["x-long"].len(), 60_000);
+
+    let (code, error) = raw.call(GET, &[], &[&with(70_000)]).await.refusal();
+    assert_eq!((code, error.reason), (Code::Unavailable, ErrorReason::BackendLost), "{error:?}");
+    // The backend's connection goes on.
+    assert_eq!(raw.call(GET, &[], &[&with(1)]).await.status().unwrap().code(), Code::NotFound);
+}
+
 /// How many messages a scan of [`scanned_backend`] sends: as much as a stream's window takes.
 const SCANNED: usize = 50_000;
 

@@ -185,8 +185,7 @@ async fn serve_streams<S, H>(
             phase = Phase::Closing;
             cx.waker().wake_by_ref();
         }
-        if connection.is_closing() {
-            let written = connection.written();
+        if let Some(written) = connection.closing() {
             return closing.get_or_insert_with(|| Closing::new(written)).poll_end(written, cx);
         }
         Poll::Pending

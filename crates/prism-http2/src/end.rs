@@ -33,12 +33,12 @@ impl State {
                 Role::Client => self.put(frame::RST_STREAM, 0, id, &reason),
             }
         }
-        self.owe(unread);
-        self.lose(key, Error::reset(reason, By::Us));
+        self.return_credit(unread);
+        self.fail_stream(key, Error::reset(reason, By::Us));
     }
 
     /// Ends a stream with an error. What has arrived whole can still be read.
-    pub(crate) fn lose(&mut self, key: Key, error: Error) {
+    pub(crate) fn fail_stream(&mut self, key: Key, error: Error) {
         let stream = &mut self.streams[key];
         stream.error = Some(error);
         stream.queue.clear();
@@ -87,7 +87,7 @@ impl State {
             stream.is_ignored = true;
             (stream.head, stream.trailers) = (None, None);
             let unread = stream.received.clear();
-            self.owe(unread);
+            self.return_credit(unread);
         } else {
             (stream.wants, stream.sender) = (Wants::Nothing, None);
         }
@@ -122,7 +122,7 @@ impl State {
         let keys: Vec<Key> = self.streams.iter().map(|(key, _)| key).collect();
         for key in keys {
             if !self.streams[key].is_closed() {
-                self.lose(key, error.clone());
+                self.fail_stream(key, error.clone());
             }
         }
         self.wake_openers();

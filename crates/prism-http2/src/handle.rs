@@ -49,8 +49,8 @@ impl RecvStream {
         let mut state = self.0.shared.lock();
         let stream = &mut state.streams[key];
         if let Some(bytes) = stream.received.pop() {
-            state.owe(bytes.len());
-            state.owe_on(key, bytes.len());
+            state.return_credit(bytes.len());
+            state.return_stream_credit(key, bytes.len());
             return Poll::Ready(Some(Ok(bytes)));
         }
         if stream.has_received_end {

@@ -109,8 +109,6 @@ impl Fields {
         bytes_max: usize,
     ) -> Result<Self, crate::hpack::decoder::Undecodable> {
         let mut fields = Self::default();
-        // A call has some six headers beside the pseudo-headers.
-        fields.headers.reserve(8);
         decoder.decode(block, |(field, bytes)| {
             fields.bytes += bytes;
             if fields.bytes > bytes_max {

@@ -26,7 +26,7 @@ impl State {
         let sent = self.send_head(key, Head::Request(Box::new(request)), end);
         if let Err(error) = sent {
             self.streams[key].handles = 0;
-            self.lose(key, error.clone());
+            self.fail_stream(key, error.clone());
             return Err(error);
         }
         Ok(key)
@@ -82,7 +82,7 @@ impl State {
         let mut unopened = std::mem::take(&mut self.unopened);
         while let Some(key) = unopened.pop(&self.streams) {
             if self.streams[key].error.is_none() {
-                self.lose(key, Error::misuse(NO_NUMBERS));
+                self.fail_stream(key, Error::misuse(NO_NUMBERS));
             }
         }
         self.wake_openers();

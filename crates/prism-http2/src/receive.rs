@@ -106,7 +106,7 @@ impl State {
         self.receive_window -= head.len as i64;
         unpad(head, &mut payload)?;
         let Some(key) = self.stream(head.stream)? else {
-            self.owe(head.len);
+            self.return_credit(head.len);
             return Ok(());
         };
         let len = payload.len();
@@ -123,7 +123,7 @@ impl State {
             None
         };
         if let Some(reason) = fault {
-            self.owe(head.len);
+            self.return_credit(head.len);
             self.reset(key, reason);
             return Ok(());
         }
@@ -133,7 +133,7 @@ impl State {
         }
         let padding = head.len - len;
         if stream.is_ignored {
-            self.owe(head.len);
+            self.return_credit(head.len);
         } else {
             if len > 0 {
                 match payload {
@@ -143,8 +143,8 @@ impl State {
                 stream.wake_receiver();
             }
             if padding > 0 {
-                self.owe(padding);
-                self.owe_on(key, padding);
+                self.return_credit(padding);
+                self.return_stream_credit(key, padding);
             }
         }
         if head.has(frame::END_STREAM) {
@@ -311,7 +311,7 @@ impl State {
             if stream.has_end && !stream.has_sent_end {
                 self.resets_before_sent += 1;
             }
-            self.lose(key, Error::reset(code.into(), By::Peer));
+            self.fail_stream(key, Error::reset(code.into(), By::Peer));
         }
         Ok(())
     }
@@ -405,7 +405,7 @@ impl State {
                 .map(|(key, _)| key)
                 .collect();
             self.unopened.clear();
-            excluded.into_iter().for_each(|key| self.lose(key, error.clone()));
+            excluded.into_iter().for_each(|key| self.fail_stream(key, error.clone()));
             self.wake_openers();
         }
         Ok(())

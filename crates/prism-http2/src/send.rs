@@ -13,7 +13,7 @@ use crate::hpack::Encoder;
 use crate::payload::Payload;
 use crate::reason::Reason;
 use crate::state::{OUTPUT_BYTES_MAX, Role, State, set_waker};
-use crate::stream::{Item, Key, Waiting, Wants};
+use crate::stream::{Item, Key, Wants};
 
 impl State {
     /// Sends headers, or queues them. `end`: nothing follows.
@@ -122,8 +122,8 @@ impl State {
             self.pass_room_on();
         } else {
             stream.wants = Wants::SharedRoom;
-            if !stream.is_in_line {
-                stream.is_in_line = true;
+            if !stream.is_waiting_for_room {
+                stream.is_waiting_for_room = true;
                 self.for_room.push(key, &self.streams);
             }
         }
@@ -136,7 +136,7 @@ impl State {
             && let Some(key) = self.for_room.pop(&self.streams)
         {
             let stream = &mut self.streams[key];
-            stream.is_in_line = false;
+            stream.is_waiting_for_room = false;
             if stream.wants == Wants::SharedRoom {
                 stream.wants = Wants::Nothing;
                 return stream.wake_sender();
@@ -159,17 +159,17 @@ impl State {
         let claimed = stream.queued.min(window);
         self.claimed = self.claimed + claimed - stream.claimed;
         stream.claimed = claimed;
-        if stream.waiting == Waiting::No && stream.id != 0 {
+        if !stream.is_scheduled && stream.id != 0 {
             let needs_window = match stream.queue.front() {
                 None => return self.wake_if_room(key),
                 Some(Item::Data(payload, _)) => !payload.is_empty(),
                 Some(Item::Head(..)) => false,
             };
             if !needs_window || (claimed > 0 && self.send_window > 0) {
-                stream.waiting = Waiting::ForOutput;
+                stream.is_scheduled = true;
                 self.for_output.push(key, &self.streams);
             } else if claimed > 0 {
-                stream.waiting = Waiting::ForWindow;
+                stream.is_scheduled = true;
                 self.for_window.push(key, &self.streams);
             }
         }
@@ -188,7 +188,7 @@ impl State {
                 next => next,
             };
             let Some(key) = next else { break };
-            self.streams[key].waiting = Waiting::No;
+            self.streams[key].is_scheduled = false;
             self.encode_next(key);
         }
         self.is_filling = false;

@@ -104,16 +104,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.driver.shared.lock().open > 0
     }
 
-    /// Whether nothing but a last word is being sent, which the client may never read.
+    /// Once nothing but the last frames are being sent, which the client may never read: how many bytes have been written.
     #[must_use]
-    pub fn is_closing(&self) -> bool {
-        self.driver.shared.lock().phase == Phase::Closing
-    }
-
-    /// How many bytes have been written.
-    #[must_use]
-    pub fn written(&self) -> u64 {
-        self.driver.shared.lock().written
+    pub fn closing(&self) -> Option<u64> {
+        let state = self.driver.shared.lock();
+        (state.phase == Phase::Closing).then_some(state.written)
     }
 
     /// How many calls the client has reset since this was last asked although they had been answered; the answers were waiting to be sent.

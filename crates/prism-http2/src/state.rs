@@ -16,7 +16,7 @@ use crate::hpack::{Decoder, Encoder};
 use crate::output::Output;
 use crate::reason::Reason;
 use crate::settings::{Config, DEFAULT_WINDOW};
-use crate::stream::{Key, Line, Stream};
+use crate::stream::{Key, Stream, WaitList};
 
 /// Beyond this, what is handed over waits in its stream: so the streams take turns, and a client that reads nothing keeps its calls in
 /// flight.
@@ -87,7 +87,7 @@ pub(crate) struct State {
     /// A server's: requests that have arrived.
     pub(crate) requests: VecDeque<(Key, Request<()>)>,
     /// A client's: streams that wait to be opened.
-    pub(crate) unopened: Line,
+    pub(crate) unopened: WaitList,
     /// A client's: who waits for a stream to be opened.
     pub(crate) openers: Vec<Waker>,
     /// A client's: how many can open a stream.
@@ -95,7 +95,7 @@ pub(crate) struct State {
 
     pub(crate) decoder: Decoder,
     pub(crate) receive_window: i64,
-    pub(crate) owed: u32,
+    pub(crate) credit: u32,
     pub(crate) has_settings: bool,
     /// Headers that have arrived in part.
     pub(crate) block: Option<Block>,
@@ -113,14 +113,14 @@ pub(crate) struct State {
     pub(crate) peer_window: i64,
     pub(crate) peer_frame_bytes_max: usize,
     pub(crate) peer_streams_max: usize,
-    pub(crate) for_output: Line,
-    pub(crate) for_window: Line,
+    pub(crate) for_output: WaitList,
+    pub(crate) for_window: WaitList,
     /// Whether the output is being filled: what comes to wait meanwhile has its turn.
     pub(crate) is_filling: bool,
     /// What all streams claim of the connection's window.
     pub(crate) claimed: usize,
     /// Streams whose senders wait for the connection's window.
-    pub(crate) for_room: Line,
+    pub(crate) for_room: WaitList,
 
     /// The task that drives the connection, and whether it knows that there is something to do.
     pub(crate) driver: Option<Waker>,
@@ -152,12 +152,12 @@ impl State {
             resets_before_sent: 0,
             next_id: 1,
             requests: VecDeque::new(),
-            unopened: Line::default(),
+            unopened: WaitList::default(),
             openers: Vec::new(),
             openers_held: 0,
             decoder: Decoder::default(),
             receive_window: config.connection_window_bytes.into(),
-            owed: 0,
+            credit: 0,
             has_settings: false,
             block: None,
             goaway: None,
@@ -170,11 +170,11 @@ impl State {
             peer_window: DEFAULT_WINDOW.into(),
             peer_frame_bytes_max: frame::DEFAULT_BYTES_MAX,
             peer_streams_max: config.initial_streams_max,
-            for_output: Line::default(),
-            for_window: Line::default(),
+            for_output: WaitList::default(),
+            for_window: WaitList::default(),
             is_filling: false,
             claimed: 0,
-            for_room: Line::default(),
+            for_room: WaitList::default(),
             driver: None,
             is_notified: false,
             error: None,
@@ -218,7 +218,7 @@ impl State {
     }
 
     /// Removes from the output what has been written.
-    pub(crate) fn written(&mut self, bytes: usize) {
+    pub(crate) fn wrote(&mut self, bytes: usize) {
         self.output.advance(bytes);
         self.written += bytes as u64;
         while let Some((end, len)) = self.replies.front()
@@ -250,28 +250,28 @@ impl State {
         self.reply(frame::GOAWAY, 0, 0, &payload);
     }
 
-    /// Returns to the peer what has been taken from the connection's window; by halves of it.
-    pub(crate) fn owe(&mut self, bytes: usize) {
-        self.owed += bytes as u32;
-        if self.owed >= self.config.connection_window_bytes / 2 {
-            let owed = std::mem::take(&mut self.owed);
-            self.receive_window += i64::from(owed);
-            self.send_window_update(0, owed);
+    /// Returns to the peer what has been taken from the connection's window, by halves of it.
+    pub(crate) fn return_credit(&mut self, bytes: usize) {
+        self.credit += bytes as u32;
+        if self.credit >= self.config.connection_window_bytes / 2 {
+            let credit = std::mem::take(&mut self.credit);
+            self.receive_window += i64::from(credit);
+            self.send_window_update(0, credit);
         }
     }
 
     /// The same for the window of a stream.
-    pub(crate) fn owe_on(&mut self, key: Key, bytes: usize) {
+    pub(crate) fn return_stream_credit(&mut self, key: Key, bytes: usize) {
         let stream = &mut self.streams[key];
-        stream.owed += bytes as u32;
-        if stream.owed >= self.config.stream_window_bytes / 2
+        stream.credit += bytes as u32;
+        if stream.credit >= self.config.stream_window_bytes / 2
             && !stream.has_received_end
             && !stream.is_closed()
         {
-            let owed = std::mem::take(&mut stream.owed);
-            stream.receive_window += i64::from(owed);
+            let credit = std::mem::take(&mut stream.credit);
+            stream.receive_window += i64::from(credit);
             let id = stream.id;
-            self.send_window_update(id, owed);
+            self.send_window_update(id, credit);
         }
     }
 

@@ -21,9 +21,9 @@ pub(crate) type Key = usize;
 
 /// Streams that wait, in order. One that has ended is passed over.
 #[derive(Debug, Default)]
-pub(crate) struct Line(VecDeque<(Key, u64)>);
+pub(crate) struct WaitList(VecDeque<(Key, u64)>);
 
-impl Line {
+impl WaitList {
     pub(crate) fn push(&mut self, key: Key, streams: &Slab<Stream>) {
         self.0.push_back((key, streams[key].serial));
         // Most have ended.
@@ -62,18 +62,6 @@ pub(crate) enum Item {
     Head(Head, bool),
     /// Data, and whether they end the stream.
     Data(Payload, bool),
-}
-
-/// Where a stream with something to send waits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Waiting {
-    /// Nowhere: it has nothing to send, or its own window is used up.
-    #[default]
-    No,
-    /// For the socket.
-    ForOutput,
-    /// For the connection's window.
-    ForWindow,
 }
 
 /// What a sender that wants to hand over more waits for.
@@ -116,7 +104,7 @@ pub(crate) struct Stream {
     /// What the peer may send.
     pub(crate) receive_window: i64,
     /// What has been read and is not in the peer's window yet.
-    pub(crate) owed: u32,
+    pub(crate) credit: u32,
     /// How much of the body is left, if its head says so.
     pub(crate) body_left: Option<u64>,
     /// Who waits for something to arrive.
@@ -128,7 +116,8 @@ pub(crate) struct Stream {
     /// The bytes of data in the queue, and as many of them as the stream's own window allows.
     pub(crate) queued: usize,
     pub(crate) claimed: usize,
-    pub(crate) waiting: Waiting,
+    /// Whether it waits for the socket, or for the connection's window. One whose own window is used up waits for neither.
+    pub(crate) is_scheduled: bool,
     /// The end was handed over.
     pub(crate) has_end: bool,
     /// The end is on its way.
@@ -136,7 +125,7 @@ pub(crate) struct Stream {
     /// Whose window the sender waits for, if it does.
     pub(crate) wants: Wants,
     /// Whether it is among those that wait for the connection's.
-    pub(crate) is_in_line: bool,
+    pub(crate) is_waiting_for_room: bool,
     /// Who waits for room, or for a reset.
     pub(crate) sender: Option<Waker>,
 }
@@ -159,7 +148,7 @@ impl Stream {
         }
     }
 
-    /// Whether anything of the response or the request is left to be read.
+    /// Whether everything that the peer sends has been read.
     pub(crate) fn is_read(&self) -> bool {
         self.received.is_empty() && self.trailers.is_none() && self.has_received_end
     }

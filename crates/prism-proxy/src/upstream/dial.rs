@@ -28,6 +28,9 @@ use crate::route::Remote;
 /// How long resolving, connecting and the handshake may take in total.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 
+/// The largest headers, or trailers, of a backend's response, counted as HTTP/2 counts them: 32 bytes more for each.
+const HEADERS_BYTES_MAX: u32 = 64 * 1024;
+
 /// Connects to a backend, with TLS if there is a connector. The end of the connection is recorded in it and signalled to
 /// `changed`.
 pub(super) async fn connect(
@@ -74,6 +77,7 @@ where
             frame_bytes_max: limits::FRAME_BYTES_MAX,
             stream_window_bytes: kind.stream_window_bytes(),
             connection_window_bytes: kind.connection_window_bytes(),
+            headers_bytes_max: HEADERS_BYTES_MAX,
             initial_streams_max: 0,
             ..Config::default()
         },
