@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use prism_net::dial::{dial, dial_tls};
 use prism_net::stream::Stream;
-use redis::{ProtocolVersion, RedisConnectionInfo};
 
 use crate::address::NodeAddress;
 use crate::config::Settings;
@@ -33,26 +32,24 @@ pub(crate) async fn connect(
 }
 
 /// What a connection introduces itself with.
+#[derive(Default)]
+pub(crate) struct Credentials {
+    /// A user and its password.
+    pub(crate) login: Option<(String, String)>,
+    pub(crate) database: i64,
+}
+
+/// What a connection introduces itself with. Sentinels, which have no databases, often have no users either although the servers do.
 ///
 /// # Errors
 /// The password's file cannot be read.
-pub(crate) fn credentials(settings: &Settings, expected: Expected) -> Result<RedisConnectionInfo, String> {
-    let mut info = anonymous();
-    if expected != Expected::Sentinel {
-        info = info.set_db(settings.database);
-    }
-    if let Some(file) = &settings.password_file {
+pub(crate) fn credentials(settings: &Settings, expected: Expected) -> Result<Credentials, String> {
+    let login = settings.password_file.as_ref().map(|file| {
         let password = fs::read_to_string(file)
             .map_err(|error| format!("cannot read password_file {}: {error}", file.display()))?;
-        info = info.set_password(password.trim_end_matches(['\r', '\n']));
-        info = info.set_username(settings.username.as_deref().unwrap_or("default"));
-    }
-    Ok(info)
-}
-
-/// The same without credentials: sentinels often have none although the servers do.
-pub(crate) fn anonymous() -> RedisConnectionInfo {
-    RedisConnectionInfo::default()
-        .set_protocol(ProtocolVersion::RESP3)
-        .set_lib_name(CLIENT_NAME, env!("CARGO_PKG_VERSION"))
+        let username = settings.username.as_deref().unwrap_or("default");
+        Ok::<_, String>((username.to_owned(), password.trim_end_matches(['\r', '\n']).to_owned()))
+    });
+    let database = if expected == Expected::Sentinel { 0 } else { settings.database };
+    Ok(Credentials { login: login.transpose()?, database })
 }

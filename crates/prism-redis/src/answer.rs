@@ -4,27 +4,27 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prism_plugin::keyvalue::ValueAndTtl;
-use redis::Value;
 
 use crate::fault::Fault;
+use crate::resp::Value;
 
 /// A value; `None` if there is none.
 pub(crate) fn value(answer: Value) -> Result<Option<Bytes>, Fault> {
     match answer {
         Value::Nil => Ok(None),
-        Value::BulkString(value) => Ok(Some(Bytes::from(value))),
+        Value::BulkString(value) => Ok(Some(value)),
         _ => Err(Fault::Unexpected),
     }
 }
 
 /// Whether a script has moved values out of the way, and is to be run again.
 pub(crate) fn is_again(answer: &Value) -> bool {
-    matches!(answer, Value::SimpleString(word) if word == "AGAIN")
+    matches!(answer, Value::SimpleString(word) if &**word == "AGAIN")
 }
 
 /// Whether a call has, on record, found nothing.
 pub(crate) fn is_nothing(answer: &Value) -> bool {
-    matches!(answer, Value::SimpleString(word) if word == "NOTHING")
+    matches!(answer, Value::SimpleString(word) if &**word == "NOTHING")
 }
 
 /// Values.
@@ -84,7 +84,7 @@ pub(crate) fn array(answer: Value) -> Result<Vec<Value>, Fault> {
 pub(crate) fn text(answer: &Value) -> Option<&str> {
     match answer {
         Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
-        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text),
+        Value::SimpleString(text) => Some(text),
         _ => None,
     }
 }

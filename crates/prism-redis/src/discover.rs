@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use redis::{Value, cmd};
 use tokio::time::{sleep, timeout};
 
 use crate::address::NodeAddress;
@@ -13,6 +12,7 @@ use crate::answer::text;
 use crate::config::Mode;
 use crate::fault::Fault;
 use crate::lane::Lane;
+use crate::resp::{Value, cmd};
 use crate::shared::Shared;
 use crate::topology::Topology;
 
@@ -108,8 +108,7 @@ where
 
 async fn ask_sentinel(shared: &Shared, name: &str, sentinel: NodeAddress) -> Result<Topology, String> {
     let link = shared.worker().sentinel(&sentinel);
-    let mut question = cmd("SENTINEL");
-    question.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
+    let question = cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name);
     let asked = async { Fault::of(link.connection().await?.send(&question).await?) };
     let answer = timeout(ANSWER_MAX, asked).await;
     let answer = answer.map_err(|_| format!("sentinel {sentinel} does not answer within {ANSWER_MAX:?}"))?;
@@ -132,9 +131,7 @@ async fn ask_node(shared: &Shared, address: NodeAddress) -> Result<Topology, Str
     let node = shared.worker().node(&address);
     let asked = async {
         let connection = node.link(Lane::Small).connection().await?;
-        let mut question = cmd("CLUSTER");
-        question.arg("SLOTS");
-        Fault::of(connection.send(&question).await?)
+        Fault::of(connection.send(&cmd("CLUSTER").arg("SLOTS")).await?)
     };
     let answer = timeout(ANSWER_MAX, asked).await;
     let answer = answer.map_err(|_| format!("{address} does not answer within {ANSWER_MAX:?}"))?;

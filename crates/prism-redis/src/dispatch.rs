@@ -21,7 +21,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prism_plugin::{Applied, Context, Error, ErrorReason};
-use redis::{Value, cmd};
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{sleep, timeout, timeout_at};
@@ -32,6 +31,7 @@ use crate::connection::Connection;
 use crate::discover::discover_soon;
 use crate::fault::Fault;
 use crate::progress::Progress;
+use crate::resp::{Value, cmd};
 use crate::route::{follow, primary, send_with};
 use crate::shared::Shared;
 use crate::taking::{RETURN_MAX, Taking};
@@ -273,8 +273,8 @@ impl Watch {
     async fn woken(&mut self, dispatch: &Dispatch) -> Result<(), Error> {
         if self.blocked.is_none() {
             let connection = self.connection(dispatch).await?;
-            let mut command = cmd("BLMOVE");
-            command.arg(&dispatch.list).arg(&dispatch.list).arg("LEFT").arg("LEFT").arg(BLOCK.as_secs());
+            let command = cmd("BLMOVE").arg(&dispatch.list).arg(&dispatch.list);
+            let command = command.arg("LEFT").arg("LEFT").arg(BLOCK.as_secs());
             self.blocked = Some(Box::pin(async move {
                 let answered = timeout(BLOCK_ANSWER_MAX, connection.send(&command)).await;
                 let silent = || Fault::Lost(format!("{} did not answer in time", connection.node));

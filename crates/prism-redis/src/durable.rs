@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redis::{Cmd, ServerErrorKind, Value, cmd};
 use tokio::sync::oneshot;
 
 use crate::answer::number;
@@ -15,6 +14,7 @@ use crate::command::Command;
 use crate::config::Durability;
 use crate::fault::Fault;
 use crate::link::Link;
+use crate::resp::{Cmd, Value, cmd};
 
 /// How many writes travel together at most.
 const BATCH: usize = 256;
@@ -68,7 +68,7 @@ impl Writer {
         let mut outcomes = self.outcomes(sent, false).await;
         for (outcome, command) in outcomes.iter_mut().zip(commands) {
             if let Err(fault) = outcome
-                && fault.kind() == Some(ServerErrorKind::NoScript)
+                && fault.is(&["NOSCRIPT"])
                 && let Some(in_full) = command.in_full()
             {
                 *outcome = self.send(in_full, false).await;
@@ -154,16 +154,13 @@ async fn send(inner: &Inner, batch: Vec<Write>) {
         Ok(connection) => connection,
         Err(fault) => return fail(batch, &fault),
     };
-    let mut pipeline = redis::pipe();
-    for write in &batch {
-        if write.asking {
-            pipeline.add_command(cmd("ASKING"));
-        }
-        pipeline.add_command(write.command.clone());
-    }
     let Durability { replicas, timeout } = inner.durability;
-    pipeline.cmd("WAIT").arg(replicas).arg(timeout.as_millis().to_string());
-    let mut answers = match connection.send_all(&pipeline).await {
+    let asking = cmd("ASKING");
+    let waiting = cmd("WAIT").arg(replicas).arg(timeout.as_millis().to_string());
+    let writes =
+        batch.iter().flat_map(|write| write.asking.then_some(&asking).into_iter().chain([&write.command]));
+    let commands: Vec<&Cmd> = writes.chain([&waiting]).collect();
+    let mut answers = match connection.send_all(&commands).await {
         Ok(answers) => answers.into_iter(),
         Err(fault) => return fail(batch, &fault),
     };

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use prism_plugin::{Context, Error};
-use redis::{ServerErrorKind, Value};
 
-use crate::command::{Command, Effect, pipeline};
+use crate::command::{Command, Effect};
 use crate::connection::Connection;
 use crate::fault::Fault;
 use crate::lane::Lane;
 use crate::progress::Progress;
+use crate::resp::{Cmd, Value};
 use crate::route::{primary, run, topology, within};
 use crate::shared::Shared;
 use crate::worker::Node;
@@ -88,8 +88,7 @@ async fn run_together(shared: &Arc<Shared>, context: &Context, commands: &[Comma
 }
 
 fn is_redirected(fault: &Fault) -> bool {
-    use ServerErrorKind::{Ask, Moved, TryAgain};
-    matches!(fault.kind(), Some(Ask | Moved | TryAgain))
+    fault.is(&["ASK", "MOVED", "TRYAGAIN"])
 }
 
 /// Why a command of a group has no answer.
@@ -133,18 +132,17 @@ pub(crate) async fn send_together(
     connection: &Connection,
     commands: &[&Command],
 ) -> Result<Vec<Result<Value, Fault>>, Fault> {
-    let sent = pipeline(commands.iter().map(|command| &command.command));
+    let sent: Vec<&Cmd> = commands.iter().map(|command| &command.command).collect();
     let answers = connection.send_all(&sent).await?;
     let mut outcomes: Vec<_> = answers.into_iter().map(Fault::of).collect();
-    let is_unknown = |outcome: &Result<Value, Fault>| {
-        outcome.as_ref().is_err_and(|fault| fault.kind() == Some(ServerErrorKind::NoScript))
-    };
+    let is_unknown =
+        |outcome: &Result<Value, Fault>| outcome.as_ref().is_err_and(|fault| fault.is(&["NOSCRIPT"]));
     let places: Vec<_> = (0..outcomes.len()).filter(|place| is_unknown(&outcomes[*place])).collect();
     if places.is_empty() {
         return Ok(outcomes);
     }
     let in_full: Vec<_> = places.iter().filter_map(|place| commands.get(*place)?.in_full()).collect();
-    let answers = connection.send_all(&pipeline(&in_full)).await?;
+    let answers = connection.send_all(&in_full).await?;
     for (place, answer) in places.into_iter().zip(answers) {
         outcomes[place] = Fault::of(answer);
     }

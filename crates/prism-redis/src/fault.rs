@@ -1,7 +1,8 @@
 //! Why a command failed, and the error that the caller gets: whether it may have been applied, and what to do next.
 
 use prism_plugin::{Applied, Error, ErrorReason, retries};
-use redis::{ServerError, ServerErrorKind, Value};
+
+use crate::resp::{Refusal, Value};
 
 /// Why a command has no answer, or the wrong one.
 #[derive(Clone, Debug)]
@@ -11,7 +12,7 @@ pub(crate) enum Fault {
     /// The connection was lost, or did not answer in time, after the command may have been sent.
     Lost(String),
     /// The server refused the command.
-    Refused(ServerError),
+    Refused(Refusal),
     /// The answer is of a type that the command never has.
     Unexpected,
     /// Fewer replicas than required had the write in time.
@@ -32,25 +33,23 @@ impl Fault {
         }
     }
 
-    /// The kind of the server's refusal.
-    pub(crate) fn kind(&self) -> Option<ServerErrorKind> {
-        match self {
-            Self::Refused(error) => error.kind(),
-            _ => None,
-        }
+    /// Whether the server refused the command itself with one of these codes, not one within a script.
+    pub(crate) fn is(&self, codes: &[&str]) -> bool {
+        matches!(self, Self::Refused(refusal) if codes.contains(&refusal.code()))
     }
 
     /// The code of the server's refusal, such as `WRONGTYPE`.
     pub(crate) fn code(&self) -> Option<&str> {
-        let Self::Refused(error) = self else { return None };
+        let Self::Refused(refusal) = self else { return None };
         // Before Redis 7, the error of a command within a script is in the details of one of the script.
-        let wrapped = error.details().filter(|details| details.starts_with("Error running script"));
-        let is_in = |code: &&&str| wrapped.is_some_and(|details| details.contains(**code));
+        let details = refusal.details();
+        let is_wrapped = details.starts_with("Error running script");
+        let is_in = |code: &&&str| is_wrapped && details.contains(**code);
         match IN_SCRIPTS.iter().find(is_in) {
             Some(code) => Some(code),
             None if self.is_denied_to_script() => Some("NOPERM"),
             None if self.is_elsewhere() => Some("TRYAGAIN"),
-            None => Some(error.code()),
+            None => Some(refusal.code()),
         }
     }
 
@@ -68,14 +67,13 @@ impl Fault {
 
     /// Whether the server refused the command with these words.
     pub(crate) fn says(&self, words: &str) -> bool {
-        matches!(self, Self::Refused(error) if error.details().is_some_and(|details| details.contains(words)))
+        matches!(self, Self::Refused(refusal) if refusal.details().contains(words))
     }
 
     /// Whether the servers may have changed roles, so that it is worth asking them.
     pub(crate) fn suggests_failover(&self) -> bool {
-        use ServerErrorKind::{ClusterDown, MasterDown, Moved, ReadOnly};
         matches!(self, Self::Unreachable(_) | Self::Lost(_))
-            || matches!(self.kind(), Some(ReadOnly | MasterDown | ClusterDown | Moved))
+            || self.is(&["READONLY", "MASTERDOWN", "CLUSTERDOWN", "MOVED"])
     }
 
     /// In words, for logs and health.
@@ -172,8 +170,7 @@ mod tests {
     use super::*;
 
     fn refused(line: &str) -> Error {
-        let answer = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
-        Fault::of(answer).unwrap_err().into()
+        Fault::of(Value::ServerError(Refusal::new(line))).unwrap_err().into()
     }
 
     #[test]

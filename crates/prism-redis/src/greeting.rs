@@ -1,8 +1,7 @@
 //! What a server says about itself when a connection is made, and whether that is what is expected of it.
 
-use redis::Value;
-
 use crate::answer::{info_field, map_field, text};
+use crate::resp::Value;
 
 /// The first two numbers of a version.
 pub(crate) type Version = (u32, u32);

@@ -21,13 +21,13 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prism_plugin::{Context, Error};
-use redis::Value;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::answer::{array, parts, text, values};
 use crate::command::{Command, Effect};
 use crate::each::run_each;
 use crate::names::slot;
+use crate::resp::Value;
 use crate::route::{attempt, run};
 use crate::script::{ADOPT, ANNOUNCE, DUE, LOOKS, POSTPONE, SETTLE};
 use crate::shared::Shared;

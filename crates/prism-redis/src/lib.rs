@@ -44,20 +44,15 @@
 //! watched on a connection of its own, at most `max_waiters` of them; its waiters are served in the order in which they came, on
 //! whichever worker they are. What was taken for a waiter that has gone meanwhile returns to the end it came from.
 //!
-//! # The client library
+//! # Connections
 //!
-//! `redis` carries the bytes: its multiplexed connection to one server, and nothing above it. Its cluster client, like the
-//! clients of `fred`, sends a command again after a lost connection, which may apply a write twice; with that turned off,
-//! neither follows a cluster's redirections any more. Its connection manager sends nothing twice, but has one password
-//! for its lifetime and accepts any server that answers. So reconnecting (`link`), redirections (`route`) and the
-//! topology (`discover`) are here, where a command is sent again only if the server refused it unseen. Commands are
-//! written and answers parsed by the library.
+//! Each worker has a few connections to each server, on which the commands of all calls travel together (`resp`): a call writes its command into
+//! the connection's output, and whatever has come together while the worker was busy is one write. A command is sent again only if the server
+//! refused it unseen: after a lost connection, a write may have been applied. So reconnecting (`link`), redirections (`route`) and the topology
+//! (`discover`) are here, too; client libraries repeat what they send, or follow no redirections.
 //!
-//! Both libraries were measured on two busy cores with values of 100 bytes, in CPU time of the process per call: at 64 calls
-//! at once, `redis` 1.8 takes 2.5 µs for GET and SET, `fred` 10.1 takes 4.3 to 6 µs; one call at a time costs either about
-//! 16 to 18 µs, which is the system's share. On one connection, a small GET waits about 5 ms behind a SET of 4 MiB and 1 to
-//! 20 ms behind a GET of 4 MiB, so large values that are sent, and scans, have a connection of their own; a value that
-//! is read is known to be large only when it arrives. `connections` spreads the others.
+//! On one connection, a small GET waits about 5 ms behind a SET of 4 MiB and 1 to 20 ms behind a GET of 4 MiB, so large values that are sent, and
+//! scans, have a connection of their own; a value that is read is known to be large only when it arrives. `connections` spreads the others.
 //!
 //! | module | owns |
 //! |---|---|
@@ -65,7 +60,8 @@
 //! | `address`, `names`, `slots` | addresses of servers; names of Redis keys; sets of slots |
 //! | `answer`, `fault` | answers by type; failures, and the errors that callers get |
 //! | `access`, `greeting` | how to connect; what a server says about itself |
-//! | `connection`, `link`, `lane` | one connection; one that comes back; which one a command travels on |
+//! | `resp` | the protocol, and one connection that speaks it |
+//! | `connection`, `link`, `lane` | a connection that has introduced itself; one that comes back; which one a command travels on |
 //! | `companions`, `record` | names of what belongs to a key; the record of a call's answer |
 //! | `progress` | how far a call has come, and what it says when its time is over |
 //! | `script`, `command` | scripts; one command for one key |
@@ -108,6 +104,7 @@ mod position;
 mod probe;
 mod progress;
 mod record;
+mod resp;
 mod retries;
 mod route;
 mod scan;

@@ -1,10 +1,9 @@
 //! Which slots a cluster's node has for sure: it owns them, and they are not on their way to or from it.
 
-use redis::cmd;
-
 use crate::answer::text;
 use crate::connection::Connection;
 use crate::fault::Fault;
+use crate::resp::cmd;
 use crate::slots::SlotSet;
 
 /// What a node has, under its configuration epoch. The epoch changes when the node takes over a slot, so that a slot which
@@ -23,9 +22,7 @@ impl Ownership {
 
     /// Asks a node for its own.
     pub(crate) async fn of(connection: &Connection) -> Result<Self, Fault> {
-        let mut question = cmd("CLUSTER");
-        question.arg("NODES");
-        let answer = Fault::of(connection.send(&question).await?)?;
+        let answer = Fault::of(connection.send(&cmd("CLUSTER").arg("NODES")).await?)?;
         text(&answer).and_then(Self::parse).ok_or(Fault::Unexpected)
     }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Value, cmd};
 use tokio::time::timeout;
 
 use crate::answer::{info_field, map_field, text};
@@ -11,6 +10,7 @@ use crate::config::Mode;
 use crate::connection::Connection;
 use crate::fault::Fault;
 use crate::lane::Lane;
+use crate::resp::{Value, cmd};
 use crate::route::topology;
 use crate::shared::Shared;
 use crate::state::{Eviction, Found, Persistence};
@@ -70,8 +70,8 @@ fn together(first: Found, other: Found) -> Found {
 }
 
 async fn ask_one(connection: &Connection, mode: &str) -> Result<Found, Fault> {
-    let mut questions = redis::pipe();
-    questions.cmd("INFO").cmd("CONFIG").arg("GET").arg("save").cmd("CONFIG").arg("GET").arg("appendfsync");
+    let setting = |name| cmd("CONFIG").arg("GET").arg(name);
+    let questions = [cmd("INFO"), setting("save"), setting("appendfsync")];
     let answers = connection.send_all(&questions).await?;
     let [info, save, sync] = answers.as_slice() else { return Err(Fault::Unexpected) };
     // A user that may not read INFO still gets an answer, with what HELLO says.
@@ -105,8 +105,8 @@ async fn ask_one(connection: &Connection, mode: &str) -> Result<Found, Fault> {
 /// Reads a key that nobody has, which meets what a call would meet, and checks that the server is a primary still. Returns what it does
 /// when it is full.
 pub(crate) async fn read_nobodys_key(shared: &Shared, connection: &Connection) -> Result<Eviction, Fault> {
-    let mut questions = redis::pipe();
-    questions.cmd("EXISTS").arg(shared.names.nobodys()).add_command(cmd("HELLO")).cmd("INFO").arg("memory");
+    let reading = cmd("EXISTS").arg(shared.names.nobodys());
+    let questions = [reading, cmd("HELLO"), cmd("INFO").arg("memory")];
     let answers = connection.send_all(&questions).await?;
     let [read, hello, info] = <[Value; 3]>::try_from(answers).map_err(|_| Fault::Unexpected)?;
     match Fault::of(read) {

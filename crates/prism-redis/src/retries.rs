@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prism_plugin::retries::{Attempt, IdempotentRetries};
 use prism_plugin::{Context, Error, ErrorReason};
-use redis::Value;
 
 use crate::command::{Command, Effect};
 use crate::fault::Fault;
 use crate::record::{Manner, Record};
+use crate::resp::Value;
 use crate::route::send_in_time;
 use crate::script::NOTHING;
 use crate::shared::Shared;
@@ -47,7 +47,7 @@ pub(crate) async fn recalled(
     let record = Record::of(&shared.companions, attempt, redis_key);
     let question = Command::script(&NOTHING, redis_key.to_owned(), Effect::Write);
     match send_in_time(shared, context, &question.recorded(&record, Manner::Sought)).await?? {
-        Value::SimpleString(none) if none == "NONE" => Ok(None),
+        Value::SimpleString(none) if &*none == "NONE" => Ok(None),
         answer => Ok(Some(answer)),
     }
 }

@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prism_plugin::{Context, Error, ErrorReason};
-use redis::{Cmd, ServerErrorKind, Value};
 use tokio::time::timeout_at;
 
 use crate::address::NodeAddress;
@@ -18,6 +17,7 @@ use crate::fault::Fault;
 use crate::names::slot;
 use crate::progress::{Progress, limit};
 use crate::record::{Manner, Record};
+use crate::resp::{Cmd, Value};
 use crate::shared::Shared;
 use crate::topology::Topology;
 use crate::worker::Node;
@@ -119,7 +119,7 @@ pub(crate) async fn follow(
             Ok(answer) => return Ok(answer),
             Err(fault) => fault,
         };
-        if in_full.is_none() && fault.kind() == Some(ServerErrorKind::NoScript) {
+        if in_full.is_none() && fault.is(&["NOSCRIPT"]) {
             in_full = command.in_full();
             if in_full.is_some() {
                 progress.refused(&fault);
@@ -162,14 +162,14 @@ fn redirection(shared: &Shared, fault: &Fault, origin: &NodeAddress) -> Option<N
     if fault.is_elsewhere() {
         return Some(Next::Later);
     }
-    let asking = match refusal.kind()? {
-        ServerErrorKind::Moved => false,
-        ServerErrorKind::Ask => true,
-        ServerErrorKind::TryAgain => return Some(Next::Later),
+    let asking = match refusal.code() {
+        "MOVED" => false,
+        "ASK" => true,
+        "TRYAGAIN" => return Some(Next::Later),
         _ => return None,
     };
     // SLOT HOST:PORT
-    let target = refusal.details()?.split_ascii_whitespace().nth(1)?;
+    let target = refusal.details().split_ascii_whitespace().nth(1)?;
     let target = NodeAddress::redirected(target, origin)?;
     Some(Next::Node(shared.worker().node(&target), asking))
 }

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use prism_plugin::keyvalue::Range;
 use prism_plugin::types::Key;
-use redis::{Value, cmd};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::answer::{array, text};
@@ -26,6 +26,7 @@ use crate::lane::Lane;
 use crate::names::{Kind, application_key, pattern, slot};
 use crate::ownership::Ownership;
 use crate::position::{Hash, Pass, Position, fits, hash};
+use crate::resp::{Value, cmd};
 use crate::route::topology;
 use crate::shared::Shared;
 use crate::slots::SlotSet;
@@ -62,7 +63,7 @@ pub(crate) struct Found<T> {
 }
 
 /// Keys: the Redis key, and the application's.
-type Keys = Vec<(Vec<u8>, Key)>;
+type Keys = Vec<(Bytes, Key)>;
 
 /// A scan between two pages.
 pub(crate) struct Scan {
@@ -74,7 +75,7 @@ pub(crate) struct Scan {
     left: usize,
     done: SlotSet,
     pass: Option<Walk>,
-    pending: VecDeque<(Vec<u8>, Key)>,
+    pending: VecDeque<(Bytes, Key)>,
     /// What has been returned of the keys that one step found, if the rest does not fit into a position: the step is then
     /// taken again.
     returned: HashSet<Hash>,
@@ -101,8 +102,12 @@ impl Scan {
         let left = limit.unwrap_or(usize::MAX);
         let in_page = page_bytes.map_or(COUNT_MAX, |bytes| bytes / KEY_BYTES);
         let key = |redis_key: Vec<u8>| Some((application_key(&redis_key, &beginning)?, redis_key));
-        let pending =
-            position.pending.into_iter().filter_map(key).map(|(key, redis_key)| (redis_key, key)).collect();
+        let pending = position
+            .pending
+            .into_iter()
+            .filter_map(key)
+            .map(|(key, redis_key)| (redis_key.into(), key))
+            .collect();
         Self {
             shared: Arc::clone(shared),
             kind,
@@ -125,7 +130,7 @@ impl Scan {
         Position {
             done: self.done.clone(),
             pass: self.pass.as_ref().map(|walk| walk.pass.clone()),
-            pending: self.pending.iter().map(|(redis_key, _)| redis_key.clone()).collect(),
+            pending: self.pending.iter().map(|(redis_key, _)| redis_key.to_vec()).collect(),
             returned: self.returned.iter().copied().collect(),
         }
     }
@@ -133,7 +138,7 @@ impl Scan {
     /// Takes the first pending keys.
     fn taken(&mut self, number: usize) -> Keys {
         let keys: Keys = self.pending.drain(..number).collect();
-        if !fits(self.pending.iter().map(|(redis_key, _)| redis_key.as_slice())) {
+        if !fits(self.pending.iter().map(|(redis_key, _)| &redis_key[..])) {
             self.returned.extend(keys.iter().map(|(redis_key, _)| hash(redis_key)));
         }
         keys
@@ -195,9 +200,12 @@ impl Scan {
             return Ok(());
         };
         let Some(walk) = &mut self.pass else { return Ok(()) };
-        let mut question = cmd("SCAN");
-        question.arg(walk.pass.cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(self.count);
-        question.arg("TYPE").arg(if self.kind == Kind::List { "list" } else { "string" });
+        let question = cmd("SCAN").arg(walk.pass.cursor).arg("MATCH").arg(&self.pattern);
+        let question = question.arg("COUNT").arg(self.count).arg("TYPE").arg(if self.kind == Kind::List {
+            "list"
+        } else {
+            "string"
+        });
         let answer = array(Fault::of(connection.send(&question).await?)?)?;
         let Ok([cursor, keys]) = <[Value; 2]>::try_from(answer) else { return Err(Fault::Unexpected) };
         if walk.pass.found_at != walk.pass.cursor {
@@ -229,7 +237,7 @@ impl Scan {
     }
 
     /// Keeps a key that the scan returns.
-    fn take(&mut self, redis_key: Vec<u8>) {
+    fn take(&mut self, redis_key: Bytes) {
         let Some(walk) = &self.pass else { return };
         if redis_key.starts_with(self.shared.names.internal().as_bytes())
             || !walk.pass.slots.contains(slot(&redis_key))

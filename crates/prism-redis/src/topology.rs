@@ -1,10 +1,9 @@
 //! Who serves which slot.
 
-use redis::Value;
-
 use crate::address::NodeAddress;
 use crate::answer::text;
 use crate::names::SLOTS;
+use crate::resp::Value;
 
 /// Nobody serves the slot.
 const NOBODY: u16 = u16::MAX;
@@ -87,7 +86,7 @@ mod tests {
     use super::*;
 
     fn range(first: i64, last: i64, host: &str, port: i64) -> Value {
-        let node = Value::Array(vec![Value::BulkString(host.into()), Value::Int(port)]);
+        let node = Value::Array(vec![Value::BulkString(host.to_owned().into()), Value::Int(port)]);
         Value::Array(vec![Value::Int(first), Value::Int(last), node])
     }
 

@@ -10,13 +10,13 @@ use prism_plugin::list::{List as _, ListRange as _, Values};
 use prism_plugin::transfer::{IfExists, Transfer};
 use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error, ErrorReason};
-use redis::Value;
 
 use crate::answer::{number, parts, value, values};
 use crate::command::{Command, Effect};
 use crate::fault::Fault;
 use crate::lane::Lane;
 use crate::leases::{announce, millis};
+use crate::resp::Value;
 use crate::route::run;
 use crate::script::{COPY, REPLACE_LIST};
 use crate::store::RedisStore;

@@ -16,12 +16,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prism_plugin::Error;
-use redis::Value;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::command::Command;
 use crate::progress::Progress;
 use crate::record::Record;
+use crate::resp::Value;
 
 /// Who waits, by list.
 pub(crate) struct Waiters {

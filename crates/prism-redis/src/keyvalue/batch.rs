@@ -4,12 +4,12 @@ use bytes::Bytes;
 use prism_plugin::keyvalue::{KeyValueBatch, ValueAndTtl};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Context, Error, ErrorReason};
-use redis::Value;
 
 use crate::answer::{number, okay, value, value_and_ttl};
 use crate::command::{Command, Effect};
 use crate::each::run_each;
 use crate::fault::Fault;
+use crate::resp::Value;
 use crate::script::GET_WITH_TTL;
 use crate::store::RedisStore;
 

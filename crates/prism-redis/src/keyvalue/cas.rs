@@ -4,7 +4,6 @@ use bytes::Bytes;
 use prism_plugin::keyvalue::{Condition, Conditional, KeyValueCas};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Applied, Context, Error, ErrorReason};
-use redis::{Value, cmd};
 
 use super::{millis, millis_or_empty};
 use crate::answer::{number, parts, value};
@@ -12,6 +11,7 @@ use crate::command::{Command, Effect};
 use crate::fault::Fault;
 use crate::greeting::Version;
 use crate::names::Kind;
+use crate::resp::{Value, cmd};
 use crate::retries::recalled;
 use crate::route::run;
 use crate::script::{DELETE_IF, NOT_APPLIED, SET_IF};
@@ -51,9 +51,8 @@ impl KeyValueCas for RedisStore {
             if current != Current::Unwanted || test.name != EQUALS {
                 return command;
             }
-            let mut native = cmd("SET");
-            native.arg(&command.key).arg(&value[..]).arg("IFEQ").arg(test.operand);
-            ttl.into_iter().for_each(|ttl| _ = native.arg("PX").arg(millis(ttl)));
+            let native = cmd("SET").arg(&command.key).arg(&value[..]).arg("IFEQ").arg(test.operand);
+            let native = ttl.into_iter().fold(native, |native, ttl| native.arg("PX").arg(millis(ttl)));
             command.or_on_valkey(SET_IFEQ_SINCE, native)
         };
         self.conditionally(context, (&namespace, &key), &condition, return_current, write).await
@@ -73,8 +72,7 @@ impl KeyValueCas for RedisStore {
             if current != Current::Unwanted || test.name != EQUALS {
                 return command;
             }
-            let mut native = cmd("DELIFEQ");
-            native.arg(&command.key).arg(test.operand);
+            let native = cmd("DELIFEQ").arg(&command.key).arg(test.operand);
             command.or_on_valkey(DELIFEQ_SINCE, native)
         };
         self.conditionally(context, (&namespace, &key), &condition, return_current, write).await

@@ -3,12 +3,12 @@
 use prism_plugin::keyvalue::{KeyValueCounter, counter_overflow, incremented, not_a_number};
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Context, Error};
-use redis::Value;
 
 use super::millis_or_empty;
 use crate::answer::text;
 use crate::command::Effect;
 use crate::fault::Fault;
+use crate::resp::Value;
 use crate::route::attempt;
 use crate::script::INCREMENT;
 use crate::store::RedisStore;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use prism_plugin::keyvalue::KeyValueTtl;
 use prism_plugin::types::{Key, Namespace, Ttl};
 use prism_plugin::{Context, Error};
-use redis::Value;
 
 use super::millis;
 use crate::answer::{number, ttl_left};
 use crate::command::Effect;
+use crate::resp::Value;
 use crate::route::run;
 use crate::script::PERSIST;
 use crate::store::RedisStore;

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use prism_plugin::list::{End, ListBlocking};
 use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error};
-use redis::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::{pop_at, push_at};
@@ -17,6 +16,7 @@ use crate::dispatch::serve;
 use crate::fault::Fault;
 use crate::progress::limit;
 use crate::record::Record;
+use crate::resp::Value;
 use crate::retries::recalled;
 use crate::route::run;
 use crate::script::{NOTHING, POP_WAITING};

@@ -6,12 +6,12 @@ use futures_util::stream;
 use prism_plugin::list::{ListRange, Values};
 use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error};
-use redis::Value;
 
 use crate::answer::{number, parts, values};
 use crate::command::{Command, Effect};
 use crate::fault::Fault;
 use crate::lane::Lane;
+use crate::resp::Value;
 use crate::route::run;
 use crate::script::{CLEAR, RANGE, TRIM};
 use crate::store::RedisStore;

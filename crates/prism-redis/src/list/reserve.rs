@@ -19,7 +19,6 @@ use bytes::Bytes;
 use prism_plugin::list::{Filling, ListReserve, Reservation, Reserved, ReservedValue};
 use prism_plugin::types::{Key, Namespace};
 use prism_plugin::{Context, Error, ErrorReason};
-use redis::Value;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::blocking::{nothing, something, wait_for};
@@ -31,6 +30,7 @@ use crate::fault::Fault;
 use crate::lane::Lane;
 use crate::leases::{announce, millis};
 use crate::names::slot;
+use crate::resp::Value;
 use crate::retries::recalled;
 use crate::route::run;
 use crate::script::{ACK, EXTEND, RELEASE, RESERVE};

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prism_plugin::keyvalue::ValueAndTtl;
 use prism_plugin::types::Key;
-use redis::{Cmd, Value};
 
 use super::{COUNT_MAX, Found, Keys, PAGE_BYTES, Scan, in_time};
 use crate::answer::{array, number, ttl_left, value, value_and_ttl};
@@ -15,6 +14,7 @@ use crate::each::send_together;
 use crate::fault::Fault;
 use crate::lane::Lane;
 use crate::progress::Progress;
+use crate::resp::{Cmd, Value, cmd};
 use crate::route::{follow, primary};
 use crate::script::GET_WITH_TTL;
 
@@ -111,10 +111,8 @@ impl Scan {
     /// Takes the next pending keys whose values fit into a page together: at least one.
     async fn next_page_of_values(&mut self, connection: &Connection) -> Result<Keys, Fault> {
         let candidates = self.pending.len().min(self.left).min(COUNT_MAX);
-        let mut questions = redis::pipe();
-        for (redis_key, _) in self.pending.iter().take(candidates) {
-            questions.cmd("STRLEN").arg(redis_key);
-        }
+        let keys = self.pending.iter().take(candidates);
+        let questions: Vec<Cmd> = keys.map(|(redis_key, _)| cmd("STRLEN").arg(redis_key)).collect();
         let answers = connection.send_all(&questions).await?;
         let sizes = answers.iter().zip(&self.pending).map(|(size, (_, key))| {
             // A key that is gone, or went elsewhere, has no value to make room for.
@@ -137,9 +135,7 @@ impl Scan {
             let answers = self.ask_each(connection, keys, question).await?;
             answers.into_iter().map(|answer| answer.unwrap_or(Value::Nil)).collect()
         } else {
-            let mut question = Cmd::with_capacity(keys.len() + 1, 0);
-            question.arg("MGET");
-            keys.iter().for_each(|(redis_key, _)| _ = question.arg(redis_key));
+            let question = keys.iter().fold(cmd("MGET"), |question, (redis_key, _)| question.arg(redis_key));
             array(Fault::of(connection.send(&question).await?)?)?
         };
         answers.into_iter().map(|answer| Ok(value(answer)?.map(|value| (value, None)))).collect()
@@ -153,7 +149,7 @@ impl Scan {
         question: impl Fn(String) -> Command,
     ) -> Result<Vec<Option<Value>>, Fault> {
         // What a scan keeps has a name of the application's, which is text.
-        let text = |redis_key: &Vec<u8>| String::from_utf8_lossy(redis_key).into_owned();
+        let text = |redis_key: &Bytes| String::from_utf8_lossy(redis_key).into_owned();
         let questions: Vec<_> = keys.iter().map(|(redis_key, _)| question(text(redis_key))).collect();
         let sent = send_together(connection, &questions.iter().collect::<Vec<_>>()).await?;
         let mut answers = Vec::with_capacity(keys.len());

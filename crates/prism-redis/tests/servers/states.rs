@@ -1,5 +1,6 @@
 //! The states of a server in which it refuses calls: what the caller is told, and that it heals by itself.
 
+use std::net::TcpStream;
 use std::time::Duration;
 
 use prism_plugin::{Context, Error, ErrorReason, KeyValue as _};
@@ -32,6 +33,17 @@ async fn a_full_server_refuses_writes_and_serves_reads() {
     assert_eq!(get(&store, "a").await.unwrap().as_deref(), Some("v"), "the key keeps its value");
     server.tell(&["CONFIG", "SET", "maxmemory", "0"]);
     set(&store, "a", "w").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_has_no_room_for_another_client_says_so() {
+    let server = Server::start(Kind::Redis, &["--maxclients", "1"]);
+    let holder = TcpStream::connect(server.url().trim_start_matches("redis://")).unwrap();
+    let store = store(json!({ "url": server.url() }));
+    let refused = until("the server is full", async || get(&store, "a").await.err()).await;
+    is_refused(&refused, "no room for another connection (maxclients)");
+    drop(holder);
+    until("there is room", async || get(&store, "a").await.ok()).await;
 }
 
 /// It takes a second or more to load the keys below, and looks at its clients meanwhile.
