@@ -116,7 +116,16 @@ pub(crate) fn token(file: &Path) -> anyhow::Result<String> {
 
 /// A proxy whose namespace `default` is served by an embedded Redis driver.
 pub(crate) fn proxy_on_redis(setup: Setup<'_>, redis: &str) -> anyhow::Result<Contender> {
-    let backend = format!("{{ name: redis, embedded: redis, options: {{ url: \"redis://{redis}\" }} }}");
+    proxy_on(setup, &format!("url: \"redis://{redis}\""))
+}
+
+/// The same on a cluster, of which it is told one node.
+pub(crate) fn proxy_on_cluster(setup: Setup<'_>, node: &str) -> anyhow::Result<Contender> {
+    proxy_on(setup, &format!("url: \"redis://{node}\", cluster: true"))
+}
+
+fn proxy_on(setup: Setup<'_>, options: &str) -> anyhow::Result<Contender> {
+    let backend = format!("{{ name: redis, embedded: redis, options: {{ {options} }} }}");
     let namespace = "{ name: default, pattern: keyvalue, plugin: { backend: redis } }";
     with_config(setup, &format!("backends:\n  - {backend}\nnamespaces:\n  - {namespace}\n"))
 }

@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 
@@ -11,6 +13,9 @@ use crate::process::{Process, Ready, free_address};
 
 /// Its name in results.
 pub(crate) const NAME: &str = "redis";
+
+/// How long a cluster may take until each node knows the others.
+const CLUSTER_MAX: Duration = Duration::from_secs(30);
 
 /// How many commands are sent before their replies are read.
 const PIPELINE: usize = 1000;
@@ -28,6 +33,38 @@ pub(crate) fn start_with_file(setup: Setup<'_>, sync: &str) -> anyhow::Result<Co
 /// A server that takes Redis' flags and names its threads after its binary.
 pub(crate) fn start_as(name: &'static str, binary: &Path, setup: Setup<'_>) -> anyhow::Result<Contender> {
     start_with(name, binary, setup, &["--appendonly", "no"])
+}
+
+/// The nodes of a cluster: three primaries, and a replica of each.
+pub(crate) fn start_cluster(setup: Setup<'_>) -> anyhow::Result<Vec<Contender>> {
+    let mut nodes = Vec::new();
+    for number in 0..6 {
+        let bus = free_address()?;
+        let (_, bus) = bus.rsplit_once(':').context("an address has a port")?;
+        let file = format!("node-{number}.conf");
+        let flags = ["--appendonly", "no", "--cluster-enabled", "yes", "--cluster-port", bus];
+        let flags = [&flags[..], &["--cluster-config-file", &file]].concat();
+        nodes.push(start_with(NAME, Path::new("redis-server"), setup, &flags)?);
+    }
+    let output = Command::new("redis-cli")
+        .args(["--cluster", "create"])
+        .args(nodes.iter().map(|node| &node.address))
+        .args(["--cluster-replicas", "1", "--cluster-yes"])
+        .output()?;
+    ensure!(output.status.success(), "redis-cli: {}", String::from_utf8_lossy(&output.stdout));
+    let until = Instant::now() + CLUSTER_MAX;
+    for node in &nodes {
+        let mut connection = Connection::open(&node.address)?;
+        loop {
+            let state = connection.call(&["CLUSTER", "INFO"])?.concat();
+            if state.contains("cluster_state:ok") && state.contains("cluster_known_nodes:6") {
+                break;
+            }
+            ensure!(Instant::now() < until, "a cluster was not ready within {CLUSTER_MAX:?}: {state}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    Ok(nodes)
 }
 
 fn start_with(

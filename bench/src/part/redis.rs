@@ -1,6 +1,8 @@
 //! Redis behind the gateway, compared with Redis alone and behind Envoy's Redis proxy. All processes share the cores,
 //! as they do on a machine of a user; with a single Redis, what is in front of it takes its time.
 
+mod cluster;
+
 use anyhow::Context as _;
 
 use crate::call::{Call, VALUE_BYTES, value_text};
@@ -74,7 +76,8 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Results> {
             case.check_terms()?;
         }
     }
-    let cases = cases.into_iter().map(|(case, ..)| case).collect();
+    let mut cases: Vec<_> = cases.into_iter().map(|(case, ..)| case).collect();
+    cases.extend(cluster::run(plan, setup, &embedded)?);
     Ok(Results { part: Part::Redis, machine, settings: plan.settings(), cases })
 }
 

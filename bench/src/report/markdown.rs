@@ -95,7 +95,8 @@ fn method(part: Part, settings: &Settings) -> String {
         Part::Redis => {
             "Every contender has one worker, in clear text, with connections kept, before the same Redis without persistence. \
              `redis-benchmark` sends to Redis and to Envoy, `h2load` to the proxy, one request at a time on each connection. \
-             The CPU time of a proxy with `prism-redis` behind it includes that of the plugin; the backend is always Redis."
+             The CPU time of a proxy with `prism-redis` behind it includes that of the plugin; the backend is always Redis. `prism bench` \
+             sends to the proxy before the cluster, and to the one beside it."
         }
         Part::Python => {
             "Each measurement is a process of its own. CPU time is that of the client's process; redis.asyncio speaks to \
