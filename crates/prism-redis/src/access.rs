@@ -39,7 +39,7 @@ pub(crate) struct Credentials {
     pub(crate) database: i64,
 }
 
-/// What a connection introduces itself with. Sentinels, which have no databases, often have no users either although the servers do.
+/// The configured ones. Sentinels have no databases.
 ///
 /// # Errors
 /// The password's file cannot be read.

@@ -139,7 +139,7 @@ impl Command {
 
     /// About how large it is.
     pub(crate) fn bytes(&self) -> usize {
-        self.command.len()
+        self.command.arguments().map(<[u8]>::len).sum()
     }
 
     /// The same for a server that does not know the script, which will know it then; `None` if there is no script.

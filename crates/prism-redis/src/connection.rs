@@ -79,7 +79,10 @@ impl Connection {
         };
         let hello = hello.map_err(ended)?;
         if let Value::ServerError(refusal) = &hello {
-            return Err(Refusal::of(node, refusal));
+            return Err(match refusal.details().contains("unknown command") {
+                true => Refusal::too_old(node),
+                false => Refusal::of(node, refusal),
+            });
         }
         let more = more.map_err(ended)?;
         let [info, _, _, _, selected @ ..] = more.as_slice() else {
@@ -170,6 +173,8 @@ async fn introduce(
     let answered = async { tokio::join!(wire.send(&hello), wire.send_all(&more)) };
     let mut answered = pin!(answered);
     tokio::select! {
+        // What a server says unasked, such as that it has no room, answers the first command, which so must have been sent.
+        biased;
         answered = &mut answered => answered,
         () = driver => answered.await,
     }
@@ -184,7 +189,7 @@ fn hello(credentials: &Credentials) -> Cmd {
     }
 }
 
-/// What is asked, what a user need not be permitted to say, and at last which database is used unless it is the first.
+/// What is asked, what a user need not be permitted to say, and finally the database, unless it is the first.
 fn introduction(credentials: &Credentials) -> Vec<Cmd> {
     let library = |field, value| cmd("CLIENT").arg("SETINFO").arg(field).arg(value);
     let mut all = vec![
@@ -214,7 +219,6 @@ impl Refusal {
             )),
             "NOPERM" => Self::Other(format!("{node} does not permit the user to connect (NOPERM)")),
             "NOPROTO" => Self::too_old(node),
-            "ERR" if says("unknown command") => Self::too_old(node),
             "ERR" if says("max number of clients") => {
                 Self::Other(format!("{node} has no room for another connection (maxclients)"))
             }

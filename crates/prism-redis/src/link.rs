@@ -132,7 +132,9 @@ async fn connect(link: Weak<Link>, attempts: watch::Sender<Attempts>) {
         let begun = Instant::now();
         let lost = move || {
             // The next connection is made before it is needed; that to a server which keeps closing them is not.
-            if let Some(link) = again.upgrade().filter(|_| begun.elapsed() >= LASTING) {
+            if let Some(link) = again.upgrade().filter(|_| begun.elapsed() >= LASTING)
+                && !matches!(*link.state(), State::Closed)
+            {
                 tracing::debug!(node = %link.node, "the connection was lost");
                 let _ = link.look();
             }

@@ -3,7 +3,7 @@
 //! | module | owns |
 //! |---|---|
 //! | `cmd` | a command as it is sent |
-//! | `value`, `decoder` | an answer; reading answers, however they are cut |
+//! | `value`, `decoder` | an answer; reading answers, however they are split across reads |
 //! | `wire` | sending commands on a connection and giving each caller its answers |
 
 mod cmd;

@@ -21,13 +21,13 @@ impl Cmd {
         Self { encoded: Vec::with_capacity(bytes), count: 0 }
     }
 
-    /// Adds an argument, or several.
+    /// Adds an argument.
     pub(crate) fn arg(mut self, argument: impl Argument) -> Self {
         argument.add_to(&mut self);
         self
     }
 
-    /// Adds an argument.
+    /// Adds bytes as an argument.
     pub(crate) fn push(&mut self, argument: &[u8]) {
         self.count += 1;
         self.encoded.push(b'$');

@@ -1,4 +1,4 @@
-//! Reading answers, however they are cut.
+//! Reading answers, however they are split across reads.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
@@ -16,11 +16,11 @@ const COUNT_MAX: usize = 1 << 26;
 /// How deeply answers are nested: `CLUSTER SLOTS` has 4 levels.
 const DEPTH_MAX: usize = 32;
 
-/// So many values have room before they arrive.
+/// Room is made for at most this many values in advance.
 const EXPECTED_MAX: usize = 1024;
 
-/// A longer string is kept in the buffer in which it arrived.
-const COPIED_MAX: usize = 4 * 1024;
+/// A longer string is kept in the buffer in which it arrived, all of which then stays for as long.
+const COPIED_MAX: usize = 64 * 1024;
 
 /// It is not RESP3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +114,7 @@ impl Decoder {
                 return string(kind, len, input).map(|value| Some(Part::Whole(value)));
             }
             b'*' | b'~' | b'%' | b'|' | b'>' => {
+                let is_array = *kind == b'*';
                 let (kind, each) = match kind {
                     b'*' | b'~' => (Kind::Array, 1),
                     b'%' => (Kind::Map, 2),
@@ -124,7 +125,8 @@ impl Decoder {
                 input.advance(end + 1);
                 return Ok(Some(match count {
                     Some(count) => Part::Open(kind, each * count),
-                    None => Part::Whole(Value::Nil),
+                    None if is_array => Part::Whole(Value::Nil),
+                    None => return Err(Malformed),
                 }));
             }
             b'+' if line == b"OK" => Value::Okay,
@@ -163,7 +165,7 @@ fn string(kind: u8, len: usize, input: &mut BytesMut) -> Result<Value, Malformed
         b'!' => Value::ServerError(Refusal::new(&String::from_utf8_lossy(&input[..len]))),
         // A text, behind three letters that say of which kind.
         b'=' if input[..len].get(3) == Some(&b':') => {
-            Value::BulkString(Bytes::copy_from_slice(&input[4..len]))
+            Value::BulkString(String::from_utf8_lossy(&input[4..len]).into_owned().into())
         }
         b'=' => return Err(Malformed),
         _ if len > COPIED_MAX => {
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn every_type_is_read_however_it_is_cut() {
+    fn every_type_is_read_however_it_is_split() {
         let long = "x".repeat(COPIED_MAX + 1);
         let sent = format!(
             "+OK\r\n+PONG\r\n:-5\r\n$2\r\n\r\n\r\n$0\r\n\r\n$-1\r\n*-1\r\n_\r\n#t\r\n#f\r\n,1.5\r\n(12345678901234567890\r\n\
@@ -275,6 +277,7 @@ mod tests {
             "$-2\r\n",
             "$9999999999\r\n",
             "*9999999999\r\n",
+            ">-1\r\n",
             "$1\r\nab\r\n",
             "=2\r\nab\r\n",
             &deep,

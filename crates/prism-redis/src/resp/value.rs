@@ -9,9 +9,9 @@ pub(crate) enum Value {
     Nil,
     /// `OK`.
     Okay,
-    /// A whole number; 0 or 1 for a boolean.
+    /// An integer; 0 or 1 for a boolean.
     Int(i64),
-    /// A word, or a number that is no whole one.
+    /// A word, or a number that is not an integer.
     SimpleString(Box<str>),
     /// Bytes.
     BulkString(Bytes),

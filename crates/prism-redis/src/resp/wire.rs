@@ -20,7 +20,7 @@ use super::cmd::Cmd;
 use super::decoder::Decoder;
 use super::value::Value;
 
-/// How many bytes of commands wait to be written before callers wait for room. A longer command goes alone.
+/// How many bytes of commands wait to be written before callers wait for room. Longer commands, or batches, go alone.
 const OUTPUT_MAX: usize = 256 * 1024;
 
 /// The room for answers that is there before they are read, and how much more is made at once for a long one.
@@ -54,18 +54,24 @@ struct State {
     /// Commands that have not been written, and how much of the room they take.
     output: Vec<u8>,
     taken: usize,
-    /// Who gets the next answers.
+    /// Who gets the next answers, and how many of them have their commands in `output`.
     callers: VecDeque<Caller>,
+    unwritten: usize,
     /// The connection's task, and whether it knows that there is something to write.
     task: Option<Waker>,
     is_notified: bool,
+    /// A write has failed. What the server has said before is still read.
+    is_broken: bool,
     ended: Option<Unanswered>,
 }
 
+/// What a caller gets.
+type Answered<T> = Result<T, Unanswered>;
+
 /// Who gets answers.
 enum Caller {
-    One(oneshot::Sender<Value>),
-    Many { answers: Vec<Value>, left: usize, to: oneshot::Sender<Vec<Value>> },
+    One(oneshot::Sender<Answered<Value>>),
+    Many { answers: Vec<Value>, left: usize, to: oneshot::Sender<Answered<Vec<Value>>> },
 }
 
 impl fmt::Debug for Wire {
@@ -82,16 +88,7 @@ impl Wire {
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let shared = Arc::new(Shared { state: Mutex::default(), room: Semaphore::new(OUTPUT_MAX) });
-        let mut driver = Driver {
-            socket,
-            shared: Arc::clone(&shared),
-            decoder: Decoder::default(),
-            input: BytesMut::new(),
-            output: Vec::new(),
-            written: 0,
-            taken: 0,
-            is_unflushed: false,
-        };
+        let mut driver = Driver::new(socket, Arc::clone(&shared));
         let drive = async move {
             let ended = poll_fn(|cx| driver.poll(cx)).await;
             driver.shared.end(ended);
@@ -101,14 +98,14 @@ impl Wire {
 
     /// Whether nothing can be sent any more.
     pub(crate) fn has_ended(&self) -> bool {
-        self.0.state().ended.is_some()
+        self.0.state().refuses()
     }
 
     /// Sends a command and waits for its answer.
     pub(crate) async fn send(&self, command: &Cmd) -> Result<Value, Unanswered> {
         let (to, answer) = oneshot::channel();
         self.put(&[command], Caller::One(to)).await?;
-        answer.await.map_err(|_| self.why())
+        answer.await.unwrap_or_else(|_| Err(self.why()))
     }
 
     /// Sends commands together and waits for all of their answers.
@@ -119,7 +116,7 @@ impl Wire {
         let (to, answers) = oneshot::channel();
         let left = commands.len();
         self.put(commands, Caller::Many { answers: Vec::with_capacity(left), left, to }).await?;
-        answers.await.map_err(|_| self.why())
+        answers.await.unwrap_or_else(|_| Err(self.why()))
     }
 
     /// Puts commands into the output once there is room.
@@ -132,13 +129,14 @@ impl Wire {
             Err(_) => self.0.room.acquire_many(permits).await.map_err(|_| Unanswered::Unsent)?,
         };
         let mut state = self.0.state();
-        if state.ended.is_some() {
+        if state.refuses() {
             return Err(Unanswered::Unsent);
         }
         room.forget();
         state.taken += bytes;
         commands.iter().for_each(|command| command.as_ref().write(&mut state.output));
         state.callers.push_back(caller);
+        state.unwritten += 1;
         if !state.is_notified {
             state.is_notified = true;
             if let Some(task) = &state.task {
@@ -174,26 +172,43 @@ impl Shared {
             if let Some(task) = state.task.take() {
                 task.wake();
             }
+            let mut callers = std::mem::take(&mut state.callers);
+            let unsent = callers.split_off(callers.len() - std::mem::take(&mut state.unwritten));
             // They take the lock when they wake up.
-            let callers = std::mem::take(&mut state.callers);
             drop(state);
             drop(callers);
+            unsent.into_iter().for_each(Caller::refuse);
+        }
+    }
+}
+
+impl Caller {
+    /// Nothing of what it wanted has been sent.
+    fn refuse(self) {
+        match self {
+            Self::One(to) => drop(to.send(Err(Unanswered::Unsent))),
+            Self::Many { to, .. } => drop(to.send(Err(Unanswered::Unsent))),
         }
     }
 }
 
 impl State {
+    /// Whether nothing can be sent any more.
+    fn refuses(&self) -> bool {
+        self.is_broken || self.ended.is_some()
+    }
+
     /// Gives an answer to whom it belongs. One that nobody has asked for is dropped.
     fn answer(&mut self, answer: Value) {
         match self.callers.pop_front() {
             None => {}
-            Some(Caller::One(to)) => drop(to.send(answer)),
+            Some(Caller::One(to)) => drop(to.send(Ok(answer))),
             Some(Caller::Many { mut answers, left, to }) => {
                 answers.push(answer);
                 if left > 1 {
                     self.callers.push_front(Caller::Many { answers, left: left - 1, to });
                 } else {
-                    let _ = to.send(answers);
+                    let _ = to.send(Ok(answers));
                 }
             }
         }
@@ -206,20 +221,45 @@ struct Driver<S> {
     shared: Arc<Shared>,
     decoder: Decoder,
     input: BytesMut,
+    /// The most that `input` has had room for.
+    input_max: usize,
     /// What is being written, how much of it has been, and how much of the room it takes.
     output: Vec<u8>,
     written: usize,
     taken: usize,
     is_unflushed: bool,
+    is_broken: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    fn new(socket: S, shared: Arc<Shared>) -> Self {
+        Self {
+            socket,
+            shared,
+            decoder: Decoder::default(),
+            input: BytesMut::new(),
+            input_max: 0,
+            output: Vec::new(),
+            written: 0,
+            taken: 0,
+            is_unflushed: false,
+            is_broken: false,
+        }
+    }
+
     /// Ready once the connection has ended.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Unanswered> {
         loop {
+            if let Some(why) = self.shared.state().ended {
+                return Poll::Ready(why);
+            }
             let is_blocked = match self.poll_write(cx) {
                 Poll::Ready(Ok(())) => false,
-                Poll::Ready(Err(_)) => return Poll::Ready(Unanswered::Lost),
+                Poll::Ready(Err(_)) => {
+                    self.shared.state().is_broken = true;
+                    self.is_broken = true;
+                    true
+                }
                 Poll::Pending => true,
             };
             match self.poll_read(cx) {
@@ -243,8 +283,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// Ready once everything has been written.
+    /// Ready once everything has been written. After an error, never: the connection ends when there is nothing more to read.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_broken {
+            return Poll::Pending;
+        }
         loop {
             while self.written < self.output.len() {
                 match ready!(Pin::new(&mut self.socket).poll_write(cx, &self.output[self.written..]))? {
@@ -264,6 +307,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             std::mem::swap(&mut state.output, &mut self.output);
             self.taken = std::mem::take(&mut state.taken);
+            state.unwritten = 0;
         }
         if self.is_unflushed {
             ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
@@ -277,6 +321,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let wanted = self.decoder.missing().clamp(INPUT_MIN, INPUT_STEP);
         if self.input.capacity() - self.input.len() < wanted {
             self.input.reserve(wanted.max(INPUT_BYTES));
+            self.input_max = self.input_max.max(self.input.capacity());
         }
         let read = std::pin::pin!(self.socket.read_buf(&mut self.input));
         match ready!(read.poll(cx)) {
@@ -284,13 +329,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             Ok(_) => {}
         }
         let mut state = self.shared.state();
-        loop {
-            match self.decoder.next(&mut self.input) {
-                Ok(Some(answer)) => state.answer(answer),
-                Ok(None) => return Poll::Ready(Ok(())),
-                Err(_) => return Poll::Ready(Err(Unanswered::Malformed)),
-            }
+        while let Some(answer) = self.decoder.next(&mut self.input).map_err(|_| Unanswered::Malformed)? {
+            state.answer(answer);
         }
+        drop(state);
+        if self.input_max > INPUT_STEP
+            && self.decoder.missing() <= INPUT_MIN
+            && self.input.len() <= INPUT_BYTES
+        {
+            // A long answer is over. Its room is returned.
+            self.input = BytesMut::from(&self.input[..]);
+            self.input_max = 0;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -367,7 +418,13 @@ mod tests {
                 far
             });
             for (number, call) in calls.into_iter().enumerate() {
-                let Ok(answers) = call.await else { continue };
+                let answers = match call.await {
+                    Ok(answers) => answers,
+                    Err(error) => {
+                        assert!(error.is_cancelled() && [0, 50].contains(&number), "{error}");
+                        continue;
+                    }
+                };
                 let own = Value::BulkString(number.to_string().into());
                 assert_eq!(answers, vec![own; if number % 3 > 0 { 1 } else { 2 }]);
             }
@@ -411,13 +468,65 @@ mod tests {
         let large = cmd("SET").arg(&vec![b'x'; OUTPUT_MAX][..]);
         let (first, second) = (wire.send(&large), wire.send(&large));
         let ended = async {
-            while wire.0.state().callers.is_empty() {
+            while wire.0.state().unwritten > 0 || wire.0.state().callers.is_empty() {
                 tokio::task::yield_now().await;
             }
             wire.close();
         };
         let outcomes = tokio::join!(first, second, ended);
         assert_eq!((outcomes.0, outcomes.1), (Err(Unanswered::Lost), Err(Unanswered::Unsent)));
+    }
+
+    #[tokio::test]
+    async fn answers_that_came_before_the_end_are_read_although_a_write_fails() {
+        let (wire, mut far) = open(1024);
+        let (first, second) = (echo(1), echo(2));
+        let ended = async {
+            let sent = commands(&mut far, 1).await;
+            answer(&mut far, &sent).await;
+            drop(far);
+            // Sent before the connection's task knows the end.
+            wire.send(&second).await
+        };
+        let (answered, refused) = tokio::join!(wire.send(&first), ended);
+        assert_eq!((answered, refused), (Ok(Value::BulkString("1".into())), Err(Unanswered::Lost)));
+        assert_eq!(wire.send(&first).await, Err(Unanswered::Unsent));
+    }
+
+    #[tokio::test]
+    async fn what_waited_behind_a_write_when_a_connection_was_closed_was_not_sent() {
+        let (wire, _far) = open(64);
+        let (large, small) = (cmd("SET").arg(&[b'x'; 1024][..]), echo(1));
+        let closed = async {
+            // The first is being written, so the second waits.
+            while wire.0.state().unwritten > 0 || wire.0.state().callers.is_empty() {
+                tokio::task::yield_now().await;
+            }
+            let second = wire.send(&small);
+            let closing = async { wire.close() };
+            tokio::join!(second, closing).0
+        };
+        let outcomes = tokio::join!(wire.send(&large), closed);
+        assert_eq!(outcomes, (Err(Unanswered::Lost), Err(Unanswered::Unsent)));
+    }
+
+    #[tokio::test]
+    async fn the_room_of_a_long_answer_is_returned() {
+        let (near, mut far) = duplex(1 << 20);
+        let shared = Arc::new(Shared { state: Mutex::default(), room: Semaphore::new(OUTPUT_MAX) });
+        let (to, answered) = oneshot::channel();
+        shared.state().callers.push_back(Caller::One(to));
+        let mut driver = Driver::new(near, shared);
+        let answering = tokio::spawn(async move {
+            answer(&mut far, &[vec![b'x'; 20 << 20].into()]).await;
+            far
+        });
+        tokio::select! {
+            _ = poll_fn(|cx| driver.poll(cx)) => panic!("the connection has ended"),
+            value = answered => assert!(matches!(value, Ok(Ok(Value::BulkString(value))) if value.len() == 20 << 20)),
+        }
+        assert!(driver.input.capacity() <= INPUT_STEP && driver.input_max <= INPUT_STEP);
+        drop(answering.await.unwrap());
     }
 
     #[tokio::test]
