@@ -50,6 +50,7 @@ fn committed_pages_and_plots_are_those_of_the_committed_figures() {
     let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
     is_what_report_writes(&results);
     is_what_report_writes(&results.join("xeon"));
+    is_what_report_writes(&results.join("plain"));
 }
 
 #[test]
