@@ -95,6 +95,10 @@ impl Connection {
             let why = "does not say its version and mode as Redis 6.2 and Valkey do";
             Refusal::Other(format!("{node} {why}"))
         })?;
+        // Its driver is done then, and must not be polled again.
+        if wire.has_ended() {
+            return Err(ended(Unanswered::Lost));
+        }
         Ok((wire, driver, greeting))
     }
 

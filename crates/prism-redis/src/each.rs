@@ -142,9 +142,12 @@ pub(crate) async fn send_together(
         return Ok(outcomes);
     }
     let in_full: Vec<_> = places.iter().filter_map(|place| commands.get(*place)?.in_full()).collect();
-    let answers = connection.send_all(&in_full).await?;
-    for (place, answer) in places.into_iter().zip(answers) {
-        outcomes[place] = Fault::of(answer);
+    match connection.send_all(&in_full).await {
+        Ok(answers) => {
+            places.into_iter().zip(answers).for_each(|(place, answer)| outcomes[place] = Fault::of(answer));
+        }
+        // The others have their answers.
+        Err(fault) => places.into_iter().for_each(|place| outcomes[place] = Err(fault.clone())),
     }
     Ok(outcomes)
 }

@@ -198,8 +198,14 @@ impl State {
         self.is_broken || self.ended.is_some()
     }
 
-    /// Gives an answer to whom it belongs. One that nobody has asked for is dropped.
-    fn answer(&mut self, answer: Value) {
+    /// Gives an answer to whom it belongs.
+    ///
+    /// # Errors
+    /// Nobody's command has been sent that has no answer yet.
+    fn answer(&mut self, answer: Value) -> Result<(), Unanswered> {
+        if self.callers.len() == self.unwritten {
+            return Err(Unanswered::Malformed);
+        }
         match self.callers.pop_front() {
             None => {}
             Some(Caller::One(to)) => drop(to.send(Ok(answer))),
@@ -212,6 +218,7 @@ impl State {
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -330,7 +337,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         let mut state = self.shared.state();
         while let Some(answer) = self.decoder.next(&mut self.input).map_err(|_| Unanswered::Malformed)? {
-            state.answer(answer);
+            state.answer(answer)?;
         }
         drop(state);
         if self.input_max > INPUT_STEP
