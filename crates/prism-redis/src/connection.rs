@@ -95,10 +95,6 @@ impl Connection {
             let why = "does not say its version and mode as Redis 6.2 and Valkey do";
             Refusal::Other(format!("{node} {why}"))
         })?;
-        // Its driver is done then, and must not be polled again.
-        if wire.has_ended() {
-            return Err(ended(Unanswered::Lost));
-        }
         Ok((wire, driver, greeting))
     }
 
@@ -165,7 +161,8 @@ impl Drop for Connection {
     }
 }
 
-/// Sends what a connection begins with, while `driver` moves its bytes, and returns the answers.
+/// Sends what a connection begins with, while `driver` moves its bytes, and returns the answers. If that has ended, the last are lost: it must
+/// not be polled again.
 async fn introduce(
     wire: &Wire,
     credentials: &Credentials,
@@ -180,7 +177,7 @@ async fn introduce(
         // What a server says unasked, such as that it has no room, answers the first command, which so must have been sent.
         biased;
         answered = &mut answered => answered,
-        () = driver => answered.await,
+        () = driver => (answered.await.0, Err(Unanswered::Lost)),
     }
 }
 
@@ -247,5 +244,28 @@ impl Refusal {
 impl From<String> for Refusal {
     fn from(words: String) -> Self {
         Self::Other(words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_closes_after_the_introduction_is_not_connected_to() {
+        let (near, mut far) = duplex(4096);
+        let (wire, driver) = Wire::new(near);
+        let mut driver = Box::pin(driver);
+        let answering = async {
+            let mut sent = [0; 4096];
+            assert!(far.read(&mut sent).await.unwrap() > 0);
+            far.write_all(b"%0\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n").await.unwrap();
+            drop(far);
+        };
+        let credentials = Credentials::default();
+        let ((hello, more), ()) = tokio::join!(introduce(&wire, &credentials, &mut driver), answering);
+        assert_eq!((hello, more), (Ok(Value::Map(vec![])), Err(Unanswered::Lost)));
     }
 }

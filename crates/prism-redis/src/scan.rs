@@ -201,11 +201,8 @@ impl Scan {
         };
         let Some(walk) = &mut self.pass else { return Ok(()) };
         let question = cmd("SCAN").arg(walk.pass.cursor).arg("MATCH").arg(&self.pattern);
-        let question = question.arg("COUNT").arg(self.count).arg("TYPE").arg(if self.kind == Kind::List {
-            "list"
-        } else {
-            "string"
-        });
+        let kind = if self.kind == Kind::List { "list" } else { "string" };
+        let question = question.arg("COUNT").arg(self.count).arg("TYPE").arg(kind);
         let answer = array(Fault::of(connection.send(&question).await?)?)?;
         let Ok([cursor, keys]) = <[Value; 2]>::try_from(answer) else { return Err(Fault::Unexpected) };
         if walk.pass.found_at != walk.pass.cursor {

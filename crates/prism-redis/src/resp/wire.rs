@@ -203,11 +203,9 @@ impl State {
     /// # Errors
     /// Nobody's command has been sent that has no answer yet.
     fn answer(&mut self, answer: Value) -> Result<(), Unanswered> {
-        if self.callers.len() == self.unwritten {
-            return Err(Unanswered::Malformed);
-        }
-        match self.callers.pop_front() {
-            None => {}
+        let is_asked_for = self.callers.len() > self.unwritten;
+        match is_asked_for.then(|| self.callers.pop_front()).flatten() {
+            None => return Err(Unanswered::Malformed),
             Some(Caller::One(to)) => drop(to.send(Ok(answer))),
             Some(Caller::Many { mut answers, left, to }) => {
                 answers.push(answer);
@@ -235,7 +233,6 @@ struct Driver<S> {
     written: usize,
     taken: usize,
     is_unflushed: bool,
-    is_broken: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
@@ -250,25 +247,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             written: 0,
             taken: 0,
             is_unflushed: false,
-            is_broken: false,
         }
     }
 
     /// Ready once the connection has ended.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Unanswered> {
         loop {
-            if let Some(why) = self.shared.state().ended {
+            let state = self.shared.state();
+            if let Some(why) = state.ended {
                 return Poll::Ready(why);
             }
-            let is_blocked = match self.poll_write(cx) {
-                Poll::Ready(Ok(())) => false,
-                Poll::Ready(Err(_)) => {
-                    self.shared.state().is_broken = true;
-                    self.is_broken = true;
-                    true
-                }
-                Poll::Pending => true,
-            };
+            let is_broken = state.is_broken;
+            drop(state);
+            let is_blocked = is_broken
+                || match self.poll_write(cx) {
+                    Poll::Ready(Ok(())) => false,
+                    Poll::Ready(Err(_)) => {
+                        // The connection ends when there is nothing more to read.
+                        self.shared.state().is_broken = true;
+                        true
+                    }
+                    Poll::Pending => true,
+                };
             match self.poll_read(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(why)) => return Poll::Ready(why),
@@ -290,11 +290,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// Ready once everything has been written. After an error, never: the connection ends when there is nothing more to read.
+    /// Ready once everything has been written.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.is_broken {
-            return Poll::Pending;
-        }
         loop {
             while self.written < self.output.len() {
                 match ready!(Pin::new(&mut self.socket).poll_write(cx, &self.output[self.written..]))? {
@@ -364,7 +361,7 @@ mod tests {
     use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
 
     use super::*;
-    use crate::resp::cmd;
+    use crate::resp::{Refusal, cmd};
 
     /// A connection whose other end is the test.
     fn open(buffer: usize) -> (Wire, DuplexStream) {
@@ -548,6 +545,24 @@ mod tests {
         assert_eq!(answered, Ok(Value::BulkString("1".into())));
         wire.close();
         assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_asked_for_is_given_to_nobody() {
+        let (wire, mut far) = open(64);
+        let (large, small) = (cmd("SET").arg(&[b'x'; 1024][..]), echo(1));
+        let answering = async {
+            while wire.0.state().unwritten > 0 || wire.0.state().callers.is_empty() {
+                tokio::task::yield_now().await;
+            }
+            // The second waits behind the first, which the server answers twice.
+            let second = wire.send(&small);
+            let twice = async { far.write_all(b"-ERR one\r\n-ERR two\r\n").await.unwrap() };
+            tokio::join!(second, twice).0
+        };
+        let (first, second) = tokio::join!(wire.send(&large), answering);
+        assert_eq!(first, Ok(Value::ServerError(Refusal::new("ERR one"))));
+        assert_eq!(second, Err(Unanswered::Unsent));
     }
 
     #[tokio::test]
